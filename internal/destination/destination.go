@@ -1,0 +1,107 @@
+// Package destination says what a destination is: something that turns call records into requests to one receiving
+// system, sends them, and can tell what became of each.
+package destination
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/callgate/callgate/internal/call"
+)
+
+// Destination is one receiving system, configured. Implementations are safe for concurrent use, hold no state that
+// a restart could lose, and never log or return payload values or secrets.
+type Destination interface {
+	// Deliver sends the items and answers with one Result for each, in their order. It returns when ctx ends,
+	// with Retry for every item whose outcome is not known. len(items) is at most MaxBatch().
+	Deliver(ctx context.Context, items []Item) []Result
+
+	// Preview lists the exact requests that Deliver would send for the items if every answer were the expected
+	// one, secrets masked, and sends nothing (no token is fetched either).
+	Preview(items []Item) ([]Request, error)
+
+	// MaxBatch is how many items one Deliver can take: 1 where the receiving system has no batches.
+	MaxBatch() int
+}
+
+// Item is one event on its way to one destination.
+type Item struct {
+	// DeliveryID names the delivery in every attempt; it goes out as webhook-id and Idempotency-Key.
+	DeliveryID string
+	// EventID is the gateway's id of the event (not the provider's).
+	EventID string
+	// Attempt counts from 1.
+	Attempt int
+	Tenant  string
+	// Vars are the tenant's variables (owner_name, website, booking_url, …).
+	Vars map[string]string
+	// Call is the record. Destinations must not change it: other deliveries share it.
+	Call *call.Call
+	// ReceivedAt is when the gateway accepted the event.
+	ReceivedAt time.Time
+	// Body and ContentType are the provider's request as it came in, for destinations that pass it on.
+	Body        []byte
+	ContentType string
+	// Traceparent is the W3C trace context that the event arrived with, or empty.
+	Traceparent string
+}
+
+// Outcome is what became of a delivery attempt.
+type Outcome uint8
+
+// The outcomes. The zero value is Retry, so that a forgotten classification loses nothing.
+const (
+	// Retry means: not delivered, or not known to be; another attempt may succeed.
+	Retry Outcome = iota
+	// Delivered means that the receiving system confirmed it.
+	Delivered
+	// Dead means that no later attempt of the same request can succeed.
+	Dead
+)
+
+// String returns "retry", "delivered" or "dead".
+func (o Outcome) String() string {
+	switch o {
+	case Delivered:
+		return "delivered"
+	case Dead:
+		return "dead"
+	default:
+		return "retry"
+	}
+}
+
+// Result tells what became of one item in one attempt.
+type Result struct {
+	Outcome Outcome
+	// RetryAfter is how long the receiver asked to be left alone; 0 when it did not say. Only with Retry.
+	RetryAfter time.Duration
+	// Reason says in one line why the outcome is not Delivered, and what an operator can do. It quotes error codes
+	// and field names of the receiver, never values of the call.
+	Reason string
+	// Status is the HTTP status that decided, 0 when there was none.
+	Status int
+	// RemoteID is the id of the record that the receiving system created or updated, if it told.
+	RemoteID string
+	// Pause asks for the destination to be paused: it is gone (410), or its credentials are refused.
+	Pause bool
+	// Unhealthy says that the failure was the receiver's as a whole (refused, timeout, 5xx), so that a circuit
+	// breaker should count it. An answer about one record (a 400) is the sign of a healthy receiver.
+	Unhealthy bool
+	// Warnings are things that were delivered around: a property dropped, a value truncated.
+	Warnings []string
+	// Excerpt is the beginning of the receiver's answer, bounded; the delivery engine keeps it only when asked to.
+	Excerpt []byte
+}
+
+// Request is one outgoing request as Preview shows it.
+type Request struct {
+	Method string      `json:"method"`
+	URL    string      `json:"url"`
+	Header http.Header `json:"headers"`
+	// Body is the exact body. It is text for every destination in this module.
+	Body string `json:"body,omitempty"`
+	// Note says when the request is sent, where that depends on an earlier answer.
+	Note string `json:"note,omitempty"`
+}

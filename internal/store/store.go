@@ -1,0 +1,218 @@
+// Package store says what the durable store keeps and promises. Package store/sqlite is the embedded implementation,
+// store/storetest the contract every implementation has to pass and an in-memory reference of it.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Store keeps events, their deliveries and the attempts made. All methods are safe for concurrent use, and each
+// method that changes something returns only after the change is durable.
+type Store interface {
+	// Accept persists an event with its deliveries in one transaction, unless an event with the same Key was
+	// accepted within the deduplication window; then it stores nothing and reports the first event's ID.
+	// ErrFull and ErrUnavailable mean that nothing was stored.
+	Accept(ctx context.Context, e *Event, destinations []string) (Accepted, error)
+
+	// Claim leases up to limit deliveries of one destination that are Pending and due at now, oldest first within
+	// a tenant and taking turns between tenants. A lease ends with Finish or Return, when it runs out, or with the
+	// process; then the delivery is claimable again. Tenants in skip are left out.
+	Claim(ctx context.Context, destination string, now time.Time, lease time.Duration, limit int, skip []string) ([]Claimed, error)
+	// Next tells when the earliest Pending delivery of a destination that is not leased falls due; the zero time
+	// when there is none.
+	Next(ctx context.Context, destination string) (time.Time, error)
+	// Finish records attempts and moves their deliveries to the next state.
+	Finish(ctx context.Context, results []Attempt) error
+	// Return gives leased deliveries back untried: no attempt is burnt.
+	Return(ctx context.Context, deliveryIDs []string) error
+
+	// Pause and Resume set and clear the flag that keeps a destination's deliveries from being claimed. It survives
+	// a restart. Pausing a paused destination changes the reason only.
+	Pause(ctx context.Context, destination, reason string) error
+	Resume(ctx context.Context, destination string) error
+	Paused(ctx context.Context) (map[string]string, error)
+
+	// Replay makes deliveries that are Dead or Delivered Pending again, due now with a fresh schedule, and returns
+	// how many. With dryRun it only counts.
+	Replay(ctx context.Context, f Filter, now time.Time, dryRun bool) (int, error)
+	// Erase deletes the matching events with all that belongs to them, whatever their state, and returns how many.
+	// The uniqueness of their keys is kept, so that a sender's retry does not bring them back.
+	Erase(ctx context.Context, f Filter, dryRun bool) (int, error)
+	// Expire deletes, in one bounded batch, events received before the time that have no live delivery, and unique
+	// keys older than the deduplication window. It returns how many events went, so that callers can loop.
+	Expire(ctx context.Context, before, now time.Time, batch int) (int, error)
+
+	Events(ctx context.Context, f Filter, p Page) ([]EventInfo, error)
+	Event(ctx context.Context, id string) (*Event, error)
+	Deliveries(ctx context.Context, f Filter, p Page) ([]Delivery, error)
+	Attempts(ctx context.Context, deliveryID string) ([]Attempt, error)
+	// Stats summarises the queue of every destination that has one.
+	Stats(ctx context.Context) (Stats, error)
+
+	// Rekey seals every stored body and record again with the first key of the ring, in batches, calling progress
+	// after each with the number done and the total.
+	Rekey(ctx context.Context, progress func(done, total int)) error
+
+	Close() error
+}
+
+// Errors that callers tell apart. Implementations wrap them with what an operator can do.
+var (
+	// ErrFull means that the store reached max_size, or its disk is full.
+	ErrFull = errors.New("store is full")
+	// ErrUnavailable means that the store cannot write now; a later call may succeed.
+	ErrUnavailable = errors.New("store is unavailable")
+	// ErrNotFound means that there is no such event or delivery.
+	ErrNotFound = errors.New("not found")
+	// ErrClosed means that the store was closed.
+	ErrClosed = errors.New("store is closed")
+)
+
+// Event is one accepted request.
+type Event struct {
+	// ID is a ULID, set by the caller: time-ordered, so that events are appended to the end of their table.
+	ID string
+	// Key is the hash of (route, tenant, event id): what may exist only once within the deduplication window.
+	Key    [16]byte
+	Tenant string
+	Source string
+	Route  string
+	// EventType, EventID and CallID are the provider's; CallerHash is a keyed hash of the caller's number, so that
+	// a call can be found for erasure without the number standing in the clear.
+	EventType  string
+	EventID    string
+	CallID     string
+	CallerHash string
+	ReceivedAt time.Time
+	// Method, URI and Header are kept for the spool, which replays the request into its route.
+	Method string
+	URI    string
+	Header map[string][]string
+	Body   []byte
+	// Record is the call record as JSON. Body and Record are sealed at rest when the store has a key.
+	Record []byte
+}
+
+// EventInfo is an event without its content, for listings.
+type EventInfo struct {
+	ID         string    `json:"id"`
+	Tenant     string    `json:"tenant"`
+	Source     string    `json:"source"`
+	Route      string    `json:"route,omitempty"`
+	EventType  string    `json:"event_type,omitempty"`
+	EventID    string    `json:"event_id,omitempty"`
+	CallID     string    `json:"call_id,omitempty"`
+	ReceivedAt time.Time `json:"received_at"`
+	Bytes      int       `json:"bytes"`
+	// States counts the event's deliveries by state.
+	States map[State]int `json:"deliveries"`
+}
+
+// Accepted is the answer of Accept.
+type Accepted struct {
+	// EventID is the id of the stored event: the caller's, or the first event's for a duplicate.
+	EventID   string
+	Duplicate bool
+	// Deliveries are the ids given to the deliveries, in the order of the destinations; nil for a duplicate.
+	Deliveries []string
+}
+
+// State is where a delivery stands.
+type State string
+
+// The states. A delivery under way is Pending with a lease: a crash gives it back by itself.
+const (
+	Pending   State = "pending"
+	Delivered State = "delivered"
+	Dead      State = "dead"
+)
+
+// Claimed is a leased delivery with the event to send.
+type Claimed struct {
+	Delivery
+	Event *Event
+}
+
+// Delivery is one event on its way to one destination.
+type Delivery struct {
+	ID          string `json:"id"`
+	EventID     string `json:"event_id"`
+	Tenant      string `json:"tenant"`
+	Destination string `json:"destination"`
+	State       State  `json:"state"`
+	// Leased tells that an attempt is under way.
+	Leased bool `json:"delivering,omitempty"`
+	// Attempts counts the attempts made since the delivery was created or last replayed.
+	Attempts  int       `json:"attempts"`
+	NextAt    time.Time `json:"next_at,omitzero"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// LastStatus and Reason are the last attempt's.
+	LastStatus int    `json:"last_status,omitempty"`
+	Reason     string `json:"reason,omitempty"`
+	RemoteID   string `json:"remote_id,omitempty"`
+}
+
+// Attempt is one attempt at a delivery, and what it did to it.
+type Attempt struct {
+	DeliveryID string        `json:"delivery_id"`
+	Number     int           `json:"attempt"`
+	At         time.Time     `json:"at"`
+	Took       time.Duration `json:"took"`
+	Status     int           `json:"status,omitempty"`
+	// Reason is empty for a success.
+	Reason   string   `json:"reason,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+	RemoteID string   `json:"remote_id,omitempty"`
+	// Excerpt is the beginning of the receiver's answer, sealed at rest; nil unless the operator asked for it.
+	Excerpt []byte `json:"excerpt,omitempty"`
+	// State is the delivery's next state; NextAt says when it is due again if that is Pending.
+	State  State     `json:"state"`
+	NextAt time.Time `json:"next_at,omitzero"`
+}
+
+// Filter selects events or deliveries. Zero fields match everything.
+type Filter struct {
+	Destination string
+	Tenant      string
+	State       State
+	// Reason matches deliveries whose reason contains the text.
+	Reason     string
+	Source     string
+	EventType  string
+	EventID    string // the gateway's id
+	DeliveryID string
+	CallID     string
+	CallerHash string
+	From, To   time.Time // received at: From inclusive, To exclusive
+}
+
+// Page selects a part of a listing, newest first.
+type Page struct {
+	// Before continues after the last id of the page before; empty for the first page.
+	Before string
+	// Limit is the number of rows, 1 to 1000; 0 means 100.
+	Limit int
+}
+
+// Stats summarises the store.
+type Stats struct {
+	Events       int64              `json:"events"`
+	Bytes        int64              `json:"bytes"`
+	MaxBytes     int64              `json:"max_bytes,omitempty"`
+	Destinations []DestinationStats `json:"destinations"`
+}
+
+// DestinationStats summarises one destination's queue.
+type DestinationStats struct {
+	Destination string `json:"destination"`
+	Pending     int64  `json:"pending"`
+	Delivered   int64  `json:"delivered"`
+	Dead        int64  `json:"dead"`
+	// OldestPending is when the oldest waiting delivery was created.
+	OldestPending time.Time `json:"oldest_pending,omitzero"`
+	Paused        bool      `json:"paused"`
+	PauseReason   string    `json:"pause_reason,omitempty"`
+}
