@@ -1,0 +1,227 @@
+// Package idempotency remembers which requests are under way and which were answered, so that a copy of a request is
+// answered like the first one instead of being carried out twice.
+//
+// A key is reserved before the work starts and either committed with the answer or released when the work failed.
+// Copies that arrive in between wait for the first. Committed answers live in an LRU that is bounded in entries, in
+// bytes and in age; reservations are bounded by the requests that are being served.
+package idempotency
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+)
+
+// ErrInFlight means that the first request with the key had not finished when the waiter's context ended.
+var ErrInFlight = errors.New("the first request with this idempotency key is still in flight")
+
+// Key names one event of one tenant on one route.
+type Key [sha256.Size]byte
+
+// NewKey hashes the parts into a Key. Each part is preceded by its length, so that no two lists of parts collide.
+func NewKey(parts ...string) Key {
+	var stack [256]byte
+	b := stack[:0]
+	for _, p := range parts {
+		b = binary.AppendUvarint(b, uint64(len(p)))
+		b = append(b, p...)
+	}
+	return sha256.Sum256(b)
+}
+
+// Answer is what a request was answered with.
+type Answer struct {
+	Status int
+	// Header is the answer's header as it was sent. It must not be changed once committed.
+	Header map[string][]string
+	// Body is the answer's body, or nil if it was larger than the replay bound; Truncated tells the two apart.
+	Body      []byte
+	Truncated bool
+}
+
+// size is what an answer costs, bookkeeping included.
+func (a *Answer) size() int64 {
+	n := int64(entryOverhead + len(a.Body))
+	for name, values := range a.Header {
+		n += int64(len(name)) + 48
+		for _, v := range values {
+			n += int64(len(v)) + 16
+		}
+	}
+	return n
+}
+
+// entryOverhead is what an entry without header and body occupies: the key in the map and in the list, the entry,
+// the answer. A test holds it to what the runtime reports.
+const entryOverhead = 320
+
+// Limits bound the cache.
+type Limits struct {
+	// Entries is how many answers are kept; at least 1.
+	Entries int
+	// Bytes is how much memory the kept answers may occupy; at least one answer is kept whatever its size.
+	Bytes int64
+	// TTL is how long an answer is kept.
+	TTL time.Duration
+}
+
+// Cache is safe for concurrent use.
+type Cache struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	limits   Limits
+	answered *simplelru.LRU[Key, *entry]
+	inFlight map[Key]*Reservation
+	bytes    int64
+}
+
+type entry struct {
+	answer  *Answer
+	body    [16]byte
+	size    int64
+	expires time.Time
+}
+
+// New returns an empty cache. now is the clock; nil means time.Now.
+func New(l Limits, now func() time.Time) *Cache {
+	if now == nil {
+		now = time.Now
+	}
+	c := &Cache{now: now, limits: l, inFlight: make(map[Key]*Reservation)}
+	lru, err := simplelru.NewLRU(max(l.Entries, 1), func(_ Key, e *entry) { c.bytes -= e.size })
+	if err != nil {
+		panic(err) // only a size below 1 is an error
+	}
+	c.answered = lru
+	return c
+}
+
+// SetLimits applies new limits at once; what no longer fits is forgotten, oldest first.
+func (c *Cache) SetLimits(l Limits) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limits = l
+	c.answered.Resize(max(l.Entries, 1))
+	c.shrink()
+}
+
+// Reservation is the right to carry a request out. Exactly one of Commit and Release ends it; what comes after the
+// first is ignored, so that a deferred Release is safe.
+type Reservation struct {
+	cache *Cache
+	key   Key
+	body  [16]byte
+	done  chan struct{} // made by the first waiter
+	ended bool
+}
+
+// Found is the answer to an earlier request with the same key.
+type Found struct {
+	*Answer
+	// OtherBody says that the earlier request had another body.
+	OtherBody bool
+}
+
+// Acquire reserves the key, or returns the answer that an earlier request with it got. While another request holds
+// the key it waits until that one is over or ctx ends, which is ErrInFlight. body is a digest of the request's body,
+// by which Found tells a copy from another request under the same key.
+//
+// If strict is set, a request that is in flight with another body is reported at once, with a Found that has no Answer.
+func (c *Cache) Acquire(ctx context.Context, key Key, body [16]byte, strict bool) (*Reservation, *Found, error) {
+	for {
+		r, found, wait := c.tryAcquire(key, body, strict)
+		if wait == nil {
+			return r, found, nil
+		}
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, nil, ErrInFlight
+		}
+	}
+}
+
+func (c *Cache) tryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *Found, chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+
+	if first, ok := c.inFlight[key]; ok {
+		if strict && first.body != body {
+			return nil, &Found{OtherBody: true}, nil
+		}
+		if first.done == nil {
+			first.done = make(chan struct{})
+		}
+		return nil, nil, first.done
+	}
+	if e, ok := c.answered.Get(key); ok {
+		if c.now().Before(e.expires) {
+			return nil, &Found{Answer: e.answer, OtherBody: e.body != body}, nil
+		}
+		c.answered.Remove(key)
+	}
+	r := &Reservation{cache: c, key: key, body: body}
+	c.inFlight[key] = r
+	return r, nil, nil
+}
+
+// Commit remembers the answer and lets the waiting copies have it.
+func (r *Reservation) Commit(a *Answer) {
+	c := r.cache
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !r.end() {
+		return
+	}
+	e := &entry{answer: a, body: r.body, size: a.size(), expires: c.now().Add(c.limits.TTL)}
+	c.answered.Add(r.key, e)
+	c.bytes += e.size
+	c.shrink()
+}
+
+// Release gives the key back without an answer: the next request with it is carried out.
+func (r *Reservation) Release() {
+	r.cache.mu.Lock()
+	defer r.cache.mu.Unlock()
+	r.end()
+}
+
+// end is called with the lock held and tells whether the reservation was still open.
+func (r *Reservation) end() bool {
+	if r.ended {
+		return false
+	}
+	r.ended = true
+	delete(r.cache.inFlight, r.key)
+	if r.done != nil {
+		close(r.done)
+	}
+	return true
+}
+
+// shrink is called with the lock held.
+func (c *Cache) shrink() {
+	for c.bytes > c.limits.Bytes && c.answered.Len() > 1 {
+		c.answered.RemoveOldest()
+	}
+}
+
+// Size is what a cache holds at one moment.
+type Size struct {
+	Entries  int
+	Bytes    int64
+	InFlight int
+}
+
+// Size reports what the cache holds now.
+func (c *Cache) Size() Size {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Size{Entries: c.answered.Len(), Bytes: c.bytes, InFlight: len(c.inFlight)}
+}
