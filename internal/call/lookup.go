@@ -1,0 +1,145 @@
+package call
+
+import (
+	"strings"
+	"time"
+)
+
+// Lookup returns the value of a variable of the call, as templates, conditions and required fields name it.
+//
+// The names are those of the record's fields in JSON, and the guide's: caller_number (or phone), receiving_number,
+// first_name, last_name, name, email, company (or company_name), message, summary, transcript, recording_url,
+// call_id, event_id, event_type, provider, direction, duration (or call_duration), timestamp, started_at, ended_at,
+// urgent, callback_requested. Everything else is a collected parameter; "params.x" names one even where a field has
+// the same name, and dots lead into nested ones ("params.address.city"). notes and issue mean the parameters of these
+// names or, when there are none, the message.
+//
+// Values are strings, except duration (an int, seconds), urgent and callback_requested (bool), and parameters. Times
+// are RFC 3339 in UTC; timestamp is the end of the call or, failing that, its start. ok is false when the value is
+// missing, and empty counts as missing; urgent and callback_requested are never missing.
+func (c *Call) Lookup(name string) (value any, ok bool) {
+	if s, known := c.text(name); known {
+		if s == "" {
+			return c.param(name)
+		}
+		return s, true
+	}
+	switch name {
+	case "duration", "call_duration":
+		if c.Duration == nil {
+			return c.param(name)
+		}
+		return *c.Duration, true
+	case "urgent":
+		return c.Urgent, true
+	case "callback_requested":
+		return c.CallbackRequested, true
+	case "params":
+		return c.Params, len(c.Params) > 0
+	case "notes", "issue":
+		if v, ok := c.param(name); ok {
+			return v, true
+		}
+		return c.Message, c.Message != ""
+	}
+	return c.param(strings.TrimPrefix(name, "params."))
+}
+
+// text is the value of a field that is text; known is false when the name is not that of such a field.
+func (c *Call) text(name string) (s string, known bool) {
+	switch name {
+	case "caller_number", "phone":
+		return c.CallerNumber, true
+	case "receiving_number":
+		return c.ReceivingNumber, true
+	case "first_name":
+		return c.FirstName, true
+	case "last_name":
+		return c.LastName, true
+	case "name":
+		return c.Name(), true
+	case "email":
+		return c.Email, true
+	case "company", "company_name":
+		return c.Company, true
+	case "message":
+		return c.Message, true
+	case "summary":
+		return c.Summary, true
+	case "transcript":
+		return c.Transcript, true
+	case "recording_url":
+		return c.RecordingURL, true
+	case "call_id":
+		return c.ID, true
+	case "event_id":
+		return c.EventID, true
+	case "event_type":
+		return c.EventType, true
+	case "provider":
+		return c.Provider, true
+	case "direction":
+		return string(c.Direction), true
+	case "started_at":
+		return stamp(c.StartedAt), true
+	case "ended_at":
+		return stamp(c.EndedAt), true
+	case "timestamp":
+		if c.EndedAt.IsZero() {
+			return stamp(c.StartedAt), true
+		}
+		return stamp(c.EndedAt), true
+	default:
+		return "", false
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// param is a collected parameter, under its name with dots in it or along a path of dots.
+func (c *Call) param(name string) (any, bool) {
+	if v, ok := c.Params[name]; ok {
+		return v, !empty(v)
+	}
+	var v any = c.Params
+	for key := range strings.SplitSeq(name, ".") {
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		if v, ok = m[key]; !ok {
+			return nil, false
+		}
+	}
+	return v, !empty(v)
+}
+
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	default:
+		return false
+	}
+}
+
+// Missing is the first of the fields that Lookup does not find, or empty when all are there.
+func (c *Call) Missing(fields []string) string {
+	for _, f := range fields {
+		if _, ok := c.Lookup(f); !ok {
+			return f
+		}
+	}
+	return ""
+}

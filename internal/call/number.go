@@ -1,0 +1,181 @@
+package call
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// DefaultRegion is the region that a national number is read in when none is configured: the guide's callers are in
+// the United States, and "(555) 987-6543" carries no country.
+const DefaultRegion = "US"
+
+// withheld are the words that telephone systems put in place of a number that they do not know or may not show,
+// and the numbers by which Twilio spells such words on a keypad (Twilio, "Caller ID of anonymous calls").
+var withheld = map[string]bool{
+	"anonymous": true, "unknown": true, "restricted": true, "private": true, "privatenumber": true, "blocked": true,
+	"withheld": true, "unavailable": true, "notavailable": true, "unknownnumber": true, "anonymouscaller": true,
+	"nocallerid": true, "unknowncaller": true, "none": true, "null": true, "undefined": true, "n/a": true,
+	"266696687": true, "7378742833": true, "2562533": true, "8656696": true, "86282452253": true,
+}
+
+// Withheld reports whether the text says that there is no number to be had: "anonymous", "Restricted", +266696687.
+// Of an address such as sip:anonymous@anonymous.invalid the user counts.
+func Withheld(raw string) bool {
+	key := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" -_+.", r) {
+			return -1
+		}
+		return r
+	}, strings.ToLower(dialled(raw)))
+	return withheld[key]
+}
+
+// NormalizeNumber reads a phone number as people and systems write them and returns it in E.164: "+15559876543" for
+// "(555) 987-6543" in region US, "tel:+1-555-987-6543" or "sip:+15559876543@example.com". An extension is left out.
+// region is an ISO 3166 code such as "US" and counts only where the number names no country; empty means
+// DefaultRegion.
+//
+// ok is false for a text that cannot be dialled from anywhere as it stands: no number, several, a withheld one, or
+// one that is too short or too long, such as a local "555-1234". The length is checked and not whether the number
+// was ever assigned, because numbering plans change faster than programs.
+func NormalizeNumber(raw, region string) (e164 string, ok bool) {
+	e164, _ = read(raw, region)
+	return e164, e164 != ""
+}
+
+// KeepNumber returns what a record holds for a number, and the extension that was given with it. That is E.164
+// where NormalizeNumber can read it. Otherwise it is the text as it was given, if a person could still dial it (three
+// digits and no letters, or seven digits and any words): a lead must not lose its only number because somebody said
+// "555-1234". It is empty for a withheld number, and for an address without digits such as "sip:alice@example.com".
+func KeepNumber(raw, region string) (number, extension string) {
+	if number, extension = read(raw, region); number != "" {
+		return number, extension
+	}
+	user := dialled(raw)
+	if len(user) > maxNumber || Withheld(user) {
+		return "", ""
+	}
+	digits, letters := 0, false
+	for _, r := range user {
+		digits += b2i(unicode.IsDigit(r))
+		letters = letters || unicode.IsLetter(r)
+	}
+	if digits >= 7 || digits >= 3 && !letters {
+		return user, ""
+	}
+	return "", ""
+}
+
+// ValidRegion reports whether a region can be given to NormalizeNumber: empty, or a known ISO 3166 code in capitals.
+func ValidRegion(region string) bool {
+	return region == "" || phonenumbers.GetCountryCodeForRegion(region) != 0
+}
+
+// maxNumber bounds the text that is looked at for a number, in bytes.
+const maxNumber = 250
+
+var (
+	// plainNumber is a text that is one number and nothing else, perhaps with an extension.
+	plainNumber = regexp.MustCompile(`(?i)^[^\pL]+(?:;?(?:ext|extn|extension|x)[.:=]?\s*\d{1,8})?$`)
+	// numberRun finds what looks like a whole number among words.
+	numberRun = regexp.MustCompile(`\+?\d[\d\s().-]{5,}\d`)
+)
+
+// read is NormalizeNumber with the extension.
+func read(raw, region string) (e164, extension string) {
+	text := dialled(raw)
+	switch {
+	case isNANP(text):
+		return text, ""
+	case text == "" || len(text) > maxNumber || Withheld(text):
+		return "", ""
+	case !plainNumber.MatchString(text):
+		// The library would take letters for keypad digits, and "555-1234 cel" for a number of ten digits.
+		runs := numberRun.FindAllString(text, 2)
+		if len(runs) != 1 {
+			return "", ""
+		}
+		text = runs[0]
+	}
+	if region == "" {
+		region = DefaultRegion
+	}
+	n, err := phonenumbers.Parse(text, region)
+	if err != nil || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE {
+		// Some senders (Vonage) write E.164 without its plus.
+		if text[0] == '+' || len(text) < 10 {
+			return "", ""
+		}
+		if n, err = phonenumbers.Parse("+"+text, region); err != nil || !phonenumbers.IsValidNumber(n) {
+			return "", ""
+		}
+	}
+	return phonenumbers.Format(n, phonenumbers.E164), n.GetExtension()
+}
+
+// isNANP reports whether the text is a North American number in E.164 already, as nearly all are: it saves the
+// library's work.
+func isNANP(s string) bool {
+	if len(s) != 12 || s[:2] != "+1" || s[2] < '2' {
+		return false
+	}
+	for _, c := range []byte(s[2:]) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// dialled is the part of an address that would be dialled: the text itself, the user of a SIP URI (RFC 3261) with or
+// without a display name, or what follows "tel:" (RFC 3966), "whatsapp:" and the like.
+func dialled(raw string) string {
+	s := strings.TrimSpace(raw)
+	if i := strings.LastIndexByte(s, '<'); i >= 0 && strings.HasSuffix(s, ">") {
+		s = s[i+1 : len(s)-1]
+	}
+	scheme, rest, found := strings.Cut(s, ":")
+	if !found {
+		return s
+	}
+	switch strings.ToLower(scheme) {
+	case "sip", "sips":
+		user, _, hasHost := strings.Cut(rest, "@")
+		if !hasHost && !strings.HasPrefix(user, "+") {
+			return "" // a host alone; an IP address is no number
+		}
+		user, _, _ = strings.Cut(user, ";")
+		if u, err := url.PathUnescape(user); err == nil {
+			user = u
+		}
+		return strings.TrimSpace(user)
+	case "tel":
+		// Parameters mean something only to a dial plan, except the extension.
+		number, params, _ := strings.Cut(rest, ";")
+		for p := range strings.SplitSeq(params, ";") {
+			if ext, ok := strings.CutPrefix(strings.ToLower(p), "ext="); ok {
+				number += " ext. " + ext
+			} else if ctx, ok := strings.CutPrefix(p, "phone-context=+"); ok && !strings.HasPrefix(number, "+") {
+				number = "+" + ctx + number
+			}
+		}
+		return strings.TrimSpace(number)
+	case "whatsapp", "callto", "phone", "mobile":
+		return strings.TrimSpace(rest)
+	case "client":
+		return "" // the name of a Twilio client, even where it consists of digits
+	default:
+		return s
+	}
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
