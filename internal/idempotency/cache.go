@@ -3,7 +3,7 @@
 //
 // A key is reserved before the work starts and either committed with the answer or released when the work failed.
 // Copies that arrive in between wait for the first. Committed answers live in an LRU that is bounded in entries, in
-// bytes and in age; reservations are bounded by the requests that are being served.
+// bytes, and each in age; reservations are bounded by the requests that are being served.
 package idempotency
 
 import (
@@ -66,8 +66,6 @@ type Limits struct {
 	Entries int
 	// Bytes is how much memory the kept answers may occupy; at least one answer is kept whatever its size.
 	Bytes int64
-	// TTL is how long an answer is kept.
-	TTL time.Duration
 }
 
 // Cache is safe for concurrent use.
@@ -171,15 +169,15 @@ func (c *Cache) tryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *
 	return r, nil, nil
 }
 
-// Commit remembers the answer and lets the waiting copies have it.
-func (r *Reservation) Commit(a *Answer) {
+// Commit remembers the answer for the time ttl and lets the waiting copies have it.
+func (r *Reservation) Commit(a *Answer, ttl time.Duration) {
 	c := r.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !r.end() {
 		return
 	}
-	e := &entry{answer: a, body: r.body, size: a.size(), expires: c.now().Add(c.limits.TTL)}
+	e := &entry{answer: a, body: r.body, size: a.size(), expires: c.now().Add(ttl)}
 	c.answered.Add(r.key, e)
 	c.bytes += e.size
 	c.shrink()

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	wide = Limits{Entries: 1000, Bytes: 1 << 20, TTL: time.Hour}
+	wide = Limits{Entries: 1000, Bytes: 1 << 20}
 	body = [16]byte{1}
 )
 
@@ -40,7 +40,7 @@ func replay(t *testing.T, c *Cache, key Key) *Found {
 func TestACommittedAnswerIsReplayed(t *testing.T) {
 	c := New(wide, nil)
 	key := NewKey("route", "tenant", "event")
-	reserve(t, c, key).Commit(&Answer{Status: 201, Body: []byte("ok")})
+	reserve(t, c, key).Commit(&Answer{Status: 201, Body: []byte("ok")}, time.Hour)
 	if got := replay(t, c, key); got.Status != 201 || string(got.Body) != "ok" || got.OtherBody {
 		t.Fatalf("replayed %+v", got)
 	}
@@ -54,7 +54,7 @@ func TestAnotherBodyUnderTheSameKeyIsTold(t *testing.T) {
 	if _, found, err := c.Acquire(t.Context(), key, [16]byte{2}, true); err != nil || found == nil || !found.OtherBody || found.Answer != nil {
 		t.Fatalf("strict, in flight: %v, %v", found, err)
 	}
-	r.Commit(&Answer{Status: 200})
+	r.Commit(&Answer{Status: 200}, time.Hour)
 	if _, found, err := c.Acquire(t.Context(), key, [16]byte{2}, true); err != nil || found == nil || !found.OtherBody || found.Status != 200 {
 		t.Fatalf("strict, answered: %v, %v", found, err)
 	}
@@ -66,7 +66,7 @@ func TestAReleasedKeyIsFreeAgain(t *testing.T) {
 	r.Release()
 	r.Release()
 	second := reserve(t, c, NewKey("k"))
-	r.Commit(&Answer{Status: 200}) // too late: must not end the second reservation
+	r.Commit(&Answer{Status: 200}, time.Hour) // too late: must not end the second reservation
 	if c.Size().InFlight != 1 || c.Size().Entries != 0 {
 		t.Fatalf("a late commit changed the cache: %+v", c.Size())
 	}
@@ -94,7 +94,7 @@ func TestCopiesWaitForTheFirst(t *testing.T) {
 		if replayed.Load() != 0 {
 			t.Fatal("a copy did not wait")
 		}
-		first.Commit(&Answer{Status: 200})
+		first.Commit(&Answer{Status: 200}, time.Hour)
 		wg.Wait()
 		if replayed.Load() != 10 {
 			t.Fatalf("%d copies got the answer", replayed.Load())
@@ -118,7 +118,7 @@ func TestAfterAReleaseExactlyOneWaiterGoesOn(t *testing.T) {
 				if r != nil {
 					carriedOut.Add(1)
 					time.Sleep(time.Second)
-					r.Commit(&Answer{Status: 200})
+					r.Commit(&Answer{Status: 200}, time.Hour)
 				}
 			})
 		}
@@ -146,7 +146,7 @@ func TestAWaiterGivesUpWithItsContext(t *testing.T) {
 func TestAnAnswerIsForgottenAfterItsTTL(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c := New(wide, func() time.Time { return now })
-	reserve(t, c, NewKey("k")).Commit(&Answer{Status: 200})
+	reserve(t, c, NewKey("k")).Commit(&Answer{Status: 200}, time.Hour)
 	now = now.Add(time.Hour - 1)
 	replay(t, c, NewKey("k"))
 	now = now.Add(1)
@@ -157,18 +157,18 @@ func TestAnAnswerIsForgottenAfterItsTTL(t *testing.T) {
 }
 
 func TestTheCacheKeepsWithinItsLimits(t *testing.T) {
-	c := New(Limits{Entries: 10, Bytes: 1 << 20, TTL: time.Hour}, nil)
+	c := New(Limits{Entries: 10, Bytes: 1 << 20}, nil)
 	for i := range 100 {
-		reserve(t, c, NewKey(fmt.Sprint(i))).Commit(&Answer{Status: 200})
+		reserve(t, c, NewKey(fmt.Sprint(i))).Commit(&Answer{Status: 200}, time.Hour)
 	}
 	if s := c.Size(); s.Entries != 10 || s.Bytes != 10*entryOverhead {
 		t.Fatalf("after 100 answers: %+v", s)
 	}
-	c.SetLimits(Limits{Entries: 10, Bytes: 3 * entryOverhead, TTL: time.Hour})
+	c.SetLimits(Limits{Entries: 10, Bytes: 3 * entryOverhead})
 	if s := c.Size(); s.Entries != 3 || s.Bytes != 3*entryOverhead {
 		t.Fatalf("after SetLimits: %+v", s)
 	}
-	reserve(t, c, NewKey("large")).Commit(&Answer{Status: 200, Body: make([]byte, 1<<16)})
+	reserve(t, c, NewKey("large")).Commit(&Answer{Status: 200, Body: make([]byte, 1<<16)}, time.Hour)
 	if s := c.Size(); s.Entries != 1 {
 		t.Fatalf("one answer larger than the limit: %+v", s)
 	}
@@ -184,12 +184,12 @@ func TestKeysOfDifferentPartsDiffer(t *testing.T) {
 // TestEntriesCostWhatTheyAreCountedAs holds the estimate to what the runtime reports, within a third.
 func TestEntriesCostWhatTheyAreCountedAs(t *testing.T) {
 	const n = 200_000
-	c := New(Limits{Entries: n, Bytes: 1 << 40, TTL: time.Hour}, nil)
+	c := New(Limits{Entries: n, Bytes: 1 << 40}, nil)
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for i := range n {
-		reserve(t, c, NewKey(fmt.Sprint(i))).Commit(&Answer{Status: 200})
+		reserve(t, c, NewKey(fmt.Sprint(i))).Commit(&Answer{Status: 200}, time.Hour)
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -202,11 +202,11 @@ func TestEntriesCostWhatTheyAreCountedAs(t *testing.T) {
 }
 
 func BenchmarkAcquireAndCommit(b *testing.B) {
-	c := New(Limits{Entries: 100_000, Bytes: 1 << 30, TTL: time.Hour}, nil)
+	c := New(Limits{Entries: 100_000, Bytes: 1 << 30}, nil)
 	a := &Answer{Status: 200}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		r, _, _ := c.Acquire(context.Background(), Key{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}, body, false)
-		r.Commit(a)
+		r.Commit(a, time.Hour)
 	}
 }
