@@ -1,0 +1,236 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/store"
+	"github.com/oklog/ulid/v2"
+)
+
+// matchesEvent tells whether the fields of a filter that concern events match.
+func matchesEvent(f *store.Filter, e *store.Event) bool {
+	is := func(want, have string) bool { return want == "" || want == have }
+	return is(f.Tenant, e.Tenant) && is(f.Source, e.Source) && is(f.EventType, e.EventType) && is(f.EventID, e.ID) &&
+		is(f.CallID, e.CallID) && is(f.CallerHash, e.CallerHash) &&
+		(f.From.IsZero() || !e.ReceivedAt.Before(f.From)) && (f.To.IsZero() || e.ReceivedAt.Before(f.To))
+}
+
+// matchesDelivery tells whether the fields of a filter that concern deliveries match.
+func matchesDelivery(f *store.Filter, d *store.Delivery) bool {
+	return (f.Destination == "" || f.Destination == d.Destination) && (f.State == "" || f.State == d.State) &&
+		strings.Contains(d.Reason, f.Reason) && (f.DeliveryID == "" || f.DeliveryID == d.ID)
+}
+
+// matches tells whether an event matches, which with conditions on deliveries means that one of its deliveries does.
+func (e *memoryEvent) matches(f *store.Filter) bool {
+	if !matchesEvent(f, &e.Event) {
+		return false
+	}
+	if f.Destination == "" && f.State == "" && f.Reason == "" && f.DeliveryID == "" {
+		return true
+	}
+	return slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return matchesDelivery(f, &d.Delivery) })
+}
+
+func pageLimit(p store.Page) int {
+	if p.Limit <= 0 {
+		return 100
+	}
+	return min(p.Limit, 1000)
+}
+
+var errBefore = errors.New("the page's Before is not an id of this listing: pass the last id of the page before")
+
+func (m *memory) Events(ctx context.Context, f store.Filter, p store.Page) ([]store.EventInfo, error) {
+	if p.Before != "" {
+		if _, err := ulid.ParseStrict(p.Before); err != nil {
+			return nil, errBefore
+		}
+	}
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	var list []store.EventInfo
+	for _, id := range slices.Backward(m.order) {
+		e := m.events[id]
+		if p.Before != "" && id >= p.Before || !e.matches(&f) {
+			continue
+		}
+		info := store.EventInfo{ID: id, Tenant: e.Tenant, Source: e.Source, Route: e.Route, EventType: e.EventType,
+			EventID: e.EventID, CallID: e.CallID, ReceivedAt: e.ReceivedAt, Bytes: len(e.Body), States: map[store.State]int{}}
+		for _, d := range e.deliveries {
+			info.States[d.State]++
+		}
+		if list = append(list, info); len(list) == pageLimit(p) {
+			break
+		}
+	}
+	return list, nil
+}
+
+func (m *memory) Event(ctx context.Context, id string) (*store.Event, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	e := m.events[id]
+	if e == nil {
+		return nil, store.ErrNotFound
+	}
+	return cloneEvent(&e.Event), nil
+}
+
+func (m *memory) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([]store.Delivery, error) {
+	before, n := "", 0
+	if p.Before != "" {
+		event, number, ok := strings.Cut(p.Before, ".")
+		var err error
+		if n, err = strconv.Atoi(number); err != nil || !ok || n < 0 {
+			return nil, errBefore
+		}
+		if _, err := ulid.ParseStrict(event); err != nil {
+			return nil, errBefore
+		}
+		before = event
+	}
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	now := m.o.Now()
+	var list []store.Delivery
+	for _, id := range slices.Backward(m.order) {
+		e := m.events[id]
+		if before != "" && id > before || !matchesEvent(&f, &e.Event) {
+			continue
+		}
+		for _, d := range slices.Backward(e.deliveries) {
+			if id == before && d.n >= n || !matchesDelivery(&f, &d.Delivery) {
+				continue
+			}
+			row := d.Delivery
+			row.Leased = d.State == store.Pending && d.leased(now)
+			if list = append(list, row); len(list) == pageLimit(p) {
+				return list, nil
+			}
+		}
+	}
+	return list, nil
+}
+
+func (m *memory) Attempts(ctx context.Context, deliveryID string) ([]store.Attempt, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	d := m.delivery(deliveryID)
+	if d == nil {
+		return nil, store.ErrNotFound
+	}
+	return slices.Clone(d.attempts), nil
+}
+
+func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
+	if err := m.enter(ctx); err != nil {
+		return store.Stats{}, err
+	}
+	defer m.mu.Unlock()
+	s := store.Stats{Events: int64(len(m.events))}
+	by := map[string]*store.DestinationStats{}
+	of := func(destination string) *store.DestinationStats {
+		if by[destination] == nil {
+			by[destination] = &store.DestinationStats{Destination: destination}
+		}
+		return by[destination]
+	}
+	for _, e := range m.events {
+		s.Bytes += int64(len(e.Body) + len(e.Record))
+	}
+	for d := range m.all {
+		q := of(d.Destination)
+		switch d.State {
+		case store.Pending:
+			q.Pending++
+			if q.OldestPending.IsZero() || d.CreatedAt.Before(q.OldestPending) {
+				q.OldestPending = d.CreatedAt
+			}
+		case store.Delivered:
+			q.Delivered++
+		case store.Dead:
+			q.Dead++
+		}
+	}
+	for destination, reason := range m.paused {
+		q := of(destination)
+		q.Paused, q.PauseReason = true, reason
+	}
+	for _, destination := range slices.Sorted(maps.Keys(by)) {
+		s.Destinations = append(s.Destinations, *by[destination])
+	}
+	return s, nil
+}
+
+func (m *memory) Replay(ctx context.Context, f store.Filter, now time.Time, dryRun bool) (int, error) {
+	if err := m.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	count := 0
+	for d := range m.all {
+		if d.State == store.Pending || !matchesEvent(&f, &d.event.Event) || !matchesDelivery(&f, &d.Delivery) {
+			continue
+		}
+		if count++; dryRun {
+			continue
+		}
+		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.lease = store.Pending, 0, plain(now), plain(m.o.Now()), time.Time{}
+	}
+	return count, nil
+}
+
+func (m *memory) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
+	if err := m.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	return m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun), nil
+}
+
+func (m *memory) Expire(ctx context.Context, before, now time.Time, batch int) (int, error) {
+	if batch <= 0 {
+		return 0, errors.New("expiring needs a batch of at least one event")
+	}
+	if err := m.enter(ctx); err != nil {
+		return 0, err
+	}
+	defer m.mu.Unlock()
+	maps.DeleteFunc(m.keys, func(_ [16]byte, k memoryKey) bool { return now.Sub(k.at) >= m.o.Window })
+	return m.remove(func(e *memoryEvent) bool {
+		return e.ReceivedAt.Before(before) &&
+			!slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return d.State == store.Pending })
+	}, batch, false), nil
+}
+
+// remove deletes up to limit events that match, oldest first, and counts them. Their keys stay.
+func (m *memory) remove(match func(*memoryEvent) bool, limit int, dryRun bool) int {
+	count := 0
+	kept := m.order[:0:0]
+	for _, id := range m.order {
+		if count < limit && match(m.events[id]) {
+			if count++; !dryRun {
+				delete(m.events, id)
+				continue
+			}
+		}
+		kept = append(kept, id)
+	}
+	m.order = kept
+	return count
+}
