@@ -1,0 +1,153 @@
+// Package outbound sends the gateway's own requests: to the systems that receive calls, and to the token servers that
+// let it in there. It bounds what a receiver can do to the gateway (time, size of the answer, redirects, addresses),
+// turns every failure into a reason that an operator can act on, and keeps secrets and callers' data out of errors.
+//
+// Which addresses may be reached follows who wrote the URL. The host of a URL is never filled from a call (CheckURL
+// refuses a variable there), so a caller can not choose it. An operator who configures a receiver in the own network
+// means it: use AllowPrivate for such URLs. URLs that a tenant may set need the zero value, which refuses to connect to
+// loopback, private, shared and link-local addresses, whatever name led to them.
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Defaults of Options.
+const (
+	DefaultTimeout   = 30 * time.Second
+	DefaultMaxAnswer = 1 << 20
+)
+
+// Options configures a Client. The zero value is usable and strict.
+type Options struct {
+	// Transport carries the requests; nil builds one from the options below, which have no effect otherwise.
+	Transport http.RoundTripper
+	// Timeout bounds one request from dialling to the end of the answer's body; 0 means DefaultTimeout.
+	Timeout time.Duration
+	// MaxAnswer is how many bytes of an answer are read, after decompression; 0 means DefaultMaxAnswer.
+	MaxAnswer int64
+	// AllowPrivate lets requests go to loopback, private (RFC 1918, RFC 4193) and shared (RFC 6598) addresses.
+	// Link-local addresses, where clouds keep their metadata services, stay refused.
+	AllowPrivate bool
+	// TLS holds client certificates and own authorities. The version is TLS 1.2 at least.
+	TLS *tls.Config
+	// Proxy chooses a proxy as http.Transport does; nil means none. The addresses behind a proxy are the proxy's
+	// business: the guard then sees the proxy's address only.
+	Proxy func(*http.Request) (*url.URL, error)
+	// MaxConnsPerHost bounds connections to one receiver; 0 means no bound. Idle ones are kept for reuse.
+	MaxConnsPerHost int
+}
+
+// Client sends requests. It is safe for concurrent use.
+type Client struct {
+	http      *http.Client
+	timeout   time.Duration
+	maxAnswer int64
+}
+
+// NewClient returns a client with the options.
+func NewClient(o Options) *Client {
+	if o.Timeout <= 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.MaxAnswer <= 0 {
+		o.MaxAnswer = DefaultMaxAnswer
+	}
+	if o.Transport == nil {
+		o.Transport = newTransport(o)
+	}
+	return &Client{
+		http: &http.Client{
+			Transport: o.Transport,
+			// A redirect of a webhook is a failure (Standard Webhooks): following one would send the caller's data
+			// and our credentials to an address that nobody configured.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		timeout:   o.Timeout,
+		maxAnswer: o.MaxAnswer,
+	}
+}
+
+// Answer is what a receiver answered.
+type Answer struct {
+	Status int
+	Header http.Header
+	// Body is the answer's body as far as it was read.
+	Body []byte
+	// Truncated says that Body is not all of it: it was longer than MaxAnswer, or the connection ended early. The
+	// status stands nevertheless; who needs the body to know the outcome must take the outcome for unknown.
+	Truncated bool
+}
+
+// Do sends the request as it is and reads the answer, whatever its status. The error is nil exactly if there was an
+// answer, and a *Error otherwise.
+func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
+	within, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	res, err := c.http.Do(req.WithContext(within))
+	if err != nil {
+		return nil, explain(ctx, err, req.URL.Host)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxAnswer+1))
+	a := &Answer{Status: res.StatusCode, Header: res.Header, Body: body, Truncated: err != nil}
+	if int64(len(body)) > c.maxAnswer {
+		a.Body, a.Truncated = body[:c.maxAnswer], true
+	}
+	return a, nil
+}
+
+// Send is Do with credentials: it lets auth sign the request in, and where the receiver refuses the credentials and
+// auth can renew them, sends it once more. auth may be nil. The request needs a body that can be read twice, as
+// http.NewRequest makes of a bytes.Reader or strings.Reader, or none. The request given is not changed.
+//
+// The error is a *Error, or what auth.Apply returned; ResultFrom understands both.
+func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (*Answer, error) {
+	if auth == nil {
+		return c.Do(ctx, req)
+	}
+	for first := true; ; first = false {
+		r := req.Clone(ctx)
+		if req.GetBody != nil {
+			body, err := req.GetBody()
+			if err != nil {
+				return nil, errors.New("the request's body can not be read a second time")
+			}
+			r.Body = body
+		}
+		if err := auth.Apply(ctx, r); err != nil {
+			return nil, err
+		}
+		a, err := c.Do(ctx, r)
+		if err != nil || !first || a.Status < 400 || !auth.Rejected(ctx, r, a.Status, a.Body) {
+			return a, err
+		}
+		if req.Body != nil && req.GetBody == nil {
+			return a, nil
+		}
+	}
+}
+
+// CloseIdle closes connections that wait for reuse; call it when the client is no longer needed.
+func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+
+// NewRequest is http.NewRequestWithContext with a body that can be sent twice, and an error that does not quote the
+// URL. A nil body means none.
+func NewRequest(ctx context.Context, method, address string, body []byte) (*http.Request, error) {
+	var r io.Reader
+	if body != nil {
+		r = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, r)
+	if err != nil {
+		return nil, ErrBadURL
+	}
+	return req, nil
+}

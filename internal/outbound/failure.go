@@ -1,0 +1,106 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"syscall"
+)
+
+// ErrAddressRefused is the guard's refusal to connect.
+var ErrAddressRefused = errors.New("the host's address is local, private or reserved: name a public host, or let the operator allow private addresses for this destination")
+
+// Kind says why there was no answer.
+type Kind uint8
+
+// The kinds of failure.
+const (
+	// Broken is any failure of the connection that has no kind of its own.
+	Broken Kind = iota
+	// Refused means that nothing accepts connections there.
+	Refused
+	// DNS means that the host's name could not be resolved.
+	DNS
+	// TLS means that the handshake failed or the certificate is not to be trusted.
+	TLS
+	// TimedOut means that there was no full answer in time.
+	TimedOut
+	// Stopped means that the gateway gave up the request itself: it shuts down or reloads.
+	Stopped
+	// Forbidden means that the guard does not let connections go to that address.
+	Forbidden
+)
+
+// Error is a request without an answer. Its text is a reason with a hint for the operator, and names at most the
+// receiver's host.
+type Error struct {
+	Kind Kind
+	// Host is the receiver's host and port as configured.
+	Host  string
+	text  string
+	cause error
+}
+
+// Error returns the reason.
+func (e *Error) Error() string { return e.text }
+
+// Unwrap returns the cause, which may quote addresses: do not print it.
+func (e *Error) Unwrap() error { return e.cause }
+
+// explain turns an error of net/http into an *Error. ctx is the caller's own context.
+func explain(ctx context.Context, err error, host string) *Error {
+	var (
+		ue        *url.Error
+		dns       *net.DNSError
+		unknown   x509.UnknownAuthorityError
+		name      x509.HostnameError
+		invalid   x509.CertificateInvalidError
+		verify    *tls.CertificateVerificationError
+		record    tls.RecordHeaderError
+		alert     tls.AlertError
+		netErr    net.Error
+		is        = func(target error) bool { return errors.Is(err, target) }
+		as        = func(kind Kind, text string) *Error { return &Error{kind, host, text + " (" + host + ")", err} }
+		untrusted = "the receiver's certificate is not trusted: "
+	)
+	if errors.As(err, &ue) {
+		err = ue.Err // without the URL
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return as(Stopped, "given up because the gateway stops or reloads")
+	case is(ErrAddressRefused):
+		return as(Forbidden, ErrAddressRefused.Error())
+	case errors.As(err, &unknown):
+		return as(TLS, untrusted+"signed by an unknown authority; configure its CA")
+	case errors.As(err, &name):
+		return as(TLS, untrusted+"it is for another name; check the host in the URL")
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return as(TLS, untrusted+"it has expired or is not valid yet")
+	case errors.As(err, &verify):
+		return as(TLS, untrusted+"check it with a TLS test")
+	case errors.As(err, &record):
+		return as(TLS, "the receiver does not speak TLS on this port: check scheme and port of the URL")
+	case errors.As(err, &alert):
+		return as(TLS, "the receiver refused the TLS handshake: it may want a client certificate or another TLS version")
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return as(DNS, "the receiver's host name does not exist: check the host in the URL")
+	case errors.As(err, &dns):
+		return as(DNS, "the receiver's host name could not be resolved: check the name server")
+	case is(context.DeadlineExceeded), is(os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return as(TimedOut, "no answer in time")
+	case is(syscall.ECONNREFUSED):
+		return as(Refused, "connection refused: nothing listens there; is the receiver running?")
+	case is(syscall.EHOSTUNREACH), is(syscall.ENETUNREACH):
+		return as(Broken, "no route to the receiver: check the network or firewall")
+	case is(syscall.ECONNRESET), is(syscall.EPIPE), is(io.EOF), is(io.ErrUnexpectedEOF):
+		return as(Broken, "the receiver closed the connection before it answered")
+	default:
+		return as(Broken, "the connection to the receiver failed")
+	}
+}

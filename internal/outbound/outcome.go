@@ -1,0 +1,143 @@
+package outbound
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/destination"
+)
+
+// MaxExcerpt is how many bytes of an answer ResultFrom keeps.
+const MaxExcerpt = 2048
+
+// maxRetryAfter bounds what RetryAfter returns; HubSpot's 477 asks for up to a day.
+const maxRetryAfter = 7 * 24 * time.Hour
+
+// StatusMigration is HubSpot's "migration in progress".
+const StatusMigration = 477
+
+// Classify says what an answer's status means for a delivery, where the receiving system documents nothing else:
+// 2xx is delivered. 408, 423, 425, 429, 477 and 5xx are worth another attempt. So are 401 and 407: the credentials
+// are wrong, and the call is not lost because of them; ResultFrom asks for a pause then. All others are dead: 410
+// (gone, with a pause), 403 (the receiver will not take this one), the rest of 4xx, and 3xx, since redirects are not
+// followed. Statuses below 200 and above 599 are not HTTP's and worth another attempt.
+func Classify(status int) destination.Outcome {
+	switch {
+	case status < 200 || status >= 500:
+		return destination.Retry
+	case status < 300:
+		return destination.Delivered
+	}
+	switch status {
+	case http.StatusUnauthorized, http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusLocked,
+		http.StatusTooEarly, http.StatusTooManyRequests, StatusMigration:
+		return destination.Retry
+	}
+	return destination.Dead
+}
+
+// RetryAfter is how long the Retry-After header asks to wait, at now: its seconds, or the time until its date
+// (RFC 9110, section 10.2.3). It is 0 when there is no such header, or none that can be read, or the date has passed;
+// and never more than a week. Fractions of a second, which some receivers send, are rounded up.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if v == "" {
+		return 0
+	}
+	if v[0] >= '0' && v[0] <= '9' {
+		whole, frac, _ := strings.Cut(v, ".")
+		for _, part := range [...]string{whole, frac} {
+			if strings.Trim(part, "0123456789") != "" {
+				return 0
+			}
+		}
+		n, err := strconv.ParseInt(whole, 10, 64)
+		if err != nil || n >= int64(maxRetryAfter/time.Second) {
+			return maxRetryAfter // too long for a number is long
+		}
+		if strings.Trim(frac, "0") != "" {
+			n++
+		}
+		return time.Duration(n) * time.Second
+	}
+	at, err := http.ParseTime(v)
+	if err != nil {
+		return 0
+	}
+	return max(0, min(at.Sub(now), maxRetryAfter))
+}
+
+// ResultFrom turns an answer, or the error of Do or Send in place of one, into a Result for one item by Classify:
+// with the time to wait, the reason, and whether the destination should pause or counts as unhealthy. now is the time
+// of the answer. Destinations that can read more from the body fill in or override what they know better.
+func ResultFrom(a *Answer, err error, now time.Time) destination.Result {
+	if err != nil {
+		return failed(err)
+	}
+	r := destination.Result{
+		Outcome: Classify(a.Status),
+		Status:  a.Status,
+		Excerpt: a.Body[:min(len(a.Body), MaxExcerpt)],
+	}
+	if r.Outcome == destination.Delivered {
+		return r
+	}
+	r.Reason = reason(a)
+	r.Pause = a.Status == http.StatusGone || a.Status == http.StatusUnauthorized || a.Status == http.StatusProxyAuthRequired
+	r.Unhealthy = a.Status >= 500 || a.Status < 200
+	if r.Outcome == destination.Retry {
+		r.RetryAfter = RetryAfter(a.Header, now)
+	}
+	return r
+}
+
+func failed(err error) destination.Result {
+	var network *Error
+	var token *TokenError
+	switch {
+	case errors.As(err, &token):
+		return destination.Result{Status: token.Status, Reason: token.Error(), Pause: token.Refused, Unhealthy: !token.Refused && !token.stopped()}
+	case errors.As(err, &network):
+		return destination.Result{Reason: network.Error(), Unhealthy: network.Kind != Stopped}
+	default:
+		// Nothing was sent, and why is our own affair: such errors come from building the request.
+		return destination.Result{Reason: err.Error()}
+	}
+}
+
+func reason(a *Answer) string {
+	s := a.Status
+	switch {
+	case s == http.StatusUnauthorized:
+		return "401: the receiver refuses our credentials; correct them, then resume the destination"
+	case s == http.StatusProxyAuthRequired:
+		return "407: the proxy refuses our credentials; correct them, then resume the destination"
+	case s == http.StatusForbidden:
+		return "403: the receiver does not allow this; check permissions, scopes, address lists and signing, then replay"
+	case s == http.StatusNotFound:
+		return "404: there is nothing at the URL; check its path"
+	case s == http.StatusGone:
+		return "410: the receiver says that this webhook is gone; set the new URL, resume and replay"
+	case s == http.StatusRequestEntityTooLarge:
+		return "413: too large for the receiver; leave fields such as the transcript out"
+	case s == http.StatusTooManyRequests:
+		return "429: the receiver limits our rate; set a lower rate for this destination if this goes on"
+	case s >= 300 && s < 400:
+		text := fmt.Sprintf("%d: redirects are not followed; set the final URL", s)
+		if u, err := url.Parse(a.Header.Get("Location")); err == nil && u.Host != "" && len(u.Host) < 100 {
+			text += " (" + u.Scheme + "://" + u.Host + "…)"
+		}
+		return text
+	case s >= 500:
+		return fmt.Sprintf("%d: the receiver failed", s)
+	case Classify(s) == destination.Retry:
+		return fmt.Sprintf("%d %s: the receiver asks for another attempt", s, http.StatusText(s))
+	default:
+		return fmt.Sprintf("%d %s: the receiver does not accept the request as it is; compare it with a preview", s, http.StatusText(s))
+	}
+}
