@@ -203,9 +203,12 @@ func (m *memory) Next(ctx context.Context, destination string) (time.Time, error
 
 // delivery finds a delivery by id, or returns nil.
 func (m *memory) delivery(id string) *memoryDelivery {
-	for d := range m.all {
-		if d.ID == id {
-			return d
+	event, _, _ := strings.Cut(id, ".")
+	if e := m.events[event]; e != nil {
+		for _, d := range e.deliveries {
+			if d.ID == id {
+				return d
+			}
 		}
 	}
 	return nil
