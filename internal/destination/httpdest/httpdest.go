@@ -1,0 +1,224 @@
+// Package httpdest delivers calls to any HTTP endpoint: the request comes from a definition's templates, or is the
+// provider's own request passed on.
+package httpdest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/outbound"
+)
+
+// Rendered is a request as templates make it: without credentials, signature and the headers of the delivery.
+type Rendered struct {
+	Method string
+	URL    string
+	Header http.Header
+	// Body is empty for a request without one.
+	Body []byte
+	// Warnings are what was rendered around, such as a value that did not fit its declared type.
+	Warnings []string
+}
+
+// Renderer makes the request for an item. Its errors name variables, never values. It must return a Header that the
+// caller may change.
+type Renderer interface {
+	Render(item destination.Item) (Rendered, error)
+}
+
+// SignFunc signs a request: it sets headers from the method, the URL, the body, the delivery's id and the time.
+type SignFunc func(method, url string, h http.Header, body []byte, id string, now time.Time) error
+
+// Config configures a destination.
+type Config struct {
+	// Renderer makes the requests. Fixed serves where nothing in them varies but the body.
+	Renderer Renderer
+	// PassThrough sends the provider's body and content type, byte for byte, in place of the rendered body.
+	PassThrough bool
+	// Auth signs in, nil for none.
+	Auth outbound.Authorizer
+	// Sign signs what is sent, nil for none. It sees every header but those that Auth sets.
+	Sign SignFunc
+	// Client sends; nil means a client with zero Options.
+	Client *outbound.Client
+	// Success are statuses that mean delivered besides 2xx, for receivers with habits of their own: a 302 to a page
+	// that says thanks, a 409 for what is there already.
+	Success []int
+	// AllowHTTP lets requests go unencrypted to hosts that are neither loopback nor private by their address.
+	AllowHTTP bool
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Destination sends one request for each item. It implements destination.Destination.
+type Destination struct {
+	cfg Config
+}
+
+var _ destination.Destination = (*Destination)(nil)
+
+// New checks the configuration and returns the destination.
+func New(cfg Config) (*Destination, error) {
+	if cfg.Renderer == nil {
+		return nil, errors.New("an http destination needs a definition, or a URL to pass requests on to")
+	}
+	for _, s := range cfg.Success {
+		if s < 300 || s > 599 {
+			return nil, fmt.Errorf("success status %d: give statuses from 300 to 599; 2xx is success already", s)
+		}
+	}
+	if f, ok := cfg.Renderer.(Fixed); ok {
+		if err := outbound.CheckURL(f.URL, cfg.AllowHTTP, true); err != nil {
+			return nil, err
+		}
+		if !cfg.PassThrough && f.Body == nil {
+			return nil, errors.New("a fixed URL without a body template: pass the provider's request on, or give a template")
+		}
+	}
+	if cfg.Client == nil {
+		cfg.Client = outbound.NewClient(outbound.Options{})
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Destination{cfg}, nil
+}
+
+// MaxBatch returns 1.
+func (d *Destination) MaxBatch() int { return 1 }
+
+// Deliver sends the items one after the other.
+func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []destination.Result {
+	results := make([]destination.Result, len(items))
+	for i, item := range items {
+		results[i] = d.deliver(ctx, item)
+	}
+	return results
+}
+
+func (d *Destination) deliver(ctx context.Context, item destination.Item) destination.Result {
+	req, _, warnings, err := d.build(ctx, item)
+	if err != nil {
+		// The same call renders the same way next time: only another configuration helps, and then a replay.
+		return destination.Result{Outcome: destination.Dead, Reason: err.Error()}
+	}
+	a, err := d.cfg.Client.Send(ctx, d.cfg.Auth, req)
+	r := outbound.ResultFrom(a, err, d.cfg.Now())
+	if a != nil && slices.Contains(d.cfg.Success, a.Status) {
+		r = destination.Result{Outcome: destination.Delivered, Status: a.Status, Excerpt: r.Excerpt}
+	}
+	r.Warnings = warnings
+	return r
+}
+
+// Request returns the request that Deliver would send first, complete with its credentials, which may have to be
+// fetched. The caller may send it its own way.
+func (d *Destination) Request(ctx context.Context, item destination.Item) (*http.Request, error) {
+	req, _, _, err := d.build(ctx, item)
+	if err != nil {
+		return nil, err
+	}
+	if d.cfg.Auth != nil {
+		if err := d.cfg.Auth.Apply(ctx, req); err != nil {
+			return nil, err
+		}
+	}
+	return req, nil
+}
+
+// Preview renders the requests with secrets masked: credentials, signatures, and whatever header or query parameter
+// is called like a secret.
+func (d *Destination) Preview(items []destination.Item) ([]destination.Request, error) {
+	requests := make([]destination.Request, 0, len(items))
+	for _, item := range items {
+		req, body, _, err := d.build(context.Background(), item)
+		if err != nil {
+			return nil, err
+		}
+		h := req.Header
+		outbound.MaskSecrets(h)
+		if d.cfg.Auth != nil {
+			d.cfg.Auth.Mask(h)
+		}
+		if req.Host != "" && req.Host != req.URL.Host {
+			h.Set("Host", req.Host)
+		}
+		requests = append(requests, destination.Request{
+			Method: req.Method, URL: outbound.MaskURL(req.URL.String()), Header: h, Body: string(body),
+		})
+	}
+	return requests, nil
+}
+
+// build renders, stamps and signs the request of an item.
+func (d *Destination) build(ctx context.Context, item destination.Item) (*http.Request, []byte, []string, error) {
+	out, err := d.cfg.Renderer.Render(item)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("the request can not be made from this call: %w", err)
+	}
+	// Rendered again and again, the URL can still turn out wrong only by a renderer's mistake; callers' data would
+	// then go to a wrong place, so it is checked again.
+	if err := outbound.CheckURL(out.URL, d.cfg.AllowHTTP, true); err != nil {
+		return nil, nil, nil, err
+	}
+	h := out.Header
+	if h == nil {
+		h = http.Header{}
+	}
+	body := out.Body
+	if d.cfg.PassThrough {
+		body = item.Body
+		if item.ContentType != "" {
+			h.Set("Content-Type", item.ContentType)
+		}
+	}
+	if out.Method == http.MethodGet || out.Method == http.MethodHead {
+		body = nil
+	}
+	if len(body) == 0 {
+		body = nil
+	}
+	outbound.StampHeaders(h, item)
+	req, err := outbound.NewRequest(ctx, out.Method, out.URL, body)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if host := h.Get("Host"); host != "" {
+		req.Host = host
+	}
+	for _, name := range [...]string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Te", "Trailer"} {
+		delete(h, name) // the connection's own business (RFC 9110, section 7.6.1)
+	}
+	req.Header = h
+	if d.cfg.Sign != nil {
+		if err := d.cfg.Sign(out.Method, out.URL, h, body, item.DeliveryID, d.cfg.Now()); err != nil {
+			return nil, nil, nil, fmt.Errorf("the request can not be signed: %w", err)
+		}
+	}
+	return req, body, out.Warnings, nil
+}
+
+// Fixed is a Renderer of one and the same request, for passing requests on.
+type Fixed struct {
+	Method string // empty means POST
+	URL    string
+	Header http.Header
+	Body   []byte
+}
+
+// Render returns the request.
+func (f Fixed) Render(destination.Item) (Rendered, error) {
+	if f.Method == "" {
+		f.Method = http.MethodPost
+	}
+	h := f.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	return Rendered{Method: f.Method, URL: f.URL, Header: h, Body: f.Body}, nil
+}
