@@ -1,0 +1,155 @@
+package salesforce
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/outbound"
+)
+
+// ErrConfig is wrapped by every error that New returns.
+var ErrConfig = errors.New("salesforce: configuration")
+
+// Defaults of Config.
+const (
+	DefaultAPIVersion   = "v67.0" // Summer '26
+	DefaultObject       = "Lead"
+	DefaultWindow       = 90 * 24 * time.Hour
+	DefaultMaxBatch     = 200 // the most that sObject Collections take
+	DefaultLimitWarning = 90
+)
+
+// Duplicates says what happens to a lead that one of the organization's duplicate rules blocks.
+type Duplicates string
+
+// The ways of Duplicates.
+const (
+	// UpdateDuplicate updates the lead that the rule found. If the rule found only records of other objects (an
+	// existing contact calls), the lead is saved all the same, with a warning. This is the default: nothing is lost.
+	UpdateDuplicate Duplicates = "update"
+	// AllowDuplicate saves the lead over any rule that permits it (Sforce-Duplicate-Rule-Header: allowSave=true).
+	AllowDuplicate Duplicates = "allow"
+	// BlockDuplicate leaves the lead undelivered, with the rule's verdict as the reason.
+	BlockDuplicate Duplicates = "block"
+)
+
+// Config describes one Salesforce organization and how calls are written to it. Only Instance is required.
+type Config struct {
+	// Instance is the organization's own address: https://acme.my.salesforce.com.
+	Instance string
+	// APIVersion such as "v67.0", which is the default. Versions from v46.0 on answer upserts the way this package
+	// reads them.
+	APIVersion string
+	// Object is what a call becomes: Lead (the default), Contact or any other object. Objects other than these two
+	// need ExternalID and Fields.
+	Object string
+	// ExternalID is the API name of the field that carries the call's id, such as Call_Id__c, marked as External ID
+	// and Unique. With it a record is upserted, which is safe to repeat.
+	ExternalID string
+	// Fields are laid over the object's DefaultFields: a field of the same name replaces the default, one without any
+	// source removes it, others follow.
+	Fields []Field
+	// Status is the Status that a new record gets; empty leaves it to the organization's default. The
+	// value must be one of the picklist's.
+	Status string
+	// Duplicates defaults to UpdateDuplicate.
+	Duplicates Duplicates
+	// Window is how old a record may be to be taken for the caller's, when there is no ExternalID. 0 means
+	// DefaultWindow, and a negative one any age.
+	Window time.Duration
+	// AssignmentRule is "true" for the active lead assignment rule, "false" for none, or the id of a rule. It applies to new
+	// records only. Empty leaves it to Salesforce, which applies the active rule to what it is sent.
+	AssignmentRule string
+	// LogCall also logs each call as a completed Task of the record.
+	LogCall bool
+	// TaskExternalID is an External ID field of Task for the call's id; with it the log needs no query.
+	TaskExternalID string
+	// MaxBatch bounds how many calls go out in one request: 1 to 200. 0 means 200. Where calls cannot be batched (no
+	// ExternalID, LogCall, or anything that happens to new records only) it is 1 whatever is set.
+	MaxBatch int
+	// LimitWarning is the share of the organization's daily API requests, in percent, from which deliveries carry a
+	// warning. 0 means 90, and a negative one never.
+	LimitWarning int
+}
+
+var (
+	apiVersion = regexp.MustCompile(`^v?([1-9][0-9]{1,2})(\.0)?$`)
+	ruleID     = regexp.MustCompile(`^01Q[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$`)
+)
+
+// check fills in the defaults and says what is wrong.
+func (c *Config) check() error {
+	base, err := instance(c.Instance)
+	if err != nil {
+		return err
+	}
+	c.Instance = base
+	if c.APIVersion == "" {
+		c.APIVersion = DefaultAPIVersion
+	}
+	m := apiVersion.FindStringSubmatch(c.APIVersion)
+	if m == nil {
+		return fmt.Errorf("%w: API version %q is none; write it like %s", ErrConfig, c.APIVersion, DefaultAPIVersion)
+	}
+	c.APIVersion = "v" + m[1] + ".0"
+	if c.Object == "" {
+		c.Object = DefaultObject
+	}
+	for _, n := range []struct{ what, name string }{{"object", c.Object}, {"external id", c.ExternalID}, {"task external id", c.TaskExternalID}} {
+		if n.name != "" && !fieldName.MatchString(n.name) {
+			return fmt.Errorf("%w: %s %q is not an API name; use the one that Object Manager shows, such as Call_Id__c", ErrConfig, n.what, n.name)
+		}
+	}
+	switch c.Duplicates {
+	case "":
+		c.Duplicates = UpdateDuplicate
+	case UpdateDuplicate, AllowDuplicate, BlockDuplicate:
+	default:
+		return fmt.Errorf("%w: duplicates %q; choose update, allow or block", ErrConfig, c.Duplicates)
+	}
+	switch r := strings.ToUpper(c.AssignmentRule); {
+	case r == "", r == "TRUE", r == "FALSE":
+		c.AssignmentRule = r
+	case !ruleID.MatchString(c.AssignmentRule):
+		return fmt.Errorf("%w: assignment rule %q; choose true, false or the id of a rule, which begins with 01Q", ErrConfig, c.AssignmentRule)
+	}
+	if c.Window == 0 {
+		c.Window = DefaultWindow
+	}
+	if c.MaxBatch < 0 || c.MaxBatch > DefaultMaxBatch {
+		return fmt.Errorf("%w: batches of %d; Salesforce takes 1 to %d", ErrConfig, c.MaxBatch, DefaultMaxBatch)
+	}
+	if c.MaxBatch == 0 {
+		c.MaxBatch = DefaultMaxBatch
+	}
+	if c.LimitWarning == 0 {
+		c.LimitWarning = DefaultLimitWarning
+	}
+	if c.TaskExternalID != "" && !c.LogCall {
+		return fmt.Errorf("%w: a task external id without a call log; switch the log on or remove the field", ErrConfig)
+	}
+	if c.ExternalID == "" && c.Object != "Lead" && c.Object != "Contact" {
+		return fmt.Errorf("%w: object %s needs an external id, because callers are looked for among leads and contacts only", ErrConfig, c.Object)
+	}
+	return nil
+}
+
+// instance checks the address of an organization and reduces it to scheme and host.
+func instance(raw string) (string, error) {
+	if err := outbound.CheckURL(raw, false, true); err != nil {
+		return "", fmt.Errorf("%w: instance: %w", ErrConfig, err)
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" {
+		return "", fmt.Errorf("%w: the instance is an address like https://acme.my.salesforce.com and nothing more", ErrConfig)
+	}
+	switch strings.ToLower(u.Hostname()) {
+	case "salesforce.com", "login.salesforce.com", "test.salesforce.com", "www.salesforce.com":
+		return "", fmt.Errorf("%w: %s is the same for everybody; use your My Domain address (Setup, My Domain), like https://acme.my.salesforce.com", ErrConfig, u.Hostname())
+	}
+	return u.Scheme + "://" + u.Host, nil
+}

@@ -1,0 +1,73 @@
+package salesforce
+
+import (
+	"net/http"
+
+	"github.com/callgate/callgate/internal/destination"
+)
+
+// Preview implements destination.Destination. Where a look-up decides, it shows the look-up and what is sent when
+// that finds nothing.
+func (d *Destination) Preview(items []destination.Item) ([]destination.Request, error) {
+	var out []destination.Request
+	if len(items) > 1 && d.MaxBatch() > 1 {
+		writes := make([]*write, len(items))
+		rows := make([]int, 0, len(items))
+		seen := map[string]bool{}
+		for i := range items {
+			writes[i] = &write{record: d.newRecord(&items[i])}
+			d.decide(writes[i].record, unknown)
+			if !seen[writes[i].record.key] {
+				rows = append(rows, i)
+			}
+			seen[writes[i].record.key] = true
+		}
+		out = append(out, d.show(d.collectionRequest(rows, writes), nil, noteUpsert))
+		if len(rows) == len(items) {
+			return out, nil
+		}
+		out[0].Note += ". Further events of the same calls follow in a request of their own"
+		return out, nil
+	}
+	for i := range items {
+		out = append(out, d.previewOne(&items[i])...)
+	}
+	return out, nil
+}
+
+const (
+	noteUpsert   = "creates the record, or updates the one that carries the call's id"
+	noteDefaults = "only if Salesforce answers REQUIRED_FIELD_MISSING, because the record is new: the same with defaults"
+	noteLookup   = "looks for the caller's record and the call's log"
+	noteCreate   = "if the look-up finds nothing; otherwise the record that it finds is updated"
+)
+
+func (d *Destination) previewOne(it *destination.Item) (out []destination.Request) {
+	w := &write{record: d.newRecord(it)}
+	if d.cfg.LogCall {
+		w.task = d.newTask(it, w.record.key)
+	}
+	note := noteUpsert
+	if parts, _ := d.queries(w, nil); len(parts) > 0 {
+		out = append(out, d.show(d.compositeRequest(parts...), it, noteLookup))
+		note = noteCreate
+	}
+	if d.blind() {
+		d.decide(w.record, unknown)
+	} else {
+		d.decide(w.record, absent)
+	}
+	out = append(out, d.show(d.wholeRequest(w), it, note))
+	if d.blind() && d.addDefaults(w.record, nil) {
+		out = append(out, d.show(d.wholeRequest(w), it, noteDefaults))
+	}
+	return out
+}
+
+// show is q as Preview lists it.
+func (d *Destination) show(q request, it *destination.Item, note string) destination.Request {
+	h := make(http.Header, 8)
+	d.dress(h, q, it)
+	d.auth.Mask(h)
+	return destination.Request{Method: q.method, URL: d.cfg.Instance + q.path, Header: h, Body: string(q.body), Note: note}
+}

@@ -1,0 +1,96 @@
+package salesforce
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/destination"
+)
+
+// task is the log of one call: a completed Task of the record.
+type task struct {
+	key    string
+	id     string // of the Task that is there already
+	values []value
+	done   bool
+}
+
+// newTask fills the log. Its values are those that the call has, so that a later event of the call adds to it.
+func (d *Destination) newTask(it *destination.Item, key string) *task {
+	c := it.Call
+	t := &task{key: key}
+	set := func(name, text string, raw bool) {
+		if text == "" {
+			return
+		}
+		if limit := d.taskSizes.of(name); limit > 0 {
+			text, _ = truncate(text, limit)
+		}
+		t.values = append(t.values, value{name, text, raw})
+	}
+	subject, kind := "Call", ""
+	switch c.Direction {
+	case call.Inbound:
+		subject, kind = "Inbound call", "Inbound"
+	case call.Outbound:
+		subject, kind = "Outbound call", "Outbound"
+	}
+	if name := c.Name(); name != "" {
+		subject += ": " + name
+	}
+	set("Subject", subject, false)
+	set("Status", "Completed", false)
+	set("TaskSubtype", "Call", false)
+	set("CallType", kind, false)
+	if c.Duration != nil && *c.Duration >= 0 {
+		set("CallDurationInSeconds", strconv.Itoa(*c.Duration), true)
+	}
+	set("CallObject", key, false)
+	if at := calledAt(it); !at.IsZero() {
+		set("ActivityDate", at.UTC().Format("2006-01-02"), false)
+	}
+	var parts []string
+	for _, p := range []struct{ title, text string }{
+		{"", c.Message}, {"", c.Summary}, {"Recording: ", c.RecordingURL}, {"Transcript:\n", c.Transcript},
+	} {
+		if p.text != "" {
+			parts = append(parts, p.title+p.text)
+		}
+	}
+	set("Description", strings.Join(parts, "\n\n"), false)
+	return t
+}
+
+// relation is the field of a Task that points to the record: people by WhoId, everything else by WhatId.
+func (d *Destination) relation() string {
+	if d.cfg.Object == "Lead" || d.cfg.Object == "Contact" {
+		return "WhoId"
+	}
+	return "WhatId"
+}
+
+// amend leaves out what Salesforce does not take of a log; it is better than none.
+func (t *task) amend(errs []apiError) (dropped []string, ok bool) {
+	for _, e := range errs {
+		switch e.Code {
+		case "INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "STRING_TOO_LONG":
+		default:
+			return dropped, false
+		}
+		fields := e.Fields
+		if f := unknownColumn(e.Message); len(fields) == 0 && f != "" {
+			fields = []string{f}
+		}
+		r := record{values: t.values}
+		for _, f := range fields {
+			// Without CallObject the next event would not find the log.
+			if f == "CallObject" || !r.drop(f) {
+				return dropped, false
+			}
+			dropped = append(dropped, f)
+		}
+		t.values = r.values
+	}
+	return dropped, len(dropped) > 0
+}

@@ -1,0 +1,134 @@
+package salesforce
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/outbound"
+)
+
+// limitWait is how long a destination waits that has used up the organization's requests. The limit counts the last
+// 24 hours, so that it gives way bit by bit; Salesforce itself names no time.
+const limitWait = 15 * time.Minute
+
+// kind is what an error code means for a delivery.
+type kind uint8
+
+const (
+	fatal  kind = iota // this record will never be taken
+	later              // it may be taken later
+	config             // nothing will be taken until somebody changes something
+	full               // the request limit
+)
+
+// meanings are the codes whose meaning is not "this record is wrong", and what to do about them.
+var meanings = map[string]struct {
+	kind kind
+	hint string
+}{
+	"UNABLE_TO_LOCK_ROW":                {later, "another change to the same records is under way"},
+	"DUPLICATE_VALUE":                   {later, "the same call is being written by another request"},
+	"ENTITY_IS_DELETED":                 {later, "the record was deleted meanwhile; the next attempt looks again"},
+	"SERVER_UNAVAILABLE":                {later, "Salesforce is busy"},
+	"QUERY_TIMEOUT":                     {later, "Salesforce is slow"},
+	"REQUEST_RUNNING_TOO_LONG":          {later, "Salesforce is slow"},
+	"UNKNOWN_EXCEPTION":                 {later, "Salesforce had a fault of its own"},
+	"ALL_OR_NONE_OPERATION_ROLLED_BACK": {later, "another record of the request failed"},
+	"PROCESSING_HALTED":                 {later, "another part of the request failed"},
+	"REQUEST_LIMIT_EXCEEDED":            {full, "the organization has used up its API requests; the delivery waits"},
+	"INVALID_SESSION_ID":                {config, "the access token is refused; renew the credentials and resume"},
+	"INVALID_AUTH_HEADER":               {config, "the access token is refused; renew the credentials and resume"},
+	"API_DISABLED_FOR_ORG":              {config, "this edition has no API access; have it enabled and resume"},
+	"API_CURRENTLY_DISABLED":            {config, "the API is disabled for this user; grant \"API Enabled\" and resume"},
+	"FUNCTIONALITY_NOT_ENABLED":         {config, "a feature is not enabled in this organization; enable it and resume"},
+	"UNSUPPORTED_API_VERSION":           {config, "this API version is retired; set a later one, such as " + DefaultAPIVersion + ", and resume"},
+	"STORAGE_LIMIT_EXCEEDED":            {config, "the organization's storage is full; free some and resume"},
+	"INVALID_TYPE":                      {config, "the object does not exist or the user may not see it; check object and permissions, and resume"},
+	"DUPLICATES_DETECTED":               {fatal, "a duplicate rule blocks it; merge by hand, or set duplicates to update or allow, and replay"},
+	"REQUIRED_FIELD_MISSING":            {fatal, "map these fields or give them a default, and replay"},
+	"FIELD_CUSTOM_VALIDATION_EXCEPTION": {fatal, "a validation rule of the organization refuses it; adapt rule or mapping, and replay"},
+	"JSON_PARSER_ERROR":                 {fatal, "a value does not suit its field; check the mapping with a preview, and replay"},
+	"INVALID_FIELD":                     {fatal, "a mapped field does not exist or may not be written; correct the mapping and replay"},
+}
+
+// verdict is the Result of one record that was refused, whether with an answer of its own or in a composite one.
+func verdict(status int, errs []apiError) destination.Result {
+	res := destination.Result{Outcome: destination.Dead, Status: status}
+	line := errorLine(status, errs)
+	hint := "compare the request with a preview, correct it and replay"
+	for i, e := range errs {
+		m, ok := meanings[e.Code]
+		if !ok {
+			continue
+		}
+		if i == 0 || m.kind != fatal { // what may pass counts more than what will not
+			hint = m.hint
+		}
+		switch m.kind {
+		case later:
+			res.Outcome = destination.Retry
+		case full:
+			res.Outcome, res.RetryAfter, res.Unhealthy = destination.Retry, limitWait, true
+		case config:
+			res.Outcome, res.Pause = destination.Retry, true
+		}
+	}
+	if res.Outcome == destination.Dead {
+		switch {
+		case status == http.StatusMultipleChoices:
+			hint = "several records carry this call's id in the external id field; make the field unique, merge them and replay"
+		case status == http.StatusUnauthorized:
+			res.Outcome, res.Pause, hint = destination.Retry, true, meanings["INVALID_SESSION_ID"].hint
+		case status == http.StatusForbidden && !aboutRecord(errs):
+			res.Outcome, res.Pause = destination.Retry, true
+			hint = "the user is not allowed to; grant access to object and fields, or allow this address, and resume"
+		case status == http.StatusGone:
+			res.Outcome, res.Pause, hint = destination.Retry, true, meanings["UNSUPPORTED_API_VERSION"].hint
+		case status == http.StatusNotFound:
+			res.Outcome, res.Pause = destination.Retry, true
+			hint = "there is no such object or external id field; check their names, that the field is marked as External ID and that the user may see it, and resume"
+		case outbound.Classify(status) == destination.Retry || status < 300:
+			res.Outcome = destination.Retry
+			res.Unhealthy = status >= 500
+			hint = "another attempt follows"
+		}
+	}
+	res.Reason = line + ": " + hint
+	return res
+}
+
+// aboutRecord says that a refusal concerns the records at hand, and not what the user may do at all.
+func aboutRecord(errs []apiError) bool {
+	for _, e := range errs {
+		if e.Code == "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY" || e.Code == "INSUFFICIENT_ACCESS_OR_READONLY" ||
+			strings.HasPrefix(e.Code, "CANNOT_") {
+			return true
+		}
+	}
+	return false
+}
+
+// whole is the Result of a request that failed as a whole: no answer, or one that is an error.
+func (d *Destination) whole(a *outbound.Answer, err error) destination.Result {
+	if err != nil {
+		return outbound.ResultFrom(nil, err, d.now())
+	}
+	if a.Status >= 300 && a.Status < 400 && a.Status != http.StatusMultipleChoices {
+		return outbound.ResultFrom(a, nil, d.now())
+	}
+	res := verdict(a.Status, parseErrors(a.Body))
+	if after := outbound.RetryAfter(a.Header, d.now()); res.Outcome == destination.Retry && after > 0 {
+		res.RetryAfter = after
+	}
+	res.Excerpt = a.Body[:min(len(a.Body), outbound.MaxExcerpt)]
+	return res
+}
+
+// unreadable is the Result of a success whose body says nothing that could be relied on.
+func unreadable(status int) destination.Result {
+	return destination.Result{Status: status, Unhealthy: true, Reason: "Salesforce answered " + strconv.Itoa(status) +
+		" without a readable body: the outcome is unknown, another attempt follows; check that the instance is right and no proxy stands between"}
+}

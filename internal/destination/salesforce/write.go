@@ -1,0 +1,226 @@
+package salesforce
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/outbound"
+)
+
+// maxRounds bounds how often one delivery is sent again with a complaint met. Salesforce reports what is wrong
+// with a record bit by bit.
+const maxRounds = 6
+
+// write is one delivery under way.
+type write struct {
+	record *record
+	// task is the call's log, nil when none is wanted or none can be written.
+	task *task
+	// saved is the id of the record once it is written.
+	saved string
+	usage string // the warning about the request limit
+}
+
+// finish puts into res what is known of the delivery.
+func (w *write) finish(res destination.Result) destination.Result {
+	res.Warnings = w.record.warnings
+	if w.usage != "" {
+		res.Warnings = append(res.Warnings, w.usage)
+	}
+	if res.RemoteID == "" {
+		res.RemoteID = w.saved
+	}
+	return res
+}
+
+func (w *write) delivered(status int) destination.Result {
+	return w.finish(destination.Result{Outcome: destination.Delivered, Status: status})
+}
+
+// note remembers what an answer says of the request limit.
+func (d *Destination) note(w *write, h http.Header) {
+	if u, ok := parseUsage(h.Get(headerUsage)); ok {
+		w.usage = u.warning(d.cfg.LimitWarning)
+	}
+}
+
+// write writes record and log until Salesforce takes them or says something that cannot be met.
+func (d *Destination) write(ctx context.Context, w *write) destination.Result {
+	status := http.StatusOK
+	if w.record.id != "" && len(w.record.values) == 0 {
+		w.saved = w.record.id // there is nothing that the record does not know
+	}
+	for range maxRounds {
+		if w.saved == "" {
+			again, res := d.writeRecord(ctx, w)
+			if !again && res.Outcome != destination.Delivered {
+				return w.finish(res)
+			}
+			status = res.Status
+			continue
+		}
+		if w.task == nil || w.task.done {
+			return w.delivered(status)
+		}
+		again, res := d.writeTask(ctx, w)
+		if !again && res.Outcome != destination.Delivered {
+			return w.finish(res)
+		}
+	}
+	switch {
+	case w.saved == "":
+		return w.finish(endless(status))
+	case w.task != nil && !w.task.done:
+		w.record.warn("the call was not logged: Salesforce found something else wrong with every version of the task")
+	}
+	return w.delivered(status)
+}
+
+// endless is the Result of a record that maxRounds were not enough for.
+func endless(status int) destination.Result {
+	return destination.Result{Outcome: destination.Dead, Status: status,
+		Reason: "Salesforce found something else wrong with every version of the record: compare it with a preview, correct the mapping and replay"}
+}
+
+// wholeRequest is the request that writes the record, and its log when there is one.
+func (d *Destination) wholeRequest(w *write) request {
+	q := d.recordRequest(w.record)
+	if w.task == nil {
+		return q
+	}
+	id := w.record.id
+	if id == "" {
+		id = "@{" + refRecord + ".id}"
+	}
+	return d.compositeRequest(part{refRecord, q}, part{refTask, d.taskRequest(w.task, id)})
+}
+
+// writeRecord sends the record once, with its log when there is one. again says that another round makes sense.
+func (d *Destination) writeRecord(ctx context.Context, w *write) (again bool, res destination.Result) {
+	r, both := w.record, w.task != nil
+	a, err := d.send(ctx, d.wholeRequest(w), r.item)
+	if err != nil {
+		return false, d.whole(nil, err)
+	}
+	d.note(w, a.Header)
+	if !both {
+		return d.settle(ctx, w, readReply(a.Status, a.Body), a)
+	}
+	if a.Status != http.StatusOK {
+		return d.settle(ctx, w, reply{status: a.Status, errs: parseErrors(a.Body)}, a)
+	}
+	parts, ok := readComposite(a.Body, refRecord, refTask)
+	if !ok {
+		return false, unreadable(a.Status)
+	}
+	again, res = d.settle(ctx, w, readReply(parts[0].status, parts[0].body), a)
+	if w.saved == "" {
+		return again, res
+	}
+	again, taskRes := d.settleTask(w, readReply(parts[1].status, parts[1].body))
+	if !again && taskRes.Outcome != destination.Delivered {
+		return false, taskRes
+	}
+	return again, res
+}
+
+// settle decides on the answer to the record.
+func (d *Destination) settle(ctx context.Context, w *write, p reply, a *outbound.Answer) (again bool, res destination.Result) {
+	r := w.record
+	if p.ok() {
+		if w.saved = p.id; w.saved == "" {
+			w.saved = r.id
+		}
+		if w.saved == "" {
+			return false, unreadable(p.status) // an upsert of a version that does not name the record
+		}
+		return false, destination.Result{Outcome: destination.Delivered, Status: p.status}
+	}
+	if p.broken {
+		return false, unreadable(p.status)
+	}
+	if e, ok := has(p.errs, "DUPLICATES_DETECTED"); ok {
+		return d.duplicate(ctx, w, p, e)
+	}
+	if p.status == http.StatusBadRequest && d.amend(r, p.errs) {
+		return true, destination.Result{Status: p.status}
+	}
+	if p.status == http.StatusNotFound && r.id != "" {
+		return false, destination.Result{Status: p.status, Reason: errorLine(p.status, p.errs) + ": " + meanings["ENTITY_IS_DELETED"].hint}
+	}
+	if p.status == a.Status {
+		return false, d.whole(a, nil)
+	}
+	return false, verdict(p.status, p.errs)
+}
+
+// duplicate follows Config.Duplicates when a duplicate rule blocks the record.
+func (d *Destination) duplicate(ctx context.Context, w *write, p reply, e apiError) (again bool, res destination.Result) {
+	r := w.record
+	if d.cfg.Duplicates != UpdateDuplicate || r.forced {
+		return false, verdict(p.status, p.errs)
+	}
+	ids, types := e.Duplicate.matches(d.cfg.Object)
+	if len(ids) > 0 && r.known != present {
+		known, res, ok := d.fetch(ctx, w, ids[0])
+		if !ok {
+			return false, res
+		}
+		if known != nil {
+			r.warn("a duplicate rule found the record that was updated")
+			d.adopt(r, known)
+			return true, destination.Result{Status: p.status}
+		}
+	}
+	r.forced = true
+	found := "a record"
+	if len(types) > 0 {
+		found = strings.Join(types, ", ")
+	}
+	r.warn("saved although a duplicate rule found " + found)
+	return true, destination.Result{Status: p.status}
+}
+
+// writeTask sends the log alone, for a record that is there.
+func (d *Destination) writeTask(ctx context.Context, w *write) (again bool, res destination.Result) {
+	a, err := d.send(ctx, d.taskRequest(w.task, w.saved), w.record.item)
+	if err != nil {
+		return false, d.whole(nil, err)
+	}
+	d.note(w, a.Header)
+	return d.settleTask(w, readReply(a.Status, a.Body))
+}
+
+// settleTask decides on the answer to the log. The record is there, so that nothing here may end a delivery but what
+// passes.
+func (d *Destination) settleTask(w *write, p reply) (again bool, res destination.Result) {
+	done := destination.Result{Outcome: destination.Delivered, Status: p.status}
+	switch {
+	case p.ok():
+		w.task.done = true
+		return false, done
+	case p.broken:
+		return false, unreadable(p.status)
+	}
+	if _, halted := has(p.errs, "PROCESSING_HALTED"); halted {
+		return true, done // by itself, then
+	}
+	if dropped, ok := w.task.amend(p.errs); ok {
+		w.record.warn("left out of the call log: " + strings.Join(dropped, ", ") + "; check that these fields of Task may be written")
+		return true, done
+	}
+	if p.status == http.StatusNotFound && w.task.id != "" {
+		w.task.id = "" // deleted since it was found
+		return true, done
+	}
+	res = verdict(p.status, p.errs)
+	if !forGood(res) {
+		res.Reason = "the record is saved, its call log not yet: " + res.Reason
+		return false, res
+	}
+	w.record.warn("the call was not logged: " + res.Reason)
+	w.task = nil
+	return false, done
+}
