@@ -1,0 +1,204 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"mime/multipart"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// document is a body, read. Forms and XML are turned into the JSON that says the same (a form is an object of
+// strings, an XML element an object of its children), so that there is one way to look something up.
+type document struct {
+	req     *Request
+	root    jsonscan.Value
+	form    bool   // the body, or the query that stands for it, is a form
+	xmlRoot string // the name of an XML body's outermost element, the only member of root
+	decoded any    // root as ojg wants it, once a path needs it
+
+	scan jsonscan.Doc
+	buf  []byte // what a form or XML was turned into
+}
+
+// documents keeps documents for their memory.
+var documents = sync.Pool{New: func() any { return new(document) }}
+
+func newDocument(r *Request) *document {
+	d := documents.Get().(*document)
+	d.req = r
+	return d
+}
+
+// release gives the document back. Nothing read from it but strings may be used afterwards.
+func (d *document) release() {
+	const keep = 1 << 16 // a rare giant must not stay in the pool for ever
+	if d.scan.Size() > keep || cap(d.buf) > keep {
+		return
+	}
+	d.scan.Reset()
+	*d = document{scan: d.scan, buf: d.buf[:0]}
+	documents.Put(d)
+}
+
+// get is the member at a path of keys.
+func (d *document) get(keys ...string) jsonscan.Value { return d.root.Path(keys...) }
+
+// text is the text of the member at a path of keys.
+func (d *document) text(keys ...string) string { return text(d.root.Path(keys...)) }
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %w", ErrMalformed, fmt.Errorf(format, args...))
+}
+
+var bom = []byte("\xef\xbb\xbf")
+
+// openObject reads a body of any kind and wants an object in it.
+func openObject(d *document, r *Request) error {
+	if err := openAny(d, r); err != nil {
+		return err
+	}
+	if d.root.Kind() == jsonscan.Array && d.root.Len() == 1 {
+		d.root = d.root.Index(0) // some relays wrap the event
+	}
+	if d.root.Kind() != jsonscan.Object {
+		return malformed("the body is not a JSON object")
+	}
+	return nil
+}
+
+// openAny reads a body of any kind. What the body looks like counts for more than its declared type, because
+// senders whose headers are typed in by hand get that wrong.
+func openAny(d *document, r *Request) error {
+	body := bytes.TrimSpace(bytes.TrimPrefix(r.Body, bom))
+	switch {
+	case len(body) == 0 && len(r.Query) == 0:
+		return malformed("the body is empty")
+	case len(body) == 0:
+		d.form, d.buf = true, appendValues(d.buf, r.Query)
+		return d.json(d.buf)
+	case body[0] == '{' || body[0] == '[':
+		return d.json(body)
+	case body[0] == '<':
+		return d.xml(body)
+	}
+	media, params, _ := mime.ParseMediaType(r.ContentType)
+	switch {
+	case media == "multipart/form-data":
+		return d.multipart(r.Body, params["boundary"])
+	case media == "application/x-www-form-urlencoded" || media == "" && bytes.IndexByte(body, '=') > 0:
+		var err error
+		if d.buf, err = appendForm(d.buf, string(body)); err != nil {
+			return err
+		}
+		d.form = true
+	default:
+		return malformed("the body is neither JSON nor a form nor XML")
+	}
+	return d.json(d.buf)
+}
+
+func (d *document) json(text []byte) error {
+	if err := d.scan.Scan(text); err != nil {
+		return malformed("%w", err)
+	}
+	d.root = d.scan.Root()
+	return nil
+}
+
+// appendForm turns an URL-encoded form into a JSON object. Of repeated names the last wins.
+func appendForm(b []byte, form string) ([]byte, error) {
+	b = append(b, '{')
+	for pair := range strings.SplitSeq(form, "&") {
+		k, v, _ := strings.Cut(pair, "=")
+		if k == "" {
+			continue
+		}
+		k, err := url.QueryUnescape(k)
+		if err != nil {
+			return b, malformed("the form has a broken escape")
+		}
+		if v, err = url.QueryUnescape(v); err != nil {
+			return b, malformed("the form has a broken escape")
+		}
+		b = appendMember(b, k, v)
+	}
+	return append(b, '}'), nil
+}
+
+func appendValues(b []byte, q url.Values) []byte {
+	b = append(b, '{')
+	for _, k := range slices.Sorted(maps.Keys(q)) {
+		if vs := q[k]; k != "" && len(vs) > 0 {
+			b = appendMember(b, k, vs[len(vs)-1])
+		}
+	}
+	return append(b, '}')
+}
+
+func appendMember(b []byte, k, v string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(appendString(b, k), ':')
+	return appendString(b, v)
+}
+
+// appendString appends s as a JSON string.
+func appendString(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ':
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+// maxParts bounds the parts of a multipart form.
+const maxParts = 1000
+
+// multipart turns a multipart form into an object. Of a file only the name is kept.
+func (d *document) multipart(body []byte, boundary string) error {
+	if boundary == "" {
+		return malformed("the multipart form names no boundary")
+	}
+	d.buf, d.form = append(d.buf, '{'), true
+	mr := multipart.NewReader(bytes.NewReader(body), boundary)
+	for range maxParts {
+		p, err := mr.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			d.buf = append(d.buf, '}')
+			return d.json(d.buf)
+		}
+		if err != nil {
+			return malformed("the multipart form is cut short or broken")
+		}
+		value := p.FileName()
+		if value == "" {
+			b, err := io.ReadAll(p)
+			if err != nil {
+				return malformed("the multipart form is cut short or broken")
+			}
+			value = string(b)
+		}
+		if name := p.FormName(); name != "" {
+			d.buf = appendMember(d.buf, name, value)
+		}
+	}
+	return malformed("the multipart form has too many parts")
+}

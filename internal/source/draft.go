@@ -1,0 +1,245 @@
+package source
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// maxParams bounds how many parameters a record takes; what comes after them is left out.
+const maxParams = 500
+
+// settings are Options, made ready.
+type settings struct {
+	region   string
+	own      map[string]bool
+	urgent   *detector
+	callback *detector
+	maps     []*mapping
+}
+
+// draft is a call record in the making.
+type draft struct {
+	*call.Call
+	settings *settings
+}
+
+// param adds a parameter, unless there is one of that name already or it is empty.
+func (d *draft) param(key string, v any) {
+	switch s := v.(type) {
+	case nil:
+		return
+	case string:
+		if s == "" {
+			return
+		}
+	}
+	if _, there := d.Params[key]; there || key == "" || len(d.Params) >= maxParams {
+		return
+	}
+	if d.Params == nil {
+		d.Params = make(map[string]any)
+	}
+	d.Params[key] = v
+}
+
+// params adds every member of an object as a parameter. What was added first stays, so call it for the most telling
+// object first.
+func (d *draft) params(v jsonscan.Value, skip ...string) {
+next:
+	for k, m := range v.Members() {
+		for _, s := range skip {
+			if k == s {
+				continue next
+			}
+		}
+		d.param(clean(k), collected(m))
+	}
+}
+
+// collected is a parameter's value; nil when it is missing, which within objects too is a matter of being left out.
+func collected(v jsonscan.Value) any {
+	switch v.Kind() {
+	case jsonscan.Missing, jsonscan.Null:
+		return nil
+	case jsonscan.String:
+		if s := clean(v.Text()); s != "" {
+			return s
+		}
+		return nil
+	case jsonscan.Number:
+		return json.Number(v.Raw())
+	case jsonscan.Array:
+		if v.Len() == 0 {
+			return nil
+		}
+		list := make([]any, 0, v.Len())
+		for e := range v.Elements() {
+			list = append(list, collected(e))
+		}
+		return list
+	case jsonscan.Object:
+		m := make(map[string]any, v.Len())
+		for k, e := range v.Members() {
+			if c := collected(e); c != nil {
+				m[k] = c
+			} else {
+				delete(m, k) // the last of duplicates wins, also when it is empty
+			}
+		}
+		if len(m) == 0 {
+			return nil
+		}
+		return m
+	default:
+		return v.Kind() == jsonscan.True
+	}
+}
+
+// direction reads the words that providers use.
+func direction(s string) call.Direction {
+	s = strings.ToLower(s)
+	switch {
+	case strings.HasPrefix(s, "in"), s == "terminating":
+		return call.Inbound // inbound, incoming, inboundPhoneCall
+	case strings.HasPrefix(s, "out"), s == "originating":
+		return call.Outbound // outbound, outgoing, outbound-api, outboundPhoneCall
+	default:
+		return ""
+	}
+}
+
+// numbers sets both sides of a call from who dialled and who was dialled. The customer is the side that is not the
+// business: by its own numbers where they are known, else by the direction, else the one who dialled.
+func (d *draft) numbers(from, to string) {
+	a, b := d.keep("from", from), d.keep("to", to)
+	ownA, ownB := d.settings.own[a], d.settings.own[b]
+	outbound := d.Direction == call.Outbound
+	if ownA != ownB {
+		outbound = ownA
+		if d.Direction == "" {
+			d.Direction = map[bool]call.Direction{true: call.Outbound, false: call.Inbound}[outbound]
+		}
+	}
+	if outbound {
+		a, b = b, a
+	}
+	d.CallerNumber, d.ReceivingNumber = a, b
+}
+
+// sides sets both sides of a call where the provider says itself which is which.
+func (d *draft) sides(customer, business string) {
+	d.CallerNumber, d.ReceivingNumber = d.keep("caller", customer), d.keep("receiving", business)
+}
+
+// keep is a number for the record. What the record cannot hold is kept as a parameter, so that nothing is lost: an
+// extension as caller_extension, an address without digits as caller_address.
+func (d *draft) keep(side, raw string) string {
+	n, ext := call.KeepNumber(raw, d.settings.region)
+	if ext != "" {
+		d.param(side+"_extension", ext)
+	}
+	if n == "" && raw != "" && !call.Withheld(raw) {
+		d.param(side+"_address", raw)
+	}
+	return n
+}
+
+// person sets the caller's name from one text, or its parts.
+func (d *draft) person(full, first, last string) {
+	full, first, last = nameText(full), nameText(first), nameText(last)
+	if first == "" && last == "" {
+		first, last = call.SplitName(full)
+	}
+	if d.FirstName == "" && d.LastName == "" {
+		d.FirstName, d.LastName = first, last
+	}
+}
+
+// nameText is a name without unreplaced variables; empty for what has no letter in it, since phone systems put the
+// number where they know no name.
+func nameText(s string) string {
+	s = withoutPlaceholders(s)
+	if strings.IndexFunc(s, unicode.IsLetter) < 0 {
+		return ""
+	}
+	return s
+}
+
+// email sets the caller's address if the text can be one. Destinations refuse a record for the sake of an address
+// such as "mike at example dot com", so that stays a parameter.
+func (d *draft) email(s string) {
+	s = strings.TrimSpace(strings.TrimPrefix(s, "mailto:"))
+	if s == "" || d.Email != "" {
+		return
+	}
+	user, host, ok := strings.Cut(s, "@")
+	if !ok || user == "" || host == "" || strings.ContainsAny(s, " \t\r\n,;<>\"") || strings.Contains(host, "@") {
+		d.param("email", s)
+		return
+	}
+	d.Email = s
+}
+
+// length sets the duration if it is known and not set yet.
+func (d *draft) length(n *int) {
+	if d.Duration == nil {
+		d.Duration = n
+	}
+}
+
+// finish fills what can be told from the rest of the record.
+func (d *draft) finish() {
+	d.fromParams()
+	d.times()
+	d.Urgent = d.Urgent || d.settings.urgent.found(d.Call)
+	d.CallbackRequested = d.CallbackRequested || d.settings.callback.found(d.Call)
+}
+
+// times completes start, end and duration from one another.
+func (d *draft) times() {
+	started, ended := !d.StartedAt.IsZero(), !d.EndedAt.IsZero()
+	switch {
+	case d.Duration != nil && started && !ended:
+		d.EndedAt = d.StartedAt.Add(time.Duration(*d.Duration) * time.Second)
+	case d.Duration != nil && ended && !started:
+		d.StartedAt = d.EndedAt.Add(-time.Duration(*d.Duration) * time.Second)
+	case d.Duration == nil && started && ended && !d.EndedAt.Before(d.StartedAt):
+		d.Duration = wholeSeconds(d.EndedAt.Sub(d.StartedAt).Seconds())
+	}
+}
+
+// fromParams fills the fields that say who called and why from the parameters that say so, where the provider's own
+// data does not.
+func (d *draft) fromParams() {
+	best := make(map[string]string)
+	ranks := make(map[string]int)
+	for k, v := range d.Params {
+		s, ok := v.(string)
+		if !ok {
+			continue
+		}
+		field, rank := call.FieldOf(k)
+		if old, seen := ranks[field]; field == "" || seen && (old < rank || old == rank && best[field] <= s) {
+			continue
+		}
+		best[field], ranks[field] = s, rank
+	}
+	d.person(best["name"], best["first_name"], best["last_name"])
+	if d.Email == "" {
+		d.email(best["email"])
+	}
+	if d.Company == "" {
+		d.Company = best["company"]
+	}
+	if d.Message == "" {
+		d.Message = best["message"]
+	}
+	if d.CallerNumber == "" && best["caller_number"] != "" {
+		d.CallerNumber, _ = call.KeepNumber(best["caller_number"], d.settings.region)
+	}
+}

@@ -1,0 +1,193 @@
+package source
+
+import (
+	"strings"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// maxWrapping is how deep objects that only group others are looked into.
+const maxWrapping = 6
+
+// wrappers are the objects that forms and templates group members in. Their members are the payload's as much as
+// those at the top are.
+var wrappers = map[string]bool{
+	"lead": true, "contact": true, "customer": true, "caller": true, "patient": true, "client": true, "person": true,
+	"call": true, "metadata": true, "parameters": true, "params": true, "variables": true, "properties": true,
+	"fields": true, "data": true, "payload": true, "body": true, "attributes": true, "message": true, "event": true,
+	"details": true, "record": true, "envelope": true, "request": true, "args": true, "arguments": true,
+	"custom_fields": true, "customfields": true, "custom": true, "inputs": true, "resource": true, "object": true,
+	"questions_and_answers": true,
+}
+
+// named are the members of a payload that FieldOf knows, by field.
+type named map[string]namedValue
+
+type namedValue struct {
+	key   string
+	value jsonscan.Value
+	rank  int
+}
+
+// readFields fills the record from a payload that follows no provider's rules, by the names of its members: flat, in
+// groups such as "lead", or as a list of names and values. Everything in it becomes a parameter too.
+func (d *draft) readFields(v jsonscan.Value) {
+	n := make(named)
+	d.gather(n, v, "", 0)
+	d.fill(n)
+}
+
+// gather adds the members of an object to n and to the parameters. group is the name of the group they are in.
+func (d *draft) gather(n named, v jsonscan.Value, group string, depth int) {
+	for k, m := range v.Members() {
+		key := clean(k)
+		switch m.Kind() {
+		case jsonscan.Object:
+			if depth < maxWrapping && (wrappers[strings.ToLower(key)] || v.Len() == 1) {
+				d.gather(n, m, key, depth+1)
+				continue
+			}
+			if t := m.Get("#text"); t.Kind() == jsonscan.String { // an XML element with attributes
+				n.add(key, t)
+			}
+		case jsonscan.Array:
+			if depth < maxWrapping && d.pairs(n, m) {
+				continue
+			}
+			if e := m.Index(0); e.Kind() == jsonscan.Object && m.Len() == 1 && wrappers[strings.ToLower(key)] && depth < maxWrapping {
+				d.gather(n, e, key, depth+1)
+				continue
+			}
+			n.add(key, m)
+		default:
+			n.add(key, m)
+		}
+		d.grouped(group, key, collected(m))
+	}
+}
+
+// grouped adds a parameter. Where another group had one of that name, and it was not the same, the name of the group is
+// put before it, so that neither is lost.
+func (d *draft) grouped(group, key string, v any) {
+	if old, there := d.Params[key]; there && group != "" && v != nil && !same(old, v) {
+		key = group + "_" + key
+	}
+	d.param(key, v)
+}
+
+// same reports whether two values are one text, number or truth value.
+func same(a, b any) bool {
+	switch a.(type) {
+	case []any, map[string]any:
+		return false
+	}
+	switch b.(type) {
+	case []any, map[string]any:
+		return false
+	}
+	return a == b
+}
+
+// pairKeys are the names under which lists of names and values carry the two.
+var pairKeys = [][2]string{
+	{"property", "value"}, {"name", "value"}, {"key", "value"}, {"field", "value"}, {"question", "answer"},
+	{"label", "value"}, {"id", "value"},
+}
+
+// pairs adds the members of a list of names and values, which is how HubSpot's contacts/v1 writes an object:
+// [{"property": "firstname", "value": "Mike"}]. It reports whether the list was one.
+func (d *draft) pairs(n named, list jsonscan.Value) bool {
+	name, value := "", ""
+	e := list.Index(0)
+	for _, p := range pairKeys {
+		if e.Get(p[0]).Kind() == jsonscan.String && e.Get(p[1]).Kind() != jsonscan.Missing {
+			name, value = p[0], p[1]
+			break
+		}
+	}
+	if name == "" {
+		return false
+	}
+	for e := range list.Elements() {
+		key, v := text(e.Get(name)), e.Get(value)
+		if key == "" {
+			continue
+		}
+		n.add(key, v)
+		d.param(key, collected(v))
+	}
+	return true
+}
+
+// add notes a member, if its name is known and nothing with a plainer name, or the same, came before it with a value.
+func (n named) add(key string, v jsonscan.Value) {
+	field, rank := call.FieldOf(key)
+	if field == "" || collectedEmpty(v) {
+		return
+	}
+	if old, ok := n[field]; ok && old.rank <= rank {
+		return
+	}
+	n[field] = namedValue{key: key, value: v, rank: rank}
+}
+
+// collectedEmpty reports whether a member counts as missing.
+func collectedEmpty(v jsonscan.Value) bool {
+	switch v.Kind() {
+	case jsonscan.String, jsonscan.Number:
+		return text(v) == ""
+	case jsonscan.Array:
+		return v.Len() == 0
+	default:
+		return true
+	}
+}
+
+func (n named) text(field string) string { return text(n[field].value) }
+
+// fill sets the fields of the record that are not set yet.
+func (d *draft) fill(n named) {
+	if d.Direction == "" {
+		d.Direction = direction(n.text("direction"))
+	}
+	d.fillNumbers(n)
+	d.person(n.text("name"), n.text("first_name"), n.text("last_name"))
+	d.email(n.text("email"))
+	set := func(to *string, s string) {
+		if *to == "" {
+			*to = s
+		}
+	}
+	set(&d.Company, n.text("company"))
+	set(&d.Message, lines(n["message"].value))
+	set(&d.Summary, lines(n["summary"].value))
+	set(&d.RecordingURL, n.text("recording_url"))
+	if list := n["transcript"].value; list.Kind() == jsonscan.Array {
+		set(&d.Transcript, turns(list, speakerNames, wordNames))
+	} else {
+		set(&d.Transcript, text(list))
+	}
+	if d.StartedAt.IsZero() {
+		d.StartedAt = moment(n["started_at"].value)
+	}
+	if d.EndedAt.IsZero() {
+		d.EndedAt = moment(n["ended_at"].value)
+	}
+	d.length(duration(n["duration_ms"].value, milliseconds))
+	d.length(spokenDuration(n.text("duration")))
+}
+
+// fillNumbers sets both sides of the call. "from" and "to" say who dialled, other names who is the customer.
+func (d *draft) fillNumbers(n named) {
+	if d.CallerNumber != "" || d.ReceivingNumber != "" {
+		return
+	}
+	caller, receiving := n.text("caller_number"), n.text("receiving_number")
+	switch strings.ToLower(strings.ReplaceAll(n["caller_number"].key, "_", "")) {
+	case "from", "fromnumber", "caller", "callerid", "":
+		d.numbers(caller, receiving)
+	default:
+		d.sides(caller, receiving)
+	}
+}

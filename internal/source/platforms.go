@@ -1,0 +1,170 @@
+package source
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// platformPresets are senders whose events are rarely calls: CRMs, shops, calendars, and the services that sign and
+// forward other people's events. Their bodies are read by the names of the members; what is particular to each is
+// where its identity is.
+var platformPresets = []Preset{
+	{
+		Name: "standard-webhooks", Scheme: "standard-webhooks", format: platform(envelope{header: "webhook-id"}),
+		Summary:       "any sender that follows the Standard Webhooks specification",
+		EventIDHeader: "webhook-id", Retries: true, RetriesClientErrors: true, Timeout: 15 * time.Second,
+	},
+	{
+		Name: "svix", Scheme: "svix", format: platform(envelope{header: "svix-id", header2: "webhook-id"}),
+		Summary:       "any sender that uses Svix",
+		EventIDHeader: "svix-id", Retries: true, RetriesClientErrors: true, Timeout: 15 * time.Second,
+	},
+	{
+		Name: "github", Scheme: "github", Summary: "GitHub", EventIDHeader: "X-GitHub-Delivery", Timeout: 10 * time.Second,
+		format: platform(envelope{header: "X-GitHub-Delivery", typeHeader: "X-GitHub-Event"}),
+	},
+	{
+		Name: "stripe", Scheme: "stripe", Summary: "Stripe events", Retries: true, RetriesClientErrors: true,
+		format: platform(envelope{id: []string{"id"}, typ: [][]string{{"type"}}}),
+	},
+	{
+		Name: "slack", Scheme: "slack", Summary: "Slack events, commands and interactions",
+		Retries: true, RetriesClientErrors: true, Timeout: 3 * time.Second,
+		Synchronous: []string{"url_verification", "slash_command", "block_actions", "view_submission", "shortcut", "message_action"},
+		format:      slack,
+	},
+	{
+		Name: "shopify", Scheme: "shopify", Summary: "Shopify", EventIDHeader: "X-Shopify-Webhook-Id",
+		Retries: true, RetriesClientErrors: true, Timeout: 5 * time.Second,
+		format: platform(envelope{header: "X-Shopify-Webhook-Id", typeHeader: "X-Shopify-Topic"}),
+	},
+	{
+		Name: "hubspot", Scheme: "hubspot", Summary: "HubSpot webhooks, in batches", Retries: true, Timeout: 5 * time.Second,
+		format: hubspot,
+	},
+	{
+		Name: "calendly", Scheme: "calendly", Summary: "Calendly: invitees", Retries: true,
+		format: &format{identify: calendlyIdentity, read: readAny},
+	},
+	{
+		Name: "zendesk", Scheme: "zendesk", Summary: "Zendesk webhooks", EventIDHeader: "X-Zendesk-Webhook-Invocation-Id",
+		Timeout: 12 * time.Second, format: zendesk,
+	},
+	{
+		Name: "intercom", Scheme: "intercom", Summary: "Intercom notifications", Retries: true, Timeout: 5 * time.Second,
+		format: platform(envelope{id: []string{"id"}, typ: [][]string{{"topic"}}}),
+	},
+}
+
+// envelope says where a platform's identity is.
+type envelope struct {
+	header, header2 string // of the event's id
+	typeHeader      string
+	id              []string   // path of the event's id
+	typ             [][]string // paths of the event's type
+}
+
+// platform is the format of a platform. Where no place of the type is given, it is "type" or one of the usual names.
+func platform(e envelope) *format {
+	return &format{
+		open: openPayload,
+		identify: func(d *document) Identity {
+			id := Identity{EventType: d.header(e.typeHeader), EventID: d.header(e.header)}
+			if id.EventID == "" {
+				id.EventID = d.header(e.header2)
+			}
+			if id.EventID == "" && e.id != nil {
+				id.EventID = d.text(e.id...)
+			}
+			for _, p := range e.typ {
+				if id.EventType == "" {
+					id.EventType = d.text(p...)
+				}
+			}
+			t := templated(d)
+			if id.EventType == "" && e.typ == nil {
+				if id.EventType = d.text("type"); id.EventType == "" {
+					id.EventType = t.EventType
+				}
+			}
+			id.CallID = t.CallID
+			return id
+		},
+		read: readAny,
+	}
+}
+
+// slack reads Slack's events, whose type is that of the event within; commands and interactions, which are forms, have
+// a trigger instead of an id.
+var slack = &format{
+	open: openPayload,
+	identify: func(d *document) Identity {
+		id := Identity{EventID: d.text("event_id"), EventType: d.text("event", "type")}
+		if id.EventType == "" {
+			id.EventType = d.text("type")
+		}
+		if id.EventType == "" && d.text("command") != "" {
+			id.EventType = "slash_command"
+		}
+		if id.EventID == "" {
+			id.EventID = d.text("trigger_id")
+		}
+		return id
+	},
+	read: readAny,
+}
+
+// hubspot reads HubSpot's batches of events. The number of the attempt is in the body, so that its hash differs from
+// one attempt to the next; and an eventId alone is not unique (developers.hubspot.com, "Webhooks API").
+var hubspot = &format{
+	open: openPayload,
+	identify: func(d *document) Identity {
+		if d.root.Kind() != jsonscan.Array {
+			return Identity{EventType: d.text("subscriptionType"), EventID: hubspotID(d.root)}
+		}
+		id := Identity{EventType: text(d.root.Index(0).Get("subscriptionType"))}
+		var all []string
+		for e := range d.root.Elements() {
+			one := hubspotID(e)
+			if one == "" {
+				return id
+			}
+			all = append(all, one)
+		}
+		slices.Sort(all) // the order within a batch is not promised
+		id.EventID = strings.Join(all, ",")
+		return id
+	},
+	read: readAny,
+}
+
+func hubspotID(e jsonscan.Value) string {
+	return eventID(text(e.Get("eventId")), text(e.Get("subscriptionId")), text(e.Get("objectId")), text(e.Get("occurredAt")))
+}
+
+// calendlyIdentity is made of the event and the invitee's address, which is the same for all that happens to an
+// invitee.
+func calendlyIdentity(d *document) Identity {
+	id := Identity{EventType: d.text("event")}
+	if uri := d.text("payload", "uri"); uri != "" {
+		id.EventID = eventID(id.EventType, uri, d.text("created_at"))
+	}
+	return id
+}
+
+// zendesk reads Zendesk's webhooks. An "id" in the body is the event's only in the bodies that Zendesk itself makes,
+// which name their version; in one that an operator's trigger makes it is most likely the ticket's.
+var zendesk = &format{
+	open: openPayload,
+	identify: func(d *document) Identity {
+		id := Identity{EventType: first(d.get("type"), d.get("event")), EventID: d.header("X-Zendesk-Webhook-Invocation-Id")}
+		if id.EventID == "" && d.text("zendesk_event_version") != "" {
+			id.EventID = d.text("id")
+		}
+		return id
+	},
+	read: readAny,
+}

@@ -1,0 +1,116 @@
+package source
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Preset is what is known about a sender.
+type Preset struct {
+	// Name is how configuration names the source, such as "retell".
+	Name string
+	// Scheme is the name of the sender's signature scheme in internal/signature; empty where the operator has to say.
+	Scheme string
+	// Summary says in a line whose webhooks these are.
+	Summary string
+	// EventIDHeader is the header in which the sender gives each event an id that stays the same over retries; empty
+	// where the id is in the body or there is none. Identify reads it.
+	EventIDHeader string
+	// Retries reports whether the sender sends again after a 5xx or a timeout, with its default settings. It is false
+	// also where that is not known, so that nobody relies on it.
+	Retries bool
+	// RetriesClientErrors reports whether the sender sends again after a 4xx, 429 among them. It is false also where
+	// that is not known: then a refused event must be taken for lost.
+	RetriesClientErrors bool
+	// Synchronous are the event types whose sender waits for what the answer says, not only for its status. They have
+	// to be passed through to something that can answer.
+	Synchronous []string
+	// Timeout is how long the sender waits for an answer; 0 where that is not known.
+	Timeout time.Duration
+
+	format *format
+}
+
+var presets = slices.SortedFunc(slices.Values(slices.Concat(callPresets, platformPresets)),
+	func(a, b Preset) int { return strings.Compare(a.Name, b.Name) })
+
+// Presets lists all presets by name.
+func Presets() []Preset {
+	list := slices.Clone(presets)
+	for i := range list {
+		list[i].Synchronous = slices.Clone(list[i].Synchronous)
+	}
+	return list
+}
+
+// Find returns the preset of that name.
+func Find(name string) (Preset, bool) {
+	for i := range presets {
+		if presets[i].Name == name {
+			p := presets[i]
+			p.Synchronous = slices.Clone(p.Synchronous)
+			return p, true
+		}
+	}
+	return Preset{}, false
+}
+
+// callPresets are those whose payloads are calls. Who retries what, and who waits how long, is from the vendors'
+// webhook pages; where a page could not be seen the careful answer stands.
+var callPresets = []Preset{
+	{
+		Name: "nextphone", Scheme: "nextphone", format: nextphone,
+		Summary: "NextPhone AI receptionist: leads in the shape of any body template",
+		Retries: true, Timeout: 30 * time.Second,
+	},
+	{
+		Name: "generic", format: generic,
+		Summary: "any JSON, form or XML body, read by the names of its members",
+	},
+	{
+		Name: "retell", Scheme: "retell", format: retell,
+		Summary: "Retell AI: call_started, call_ended, call_analyzed",
+		Retries: true, Timeout: 10 * time.Second,
+		Synchronous: []string{"call_inbound", "chat_inbound", retellFunction},
+	},
+	{
+		Name: "vapi", Scheme: "vapi", format: vapi,
+		Summary: "Vapi: server messages, of which end-of-call-report tells about a finished call",
+		Timeout: 20 * time.Second,
+		Synchronous: []string{
+			"assistant-request", "tool-calls", "function-call", "transfer-destination-request",
+			"handoff-destination-request", "knowledge-base-request", "voice-request", "call.endpointing.request",
+		},
+	},
+	{
+		Name: "elevenlabs", Scheme: "elevenlabs", format: elevenlabs,
+		Summary: "ElevenLabs agents: post_call_transcription, post_call_audio, call_initiation_failure",
+		Timeout: 10 * time.Second, Synchronous: []string{elevenlabsInitiation},
+	},
+	{Name: "bland", Scheme: "bland", format: bland, Summary: "Bland AI: post-call webhook"},
+	{
+		Name: "twilio", Scheme: "twilio", format: twilio,
+		Summary: "Twilio: voice requests, status callbacks, recordings, transcriptions and messages",
+		Timeout: 15 * time.Second, Synchronous: []string{twilioRequest},
+	},
+	{Name: "callrail", Scheme: "callrail", format: callrail, Summary: "CallRail: pre-call, post-call and call modified webhooks"},
+	{
+		Name: "quo", Scheme: "quo", format: quo,
+		Summary: "Quo (OpenPhone): calls, recordings, summaries, transcripts and messages, both API generations",
+		Retries: true, Timeout: 10 * time.Second,
+	},
+	{
+		Name: "aircall", Scheme: "aircall", format: aircall, Summary: "Aircall: call, transcription and summary events",
+		Retries: true, Timeout: 5 * time.Second,
+	},
+	{
+		Name: "dialpad", Scheme: "dialpad", format: dialpad,
+		Summary: "Dialpad: call events, as JSON or the claims of the JWT",
+		Retries: true, Timeout: 5 * time.Second,
+	},
+	{Name: "telnyx", Scheme: "telnyx", format: telnyx, Summary: "Telnyx: Call Control and TeXML", Retries: true},
+	{Name: "signalwire", Scheme: "signalwire", format: signalwire, Summary: "SignalWire: calling events and cXML callbacks"},
+	{Name: "synthflow", Scheme: "synthflow", format: synthflow, Summary: "Synthflow: post-call webhook"},
+	{Name: "vonage", Scheme: "vonage", format: vonage, Summary: "Vonage: voice events and messages"},
+}

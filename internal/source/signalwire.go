@@ -1,0 +1,37 @@
+package source
+
+// signalwire reads SignalWire's calling events ({"event_type", "timestamp", "params"}) and cXML callbacks, which are
+// forms in Twilio's words. The state is a part of the id where the event has one.
+var signalwire = &format{
+	identify: func(d *document) Identity {
+		if d.form {
+			return twilioIdentity(d)
+		}
+		p := d.get("params")
+		id := Identity{
+			EventType: first(d.get("event_type"), d.get("event")),
+			CallID:    first(p.Get("call_id"), d.get("call", "call_id"), d.get("call_id")),
+		}
+		id.EventID = firstOf(d.root, eventIDNames)
+		if state := first(p.Get("call_state"), p.Get("state")); id.EventID == "" {
+			id.EventID = eventID(id.EventType, id.CallID, state)
+		}
+		return id
+	},
+	read: func(d *draft, doc *document) {
+		if doc.form {
+			readTwilio(d, doc)
+			return
+		}
+		p := doc.get("params")
+		device := p.Path("device", "params")
+		d.Direction = direction(text(p.Get("direction")))
+		d.numbers(
+			first(device.Get("from_number"), device.Get("from"), p.Get("from")),
+			first(device.Get("to_number"), device.Get("to"), p.Get("to")),
+		)
+		d.StartedAt, d.EndedAt = moment(p.Get("start_time")), moment(p.Get("end_time"))
+		d.RecordingURL = first(p.Get("url"), p.Get("recording_url"))
+		d.readFields(doc.root)
+	},
+}

@@ -1,0 +1,42 @@
+package source
+
+import "github.com/callgate/callgate/internal/jsonscan"
+
+// synthflow reads Synthflow's post-call webhook: {"status", "call", "lead", "analysis", ...}. Its signature covers the
+// call's id and nothing else, so that is the event's id too: a signature that was seen cannot make a second event.
+var synthflow = &format{
+	identify: func(d *document) Identity {
+		id := first(d.get("call_id"), d.get("call", "call_id"))
+		return Identity{EventType: first(d.get("status"), d.get("call", "status")), EventID: id, CallID: id}
+	},
+	read: func(d *draft, doc *document) {
+		c, lead := doc.get("call"), doc.get("lead")
+		get := func(keys ...string) jsonscan.Value {
+			for _, k := range keys {
+				if v := either(c.Get(k), doc.get(k)); v.Kind() != jsonscan.Missing {
+					return v
+				}
+			}
+			return jsonscan.Value{}
+		}
+		d.Direction = direction(text(get("type_of_call", "direction")))
+		d.sides(
+			first(lead.Get("phone_number"), lead.Get("phone"), get("phone_number_from", "lead_phone_number")),
+			text(get("phone_number_to", "agent_phone_number")),
+		)
+		d.StartedAt, d.EndedAt = moment(get("start_time", "created_at")), moment(get("end_time"))
+		d.length(spokenDuration(text(get("duration", "telephony_duration"))))
+		d.person(text(lead.Get("name")), "", "")
+		d.email(text(lead.Get("email")))
+		d.Transcript = text(get("transcript"))
+		d.Summary = first(get("summary", "call_summary"), doc.get("analysis", "summary"))
+		d.RecordingURL = text(get("recording_url"))
+		d.params(doc.get("collected_variables"))
+		d.params(doc.get("executed_actions"))
+		d.params(lead, "phone_number", "phone", "name", "email")
+		d.params(doc.get("metadata"))
+		d.params(doc.get("analysis"), "summary")
+		d.param("end_call_reason", collected(get("end_call_reason")))
+		d.param("model_id", collected(get("model_id")))
+	},
+}

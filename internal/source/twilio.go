@@ -1,0 +1,82 @@
+package source
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// twilioRequest is the event type given to a request for TwiML, whose answer is what happens next in the call.
+const twilioRequest = "voice-request"
+
+// twilio reads Twilio's forms, by what is in them: a call's status, a recording, a transcription, a message, or a
+// request for TwiML (twilio.com/docs/voice/twiml, "Twilio's request to your application").
+//
+// Status callbacks are told apart by call, status and sequence number. A request for TwiML has no id, since a call
+// makes many that look alike; there the header I-Twilio-Idempotency-Token serves, which stays the same over retries.
+// The header is not signed, so it counts only where the body has nothing.
+var twilio = &format{
+	identify: twilioIdentity,
+	read:     readTwilio,
+}
+
+func twilioIdentity(d *document) Identity {
+	id := Identity{CallID: d.text("CallSid")}
+	status := d.text("CallStatus")
+	switch {
+	case d.text("TranscriptionSid") != "":
+		id.EventType = "transcription-" + first(d.get("TranscriptionStatus"), d.get("TranscriptionEvent"))
+		id.EventID = eventID(d.text("TranscriptionSid"), id.EventType)
+		if d.get("TranscriptionEvent").Kind() != jsonscan.Missing { // one of many of a live transcription
+			id.EventID = eventID(d.text("TranscriptionSid"), id.EventType, d.text("SequenceId"))
+		}
+	case d.text("RecordingStatus") != "":
+		id.EventType = "recording-" + d.text("RecordingStatus")
+		id.EventID = eventID(d.text("RecordingSid"), id.EventType)
+	case d.text("MessageSid") != "":
+		id.EventType = "message-" + first(d.get("MessageStatus"), d.get("SmsStatus"))
+		id.EventID = eventID(d.text("MessageSid"), id.EventType)
+	case status != "" && (d.text("CallbackSource") != "" || d.text("SequenceNumber") != ""):
+		id.EventType = status
+		id.EventID = eventID(id.CallID, status, first(d.get("SequenceNumber"), d.get("CallbackSource")))
+	case slices.Contains(twilioFinal, status):
+		id.EventType, id.EventID = status, eventID(id.CallID, status)
+	case id.CallID != "":
+		id.EventType = twilioRequest
+	}
+	if id.EventID == "" {
+		id.EventID = d.header("I-Twilio-Idempotency-Token")
+	}
+	return id
+}
+
+// twilioFinal are the states in which a call ends.
+var twilioFinal = []string{"completed", "busy", "failed", "no-answer", "canceled"}
+
+func readTwilio(d *draft, doc *document) {
+	d.Direction = direction(doc.text("Direction"))
+	d.numbers(first(doc.get("From"), doc.get("Caller")), first(doc.get("To"), doc.get("Called")))
+	d.person(doc.text("CallerName"), "", "")
+	d.length(duration(doc.get("CallDuration"), seconds))
+	d.StartedAt = moment(doc.get("StartTime"))
+	at := moment(doc.get("Timestamp"))
+	switch status := doc.text("CallStatus"); {
+	case slices.Contains(twilioFinal, status):
+		d.EndedAt = at
+	case status == "queued" || status == "initiated" || status == "ringing":
+		d.StartedAt = at
+	}
+	d.RecordingURL = doc.text("RecordingUrl")
+	d.Transcript = doc.text("TranscriptionText")
+	d.Message = first(doc.get("Body"), doc.get("SpeechResult"))
+	d.params(doc.root, "From", "Caller", "To", "Called", "CallSid", "MessageSid", "SmsMessageSid", "SmsSid", "Direction",
+		"CallDuration", "Duration", "Timestamp", "StartTime", "RecordingUrl", "TranscriptionText", "Body", "ApiVersion",
+		"CallerName", "AccountSid", "CallToken", "SequenceNumber", "CallbackSource")
+	// The URL that the operator gave Twilio is signed too, and what they put into its query is theirs to use.
+	for k, vs := range doc.req.Query {
+		if doc.form && len(vs) > 0 && len(doc.req.Body) > 0 && !strings.EqualFold(k, "bodySHA256") {
+			d.param(clean(k), clean(vs[len(vs)-1]))
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package source
+
+import (
+	"strings"
+
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// vapi reads Vapi's server messages: {"message": {"type", "call", ...}} (docs.vapi.ai/server-url/events). The links to
+// the recording are signed anew on each retry, so the id is made of the type and the call wherever these tell events
+// apart.
+var vapi = &format{
+	identify: func(d *document) Identity {
+		m := d.get("message")
+		id := Identity{
+			EventType: text(m.Get("type")),
+			CallID:    first(m.Path("call", "id"), m.Path("chat", "id")),
+		}
+		switch id.EventType {
+		case "end-of-call-report", "assistant-request":
+			id.EventID = eventID(id.EventType, id.CallID)
+		case "status-update":
+			id.EventID = eventID(id.EventType, id.CallID, text(m.Get("status")))
+		case "tool-calls":
+			id.EventID = eventID(id.EventType, id.CallID, vapiToolCalls(m))
+		}
+		return id
+	},
+	read: func(d *draft, doc *document) {
+		m := doc.get("message")
+		c, artifact, analysis := m.Get("call"), m.Get("artifact"), m.Get("analysis")
+		d.Direction = direction(text(c.Get("type")))
+		customer := m.Get("customer")
+		if customer.Kind() != jsonscan.Object {
+			customer = c.Get("customer")
+		}
+		d.sides(
+			first(customer.Get("number"), customer.Get("sipUri")),
+			first(m.Path("phoneNumber", "number"), c.Path("phoneNumber", "number"), m.Path("phoneNumber", "sipUri")),
+		)
+		d.StartedAt = moment(either(m.Get("startedAt"), c.Get("startedAt"), c.Get("createdAt")))
+		d.EndedAt = moment(either(m.Get("endedAt"), c.Get("endedAt")))
+		d.length(duration(m.Get("durationSeconds"), seconds))
+		d.length(duration(m.Get("durationMs"), milliseconds))
+		d.Summary = first(analysis.Get("summary"), m.Get("summary"))
+		if d.Transcript = first(artifact.Get("transcript"), m.Get("transcript")); d.Transcript == "" {
+			d.Transcript = turns(artifact.Get("messages"), speakerNames, wordNames)
+		}
+		d.RecordingURL = first(artifact.Get("recordingUrl"), artifact.Path("recording", "mono", "combinedUrl"),
+			artifact.Path("recording", "stereoUrl"), artifact.Get("presignedMonoUrl"), m.Get("recordingUrl"))
+		vapiParams(d, m, artifact, analysis)
+		d.person(text(customer.Get("name")), "", "")
+		d.email(text(customer.Get("email")))
+	},
+}
+
+// vapiToolCalls joins the ids of the calls of tools that a message asks for.
+func vapiToolCalls(m jsonscan.Value) string {
+	var ids []string
+	for t := range m.Get("toolCallList").Elements() {
+		ids = append(ids, text(t.Get("id")))
+	}
+	if len(ids) == 0 {
+		for t := range m.Get("toolCalls").Elements() {
+			ids = append(ids, text(t.Get("id")))
+		}
+	}
+	return strings.Join(ids, ",")
+}
+
+// vapiParams adds what was collected: the structured data of the analysis and of named outputs, the arguments of
+// tools, the variables.
+func vapiParams(d *draft, m, artifact, analysis jsonscan.Value) {
+	d.params(analysis.Get("structuredData"))
+	for _, output := range artifact.Get("structuredOutputs").Members() {
+		switch r := output.Get("result"); r.Kind() {
+		case jsonscan.Object:
+			d.params(r)
+		default:
+			d.param(text(output.Get("name")), collected(r))
+		}
+	}
+	for _, list := range []string{"toolCallList", "toolCalls"} {
+		for t := range m.Get(list).Elements() {
+			for _, args := range []jsonscan.Value{t.Get("parameters"), t.Get("arguments"), t.Path("function", "arguments")} {
+				d.params(args)
+			}
+			d.param("tool_name", collected(either(t.Get("name"), t.Path("function", "name"))))
+		}
+	}
+	d.params(m.Path("functionCall", "parameters"))
+	d.params(artifact.Get("variableValues"), "customer", "now", "date", "time", "month", "day", "year", "transport", "phoneNumber")
+	d.params(m.Path("call", "metadata"))
+	d.params(m.Path("call", "assistantOverrides", "variableValues"))
+	d.param("endedReason", collected(m.Get("endedReason")))
+	d.param("successEvaluation", collected(analysis.Get("successEvaluation")))
+	d.param("status", collected(m.Get("status")))
+}

@@ -1,0 +1,141 @@
+package source
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"io"
+	"strings"
+
+	"golang.org/x/text/encoding/charmap"
+)
+
+// maxXMLDepth is how deep elements may nest. An element becomes up to two levels of JSON, of which there may be
+// jsonscan.MaxDepth.
+const maxXMLDepth = 60
+
+// element is an XML element. Names lose their namespace.
+type element struct {
+	name    string
+	members []element // attributes, as "@name", and children
+	text    []byte
+}
+
+// xml turns an XML body into an object whose only member is the outermost element. An element is an object of its
+// attributes ("@id") and children, repeated ones an array; an element with neither is its text, and "#text" is the
+// text of one that has both. Entities are not declared or fetched: encoding/xml knows the five of XML itself only.
+func (d *document) xml(body []byte) error {
+	dec := xml.NewDecoder(bytes.NewReader(body))
+	dec.CharsetReader = charset
+	root, err := readElement(dec)
+	if err != nil {
+		return err
+	}
+	d.xmlRoot = root.name
+	d.buf = append(appendString(append(d.buf, '{'), root.name), ':')
+	d.buf = append(root.append(d.buf), '}')
+	return d.json(d.buf)
+}
+
+func readElement(dec *xml.Decoder) (*element, error) {
+	var stack []*element
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, malformed("the body is not well-formed XML")
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			if len(stack) == maxXMLDepth {
+				return nil, malformed("the XML nests too deep")
+			}
+			e := &element{name: t.Name.Local}
+			for _, a := range t.Attr {
+				if a.Name.Space == "xmlns" || a.Name.Local == "xmlns" {
+					continue
+				}
+				e.members = append(e.members, element{name: "@" + a.Name.Local, text: []byte(a.Value)})
+			}
+			stack = append(stack, e)
+		case xml.CharData:
+			if len(stack) > 0 {
+				top := stack[len(stack)-1]
+				top.text = append(top.text, t...)
+			}
+		case xml.EndElement:
+			e := stack[len(stack)-1]
+			if stack = stack[:len(stack)-1]; len(stack) == 0 {
+				return e, trailing(dec)
+			}
+			up := stack[len(stack)-1]
+			up.members = append(up.members, *e)
+		}
+	}
+}
+
+// trailing makes sure that nothing follows the outermost element but comments.
+func trailing(dec *xml.Decoder) error {
+	for {
+		t, err := dec.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if _, more := t.(xml.StartElement); err != nil || more {
+			return malformed("the body is not well-formed XML")
+		}
+	}
+}
+
+func (e *element) append(b []byte) []byte {
+	content := strings.TrimSpace(string(e.text))
+	if len(e.members) == 0 {
+		return appendString(b, content)
+	}
+	b = append(b, '{')
+	at := make(map[string]int, len(e.members)) // name -> its place in order
+	var order [][]*element
+	for i := range e.members {
+		m := &e.members[i]
+		n, ok := at[m.name]
+		if !ok {
+			n = len(order)
+			at[m.name] = n
+			order = append(order, nil)
+		}
+		order[n] = append(order[n], m)
+	}
+	for i, same := range order {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, same[0].name), ':')
+		if len(same) == 1 {
+			b = same[0].append(b)
+			continue
+		}
+		for j, m := range same {
+			b = m.append(append(b, "[,"[min(j, 1)]))
+		}
+		b = append(b, ']')
+	}
+	if content != "" {
+		b = append(appendString(append(b, ','), "#text"), ':')
+		b = appendString(b, content)
+	}
+	return append(b, '}')
+}
+
+// charset reads the encodings that XML from older systems declares besides UTF-8.
+func charset(label string, r io.Reader) (io.Reader, error) {
+	switch strings.ToLower(label) {
+	case "us-ascii", "ascii":
+		return r, nil
+	case "iso-8859-1", "latin1":
+		return charmap.ISO8859_1.NewDecoder().Reader(r), nil
+	case "iso-8859-15":
+		return charmap.ISO8859_15.NewDecoder().Reader(r), nil
+	case "windows-1252":
+		return charmap.Windows1252.NewDecoder().Reader(r), nil
+	}
+	return nil, errors.New("unknown encoding")
+}
