@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -62,7 +63,7 @@ func explain(ctx context.Context, err error, host string) *Error {
 		invalid   x509.CertificateInvalidError
 		verify    *tls.CertificateVerificationError
 		record    tls.RecordHeaderError
-		alert     tls.AlertError
+		op        *net.OpError
 		netErr    net.Error
 		is        = func(target error) bool { return errors.Is(err, target) }
 		as        = func(kind Kind, text string) *Error { return &Error{kind, host, text + " (" + host + ")", err} }
@@ -84,9 +85,10 @@ func explain(ctx context.Context, err error, host string) *Error {
 		return as(TLS, untrusted+"it has expired or is not valid yet")
 	case errors.As(err, &verify):
 		return as(TLS, untrusted+"check it with a TLS test")
-	case errors.As(err, &record):
+	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return as(TLS, "the receiver does not speak TLS on this port: check scheme and port of the URL")
-	case errors.As(err, &alert):
+	// Alerts of the other side have no type of their own in crypto/tls, nor do its own refusals.
+	case errors.As(err, &op) && op.Op == "remote error", strings.HasPrefix(err.Error(), "tls: "):
 		return as(TLS, "the receiver refused the TLS handshake: it may want a client certificate or another TLS version")
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return as(DNS, "the receiver's host name does not exist: check the host in the URL")

@@ -40,6 +40,9 @@ type OAuth2Config struct {
 	// Lifetime is assumed for tokens that come without expires_in, as Salesforce's do; 0 means that such a token is
 	// used until it is refused.
 	Lifetime time.Duration
+
+	// request is what ask sends; kept because it remembers which AuthStyle was found out.
+	request *clientcredentials.Config
 }
 
 // defaultSkew leaves time for the request to arrive, and for clocks that differ.
@@ -180,20 +183,22 @@ func (cfg *OAuth2Config) build(fetch func(ctx context.Context) (*oauth2.Token, e
 			return nil, err
 		}
 	}
+	cfg.request = &clientcredentials.Config{
+		ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, TokenURL: cfg.TokenURL, Scopes: cfg.Scopes, AuthStyle: cfg.AuthStyle,
+	}
+	if cfg.Assertion != nil { // which says who the client is
+		cfg.request.ClientID, cfg.request.ClientSecret, cfg.request.AuthStyle = "", "", oauth2.AuthStyleInParams
+	}
 	return &OAuth2{
 		now: cfg.clock(), skew: cfg.Skew, lifetime: cfg.Lifetime, client: cfg.Client, host: u.Host, fetch: fetch,
 	}, nil
 }
 
 // ask sends one request to the token endpoint. It is clientcredentials' request for every grant: that package lets
-// grant_type be set, and does the rest alike.
+// grant_type be set, and does the rest alike. There is one at a time, by the single flight.
 func (cfg *OAuth2Config) ask(ctx context.Context, params url.Values) (*oauth2.Token, error) {
 	for k, v := range cfg.Params {
 		params[k] = v
-	}
-	cc := clientcredentials.Config{
-		ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, TokenURL: cfg.TokenURL, Scopes: cfg.Scopes,
-		AuthStyle: cfg.AuthStyle, EndpointParams: params,
 	}
 	if cfg.Assertion != nil {
 		signed, err := cfg.Assertion.sign(cfg.clock()())
@@ -202,9 +207,9 @@ func (cfg *OAuth2Config) ask(ctx context.Context, params url.Values) (*oauth2.To
 		}
 		params.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 		params.Set("client_assertion", signed)
-		cc.ClientID, cc.ClientSecret, cc.AuthStyle = "", "", oauth2.AuthStyleInParams
 	}
-	return cc.Token(context.WithValue(ctx, oauth2.HTTPClient, cfg.Client.http))
+	cfg.request.EndpointParams = params
+	return cfg.request.Token(context.WithValue(ctx, oauth2.HTTPClient, cfg.Client.http))
 }
 
 // Token returns the present token, fetching one if there is none that can be used. Extra reads what else the server

@@ -18,6 +18,8 @@ import (
 // TokenConfig says whom a token server knows. An empty part of it is a grant that is refused.
 type TokenConfig struct {
 	ClientID, ClientSecret string
+	// NoBasic wants the secret in the form, as HubSpot and Salesforce do.
+	NoBasic bool
 	// RefreshToken is the first one that is valid. With Rotate each use makes a new one and voids the old.
 	RefreshToken string
 	Rotate       bool
@@ -185,6 +187,9 @@ func (s *Token) client(r *http.Request) (status int, code, why string) {
 		return 0, "", ""
 	}
 	id, secret, basic := r.BasicAuth()
+	if basic && s.cfg.NoBasic {
+		return 401, "invalid_client", "basic authentication is not supported"
+	}
 	if basic {
 		id, _ = url.QueryUnescape(id)
 		secret, _ = url.QueryUnescape(secret)

@@ -1,0 +1,179 @@
+package outbound
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/callgate/callgate/internal/destination"
+)
+
+func TestClassifyFollowsTheDeliveryRules(t *testing.T) {
+	want := map[destination.Outcome][]int{
+		destination.Delivered: {200, 201, 202, 204, 207, 299},
+		destination.Retry:     {0, 100, 199, 401, 407, 408, 423, 425, 429, 477, 500, 502, 503, 504, 521, 599, 999},
+		destination.Dead:      {300, 301, 302, 303, 304, 307, 308, 400, 402, 403, 404, 405, 406, 409, 410, 412, 413, 414, 422, 424, 426, 451, 476, 478, 499},
+	}
+	for outcome, statuses := range want {
+		for _, s := range statuses {
+			if got := Classify(s); got != outcome {
+				t.Errorf("Classify(%d) = %v, want %v", s, got, outcome)
+			}
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"":                               0,
+		"0":                              0,
+		"120":                            2 * time.Minute,
+		" 7 ":                            7 * time.Second,
+		"1.5":                            2 * time.Second,
+		"2.0":                            2 * time.Second,
+		"-5":                             0,
+		"1e9":                            0,
+		"soon":                           0,
+		"99999999999999999999999":        maxRetryAfter,
+		"86400":                          24 * time.Hour,
+		"Fri, 02 Jan 2026 03:05:05 GMT":  time.Minute,
+		"Friday, 02-Jan-26 03:05:05 GMT": time.Minute,
+		"Fri, 02 Jan 2026 03:00:00 GMT":  0,
+		"Sat, 02 Jan 2027 03:00:00 GMT":  maxRetryAfter,
+	} {
+		h := http.Header{}
+		if value != "" {
+			h.Set("Retry-After", value)
+		}
+		if got := RetryAfter(h, now); got != want {
+			t.Errorf("RetryAfter(%q) = %v, want %v", value, got, want)
+		}
+	}
+}
+
+func FuzzRetryAfter(f *testing.F) {
+	for _, s := range []string{"120", "Fri, 02 Jan 2026 03:05:05 GMT", "1.5", "-1", "9e9", "٣"} {
+		f.Add(s, int64(1767323045))
+	}
+	f.Fuzz(func(t *testing.T, value string, unix int64) {
+		d := RetryAfter(http.Header{"Retry-After": {value}}, time.Unix(unix, 0))
+		if d < 0 || d > maxRetryAfter {
+			t.Fatalf("RetryAfter(%q) = %v", value, d)
+		}
+	})
+}
+
+func TestResultFromAnswers(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	retry := http.Header{"Retry-After": {"30"}}
+	for _, c := range []struct {
+		status int
+		header http.Header
+		want   destination.Result
+		reason string
+	}{
+		{200, retry, destination.Result{Outcome: destination.Delivered}, ""},
+		{429, retry, destination.Result{RetryAfter: 30 * time.Second}, "limits our rate"},
+		{503, retry, destination.Result{RetryAfter: 30 * time.Second, Unhealthy: true}, "503"},
+		{400, retry, destination.Result{Outcome: destination.Dead}, "400 Bad Request"},
+		{401, nil, destination.Result{Pause: true}, "credentials"},
+		{403, nil, destination.Result{Outcome: destination.Dead}, "permissions"},
+		{410, nil, destination.Result{Outcome: destination.Dead, Pause: true}, "gone"},
+		{308, http.Header{"Location": {"https://new.example/private?x=1"}}, destination.Result{Outcome: destination.Dead}, "(https://new.example…)"},
+		{477, nil, destination.Result{}, "477"},
+	} {
+		got := ResultFrom(&Answer{Status: c.status, Header: c.header, Body: []byte(strings.Repeat("x", 5000))}, nil, now)
+		if len(got.Excerpt) != MaxExcerpt || got.Status != c.status {
+			t.Errorf("%d: excerpt of %d bytes, status %d", c.status, len(got.Excerpt), got.Status)
+		}
+		if !strings.Contains(got.Reason, c.reason) || (c.reason == "") != (got.Reason == "") {
+			t.Errorf("%d: reason %q, want it to hold %q", c.status, got.Reason, c.reason)
+		}
+		if strings.Contains(got.Reason, "private") {
+			t.Errorf("%d: the reason quotes a path: %q", c.status, got.Reason)
+		}
+		if got.Outcome != c.want.Outcome || got.RetryAfter != c.want.RetryAfter || got.Pause != c.want.Pause || got.Unhealthy != c.want.Unhealthy {
+			t.Errorf("%d: %+v, want %+v", c.status, got, c.want)
+		}
+	}
+}
+
+func TestResultFromErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		err              error
+		pause, unhealthy bool
+	}{
+		"refused":           {&Error{Kind: Refused, text: "x"}, false, true},
+		"stopped":           {&Error{Kind: Stopped, text: "x"}, false, false},
+		"token refused":     {&TokenError{Refused: true, text: "x"}, true, false},
+		"token server down": {&TokenError{Status: 503, text: "x"}, false, true},
+		"stopped at token":  {&TokenError{text: "x", cause: &Error{Kind: Stopped}}, false, false},
+		"own":               {errors.New("x"), false, false},
+	} {
+		got := ResultFrom(nil, c.err, time.Now())
+		if got.Outcome != destination.Retry || got.Pause != c.pause || got.Unhealthy != c.unhealthy || got.Reason == "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+func TestStampHeaders(t *testing.T) {
+	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	h := http.Header{}
+	StampHeaders(h, destination.Item{DeliveryID: "dlv_1", Attempt: 3, Traceparent: trace})
+	for name, want := range map[string]string{
+		"webhook-id": "dlv_1", "Idempotency-Key": "dlv_1", AttemptHeader: "3", "traceparent": trace, "User-Agent": UserAgent,
+	} {
+		if got := h.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	h = http.Header{"Idempotency-Key": {"own"}, "User-Agent": {"own"}}
+	StampHeaders(h, destination.Item{DeliveryID: "dlv_1"})
+	if h.Get("Idempotency-Key") != "own" || h.Get("User-Agent") != "own" || h.Get(AttemptHeader) != "" {
+		t.Errorf("headers of one's own were replaced: %v", h)
+	}
+	for _, bad := range []string{
+		"", "x", trace + "x", "ff" + trace[2:], strings.ToUpper(trace), strings.Replace(trace, "-", "_", 1),
+		"00-00000000000000000000000000000000-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+		trace[:54] + "\n", trace + "-more",
+	} {
+		h := http.Header{}
+		StampHeaders(h, destination.Item{Traceparent: bad})
+		if h.Get("Traceparent") != "" {
+			t.Errorf("passed on %q", bad)
+		}
+	}
+	h = http.Header{}
+	later := "01" + trace[2:] + "-00ab"
+	StampHeaders(h, destination.Item{Traceparent: later})
+	if h.Get("Traceparent") != later {
+		t.Error("a later version was not passed on")
+	}
+}
+
+func TestMasking(t *testing.T) {
+	h := http.Header{
+		"Authorization": {"Bearer abc"}, "X-Api-Key": {"abc"}, "Cookie": {"a=abc"}, "Idempotency-Key": {"dlv"},
+		"Content-Type": {"text/xml"}, "Webhook-Signature": {"v1,abc"},
+	}
+	MaskSecrets(h)
+	for name, v := range h {
+		if strings.Contains(v[0], "abc") {
+			t.Errorf("%s shows its secret", name)
+		}
+	}
+	if h.Get("Authorization") != "Bearer ***" || h.Get("Idempotency-Key") != "dlv" || h.Get("Content-Type") != "text/xml" {
+		t.Errorf("masked too much: %v", h)
+	}
+	got := MaskURL("https://x.example/p?api_key=abc&q=1&%74oken=abc&z%zz=abc#f")
+	if got != "https://x.example/p?api_key=***&q=1&%74oken=***&z%zz=***#f" {
+		t.Error(got)
+	}
+	if got := MaskURL("https://x.example/p"); got != "https://x.example/p" {
+		t.Error(got)
+	}
+}
