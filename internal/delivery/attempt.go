@@ -1,0 +1,296 @@
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/store"
+	"go.uber.org/zap"
+)
+
+// Bounds of what is kept of an attempt.
+const (
+	maxReason   = 500
+	maxWarnings = 20
+	maxExcerpt  = 4096
+)
+
+// attempt is one call of Deliver with all that belongs to it.
+type attempt struct {
+	lane    *lane
+	terms   *terms
+	batch   []store.Claimed
+	breaker func(breaker.Outcome)
+
+	// The outcome, for the recorder.
+	records  []store.Attempt
+	returned []string
+	dead     []Attempted
+	pause    string
+}
+
+// tenants are those of the batch that have a name, each once.
+func (a *attempt) tenants() []string {
+	if len(a.batch) == 1 {
+		if t := a.batch[0].Tenant; t != "" {
+			return []string{t}
+		}
+		return nil
+	}
+	var names []string
+	for i := range a.batch {
+		if t := a.batch[i].Tenant; t != "" && !slices.Contains(names, t) {
+			names = append(names, t)
+		}
+	}
+	return names
+}
+
+func (a *attempt) run() {
+	e := a.lane.e
+	at := e.o.Now()
+	items := make([]destination.Item, 0, len(a.batch))
+	readable := make([]store.Claimed, 0, len(a.batch))
+	for _, c := range a.batch {
+		item, err := a.item(c)
+		if err != nil {
+			a.finish(c, item, destination.Result{Outcome: destination.Dead, Reason: err.Error()}, at, 0, false)
+			continue
+		}
+		items, readable = append(items, item), append(readable, c)
+	}
+	health := breaker.Neither
+	if len(items) > 0 {
+		var results []destination.Result
+		var rendered []destination.Request
+		if a.terms.snapshot.TestMode {
+			results, rendered = a.preview(items)
+		} else {
+			results = a.deliver(items)
+		}
+		took := e.o.Now().Sub(at)
+		closed := e.ctx.Err() != nil
+		for i, r := range results {
+			switch {
+			case closed && r.Outcome == destination.Retry:
+			case r.Unhealthy:
+				health = breaker.Failure
+			case health == breaker.Neither:
+				health = breaker.Success
+			}
+			done := a.finish(readable[i], items[i], r, at, took, closed)
+			if rendered != nil && i == 0 {
+				e.o.Observer.Rendered(done, rendered)
+			}
+		}
+	}
+	a.breaker(health)
+	if a.pause != "" {
+		e.notePaused(a.lane.name, a.pause)
+	}
+	e.recorder.add(a)
+}
+
+// item is what the destination gets of a delivery.
+func (a *attempt) item(c store.Claimed) (item destination.Item, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.logPanic("preparing a delivery panicked", p)
+			err = fmt.Errorf("preparing the call record failed: report this with the log, then replay the delivery")
+		}
+	}()
+	ev := c.Event
+	header := http.Header(ev.Header)
+	item = destination.Item{
+		DeliveryID: c.ID, EventID: c.EventID, Attempt: c.Attempts + 1, Tenant: c.Tenant, ReceivedAt: ev.ReceivedAt,
+		Body: ev.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
+	}
+	if item.Call, err = readRecord(ev); err != nil {
+		return item, err
+	}
+	if a.terms.snapshot.Vars != nil {
+		item.Vars = a.terms.snapshot.Vars(c.Tenant)
+	}
+	if a.terms.Minimize != nil {
+		item.Call = a.terms.Minimize(item.Call)
+	}
+	return item, nil
+}
+
+// readRecord reads the stored call record. An event without one, such as a request kept for its route, has the
+// little that its row says.
+func readRecord(ev *store.Event) (*call.Call, error) {
+	if len(ev.Record) == 0 {
+		return &call.Call{Provider: ev.Source, EventType: ev.EventType, EventID: ev.EventID, ID: ev.CallID}, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(ev.Record))
+	d.UseNumber()
+	c := new(call.Call)
+	if err := d.Decode(c); err != nil {
+		// The decoder's text may quote the record.
+		return nil, fmt.Errorf("the stored call record cannot be read (%T): it was written by another version or is damaged", err)
+	}
+	return c, nil
+}
+
+// deliver calls the destination and answers with exactly one result for each item, whatever it does.
+func (a *attempt) deliver(items []destination.Item) (results []destination.Result) {
+	ctx, cancel := context.WithTimeout(a.lane.e.ctx, a.terms.Timeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			a.logPanic("a destination panicked", p)
+			results = same(len(items), destination.Result{Reason: "the destination panicked: see the log", Unhealthy: true})
+			return
+		}
+		if n := len(results); n != len(items) {
+			results = append(results, same(max(0, len(items)-n), destination.Result{
+				Reason: fmt.Sprintf("the destination answered for %d of %d deliveries: report this", n, len(items)),
+			})...)[:len(items)]
+		}
+	}()
+	return a.terms.Destination.Deliver(ctx, items)
+}
+
+// preview renders what would be sent.
+func (a *attempt) preview(items []destination.Item) (results []destination.Result, requests []destination.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.logPanic("a destination's preview panicked", p)
+			results, requests = same(len(items), destination.Result{Reason: "the destination panicked: see the log"}), nil
+		}
+	}()
+	requests, err := a.terms.Destination.Preview(items)
+	if err != nil {
+		return same(len(items), destination.Result{Outcome: destination.Dead, Reason: "test mode: " + err.Error()}), nil
+	}
+	note := fmt.Sprintf("test mode: %d requests rendered, none sent", len(requests))
+	return same(len(items), destination.Result{Outcome: destination.Delivered, Warnings: []string{note}}), requests
+}
+
+func same(n int, r destination.Result) []destination.Result {
+	results := make([]destination.Result, n)
+	for i := range results {
+		results[i] = r
+	}
+	return results
+}
+
+// finish decides what a result makes of a delivery, notes it for the recorder and tells the observer.
+func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.Result, at time.Time, took time.Duration, closed bool) Attempted {
+	e := a.lane.e
+	done := Attempted{
+		Destination: a.lane.name, Item: item,
+		Source: c.Event.Source, Route: c.Event.Route, EventType: c.Event.EventType, CallID: c.Event.CallID,
+		CreatedAt: c.CreatedAt, At: at, Took: took, Outcome: r.Outcome, Status: r.Status, Reason: clip(r.Reason, maxReason),
+		RetryAfter: r.RetryAfter, RemoteID: r.RemoteID, TestMode: a.terms.snapshot.TestMode,
+	}
+	for _, w := range r.Warnings[:min(len(r.Warnings), maxWarnings)] {
+		done.Warnings = append(done.Warnings, clip(w, maxReason))
+	}
+	if closed && r.Outcome == destination.Retry {
+		done.Returned, done.State = true, store.Pending
+		a.returned = append(a.returned, c.ID)
+		e.o.Observer.AttemptFinished(done)
+		return done
+	}
+	a.decide(&done, r, c.Attempts+1)
+	if r.Pause && a.pause == "" {
+		a.pause = done.Reason
+		if a.pause == "" {
+			a.pause = "the receiver asked to be left alone"
+		}
+	}
+	record := store.Attempt{
+		DeliveryID: c.ID, Number: item.Attempt, At: at, Took: took, Status: r.Status, Reason: done.Reason,
+		Warnings: done.Warnings, RemoteID: r.RemoteID, State: done.State, NextAt: done.NextAt,
+	}
+	if a.terms.KeepExcerpt && len(r.Excerpt) > 0 {
+		record.Excerpt = r.Excerpt[:min(len(r.Excerpt), maxExcerpt)]
+	}
+	a.records = append(a.records, record)
+	if done.State == store.Dead {
+		a.dead = append(a.dead, done)
+	}
+	e.o.Observer.AttemptFinished(done)
+	return done
+}
+
+// decide turns an outcome into the delivery's next state.
+func (a *attempt) decide(done *Attempted, r destination.Result, made int) {
+	e := a.lane.e
+	switch r.Outcome {
+	case destination.Delivered:
+		done.State, done.Reason = store.Delivered, ""
+		return
+	case destination.Dead:
+		done.State = store.Dead
+		if done.Reason == "" {
+			done.Reason = "the receiver refused it for good"
+		}
+		return
+	}
+	if done.Reason == "" {
+		done.Reason = "not delivered, and the destination did not say why"
+	}
+	now := e.o.Now()
+	after := min(max(r.RetryAfter, 0), a.terms.RetryAfterMax)
+	wait, ok := a.terms.Schedule.Next(made, e.o.Rand())
+	switch {
+	case ok:
+		done.State, done.NextAt = store.Pending, now.Add(max(wait, after))
+	case r.Pause:
+		// The operator is asked to mend the destination, and then this one goes out with all the others.
+		done.State, done.NextAt = store.Pending, now.Add(after)
+	default:
+		done.State = store.Dead
+		done.Reason = clip(fmt.Sprintf("gave up after %d attempts: %s", made, done.Reason), maxReason)
+	}
+	if after > 0 && (r.Status == http.StatusTooManyRequests || r.Status == http.StatusServiceUnavailable) {
+		a.lane.hold(now.Add(min(after, maxHold)))
+	}
+}
+
+// hold keeps the whole destination waiting, as a receiver that is too busy for one request is for the next.
+func (l *lane) hold(until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until.After(l.holdUntil) {
+		l.holdUntil = until
+	}
+}
+
+// logPanic logs where a panic came from. Its value may hold anything, so only the runtime's own errors are quoted.
+func (a *attempt) logPanic(what string, p any) {
+	text := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		text = err.Error()
+	}
+	a.lane.e.log.Error(what, zap.String("destination", a.lane.name), zap.String("panic", text), zap.Stack("stack"))
+}
+
+// clip bounds a text to one line of n bytes.
+func clip(s string, n int) string {
+	if strings.ContainsAny(s, "\r\n") {
+		s = strings.Join(strings.Fields(s), " ")
+	}
+	if len(s) <= n {
+		return s
+	}
+	s = s[:n-len("…")]
+	for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) {
+		s = s[:len(s)-1]
+	}
+	return s + "…"
+}

@@ -1,0 +1,254 @@
+// Package delivery brings what was acknowledged to its destinations: it claims what is due from the store, keeps each
+// destination's pace, order and breaker, tries again on a schedule, and says what became of everything.
+//
+// Every destination has a lane of its own: one goroutine that decides, and one for each attempt under way. So a slow
+// receiver holds up nobody else. A lane sleeps until it is woken by an accepted event or an ended attempt, or until
+// the store's next delivery falls due. It looks by itself only every quarter of a minute, for what another process
+// left behind.
+//
+// Delivery is at least once. A delivery is attempted again if its outcome could not be recorded: after a crash, or
+// when the store cannot write for longer than the lease.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/store"
+	"go.uber.org/zap"
+)
+
+// Options set up an Engine. Only Store is required.
+type Options struct {
+	Store store.Store
+	// Now is the clock; nil means time.Now. Timers and breakers use the runtime's clock.
+	Now func() time.Time
+	// Rand returns a number in [0, 1) for the jitter; nil means math/rand.
+	Rand func() float64
+	// Log is where errors go; nil means nowhere. No values of calls are logged.
+	Log *zap.Logger
+	// Observer is told what happens; nil means nobody.
+	Observer Observer
+	// DrainTimeout is how long Close lets attempts under way run on. Default 10 s; negative: not at all.
+	DrainTimeout time.Duration
+	// ExpireEvery is the time between two looks for events past their retention. Default 10 min.
+	ExpireEvery time.Duration
+	// ExpireBatch is how many events one transaction deletes. Default 500.
+	ExpireBatch int
+}
+
+// ErrClosed means that the engine was closed: the process ends, or a configuration without it was loaded.
+var ErrClosed = errors.New("the delivery engine is closed: send the event again")
+
+// Engine delivers. It outlives configurations; they are attached to it one after the other.
+type Engine struct {
+	o     Options
+	log   *zap.Logger
+	store store.Store
+
+	// ctx ends when attempts are cancelled at Close; closing is set before, and ends all claiming.
+	ctx     context.Context
+	cancel  context.CancelFunc
+	closing atomic.Bool
+	// stop ends the background loops, and last of all the recorder.
+	stop         chan struct{}
+	recorderStop chan struct{}
+	background   sync.WaitGroup
+	attempts     sync.WaitGroup
+	recorder     *recorder
+
+	mu        sync.Mutex
+	snapshots []*attached // the last one is in force
+	lanes     map[string]*lane
+	paused    map[string]string
+	// pausedVersion counts the changes of paused, so that an older reading of the store does not undo one.
+	pausedVersion int
+	closed        chan struct{}
+}
+
+// attached is a snapshot in use.
+type attached struct {
+	*Snapshot
+	// uses counts the attempts under way and, until it is detached, the attachment itself.
+	uses atomic.Int64
+}
+
+func (a *attached) release() {
+	if a.uses.Add(-1) == 0 && a.Released != nil {
+		a.Released()
+	}
+}
+
+// New returns an engine that runs until Close. It delivers nothing before a snapshot is attached.
+func New(o Options) *Engine {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Float64
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Observer == nil {
+		o.Observer = NopObserver{}
+	}
+	if o.DrainTimeout == 0 {
+		o.DrainTimeout = 10 * time.Second
+	}
+	if o.ExpireEvery <= 0 {
+		o.ExpireEvery = 10 * time.Minute
+	}
+	if o.ExpireBatch <= 0 {
+		o.ExpireBatch = 500
+	}
+	e := &Engine{
+		o: o, log: o.Log, store: o.Store,
+		stop: make(chan struct{}), recorderStop: make(chan struct{}),
+		lanes: map[string]*lane{}, paused: map[string]string{},
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.recorder = newRecorder(e)
+	e.background.Go(e.expireLoop)
+	e.background.Go(e.pausedLoop)
+	go e.recorder.run()
+	return e
+}
+
+// Attach puts a snapshot in force. detach takes it away again; if it was in force, the one attached before it is in
+// force again, and with none left nothing is claimed. Attempts under way end with the snapshot they began with. An
+// attached snapshot that is not valid is the caller's mistake: see Config.Validate.
+//
+// Limiters, breakers and the order of calls belong to the destination's name and survive the change.
+func (e *Engine) Attach(s *Snapshot) (detach func()) {
+	a := &attached{Snapshot: s}
+	a.uses.Store(1)
+	e.mu.Lock()
+	e.snapshots = append(e.snapshots, a)
+	e.apply()
+	e.mu.Unlock()
+	return sync.OnceFunc(func() {
+		e.mu.Lock()
+		e.snapshots = slices.DeleteFunc(e.snapshots, func(x *attached) bool { return x == a })
+		e.apply()
+		e.mu.Unlock()
+		a.release()
+	})
+}
+
+// apply gives every lane its configuration in the snapshot in force. The caller holds e.mu.
+func (e *Engine) apply() {
+	if e.closing.Load() {
+		return
+	}
+	var current *attached
+	if n := len(e.snapshots); n > 0 {
+		current = e.snapshots[n-1]
+	}
+	known := map[string]bool{}
+	for _, s := range e.snapshots {
+		for name := range s.Destinations {
+			known[name] = true
+			if e.lanes[name] == nil {
+				l := newLane(e, name)
+				e.lanes[name] = l
+				e.background.Go(l.run)
+			}
+		}
+	}
+	for name, l := range e.lanes {
+		var b *terms
+		if current != nil {
+			if c, ok := current.Destinations[name]; ok {
+				b = &terms{Config: c.withDefaults(), snapshot: current}
+			}
+		}
+		reason, paused := e.paused[name]
+		l.configure(b, known[name], paused, reason)
+	}
+}
+
+// current is the snapshot in force, or nil.
+func (e *Engine) current() *attached {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n := len(e.snapshots); n > 0 {
+		return e.snapshots[n-1]
+	}
+	return nil
+}
+
+// Accept makes an event durable with a delivery for each destination, and wakes their lanes. A destination whose
+// filters turn the event away is left out; one that no snapshot knows is kept, and waits. Without any destination
+// the event is stored all the same. The errors are the store's, and ErrClosed.
+func (e *Engine) Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error) {
+	if e.closing.Load() {
+		return store.Accepted{}, fmt.Errorf("%w (%w)", ErrClosed, store.ErrUnavailable)
+	}
+	destinations = e.choose(ctx, ev, destinations)
+	accepted, err := e.store.Accept(ctx, ev, destinations)
+	if err != nil {
+		return accepted, err
+	}
+	if !accepted.Duplicate {
+		e.wake(destinations)
+	}
+	e.o.Observer.Accepted(ev, accepted, destinations)
+	return accepted, nil
+}
+
+// choose leaves out the destinations that do not take the event.
+func (e *Engine) choose(ctx context.Context, ev *store.Event, destinations []string) []string {
+	s := e.current()
+	if s == nil {
+		return destinations
+	}
+	var record *call.Call
+	var readErr error
+	read := func() (*call.Call, error) {
+		if record == nil && readErr == nil {
+			record, readErr = readRecord(ev)
+		}
+		return record, readErr
+	}
+	chosen := make([]string, 0, len(destinations))
+	for _, name := range destinations {
+		c, known := s.Destinations[name]
+		takes := true
+		if known && (len(c.EventTypes) > 0 || c.Condition != nil) {
+			var err error
+			if takes, err = c.takes(ctx, ev, read); err != nil {
+				e.log.Warn("a condition failed, so the event is delivered",
+					zap.String("destination", name), zap.String("event", ev.ID), zap.Error(err))
+			}
+		}
+		if takes {
+			chosen = append(chosen, name)
+		}
+	}
+	return chosen
+}
+
+// wake makes the lanes of the destinations look for work; all of them without names.
+func (e *Engine) wake(destinations []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if destinations == nil {
+		for _, l := range e.lanes {
+			l.wakeUp()
+		}
+		return
+	}
+	for _, name := range destinations {
+		if l := e.lanes[name]; l != nil {
+			l.wakeUp()
+		}
+	}
+}

@@ -1,0 +1,311 @@
+package delivery
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/callgate/callgate/internal/breaker"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+)
+
+const (
+	// idleCheck is how often a lane looks for work that nobody told it of: deliveries accepted by another process
+	// on the same store, and leases that a crashed one let run out.
+	idleCheck = 15 * time.Second
+	// leaseMargin is added to the timeout of an attempt for everything around it, above all the recording.
+	leaseMargin = time.Minute
+	// Waits after an error of the store, and when it says that something is due but gives nothing.
+	firstBackoff, lastBackoff = 20 * time.Millisecond, 5 * time.Second
+	// maxHold bounds how long one Retry-After keeps the whole destination waiting. A receiver that is still busy
+	// then says so again.
+	maxHold = time.Minute
+)
+
+// terms is a destination's configuration with the snapshot it is from.
+type terms struct {
+	Config
+	snapshot *attached
+}
+
+func (t *terms) lease() time.Duration { return t.Timeout + t.BatchWait + leaseMargin }
+
+// lane is the way to one destination.
+type lane struct {
+	e     *Engine
+	name  string
+	waker chan struct{}
+	queue queue // the run goroutine's own
+
+	mu sync.Mutex
+	// terms is nil while no snapshot in force knows the destination: its deliveries are parked.
+	terms *terms
+	// wanted tells that some attached snapshot knows it; a lane that is not wanted ends.
+	wanted      bool
+	paused      bool
+	pauseReason string
+	flush       bool
+	breaker     *breaker.Breaker
+	changes     [][2]breaker.State
+	limiter     *rate.Limiter
+	holdUntil   time.Time
+	running     int // attempts (batches)
+	inflight    map[string]struct{}
+	byTenant    map[string]int
+	calls       callOrder
+}
+
+func newLane(e *Engine, name string) *lane {
+	return &lane{
+		e: e, name: name, waker: make(chan struct{}, 1), inflight: map[string]struct{}{}, byTenant: map[string]int{},
+		calls: callOrder{},
+	}
+}
+
+// configure gives the lane its terms and wakes it.
+func (l *lane) configure(t *terms, wanted, paused bool, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.terms, l.wanted, l.paused, l.pauseReason = t, wanted, paused, reason
+	l.wakeUp()
+	if t == nil {
+		return
+	}
+	if l.breaker == nil || l.breaker.Settings() != t.Breaker {
+		var b *breaker.Breaker
+		b = breaker.New(t.Breaker, func(from, to breaker.State) { l.breakerChanged(b, from, to) })
+		l.breaker = b
+	}
+	now := l.e.o.Now()
+	switch {
+	case t.Rate <= 0:
+		l.limiter = nil
+	case l.limiter == nil:
+		l.limiter = rate.NewLimiter(rate.Limit(t.Rate), t.Burst)
+	default:
+		l.limiter.SetLimitAt(now, rate.Limit(t.Rate))
+		l.limiter.SetBurstAt(now, t.Burst)
+	}
+}
+
+// breakerChanged is called under the breaker's lock, so nobody may call the breaker while holding l.mu.
+func (l *lane) breakerChanged(b *breaker.Breaker, from, to breaker.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.breaker == b {
+		l.changes = append(l.changes, [2]breaker.State{from, to})
+		l.wakeUp()
+	}
+}
+
+func (l *lane) setPaused(paused bool, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.paused != paused || l.pauseReason != reason {
+		l.paused, l.pauseReason = paused, reason
+		l.wakeUp()
+	}
+}
+
+func (l *lane) wakeUp() {
+	select {
+	case l.waker <- struct{}{}:
+	default:
+	}
+}
+
+// run is the lane's goroutine.
+func (l *lane) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-l.waker:
+		case <-timer.C:
+		case <-l.e.stop:
+			l.giveBack()
+			return
+		}
+		wait := l.step()
+		if wait < 0 {
+			return
+		}
+		l.reportBreaker()
+		timer.Reset(min(wait, idleCheck))
+	}
+}
+
+// view is what a step needs to know, read at once.
+type view struct {
+	*terms
+	breaker   *breaker.Breaker
+	limiter   *rate.Limiter
+	free      int
+	holdUntil time.Time
+	stop      bool
+	ended     bool
+}
+
+func (l *lane) look() view {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	v := view{terms: l.terms, breaker: l.breaker, limiter: l.limiter, holdUntil: l.holdUntil}
+	v.stop = l.terms == nil || l.paused || l.flush || l.e.closing.Load()
+	v.ended = !l.wanted && l.running == 0
+	if l.flush {
+		l.flush = false
+		l.wakeUp()
+	}
+	if l.terms != nil {
+		v.free = l.terms.Concurrency - l.running
+	}
+	return v
+}
+
+// step starts as many attempts as may start now, and returns how long nothing more will happen by itself; negative
+// when the lane has ended.
+func (l *lane) step() time.Duration {
+	v := l.look()
+	if v.stop {
+		l.giveBack()
+		if v.ended && l.e.drop(l) {
+			return -1
+		}
+		return idleCheck
+	}
+	now := l.e.o.Now()
+	l.release(v.terms, now)
+	for v.free > 0 {
+		if wait := v.holdUntil.Sub(now); wait > 0 {
+			return l.queue.waitAtMost(wait, now)
+		}
+		free, wait := v.pace(now)
+		if free == 0 {
+			return l.queue.waitAtMost(wait, now)
+		}
+		started, wait := l.start(v, free, now)
+		if started == 0 && wait == 0 {
+			wait = l.queue.backOff()
+		}
+		if wait > 0 {
+			return l.queue.waitAtMost(wait, now)
+		}
+		l.queue.backoff = 0
+		now = l.e.o.Now()
+		v = l.look()
+		if v.stop {
+			l.wakeUp()
+			return idleCheck
+		}
+	}
+	return l.queue.waitAtMost(idleCheck, now)
+}
+
+// pace is how many attempts may start now, or how long to wait for the next.
+func (v *view) pace(now time.Time) (free int, wait time.Duration) {
+	if v.limiter == nil {
+		return v.free, 0
+	}
+	tokens := v.limiter.TokensAt(now)
+	if tokens >= 1 {
+		return min(v.free, int(tokens)), 0
+	}
+	// A nanosecond more than the exact time: the bucket is a floating-point number.
+	return 0, time.Duration((1-tokens)/float64(v.limiter.Limit())*float64(time.Second)) + time.Nanosecond
+}
+
+// start claims what is due and starts up to free attempts with it. When it started none it says how long to wait.
+func (l *lane) start(v view, free int, now time.Time) (started int, wait time.Duration) {
+	var probe func(breaker.Outcome)
+	if v.breaker.State() != breaker.Closed {
+		// A probe is asked for only when there is something to send.
+		if due, wait := l.due(v.terms, now); !due {
+			return 0, wait
+		}
+		if probe, wait = v.breaker.Allow(); probe == nil {
+			l.giveBack()
+			// The breaker lets a probe through after the time that it says, not at it.
+			return 0, wait + time.Millisecond
+		}
+		free = 1
+	}
+	wait = l.fill(v.terms, free, now)
+	for started < free {
+		batch := l.queue.batch(v.terms, l.e.o.Now())
+		if len(batch) == 0 {
+			break
+		}
+		done := probe
+		probe = nil
+		if done == nil {
+			if done, _ = v.breaker.Allow(); done == nil {
+				l.queue.ready = append(batch, l.queue.ready...)
+				l.giveBack()
+				return started, time.Second
+			}
+		}
+		if v.limiter != nil {
+			v.limiter.AllowN(now, 1)
+		}
+		if !l.launch(v.terms, batch, done) {
+			break
+		}
+		started++
+	}
+	if probe != nil {
+		probe(breaker.Neither)
+	}
+	return started, wait
+}
+
+// due reports whether there is something to send now, and otherwise how long there will not be.
+func (l *lane) due(t *terms, now time.Time) (bool, time.Duration) {
+	if l.queue.len() > 0 {
+		return true, 0
+	}
+	at, err := l.e.store.Next(l.e.ctx, l.name)
+	if err != nil {
+		return false, l.storeFailed("look for what is due", err)
+	}
+	if at.IsZero() {
+		return false, idleCheck
+	}
+	return !at.After(now), at.Sub(now)
+}
+
+// giveBack returns what was claimed and not started.
+func (l *lane) giveBack() {
+	items := l.queue.takeAll()
+	if len(items) == 0 {
+		return
+	}
+	l.mu.Lock()
+	for i := range items {
+		l.calls.leave(items[i].Claimed)
+	}
+	l.mu.Unlock()
+	l.returnItems(items)
+}
+
+func (l *lane) returnItems(items []waiting) {
+	ids := make([]string, len(items))
+	for i := range items {
+		ids[i] = items[i].ID
+	}
+	if err := l.e.store.Return(context.WithoutCancel(l.e.ctx), ids); err != nil {
+		// Their leases run out by themselves.
+		l.e.log.Warn("could not give deliveries back; they wait for their leases to run out",
+			zap.String("destination", l.name), zap.Int("deliveries", len(ids)), zap.Error(err))
+	}
+}
+
+func (l *lane) reportBreaker() {
+	l.mu.Lock()
+	changes := l.changes
+	l.changes = nil
+	l.mu.Unlock()
+	for _, c := range changes {
+		l.e.o.Observer.BreakerChanged(l.name, c[0], c[1])
+	}
+}

@@ -1,0 +1,154 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/callgate/callgate/internal/store"
+	"go.uber.org/zap"
+)
+
+// Pause keeps a destination's deliveries waiting until Resume, also over restarts. Attempts under way run on.
+func (e *Engine) Pause(ctx context.Context, destination, reason string) error {
+	if err := e.store.Pause(ctx, destination, reason); err != nil {
+		return err
+	}
+	e.notePaused(destination, reason)
+	return nil
+}
+
+// notePaused stops a lane at once; a lane that pauses itself does so before the store knows.
+func (e *Engine) notePaused(destination, reason string) {
+	e.mu.Lock()
+	e.paused[destination] = reason
+	e.pausedVersion++
+	if l := e.lanes[destination]; l != nil {
+		l.setPaused(true, reason)
+	}
+	e.mu.Unlock()
+	e.log.Warn("a destination is paused; its deliveries wait until it is resumed",
+		zap.String("destination", destination), zap.String("reason", reason))
+	e.o.Observer.Paused(destination, reason)
+}
+
+// Resume ends a pause. What waited goes out at the destination's pace.
+func (e *Engine) Resume(ctx context.Context, destination string) error {
+	if err := e.store.Resume(ctx, destination); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	delete(e.paused, destination)
+	e.pausedVersion++
+	if l := e.lanes[destination]; l != nil {
+		l.setPaused(false, "")
+	}
+	e.mu.Unlock()
+	e.o.Observer.Resumed(destination)
+	return nil
+}
+
+// Replay makes dead or delivered deliveries pending again and wakes their lanes; see store.Store. With dryRun it
+// only counts.
+func (e *Engine) Replay(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
+	n, err := e.store.Replay(ctx, f, e.o.Now(), dryRun)
+	if n > 0 && !dryRun {
+		if f.Destination != "" {
+			e.wake([]string{f.Destination})
+		} else {
+			e.wake(nil)
+		}
+	}
+	return n, err
+}
+
+// Erase deletes events with all that belongs to them; see store.Store. Deliveries that were claimed and not begun
+// are dropped too. An attempt under way cannot be called back.
+func (e *Engine) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
+	n, err := e.store.Erase(ctx, f, dryRun)
+	if dryRun {
+		return n, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.lanes {
+		l.mu.Lock()
+		l.flush = true
+		l.wakeUp()
+		l.mu.Unlock()
+	}
+	return n, err
+}
+
+// pausedLoop follows what other processes on the same store pause and resume.
+func (e *Engine) pausedLoop() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-e.stop:
+			return
+		}
+		e.refreshPaused()
+		timer.Reset(idleCheck)
+	}
+}
+
+func (e *Engine) refreshPaused() {
+	e.mu.Lock()
+	version := e.pausedVersion
+	e.mu.Unlock()
+	paused, err := e.store.Paused(e.ctx)
+	if err != nil {
+		if e.ctx.Err() == nil {
+			e.log.Error("the store could not tell which destinations are paused; trying again", zap.Error(err))
+		}
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.pausedVersion != version {
+		return // something newer is known
+	}
+	e.paused = map[string]string{}
+	for name, reason := range paused {
+		e.paused[name] = reason
+	}
+	for name, l := range e.lanes {
+		reason, isPaused := e.paused[name]
+		l.setPaused(isPaused, reason)
+	}
+}
+
+// expireLoop deletes events past their retention, in batches with pauses between them, so that accepting goes on.
+func (e *Engine) expireLoop() {
+	const between = 50 * time.Millisecond
+	timer := time.NewTimer(time.Minute)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+		case <-e.stop:
+			return
+		}
+		next := e.o.ExpireEvery
+		s := e.current()
+		if s == nil {
+			timer.Reset(next)
+			continue
+		}
+		now := e.o.Now()
+		var before time.Time // nothing is older than the zero time, but keys expire all the same
+		if s.Retention > 0 {
+			before = now.Add(-s.Retention)
+		}
+		n, err := e.store.Expire(e.ctx, before, now, e.o.ExpireBatch)
+		switch {
+		case err != nil && e.ctx.Err() == nil:
+			e.log.Error("the store could not delete expired events; trying again", zap.Error(err))
+		case n >= e.o.ExpireBatch:
+			next = between
+		}
+		timer.Reset(next)
+	}
+}

@@ -1,0 +1,277 @@
+package delivery
+
+import (
+	"slices"
+	"time"
+
+	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/store"
+	"go.uber.org/zap"
+)
+
+// maxHeld bounds the deliveries that a lane keeps claimed while they wait for another one. Beyond it the order of a
+// call gives way, so that a few broken calls cannot stop all others.
+const maxHeld = 256
+
+// waiting is a claimed delivery whose attempt has not begun.
+type waiting struct {
+	store.Claimed
+	since, leasedUntil time.Time
+}
+
+// queue is what a lane has claimed. Only the lane's goroutine uses it.
+type queue struct {
+	// ready may be sent; held waits for another delivery of its call, or for its tenant's turn.
+	ready, held []waiting
+	backoff     time.Duration
+	// batchAt is when a batch that is not full goes all the same.
+	batchAt time.Time
+	// staleAt is when a lease has too little left for an attempt.
+	staleAt time.Time
+}
+
+func (q *queue) len() int { return len(q.ready) + len(q.held) }
+
+func (q *queue) takeAll() []waiting {
+	all := append(q.ready, q.held...)
+	q.ready, q.held = nil, nil
+	return all
+}
+
+func (q *queue) backOff() time.Duration {
+	q.backoff = min(max(q.backoff*2, firstBackoff), lastBackoff)
+	return q.backoff
+}
+
+// waitAtMost shortens a wait so that nothing claimed is forgotten.
+func (q *queue) waitAtMost(wait time.Duration, now time.Time) time.Duration {
+	if len(q.ready) > 0 && !q.batchAt.IsZero() {
+		wait = min(wait, q.batchAt.Sub(now))
+	}
+	if q.len() > 0 {
+		wait = min(wait, q.staleAt.Sub(now))
+	}
+	return max(wait, 0)
+}
+
+// batch takes the deliveries for one attempt; none while a batch may still fill.
+func (q *queue) batch(t *terms, now time.Time) []waiting {
+	size := t.maxBatch()
+	q.batchAt = time.Time{}
+	if len(q.ready) == 0 {
+		return nil
+	}
+	if len(q.ready) < size && t.BatchWait > 0 {
+		q.batchAt = q.ready[0].since.Add(t.BatchWait)
+		if now.Before(q.batchAt) {
+			return nil
+		}
+		q.batchAt = time.Time{}
+	}
+	n := min(size, len(q.ready))
+	batch := slices.Clone(q.ready[:n])
+	q.ready = slices.Delete(q.ready, 0, n)
+	return batch
+}
+
+func (t *terms) maxBatch() int { return max(1, t.Destination.MaxBatch()) }
+
+// release moves what need not be held any longer to the ready ones, and gives back what was held for so long that
+// its lease would not last through an attempt; the store hands it out again.
+func (l *lane) release(t *terms, now time.Time) {
+	q := &l.queue
+	var stale []waiting
+	fresh := func(w waiting) bool { return w.leasedUntil.Sub(now) > t.Timeout+leaseMargin/2 }
+	l.mu.Lock()
+	q.ready = slices.DeleteFunc(q.ready, func(w waiting) bool {
+		if fresh(w) {
+			return false
+		}
+		l.calls.leave(w.Claimed)
+		stale = append(stale, w)
+		return true
+	})
+	held := q.held
+	q.held = nil
+	q.staleAt = time.Time{}
+	for _, w := range held {
+		if !fresh(w) {
+			stale = append(stale, w)
+			continue
+		}
+		l.admit(t, w, now)
+	}
+	q.noteStale(t)
+	l.mu.Unlock()
+	if len(stale) > 0 {
+		l.returnItems(stale)
+	}
+}
+
+func (q *queue) noteStale(t *terms) {
+	q.staleAt = time.Time{}
+	for _, list := range [][]waiting{q.ready, q.held} {
+		for i := range list {
+			if at := list[i].leasedUntil.Add(-t.Timeout - leaseMargin/2); q.staleAt.IsZero() || at.Before(q.staleAt) {
+				q.staleAt = at
+			}
+		}
+	}
+}
+
+// admit puts a claimed delivery among the ready or the held. It returns false when it can be neither. The caller
+// holds l.mu.
+func (l *lane) admit(t *terms, w waiting, now time.Time) bool {
+	q := &l.queue
+	full := len(q.held) >= maxHeld
+	if l.tenantBusy(t, w.Tenant) {
+		if full {
+			return false
+		}
+		q.held = append(q.held, w)
+		return true
+	}
+	if !full && l.calls.busy(w.Claimed, t.Concurrency == 1, now) {
+		q.held = append(q.held, w)
+		return true
+	}
+	l.calls.enter(w.Claimed)
+	q.ready = append(q.ready, w)
+	return true
+}
+
+// tenantBusy reports whether a tenant has its share of the attempts. The caller holds l.mu.
+func (l *lane) tenantBusy(t *terms, tenant string) bool {
+	if tenant == "" || t.TenantConcurrency >= t.Concurrency {
+		return false
+	}
+	ready := 0
+	for i := range l.queue.ready {
+		if l.queue.ready[i].Tenant == tenant {
+			ready++
+		}
+	}
+	return l.byTenant[tenant]+ready/t.maxBatch() >= t.TenantConcurrency
+}
+
+// fill claims what up to free attempts can take. wait is 0 when there may be more, and otherwise how long there will
+// be none.
+func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
+	q := &l.queue
+	want := free*t.maxBatch() - len(q.ready)
+	if want <= 0 {
+		return 0
+	}
+	skip := l.busyTenants(t)
+	claimed, err := l.e.store.Claim(l.e.ctx, l.name, now, t.lease(), want, skip)
+	if err != nil {
+		return l.storeFailed("claim deliveries", err)
+	}
+	l.mu.Lock()
+	var rest []waiting
+	for _, c := range claimed {
+		if _, running := l.inflight[c.ID]; running {
+			continue // its lease ran out before its outcome could be recorded, which is going to settle it
+		}
+		w := waiting{Claimed: c, since: now, leasedUntil: now.Add(t.lease())}
+		if !l.admit(t, w, now) {
+			rest = append(rest, w)
+		}
+	}
+	q.noteStale(t)
+	l.mu.Unlock()
+	if len(rest) > 0 {
+		l.returnItems(rest)
+		return q.backOff()
+	}
+	if len(claimed) == want {
+		return 0
+	}
+	at, err := l.e.store.Next(l.e.ctx, l.name)
+	switch {
+	case err != nil:
+		return l.storeFailed("look for what is due", err)
+	case at.IsZero():
+		q.backoff = 0
+		return idleCheck
+	case at.After(now):
+		q.backoff = 0
+		return at.Sub(now)
+	case len(skip) > 0:
+		return time.Second // an attempt that ends wakes the lane sooner
+	default:
+		return q.backOff()
+	}
+}
+
+// busyTenants are those whose deliveries are not to be claimed now.
+func (l *lane) busyTenants(t *terms) (skip []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for tenant := range l.byTenant {
+		if l.tenantBusy(t, tenant) {
+			skip = append(skip, tenant)
+		}
+	}
+	return skip
+}
+
+func (l *lane) storeFailed(what string, err error) time.Duration {
+	wait := l.queue.backOff()
+	if l.e.ctx.Err() == nil {
+		l.e.log.Error("the store could not "+what+"; trying again",
+			zap.String("destination", l.name), zap.Duration("in", wait), zap.Error(err))
+	}
+	return wait
+}
+
+// launch starts an attempt. It gives the batch back and returns false when the terms have changed meanwhile.
+func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome)) bool {
+	l.mu.Lock()
+	if l.terms != t || l.paused || l.flush || l.e.closing.Load() {
+		l.queue.ready = append(batch, l.queue.ready...)
+		l.mu.Unlock()
+		done(breaker.Neither)
+		l.wakeUp()
+		return false
+	}
+	defer l.mu.Unlock()
+	l.running++
+	a := &attempt{lane: l, terms: t, batch: make([]store.Claimed, len(batch)), breaker: done}
+	for i, w := range batch {
+		a.batch[i] = w.Claimed
+		l.inflight[w.ID] = struct{}{}
+	}
+	for _, tenant := range a.tenants() {
+		l.byTenant[tenant]++
+	}
+	t.snapshot.uses.Add(1)
+	l.e.attempts.Go(a.run)
+	return true
+}
+
+// ended frees what launch took, after the outcome was recorded.
+func (l *lane) ended(a *attempt) {
+	l.mu.Lock()
+	l.running--
+	for _, c := range a.batch {
+		delete(l.inflight, c.ID)
+	}
+	for _, tenant := range a.tenants() {
+		if l.byTenant[tenant]--; l.byTenant[tenant] == 0 {
+			delete(l.byTenant, tenant)
+		}
+	}
+	retried := map[string]time.Time{}
+	for i := range a.records {
+		if r := &a.records[i]; r.State == store.Pending {
+			retried[r.DeliveryID] = r.NextAt
+		}
+	}
+	for _, c := range a.batch {
+		l.calls.settle(c, retried[c.ID], a.terms.Concurrency == 1)
+	}
+	l.mu.Unlock()
+	a.terms.snapshot.release()
+	l.wakeUp()
+}
