@@ -1,0 +1,37 @@
+// Package hubspot delivers calls to HubSpot: the caller as a contact, the call as an engagement on its timeline.
+//
+// # How a call finds its contact
+//
+// A caller with an e-mail address is upserted by it, up to 100 in one request
+// (POST /crm/v3/objects/contacts/batch/upsert), which HubSpot makes idempotent. HubSpot has no other key of its own, so
+// before that, and for a caller without an address, the destination looks for a contact that:
+//
+//   - holds the call's id in Config.ContactProperty, a unique property that the operator made. It needs no search, and
+//     is the only way that survives everything;
+//   - was written for the same call or number a moment ago (search results lag some seconds behind writes);
+//   - has the caller's number, in whatever way it is written. A contact without an e-mail address is then given the
+//     caller's, unless its name says that it is somebody else: so call_ended, which knows no address, and call_analyzed,
+//     which does, end in one contact. A contact with another address is left alone.
+//
+// A caller who is not found is created; one without address and number only where Config.CreateNameless says so. A
+// conflict ("Contact already exists. Existing ID: 7") becomes an update of that contact. Deliveries that share an
+// address, a number or a call wait for each other inside one process.
+//
+// # What is written
+//
+// Empty values never are, so that an event that knows less cannot erase what an earlier one knew. Owner, lifecycle
+// stage and lead status are written to new contacts only: a lead that somebody works on must not fall back to NEW. A
+// contact that was found by its number keeps its name, since several people share a telephone.
+//
+// A property that HubSpot does not have, or does not let us write, is left out, and a warning names it once per
+// process; a value that it does not accept is left out of that contact. One bad property must not cost a lead.
+//
+// With Config.LogCall the call is logged as an engagement, and found again by Config.CallProperty (unique, made by the
+// operator) or else by searching hs_call_external_id. With Config.Note a note is, found by a reference in its text.
+//
+// # Sources
+//
+// HubSpot developer documentation: CRM objects (contacts, calls, notes), batch end points and multi-status errors
+// (objectWriteTraceId), CRM search, usage guidelines (limits), error handling, OAuth. Answers are read leniently, as the
+// documentation asks: every field may be missing.
+package hubspot

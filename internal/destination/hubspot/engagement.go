@@ -1,0 +1,182 @@
+package hubspot
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"slices"
+
+	"github.com/callgate/callgate/internal/destination"
+)
+
+// kind is a type of engagement: what it is called, what associates it with a contact (HubSpot, "Association type IDs"),
+// and where its text goes.
+type kind struct {
+	object string
+	assoc  int
+	body   string
+	what   string
+}
+
+var (
+	calls = kind{"calls", 194, "hs_call_body", "call log"}
+	notes = kind{"notes", 202, "hs_note_body", "note"}
+)
+
+// externalID is the default property of calls that holds the id of the call elsewhere.
+const externalID = "hs_call_external_id"
+
+// entry is one engagement to write, for all items of one call.
+type entry struct {
+	key   string
+	token string // of a note
+	row   *row
+	props []property
+	// first are properties for a new engagement only.
+	first []property
+	id    string
+	body  string // that it has already
+}
+
+// engage writes the calls or notes of all rows whose contact is written.
+func (r *run) engage(k kind) {
+	entries := r.entriesOf(k)
+	if len(entries) == 0 {
+		return
+	}
+	r.findEntries(k, entries)
+	for range 2 { // a second time for what turns out to be there, or gone
+		var ins []*input
+		var es []*entry
+		for _, verb := range []string{"update", "create"} {
+			ins, es = ins[:0], es[:0]
+			for _, e := range entries {
+				if e.row == nil || (e.id != "") != (verb == "update") {
+					continue
+				}
+				in := &input{trace: e.row.trace + "/" + shortHash(e.key), id: e.id, props: slices.Clone(e.props)}
+				if verb == "create" {
+					in.props = append(in.props, e.first...)
+					in.contact, in.assoc = e.row.id, k.assoc
+				} else if len(e.body) > len(valueOf(e.props, k.body)) {
+					// The longer text knows more, whichever event came last.
+					in.props = slices.DeleteFunc(in.props, func(p property) bool { return p.name == k.body })
+				}
+				ins, es = append(ins, in), append(es, e)
+			}
+			r.write(batch{k.object, verb, verb + "s the " + k.what}, ins)
+			r.takeEntries(k, es, ins)
+		}
+	}
+	r.finishEntries(entries)
+}
+
+// finishEntries unsettles the rows whose engagement is not written: the delivery is repeated as a whole, which changes
+// nothing at the contact.
+func (r *run) finishEntries(entries []*entry) {
+	for _, e := range entries {
+		if e.row == nil {
+			continue
+		}
+		res := destination.Result{Reason: "the contact is written, but not yet what belongs to it"}
+		if r.halt != nil {
+			res = *r.halt
+		}
+		e.row.result = res
+	}
+}
+
+// takeEntries takes what became of the inputs. An entry that is done with has no row any more.
+func (r *run) takeEntries(k kind, es []*entry, ins []*input) {
+	for i, in := range ins {
+		e := es[i]
+		for _, w := range in.warnings {
+			e.row.warn(w)
+		}
+		switch {
+		case in.done:
+			if id := in.recordID; id != "" && !r.dry {
+				r.d.remember(k.object+":"+e.key, memo{id: id, body: valueOf(in.props, k.body)})
+			}
+			e.row = nil
+		case in.fail != nil && in.fail.existing() != "" && e.id == "":
+			e.id = in.fail.existing()
+		case in.fail != nil && e.id != "" && (in.fail.Category == "OBJECT_NOT_FOUND" || in.result != nil && in.result.Status == http.StatusNotFound):
+			r.d.recent.Remove(k.object + ":" + e.key)
+			e.id, e.body = "", ""
+		case in.fail != nil || in.result != nil:
+			res := in.result
+			if res == nil {
+				row := in.fail.row()
+				res = &row
+			}
+			if res.Outcome == destination.Dead {
+				// The lead is in; its log must not make it fail for ever.
+				e.row.warn("the " + k.what + " could not be written: " + res.Reason)
+			} else {
+				e.row.result = *res
+			}
+			e.row = nil
+		}
+	}
+}
+
+// entriesOf makes the entries, of which several items of one call share one.
+func (r *run) entriesOf(k kind) []*entry {
+	var entries []*entry
+	byKey := make(map[string]*entry)
+	for _, row := range r.rows {
+		if !row.settled || row.result.Outcome != destination.Delivered {
+			continue
+		}
+		if row.id == "" && r.halt == nil {
+			row.result = destination.Result{Reason: "HubSpot did not tell the contact's id, which the " + k.what + " needs; the contact is looked for again"}
+			continue
+		}
+		for _, i := range row.items {
+			it := &r.items[i]
+			key := callKey(it)
+			e := byKey[key]
+			if e == nil {
+				e = &entry{key: key, row: row, token: "cg" + shortHash(key)}
+				byKey[key] = e
+				entries = append(entries, e)
+			}
+			e.props = merge(e.props, r.d.describe(k, it, e, row))
+		}
+	}
+	return entries
+}
+
+// merge adds later properties to earlier ones; of two texts the longer one stays.
+func merge(into, more []property) []property {
+	for _, p := range more {
+		i := slices.IndexFunc(into, func(q property) bool { return q.name == p.name })
+		switch {
+		case i < 0:
+			into = append(into, p)
+		case p.name == calls.body || p.name == notes.body:
+			if len(p.value) >= len(into[i].value) {
+				into[i].value = p.value
+			}
+		default:
+			into[i].value = p.value
+		}
+	}
+	return into
+}
+
+// shortHash is 16 hexadecimal digits that stand for a key: one word for HubSpot's search.
+func shortHash(key string) string {
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:8])
+}
+
+func valueOf(ps []property, name string) string {
+	for _, p := range ps {
+		if p.name == name {
+			return p.value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,83 @@
+package hubspot
+
+import (
+	"slices"
+	"strings"
+)
+
+// findEntries finds the engagements that are there already.
+func (r *run) findEntries(k kind, entries []*entry) {
+	var open []*entry
+	for _, e := range entries {
+		if m, ok := r.recall(k.object + ":" + e.key); ok {
+			e.id, e.body = m.id, m.body
+		} else {
+			open = append(open, e)
+		}
+	}
+	switch {
+	case len(open) == 0 || r.halt != nil:
+	case k == notes:
+		r.findNotes(open)
+	case r.d.conf.CallProperty != "":
+		ins := make([]*input, len(open))
+		for i, e := range open {
+			ins[i] = &input{trace: e.row.trace, id: e.key}
+		}
+		found := r.read(k.object, r.d.conf.CallProperty, ins, []string{k.body}, "finds the calls that are logged already")
+		for _, e := range open {
+			if rec, ok := found[e.key]; ok {
+				e.id, e.body = string(rec.ID), string(rec.Properties[k.body])
+			}
+		}
+	default:
+		for chunk := range slices.Chunk(open, MaxInputs) {
+			r.findCalls(chunk)
+		}
+	}
+}
+
+// findCalls searches calls by their external id. HubSpot wants the values of a list in lower case, and compares so.
+func (r *run) findCalls(open []*entry) {
+	values := make([]string, len(open))
+	for i, e := range open {
+		values[i] = strings.ToLower(e.key)
+	}
+	b := appendMember([]byte(`{"filterGroups":[{"filters":[{`), "propertyName", externalID)
+	b = appendStrings(append(b, `,"operator":"IN","values":`...), values)
+	b = appendStrings(append(b, `}]}],"properties":`...), []string{externalID, calls.body})
+	found, _ := r.trySearch(calls.object, append(b, `,"limit":100}`...), false, "finds the calls that are logged already")
+	for _, e := range open {
+		for i := range found {
+			if e.id == "" && string(found[i].Properties[externalID]) == e.key {
+				e.id, e.body = string(found[i].ID), string(found[i].Properties[calls.body])
+			}
+		}
+	}
+}
+
+// findNotes searches notes by the reference in their text, five in one search.
+func (r *run) findNotes(open []*entry) {
+	for chunk := range slices.Chunk(open, 5) {
+		if r.halt != nil {
+			return
+		}
+		b := []byte(`{"filterGroups":[`)
+		for i, e := range chunk {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendMember(append(b, `{"filters":[{`...), "propertyName", notes.body)
+			b = append(appendMember(append(b, `,"operator":"CONTAINS_TOKEN"`...), "value", e.token), `}]}`...)
+		}
+		b = appendStrings(append(b, `],"properties":`...), []string{notes.body})
+		found, _ := r.trySearch(notes.object, append(b, `,"limit":100}`...), false, "finds the notes that are written already")
+		for _, e := range chunk {
+			for i := range found {
+				if body := string(found[i].Properties[notes.body]); e.id == "" && strings.Contains(body, e.token) {
+					e.id, e.body = string(found[i].ID), body
+				}
+			}
+		}
+	}
+}
