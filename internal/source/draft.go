@@ -85,6 +85,7 @@ func collected(v jsonscan.Value) any {
 	case jsonscan.Object:
 		m := make(map[string]any, v.Len())
 		for k, e := range v.Members() {
+			k = strings.ReplaceAll(k, "\x00", "")
 			if c := collected(e); c != nil {
 				m[k] = c
 			} else {

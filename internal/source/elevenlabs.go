@@ -32,10 +32,15 @@ var elevenlabs = &format{
 		client := data.Get("conversation_initiation_client_data")
 		vars := client.Get("dynamic_variables")
 		d.Direction = direction(text(phone.Get("direction")))
-		d.sides(
-			first(phone.Get("external_number"), vars.Get("system__caller_id"), meta.Path("body", "From"), doc.get("caller_id")),
-			first(phone.Get("agent_number"), vars.Get("system__called_number"), meta.Path("body", "To"), doc.get("called_number")),
-		)
+		if carrier := meta.Get("body"); carrier.Kind() == jsonscan.Object { // of a call that could not be made: Twilio's words
+			d.Direction = direction(text(carrier.Get("Direction")))
+			d.numbers(text(carrier.Get("From")), text(carrier.Get("To")))
+		} else {
+			d.sides(
+				first(phone.Get("external_number"), vars.Get("system__caller_id"), doc.get("caller_id")),
+				first(phone.Get("agent_number"), vars.Get("system__called_number"), doc.get("called_number")),
+			)
+		}
 		d.StartedAt = moment(meta.Get("start_time_unix_secs"))
 		d.length(duration(meta.Get("call_duration_secs"), seconds))
 		d.Transcript = turns(data.Get("transcript"), speakerNames, wordNames)

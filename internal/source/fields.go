@@ -18,7 +18,7 @@ var wrappers = map[string]bool{
 	"fields": true, "data": true, "payload": true, "body": true, "attributes": true, "message": true, "event": true,
 	"details": true, "record": true, "envelope": true, "request": true, "args": true, "arguments": true,
 	"custom_fields": true, "customfields": true, "custom": true, "inputs": true, "resource": true, "object": true,
-	"questions_and_answers": true,
+	"questions_and_answers": true, "item": true, "detail": true,
 }
 
 // named are the members of a payload that FieldOf knows, by field.
@@ -38,33 +38,42 @@ func (d *draft) readFields(v jsonscan.Value) {
 	d.fill(n)
 }
 
-// gather adds the members of an object to n and to the parameters. group is the name of the group they are in.
+// gather adds the members of an object to n and to the parameters: its own first, then those of the groups in it.
+// group is the name of the group that it is itself.
 func (d *draft) gather(n named, v jsonscan.Value, group string, depth int) {
-	for k, m := range v.Members() {
-		key := clean(k)
-		switch m.Kind() {
-		case jsonscan.Object:
-			if depth < maxWrapping && (wrappers[strings.ToLower(key)] || v.Len() == 1) {
-				d.gather(n, m, key, depth+1)
+	alone := v.Len() == 1
+	for _, inner := range []bool{false, true} {
+		for k, m := range v.Members() {
+			key := clean(k)
+			g := grouping(key, m, alone)
+			if isGroup := g.Kind() != jsonscan.Missing && depth < maxWrapping; isGroup != inner {
+				continue
+			} else if isGroup {
+				d.gather(n, g, key, depth+1)
 				continue
 			}
-			if t := m.Get("#text"); t.Kind() == jsonscan.String { // an XML element with attributes
-				n.add(key, t)
-			}
-		case jsonscan.Array:
-			if depth < maxWrapping && d.pairs(n, m) {
+			if m.Kind() == jsonscan.Array && d.pairs(n, m, group) {
 				continue
 			}
-			if e := m.Index(0); e.Kind() == jsonscan.Object && m.Len() == 1 && wrappers[strings.ToLower(key)] && depth < maxWrapping {
-				d.gather(n, e, key, depth+1)
-				continue
+			n.add(key, group, m)
+			if f, _ := call.FieldOf(key); f != "transcript" { // long, and not what anybody asked the caller for
+				d.grouped(group, key, collected(m))
 			}
-			n.add(key, m)
-		default:
-			n.add(key, m)
 		}
-		d.grouped(group, key, collected(m))
 	}
+}
+
+// grouping is the object, if a member is one that only groups others: by its name, or as the only member there is. A
+// group may also stand in an array by itself.
+func grouping(key string, m jsonscan.Value, alone bool) jsonscan.Value {
+	known := wrappers[strings.ToLower(key)]
+	if m.Kind() == jsonscan.Object && (known || alone) {
+		return m
+	}
+	if e := m.Index(0); known && e.Kind() == jsonscan.Object && m.Len() == 1 {
+		return e
+	}
+	return jsonscan.Value{}
 }
 
 // grouped adds a parameter. Where another group had one of that name, and it was not the same, the name of the group is
@@ -97,7 +106,7 @@ var pairKeys = [][2]string{
 
 // pairs adds the members of a list of names and values, which is how HubSpot's contacts/v1 writes an object:
 // [{"property": "firstname", "value": "Mike"}]. It reports whether the list was one.
-func (d *draft) pairs(n named, list jsonscan.Value) bool {
+func (d *draft) pairs(n named, list jsonscan.Value, group string) bool {
 	name, value := "", ""
 	e := list.Index(0)
 	for _, p := range pairKeys {
@@ -114,17 +123,39 @@ func (d *draft) pairs(n named, list jsonscan.Value) bool {
 		if key == "" {
 			continue
 		}
-		n.add(key, v)
-		d.param(key, collected(v))
+		n.add(key, group, v)
+		d.grouped(group, key, collected(v))
 	}
 	return true
 }
 
-// add notes a member, if its name is known and nothing with a plainer name, or the same, came before it with a value.
-func (n named) add(key string, v jsonscan.Value) {
+// people are the groups that describe the caller. A "name" in one of them is the caller's before any other is: that
+// at the top may be the event's.
+var people = map[string]bool{
+	"lead": true, "contact": true, "customer": true, "caller": true, "patient": true, "client": true, "person": true,
+	"args": true, "arguments": true, "parameters": true,
+}
+
+// add notes a member, if its name is known and no plainer one has a value. Of members of one name, what a group of
+// people has comes first, then what has no group.
+func (n named) add(key, group string, v jsonscan.Value) {
 	field, rank := call.FieldOf(key)
-	if field == "" || collectedEmpty(v) {
+	if field == "" {
 		return
+	}
+	if t := v.Get("#text"); t.Kind() == jsonscan.String { // an XML element with attributes
+		v = t
+	}
+	if missing(v) {
+		return
+	}
+	rank *= 3
+	switch {
+	case people[strings.ToLower(group)]:
+	case group == "":
+		rank++
+	default:
+		rank += 2
 	}
 	if old, ok := n[field]; ok && old.rank <= rank {
 		return
@@ -132,8 +163,8 @@ func (n named) add(key string, v jsonscan.Value) {
 	n[field] = namedValue{key: key, value: v, rank: rank}
 }
 
-// collectedEmpty reports whether a member counts as missing.
-func collectedEmpty(v jsonscan.Value) bool {
+// missing reports whether a member has nothing for a field.
+func missing(v jsonscan.Value) bool {
 	switch v.Kind() {
 	case jsonscan.String, jsonscan.Number:
 		return text(v) == ""

@@ -106,7 +106,7 @@ func readAny(d *draft, doc *document) {
 		d.param("events", collected(doc.root))
 		n := make(named)
 		for k, v := range doc.root.Index(0).Members() {
-			n.add(clean(k), v)
+			n.add(clean(k), "", v)
 		}
 		d.fill(n)
 		return

@@ -114,7 +114,10 @@ var slack = &format{
 		}
 		return id
 	},
-	read: readAny,
+	read: func(d *draft, doc *document) {
+		readAny(d, doc)
+		delete(d.Params, "token") // the retired way of telling Slack from others, and a secret
+	},
 }
 
 // hubspot reads HubSpot's batches of events. The number of the attempt is in the body, so that its hash differs from

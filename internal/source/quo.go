@@ -91,7 +91,7 @@ func quoParticipants(d *draft, a, b string) {
 
 // quoDialogue is a transcript. Turns with a user were spoken by the business.
 func quoDialogue(list jsonscan.Value) string {
-	var b textBuilder
+	var b transcriptText
 	for t := range list.Elements() {
 		who := "User"
 		if text(t.Get("userId")) != "" {

@@ -15,35 +15,42 @@ var (
 // turns is a transcript given as a list of turns, as text: "Agent: ..." and "User: ..." line by line. Turns without
 // words (calls of tools) are left out, and words that span lines are joined, so that each line is one turn.
 func turns(list jsonscan.Value, speakers, words []string) string {
-	var b strings.Builder
+	var b transcriptText
 	for t := range list.Elements() {
 		said := firstOf(t, words)
 		if t.Kind() == jsonscan.String {
 			said = text(t)
 		}
-		if said == "" {
-			continue
-		}
-		if who := speaker(firstOf(t, speakers)); who != "" {
-			b.WriteString(who)
-			b.WriteString(": ")
-		}
-		writeLine(&b, said)
+		b.turn(speaker(firstOf(t, speakers)), said)
 	}
 	return b.String()
 }
 
-func writeLine(b *strings.Builder, said string) {
-	for i, line := range strings.Split(said, "\n") {
+// transcriptText is a transcript in the making.
+type transcriptText struct{ strings.Builder }
+
+// turn adds a line: who spoke, if that is known, and what.
+func (b *transcriptText) turn(who, said string) {
+	if said == "" {
+		return
+	}
+	if b.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	if who != "" {
+		b.WriteString(who)
+		b.WriteString(": ")
+	}
+	at := b.Len()
+	for line := range strings.Lines(said) {
 		if line = strings.TrimSpace(line); line == "" {
 			continue
 		}
-		if i > 0 {
+		if b.Len() > at {
 			b.WriteByte(' ')
 		}
 		b.WriteString(line)
 	}
-	b.WriteByte('\n')
 }
 
 // speaker is the name that a turn's role has in a transcript.
@@ -95,18 +102,4 @@ func callerLines(transcript string, yield func(line string) bool) {
 			return
 		}
 	}
-}
-
-// textBuilder builds a transcript turn by turn.
-type textBuilder struct{ strings.Builder }
-
-func (b *textBuilder) turn(who, said string) {
-	if said == "" {
-		return
-	}
-	if who != "" {
-		b.WriteString(who)
-		b.WriteString(": ")
-	}
-	writeLine(&b.Builder, said)
 }

@@ -177,10 +177,11 @@ func parseTime(s string) time.Time {
 	if s == "" || len(s) > 64 {
 		return time.Time{}
 	}
-	if c := s[len(s)-1]; '0' <= c && c <= '9' && strings.IndexAny(s, "-:T ") <= 0 {
+	digit := s[0] >= '0' && s[0] <= '9'
+	if digit && !strings.ContainsAny(s, "-:T ") {
 		return unixTime(s)
 	}
-	if s[0] >= '0' && s[0] <= '9' {
+	if digit {
 		for _, l := range layouts {
 			if t, err := time.Parse(l, s); err == nil {
 				return sane(t)

@@ -14,6 +14,9 @@ import (
 // jsonscan.MaxDepth.
 const maxXMLDepth = 60
 
+// maxXMLElements is how many elements and attributes there may be: each costs more memory than the text it is made of.
+const maxXMLElements = 50_000
+
 // element is an XML element. Names lose their namespace.
 type element struct {
 	name    string
@@ -39,6 +42,7 @@ func (d *document) xml(body []byte) error {
 
 func readElement(dec *xml.Decoder) (*element, error) {
 	var stack []*element
+	count := 0
 	for {
 		t, err := dec.Token()
 		if err != nil {
@@ -48,6 +52,9 @@ func readElement(dec *xml.Decoder) (*element, error) {
 		case xml.StartElement:
 			if len(stack) == maxXMLDepth {
 				return nil, malformed("the XML nests too deep")
+			}
+			if count += 1 + len(t.Attr); count > maxXMLElements {
+				return nil, malformed("the XML has too many elements")
 			}
 			e := &element{name: t.Name.Local}
 			for _, a := range t.Attr {

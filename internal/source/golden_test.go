@@ -1,0 +1,154 @@
+package source
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the call records that the payloads give to testdata/records")
+
+// sampleHeaders are the headers that go with a payload, where its identity is in one.
+var sampleHeaders = map[string]http.Header{
+	"quo-call-completed-2026":  {"Webhook-Id": {"whd_1"}},
+	"standard-webhooks-event":  {"Webhook-Id": {"msg_1"}},
+	"svix-event":               {"Svix-Id": {"msg_2"}},
+	"github-ping":              {"X-Github-Delivery": {"72d3162e-cc78-11e3-81ab-4c9367dc0958"}, "X-Github-Event": {"ping"}},
+	"shopify-customers-create": {"X-Shopify-Webhook-Id": {"b54557e4"}, "X-Shopify-Topic": {"customers/create"}},
+	"twilio-voice-request":     {"I-Twilio-Idempotency-Token": {"tok-1"}},
+}
+
+type sample struct {
+	name, preset string
+	request      *Request
+}
+
+// samples are the payloads in testdata. The name of a file begins with that of its preset, and its ending says what
+// type it is sent as.
+func samples(tb testing.TB) []sample {
+	tb.Helper()
+	files, err := filepath.Glob("testdata/payloads/*")
+	if err != nil || len(files) == 0 {
+		tb.Fatalf("no payloads: %v", err)
+	}
+	var list []sample
+	for _, f := range files {
+		body, err := os.ReadFile(f)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		name, ext, _ := strings.Cut(filepath.Base(f), ".")
+		s := sample{name: name, request: &Request{Body: body, Header: sampleHeaders[name]}}
+		for _, p := range Presets() {
+			if strings.HasPrefix(name, p.Name+"-") && len(p.Name) > len(s.preset) {
+				s.preset = p.Name
+			}
+		}
+		if s.preset == "" {
+			tb.Fatalf("%s: no preset of that name", f)
+		}
+		switch ext {
+		case "json":
+			s.request.ContentType = "application/json"
+		case "xml":
+			s.request.ContentType = "text/xml; charset=utf-8"
+		case "form":
+			s.request.ContentType = "application/x-www-form-urlencoded"
+		case "multipart":
+			s.request.ContentType = "multipart/form-data; boundary=xYz"
+		case "query":
+			if s.request.Query, err = url.ParseQuery(strings.TrimSpace(string(body))); err != nil {
+				tb.Fatal(err)
+			}
+			s.request.Body = nil
+		default:
+			tb.Fatalf("%s: unknown ending", f)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func newParser(tb testing.TB, preset string, o Options) Parser {
+	tb.Helper()
+	p, err := New(preset, o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return p
+}
+
+func TestEveryPayloadGivesItsRecord(t *testing.T) {
+	for _, s := range samples(t) {
+		t.Run(s.name, func(t *testing.T) {
+			c, err := newParser(t, s.preset, Options{}).Parse(s.request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b bytes.Buffer
+			enc := json.NewEncoder(&b)
+			enc.SetEscapeHTML(false)
+			enc.SetIndent("", "  ")
+			if err := enc.Encode(c); err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join("testdata/records", s.name+".json")
+			if *update {
+				if err := os.WriteFile(file, b.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatalf("%v; run go test with -update and read what it wrote", err)
+			}
+			if !bytes.Equal(b.Bytes(), want) {
+				t.Errorf("the record differs from %s:\n%s", file, b.Bytes())
+			}
+		})
+	}
+}
+
+func TestEveryRecordHasAPayload(t *testing.T) {
+	names := make(map[string]bool)
+	for _, s := range samples(t) {
+		names[s.name+".json"] = true
+	}
+	entries, err := os.ReadDir("testdata/records")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !names[e.Name()] {
+			t.Errorf("testdata/records/%s belongs to no payload", e.Name())
+		}
+	}
+}
+
+// TestIdentifyAgreesWithParse also reads every payload with every other preset: what is sent to the wrong address must
+// not confuse anything.
+func TestIdentifyAgreesWithParse(t *testing.T) {
+	for _, p := range Presets() {
+		parser := newParser(t, p.Name, Options{})
+		for _, s := range samples(t) {
+			id, err := parser.Identify(s.request)
+			c, err2 := parser.Parse(s.request)
+			if (err == nil) != (err2 == nil) {
+				t.Fatalf("%s as %s: Identify says %v, Parse %v", s.name, p.Name, err, err2)
+			}
+			if err != nil {
+				continue
+			}
+			if got := (Identity{c.EventType, c.EventID, c.ID}); got != id {
+				t.Errorf("%s as %s: Identify says %+v, Parse %+v", s.name, p.Name, id, got)
+			}
+		}
+	}
+}
