@@ -1,0 +1,109 @@
+// Package canonical rewrites a JSON text the way two runtimes would after parsing it: as
+// JSON.stringify(JSON.parse(body)) in JavaScript, and as json.dumps(json.loads(body)) in Python. Webhook receivers
+// that have already parsed a request compute signatures over those forms instead of over the bytes that were sent.
+//
+// A form is a function of the body alone, so it can be authenticated in place of the body. It is not one to one:
+// white space, the first of two members with the same key and, in JavaScript, digits beyond a double's precision are
+// not part of it. Whatever reads the body after a form was authenticated has to read it as those runtimes do: of
+// duplicate keys the last wins.
+package canonical
+
+import (
+	"errors"
+	"math"
+	"sync"
+)
+
+// MaxDepth is how deep arrays and objects may nest. Python's own limit is a little below 1000.
+const MaxDepth = 512
+
+// The reasons why a text has no canonical form. They never quote the text.
+var (
+	// ErrSyntax: the runtime's JSON parser refuses the text.
+	ErrSyntax = errors.New("not valid JSON")
+	// ErrTooDeep: arrays and objects nest deeper than MaxDepth.
+	ErrTooDeep = errors.New("JSON nests too deep")
+	// ErrTooLarge: the text is larger than 2 GiB, or for Python an integer in it has more digits than MaxIntDigits.
+	ErrTooLarge = errors.New("JSON text or integer is too large")
+)
+
+// JavaScript appends JSON.stringify(JSON.parse(body)) to dst and returns the extended slice; on error it returns dst
+// as it was. body is read as UTF-8 the way a Buffer is turned into a string: what is not UTF-8 becomes U+FFFD. A byte
+// order mark is a syntax error, as it is for JSON.parse.
+//
+// As in ECMAScript, keys that are array indices come first and ascending; of duplicate keys the last value stands in
+// the first one's place; numbers are IEEE doubles in the shortest form of Number::toString, and null beyond their
+// range; a lone surrogate is written as a \u escape and every other character as itself.
+func JavaScript(dst, body []byte) ([]byte, error) { return rewrite(dst, body, javaScript) }
+
+// Python appends json.dumps(json.loads(body)) to dst and returns the extended slice; on error it returns dst as it
+// was. body is UTF-8, with a byte order mark or without; the UTF-16 and UTF-32 texts that Python would also guess at
+// are refused, and so is what is not UTF-8 (encoded surrogates apart, which Python lets through).
+//
+// As in Python, members keep their order; of duplicate keys the last value stands in the first one's place; integers
+// are exact, up to MaxIntDigits; numbers with a point or an exponent are doubles in the form of repr; NaN, Infinity
+// and -Infinity are accepted and written; everything that is not printable ASCII is escaped.
+func Python(dst, body []byte) ([]byte, error) { return rewrite(dst, body, python) }
+
+// Compact appends body to dst without the white space between its tokens, and leaves the tokens as they are. The text
+// has to be JSON as JavaScript understands it.
+func Compact(dst, body []byte) ([]byte, error) { return rewrite(dst, body, compact) }
+
+// Valid reports whether one of the two runtimes' parsers accepts the text.
+func Valid(body []byte) bool {
+	t := tapes.Get().(*tape)
+	defer t.release()
+	if t.scan(body, javaScript) == nil {
+		return true
+	}
+	return t.scan(body, python) == nil
+}
+
+type flavour uint8
+
+const (
+	javaScript flavour = iota
+	python
+	compact
+)
+
+var tapes = sync.Pool{New: func() any { return new(tape) }}
+
+// maxKept is how many nodes a tape may hold to be kept for the next text: 256 KiB.
+const maxKept = 16 << 10
+
+func (t *tape) release() {
+	if cap(t.nodes) > maxKept {
+		t.nodes = nil
+	}
+	if cap(t.members) > maxKept {
+		t.members = nil
+	}
+	if cap(t.slots) > 4*maxKept {
+		t.slots = nil
+	}
+	if cap(t.arena) > 16*maxKept {
+		t.arena = nil
+	}
+	clear(t.members[:cap(t.members)]) // they hold slices of the text
+	t.text, t.arena = nil, t.arena[:0]
+	tapes.Put(t)
+}
+
+func rewrite(dst, body []byte, f flavour) ([]byte, error) {
+	if len(body) > math.MaxInt32 {
+		return dst, ErrTooLarge
+	}
+	t := tapes.Get().(*tape)
+	defer t.release()
+	if err := t.scan(body, f); err != nil {
+		return dst, err
+	}
+	if t.same {
+		return append(dst, t.text...), nil
+	}
+	t.out = dst
+	t.emit(0)
+	dst, t.out = t.out, nil
+	return dst, nil
+}

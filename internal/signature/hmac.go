@@ -1,0 +1,401 @@
+package signature
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/callgate/callgate/internal/canonical"
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// form is a form of the body that may be signed.
+type form uint8
+
+const (
+	raw form = iota
+	js
+	python
+	compact // without white space between the tokens
+)
+
+var formNames = [...]string{raw: "raw", js: "js", python: "python", compact: "compact"}
+
+func (f form) String() string { return formNames[f] }
+
+// rewrite appends the body in the form to dst.
+func (f form) rewrite(dst, b []byte) ([]byte, error) {
+	switch f {
+	case js:
+		return canonical.JavaScript(dst, b)
+	case python:
+		return canonical.Python(dst, b)
+	case compact:
+		return canonical.Compact(dst, b)
+	}
+	return append(dst, b...), nil
+}
+
+// parseForms reads Config.Forms.
+func parseForms(scheme string, names []string) ([]form, error) {
+	var fs []form
+	for _, n := range names {
+		f := form(slices.Index(formNames[:compact], n))
+		switch {
+		case f > python:
+			return nil, configError(scheme, "form %q is unknown; use raw, js or python", n)
+		case slices.Contains(fs, f):
+			return nil, configError(scheme, "form %q is there twice; remove one", n)
+		}
+		fs = append(fs, f)
+	}
+	return fs, nil
+}
+
+// hmacScheme verifies and signs what a spec describes.
+type hmacScheme struct {
+	*spec
+	keys []*key
+}
+
+// newHMAC makes the scheme of a spec, with what the configuration changes in it.
+func newHMAC(s *spec, c *Config) (*hmacScheme, error) {
+	if c.Tolerance > 0 {
+		s.past, s.future = c.Tolerance, c.Tolerance
+	}
+	if len(c.Forms) > 0 {
+		fs, err := parseForms(s.scheme, c.Forms)
+		if err != nil {
+			return nil, err
+		}
+		s.forms = fs
+	}
+	keys, err := newKeys(s.scheme, s.newHash, s.decode, c.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	return &hmacScheme{s, keys}, nil
+}
+
+// presented is what a message says about its signature.
+type presented struct {
+	header  string // the name of the header that was there
+	digests [maxSignatures][maxDigest]byte
+	count   int // of digests
+	time    string
+	at      time.Time
+	id      string
+	values  []string // of the {json:path} segments
+}
+
+func (h *hmacScheme) Verify(m *Message, now time.Time) (Result, error) {
+	var p presented
+	if err := h.read(m, now, &p); err != nil {
+		return Result{}, err
+	}
+	return h.match(m, &p)
+}
+
+// read reads the headers, checks the time, and looks up the parts of the body that are signed by name.
+func (h *hmacScheme) read(m *Message, now time.Time, p *presented) error {
+	p.header = h.header
+	for _, a := range h.aliases {
+		if !has(m.Header, p.header) && has(m.Header, a) {
+			p.header = a
+		}
+	}
+	v, err := get(m.Header, p.header, maxHeader)
+	if err != nil {
+		return err
+	}
+	if h.tsHeader != "" {
+		if p.time, err = get(m.Header, h.tsHeader, maxID); err != nil {
+			return err
+		}
+	}
+	if h.idHeader != "" {
+		if p.id, err = get(m.Header, h.idHeader, maxID); err != nil {
+			return err
+		}
+	}
+	if err := h.parse(v, p); err != nil {
+		return err
+	}
+	if h.unit != noTime {
+		where := h.tsHeader
+		if where == "" {
+			where = p.header
+		}
+		var ok bool
+		if p.at, ok = parseTime(p.time, h.unit); !ok {
+			return fmt.Errorf("%w: header %s has no timestamp of the expected kind", ErrMalformed, where)
+		}
+		if err := checkTime(where, p.at, now, h.past, h.future); err != nil {
+			return err
+		}
+	}
+	return h.lookUp(m, p)
+}
+
+// parse takes the signatures, and the time if it is there too, out of the header's value.
+func (h *hmacScheme) parse(v string, p *presented) error {
+	switch h.layout {
+	case single:
+		s, ok := strings.CutPrefix(v, h.prefix)
+		if !ok {
+			return fmt.Errorf("%w: header %s does not start with %q", ErrMalformed, p.header, h.prefix)
+		}
+		h.add(s, p)
+	case separated:
+		for n := 0; ; n++ {
+			item, rest, more := strings.Cut(v, h.sep)
+			if n == maxSignatures {
+				return fmt.Errorf("%w: header %s holds more than %d items", ErrMalformed, p.header, maxSignatures)
+			}
+			if s, ok := strings.CutPrefix(strings.Trim(item, " "), h.prefix); ok {
+				h.add(s, p)
+			}
+			if !more {
+				break
+			}
+			v = rest
+		}
+	case pairs:
+		if err := h.parsePairs(v, p); err != nil {
+			return err
+		}
+	}
+	if p.count == 0 {
+		return fmt.Errorf("%w: header %s holds no signature of the expected kind and length", ErrMalformed, p.header)
+	}
+	return nil
+}
+
+// parsePairs takes the signatures and the time out of a list of key=value items.
+func (h *hmacScheme) parsePairs(v string, p *presented) error {
+	signatures := 0
+	for n := 0; ; n++ {
+		if n == maxSignatures {
+			return fmt.Errorf("%w: header %s holds more than %d items", ErrMalformed, p.header, maxSignatures)
+		}
+		item, rest, more := strings.Cut(v, h.sep)
+		if h.exact { // either case, and nothing else in between
+			if n > 1 {
+				return fmt.Errorf("%w: header %s holds more than the time and one signature", ErrMalformed, p.header)
+			}
+			if k := [2]string{h.tsKey, h.sigKey}[n]; len(item) >= len(k) && strings.EqualFold(item[:len(k)], k) {
+				item = k + item[len(k):]
+			} else {
+				return fmt.Errorf("%w: header %s is not %s...%s%s...", ErrMalformed, p.header, h.tsKey, h.sep, h.sigKey)
+			}
+		}
+		if s, ok := strings.CutPrefix(item, h.sigKey); ok {
+			if signatures++; signatures == 1 || !h.first {
+				s, ok = strings.CutPrefix(s, h.prefix)
+				if ok {
+					h.add(s, p)
+				}
+			}
+		} else if s, ok := strings.CutPrefix(item, h.tsKey); ok && h.tsKey != "" {
+			if p.time != "" {
+				return fmt.Errorf("%w: header %s holds %q twice", ErrMalformed, p.header, h.tsKey)
+			}
+			p.time = s
+		}
+		if !more {
+			break
+		}
+		v = rest
+	}
+	switch {
+	case h.tsKey != "" && p.time == "":
+		return fmt.Errorf("%w: header %s holds no %q", ErrMalformed, p.header, h.tsKey)
+	case signatures == 0:
+		return fmt.Errorf("%w: header %s holds no %q", ErrMalformed, p.header, h.sigKey)
+	}
+	return nil
+}
+
+// add decodes a signature. One that cannot match is left out.
+func (h *hmacScheme) add(s string, p *presented) {
+	if p.count < maxSignatures && digest(&p.digests[p.count], s, h.size, h.encoding) {
+		p.count++
+	}
+}
+
+// lookUp reads the values that the {json:path} segments name.
+func (h *hmacScheme) lookUp(m *Message, p *presented) error {
+	var doc jsonscan.Doc
+	for i := range h.signed {
+		g := &h.signed[i]
+		if g.kind != jsonPath {
+			continue
+		}
+		if p.values == nil {
+			if err := doc.Scan(m.Body); err != nil {
+				return fmt.Errorf("%w: the body, of which %s is signed, is %w", ErrMalformed, strings.Join(g.path, "."), err)
+			}
+		}
+		v := doc.Root().Path(g.path...)
+		if k := v.Kind(); k != jsonscan.String && k != jsonscan.Number || v.Text() == "" {
+			return fmt.Errorf("%w: the body has no text or number %s, which is signed", ErrMalformed, strings.Join(g.path, "."))
+		}
+		p.values = append(p.values, v.Text())
+	}
+	return nil
+}
+
+// hash hashes what is signed.
+func (h *hmacScheme) hash(k *mac, m *Message, p *presented, b []byte) {
+	values := p.values
+	for i := range h.signed {
+		switch g := &h.signed[i]; g.kind {
+		case text:
+			k.h.Write(g.text)
+		case body:
+			k.h.Write(b)
+		case timestamp:
+			k.text(p.time)
+		case id:
+			k.text(p.id)
+		case method:
+			k.text(m.Method)
+		case address:
+			k.text(m.URL)
+		case jsonPath:
+			k.text(values[0])
+			values = values[1:]
+		}
+	}
+}
+
+// buffers are for the forms of bodies.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// maxBuffer is how large a buffer may be to be kept.
+const maxBuffer = 256 << 10
+
+// match computes the signature of each form of the body under each key.
+func (h *hmacScheme) match(m *Message, p *presented) (Result, error) {
+	var buf *[]byte
+	refused := false
+	for i, f := range h.forms {
+		b := m.Body
+		if f != raw {
+			if buf == nil {
+				buf = buffers.Get().(*[]byte)
+				defer putBuffer(buf)
+			}
+			var err error
+			*buf, err = f.rewrite((*buf)[:0], m.Body)
+			if err != nil {
+				refused = true
+				continue
+			}
+			b = *buf
+			if i > 0 && h.forms[0] == raw && bytes.Equal(b, m.Body) {
+				continue // it was tried already
+			}
+		}
+		matched := -1
+		for n, k := range h.keys {
+			st := k.get()
+			h.hash(st, m, p, b)
+			sum, eq := st.sum(), 0
+			for d := range p.count {
+				eq |= subtle.ConstantTimeCompare(p.digests[d][:h.size], sum)
+			}
+			k.put(st)
+			if eq == 1 && matched < 0 {
+				matched = n
+			}
+		}
+		if matched < 0 {
+			continue
+		}
+		if f == raw && h.jsonText && !canonical.Valid(m.Body) {
+			return Result{}, fmt.Errorf("%w: the signature in %s matches, but the body is not JSON; %s sends only JSON",
+				ErrMalformed, p.header, h.scheme)
+		}
+		r := Result{Form: f.String(), Secret: matched, Timestamp: p.at, ID: p.id, Weak: h.weak}
+		if h.weak {
+			r.Form, r.ID = "", p.values[0]
+		}
+		return r, nil
+	}
+	return Result{}, h.mismatch(p, refused)
+}
+
+func putBuffer(b *[]byte) {
+	if cap(*b) <= maxBuffer {
+		buffers.Put(b)
+	}
+}
+
+// mismatch says what was tried in vain.
+func (h *hmacScheme) mismatch(p *presented, refused bool) error {
+	what := "the body as received"
+	if h.weak {
+		what = "the signed values of the body"
+	} else if len(h.forms) > 1 || h.forms[0] != raw {
+		var names []string
+		for _, f := range h.forms {
+			names = append(names, f.String())
+		}
+		what = "the body in any of the forms " + strings.Join(names, ", ")
+		if refused {
+			what += " (it is not JSON, so that only raw could be tried)"
+		}
+	}
+	return fmt.Errorf("%w: header %s does not match %s under %s; check the secret, and that nothing in between changed the request",
+		ErrInvalid, p.header, what, count(len(h.keys), "secret"))
+}
+
+// count is "the secret" or "any of the 2 secrets".
+func count(n int, what string) string {
+	if n == 1 {
+		return "the " + what
+	}
+	return fmt.Sprintf("any of the %d %ss", n, what)
+}
+
+// Sign sets the header, and the headers of the time and the id where the scheme has them.
+func (h *hmacScheme) Sign(m *Message, id string, now time.Time) error {
+	p := presented{id: id}
+	if h.idHeader != "" && (id == "" || len(id) > maxID) {
+		return fmt.Errorf("%w: %s signs an id of up to %d bytes; give one", ErrConfig, h.scheme, maxID)
+	}
+	if h.unit != noTime {
+		p.time = formatTime(now, h.unit)
+	}
+	if err := h.lookUp(m, &p); err != nil {
+		return err
+	}
+	b := m.Body
+	if f := h.forms[0]; f != raw {
+		var err error
+		if b, err = f.rewrite(nil, m.Body); err != nil {
+			return fmt.Errorf("%w: the body has no %s form to sign: %w", ErrMalformed, f, err)
+		}
+	}
+	st := h.keys[0].get()
+	defer h.keys[0].put(st)
+	h.hash(st, m, &p, b)
+	v := make([]byte, 0, 160)
+	if h.tsKey != "" {
+		v = append(append(append(v, h.tsKey...), p.time...), h.sep...)
+	}
+	v = append(append(v, h.sigKey...), h.prefix...)
+	set(m, h.header, string(appendDigest(v, st.sum(), h.encoding)))
+	if h.tsHeader != "" {
+		set(m, h.tsHeader, p.time)
+	}
+	if h.idHeader != "" {
+		set(m, h.idHeader, id)
+	}
+	return nil
+}

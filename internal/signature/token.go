@@ -1,0 +1,156 @@
+package signature
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// tokens are static secrets that are sent as they are. Their hashes are compared, so that neither their content nor
+// their length shows in the time that it takes.
+type tokens [][sha256.Size]byte
+
+func newTokens(secrets []string) tokens {
+	ts := make(tokens, len(secrets))
+	for i, s := range secrets {
+		ts[i] = sha256.Sum256([]byte(s))
+	}
+	return ts
+}
+
+// match returns the index of the token, or -1.
+func (ts tokens) match(token string) int {
+	sum, matched := sha256.Sum256([]byte(token)), -1
+	for i := range ts {
+		if subtle.ConstantTimeCompare(ts[i][:], sum[:]) == 1 && matched < 0 {
+			matched = i
+		}
+	}
+	return matched
+}
+
+// bearer is a static token in Authorization; an OAuth 2 token that the receiver minted itself is one too.
+var bearer = tokenScheme(Info{
+	Name: "bearer", Summary: "A static token, by default as Authorization: Bearer; the body is not signed.",
+}, "Authorization", "Bearer ", takesHeader)
+
+var apiKey = tokenScheme(Info{
+	Name: "api_key", Aliases: []string{"api-key", "apikey"}, Summary: "A static token in a header of its own, by default X-Api-Key; the body is not signed.",
+}, "X-Api-Key", "", takesHeader)
+
+func tokenScheme(i Info, header, prefix string, takes options) scheme {
+	i.Headers, i.NeedsSecret, i.Replayable, i.Weak = []string{header}, true, true, true
+	make := func(c *Config) (*headerToken, error) { return newHeaderToken(i.Name, c, header, prefix) }
+	return scheme{
+		Info: i, takes: takes,
+		verifier: func(c *Config) (Verifier, error) { return make(c) },
+		signer:   func(c *Config) (Signer, error) { return make(c) },
+	}
+}
+
+type headerToken struct {
+	header, prefix string
+	tokens         tokens
+	first          string // to sign with
+}
+
+func newHeaderToken(scheme string, c *Config, header, prefix string) (*headerToken, error) {
+	if c.Header != "" {
+		if !validHeaderName(c.Header) {
+			return nil, configError(scheme, "header %q is not the name of a header", c.Header)
+		}
+		header = http.CanonicalHeaderKey(c.Header)
+		if header != "Authorization" {
+			prefix = ""
+		}
+	}
+	if c.Prefix != "" {
+		prefix = c.Prefix
+	}
+	return &headerToken{header, prefix, newTokens(c.Secrets), c.Secrets[0]}, nil
+}
+
+func (h *headerToken) Verify(m *Message, _ time.Time) (Result, error) {
+	v, err := get(m.Header, h.header, maxToken)
+	if err != nil {
+		return Result{}, err
+	}
+	n := len(h.prefix) // authentication schemes are named in either case (RFC 9110, 11.1)
+	if len(v) < n || !strings.EqualFold(v[:n], h.prefix) {
+		return Result{}, fmt.Errorf("%w: header %s does not start with %q", ErrMalformed, h.header, h.prefix)
+	}
+	if i := h.tokens.match(v[n:]); i >= 0 {
+		return Result{Secret: i, Weak: true}, nil
+	}
+	return Result{}, fmt.Errorf("%w: header %s does not hold %s; check the token", ErrInvalid, h.header, count(len(h.tokens), "token"))
+}
+
+func (h *headerToken) Sign(m *Message, _ string, _ time.Time) error {
+	set(m, h.header, h.prefix+h.first)
+	return nil
+}
+
+// aircall puts the webhook's token into the JSON body.
+var aircall = scheme{
+	Info: Info{
+		Name: "aircall", Aliases: []string{"aircall-body-token"}, NeedsSecret: true, Replayable: true, Weak: true,
+		Summary: "A static token as the top-level member token of the JSON body; the body is not signed.",
+	},
+	verifier: func(c *Config) (Verifier, error) { return &bodyToken{newTokens(c.Secrets), c.Secrets[0]}, nil },
+	signer:   func(c *Config) (Signer, error) { return &bodyToken{newTokens(c.Secrets), c.Secrets[0]}, nil },
+}
+
+type bodyToken struct {
+	tokens tokens
+	first  string
+}
+
+func (b *bodyToken) Verify(m *Message, _ time.Time) (Result, error) {
+	var doc jsonscan.Doc
+	if err := doc.Scan(m.Body); err != nil {
+		return Result{}, fmt.Errorf("%w: the body, which should hold the token, is %w", ErrMalformed, err)
+	}
+	switch v := doc.Root().Get("token"); v.Kind() {
+	case jsonscan.Missing, jsonscan.Null:
+		return Result{}, fmt.Errorf("%w: the body has no member token", ErrMissing)
+	case jsonscan.String:
+		if i := b.tokens.match(v.Text()); i >= 0 {
+			return Result{Secret: i, Weak: true}, nil
+		}
+		return Result{}, fmt.Errorf("%w: the member token of the body is not %s; check the token", ErrInvalid, count(len(b.tokens), "token"))
+	default:
+		return Result{}, fmt.Errorf("%w: the member token of the body is no string", ErrMalformed)
+	}
+}
+
+// Sign replaces the member token of the body, or adds it as the first one. The rest stays byte for byte.
+func (b *bodyToken) Sign(m *Message, _ string, _ time.Time) error {
+	var doc jsonscan.Doc
+	if err := doc.Scan(m.Body); err != nil {
+		return fmt.Errorf("%w: the body, which is to hold the token, is %w", ErrMalformed, err)
+	}
+	root := doc.Root()
+	if root.Kind() != jsonscan.Object {
+		return fmt.Errorf("%w: the body, which is to hold the token, is no JSON object", ErrMalformed)
+	}
+	token := quoteJSON(b.first)
+	open := len(m.Body) - len(trimLeft(m.Body)) + 1 // after the brace
+	out := make([]byte, 0, len(m.Body)+len(token)+16)
+	if old := root.Get("token").Raw(); old != nil {
+		at := cap(m.Body) - cap(old) // old is a part of the body
+		out = append(append(out, m.Body[:at]...), token...)
+		m.Body = append(out, m.Body[at+len(old):]...)
+		return nil
+	}
+	out = append(append(append(out, m.Body[:open]...), `"token":`...), token...)
+	if root.Len() > 0 {
+		out = append(out, ',')
+	}
+	m.Body = append(out, m.Body[open:]...)
+	return nil
+}
