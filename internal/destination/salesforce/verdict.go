@@ -47,6 +47,7 @@ var meanings = map[string]struct {
 	"UNSUPPORTED_API_VERSION":           {config, "this API version is retired; set a later one, such as " + DefaultAPIVersion + ", and resume"},
 	"STORAGE_LIMIT_EXCEEDED":            {config, "the organization's storage is full; free some and resume"},
 	"INVALID_TYPE":                      {config, "the object does not exist or the user may not see it; check object and permissions, and resume"},
+	"DUPLICATE_EXTERNAL_ID":             {fatal, "several records carry this call's id in the external id field; make the field unique, merge them and replay"},
 	"DUPLICATES_DETECTED":               {fatal, "a duplicate rule blocks it; merge by hand, or set duplicates to update or allow, and replay"},
 	"REQUIRED_FIELD_MISSING":            {fatal, "map these fields or give them a default, and replay"},
 	"FIELD_CUSTOM_VALIDATION_EXCEPTION": {fatal, "a validation rule of the organization refuses it; adapt rule or mapping, and replay"},
