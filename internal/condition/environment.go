@@ -11,8 +11,12 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// truthy is the function that operands of && and the like are wrapped in; no expression can name it.
-const truthy = "@truthy"
+// truthy and deeper are the functions that operands of && and the like, and fields that a field is selected from, are
+// wrapped in. No expression can name them.
+const (
+	truthy = "@truthy"
+	deeper = "@deeper"
+)
 
 // environment is CEL's standard library with comparisons that do not fail, made once.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
@@ -35,6 +39,13 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		compare(operators.GreaterEquals, "callgate_greater_equals", func(c int) bool { return c >= 0 }),
 		cel.Function(truthy, cel.Overload("callgate_truthy", []*cel.Type{cel.DynType}, cel.BoolType,
 			cel.UnaryBinding(truth))),
+		cel.Function(deeper, cel.Overload("callgate_deeper", []*cel.Type{cel.DynType}, cel.DynType,
+			cel.UnaryBinding(func(v ref.Val) ref.Val {
+				if v == ref.Val(missing) {
+					return newFields(nil)
+				}
+				return v
+			}))),
 		cel.Variable("call", cel.DynType),
 		cel.Variable("tenant", cel.StringType),
 		cel.Variable("source", cel.StringType),
@@ -44,26 +55,17 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	)
 })
 
-// readAsBool wraps every field that stands where yes or no is asked for, so that a parameter that is missing, or was
-// collected as text, can stand there.
-func readAsBool(tree *ast.AST) {
+// tolerate wraps every field that stands where yes or no is asked for, so that a parameter that is missing, or was
+// collected as text, can stand there; and every field that another is selected from, so that it may be missing.
+func tolerate(tree *ast.AST) {
 	next := ast.MaxID(tree)
 	factory := ast.NewExprFactory()
-	wrap := func(e ast.Expr) {
-		switch e.Kind() {
-		case ast.SelectKind:
-			if e.AsSelect().IsTestOnly() {
-				return
-			}
-		case ast.CallKind:
-			if e.AsCall().FunctionName() != operators.Index {
-				return
-			}
-		default:
+	wrap := func(function string, e ast.Expr) {
+		if !isField(e) {
 			return
 		}
 		inner := factory.CopyExpr(e)
-		e.SetKindCase(factory.NewCall(e.ID(), truthy, inner))
+		e.SetKindCase(factory.NewCall(e.ID(), function, inner))
 		inner.RenumberIDs(func(id int64) int64 {
 			if id != e.ID() {
 				return id
@@ -74,17 +76,46 @@ func readAsBool(tree *ast.AST) {
 	}
 	ast.PostOrderVisit(tree.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		switch e.Kind() {
+		case ast.SelectKind:
+			if from := e.AsSelect().Operand(); !isParams(from) {
+				wrap(deeper, from)
+			}
 		case ast.CallKind:
 			c := e.AsCall()
 			switch c.FunctionName() {
 			case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot:
 				for _, arg := range c.Args() {
-					wrap(arg)
+					wrap(truthy, arg)
 				}
 			case operators.Conditional:
-				wrap(c.Args()[0])
+				wrap(truthy, c.Args()[0])
+			case operators.Index:
+				if from := c.Args()[0]; !isParams(from) {
+					wrap(deeper, from)
+				}
 			}
 		}
 	}))
-	wrap(tree.Expr())
+	wrap(truthy, tree.Expr())
+}
+
+// isField reports whether an expression selects a field: x.y or x["y"], but not has(x.y).
+func isField(e ast.Expr) bool {
+	switch e.Kind() {
+	case ast.SelectKind:
+		return !e.AsSelect().IsTestOnly()
+	case ast.CallKind:
+		return e.AsCall().FunctionName() == operators.Index
+	default:
+		return false
+	}
+}
+
+// isParams reports whether an expression is call.params, which is never missing.
+func isParams(e ast.Expr) bool {
+	if e.Kind() != ast.SelectKind || e.AsSelect().FieldName() != "params" {
+		return false
+	}
+	from := e.AsSelect().Operand()
+	return from.Kind() == ast.IdentKind && from.AsIdent() == "call"
 }
