@@ -1,0 +1,111 @@
+package definition
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/url"
+	"strings"
+
+	"github.com/callgate/callgate/internal/template"
+)
+
+// body makes the bytes of a request's body, and its content type from that of the document.
+type body interface {
+	render(v template.Vars, contentType string) ([]byte, string, error)
+	templates() []*template.Template
+}
+
+// single is a body that is one template. A nil body interface, and not a nil single, means no body.
+type single struct{ t *template.Template }
+
+func (b single) templates() []*template.Template { return []*template.Template{b.t} }
+
+func (b single) render(v template.Vars, contentType string) ([]byte, string, error) {
+	out, err := b.t.Append(make([]byte, 0, 1024), v)
+	return out, contentType, err
+}
+
+// multipart is a multipart/form-data body (RFC 7578).
+type multipart struct {
+	fields    []field
+	omitEmpty bool
+}
+
+// field is one part: its constant head, and its value.
+type field struct {
+	head  string
+	value *template.Template
+}
+
+// partHead is the head of a part with the name, which is escaped as browsers do (WHATWG HTML, "multipart/form-data
+// encoding algorithm").
+func partHead(name string) string {
+	name = strings.NewReplacer("\r\n", "%0D%0A", "\r", "%0D%0A", "\n", "%0D%0A", `"`, "%22", "\x00", "").Replace(name)
+	return "Content-Disposition: form-data; name=\"" + name + "\"\r\n\r\n"
+}
+
+func (b multipart) templates() []*template.Template {
+	all := make([]*template.Template, len(b.fields))
+	for i, f := range b.fields {
+		all[i] = f.value
+	}
+	return all
+}
+
+// render derives the boundary from the content: a value cannot hold a boundary that depends on the value, the bytes
+// of a repeated delivery are the same, and a preview shows what is sent.
+func (b multipart) render(v template.Vars, contentType string) ([]byte, string, error) {
+	var values []byte
+	ends := make([]int, len(b.fields))
+	for i, f := range b.fields {
+		var err error
+		if values, err = f.value.Append(values, v); err != nil {
+			return nil, "", err
+		}
+		ends[i] = len(values)
+	}
+	sum := sha256.Sum256(values)
+	boundary := "callgate-" + hex.EncodeToString(sum[:20])
+	out := make([]byte, 0, len(values)+len(b.fields)*160+80)
+	start := 0
+	for i, f := range b.fields {
+		value := values[start:ends[i]]
+		start = ends[i]
+		if len(value) == 0 && b.omitEmpty {
+			continue
+		}
+		out = append(out, "--"+boundary+"\r\n"...)
+		out = append(out, f.head...)
+		out = append(out, value...)
+		out = append(out, "\r\n"...)
+	}
+	out = append(out, "--"+boundary+"--\r\n"...)
+	return out, contentType + "; boundary=" + boundary, nil
+}
+
+// form is an application/x-www-form-urlencoded body that was written as an object.
+type form struct {
+	fields    []field
+	omitEmpty bool
+}
+
+func (b form) templates() []*template.Template { return multipart(b).templates() }
+
+func (b form) render(v template.Vars, contentType string) ([]byte, string, error) {
+	var out, value []byte
+	for _, f := range b.fields {
+		var err error
+		if value, err = f.value.Append(value[:0], v); err != nil {
+			return nil, "", err
+		}
+		if len(value) == 0 && b.omitEmpty {
+			continue
+		}
+		if len(out) > 0 {
+			out = append(out, '&')
+		}
+		out = append(out, f.head...)
+		out = append(out, url.QueryEscape(strings.ToValidUTF8(strings.ReplaceAll(string(value), "\x00", ""), "\uFFFD"))...)
+	}
+	return out, contentType, nil
+}

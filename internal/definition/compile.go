@@ -1,0 +1,200 @@
+package definition
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/template"
+)
+
+// context is the template context of the body's media type.
+func (p *parser) context() template.Context {
+	switch m := p.media; {
+	case m == "application/x-www-form-urlencoded":
+		return template.Form
+	case strings.HasSuffix(m, "/json"), strings.HasSuffix(m, "+json"), m == "application/x-ndjson", m == "application/jsonl":
+		return template.JSON
+	case strings.HasSuffix(m, "/xml"), strings.HasSuffix(m, "+xml"):
+		return template.XML
+	}
+	return template.Text
+}
+
+// body compiles the body_template, or makes a body of the parameters.
+func (p *parser) body(m *member) {
+	ctx := p.context()
+	multi := p.media == "multipart/form-data"
+	switch {
+	case m == nil:
+		p.resulting(ctx, multi)
+	case m.kind() == '"' && multi:
+		p.err(m, "the body of multipart/form-data is written as an object, with one member for each field")
+	case m.kind() == '"':
+		s, _ := m.text()
+		if strings.TrimSpace(s) == "" {
+			return
+		}
+		o := p.options(m)
+		o.Name, o.Line, o.Column = strings.TrimSpace(p.name+" body_template"), 1, 1
+		p.compile(m, s, ctx, o)
+	case ctx == template.JSON:
+		o := p.options(m)
+		o.Column--
+		p.compile(m, string(m.raw), ctx, o)
+	case multi || ctx == template.Form:
+		p.fields(m, multi)
+	default:
+		p.err(m, "the body of this Content-Type is written as text in double quotes; an object is for JSON and forms")
+	}
+	if m != nil && p.d.Method == http.MethodGet {
+		p.problem(m, "a GET with a body, which many servers ignore; put the values in the query of the URL, or use POST")
+	}
+}
+
+func (p *parser) compile(m *member, source string, ctx template.Context, o template.Options) {
+	t, err := template.Compile(source, ctx, o)
+	if err != nil {
+		p.template(m, err)
+		return
+	}
+	p.d.body = single{t}
+}
+
+// resulting makes the body of a document without body_template: the parameters, and the two numbers, which the
+// guide's example of "resulting parameters" has besides.
+func (p *parser) resulting(ctx template.Context, multi bool) {
+	if p.d.Method == http.MethodGet || p.d.Method == http.MethodDelete || len(p.d.Parameters) == 0 {
+		return
+	}
+	if ctx != template.JSON && ctx != template.Form && !multi {
+		p.err(nil, "the document has no body_template; only JSON and forms can be made of the parameters")
+		return
+	}
+	names := make([]string, 0, len(p.d.Parameters)+2)
+	for _, par := range p.d.Parameters {
+		names = append(names, par.Name)
+	}
+	for _, n := range []string{"caller_number", "receiving_number"} {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	var b strings.Builder
+	for i, n := range names {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		key, _ := json.Marshal(n)
+		fmt.Fprintf(&b, `%s:"{{%s}}"`, key, n)
+	}
+	m := &member{key: "parameters", raw: json.RawMessage("{" + b.String() + "}")}
+	if ctx == template.JSON {
+		p.compile(m, string(m.raw), ctx, p.options(m))
+		return
+	}
+	p.fields(m, multi)
+}
+
+// fields compiles an object as the fields of a form.
+func (p *parser) fields(m *member, multi bool) {
+	list, err := p.members(m.raw, m.offset, m.key)
+	if err != nil {
+		p.errs = append(p.errs, err)
+		return
+	}
+	var fields []field
+	for i := range list {
+		values := list[i : i+1]
+		if list[i].kind() == '[' {
+			if values, err = p.elements(&list[i]); err != nil {
+				p.errs = append(p.errs, err)
+				return
+			}
+		}
+		for j := range values {
+			if f, ok := p.field(list[i].key, &values[j], multi); ok {
+				fields = append(fields, f)
+			}
+		}
+	}
+	switch {
+	case len(fields) > maxFields:
+		p.err(m, fmt.Sprintf("more than %d fields", maxFields))
+	case multi:
+		p.d.body = multipart{fields, p.d.omitEmpty}
+	default:
+		p.d.body = form{fields, p.d.omitEmpty}
+	}
+}
+
+// field compiles one field of a form.
+func (p *parser) field(name string, m *member, multi bool) (f field, ok bool) {
+	if strings.Contains(name, "{{") {
+		p.err(m, "a variable in a field's name; only values can have variables")
+		return f, false
+	}
+	source, isText := m.text()
+	switch {
+	case m.kind() == '{' || m.kind() == '[':
+		p.err(m, "a form's field is text, a number, true or false, or a list of those; it cannot nest")
+		return f, false
+	case m.null():
+	case !isText:
+		source = string(m.raw)
+	}
+	t, err := template.Compile(source, template.Text, p.options(m))
+	if err != nil {
+		p.template(m, err)
+		return f, false
+	}
+	f = field{head: url.QueryEscape(name) + "=", value: t}
+	if multi {
+		f.head = partHead(name)
+	}
+	return f, true
+}
+
+// warn notes what only the whole document shows.
+func (p *parser) warn() {
+	used := map[string]bool{}
+	for _, v := range p.d.Variables() {
+		used[v] = true
+		if _, declared := p.types[v]; declared || template.Known(v) {
+			continue
+		}
+		text := "{{" + v + "}} is no declared parameter and no field of the call; it is empty unless the call or the tenant's vars have it"
+		if f, _ := call.FieldOf(v); f != "" && f != "duration_ms" {
+			text = "{{" + v + "}} is no declared parameter; the call's own name for it is {{" + f + "}}"
+		}
+		p.problems = append(p.problems, Problem{Line: p.lineOf(v), Message: text})
+	}
+	for _, par := range p.d.Parameters {
+		if !used[par.Name] && !slices.ContainsFunc(p.d.Variables(), func(v string) bool {
+			return strings.TrimPrefix(v, "params.") == par.Name || strings.HasPrefix(v, par.Name+".")
+		}) {
+			p.problems = append(p.problems, Problem{Line: par.line, Field: "parameters", Message: "the parameter " + par.Name + " is declared and not used"})
+		}
+	}
+	if strings.TrimSpace(p.d.URL) != "" && p.d.body == nil && len(p.d.Parameters) == 0 && p.d.Method != http.MethodGet && p.d.Method != http.MethodDelete {
+		p.problem(nil, "the request has no body; write a body_template")
+	}
+}
+
+// lineOf is the line of the first use of a variable, or 0.
+func (p *parser) lineOf(variable string) int {
+	for at, rest := 0, string(p.text); ; {
+		i := strings.Index(rest, "{{")
+		if i < 0 {
+			return 0
+		}
+		at, rest = at+i+2, rest[i+2:]
+		if after, ok := strings.CutPrefix(strings.TrimLeft(rest, " "), variable); ok && after != "" && strings.IndexByte(" |}", after[0]) >= 0 {
+			return p.line(at)
+		}
+	}
+}
