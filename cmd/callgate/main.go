@@ -2,11 +2,58 @@
 package main
 
 import (
+	"runtime/debug"
+
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/callgate/callgate/caddymodule"
+	"github.com/callgate/callgate/caddymodule/commands"
 )
 
+// version is set by releases: -ldflags '-X main.version=v1.2.3'.
+var version string
+
 func main() {
+	caddy.CustomBinaryName = "callgate"
+	caddy.CustomVersion = "callgate " + buildVersion() + " on Caddy"
+	caddy.CustomLongDescription = `Callgate is a webhook gateway for calls, and a complete Caddy with it inside: every command of Caddy is here.
+
+Start it with a configuration:
+
+	$ callgate run --config Caddyfile
+
+Send it a signed call, sign a body, or find out why a signature does not verify:
+
+	$ callgate send lead.json --to URL --scheme nextphone --secret SECRET
+	$ callgate sign --scheme stripe --secret SECRET --body event.json
+	$ callgate verify --scheme svix --secret SECRET --header 'Svix-Signature: …' --body event.json`
+	commands.RegisterTopLevel()
 	caddycmd.Main()
+}
+
+// buildVersion is the version of this module: that of a release, or else what Go noted of the source it was built from.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(devel)"
+	}
+	v := info.Main.Version
+	if v == "" {
+		v = "(devel)"
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision" && v == "(devel)":
+			v = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			v += "+changes"
+		}
+	}
+	return v
 }

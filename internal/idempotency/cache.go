@@ -133,7 +133,7 @@ type Found struct {
 // If strict is set, a request that is in flight with another body is reported at once, with a Found that has no Answer.
 func (c *Cache) Acquire(ctx context.Context, key Key, body [16]byte, strict bool) (*Reservation, *Found, error) {
 	for {
-		r, found, wait := c.tryAcquire(key, body, strict)
+		r, found, wait := c.TryAcquire(key, body, strict)
 		if wait == nil {
 			return r, found, nil
 		}
@@ -145,7 +145,9 @@ func (c *Cache) Acquire(ctx context.Context, key Key, body [16]byte, strict bool
 	}
 }
 
-func (c *Cache) tryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *Found, chan struct{}) {
+// TryAcquire is Acquire without the wait: where that would wait, it returns a channel that is closed when the request
+// in flight is over.
+func (c *Cache) TryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *Found, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 

@@ -1,0 +1,108 @@
+package caddymodule
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// readBody reads the request's body, once and at most as much as the plan allows, and gives the request a body that
+// hands the same bytes on.
+//
+// The memory is never used again for another request: net/http's transport may still be reading it after the
+// receiver answered.
+func (rq *request) readBody(w http.ResponseWriter) *refusal {
+	r, limit := rq.r, rq.plan.maxBody
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if r.ContentLength > limit {
+		return tooLarge()
+	}
+	var err error
+	if r.ContentLength >= 0 {
+		rq.body = make([]byte, r.ContentLength)
+		_, err = io.ReadFull(r.Body, rq.body)
+	} else {
+		var b bytes.Buffer
+		_, err = b.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
+		rq.body = b.Bytes()
+	}
+	if err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return tooLarge()
+		}
+		return &refusal{outcome: malformedBody, message: "the body broke off before its end"}
+	}
+	if r.ContentLength < 0 {
+		// It was chunked. Receivers of another age, FastCGI among them, want a length.
+		r.TransferEncoding = nil
+		r.Header.Del("Transfer-Encoding")
+		r.Header.Set("Content-Length", strconv.Itoa(len(rq.body)))
+	}
+	rq.setBody(rq.body)
+	return nil
+}
+
+func tooLarge() *refusal {
+	return &refusal{outcome: bodyTooLarge, message: "the body is larger than this route accepts"}
+}
+
+// setBody makes b the request's body.
+func (rq *request) setBody(b []byte) {
+	rq.r.Body = bodyOf(b)
+	rq.r.ContentLength = int64(len(b))
+	// So that a request can be sent again that was written to a connection which the receiver had just closed.
+	rq.r.GetBody = func() (io.ReadCloser, error) { return bodyOf(b), nil }
+}
+
+// body is a request body in memory.
+type body struct{ bytes.Reader }
+
+func bodyOf(b []byte) *body {
+	v := new(body)
+	v.Reset(b)
+	return v
+}
+
+func (*body) Close() error { return nil }
+
+// openPayload finds what parsers read: the verified content of an envelope, and of a compressed body the expanded
+// form, which is bounded like the body itself. What is handed on stays as it was sent.
+func (rq *request) openPayload() *refusal {
+	rq.payload = rq.body
+	if rq.result.Payload != nil {
+		rq.payload = rq.result.Payload
+		return nil
+	}
+	encoding := rq.r.Header.Get("Content-Encoding")
+	if encoding == "" || strings.EqualFold(encoding, "identity") {
+		return nil
+	}
+	if !strings.EqualFold(encoding, "gzip") && !strings.EqualFold(encoding, "x-gzip") {
+		return &refusal{
+			outcome: malformedBody, status: http.StatusUnsupportedMediaType,
+			message: "this Content-Encoding cannot be read here; send the body as it is, or with gzip",
+		}
+	}
+	zr, err := gzip.NewReader(bytes.NewReader(rq.body))
+	if err != nil {
+		return malformed(errNotGzip)
+	}
+	var b bytes.Buffer
+	if _, err := b.ReadFrom(io.LimitReader(zr, rq.plan.maxBody+1)); err != nil {
+		return malformed(errNotGzip)
+	}
+	if int64(b.Len()) > rq.plan.maxBody {
+		return tooLarge()
+	}
+	rq.payload = b.Bytes()
+	return nil
+}
+
+var errNotGzip = errors.New("the body is not what its Content-Encoding gzip says")

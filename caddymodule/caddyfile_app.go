@@ -1,0 +1,318 @@
+package caddymodule
+
+import (
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/dustin/go-humanize"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("callgate", parseGlobalOption)
+}
+
+func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
+	if before != nil {
+		return nil, d.Err("callgate is configured twice; write one block")
+	}
+	a := new(App)
+	if err := a.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "callgate", Value: caddyconfig.JSON(a, nil)}, nil
+}
+
+// UnmarshalCaddyfile sets up the app from Caddyfile tokens. Syntax:
+//
+//	callgate {
+//		source <name> {
+//			preset       <name>
+//			own_numbers  <number>...
+//			urgent_words <word>...
+//			call {
+//				<field or params.name> <jsonpath or form field>
+//			}
+//			<policy lines>
+//		}
+//		tenant <name> {
+//			source <name> {
+//				<policy lines>
+//			}
+//			<policy lines>
+//		}
+//		tenants           <file pattern>...
+//		idempotency_cache {
+//			entries <number>
+//			memory  <size>
+//		}
+//		limiter_keys      <number>
+//	}
+//
+// Policy lines, which can stand in source, in tenant and in the directive callgate, are:
+//
+//	secret       <secret>...
+//	public_key   <key>...
+//	verify       <scheme> [{ <options> }]
+//	max_body     <size>
+//	rate_limit   off | <number>/<s|m|h> [burst <number>]
+//	idempotency  off | strict | {
+//		strict
+//		ttl             <duration>
+//		wait            <duration>
+//		max_replay_body <size>
+//	}
+//	event_id     header <name> | jsonpath <path> | body
+//	breaker      off | {
+//		failures     <number>
+//		ratio        <ratio> [of <number of requests>]
+//		window       <duration>
+//		open_for     <duration>
+//		probes       <number>
+//		per_tenant
+//	}
+//	require      <field>...
+//	sign         <scheme> <secret> [{ <options> }]
+//	vars {
+//		<name> <value>
+//	}
+//	public_url   <url>
+//	region       <country code>
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the option's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "source":
+			err = a.unmarshalSource(d)
+		case "tenant":
+			err = a.unmarshalTenant(d)
+		case "tenants":
+			files := d.RemainingArgs()
+			if len(files) == 0 {
+				return d.ArgErr()
+			}
+			a.TenantFiles = append(a.TenantFiles, files...)
+		case "idempotency_cache":
+			if err = seen.first(d); err == nil {
+				a.IdempotencyCache = new(CacheLimits)
+				err = a.IdempotencyCache.unmarshal(d)
+			}
+		case "limiter_keys":
+			if err = seen.first(d); err == nil {
+				a.LimiterKeys, err = positive(d)
+			}
+		default:
+			err = d.Errf("unrecognized subdirective '%s'", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		var err error
+		switch d.Val() {
+		case "entries":
+			c.Entries, err = positive(d)
+		case "memory":
+			c.Memory, err = size(d)
+		default:
+			err = d.Errf("unrecognized subdirective '%s'", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
+	name, err := blockName(d)
+	if err != nil {
+		return err
+	}
+	if _, twice := a.Sources[name]; twice {
+		return d.Errf("source '%s' is defined twice", name)
+	}
+	s := new(Source)
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		var err error
+		switch d.Val() {
+		case "preset":
+			if err = oneArg(d, &s.Preset); err == nil && !isPreset(s.Preset) {
+				err = d.Errf("unknown preset '%s'; presets are %s", s.Preset, presetNames())
+			}
+		case "own_numbers":
+			s.OwnNumbers, err = someArgs(d)
+		case "urgent_words":
+			s.UrgentWords, err = someArgs(d)
+		case "call":
+			s.Call = new(Mapping)
+			err = s.Call.unmarshal(d)
+		default:
+			err = s.Policy.unmarshalLine(d)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if a.Sources == nil {
+		a.Sources = make(map[string]*Source)
+	}
+	a.Sources[name] = s
+	return nil
+}
+
+func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	m.Fields = make(map[string]string)
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		field, place := d.Val(), ""
+		if err := oneArg(d, &place); err != nil {
+			return err
+		}
+		if name, ok := strings.CutPrefix(field, "params."); ok {
+			if m.Params == nil {
+				m.Params = make(map[string]string)
+			}
+			m.Params[name] = place
+			continue
+		}
+		m.Fields[field] = place
+	}
+	return nil
+}
+
+func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
+	name, err := blockName(d)
+	if err != nil {
+		return err
+	}
+	if err := checkTenantName(name); err != nil {
+		return d.WrapErr(err)
+	}
+	if _, twice := a.Tenants[name]; twice {
+		return d.Errf("tenant '%s' is defined twice", name)
+	}
+	t := new(Tenant)
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if d.Val() == "source" {
+			if err := t.unmarshalSource(d); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		if err := t.Policy.unmarshalLine(d); err != nil {
+			return err
+		}
+	}
+	if a.Tenants == nil {
+		a.Tenants = make(map[string]*Tenant)
+	}
+	a.Tenants[name] = t
+	return nil
+}
+
+func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
+	name, err := blockName(d)
+	if err != nil {
+		return err
+	}
+	if _, twice := t.Sources[name]; twice {
+		return d.Errf("source '%s' is given twice", name)
+	}
+	p := new(Policy)
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		if err := p.unmarshalLine(d); err != nil {
+			return err
+		}
+	}
+	if t.Sources == nil {
+		t.Sources = make(map[string]*Policy)
+	}
+	t.Sources[name] = p
+	return nil
+}
+
+// once refuses a line that is given twice in a block.
+type once map[string]bool
+
+func (o once) first(d *caddyfile.Dispenser) error {
+	if o[d.Val()] {
+		return d.Errf("%s is given twice", d.Val())
+	}
+	o[d.Val()] = true
+	return nil
+}
+
+// blockName reads the one argument before a block.
+func blockName(d *caddyfile.Dispenser) (string, error) {
+	var name string
+	return name, oneArg(d, &name)
+}
+
+// oneArg reads exactly one argument.
+func oneArg(d *caddyfile.Dispenser, into *string) error {
+	if !d.Args(into) || d.NextArg() {
+		return d.ArgErr()
+	}
+	if *into == "" {
+		return d.Errf("an empty value where one is needed")
+	}
+	return nil
+}
+
+func someArgs(d *caddyfile.Dispenser) ([]string, error) {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return nil, d.ArgErr()
+	}
+	return args, nil
+}
+
+// size reads a number of bytes, such as 512KiB or 1MB.
+func size(d *caddyfile.Dispenser) (int64, error) {
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return 0, err
+	}
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n == 0 || n > 1<<40 {
+		return 0, d.Errf("'%s' is not a size such as 512KiB or 1MiB", s)
+	}
+	return int64(n), nil
+}

@@ -1,0 +1,93 @@
+// Package commands adds Callgate's commands to Caddy's command line: under "callgate" in any Caddy that has the plugin,
+// and at the top level in the ready-built one.
+package commands
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+// command is one of ours, before it has its place in a command line.
+type command struct {
+	name, short string
+	fill        func(*cobra.Command)
+}
+
+var all = []command{
+	{"send", "Sends a signed webhook and prints the answer", fillSend},
+	{"sign", "Prints the headers that sign a body", fillSign},
+	{"verify", "Says whether a signature is right and, if not, why", fillVerify},
+}
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "callgate",
+		Short: "Sends, signs and verifies call webhooks",
+		CobraFunc: func(parent *cobra.Command) {
+			for _, c := range all {
+				cmd := &cobra.Command{Use: c.name, Short: c.short}
+				c.fill(cmd)
+				parent.AddCommand(cmd)
+			}
+		},
+	})
+}
+
+// RegisterTopLevel adds the commands beside run, reload and Caddy's other ones. The ready-built binary calls it before
+// it starts Caddy's command line.
+func RegisterTopLevel() {
+	for _, c := range all {
+		caddycmd.RegisterCommand(caddycmd.Command{Name: c.name, Short: c.short, CobraFunc: c.fill})
+	}
+}
+
+// maxInput is how much is read from a file or from standard input.
+const maxInput = 64 << 20
+
+// readInput reads a file, or standard input for "-".
+func readInput(cmd *cobra.Command, name string) ([]byte, error) {
+	in := cmd.InOrStdin()
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err == nil && len(b) > maxInput {
+		err = fmt.Errorf("%s is larger than %d bytes", name, maxInput)
+	}
+	return b, err
+}
+
+// keyValue is a secret or a key: as it stands or, behind an @, the content of a file without the line feed at its end.
+func keyValue(cmd *cobra.Command, s string) (string, error) {
+	name, isFile := strings.CutPrefix(s, "@")
+	if !isFile {
+		return s, nil
+	}
+	b, err := readInput(cmd, name)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimRight(string(b), "\r\n"), nil
+}
+
+func keyValues(cmd *cobra.Command, in []string) ([]string, error) {
+	out := make([]string, len(in))
+	for i, s := range in {
+		v, err := keyValue(cmd, s)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}

@@ -1,0 +1,212 @@
+package commands
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/signature"
+)
+
+// sending is what the flags of send say.
+type sending struct {
+	scheme      schemeFlags
+	to          string
+	method      string
+	contentType string
+	headers     []string
+	id          string
+	age         time.Duration
+	copies      int
+	concurrent  int
+	tamper      bool
+	unsigned    bool
+	timeout     time.Duration
+}
+
+func fillSend(cmd *cobra.Command) {
+	var s sending
+	cmd.Use = "send FILE --to URL --scheme NAME --secret SECRET"
+	cmd.Long = `Signs the body in FILE (- for standard input) as the sender would, sends it, and prints status, headers and body of
+the answer. The exit status is 1 if an answer is not of the 2xx class.
+
+To see what the gateway does with a sender's mistakes and retries, it can send copies of the request, some at once,
+a body that was changed after it was signed, a signature of some time ago, and no signature at all.`
+	cmd.Example = `  callgate send lead.json --to http://localhost:8080/webhooks/demo --scheme nextphone --secret s3cret
+  callgate send lead.json --to http://localhost:8080/webhooks/demo --scheme nextphone --secret s3cret --copies 10 --concurrent 10
+  callgate send lead.json --to http://localhost:8080/webhooks/demo --scheme stripe --secret s3cret --age 1h`
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.SilenceUsage = true
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		body, err := readInput(cmd, args[0])
+		if err != nil {
+			return err
+		}
+		return s.run(cmd, body)
+	}
+	s.scheme.add(cmd)
+	if err := cmd.MarkFlagRequired("scheme"); err != nil {
+		panic(err) // the flag is defined
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&s.to, "to", "", "URL to send to")
+	if err := cmd.MarkFlagRequired("to"); err != nil {
+		panic(err)
+	}
+	fl.StringVar(&s.method, "method", http.MethodPost, "HTTP method")
+	fl.StringVar(&s.contentType, "content-type", "application/json", "Content-Type of the body")
+	fl.StringArrayVarP(&s.headers, "header", "H", nil, "further header; can be repeated")
+	fl.StringVar(&s.id, "id", "", "id of the message, for schemes that sign one (default: a new one)")
+	fl.DurationVar(&s.age, "age", 0, "how long ago the request is signed, such as 1h")
+	fl.IntVarP(&s.copies, "copies", "n", 1, "how many copies of the request to send")
+	fl.IntVarP(&s.concurrent, "concurrent", "c", 1, "how many of them at once")
+	fl.BoolVar(&s.tamper, "tamper", false, "change the body after signing it")
+	fl.BoolVar(&s.unsigned, "unsigned", false, "send no signature")
+	fl.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for each answer")
+}
+
+func (s *sending) run(cmd *cobra.Command, body []byte) error {
+	if s.copies < 1 || s.concurrent < 1 {
+		return fmt.Errorf("--copies and --concurrent are at least 1")
+	}
+	m, err := s.sign(cmd, body)
+	if err != nil {
+		return err
+	}
+	if s.tamper {
+		m.Body = tampered(m.Body)
+	}
+	answers := s.sendAll(cmd.Context(), m)
+	out := cmd.OutOrStdout()
+	bad := 0
+	for i, a := range answers {
+		if len(answers) > 1 {
+			fmt.Fprintf(out, "--- copy %d of %d, %s\n", i+1, len(answers), a.took.Round(time.Microsecond))
+		}
+		a.print(out)
+		if a.err != nil || a.status/100 != 2 {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d of %d answers are not of the 2xx class", bad, len(answers))
+	}
+	return nil
+}
+
+// sign makes the message that all copies are of.
+func (s *sending) sign(cmd *cobra.Command, body []byte) (*signature.Message, error) {
+	h, err := parseHeaders(s.headers)
+	if err != nil {
+		return nil, err
+	}
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", s.contentType)
+	}
+	m := &signature.Message{Method: strings.ToUpper(s.method), URL: s.to, Header: h, Body: body}
+	if s.unsigned {
+		return m, nil
+	}
+	c, err := s.scheme.config(cmd)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := signature.NewSigner(c)
+	if err != nil {
+		return nil, err
+	}
+	return m, signer.Sign(m, s.id, time.Now().Add(-s.age))
+}
+
+// tampered is the body with one character changed, so that it stays what it was: JSON stays JSON.
+func tampered(b []byte) []byte {
+	b = slices.Clone(b)
+	for i := len(b) - 1; i >= 0; i-- {
+		switch c := b[i]; {
+		case c >= '0' && c <= '8', c >= 'a' && c <= 'y', c >= 'A' && c <= 'Y':
+			b[i]++
+			return b
+		}
+	}
+	return append(b, ' ')
+}
+
+// answer is what came back for one copy.
+type answer struct {
+	status int
+	line   string
+	header http.Header
+	body   []byte
+	took   time.Duration
+	err    error
+}
+
+// sendAll sends the copies and gives their answers in the order in which they were sent.
+func (s *sending) sendAll(ctx context.Context, m *signature.Message) []answer {
+	client := &http.Client{
+		Timeout:       s.timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport:     &http.Transport{MaxIdleConnsPerHost: s.concurrent, Proxy: http.ProxyFromEnvironment},
+	}
+	defer client.CloseIdleConnections()
+	answers := make([]answer, s.copies)
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(s.concurrent, s.copies) {
+		wg.Go(func() {
+			for i := range next {
+				answers[i] = sendOne(ctx, client, m)
+			}
+		})
+	}
+	for i := range answers {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	return answers
+}
+
+func sendOne(ctx context.Context, client *http.Client, m *signature.Message) (a answer) {
+	began := time.Now()
+	defer func() { a.took = time.Since(began) }()
+	req, err := http.NewRequestWithContext(ctx, m.Method, m.URL, bytes.NewReader(m.Body))
+	if err != nil {
+		return answer{err: err}
+	}
+	req.Header = m.Header.Clone()
+	res, err := client.Do(req)
+	if err != nil {
+		return answer{err: err}
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxInput))
+	return answer{status: res.StatusCode, line: res.Proto + " " + res.Status, header: res.Header, body: body, err: err}
+}
+
+func (a *answer) print(out io.Writer) {
+	if a.err != nil {
+		fmt.Fprintln(out, a.err)
+		return
+	}
+	fmt.Fprintln(out, a.line)
+	names := make([]string, 0, len(a.header))
+	for n := range a.header {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		for _, v := range a.header[n] {
+			fmt.Fprintf(out, "%s: %s\n", n, v)
+		}
+	}
+	fmt.Fprintf(out, "\n%s\n", bytes.TrimRight(a.body, "\n"))
+}

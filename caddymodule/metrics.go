@@ -1,0 +1,76 @@
+package caddymodule
+
+import (
+	"errors"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are made once for the process: Caddy has a new registry for each configuration, and counters must not start
+// again at each reload. No label holds a tenant, a key or anything else that a sender can choose.
+var metrics = func() (m struct {
+	requests     *prometheus.CounterVec
+	stages       *prometheus.HistogramVec
+	breakerState *prometheus.GaugeVec
+	sizes        []prometheus.Collector
+}) {
+	const namespace, subsystem = "caddy", "callgate"
+	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "requests_total",
+		Help: "Requests by source and by what became of them.",
+	}, []string{"source", "outcome"})
+	m.stages = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "stage_duration_seconds",
+		Help:    "Time in each stage of a request: body (reading it), verify, parse, wait (for the first of several copies), next (the receiver).",
+		Buckets: []float64{5e-6, 25e-6, 100e-6, 500e-6, 2.5e-3, 10e-3, 50e-3, 250e-3, 1, 5, 30},
+	}, []string{"stage"})
+	m.breakerState = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: namespace, Subsystem: subsystem, Name: "breaker_state",
+		Help: "State of a route's circuit breaker: 0 closed, 1 half open, 2 open.",
+	}, []string{"route"})
+	gauge := func(name, help string, read func(*shared) float64) {
+		m.sizes = append(m.sizes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Namespace: namespace, Subsystem: subsystem, Name: name, Help: help,
+		}, func() float64 {
+			if s := currentShared(); s != nil {
+				return read(s)
+			}
+			return 0
+		}))
+	}
+	gauge("idempotency_entries", "Answers that are remembered.",
+		func(s *shared) float64 { return float64(s.answers.Size().Entries) })
+	gauge("idempotency_bytes", "Memory that remembered answers occupy.",
+		func(s *shared) float64 { return float64(s.answers.Size().Bytes) })
+	gauge("idempotency_in_flight", "Requests that hold an idempotency key now.",
+		func(s *shared) float64 { return float64(s.answers.Size().InFlight) })
+	gauge("limiter_tenants", "Tenants for which a rate limit is kept.",
+		func(s *shared) float64 { return float64(s.tenants.Len()) })
+	gauge("limiter_addresses", "Client addresses for which a rate limit is kept.",
+		func(s *shared) float64 { return float64(s.addresses.Len()) })
+	return m
+}()
+
+func registerMetrics(ctx caddy.Context) error {
+	registry := ctx.GetMetricsRegistry()
+	if registry == nil {
+		return nil
+	}
+	for _, c := range append([]prometheus.Collector{metrics.requests, metrics.stages, metrics.breakerState}, metrics.sizes...) {
+		var there prometheus.AlreadyRegisteredError
+		if err := registry.Register(c); err != nil && !errors.As(err, &there) {
+			return err
+		}
+	}
+	return nil
+}
+
+// stageTimers are the observers of the stages, looked up once.
+var stageTimers = struct{ body, verify, parse, wait, next prometheus.Observer }{
+	body:   metrics.stages.WithLabelValues("body"),
+	verify: metrics.stages.WithLabelValues("verify"),
+	parse:  metrics.stages.WithLabelValues("parse"),
+	wait:   metrics.stages.WithLabelValues("wait"),
+	next:   metrics.stages.WithLabelValues("next"),
+}

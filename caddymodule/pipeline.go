@@ -1,0 +1,307 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/idempotency"
+	"github.com/callgate/callgate/internal/signature"
+	"github.com/callgate/callgate/internal/source"
+)
+
+// request is one request on its way through the handler. It outlives the handler in the request's replacer, which
+// access logs read, so it is not reused.
+type request struct {
+	h       *Handler
+	r       *http.Request
+	repl    *caddy.Replacer
+	plan    *plan
+	outcome outcome
+
+	body    []byte
+	payload []byte // the body as parsers see it: out of its envelope, expanded
+	sum     [sha256.Size]byte
+	result  signature.Result
+
+	verified bool
+	identity source.Identity
+	eventID  string
+
+	call    *call.Call
+	callErr error
+
+	sent [5]string // values of the headers that the receiver gets
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	rq := &request{h: h, r: r, repl: r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)}
+	rq.repl.Map(rq.placeholder)
+	stripOwnHeaders(r.Header)
+	defer func() { h.counters.count(rq.outcome) }() // also when the receiver's answer breaks off, which panics
+
+	refused, err := rq.admit(w)
+	if refused == nil && err == nil {
+		refused, err = rq.once(w, next)
+	}
+	if refused != nil {
+		rq.outcome = refused.outcome
+		err = rq.refuse(w, refused)
+	}
+	return err
+}
+
+// admit goes through all that comes before the event's id is reserved.
+func (rq *request) admit(w http.ResponseWriter) (*refusal, error) {
+	h, r := rq.h, rq.r
+	if h.addressLimited {
+		if ok, wait := h.shared.addresses.Allow(h.addressKey(r), h.addressLimit); !ok {
+			return h.addressRefusal(wait), nil
+		}
+	}
+	if rq.plan = rq.findPlan(); rq.plan == nil {
+		return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
+	}
+	began := time.Now()
+	if refused := rq.readBody(w); refused != nil {
+		return refused, nil
+	}
+	read := time.Now()
+	stageTimers.body.Observe(read.Sub(began).Seconds())
+
+	if refused := rq.verify(read); refused != nil {
+		return refused, nil
+	}
+	verified := time.Now()
+	stageTimers.verify.Observe(verified.Sub(read).Seconds())
+
+	if rq.plan.limited {
+		if ok, wait := h.shared.tenants.Allow(rq.limiterKey(), rq.plan.limit); !ok {
+			return &refusal{
+				outcome: rateLimited, status: rq.plan.overloadStatus(), retryAfter: wait,
+				message: "this tenant's rate limit is exceeded; send again later",
+			}, nil
+		}
+	}
+	refused := rq.readCall()
+	stageTimers.parse.Observe(time.Since(verified).Seconds())
+	return refused, nil
+}
+
+func (rq *request) findPlan() *plan {
+	h := rq.h
+	if h.single != nil {
+		return h.single
+	}
+	name := rq.repl.ReplaceAll(h.Tenant, "")
+	if p, ok := h.plans[name]; ok {
+		return p
+	}
+	return h.plans[strings.ToLower(name)] // hosts are written in any case
+}
+
+// limiterKey keeps the limit of a tenant per route: routes can have different limits.
+func (rq *request) limiterKey() string {
+	return rq.h.Name + "\x00" + rq.plan.tenant
+}
+
+func (rq *request) verify(now time.Time) *refusal {
+	m := signature.Message{
+		Method: rq.r.Method, URL: publicURL(rq.r, rq.plan.publicURL), Header: rq.r.Header, Body: rq.body,
+	}
+	var err error
+	if rq.result, err = rq.plan.verifier.Verify(&m, now); err != nil {
+		return signatureRefusal(err)
+	}
+	rq.verified = true
+	return nil
+}
+
+func signatureRefusal(err error) *refusal {
+	f := &refusal{outcome: signatureInvalid, cause: err, message: "the signature is not valid for this body and secret"}
+	switch {
+	case errors.Is(err, signature.ErrMissing):
+		f.outcome, f.message = signatureMissing, "the request is not signed"
+	case errors.Is(err, signature.ErrTimestamp):
+		f.outcome, f.message = timestampOutOfTolerance, "the signature's timestamp is too far from now; check the sender's clock"
+	}
+	return f
+}
+
+// readCall finds the event's id and checks the required fields.
+func (rq *request) readCall() *refusal {
+	if refused := rq.openPayload(); refused != nil {
+		return refused
+	}
+	var err error
+	if rq.identity, err = rq.plan.parser.Identify(rq.sourceRequest()); err != nil {
+		return malformed(err)
+	}
+	if rq.identity.EventID == "" {
+		rq.identity.EventID = rq.result.ID
+	}
+	rq.sum = sha256.Sum256(rq.body)
+	rq.eventID = rq.findEventID()
+	if len(rq.plan.require) == 0 {
+		return nil
+	}
+	c, err := rq.record()
+	if err != nil {
+		return malformed(err)
+	}
+	if field := c.Missing(rq.plan.require); field != "" {
+		return &refusal{outcome: fieldMissing, message: "required field missing: " + field}
+	}
+	return nil
+}
+
+func malformed(err error) *refusal {
+	return &refusal{outcome: malformedBody, cause: err, message: "the body cannot be read as the format that its Content-Type names"}
+}
+
+func (rq *request) sourceRequest() *source.Request {
+	s := &source.Request{Body: rq.payload, ContentType: rq.r.Header.Get("Content-Type"), Header: rq.r.Header}
+	if len(rq.payload) == 0 {
+		s.Query = rq.r.URL.Query()
+	}
+	return s
+}
+
+// record is the call record, read when it is first asked for.
+func (rq *request) record() (*call.Call, error) {
+	if rq.call == nil && rq.callErr == nil {
+		rq.call, rq.callErr = rq.plan.parser.Parse(rq.sourceRequest())
+	}
+	return rq.call, rq.callErr
+}
+
+// findEventID is what tells the event from all others of its tenant on its route.
+func (rq *request) findEventID() string {
+	from := &rq.plan.eventID
+	var id string
+	switch {
+	case from.header != "":
+		id = rq.r.Header.Get(from.header)
+	case from.path != nil:
+		id, _ = from.path.ID(rq.payload)
+	case !from.body:
+		id = rq.identity.EventID
+	}
+	if id != "" && len(id) <= maxEventID {
+		return id
+	}
+	sum := rq.sum
+	if len(rq.body) == 0 || id != "" {
+		// An event that was sent with an empty body is in the URL; an id that is too long to keep is hashed.
+		s := sha256.New()
+		s.Write([]byte(rq.r.Method + " " + rq.r.URL.RequestURI() + "\n" + id + "\n"))
+		s.Write(sum[:])
+		s.Sum(sum[:0])
+	}
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// maxEventID is how long an id may be to serve as it stands.
+const maxEventID = 256
+
+// once carries the request out unless it is a copy.
+func (rq *request) once(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {
+	if rq.plan.idem.Off {
+		return rq.guarded(w, next, nil)
+	}
+	key := idempotency.NewKey(rq.h.Name, rq.plan.tenant, rq.eventID)
+	body := [16]byte(rq.sum[:16])
+	ttl, wait := rq.plan.idem.timeouts()
+
+	began := time.Now()
+	reservation, found, waitFor := rq.h.shared.answers.TryAcquire(key, body, rq.plan.idem.Strict)
+	if waitFor != nil { // only a copy of a request in flight pays for a timer
+		ctx, cancel := context.WithTimeout(rq.r.Context(), wait)
+		var err error
+		reservation, found, err = rq.h.shared.answers.Acquire(ctx, key, body, rq.plan.idem.Strict)
+		cancel()
+		stageTimers.wait.Observe(time.Since(began).Seconds())
+		if err != nil {
+			return &refusal{
+				outcome: inFlight, retryAfter: time.Second,
+				message: "the first request with this event is still being carried out; send again later",
+			}, nil
+		}
+	}
+	if found != nil {
+		return rq.replay(w, found), nil
+	}
+	defer reservation.Release() // in case of a panic too; after a commit it does nothing
+	return rq.guarded(w, next, func(a *idempotency.Answer) { reservation.Commit(a, ttl) })
+}
+
+// guarded runs the next handler under the breaker. commit is nil if the answer need not be remembered.
+func (rq *request) guarded(w http.ResponseWriter, next caddyhttp.Handler, commit func(*idempotency.Answer)) (refused *refusal, err error) {
+	if err := rq.handOn(); err != nil {
+		return &refusal{outcome: signFailed, cause: err, message: "the request could not be signed for the receiver"}, nil
+	}
+	if b := rq.plan.breaker; b != nil {
+		done, wait := b.Allow()
+		if done == nil {
+			return &refusal{
+				outcome: breakerOpen, retryAfter: wait,
+				message: "the receiver keeps failing and is given time to recover; send again later",
+			}, nil
+		}
+		defer func() { done(rq.verdict()) }()
+	}
+	rec := newRecorder(w, commit != nil, rq.plan.idem.MaxReplayBody)
+	defer rec.free()
+	began := time.Now()
+	rq.outcome = upstreamFailed // also if it panics
+	err = next.ServeHTTP(rec, rq.r)
+	stageTimers.next.Observe(time.Since(began).Seconds())
+
+	status := rec.status
+	if err != nil {
+		status = statusOf(err)
+	} else if status == 0 {
+		status = http.StatusOK // net/http writes it when a handler returns without a word
+	}
+	switch {
+	case status < 400:
+		rq.outcome = forwarded
+	case status < 500:
+		rq.outcome = upstreamRefused
+	}
+	if commit != nil && err == nil && status >= 200 && status < 300 && rq.r.Context().Err() == nil {
+		commit(rec.answer(status))
+	}
+	return nil, err
+}
+
+// verdict is what the request says about the receiver's health.
+func (rq *request) verdict() breaker.Outcome {
+	switch {
+	case rq.r.Context().Err() != nil:
+		return breaker.Neither // the client went away
+	case rq.outcome == upstreamFailed:
+		return breaker.Failure
+	default:
+		return breaker.Success
+	}
+}
+
+// statusOf is the status that Caddy will answer an error of a handler with.
+func statusOf(err error) int {
+	var he caddyhttp.HandlerError
+	if errors.As(err, &he) && he.StatusCode != 0 {
+		return he.StatusCode
+	}
+	return http.StatusInternalServerError
+}

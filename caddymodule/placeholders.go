@@ -1,0 +1,73 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// placeholder is the request's part in Caddy's replacer. What the request says is empty until its signature was
+// verified, and free of control characters, because it ends up in headers and logs.
+func (rq *request) placeholder(key string) (any, bool) {
+	name, ours := strings.CutPrefix(key, "callgate.")
+	if !ours {
+		return nil, false
+	}
+	switch name {
+	case "source":
+		return rq.h.Source, true
+	case "route":
+		return rq.h.Name, true
+	case "outcome":
+		return rq.outcome.String(), true
+	case "tenant":
+		if rq.plan == nil {
+			return "", true
+		}
+		return rq.plan.tenant, true
+	case "form":
+		return rq.result.Form, true
+	case "event_id":
+		return headerText(rq.eventID), true
+	case "event_type":
+		return headerText(rq.identity.EventType), true
+	}
+	if v, ok := strings.CutPrefix(name, "vars."); ok {
+		if rq.plan == nil {
+			return "", true
+		}
+		return rq.plan.vars[v], true
+	}
+	if field, ok := strings.CutPrefix(name, "call."); ok {
+		return headerText(rq.field(field)), true
+	}
+	return nil, false
+}
+
+// field is a field of the call as text; empty if there is none.
+func (rq *request) field(name string) string {
+	if !rq.verified {
+		return ""
+	}
+	c, err := rq.record()
+	if err != nil {
+		return ""
+	}
+	v, _ := c.Lookup(name)
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case int:
+		return strconv.Itoa(v)
+	default:
+		text, err := json.Marshal(v)
+		if err != nil {
+			return ""
+		}
+		return string(text)
+	}
+}

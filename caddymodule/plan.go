@@ -1,0 +1,216 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/ratelimit"
+	"github.com/callgate/callgate/internal/signature"
+	"github.com/callgate/callgate/internal/source"
+)
+
+// plan is all that a request of one tenant on one route needs, worked out when the configuration is loaded.
+type plan struct {
+	tenant   string
+	preset   source.Preset
+	scheme   string
+	verifier signature.Verifier
+	parser   source.Parser
+
+	maxBody   int64
+	limited   bool
+	limit     ratelimit.Limit
+	eventID   eventIDFrom
+	idem      Idempotency
+	breaker   *breaker.Breaker
+	require   []string
+	signer    signature.Signer
+	vars      map[string]string
+	publicURL string
+
+	// headers are the values of X-Callgate-Tenant and X-Callgate-Source, ready to be set.
+	headers [2]string
+}
+
+// eventIDFrom is where the id of an event is found: at most one of the fields is set.
+type eventIDFrom struct {
+	header string
+	path   *source.JSONPathID
+	body   bool
+}
+
+const (
+	defaultMaxBody = 1 << 20
+	maxMaxBody     = 1 << 30
+)
+
+// newPlan works a policy out for a tenant.
+func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
+	pl := &plan{tenant: tenant, preset: h.preset, maxBody: p.MaxBody, require: p.Require, vars: p.Vars}
+	pl.headers = [2]string{tenant, h.Source}
+	if pl.maxBody == 0 {
+		pl.maxBody = defaultMaxBody
+	}
+	if pl.maxBody < 0 || pl.maxBody > maxMaxBody {
+		return nil, fmt.Errorf("max_body must lie between 1 byte and 1 GiB")
+	}
+	if err := pl.setKeys(p); err != nil {
+		return nil, err
+	}
+	parser, err := h.parser(p.Region)
+	if err != nil {
+		return nil, err
+	}
+	pl.parser = parser
+	if pl.limit, pl.limited, err = p.RateLimit.limit(); err != nil {
+		return nil, err
+	}
+	if pl.idem, err = p.Idempotency.withDefaults(); err != nil {
+		return nil, err
+	}
+	if pl.eventID, err = p.EventID.compile(); err != nil {
+		return nil, err
+	}
+	if pl.publicURL, err = checkPublicURL(p.PublicURL); err != nil {
+		return nil, err
+	}
+	if p.Sign != nil {
+		if pl.signer, err = p.Sign.signer(resolveSecret); err != nil {
+			return nil, err
+		}
+	}
+	if p.Breaker == nil || !p.Breaker.Off {
+		if pl.breaker, err = h.breakerFor(tenant, p.Breaker); err != nil {
+			return nil, err
+		}
+	}
+	return pl, nil
+}
+
+// setKeys makes the verifier. There is no way to be without one.
+func (pl *plan) setKeys(p Policy) error {
+	var k Keys
+	var err error
+	if k.Secrets, err = resolveSecrets("secret", p.Secrets); err != nil {
+		return err
+	}
+	if k.PublicKeys, err = resolveSecrets("public_key", p.PublicKeys); err != nil {
+		return err
+	}
+	verify := p.verify
+	pl.scheme = pl.preset.Scheme
+	if s, ok := verify.(*SchemeVerifier); ok {
+		pl.scheme = s.scheme
+	} else if verify != nil {
+		pl.scheme = "guest"
+	}
+	if verify == nil {
+		if pl.scheme == "" {
+			return fmt.Errorf("the source's preset names no signature scheme; say which one with verify")
+		}
+		verify = &SchemeVerifier{scheme: pl.scheme}
+	}
+	if pl.verifier, err = verify.Verifier(k); err != nil {
+		return fmt.Errorf("verify %s: %w", pl.scheme, err)
+	}
+	return nil
+}
+
+func (e *EventID) compile() (from eventIDFrom, err error) {
+	if e == nil {
+		return from, nil
+	}
+	given := 0
+	if e.Header != "" {
+		given++
+		if strings.ContainsAny(e.Header, "_. ") {
+			return from, fmt.Errorf("event_id header %q: Caddy drops headers with underscores and dots in their names", e.Header)
+		}
+		from.header = e.Header
+	}
+	if e.JSONPath != "" {
+		given++
+		if from.path, err = source.NewJSONPathID(e.JSONPath); err != nil {
+			return from, fmt.Errorf("event_id jsonpath: %w", err)
+		}
+	}
+	if e.Body {
+		given++
+		from.body = true
+	}
+	if given != 1 {
+		return from, fmt.Errorf("event_id is one of header, jsonpath and body")
+	}
+	return from, nil
+}
+
+func checkPublicURL(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("public_url must be the address that senders use, such as https://hooks.example.com, without query and fragment")
+	}
+	return strings.TrimSuffix(s, "/"), nil
+}
+
+// overloadStatus answers what a tenant's own excess deserves. Many senders never send again what was answered with a
+// 4xx; to them a full bucket is told as 503, which they retry.
+func (pl *plan) overloadStatus() int {
+	if pl.preset.RetriesClientErrors {
+		return 429
+	}
+	return 503
+}
+
+// breakerFor finds the breaker of the route or, if so configured, of the tenant on the route.
+func (h *Handler) breakerFor(tenant string, b *Breaker) (*breaker.Breaker, error) {
+	s, err := b.settings()
+	if err != nil {
+		return nil, err
+	}
+	k := breakerKey{route: h.Name, settings: s}
+	if b != nil && b.PerTenant {
+		k.tenant = tenant
+	}
+	if have, ok := h.breakers[k]; ok {
+		return have, nil
+	}
+	br, err := acquireBreaker(k, h.logger)
+	if err != nil {
+		return nil, err
+	}
+	if h.breakers == nil {
+		h.breakers = make(map[breakerKey]*breaker.Breaker)
+	}
+	h.breakers[k] = br
+	return br, nil
+}
+
+// parser makes the parser for a region once: hundreds of tenants share a few.
+func (h *Handler) parser(region string) (source.Parser, error) {
+	if p, ok := h.parsers[region]; ok {
+		return p, nil
+	}
+	s := h.sourceConfig
+	p, err := source.New(h.preset.Name, source.Options{
+		Region: region, OwnNumbers: s.OwnNumbers, UrgentWords: s.UrgentWords, Map: s.Call.internal(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if h.parsers == nil {
+		h.parsers = make(map[string]source.Parser)
+	}
+	h.parsers[region] = p
+	return p, nil
+}
+
+// timeoutOf is a duration of the policy as the standard library has it.
+func (i Idempotency) timeouts() (ttl, wait time.Duration) {
+	return time.Duration(i.TTL), time.Duration(i.Wait)
+}

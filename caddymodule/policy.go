@@ -1,0 +1,254 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/ratelimit"
+)
+
+// Policy says how requests are treated. It can be given for a source, for a route and for a tenant, and whatever is
+// given later wins: the source's preset, then the source, the route, the tenant, and last the tenant's settings for
+// that source.
+//
+// Secrets and keys may hold placeholders such as {env.NAME} and {file./run/secrets/name}, which are resolved when the
+// configuration is loaded; one that has no value is an error then. Caddy treats a reload with an unchanged
+// configuration as nothing to do, so after changing a secret behind a placeholder use `caddy reload --force`.
+type Policy struct {
+	// Secrets verify what comes in. Several are accepted at once, so that a secret can be changed without a gap.
+	Secrets []string `json:"secrets,omitempty"`
+
+	// PublicKeys verify what comes in under schemes that sign with a private key: telnyx and standard-webhooks v1a.
+	PublicKeys []string `json:"public_keys,omitempty"`
+
+	// VerifyRaw is the signature scheme with its options. Default: the scheme of the source's preset.
+	VerifyRaw json.RawMessage `json:"verify,omitempty" caddy:"namespace=callgate.verifiers inline_key=scheme"`
+
+	// MaxBody is how many bytes a request's body may have; a larger one is answered with 413. Default: 1 MiB. At
+	// most 1 GiB.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// RateLimit bounds the verified requests of each tenant. Default: 100 a second with bursts of 200.
+	RateLimit *RateLimit `json:"rate_limit,omitempty"`
+
+	// Idempotency says how copies of a request are treated. Default: on, for 72 hours.
+	Idempotency *Idempotency `json:"idempotency,omitempty"`
+
+	// EventID says what makes two requests copies of one event. Default: what the source's preset names and, where
+	// a request has nothing of the kind, a hash of its body.
+	EventID *EventID `json:"event_id,omitempty"`
+
+	// Breaker stops requests to a receiver that keeps failing. Default: on.
+	Breaker *Breaker `json:"breaker,omitempty"`
+
+	// Require names fields of the call without which a request is answered with 400: caller_number (or phone),
+	// name, email, message and so on, or params.x for a collected parameter.
+	Require []string `json:"require,omitempty"`
+
+	// Sign signs what is handed on, for a receiver that verifies signatures itself.
+	Sign *Sign `json:"sign,omitempty"`
+
+	// Vars are the tenant's own variables, such as owner_name, website and booking_url. They are readable as
+	// {callgate.vars.NAME}. Those of all layers are joined.
+	Vars map[string]string `json:"vars,omitempty"`
+
+	// PublicURL is the address under which the sender knows this server, such as https://hooks.example.com, for
+	// schemes that sign the URL when a proxy in front changes it. The path and query of the request are appended
+	// to it. Default: the address of the request, with X-Forwarded-Proto and X-Forwarded-Host of trusted proxies.
+	PublicURL string `json:"public_url,omitempty"`
+
+	// Region is the ISO 3166 code of the country whose national phone numbers are understood. Default: US.
+	Region string `json:"region,omitempty"`
+
+	verify VerifierModule
+}
+
+// over lays p over base: what p gives wins.
+func (p Policy) over(base Policy) Policy {
+	if len(p.Secrets) == 0 {
+		p.Secrets = base.Secrets
+	}
+	if len(p.PublicKeys) == 0 {
+		p.PublicKeys = base.PublicKeys
+	}
+	if p.verify == nil {
+		p.verify = base.verify
+	}
+	if p.MaxBody == 0 {
+		p.MaxBody = base.MaxBody
+	}
+	p.RateLimit = either(p.RateLimit, base.RateLimit)
+	p.Idempotency = either(p.Idempotency, base.Idempotency)
+	p.EventID = either(p.EventID, base.EventID)
+	p.Breaker = either(p.Breaker, base.Breaker)
+	if p.Require == nil {
+		p.Require = base.Require
+	}
+	p.Sign = either(p.Sign, base.Sign)
+	if len(base.Vars) > 0 {
+		vars := maps.Clone(base.Vars)
+		maps.Copy(vars, p.Vars)
+		p.Vars = vars
+	}
+	if p.PublicURL == "" {
+		p.PublicURL = base.PublicURL
+	}
+	if p.Region == "" {
+		p.Region = base.Region
+	}
+	return p
+}
+
+func either[T any](a, b *T) *T {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// RateLimit is a token bucket.
+type RateLimit struct {
+	// Rate is a number of requests a second, minute or hour, such as "20/s", "600/m" or "1000/h"; or "off".
+	Rate string `json:"rate"`
+
+	// Burst is how many requests may come at once. Default: the number in Rate.
+	Burst int `json:"burst,omitempty"`
+}
+
+var rateUnits = map[string]float64{"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
+
+// limit reads the setting; on is false when there is no limit.
+func (r *RateLimit) limit() (l ratelimit.Limit, on bool, err error) {
+	if r == nil {
+		return ratelimit.Limit{PerSecond: 100, Burst: 200}, true, nil
+	}
+	if r.Rate == "off" {
+		if r.Burst != 0 {
+			return l, false, fmt.Errorf("rate_limit off takes no burst")
+		}
+		return l, false, nil
+	}
+	count, unit, _ := strings.Cut(r.Rate, "/")
+	n, err := strconv.ParseFloat(count, 64)
+	seconds, known := rateUnits[unit]
+	if err != nil || !known || !(n > 0) || n > 1e9 {
+		return l, false, fmt.Errorf("rate_limit %q is not a rate: write a number of requests and a unit, such as 20/s, 600/m or 1000/h, or off", r.Rate)
+	}
+	if r.Burst < 0 || r.Burst > 1e9 {
+		return l, false, fmt.Errorf("rate_limit burst %d is out of range: give 1 or more", r.Burst)
+	}
+	l = ratelimit.Limit{PerSecond: n / seconds, Burst: r.Burst}
+	if l.Burst == 0 {
+		l.Burst = int(math.Ceil(n))
+	}
+	return l, true, nil
+}
+
+// Idempotency says how copies of a request are treated. The first request of an event is carried out; a copy that
+// arrives meanwhile waits for it; a copy that arrives later gets the same answer again, with the header
+// Idempotency-Replayed. Only answers of the 2xx class are remembered, so that a sender's retry after a failure runs.
+type Idempotency struct {
+	// Off carries out every request, copies too.
+	Off bool `json:"off,omitempty"`
+
+	// Strict refuses a request with 422 that has the id of an earlier one and another body. Otherwise it is treated
+	// as a copy, and logged.
+	Strict bool `json:"strict,omitempty"`
+
+	// TTL is how long answers are remembered. Default: 72h, longer than any provider's retries.
+	TTL caddy.Duration `json:"ttl,omitempty"`
+
+	// Wait is how long a copy waits for the first request before it is answered with 503. Default: 10s.
+	Wait caddy.Duration `json:"wait,omitempty"`
+
+	// MaxReplayBody is how many bytes of an answer's body are remembered; of a larger one, only status and headers
+	// are. Default: 64 KiB.
+	MaxReplayBody int64 `json:"max_replay_body,omitempty"`
+}
+
+func (i *Idempotency) withDefaults() (Idempotency, error) {
+	var v Idempotency
+	if i != nil {
+		v = *i
+	}
+	if v.TTL < 0 || v.Wait < 0 || v.MaxReplayBody < 0 {
+		return v, fmt.Errorf("idempotency: ttl, wait and max_replay_body cannot be negative")
+	}
+	if v.TTL == 0 {
+		v.TTL = caddy.Duration(72 * time.Hour)
+	}
+	if v.Wait == 0 {
+		v.Wait = caddy.Duration(10 * time.Second)
+	}
+	if v.MaxReplayBody == 0 {
+		v.MaxReplayBody = 64 << 10
+	}
+	return v, nil
+}
+
+// EventID names the one place where the id of an event is found. A request that has none there is told from others by
+// the hash of its body.
+type EventID struct {
+	// Header is the name of a request header.
+	Header string `json:"header,omitempty"`
+
+	// JSONPath leads to a string or number in a JSON body (RFC 9535), such as $.event.id.
+	JSONPath string `json:"jsonpath,omitempty"`
+
+	// Body takes the hash of the body always.
+	Body bool `json:"body,omitempty"`
+}
+
+// Breaker stops requests to a receiver that keeps failing, answers 503 with Retry-After in its place, and lets single
+// probes through until it recovers. Answers of the 5xx class, refused connections and timeouts count as failures.
+type Breaker struct {
+	// Off lets every request through.
+	Off bool `json:"off,omitempty"`
+
+	// Failures in a row open the breaker. Default: 5.
+	Failures int `json:"failures,omitempty"`
+
+	// Ratio of failures within Window opens it too, once there were MinRequests. Default: 0.5.
+	Ratio float64 `json:"ratio,omitempty"`
+
+	// MinRequests is how many requests the ratio needs. Default: 20.
+	MinRequests int `json:"min_requests,omitempty"`
+
+	// Window is how far Ratio looks back. Default: 10s.
+	Window caddy.Duration `json:"window,omitempty"`
+
+	// OpenFor is how long the breaker stays open before it lets probes through. Default: 10s.
+	OpenFor caddy.Duration `json:"open_for,omitempty"`
+
+	// Probes is how many requests may try a half-open breaker at once, and how many must succeed to close it.
+	// Default: 1.
+	Probes int `json:"probes,omitempty"`
+
+	// PerTenant gives each tenant a breaker of its own, for routes that lead each tenant to another receiver.
+	PerTenant bool `json:"per_tenant,omitempty"`
+}
+
+func (b *Breaker) settings() (breaker.Settings, error) {
+	if b == nil {
+		return breaker.Settings{}.WithDefaults(), nil
+	}
+	if b.Failures < 0 || b.Ratio < 0 || b.Ratio > 1 || b.MinRequests < 0 || b.Window < 0 || b.OpenFor < 0 || b.Probes < 0 {
+		return breaker.Settings{}, fmt.Errorf("breaker: numbers and durations cannot be negative, and ratio lies between 0 and 1")
+	}
+	return breaker.Settings{
+		ConsecutiveFailures: b.Failures,
+		FailureRatio:        b.Ratio,
+		MinRequests:         b.MinRequests,
+		Window:              time.Duration(b.Window),
+		OpenFor:             time.Duration(b.OpenFor),
+		Probes:              b.Probes,
+	}.WithDefaults(), nil
+}

@@ -1,0 +1,89 @@
+package caddymodule
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/callgate/callgate/internal/idempotency"
+)
+
+// recorder passes an answer through and keeps what is needed to give it again.
+type recorder struct {
+	caddyhttp.ResponseWriterWrapper
+	status    int
+	keep      bool // the answer may have to be given again
+	truncated bool
+	max       int64
+	buf       bytes.Buffer
+}
+
+var recorders = sync.Pool{New: func() any { return new(recorder) }}
+
+// maxPooledBuffer keeps a few large answers from staying in memory for ever.
+const maxPooledBuffer = 64 << 10
+
+func newRecorder(w http.ResponseWriter, keep bool, max int64) *recorder {
+	rec := recorders.Get().(*recorder)
+	rec.ResponseWriter, rec.keep, rec.max = w, keep, max
+	return rec
+}
+
+func (rec *recorder) free() {
+	if rec.buf.Cap() > maxPooledBuffer {
+		return
+	}
+	rec.buf.Reset()
+	rec.ResponseWriter, rec.status, rec.truncated = nil, 0, false
+	recorders.Put(rec)
+}
+
+// WriteHeader implements http.ResponseWriter. Informational answers (1xx) pass and are not the answer.
+func (rec *recorder) WriteHeader(status int) {
+	if rec.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		rec.status = status
+	}
+	rec.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (rec *recorder) Write(p []byte) (int, error) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	if rec.keep && !rec.truncated && rec.status/100 == 2 {
+		if int64(rec.buf.Len()+len(p)) <= rec.max {
+			rec.buf.Write(p)
+		} else {
+			rec.truncated = true
+			rec.buf.Reset()
+		}
+	}
+	return rec.ResponseWriter.Write(p)
+}
+
+// notReplayed are headers that belong to a connection or a moment and not to an answer.
+var notReplayed = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Transfer-Encoding": true, "Upgrade": true,
+	"Trailer": true, "Te": true, "Date": true, "Server": true, "Alt-Svc": true, "Via": true,
+}
+
+// answer is what was answered, in memory of its own.
+func (rec *recorder) answer(status int) *idempotency.Answer {
+	sent := rec.Header()
+	kept := make(http.Header, len(sent))
+	for name, values := range sent {
+		if !notReplayed[name] && !strings.HasPrefix(name, http.TrailerPrefix) {
+			kept[name] = slices.Clone(values)
+		}
+	}
+	a := &idempotency.Answer{Status: status, Header: kept, Truncated: rec.truncated}
+	if !rec.truncated && rec.buf.Len() > 0 {
+		a.Body = slices.Clone(rec.buf.Bytes())
+	}
+	return a
+}

@@ -1,0 +1,180 @@
+package caddymodule
+
+import (
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/callgate/callgate/internal/signature"
+)
+
+// SchemeOptions are the options of signature schemes. Which of them a scheme takes is written with each; one that has
+// no effect is an error.
+type SchemeOptions struct {
+	// Tolerance is how far the time in a signature may lie from now, in either direction, for all schemes that sign
+	// a time. Default: the scheme's, usually 5m.
+	Tolerance caddy.Duration `json:"tolerance,omitempty"`
+
+	// Forms are the renderings of the body that the signature may be made over, for the scheme nextphone: raw, js
+	// (as JSON.stringify writes it) and python (as json.dumps does). Default: all three, in this order. Who signs
+	// uses the first.
+	Forms []string `json:"forms,omitempty"`
+
+	// Header carries the signature or the secret, for the schemes hmac, vapi-hmac, bearer, vapi-bearer and api_key.
+	Header string `json:"header,omitempty"`
+
+	// Prefix stands before it in the header, for the same schemes.
+	Prefix string `json:"prefix,omitempty"`
+
+	// The options from here on are those of the schemes hmac and vapi-hmac.
+
+	// Algorithm is sha256, sha1 or sha512. Default: sha256.
+	Algorithm string `json:"algorithm,omitempty"`
+
+	// Encoding of the signature is hex, base64 or base64url. Default: hex.
+	Encoding string `json:"encoding,omitempty"`
+
+	// KeyEncoding of the secret is text, base64 or hex. Default: text.
+	KeyEncoding string `json:"key_encoding,omitempty"`
+
+	// Signed is what is signed, in terms of {body}, {timestamp}, {id}, {method}, {url} and {json:path.to.value}.
+	// Default: {body}, or {timestamp}.{body} if there is a timestamp.
+	Signed string `json:"signed,omitempty"`
+
+	// TimestampHeader carries the signed time.
+	TimestampHeader string `json:"timestamp_header,omitempty"`
+
+	// TimestampUnit is s, ms, auto (s or ms) or rfc3339. Default: s.
+	TimestampUnit string `json:"timestamp_unit,omitempty"`
+
+	// TimestampKey and SignatureKey are the keys of the time and of the signatures where the header is a list such as
+	// t=1700000000,v1=ab12.
+	TimestampKey string `json:"timestamp_key,omitempty"`
+	SignatureKey string `json:"signature_key,omitempty"`
+
+	// ListSeparator separates the items of such a list, or several signatures in one header. Default: "," in a list
+	// of keys, none otherwise.
+	ListSeparator string `json:"list_separator,omitempty"`
+
+	// IDHeader carries the signed id of the message.
+	IDHeader string `json:"id_header,omitempty"`
+
+	// ToleranceFuture is how far the time may lie ahead of now, where that differs from Tolerance.
+	ToleranceFuture caddy.Duration `json:"tolerance_future,omitempty"`
+
+	// NoTimestamp says that no time is signed, for vapi-hmac with includeTimestamp off.
+	NoTimestamp bool `json:"no_timestamp,omitempty"`
+}
+
+// config is the scheme's configuration without keys.
+func (o *SchemeOptions) config(scheme string) signature.Config {
+	c := signature.Config{Scheme: scheme, Forms: o.Forms}
+	h := signature.HMACConfig{
+		Algorithm: o.Algorithm, Encoding: o.Encoding, KeyEncoding: o.KeyEncoding,
+		// In site blocks of a Caddyfile {method} is Caddy's own shorthand and comes to us written out.
+		Signed:          strings.ReplaceAll(o.Signed, "{http.request.method}", "{method}"),
+		TimestampHeader: o.TimestampHeader, TimestampUnit: o.TimestampUnit, TimestampKey: o.TimestampKey,
+		SignatureKey: o.SignatureKey, ListSeparator: o.ListSeparator, IDHeader: o.IDHeader,
+		ToleranceFuture: time.Duration(o.ToleranceFuture),
+	}
+	if o.NoTimestamp {
+		h.IncludeTimestamp = new(bool)
+	}
+	configurable := scheme == "hmac" || scheme == "vapi-hmac"
+	if given := h != (signature.HMACConfig{}); !configurable && !given {
+		c.Header, c.Prefix, c.Tolerance = o.Header, o.Prefix, time.Duration(o.Tolerance)
+		return c
+	}
+	// For other schemes this is refused, with the reason, by the package that knows them.
+	h.Header, h.Prefix, h.TolerancePast = o.Header, o.Prefix, time.Duration(o.Tolerance)
+	if configurable && scheme != "hmac" && h == (signature.HMACConfig{}) {
+		return c // the scheme's own defaults
+	}
+	c.HMAC = &h
+	return c
+}
+
+// UnmarshalCaddyfile sets up the options from Caddyfile tokens. Syntax:
+//
+//	verify <scheme> {
+//		tolerance        <duration>
+//		forms            raw|js|python...
+//		header           <name>
+//		prefix           <text>
+//		algorithm        sha256|sha1|sha512
+//		encoding         hex|base64|base64url
+//		key_encoding     text|base64|hex
+//		signed           <template>
+//		timestamp_header <name>
+//		timestamp_unit   s|ms|auto|rfc3339
+//		timestamp_key    <key>
+//		signature_key    <key>
+//		list_separator   <text>
+//		id_header        <name>
+//		tolerance_future <duration>
+//		no_timestamp
+//	}
+func (v *SchemeVerifier) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the scheme's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return v.unmarshalBlock(d)
+}
+
+func (s *Sign) unmarshal(d *caddyfile.Dispenser) error {
+	if !d.Args(&s.Scheme, &s.Secret) {
+		return d.ArgErr()
+	}
+	if forms := d.RemainingArgs(); len(forms) > 0 {
+		if len(forms) > 1 {
+			return d.ArgErr()
+		}
+		s.Forms = forms
+	}
+	if _, ok := signature.Lookup(s.Scheme); !ok {
+		return d.Errf("unknown signature scheme '%s'", s.Scheme)
+	}
+	return s.unmarshalBlock(d)
+}
+
+func (o *SchemeOptions) unmarshalBlock(d *caddyfile.Dispenser) error {
+	texts := map[string]*string{
+		"header": &o.Header, "prefix": &o.Prefix, "algorithm": &o.Algorithm, "encoding": &o.Encoding,
+		"key_encoding": &o.KeyEncoding, "signed": &o.Signed, "timestamp_header": &o.TimestampHeader,
+		"timestamp_unit": &o.TimestampUnit, "timestamp_key": &o.TimestampKey, "signature_key": &o.SignatureKey,
+		"list_separator": &o.ListSeparator, "id_header": &o.IDHeader,
+	}
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		var err error
+		switch name := d.Val(); name {
+		case "tolerance":
+			o.Tolerance, err = duration(d)
+		case "tolerance_future":
+			o.ToleranceFuture, err = duration(d)
+		case "forms":
+			o.Forms, err = someArgs(d)
+		case "no_timestamp":
+			if d.NextArg() {
+				return d.ArgErr()
+			}
+			o.NoTimestamp = true
+		default:
+			into, ok := texts[name]
+			if !ok {
+				return d.Errf("unrecognized subdirective '%s'", name)
+			}
+			err = oneArg(d, into)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

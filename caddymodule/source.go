@@ -1,0 +1,97 @@
+package caddymodule
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/callgate/callgate/internal/source"
+)
+
+// Source is where calls come from: a provider's preset, or a partner described in full, with the policy for all that
+// it sends.
+type Source struct {
+	// Preset is the provider whose signature scheme, payload, event ids and habits apply. Default: the name of the
+	// source if there is a preset of that name, or else generic.
+	Preset string `json:"preset,omitempty"`
+
+	// Call maps the payload to the call record where the preset does not read it, or not as wanted.
+	Call *Mapping `json:"call,omitempty"`
+
+	// OwnNumbers are the phone numbers of the business. Where one side of a call has one of them, the other side is
+	// the caller.
+	OwnNumbers []string `json:"own_numbers,omitempty"`
+
+	// UrgentWords make a call urgent where the caller's words or the summary have one of them. Default: emergency,
+	// urgent and ASAP.
+	UrgentWords []string `json:"urgent_words,omitempty"`
+
+	Policy
+}
+
+// Mapping maps a payload to the call record. Places are JSONPaths ($.lead.phone), which lead into forms and XML too, or
+// the names of form fields.
+type Mapping struct {
+	// Fields maps fields of the call record, such as caller_number, first_name, message, call_id, event_id or
+	// event_type, to their places.
+	Fields map[string]string `json:"fields,omitempty"`
+
+	// Params maps names of collected parameters to their places.
+	Params map[string]string `json:"params,omitempty"`
+}
+
+func (m *Mapping) internal() *source.Mapping {
+	if m == nil {
+		return nil
+	}
+	return &source.Mapping{Fields: m.Fields, Params: m.Params}
+}
+
+// preset finds the preset of a source; name is the source's own.
+func (s *Source) preset(name string) (source.Preset, error) {
+	want := s.Preset
+	if want == "" {
+		want = name
+	}
+	p, ok := source.Find(want)
+	switch {
+	case ok:
+		return p, nil
+	case s.Preset != "":
+		return p, fmt.Errorf("unknown preset %q; presets are %s", s.Preset, presetNames())
+	default:
+		p, _ = source.Find("generic")
+		return p, nil
+	}
+}
+
+func (s *Source) provision(ctx caddy.Context, name string) error {
+	if _, err := s.preset(name); err != nil {
+		return err
+	}
+	return s.Policy.provision(ctx)
+}
+
+// provision loads the guest modules of the policy.
+func (p *Policy) provision(ctx caddy.Context) error {
+	if p.VerifyRaw == nil {
+		return nil
+	}
+	mod, err := ctx.LoadModule(p, "VerifyRaw")
+	if err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
+	p.verify = mod.(VerifierModule)
+	return nil
+}
+
+func presetNames() string {
+	var s string
+	for i, p := range source.Presets() {
+		if i > 0 {
+			s += ", "
+		}
+		s += p.Name
+	}
+	return s
+}

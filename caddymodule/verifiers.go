@@ -1,0 +1,125 @@
+package caddymodule
+
+import (
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/callgate/callgate/internal/signature"
+)
+
+// Keys are what a verifier checks signatures with, placeholders resolved.
+type Keys struct {
+	// Secrets are accepted each by itself, the newest first.
+	Secrets []string
+	// PublicKeys likewise.
+	PublicKeys []string
+}
+
+// Verifier checks the signature of one message. Implementations are safe for concurrent use, compare in constant
+// time, and put neither secrets nor parts of the body into their errors.
+type Verifier = signature.Verifier
+
+// Message is what is verified: the request as its sender saw it, its body byte for byte as it arrived.
+type Message = signature.Message
+
+// Result tells how a message was verified.
+type Result = signature.Result
+
+// VerifierModule is a guest module in the namespace callgate.verifiers: one signature scheme with its options.
+// Verifier is called once for each tenant, when the configuration is loaded.
+type VerifierModule interface {
+	Verifier(Keys) (Verifier, error)
+}
+
+// SchemeVerifier is the guest module of each signature scheme that is built in, named after the scheme:
+// callgate.verifiers.nextphone, callgate.verifiers.stripe and so on.
+type SchemeVerifier struct {
+	SchemeOptions
+
+	scheme string
+}
+
+// CaddyModule returns the Caddy module information.
+func (v *SchemeVerifier) CaddyModule() caddy.ModuleInfo {
+	scheme := v.scheme
+	return caddy.ModuleInfo{
+		ID:  caddy.ModuleID("callgate.verifiers." + scheme),
+		New: func() caddy.Module { return &SchemeVerifier{scheme: scheme} },
+	}
+}
+
+// Verifier implements VerifierModule.
+func (v *SchemeVerifier) Verifier(k Keys) (Verifier, error) {
+	c := v.config(v.scheme)
+	c.Secrets, c.PublicKeys = k.Secrets, k.PublicKeys
+	return signature.New(c)
+}
+
+func init() {
+	for _, s := range signature.Schemes() {
+		caddy.RegisterModule(&SchemeVerifier{scheme: s.Name})
+	}
+}
+
+// Sign says how to sign what is handed on.
+type Sign struct {
+	// Scheme is any signature scheme that is built in.
+	Scheme string `json:"scheme"`
+
+	// Secret is the receiver's secret or, for schemes with a public key, the private key. Placeholders are resolved
+	// when the configuration is loaded.
+	Secret string `json:"secret"`
+
+	SchemeOptions
+}
+
+func (s *Sign) signer(resolve resolver) (signature.Signer, error) {
+	secret, err := resolve(s.Secret)
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: secret: %w", s.Scheme, err)
+	}
+	c := s.config(s.Scheme)
+	c.Secrets = []string{secret}
+	signer, err := signature.NewSigner(c)
+	if err != nil {
+		return nil, fmt.Errorf("sign %s: %w", s.Scheme, err)
+	}
+	return signer, nil
+}
+
+// resolver gives the value of a setting that may hold placeholders.
+type resolver func(string) (string, error)
+
+// resolveSecret resolves placeholders that Caddy knows at load time. An unknown one and an empty value are errors:
+// an empty key is one that anybody can sign with.
+func resolveSecret(s string) (string, error) {
+	v, err := caddy.NewReplacer().ReplaceOrErr(s, true, true)
+	if err != nil {
+		return "", err
+	}
+	if v == "" {
+		return "", fmt.Errorf("is empty")
+	}
+	return v, nil
+}
+
+func resolveSecrets(what string, in []string) ([]string, error) {
+	out := make([]string, len(in))
+	for i, s := range in {
+		v, err := resolveSecret(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s %d: %w", what, i+1, err)
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// Interface guards
+var (
+	_ caddyfile.Unmarshaler = (*SchemeVerifier)(nil)
+	_ caddy.Module          = (*SchemeVerifier)(nil)
+	_ VerifierModule        = (*SchemeVerifier)(nil)
+)
