@@ -7,7 +7,9 @@ import (
 
 // schemes is the table of all of them.
 var schemes = slices.Concat(hmacSchemes, []scheme{
-	standardWebhooks, svix, quo, telnyx, aircall, genericHMAC, bearer, apiKey,
+	standardWebhooks, svix, quo, hubspot, twilio, signalwire, telnyx,
+	vapi, vapiSecret, vapiBearer, vapiHMAC,
+	aircall, dialpad, vonage, genericHMAC, bearer, apiKey,
 })
 
 // hmacSchemes are those that an HMACConfig describes in full.
@@ -91,7 +93,7 @@ func lowerHex(s *spec) { s.encoding = hexLower }
 
 // preset completes a scheme that an HMACConfig describes; tune sets what a configuration cannot.
 func preset(s scheme, c HMACConfig, tune func(*spec)) scheme {
-	make := func() *spec {
+	build := func() *spec {
 		sp, err := c.compile(s.Name)
 		if err != nil {
 			panic(err) // the table is wrong, which every test finds
@@ -102,9 +104,9 @@ func preset(s scheme, c HMACConfig, tune func(*spec)) scheme {
 		return sp
 	}
 	s.NeedsSecret = true
-	describe(&s, make())
-	s.verifier = func(c *Config) (Verifier, error) { return newHMAC(make(), c) }
-	s.signer = func(c *Config) (Signer, error) { return newHMAC(make(), c) }
+	describe(&s, build())
+	s.verifier = func(c *Config) (Verifier, error) { return newHMAC(build(), c) }
+	s.signer = func(c *Config) (Signer, error) { return newHMAC(build(), c) }
 	return s
 }
 

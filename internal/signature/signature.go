@@ -98,8 +98,8 @@ type Verifier interface {
 type Signer interface {
 	// Sign sets the headers that a Verifier of the same configuration looks for, signed with the first secret; id is
 	// the id of the message, which only some schemes carry. Three schemes change more than the header: dialpad puts
-	// the body into a JWT, aircall puts the token into the JSON body, and twilio and signalwire add bodySHA256 to the
-	// URL of a message whose body is not a form.
+	// the body into a JWT, aircall puts the token into the JSON body, and twilio adds bodySHA256 to the URL of a
+	// message whose body is not a form.
 	Sign(m *Message, id string, now time.Time) error
 }
 

@@ -45,11 +45,11 @@ var apiKey = tokenScheme(Info{
 
 func tokenScheme(i Info, header, prefix string, takes options) scheme {
 	i.Headers, i.NeedsSecret, i.Replayable, i.Weak = []string{header}, true, true, true
-	make := func(c *Config) (*headerToken, error) { return newHeaderToken(i.Name, c, header, prefix) }
+	build := func(c *Config) (*headerToken, error) { return newHeaderToken(i.Name, c, header, prefix) }
 	return scheme{
 		Info: i, takes: takes,
-		verifier: func(c *Config) (Verifier, error) { return make(c) },
-		signer:   func(c *Config) (Signer, error) { return make(c) },
+		verifier: func(c *Config) (Verifier, error) { return build(c) },
+		signer:   func(c *Config) (Signer, error) { return build(c) },
 	}
 }
 

@@ -81,6 +81,7 @@ func vapiOptions(o map[string]json.RawMessage, cfg *signature.Config) error {
 		PayloadFormat     string `json:"payloadFormat"`
 		MessageIDHeader   string `json:"messageIdHeader"`
 		SignatureEncoding string `json:"signatureEncoding"`
+		Encoding          string `json:"encoding"`
 		SecretIsBase64    bool   `json:"secretIsBase64"`
 	}{
 		SignatureHeader: "x-signature", TimestampHeader: "x-timestamp", IncludeTimestamp: true,
@@ -96,6 +97,9 @@ func vapiOptions(o map[string]json.RawMessage, cfg *signature.Config) error {
 	h := &signature.HMACConfig{
 		Header: plan.SignatureHeader, Algorithm: plan.Algorithm, Encoding: plan.SignatureEncoding,
 		Prefix: plan.SignaturePrefix, Signed: plan.PayloadFormat,
+	}
+	if h.Encoding == "" {
+		h.Encoding = plan.Encoding
 	}
 	if plan.SecretIsBase64 {
 		h.KeyEncoding = "base64"

@@ -1,0 +1,279 @@
+package signature
+
+import (
+	"cmp"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// twilio signs the URL and the parameters of a form, or the URL with a hash of any other body in it (twilio-node,
+// src/webhooks). Which spelling of the URL was signed is not certain, so several are tried, as Twilio's library does.
+var twilio = scheme{
+	Info: Info{
+		Name: "twilio", NeedsSecret: true, Replayable: true, SignsURL: true, Headers: []string{"X-Twilio-Signature"},
+		Summary: "HMAC-SHA1 in base64 of the URL with the sorted form parameters, or with bodySHA256 in the query for other bodies.",
+	},
+	verifier: func(c *Config) (Verifier, error) { return newTwilio("X-Twilio-Signature", c), nil },
+	signer:   func(c *Config) (Signer, error) { return newTwilio("X-Twilio-Signature", c), nil },
+}
+
+type twilioScheme struct {
+	header string
+	keys   []*key
+}
+
+func newTwilio(header string, c *Config) *twilioScheme {
+	t := &twilioScheme{header: header}
+	for _, s := range c.Secrets {
+		t.keys = append(t.keys, newKey(sha1.New, []byte(s)))
+	}
+	return t
+}
+
+// maxParams is how many parameters a form may have. Twilio sends some thirty.
+const maxParams = 1000
+
+func (t *twilioScheme) Verify(m *Message, _ time.Time) (Result, error) {
+	v, err := get(m.Header, t.header, maxHeader)
+	if err != nil {
+		return Result{}, err
+	}
+	var d [maxDigest]byte
+	if !digest(&d, v, sha1.Size, base64Std) {
+		return Result{}, fmt.Errorf("%w: header %s is not base64 of 20 bytes", ErrMalformed, t.header)
+	}
+	return t.match(m, t.header, d[:sha1.Size])
+}
+
+// match compares the digest with that of every spelling of the URL, under every key.
+func (t *twilioScheme) match(m *Message, header string, d []byte) (Result, error) {
+	params, err := twilioParams(m)
+	if err != nil {
+		return Result{}, err
+	}
+	matched := -1
+	for _, u := range urlSpellings(m.URL) {
+		for i, k := range t.keys {
+			st := k.get()
+			st.text(u)
+			st.h.Write(params)
+			if subtle.ConstantTimeCompare(st.sum(), d) == 1 && matched < 0 {
+				matched = i
+			}
+			k.put(st)
+		}
+	}
+	if matched < 0 {
+		return Result{}, fmt.Errorf("%w: header %s does not match the URL and the body under %s; check the token, and that the URL is the one that the sender calls",
+			ErrInvalid, header, count(len(t.keys), "secret"))
+	}
+	return Result{Form: "raw", Secret: matched}, nil
+}
+
+// twilioParams is what is signed after the URL. For a body that is no form it is nothing: then its hash must be in
+// the URL.
+func twilioParams(m *Message) ([]byte, error) {
+	q := ""
+	if _, query, ok := strings.Cut(m.URL, "?"); ok {
+		q = query
+	}
+	if want, ok := queryValue(q, "bodySHA256"); ok {
+		sum := sha256.Sum256(m.Body)
+		var d [maxDigest]byte
+		if digest(&d, want, sha256.Size, hexAny) && subtle.ConstantTimeCompare(d[:sha256.Size], sum[:]) == 1 {
+			return nil, nil
+		}
+		if !isForm(m) {
+			return nil, fmt.Errorf("%w: bodySHA256 in the URL is not the hash of the body", ErrInvalid)
+		}
+	}
+	if isForm(m) {
+		return formParams(m.Body)
+	}
+	if len(m.Body) > 0 || strings.Contains(m.Header.Get("Content-Type"), "json") {
+		return nil, fmt.Errorf("%w: the body is no form, and the URL has no bodySHA256 to vouch for it", ErrMissing)
+	}
+	return nil, nil
+}
+
+func isForm(m *Message) bool {
+	kind, _, _ := strings.Cut(m.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded")
+}
+
+// queryValue is the first value of a name in a query string.
+func queryValue(q, name string) (string, bool) {
+	for q != "" {
+		var pair string
+		pair, q, _ = strings.Cut(q, "&")
+		k, v, _ := strings.Cut(pair, "=")
+		if k, err := url.QueryUnescape(k); err == nil && k == name {
+			v, err := url.QueryUnescape(v)
+			return v, err == nil
+		}
+	}
+	return "", false
+}
+
+// formParams are the parameters of a form as they are signed: sorted by name, the values of one name without
+// duplicates and sorted, nothing in between.
+func formParams(b []byte) ([]byte, error) {
+	type param struct{ name, value string }
+	var ps []param
+	for rest := string(b); rest != ""; {
+		var pair string
+		pair, rest, _ = strings.Cut(rest, "&")
+		if pair == "" {
+			continue
+		}
+		k, v, _ := strings.Cut(pair, "=")
+		k, err1 := url.QueryUnescape(k)
+		v, err2 := url.QueryUnescape(v)
+		if err1 != nil || err2 != nil {
+			return nil, fmt.Errorf("%w: the body is not a well-formed form", ErrMalformed)
+		}
+		if len(ps) == maxParams {
+			return nil, fmt.Errorf("%w: the body has more than %d parameters", ErrMalformed, maxParams)
+		}
+		ps = append(ps, param{k, v})
+	}
+	slices.SortFunc(ps, func(a, b param) int {
+		return cmp.Or(compareUTF16(a.name, b.name), compareUTF16(a.value, b.value))
+	})
+	ps = slices.Compact(ps)
+	out := make([]byte, 0, len(b))
+	for _, p := range ps {
+		out = append(append(out, p.name...), p.value...)
+	}
+	return out, nil
+}
+
+// compareUTF16 orders texts by their UTF-16 code units, as JavaScript and Java do.
+func compareUTF16(a, b string) int {
+	for a != "" && b != "" {
+		x, n := utf8.DecodeRuneInString(a)
+		y, k := utf8.DecodeRuneInString(b)
+		if x != y || n != k {
+			return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+		}
+		a, b = a[n:], b[k:]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// urlSpellings are the URLs that may have been signed for a request to u: with the port and without it, where the
+// port left out is the scheme's own; and with the query as it is, with the characters escaped that a browser would
+// escape, and decoded and escaped again.
+func urlSpellings(u string) []string {
+	scheme, rest, ok := strings.Cut(u, "://")
+	if !ok {
+		return []string{u}
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority, tail := rest[:end], rest[end:]
+	host := authority
+	port := ""
+	if i := strings.LastIndexByte(authority, ':'); i > strings.LastIndexByte(authority, '@') && i > strings.LastIndexByte(authority, ']') {
+		host, port = authority[:i], authority[i:]
+	}
+	if port == "" {
+		port = ":80"
+		if strings.EqualFold(scheme, "https") {
+			port = ":443"
+		}
+	}
+	tails := []string{tail}
+	if path, query, ok := strings.Cut(tail, "?"); ok && query != "" {
+		for _, q := range []string{escapeQuery(query), encodeQuery(query)} {
+			if t := path + "?" + q; !slices.Contains(tails, t) {
+				tails = append(tails, t)
+			}
+		}
+	}
+	all := make([]string, 0, 2*len(tails))
+	for _, t := range tails {
+		all = append(all, scheme+"://"+host+t, scheme+"://"+host+port+t)
+	}
+	return all
+}
+
+// escapeQuery escapes what the URL Standard escapes in the query of a web address.
+func escapeQuery(q string) string {
+	var b strings.Builder
+	for i := range len(q) {
+		if c := q[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>'", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// encodeQuery decodes a query and encodes it again as encodeURIComponent does.
+func encodeQuery(q string) string {
+	var b strings.Builder
+	for i, pair := range strings.Split(q, "&") {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		k, v, _ := strings.Cut(pair, "=")
+		for j, s := range []string{k, v} {
+			if j > 0 {
+				b.WriteByte('=')
+			}
+			if d, err := url.QueryUnescape(s); err == nil {
+				s = d
+			}
+			for n := range len(s) {
+				c := s[n]
+				if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_.!~*'()", c) >= 0 {
+					b.WriteByte(c)
+				} else {
+					fmt.Fprintf(&b, "%%%02X", c)
+				}
+			}
+		}
+	}
+	return b.String()
+}
+
+// Sign adds bodySHA256 to the URL of a message whose body is no form.
+func (t *twilioScheme) Sign(m *Message, _ string, _ time.Time) error {
+	var params []byte
+	if isForm(m) {
+		var err error
+		if params, err = formParams(m.Body); err != nil {
+			return err
+		}
+	} else if len(m.Body) > 0 {
+		_, q, _ := strings.Cut(m.URL, "?")
+		if _, ok := queryValue(q, "bodySHA256"); ok {
+			return fmt.Errorf("%w: the URL has a bodySHA256 already; remove it before signing", ErrMalformed)
+		}
+		sep := "?"
+		if strings.Contains(m.URL, "?") {
+			sep = "&"
+		}
+		sum := sha256.Sum256(m.Body)
+		m.URL += sep + "bodySHA256=" + hex.EncodeToString(sum[:])
+	}
+	st := t.keys[0].get()
+	defer t.keys[0].put(st)
+	st.text(m.URL)
+	st.h.Write(params)
+	set(m, t.header, string(appendDigest(nil, st.sum(), base64Std)))
+	return nil
+}
