@@ -71,7 +71,9 @@ func grouping(key string, m jsonscan.Value, alone bool) jsonscan.Value {
 		return m
 	}
 	if e := m.Index(0); known && e.Kind() == jsonscan.Object && m.Len() == 1 {
-		return e
+		if _, _, ok := pairNames(m); !ok {
+			return e
+		}
 	}
 	return jsonscan.Value{}
 }
@@ -104,18 +106,22 @@ var pairKeys = [][2]string{
 	{"label", "value"}, {"id", "value"},
 }
 
-// pairs adds the members of a list of names and values, which is how HubSpot's contacts/v1 writes an object:
-// [{"property": "firstname", "value": "Mike"}]. It reports whether the list was one.
-func (d *draft) pairs(n named, list jsonscan.Value, group string) bool {
-	name, value := "", ""
+// pairNames are the names under which a list has names and values, if it is a list of such.
+func pairNames(list jsonscan.Value) (name, value string, ok bool) {
 	e := list.Index(0)
 	for _, p := range pairKeys {
 		if e.Get(p[0]).Kind() == jsonscan.String && e.Get(p[1]).Kind() != jsonscan.Missing {
-			name, value = p[0], p[1]
-			break
+			return p[0], p[1], true
 		}
 	}
-	if name == "" {
+	return "", "", false
+}
+
+// pairs adds the members of a list of names and values, which is how HubSpot's contacts/v1 writes an object:
+// [{"property": "firstname", "value": "Mike"}]. It reports whether the list was one.
+func (d *draft) pairs(n named, list jsonscan.Value, group string) bool {
+	name, value, ok := pairNames(list)
+	if !ok {
 		return false
 	}
 	for e := range list.Elements() {

@@ -1,0 +1,129 @@
+package source
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func identify(t *testing.T, preset, body string, h http.Header) Identity {
+	t.Helper()
+	r := &Request{Body: []byte(body), Header: h}
+	id, err := newParser(t, preset, Options{}).Identify(r)
+	if err != nil {
+		t.Fatalf("%s: %s: %v", preset, body, err)
+	}
+	return id
+}
+
+// TestRetriesAreOneEvent: what changes from one delivery to the next must not change the id.
+func TestRetriesAreOneEvent(t *testing.T) {
+	for _, c := range []struct{ preset, first, second string }{
+		{"vapi",
+			`{"message":{"type":"end-of-call-report","timestamp":1,"call":{"id":"c"},"artifact":{"presignedMonoUrl":"https://x?sig=1"}}}`,
+			`{"message":{"type":"end-of-call-report","timestamp":2,"call":{"id":"c"},"artifact":{"presignedMonoUrl":"https://x?sig=2"}}}`},
+		{"retell",
+			`{"event":"call_analyzed","call":{"call_id":"c","recording_url":"https://x?sig=1"}}`,
+			`{"event_type":"call_analyzed","call":{"call_id":"c","recording_url":"https://x?sig=2"}}`},
+		{"hubspot",
+			`[{"eventId":1,"subscriptionId":2,"objectId":3,"occurredAt":4,"attemptNumber":0},{"eventId":9,"subscriptionId":2,"objectId":3,"occurredAt":4,"attemptNumber":0}]`,
+			`[{"eventId":9,"subscriptionId":2,"objectId":3,"occurredAt":4,"attemptNumber":1},{"eventId":1,"subscriptionId":2,"objectId":3,"occurredAt":4,"attemptNumber":1}]`},
+		{"intercom", `{"topic":"a","id":"n1","delivery_attempts":1}`, `{"topic":"a","id":"n1","delivery_attempts":2}`},
+		{"synthflow", `{"call_id":"c","status":"completed","lead":{"name":"A"}}`, `{"call_id":"c","status":"failed","lead":{"name":"B"}}`},
+		{"aircall", `{"event":"call.ended","timestamp":1,"data":{"id":7}}`, `{"event":"call.ended","timestamp":2,"data":{"id":7}}`},
+	} {
+		a, b := identify(t, c.preset, c.first, nil), identify(t, c.preset, c.second, nil)
+		if a.EventID == "" || a.EventID != b.EventID {
+			t.Errorf("%s: got %q and %q", c.preset, a.EventID, b.EventID)
+		}
+	}
+}
+
+// TestEventsOfOneCallDiffer: two things that happened in one call are two events, or the second would be lost.
+func TestEventsOfOneCallDiffer(t *testing.T) {
+	for _, c := range []struct{ preset, first, second string }{
+		{"retell", `{"event":"call_ended","call":{"call_id":"c"}}`, `{"event":"call_analyzed","call":{"call_id":"c"}}`},
+		{"vapi", `{"message":{"type":"status-update","status":"queued","call":{"id":"c"}}}`, `{"message":{"type":"status-update","status":"ended","call":{"id":"c"}}}`},
+		{"vapi", `{"message":{"type":"tool-calls","call":{"id":"c"},"toolCallList":[{"id":"1"}]}}`, `{"message":{"type":"tool-calls","call":{"id":"c"},"toolCallList":[{"id":"2"}]}}`},
+		{"elevenlabs", `{"type":"post_call_transcription","data":{"conversation_id":"c"}}`, `{"type":"post_call_audio","data":{"conversation_id":"c"}}`},
+		{"twilio", `CallSid=c&CallStatus=ringing&CallbackSource=x&SequenceNumber=0`, `CallSid=c&CallStatus=completed&CallbackSource=x&SequenceNumber=1`},
+		{"callrail", `{"id":"c"}`, `{"id":"c","duration":"3"}`},
+		{"aircall", `{"event":"call.created","data":{"id":7}}`, `{"event":"call.ended","data":{"id":7}}`},
+		{"aircall", `{"event":"call.tagged","resource":"call","timestamp":1,"data":{"id":7}}`, `{"event":"call.tagged","resource":"call","timestamp":2,"data":{"id":7}}`},
+		{"dialpad", `{"call_id":1,"state":"ringing","event_timestamp":5}`, `{"call_id":1,"state":"hangup","event_timestamp":5}`},
+		{"dialpad", `{"call_id":5314479320940545123,"state":"hangup","event_timestamp":5}`, `{"call_id":5314479320940545124,"state":"hangup","event_timestamp":5}`},
+		{"bland", `{"call_id":"c","status":"started"}`, `{"call_id":"c","status":"completed"}`},
+		{"vonage", `{"uuid":"c","status":"ringing"}`, `{"uuid":"c","status":"answered"}`},
+		{"signalwire", `{"event":"call.state","params":{"call_id":"c","state":"ringing"}}`, `{"event":"call.state","params":{"call_id":"c","state":"answered"}}`},
+	} {
+		a, b := identify(t, c.preset, c.first, nil), identify(t, c.preset, c.second, nil)
+		if a.EventID == "" || b.EventID == "" || a.EventID == b.EventID {
+			t.Errorf("%s: got %q and %q", c.preset, a.EventID, b.EventID)
+		}
+		if a.CallID != b.CallID && !strings.Contains(c.first, "5314479320940545123") || a.CallID == "" {
+			t.Errorf("%s: calls %q and %q", c.preset, a.CallID, b.CallID)
+		}
+	}
+}
+
+// TestRepeatedEventsHaveNoID: where nothing tells two events from one another, the hash of the body has to.
+func TestRepeatedEventsHaveNoID(t *testing.T) {
+	for _, c := range [][2]string{
+		{"nextphone", `{"call_id":"c","lead":{"phone":"+15559876543"}}`},
+		{"retell", `{"event":"transcript_updated","call":{"call_id":"c"}}`},
+		{"retell", `{"name":"book","args":{},"call":{"call_id":"c"}}`},
+		{"vapi", `{"message":{"type":"transcript","call":{"id":"c"}}}`},
+		{"vapi", `{"message":{"type":"tool-calls","call":{"id":"c"}}}`},
+		{"bland", `{"call_id":"c","category":"info","message":"x"}`},
+		{"twilio", `CallSid=c&CallStatus=in-progress&Digits=1`},
+		{"callrail", `{"id":"c","duration":"3","changes":["note"]}`},
+		{"calendly", `{"event":"invitee.created","payload":{"email":"a@b.example"}}`},
+		{"zendesk", `{"event":"ticket.updated","id":123}`},
+		{"generic", `{"id":"cus_1","name":"Mike"}`},
+		{"hubspot", `[{"eventId":1,"subscriptionId":2,"objectId":3,"occurredAt":4},{"eventId":1}]`},
+	} {
+		if id := identify(t, c[0], c[1], nil); id.EventID != "" {
+			t.Errorf("%s: %s: got %q", c[0], c[1], id.EventID)
+		}
+	}
+}
+
+func TestDeliveryIDsFromHeaders(t *testing.T) {
+	for _, c := range []struct{ preset, header, body string }{
+		{"github", "X-GitHub-Delivery", `{}`}, {"shopify", "X-Shopify-Webhook-Id", `{"id":7}`}, {"standard-webhooks", "webhook-id", `{}`},
+		{"svix", "svix-id", `{}`}, {"svix", "webhook-id", `{}`}, {"zendesk", "X-Zendesk-Webhook-Invocation-Id", `{"id":1}`},
+		{"quo", "webhook-id", `{"id":"EV1","type":"call.completed"}`}, {"twilio", "I-Twilio-Idempotency-Token", `CallSid=c&CallStatus=in-progress`},
+	} {
+		h := http.Header{}
+		h.Set(c.header, " d-1 ")
+		if id := identify(t, c.preset, c.body, h); id.EventID != "d-1" {
+			t.Errorf("%s: got %q", c.preset, id.EventID)
+		}
+	}
+	h := http.Header{"I-Twilio-Idempotency-Token": {"forged"}}
+	if id := identify(t, "twilio", `CallSid=c&CallStatus=completed`, h); id.EventID != "c:completed" {
+		t.Errorf("an unsigned header won over the signed body: %q", id.EventID)
+	}
+}
+
+func TestIdentityIsSafeToPrintAndKeep(t *testing.T) {
+	long := strings.Repeat("x", maxID+1)
+	for _, bad := range []string{long, `a\r\nX-Evil: 1`, `a\u0000b\u0001`, `a\u007f`} {
+		id := identify(t, "generic", `{"event_id":"`+bad+`","event_type":"`+bad+`","call_id":"`+bad+`"}`, nil)
+		if !strings.HasPrefix(id.EventID, "sha256:") || id.EventID != id.CallID || id.EventType != "" {
+			t.Errorf("%.20q: got %+v", bad, id)
+		}
+	}
+	a := identify(t, "generic", `{"event_id":"`+long+`1"}`, nil)
+	if b := identify(t, "generic", `{"event_id":"`+long+`2"}`, nil); a == b {
+		t.Error("two long ids became one")
+	}
+}
+
+func TestCallEndedAndAnalyzedAreTheSameCall(t *testing.T) {
+	ended := identify(t, "retell", `{"event":"call_ended","call":{"call_id":"c"}}`, nil)
+	analyzed := identify(t, "retell", `{"event":"call_analyzed","call":{"call_id":"c"}}`, nil)
+	if ended.CallID != "c" || ended.CallID != analyzed.CallID || ended.EventID == analyzed.EventID {
+		t.Errorf("got %+v and %+v", ended, analyzed)
+	}
+}

@@ -1,0 +1,98 @@
+package source
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestPresets(t *testing.T) {
+	schemes := []string{
+		"nextphone", "standard-webhooks", "svix", "github", "stripe", "slack", "shopify", "twilio", "hubspot", "retell", "vapi",
+		"elevenlabs", "telnyx", "signalwire", "callrail", "quo", "bland", "aircall", "dialpad", "synthflow", "calendly", "zendesk",
+		"intercom", "vonage",
+	}
+	var names []string
+	for _, p := range Presets() {
+		names = append(names, p.Name)
+		if p.Summary == "" || p.Timeout < 0 {
+			t.Errorf("%s: %+v", p.Name, p)
+		}
+		if p.Scheme != "" {
+			i := slices.Index(schemes, p.Scheme)
+			if i < 0 {
+				t.Fatalf("%s: scheme %q", p.Name, p.Scheme)
+			}
+			schemes = slices.Delete(schemes, i, i+1)
+		}
+		if p.RetriesClientErrors && !p.Retries {
+			t.Errorf("%s retries a 4xx and not a 5xx", p.Name)
+		}
+		if _, err := New(p.Name, Options{}); err != nil {
+			t.Error(err)
+		}
+		if found, ok := Find(p.Name); !ok || found.Name != p.Name || found.Scheme != p.Scheme {
+			t.Errorf("Find(%q) = %+v, %t", p.Name, found, ok)
+		}
+	}
+	if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
+		t.Errorf("not sorted, or a name twice: %v", names)
+	}
+	if len(schemes) > 0 {
+		t.Errorf("schemes without a preset: %v", schemes)
+	}
+	if _, ok := Find("nope"); ok {
+		t.Error("Find found what is not there")
+	}
+}
+
+func TestCallersCannotChangePresets(t *testing.T) {
+	p, _ := Find("vapi")
+	p.Synchronous[0] = "changed"
+	Presets()[0].Name = "changed"
+	if q, _ := Find("vapi"); q.Synchronous[0] == "changed" || Presets()[0].Name == "changed" {
+		t.Error("a preset was changed from outside")
+	}
+}
+
+// TestSendersThatNeverRetryAClientError are those of whom the vendors' pages say so: there a 429 loses the call.
+func TestSendersThatNeverRetryAClientError(t *testing.T) {
+	for _, name := range []string{"nextphone", "dialpad", "callrail", "vapi", "elevenlabs", "generic"} {
+		if p, _ := Find(name); p.RetriesClientErrors {
+			t.Errorf("%s: a 4xx would be retried", name)
+		}
+	}
+	for _, name := range []string{"callrail", "vapi", "elevenlabs"} {
+		if p, _ := Find(name); p.Retries {
+			t.Errorf("%s: retries by default", name)
+		}
+	}
+}
+
+func TestSynchronousEventsAreRecognised(t *testing.T) {
+	for _, c := range [][2]string{
+		{"vapi", `{"message":{"type":"assistant-request","call":{"id":"c"}}}`},
+		{"vapi", `{"message":{"type":"tool-calls","call":{"id":"c"}}}`},
+		{"retell", `{"event":"call_inbound","call_inbound":{"from_number":"+15559876543"}}`},
+		{"retell", `{"name":"book","args":{},"call":{"call_id":"c"}}`},
+		{"elevenlabs", `{"caller_id":"+15559876543","agent_id":"a","called_number":"+15551234567","call_sid":"CA1"}`},
+		{"twilio", `CallSid=c&CallStatus=ringing&From=a&To=b`},
+		{"slack", `{"type":"url_verification","challenge":"x"}`},
+		{"slack", `payload=%7B%22type%22%3A%22block_actions%22%7D`},
+	} {
+		p, _ := Find(c[0])
+		if id := identify(t, c[0], c[1], nil); !slices.Contains(p.Synchronous, id.EventType) {
+			t.Errorf("%s: %s: event type %q is not in %v", c[0], c[1], id.EventType, p.Synchronous)
+		}
+	}
+	for _, c := range [][2]string{
+		{"vapi", `{"message":{"type":"end-of-call-report","call":{"id":"c"}}}`},
+		{"twilio", `CallSid=c&CallStatus=completed`},
+		{"twilio", `CallSid=c&CallStatus=ringing&CallbackSource=call-progress-events`},
+		{"retell", `{"event":"call_ended","call":{"call_id":"c"}}`},
+	} {
+		p, _ := Find(c[0])
+		if id := identify(t, c[0], c[1], nil); slices.Contains(p.Synchronous, id.EventType) {
+			t.Errorf("%s: %s: event type %q counts as synchronous", c[0], c[1], id.EventType)
+		}
+	}
+}
