@@ -57,7 +57,7 @@ var meanings = map[string]struct {
 
 // verdict is the Result of one record that was refused, whether with an answer of its own or in a composite one.
 func verdict(status int, errs []apiError) destination.Result {
-	res := destination.Result{Outcome: destination.Dead, Status: status}
+	res := destination.Result{Outcome: destination.Dead, Status: status, Unhealthy: status >= 500}
 	line := errorLine(status, errs)
 	hint := "compare the request with a preview, correct it and replay"
 	for i, e := range errs {
@@ -93,7 +93,6 @@ func verdict(status int, errs []apiError) destination.Result {
 			hint = "there is no such object or external id field; check their names, that the field is marked as External ID and that the user may see it, and resume"
 		case outbound.Classify(status) == destination.Retry || status < 300:
 			res.Outcome = destination.Retry
-			res.Unhealthy = status >= 500
 			hint = "another attempt follows"
 		}
 	}

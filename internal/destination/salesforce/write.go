@@ -150,7 +150,7 @@ func (d *Destination) settle(ctx context.Context, w *write, p reply, a *outbound
 	if p.status == http.StatusNotFound && r.id != "" {
 		return false, destination.Result{Status: p.status, Reason: errorLine(p.status, p.errs) + ": " + meanings["ENTITY_IS_DELETED"].hint}
 	}
-	if p.status == a.Status {
+	if p.status == a.Status && p.status >= 300 {
 		return false, d.whole(a, nil)
 	}
 	return false, verdict(p.status, p.errs)
