@@ -54,47 +54,65 @@ func (b *transcriptText) turn(who, said string) {
 }
 
 // speaker is the name that a turn's role has in a transcript.
-func speaker(role string) string {
-	r := strings.ToLower(role)
-	switch {
-	case role == "":
-		return ""
-	case agentRoles[r]:
+func speaker(word string) string {
+	switch is := roleOf(word); {
+	case is == agentRole:
 		return "Agent"
-	case callerRoles[r]:
+	case is == callerRole:
 		return "User"
-	case len(role) > maxSpeaker || strings.ContainsAny(role, ":\n"):
+	case len(word) > maxSpeaker || strings.ContainsAny(word, ":\n"):
 		return ""
 	default:
-		return role
+		return word
 	}
 }
 
 // maxSpeaker bounds the name of a speaker: what is longer before a colon is a part of what was said.
 const maxSpeaker = 40
 
-var (
-	agentRoles = map[string]bool{
-		"agent": true, "ai": true, "assistant": true, "bot": true, "receptionist": true, "system": true, "operator": true,
-		"internal": true, "ai agent": true, "ai receptionist": true, "virtual assistant": true,
-		"agent-action": true, "tool": true, "function": true, "tool_call_invocation": true, "tool_call_result": true,
-	}
-	callerRoles = map[string]bool{
-		"user": true, "caller": true, "customer": true, "human": true, "client": true, "external": true, "lead": true,
-		"patient": true, "contact": true,
-	}
+type role uint8
+
+const (
+	noRole role = iota
+	agentRole
+	callerRole
 )
+
+// roles are the words by which providers say who speaks. The business's own people count as agents.
+var roles = map[string]role{
+	"agent": agentRole, "ai": agentRole, "assistant": agentRole, "bot": agentRole, "receptionist": agentRole,
+	"system": agentRole, "operator": agentRole, "internal": agentRole, "ai agent": agentRole, "ai receptionist": agentRole,
+	"virtual assistant": agentRole, "agent-action": agentRole, "tool": agentRole, "function": agentRole,
+	"tool_call_invocation": agentRole, "tool_call_result": agentRole,
+
+	"user": callerRole, "caller": callerRole, "customer": callerRole, "human": callerRole, "client": callerRole,
+	"external": callerRole, "lead": callerRole, "patient": callerRole, "contact": callerRole,
+}
+
+// roleOf is the role that a word names, in any case.
+func roleOf(word string) role {
+	var buf [maxSpeaker]byte
+	if len(word) > len(buf) {
+		return noRole
+	}
+	for i := range len(word) {
+		c := word[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		buf[i] = c
+	}
+	return roles[string(buf[:len(word)])]
+}
 
 // callerLines yields what was said by anyone but the agent: the agent's "Is this an emergency?" makes none. A line
 // without a speaker goes on with the one before.
 func callerLines(transcript string, yield func(line string) bool) {
 	agent := false
 	for line := range strings.Lines(transcript) {
-		if who, said, ok := strings.Cut(line, ":"); ok && len(who) <= maxSpeaker {
-			if who = strings.ToLower(strings.TrimSpace(who)); agentRoles[who] {
-				agent = true
-			} else if callerRoles[who] {
-				agent = false
+		if who, said, ok := strings.Cut(line, ":"); ok {
+			if is := roleOf(strings.TrimSpace(who)); is != noRole {
+				agent = is == agentRole
 				line = said
 			}
 		}

@@ -1,0 +1,103 @@
+package source
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+func body(tb testing.TB, name string) []byte {
+	tb.Helper()
+	b, err := os.ReadFile("testdata/payloads/" + name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// longTranscript is the end of a call that talked for 200 KiB.
+func longTranscript() []byte {
+	talk := strings.Repeat("User: It's Mike Johnson, I have a leaky pipe.\nAgent: Thanks, where is that?\n", 200<<10/78)
+	b, err := json.Marshal(map[string]any{"event": "call_ended", "call": map[string]any{
+		"call_id": "c", "from_number": "+15559876543", "to_number": "+15551234567", "direction": "inbound", "transcript": talk,
+	}})
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func BenchmarkSource(b *testing.B) {
+	for _, c := range []struct {
+		name, preset string
+		body         []byte
+	}{
+		{"nextphone lead", "nextphone", body(b, "nextphone-lead.json")},
+		{"retell 2 KiB", "retell", body(b, "retell-call-analyzed.json")},
+		{"vapi 2.5 KiB", "vapi", body(b, "vapi-end-of-call-report.json")},
+		{"twilio form", "twilio", body(b, "twilio-voice-status-callback.form")},
+		{"retell 200 KiB", "retell", longTranscript()},
+	} {
+		p := newParser(b, c.preset, Options{})
+		r := &Request{Body: c.body}
+		b.Run(fmt.Sprintf("identify/%s", c.name), func(b *testing.B) {
+			b.SetBytes(int64(len(c.body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Identify(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("parse/%s", c.name), func(b *testing.B) {
+			b.SetBytes(int64(len(c.body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := p.Parse(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkJSONPathID(b *testing.B) {
+	text := body(b, "retell-call-analyzed.json")
+	for _, expr := range []string{"$.call.call_id", "$..call_id"} {
+		j, err := NewJSONPathID(expr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(expr, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := j.ID(text); !ok {
+					b.Fatal("no id")
+				}
+			}
+		})
+	}
+}
+
+// TestIdentifyAllocatesLittle: it runs for every request before anything else is known about it.
+func TestIdentifyAllocatesLittle(t *testing.T) {
+	for _, c := range []struct {
+		preset, file string
+		most         float64
+	}{
+		{"retell", "retell-call-analyzed.json", 4}, {"vapi", "vapi-end-of-call-report.json", 4}, {"nextphone", "nextphone-lead.json", 1},
+		{"aircall", "aircall-call-ended.json", 5}, {"dialpad", "dialpad-call-hangup.json", 5},
+	} {
+		p := newParser(t, c.preset, Options{})
+		r := &Request{Body: body(t, c.file)}
+		if n := testing.AllocsPerRun(200, func() {
+			if _, err := p.Identify(r); err != nil {
+				t.Fatal(err)
+			}
+		}); n > c.most {
+			t.Errorf("%s: %v allocations, want at most %v", c.preset, n, c.most)
+		}
+	}
+}
