@@ -36,7 +36,7 @@ for line in sys.stdin:
 // TestAgainstRuntimes compares both forms with what the runtimes themselves make of generated texts, of the fixed
 // cases, and of the cases with a byte changed.
 func TestAgainstRuntimes(t *testing.T) {
-	texts := generate(10_000)
+	texts := generate(6_000)
 	for _, c := range cases {
 		texts = append(texts, []byte(c.in))
 	}

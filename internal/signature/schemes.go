@@ -42,7 +42,9 @@ var hmacSchemes = []scheme{
 	preset(scheme{Info: Info{
 		Name:    "shopify",
 		Summary: "HMAC-SHA256 of the body in base64, keyed with the app's client secret.",
-	}}, HMACConfig{Header: "X-Shopify-Hmac-Sha256", Encoding: "base64"}, nil),
+	}}, HMACConfig{Header: "X-Shopify-Hmac-Sha256", Encoding: "base64"}, func(s *spec) {
+		s.aliases = []string{"Shopify-Hmac-Sha256"} // of the newer events
+	}),
 	preset(scheme{Info: Info{
 		Name:    "retell",
 		Summary: "HMAC-SHA256 of body and time in milliseconds, keyed with the API key that has the webhook badge.",
