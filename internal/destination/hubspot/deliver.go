@@ -58,6 +58,9 @@ func (r *run) headers(h http.Header) {
 	h.Set("Accept", "application/json")
 	if len(r.items) == 1 {
 		outbound.StampHeaders(h, r.items[0])
+		// HubSpot knows no such key, and net/http would take it as leave to send a POST again by itself when a
+		// connection breaks: a create would be carried out twice.
+		h.Del("Idempotency-Key")
 		return
 	}
 	// Several deliveries share the request. Each is named by its row's objectWriteTraceId.
