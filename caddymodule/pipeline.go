@@ -132,6 +132,8 @@ func signatureRefusal(err error) *refusal {
 	switch {
 	case errors.Is(err, signature.ErrMissing):
 		f.outcome, f.message = signatureMissing, "the request is not signed"
+	case errors.Is(err, signature.ErrBody):
+		return malformed(err)
 	case errors.Is(err, signature.ErrTimestamp):
 		f.outcome, f.message = timestampOutOfTolerance, "the signature's timestamp is too far from now; check the sender's clock"
 	}

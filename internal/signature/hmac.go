@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -317,9 +318,9 @@ func (h *hmacScheme) match(m *Message, p *presented) (Result, error) {
 		if matched < 0 {
 			continue
 		}
-		if f == raw && h.jsonText && !canonical.Valid(m.Body) {
-			return Result{}, fmt.Errorf("%w: the signature in %s matches, but the body is not JSON; %s sends only JSON",
-				ErrMalformed, p.header, h.scheme)
+		if f == raw && h.jsonText && saysJSON(m.Header) && !canonical.Valid(m.Body) {
+			return Result{}, fmt.Errorf("%w: the signature in %s matches, but the body is not the JSON that its Content-Type promises",
+				ErrBody, p.header)
 		}
 		r := Result{Form: f.String(), Secret: matched, Timestamp: p.at, ID: p.id, Weak: h.weak}
 		if h.weak {
@@ -398,4 +399,14 @@ func (h *hmacScheme) Sign(m *Message, id string, now time.Time) error {
 		set(m, h.idHeader, id)
 	}
 	return nil
+}
+
+// saysJSON reports whether a body is to be taken for JSON as it stands: it is said to be, or nothing is said of it.
+func saysJSON(h http.Header) bool {
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return false
+	}
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	return kind == "" || strings.HasSuffix(kind, "/json") || strings.HasSuffix(kind, "+json")
 }

@@ -29,6 +29,8 @@ var (
 	ErrTimestamp = errors.New("timestamp outside the tolerance")
 	// ErrMalformed: a header or the body is not of the form that the scheme prescribes.
 	ErrMalformed = errors.New("signature malformed")
+	// ErrBody: the signature matches, but the body is not of the form that the scheme prescribes.
+	ErrBody = errors.New("signed body malformed")
 	// ErrConfig: the configuration cannot work, or has options that would have no effect.
 	ErrConfig = errors.New("signature configuration")
 )
@@ -89,8 +91,8 @@ type Result struct {
 
 // Verifier checks messages. It may be used by several goroutines at once.
 type Verifier interface {
-	// Verify checks the message at the time now. Its error wraps one of ErrMissing, ErrInvalid, ErrTimestamp and
-	// ErrMalformed. It keeps neither the message nor parts of it, and does not change it.
+	// Verify checks the message at the time now. Its error wraps one of ErrMissing, ErrInvalid, ErrTimestamp,
+	// ErrMalformed and ErrBody. It keeps neither the message nor parts of it, and does not change it.
 	Verify(m *Message, now time.Time) (Result, error)
 }
 

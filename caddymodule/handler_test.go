@@ -1,0 +1,414 @@
+package caddymodule
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/callgate/callgate/internal/signature"
+)
+
+const oneRoute = `{
+	callgate {
+		tenant acme {
+			secret ` + testSecret + `
+			vars {
+				owner_name "ABC Plumbing"
+			}
+		}
+	}
+}
+http:// {
+	callgate nextphone {
+		name NAME
+		tenant {path.1}
+		%s
+	}
+	test_receiver
+}`
+
+const leadBody = `{"lead":{"first_name":"Mike","phone":"+15559876543","notes":"water heater"}}`
+
+func newRoute(t testing.TB, lines string) *gateway {
+	t.Helper()
+	return newGateway(t, fmt.Sprintf(oneRoute, lines))
+}
+
+func TestASignedCallReachesTheReceiverAsItWasSent(t *testing.T) {
+	g := newRoute(t, "")
+	for _, form := range []string{"raw", "js", "python"} {
+		body := fmt.Sprintf(`{ "lead": {"phone": "+15559876543", "notes": "Müller \u00fc \/ %s", "n": 15000.00} }`, form)
+		r := signed(t, signature.Config{Scheme: "nextphone", Forms: []string{form}}, "http://gate.test/hook/acme?x=1", body)
+		r.Header.Set("X-Callgate-Tenant", "somebody-else")
+		r.Header["x-callgate-source"] = []string{"forged"}
+		res := g.do(r)
+		if res.StatusCode != 200 || res.Header.Get("X-Receiver") != "yes" {
+			t.Fatalf("form %s: status %d, body %s", form, res.StatusCode, text(t, res))
+		}
+		got := g.last.Load()
+		if got.body != body || got.uri != "/hook/acme?x=1" || got.length != int64(len(body)) {
+			t.Errorf("form %s: the receiver got %+v", form, got)
+		}
+		for name, want := range map[string]string{
+			"X-Callgate-Tenant": "acme", "X-Callgate-Source": "nextphone", "X-Callgate-Event-Type": "lead",
+		} {
+			if v := got.header.Values(name); len(v) != 1 || v[0] != want {
+				t.Errorf("form %s: the receiver got %s %q, want %q", form, name, v, want)
+			}
+		}
+		if _, forged := got.header["x-callgate-source"]; forged {
+			t.Error("a header with our prefix came through from outside")
+		}
+		if id := got.header.Get("X-Callgate-Event-Id"); !strings.HasPrefix(id, "sha256:") {
+			t.Errorf("event id %q is not the body's hash", id)
+		}
+	}
+}
+
+func TestRefusedRequestsGetTheAnswerOfTheContract(t *testing.T) {
+	const at = "http://gate.test/hook/acme"
+	large := `{"lead":{"phone":"+15559876543","notes":"` + strings.Repeat("x", 5000) + `"}}`
+	for name, c := range map[string]struct {
+		lines   string
+		request func(t *testing.T) *http.Request
+		status  int
+		code    string
+	}{
+		"missing signature": {"", func(t *testing.T) *http.Request {
+			r := lead(t, at, leadBody)
+			r.Header.Del("X-Nextphone-Signature")
+			return r
+		}, 403, "signature_missing"},
+		"empty signature": {"", func(t *testing.T) *http.Request {
+			r := lead(t, at, leadBody)
+			r.Header.Set("X-Nextphone-Signature", "")
+			return r
+		}, 403, "signature_missing"},
+		"wrong secret": {"", func(t *testing.T) *http.Request {
+			return signed(t, signature.Config{Scheme: "nextphone", Secrets: []string{"other"}}, at, leadBody)
+		}, 403, "signature_invalid"},
+		"tampered body": {"", func(t *testing.T) *http.Request {
+			r := lead(t, at, leadBody)
+			r.Body = io.NopCloser(strings.NewReader(strings.Replace(leadBody, "Mike", "Mika", 1)))
+			return r
+		}, 403, "signature_invalid"},
+		"no signature at all in the header": {"", func(t *testing.T) *http.Request {
+			r := lead(t, at, leadBody)
+			r.Header.Set("X-Nextphone-Signature", "nonsense")
+			return r
+		}, 403, "signature_invalid"},
+		"old timestamp": {"verify stripe", func(t *testing.T) *http.Request {
+			r := httptest.NewRequest("POST", at, strings.NewReader(leadBody))
+			signRequest(t, signature.Config{Scheme: "stripe"}, r, leadBody, time.Now().Add(-time.Hour))
+			return r
+		}, 403, "timestamp_out_of_tolerance"},
+		"timestamp ahead": {"verify stripe", func(t *testing.T) *http.Request {
+			r := httptest.NewRequest("POST", at, strings.NewReader(leadBody))
+			signRequest(t, signature.Config{Scheme: "stripe"}, r, leadBody, time.Now().Add(time.Hour))
+			return r
+		}, 403, "timestamp_out_of_tolerance"},
+		"unknown tenant": {"", func(t *testing.T) *http.Request {
+			return lead(t, "http://gate.test/hook/nobody", leadBody)
+		}, 404, "unknown_tenant"},
+		"no tenant": {"", func(t *testing.T) *http.Request { return lead(t, "http://gate.test/", leadBody) }, 404, "unknown_tenant"},
+		"too large, declared": {"max_body 4KiB", func(t *testing.T) *http.Request {
+			return lead(t, at, large)
+		}, 413, "too_large"},
+		"too large, chunked": {"max_body 4KiB", func(t *testing.T) *http.Request {
+			r := lead(t, at, large)
+			r.ContentLength = -1
+			return r
+		}, 413, "too_large"},
+		"shorter than declared": {"", func(t *testing.T) *http.Request {
+			r := lead(t, at, leadBody)
+			r.ContentLength += 10
+			return r
+		}, 400, "malformed"},
+		"not the JSON it says it is": {"", func(t *testing.T) *http.Request { return lead(t, at, `{"lead":`) }, 400, "malformed"},
+		"missing phone": {"require phone", func(t *testing.T) *http.Request {
+			return lead(t, at, `{"lead":{"first_name":"Mike"}}`)
+		}, 400, "field_missing"},
+		"unreplaced phone": {"require email phone", func(t *testing.T) *http.Request {
+			return lead(t, at, `{"lead":{"email":"mike@example.com","phone":"{{caller_number}}"}}`)
+		}, 400, "field_missing"},
+		"unreadable encoding": {"", func(t *testing.T) *http.Request {
+			r := lead(t, at, leadBody)
+			r.Header.Set("Content-Encoding", "br")
+			return r
+		}, 415, "malformed"},
+		"not the gzip it says it is": {"", func(t *testing.T) *http.Request {
+			r := lead(t, at, leadBody)
+			r.Header.Set("Content-Encoding", "gzip")
+			return r
+		}, 400, "malformed"},
+		"a bomb": {"max_body 4KiB", func(t *testing.T) *http.Request {
+			r := lead(t, at, compress(t, large+strings.Repeat(" ", 100_000)))
+			r.Header.Set("Content-Encoding", "gzip")
+			return r
+		}, 413, "too_large"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRoute(t, c.lines)
+			res := g.do(c.request(t))
+			if got := code(t, res); res.StatusCode != c.status || got != c.code {
+				t.Errorf("answered %d %s, want %d %s", res.StatusCode, got, c.status, c.code)
+			}
+			if res.Header.Get("Content-Type") != "application/json" {
+				t.Errorf("Content-Type %q", res.Header.Get("Content-Type"))
+			}
+			if n := g.calls.Load(); n != 0 {
+				t.Errorf("the receiver was asked %d times", n)
+			}
+		})
+	}
+}
+
+func compress(t testing.TB, s string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(s)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func TestAMissingFieldIsNamedAndItsNeighboursAreNot(t *testing.T) {
+	g := newRoute(t, "require phone")
+	res := g.do(lead(t, "http://gate.test/hook/acme", `{"lead":{"first_name":"Mike","email":"mike@example.com"}}`))
+	body := text(t, res)
+	if !strings.Contains(body, "phone") || strings.Contains(body, "ike") {
+		t.Errorf("answer %s", body)
+	}
+}
+
+func TestACompressedBodyIsVerifiedAndHandedOnAsItCame(t *testing.T) {
+	g := newRoute(t, "require phone")
+	body := compress(t, leadBody)
+	r := lead(t, "http://gate.test/hook/acme", body)
+	r.Header.Set("Content-Encoding", "gzip")
+	if res := g.do(r); res.StatusCode != 200 {
+		t.Fatalf("status %d: %s", res.StatusCode, text(t, res))
+	}
+	if got := g.last.Load(); got.body != body || got.header.Get("Content-Encoding") != "gzip" {
+		t.Error("the receiver did not get the body as it was sent")
+	}
+}
+
+func TestAChunkedBodyIsHandedOnWithItsLength(t *testing.T) {
+	g := newRoute(t, "")
+	r := lead(t, "http://gate.test/hook/acme", leadBody)
+	r.ContentLength, r.TransferEncoding = -1, []string{"chunked"}
+	if res := g.do(r); res.StatusCode != 200 {
+		t.Fatalf("status %d: %s", res.StatusCode, text(t, res))
+	}
+	if got := g.last.Load(); got.length != int64(len(leadBody)) || got.header.Get("Transfer-Encoding") != "" {
+		t.Errorf("the receiver got %+v", got)
+	}
+}
+
+func TestACopyGetsTheFirstAnswerAgain(t *testing.T) {
+	g := newRoute(t, "")
+	g.respond = func(w http.ResponseWriter, r *http.Request) error {
+		w.Header()["X-Kept"] = []string{"a", "b"}
+		w.WriteHeader(201)
+		_, err := fmt.Fprintf(w, "answer %d", g.calls.Load())
+		return err
+	}
+	for i := range 3 {
+		res := g.do(lead(t, "http://gate.test/hook/acme", leadBody))
+		if res.StatusCode != 201 || text(t, res) != "answer 1" || len(res.Header["X-Kept"]) != 2 {
+			t.Fatalf("copy %d: %d %v", i, res.StatusCode, res.Header)
+		}
+		if replayed := res.Header.Get("Idempotency-Replayed") == "true"; replayed != (i > 0) {
+			t.Errorf("copy %d: Idempotency-Replayed is %q", i, res.Header.Get("Idempotency-Replayed"))
+		}
+	}
+	if n := g.calls.Load(); n != 1 {
+		t.Errorf("the receiver was asked %d times", n)
+	}
+}
+
+func TestALargeAnswerIsReplayedWithoutItsBody(t *testing.T) {
+	g := newRoute(t, "idempotency {\nmax_replay_body 10B\n}")
+	g.respond = func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Content-Length", "20")
+		_, err := io.WriteString(w, strings.Repeat("x", 20))
+		return err
+	}
+	first := g.do(lead(t, "http://gate.test/hook/acme", leadBody))
+	second := g.do(lead(t, "http://gate.test/hook/acme", leadBody))
+	if len(text(t, first)) != 20 || second.StatusCode != 200 || text(t, second) != "" || second.Header.Get("Content-Length") != "" {
+		t.Errorf("replayed with %v", second.Header)
+	}
+}
+
+func TestFailuresAreNotRememberedSoThatRetriesRun(t *testing.T) {
+	g := newRoute(t, "")
+	answers := []caddyhttp.HandlerFunc{
+		func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(500); return nil },
+		func(w http.ResponseWriter, r *http.Request) error { return caddyhttp.Error(502, errors.New("refused")) },
+		func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(404); return nil },
+		func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(302); return nil },
+		func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(204); return nil },
+	}
+	g.respond = func(w http.ResponseWriter, r *http.Request) error { return answers[g.calls.Load()-1](w, r) }
+	for i, want := range []int{500, 502, 404, 302, 204, 204} {
+		if res := g.do(lead(t, "http://gate.test/hook/acme", leadBody)); res.StatusCode != want {
+			t.Errorf("attempt %d: status %d, want %d", i+1, res.StatusCode, want)
+		}
+	}
+	if n := g.calls.Load(); n != 5 {
+		t.Errorf("the receiver was asked %d times", n)
+	}
+}
+
+func TestCopiesAtOnceReachTheReceiverOnce(t *testing.T) {
+	g := newRoute(t, "")
+	synctest.Test(t, func(t *testing.T) {
+		g.respond = func(w http.ResponseWriter, r *http.Request) error {
+			time.Sleep(3 * time.Second)
+			_, err := io.WriteString(w, "done")
+			return err
+		}
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if res := g.do(lead(t, "http://gate.test/hook/acme", leadBody)); res.StatusCode != 200 || text(t, res) != "done" {
+					t.Errorf("status %d", res.StatusCode)
+				}
+			})
+		}
+		wg.Wait()
+		if n := g.calls.Load(); n != 1 {
+			t.Errorf("the receiver was asked %d times", n)
+		}
+	})
+}
+
+func TestACopyWaitsOnlySoLongForTheFirst(t *testing.T) {
+	g := newRoute(t, "idempotency {\nwait 2s\n}")
+	synctest.Test(t, func(t *testing.T) {
+		g.respond = func(w http.ResponseWriter, r *http.Request) error {
+			time.Sleep(time.Minute)
+			return nil
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { g.do(lead(t, "http://gate.test/hook/acme", leadBody)) })
+		synctest.Wait()
+		began := time.Now()
+		res := g.do(lead(t, "http://gate.test/hook/acme", leadBody))
+		if c := code(t, res); res.StatusCode != 503 || c != "in_flight" || res.Header.Get("Retry-After") == "" {
+			t.Errorf("answered %d %s", res.StatusCode, c)
+		}
+		if waited := time.Since(began); waited != 2*time.Second {
+			t.Errorf("waited %s", waited)
+		}
+		wg.Wait()
+	})
+}
+
+func TestTheNextCopyRunsWhenTheFirstComesToNothing(t *testing.T) {
+	for name, first := range map[string]caddyhttp.HandlerFunc{
+		"panic":         func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) },
+		"client's gone": func(_ http.ResponseWriter, r *http.Request) error { <-r.Context().Done(); return r.Context().Err() },
+		"failure":       func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(504, errors.New("timeout")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRoute(t, "")
+			synctest.Test(t, func(t *testing.T) {
+				g.respond = func(w http.ResponseWriter, r *http.Request) error {
+					if g.calls.Load() > 1 {
+						return nil
+					}
+					time.Sleep(time.Second)
+					return first(w, r)
+				}
+				var wg sync.WaitGroup
+				ctx, cancel := context.WithCancel(t.Context())
+				wg.Go(func() {
+					defer func() { _ = recover() }() // as net/http does
+					g.do(lead(t, "http://gate.test/hook/acme", leadBody).WithContext(ctx))
+				})
+				synctest.Wait()
+				wg.Go(func() {
+					if res := g.do(lead(t, "http://gate.test/hook/acme", leadBody)); res.StatusCode != 200 {
+						t.Errorf("the copy was answered with %d", res.StatusCode)
+					}
+				})
+				time.Sleep(2 * time.Second)
+				cancel()
+				wg.Wait()
+				if n := g.calls.Load(); n != 2 {
+					t.Errorf("the receiver was asked %d times", n)
+				}
+			})
+		})
+	}
+}
+
+func TestEventIDsAreFoundWhereTheyAreSaidToBe(t *testing.T) {
+	const at = "http://gate.test/hook/acme"
+	body := func(id, note string) string {
+		return fmt.Sprintf(`{"id":%q,"lead":{"phone":"+15559876543","notes":%q}}`, id, note)
+	}
+	header := func(r *http.Request, v string) *http.Request { r.Header.Set("X-Event", v); return r }
+	for name, c := range map[string]struct {
+		lines  string
+		first  func(t *testing.T) *http.Request
+		second func(t *testing.T) *http.Request
+		copies bool
+	}{
+		"the body's hash, same": {"", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) }, true},
+		"the body's hash, other": {"", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "b")) }, false},
+		"jsonpath, same": {"event_id jsonpath $.id", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "b")) }, true},
+		"jsonpath, other": {"event_id jsonpath $.id", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("2", "a")) }, false},
+		"header, same": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "7") },
+			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "b")), "7") }, true},
+		"header, other": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "7") },
+			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "8") }, false},
+		"header missing": {"event_id header X-Event", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) }, true},
+		"long header, other": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), strings.Repeat("7", 300)) },
+			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), strings.Repeat("7", 301)) }, false},
+		"off": {"idempotency off", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRoute(t, c.lines)
+			g.do(c.first(t))
+			res := g.do(c.second(t))
+			if copied := res.Header.Get("Idempotency-Replayed") != ""; copied != c.copies || res.StatusCode != 200 {
+				t.Errorf("status %d, taken for a copy: %t, want %t", res.StatusCode, copied, c.copies)
+			}
+		})
+	}
+}
+
+func TestStrictIdempotencyRefusesAnIDThatComesWithAnotherBody(t *testing.T) {
+	g := newRoute(t, "event_id jsonpath $.id\nidempotency strict")
+	g.do(lead(t, "http://gate.test/hook/acme", `{"id":"1","phone":"+15559876543"}`))
+	res := g.do(lead(t, "http://gate.test/hook/acme", `{"id":"1","phone":"+15550000000"}`))
+	if c := code(t, res); res.StatusCode != 422 || c != "event_id_reused" {
+		t.Errorf("answered %d %s", res.StatusCode, c)
+	}
+}
