@@ -191,7 +191,7 @@ func (s *Salesforce) duplicates(old *SalesforceRecord, values map[string]any) (f
 	return found
 }
 
-var salesforceReference = regexp.MustCompile(`@\{([A-Za-z0-9_]+)\.id\}`)
+var salesforceReference = regexp.MustCompile(`@\{([^}"]*)\}`)
 
 // composite carries out the parts of a composite request, in order.
 func (s *Salesforce) composite(body []byte) (int, any) {
@@ -215,7 +215,8 @@ func (s *Salesforce) composite(body []byte) (int, any) {
 		var answer any
 		missing := ""
 		filled := salesforceReference.ReplaceAllStringFunc(string(p.Body), func(ref string) string {
-			id := ids[salesforceReference.FindStringSubmatch(ref)[1]]
+			name, _ := strings.CutSuffix(salesforceReference.FindStringSubmatch(ref)[1], ".id")
+			id := ids[name]
 			if id == "" {
 				missing = ref
 			}

@@ -237,6 +237,30 @@ func TestCallLog(t *testing.T) {
 	}
 }
 
+func TestReferencesInValuesMeanNothing(t *testing.T) {
+	s, d := org(t, standin.SalesforceConfig{}, Config{ExternalID: "Call_Id__c", LogCall: true})
+	c := mike()
+	c.Message = "my @{password.x} and @{record.id}"
+	delivered(t, deliver(t, d, c))
+	holds(t, only(t, s, "Lead"), map[string]string{"Description": "my @ {password.x} and @ {record.id}"})
+	holds(t, only(t, s, "Task"), map[string]string{"Description": "my @ {password.x} and @ {record.id}"})
+}
+
+func TestKeys(t *testing.T) {
+	long := strings.Repeat("k", 300)
+	for _, id := range []string{"..", ".", long, "ключ", "a/../b", "100%"} {
+		s, d := org(t, standin.SalesforceConfig{}, Config{ExternalID: "Call_Id__c"})
+		for range 2 {
+			delivered(t, deliver(t, d, &call.Call{ID: id, LastName: "L", Company: "C"}))
+		}
+		lead := only(t, s, "Lead")
+		got := lead.Text("Call_Id__c")
+		if hashed := len(id) > 255 || strings.Trim(id, ".") == ""; hashed && len(got) != 64 || !hashed && got != id {
+			t.Errorf("id %.20q has the key %q", id, got)
+		}
+	}
+}
+
 func TestCallLogMayFail(t *testing.T) {
 	tests := map[string]struct {
 		sc   standin.SalesforceConfig

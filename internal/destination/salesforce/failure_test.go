@@ -102,6 +102,7 @@ func TestRefused(t *testing.T) {
 		{"validation rule", 400, nil, body("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Phone"), dead, 0, false, false, "FIELD_CUSTOM_VALIDATION_EXCEPTION (Phone)"},
 		{"other required field", 400, nil, body("REQUIRED_FIELD_MISSING", "Region__c"), dead, 0, false, false, "(Region__c)"},
 		{"field that was not sent", 400, nil, body("INVALID_FIELD", "Other__c"), dead, 0, false, false, "(Other__c)"},
+		{"external id too short", 400, nil, body("STRING_TOO_LONG", "Call_Id__c"), retry, 0, true, false, "Text(255)"},
 		{"unknown code", 400, nil, body("WHO_KNOWS"), dead, 0, false, false, "400 WHO_KNOWS"},
 		{"code that is none", 400, nil, body("mjohnson@email.com"), dead, 0, false, false, "Salesforce answered 400:"},
 		{"row locked", 400, nil, body("UNABLE_TO_LOCK_ROW"), retry, 0, false, false, "UNABLE_TO_LOCK_ROW"},

@@ -44,14 +44,14 @@ type record struct {
 	note string
 }
 
-// keyOf is the call's id as an external id. A Text external id holds 255 characters; a longer id is
-// replaced by its hash, which stands for it just as well.
+// keyOf is the call's id as an external id. A Text external id holds 255 characters; a longer id is replaced by its
+// hash, which stands for it just as well, and so are the two that mean directories in a path.
 func keyOf(it *destination.Item) string {
 	key := it.Call.ID
 	if key == "" {
 		key = it.EventID
 	}
-	if len(key) > 255 {
+	if len(key) > 255 || key == "." || key == ".." {
 		sum := sha256.Sum256([]byte(key))
 		return hex.EncodeToString(sum[:])
 	}

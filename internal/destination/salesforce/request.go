@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
@@ -52,7 +54,7 @@ func (d *Destination) recordRequest(r *record) request {
 	if r.forced || d.cfg.Duplicates == AllowDuplicate {
 		q.header = append(q.header, headerDuplicate, "allowSave=true")
 	}
-	q.body = appendBody(make([]byte, 0, bodySize(r.values)), "", r.values)
+	q.body = appendBody(make([]byte, 0, bodySize(r.values)), "", d.literal(r.values))
 	return q
 }
 
@@ -68,8 +70,22 @@ func (d *Destination) taskRequest(t *task, recordID string) request {
 	default:
 		q.method = http.MethodPost
 	}
-	q.body = appendBody(make([]byte, 0, bodySize(t.values)+64), `"`+d.relation()+`":"`+recordID+`",`, t.values)
+	q.body = appendBody(make([]byte, 0, bodySize(t.values)+64), `"`+d.relation()+`":"`+recordID+`",`, d.literal(t.values))
 	return q
+}
+
+// literal keeps values from being read as references. In a composite request "@{record.id}" stands for another part's
+// answer wherever it is found, and one that cannot be resolved fails the request; there is no way to escape it. So a
+// caller's "@{" becomes "@ {" there.
+func (d *Destination) literal(values []value) []value {
+	if !d.cfg.LogCall || !slices.ContainsFunc(values, func(v value) bool { return strings.Contains(v.text, "@{") }) {
+		return values
+	}
+	values = slices.Clone(values)
+	for i := range values {
+		values[i].text = strings.ReplaceAll(values[i].text, "@{", "@ {")
+	}
+	return values
 }
 
 func bodySize(values []value) int {

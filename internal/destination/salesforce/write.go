@@ -147,6 +147,12 @@ func (d *Destination) settle(ctx context.Context, w *write, p reply, a *outbound
 	if p.status == http.StatusBadRequest && d.amend(r, p.errs) {
 		return true, destination.Result{Status: p.status}
 	}
+	for _, e := range p.errs {
+		if d.cfg.ExternalID != "" && containsFold(e.Fields, d.cfg.ExternalID) && e.Code != "DUPLICATE_VALUE" {
+			return false, destination.Result{Status: p.status, Pause: true, Reason: errorLine(p.status, p.errs) +
+				": the external id field does not take call ids; make it Text(255), External ID and Unique, and resume"}
+		}
+	}
 	if p.status == http.StatusNotFound && r.id != "" {
 		return false, destination.Result{Status: p.status, Reason: errorLine(p.status, p.errs) + ": " + meanings["ENTITY_IS_DELETED"].hint}
 	}
