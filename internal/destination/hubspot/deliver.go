@@ -33,14 +33,19 @@ func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []d
 		return r.results()
 	}
 	defer release()
+	r.deliver()
+	return r.results()
+}
+
+// deliver writes the contacts, and then what belongs to them.
+func (r *run) deliver() {
 	r.contacts()
-	if d.conf.LogCall {
+	if r.d.conf.LogCall {
 		r.engage(calls)
 	}
-	if d.conf.Note {
+	if r.d.conf.Note {
 		r.engage(notes)
 	}
-	return r.results()
 }
 
 // overHTTP sends one request.

@@ -30,13 +30,7 @@ func (d *Destination) Preview(items []destination.Item) ([]destination.Request, 
 		out = append(out, destination.Request{Method: method, URL: d.conf.BaseURL + path, Header: h, Body: string(body), Note: note})
 		return &outbound.Answer{Status: http.StatusOK, Body: expected(path, body)}, nil
 	}
-	r.contacts()
-	if d.conf.LogCall {
-		r.engage(calls)
-	}
-	if d.conf.Note {
-		r.engage(notes)
-	}
+	r.deliver()
 	for i, res := range r.results() {
 		if res.Outcome == destination.Dead && len(out) == 0 {
 			return nil, fmt.Errorf("call %d would not be sent: %s", i+1, res.Reason)
