@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
 	"strings"
@@ -178,8 +179,11 @@ func decode(b []byte) string {
 	s.Grow(len(b))
 	for len(b) > 0 {
 		if b[0] != '\\' {
-			r, n := utf8.DecodeRune(b)
-			s.WriteRune(r)
+			n := bytes.IndexByte(b, '\\')
+			if n < 0 {
+				n = len(b)
+			}
+			writeValid(&s, b[:n])
 			b = b[n:]
 			continue
 		}
@@ -202,6 +206,19 @@ func decode(b []byte) string {
 		s.WriteRune(r)
 	}
 	return s.String()
+}
+
+// writeValid writes text without escapes, each byte that is not UTF-8 as U+FFFD.
+func writeValid(s *strings.Builder, b []byte) {
+	if utf8.Valid(b) {
+		s.Write(b)
+		return
+	}
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		s.WriteRune(r)
+		b = b[n:]
+	}
 }
 
 func unescape(c byte) byte {
