@@ -59,7 +59,7 @@ func TestEval(t *testing.T) {
 		{`call.params.a["b"]["c"].d == "x"`, false},
 		{`has(call.params.a.b.c)`, false},
 		{`call.params.a.b || call.nope.b`, false},
-		{`call.params.tags[0].x == ""`, true}, // as above
+		{`call.params.tags[0].x == ""`, true},     // as above
 		{`call.params.issue.deeper == "x"`, true}, // a text has no fields: an error, so it is delivered
 		{`has(call.params.issue)`, true},
 		{`has(call.params.nothing)`, false},
@@ -128,16 +128,16 @@ func TestEvalOnNothing(t *testing.T) {
 
 func TestCompileErrorsHaveAPosition(t *testing.T) {
 	tests := map[string]string{
-		"":                                   "empty",
-		"  ":                                 "empty",
-		"call.urgent ||":                     "line 1, column 15",
-		"call.urgent ||\n nope":              "line 2, column 2",
-		`tenant == 3`:                        "line 1, column 8",
-		`tenant + "x"`:                       "",
-		`tenant.contains(1)`:                 "line 1, column 16",
-		`call.params.x.frobnicate()`:         "line 1, column 25",
-		`@truthy(call)`:                      "line 1, column 1",
-		strings.Repeat("(", 200) + "1":       "",
+		"":                                    "empty",
+		"  ":                                  "empty",
+		"call.urgent ||":                      "line 1, column 15",
+		"call.urgent ||\n nope":               "line 2, column 2",
+		`tenant == 3`:                         "line 1, column 8",
+		`tenant + "x"`:                        "",
+		`tenant.contains(1)`:                  "line 1, column 16",
+		`call.params.x.frobnicate()`:          "line 1, column 25",
+		`@truthy(call)`:                       "line 1, column 1",
+		strings.Repeat("(", 200) + "1":        "",
 		`"` + strings.Repeat("x", 5000) + `"`: "",
 	}
 	for text, want := range tests {
