@@ -53,6 +53,13 @@ func (s *Salesforce) execute(method, uri string, body []byte, header func(string
 	if s.schema[object] == nil {
 		return 404, salesforceErr("NOT_FOUND", "The requested resource does not exist")
 	}
+	if n == 3 && segments[2] == "describe" && method == http.MethodGet {
+		fields := []any{}
+		for name, f := range s.schema[object] {
+			fields = append(fields, map[string]any{"name": name, "type": f.Type, "length": f.Length, "updateable": !f.ReadOnly})
+		}
+		return 200, map[string]any{"name": object, "fields": fields}
+	}
 	var values map[string]any
 	if json.Unmarshal(body, &values) != nil {
 		return 400, salesforceErr("JSON_PARSER_ERROR", "The HTTP entity body is required, but this request has no entity body.")

@@ -71,6 +71,10 @@ type Config struct {
 	// MaxBatch bounds how many calls go out in one request: 1 to 200. 0 means 200. Where calls cannot be batched (no
 	// ExternalID, LogCall, or anything that happens to new records only) it is 1 whatever is set.
 	MaxBatch int
+	// Describe asks Salesforce once a day how long the object's fields are, which costs one API request and lets own
+	// fields be cut before Salesforce complains. Without it, a table of the standard fields serves, and own fields are
+	// cut after the first complaint.
+	Describe bool
 	// LimitWarning is the share of the organization's daily API requests, in percent, from which deliveries carry a
 	// warning. 0 means 90, and a negative one never.
 	LimitWarning int

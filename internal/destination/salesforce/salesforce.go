@@ -22,6 +22,7 @@ type Destination struct {
 	lengths   *lengths
 	taskSizes *lengths
 	locks     locks
+	describer describer
 	described bool // Description is among the object's fields
 	// createOnly says that new records get something that existing ones must not, so that a look-up goes first.
 	createOnly bool
@@ -102,6 +103,7 @@ func (d *Destination) looks() bool {
 // Deliver implements destination.Destination.
 func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []destination.Result {
 	out := make([]destination.Result, len(items))
+	d.describe(ctx)
 	if len(items) > 1 && d.MaxBatch() > 1 {
 		d.batch(ctx, items, out)
 		return out

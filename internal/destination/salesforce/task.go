@@ -55,7 +55,8 @@ func (d *Destination) newTask(it *destination.Item, key string) *task {
 		{"", c.Message}, {"", c.Summary}, {"Recording: ", c.RecordingURL}, {"Transcript:\n", c.Transcript},
 	} {
 		if p.text != "" {
-			parts = append(parts, p.title+p.text)
+			text, _ := truncate(p.text, d.taskSizes.of("Description")) // before it is copied
+			parts = append(parts, p.title+text)
 		}
 	}
 	set("Description", strings.Join(parts, "\n\n"), false)
