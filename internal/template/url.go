@@ -46,7 +46,7 @@ func (c *compiler) checkURL(pieces []piece) error {
 	first := pieces[0].lit
 	authority := strings.Index(first, "://") + 3
 	complete := authority > 2 && strings.ContainsAny(first[authority:], "/?#")
-	if !complete && len(pieces) > 1 {
+	if !complete && (len(pieces) > 1 || pieces[0].e != nil) {
 		at := pieces[0]
 		if at.e == nil {
 			at = pieces[1]
