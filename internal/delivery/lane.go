@@ -184,8 +184,9 @@ func (l *lane) step() time.Duration {
 		if free == 0 {
 			return l.queue.waitAtMost(wait, now)
 		}
+		had := l.queue.len()
 		started, wait := l.start(v, free, now)
-		if started == 0 && wait == 0 {
+		if started == 0 && wait == 0 && l.queue.len() <= had {
 			wait = l.queue.backOff()
 		}
 		if wait > 0 {
