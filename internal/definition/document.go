@@ -128,12 +128,12 @@ func (m *member) text() (s string, ok bool) {
 	return s, ok
 }
 
-// members reads the members of the object at an offset. Keys occur once.
+// members reads the members of the object at an offset. Keys occur once. check has found the document to be JSON.
 func (d *document) members(raw []byte, offset int, field string) ([]member, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	if t, err := dec.Token(); err != nil {
-		return nil, d.syntax(err, dec, offset, field)
+		return nil, d.fail(offset, field, "not valid JSON")
 	} else if t != json.Delim('{') {
 		return nil, d.fail(offset, field, "an object { … } is expected")
 	}
@@ -142,7 +142,7 @@ func (d *document) members(raw []byte, offset int, field string) ([]member, erro
 	for dec.More() {
 		t, err := dec.Token()
 		if err != nil {
-			return nil, d.syntax(err, dec, offset, field)
+			return nil, d.fail(offset, field, "not valid JSON")
 		}
 		key, _ := t.(string)
 		at := offset + int(dec.InputOffset())
@@ -152,16 +152,13 @@ func (d *document) members(raw []byte, offset int, field string) ([]member, erro
 		seen[key] = true
 		m := member{key: key}
 		if err := dec.Decode(&m.raw); err != nil {
-			return nil, d.syntax(err, dec, offset, field)
+			return nil, d.fail(offset, field, "not valid JSON")
 		}
 		m.offset = offset + int(dec.InputOffset()) - len(m.raw)
 		all = append(all, m)
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, d.syntax(err, dec, offset, field)
-	}
-	if rest := bytes.TrimSpace(raw[dec.InputOffset():]); len(rest) > 0 {
-		return nil, d.fail(offset+int(dec.InputOffset()), field, "text after the end of the object")
+		return nil, d.fail(offset, field, "not valid JSON")
 	}
 	return all, nil
 }
@@ -176,7 +173,7 @@ func (d *document) elements(m *member) ([]member, error) {
 	for dec.More() {
 		e := member{key: m.key}
 		if err := dec.Decode(&e.raw); err != nil {
-			return nil, d.syntax(err, dec, m.offset, m.key)
+			return nil, d.fail(m.offset, m.key, "not valid JSON")
 		}
 		e.offset = m.offset + int(dec.InputOffset()) - len(e.raw)
 		all = append(all, e)
@@ -184,19 +181,22 @@ func (d *document) elements(m *member) ([]member, error) {
 	return all, nil
 }
 
-// syntax makes an error of the decoder's, whose text may quote the document.
-func (d *document) syntax(err error, dec *json.Decoder, offset int, field string) error {
-	at := offset + int(dec.InputOffset())
-	if s, ok := err.(*json.SyntaxError); ok && int(s.Offset) > 0 {
-		at = max(at, offset+int(s.Offset)-1)
+// check reports where the document is no JSON. The text of encoding/json's own error may quote the document.
+func (d *document) check() error {
+	var any json.RawMessage
+	err := json.Unmarshal(d.text, &any)
+	if err == nil {
+		return nil
 	}
-	reason := "not valid JSON here: look for a missing comma or quote, or a comma too many"
-	rest := strings.TrimLeft(string(d.text[min(at, len(d.text)):]), " \t\r\n:,")
-	if strings.HasPrefix(rest, "{{") || at > 0 && at < len(d.text) && strings.HasPrefix(string(d.text[at-1:]), "{{") {
-		reason = `a variable without quotes; write "{{name}}" and declare its type among the parameters`
+	at := len(d.text)
+	if s, ok := err.(*json.SyntaxError); ok {
+		at = max(int(s.Offset)-1, 0)
 	}
-	if at >= len(d.text) {
-		reason = "the document ends too early: look for a missing brace or quote"
+	switch {
+	case at > 0 && bytes.HasPrefix(d.text[at-1:], []byte("{{")):
+		return d.fail(at, "", `a variable without quotes; write "{{name}}" and declare its type among the parameters`)
+	case strings.HasPrefix(err.Error(), "unexpected end"):
+		return d.fail(at, "", "the document ends too early: look for a missing brace or quote")
 	}
-	return d.fail(at, field, reason)
+	return d.fail(at, "", "not valid JSON here: look for a missing comma or quote, a comma too many, or text after the end")
 }

@@ -31,6 +31,9 @@ func Parse(data []byte, o Options) (*Definition, []Problem, error) {
 		return nil, nil, p.fail(-1, "", fmt.Sprintf("the document is larger than %d bytes; shorten it or raise the bound", o.maxSize()))
 	}
 	p.text = withoutComments(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
+	if err := p.check(); err != nil {
+		return nil, nil, err
+	}
 	top, err := p.members(p.text, 0, "")
 	if err != nil {
 		return nil, nil, err

@@ -160,6 +160,7 @@ func (p *jsonParser) key(seen map[string]bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	key = strings.ToValidUTF8(key, "\uFFFD")
 	if strings.Contains(key, "{{") {
 		return nil, p.syntax(start, "a variable in a key; a caller could replace another member with it, so only values can have variables")
 	}
@@ -259,7 +260,7 @@ func (p *jsonParser) decode() (text string, offsets []int, err error) {
 		switch {
 		case ch == '"':
 			p.i = i + 1
-			return strings.ToValidUTF8(string(b), "\uFFFD"), append(offsets, i), nil
+			return string(b), append(offsets, i), nil
 		case ch < ' ':
 			return "", nil, p.syntax(i, "a line break or control character in a JSON string; write \\n, and close the string with a quote")
 		case ch != '\\':
