@@ -1,0 +1,335 @@
+package fhir
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/callgate/callgate/internal/destination"
+)
+
+// resource is one resource to be created.
+type resource struct {
+	kind Kind
+	body any
+	// condition is the search for the same resource: identifier=system|value, encoded.
+	condition string
+	// update replaces what the condition finds, rather than leaving it.
+	update bool
+}
+
+// view is a call through the allow-list of fields.
+type view struct {
+	destination.Item
+	d        *Destination
+	warnings []string
+}
+
+// text is a field as text, empty when it is missing or may not be sent.
+func (v *view) text(name string) string {
+	if !v.d.allowed[name] {
+		return ""
+	}
+	value, ok := v.Call.Lookup(name)
+	if !ok {
+		return ""
+	}
+	switch value := value.(type) {
+	case string:
+		return v.clean(value)
+	case []any, map[string]any:
+		b, err := json.Marshal(value)
+		if err != nil {
+			return ""
+		}
+		return v.clean(string(b))
+	default:
+		return fmt.Sprint(value)
+	}
+}
+
+// maxText is R4's limit for a string, in bytes.
+const maxText = 1 << 20
+
+// clean makes a text a FHIR string: UTF-8, no control characters but tab and line ends, not blank.
+func (v *view) clean(s string) string {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	if strings.IndexFunc(s, control) >= 0 {
+		s = strings.Map(func(r rune) rune {
+			if control(r) {
+				return -1
+			}
+			return r
+		}, s)
+	}
+	if s = strings.TrimSpace(s); len(s) > maxText {
+		cut := maxText
+		for !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut]
+		v.warnings = append(v.warnings, "a text longer than FHIR's 1 MiB was cut")
+	}
+	return s
+}
+
+func control(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f
+}
+
+// stamp is a time as FHIR's dateTime and instant want it, with a zone; empty when times may not be sent.
+func (v *view) stamp(times ...time.Time) string {
+	if !v.d.allowed["timestamp"] {
+		return ""
+	}
+	for _, t := range times {
+		if !t.IsZero() {
+			return t.UTC().Format(time.RFC3339)
+		}
+	}
+	return ""
+}
+
+// callID is the identifier's value for the call: unique among providers, and the same for all events of one call.
+func (v *view) callID() string {
+	id := v.Call.ID
+	if id == "" {
+		if id = v.EventID; id == "" {
+			id = v.DeliveryID
+		}
+	}
+	id = v.clean(id)
+	if len(id) > 128 { // it stands in a header
+		sum := sha256.Sum256([]byte(id))
+		id = hex.EncodeToString(sum[:])
+	}
+	if v.Call.Provider == "" {
+		return id
+	}
+	return v.Call.Provider + ":" + id
+}
+
+// resources are what the call becomes. subject is the patient, or nil when unknown.
+func (v *view) resources(subject *reference) []resource {
+	var all []resource
+	add := func(kind Kind, suffix string, body func(id []identifier) any) {
+		id := identifier{v.d.cfg.System, v.callID() + suffix}
+		all = append(all, resource{kind: kind, body: body([]identifier{id}), condition: condition(id)})
+	}
+	cfg := &v.d.cfg
+	service := v.text(cfg.ServiceParam)
+	if slices.Contains(cfg.Kinds, Communication) {
+		c := v.communication(subject)
+		add(Communication, "", func(id []identifier) any { c.Identifier = id; return c })
+		all[len(all)-1].update = cfg.Update && len(c.Payload) > 0
+	}
+	if slices.Contains(cfg.Kinds, Task) && v.Call.CallbackRequested {
+		t := v.task(subject)
+		if len(all) > 0 {
+			t.Focus = &reference{Reference: v.urn(Communication)}
+		}
+		add(Task, "#callback", func(id []identifier) any { t.Identifier = id; return t })
+	}
+	if slices.Contains(cfg.Kinds, Appointment) {
+		if a := v.appointment(subject, service); a != nil {
+			add(Appointment, "#appointment", func(id []identifier) any { a.Identifier = id; return a })
+		}
+	}
+	if slices.Contains(cfg.Kinds, ServiceRequest) && service != "" {
+		if subject == nil {
+			v.warnings = append(v.warnings, "no ServiceRequest: FHIR wants a patient for it, and none was found")
+		} else {
+			s := &serviceRequest{
+				ResourceType: "ServiceRequest", Status: "draft", Intent: "proposal", Priority: v.priority(),
+				Code: &concept{Text: service}, Subject: subject, AuthoredOn: v.ended(),
+			}
+			add(ServiceRequest, "#service", func(id []identifier) any { s.Identifier = id; return s })
+		}
+	}
+	return all
+}
+
+func (v *view) ended() string {
+	return v.stamp(v.Call.EndedAt, v.Call.StartedAt, v.ReceivedAt)
+}
+
+func (v *view) priority() string {
+	if v.Call.Urgent {
+		return "urgent"
+	}
+	return "routine"
+}
+
+func (v *view) communication(subject *reference) *communication {
+	c := &communication{
+		ResourceType: "Communication",
+		Status:       "completed",
+		Category: []concept{{
+			Coding: []coding{{"http://terminology.hl7.org/CodeSystem/communication-category", "notification"}},
+			Text:   v.d.cfg.Category,
+		}},
+		Medium: []concept{{
+			Coding: []coding{{"http://terminology.hl7.org/CodeSystem/v3-ParticipationMode", "PHONE"}},
+		}},
+		Subject:  subject,
+		Sent:     v.stamp(v.Call.StartedAt),
+		Received: v.ended(),
+	}
+	if v.Call.Urgent {
+		c.Priority = "urgent"
+	}
+	if subject == nil {
+		// Without a patient the number is all that staff have to go by.
+		var who []string
+		for _, s := range []string{v.name(), v.number()} {
+			if s != "" {
+				who = append(who, s)
+			}
+		}
+		if len(who) > 0 {
+			c.Sender = &reference{Display: strings.Join(who, ", ")}
+		}
+	}
+	seen := map[string]bool{"": true}
+	for _, name := range []string{"summary", "message", "notes", "issue", "transcript"} {
+		if s := v.text(name); !seen[s] {
+			seen[s] = true
+			c.Payload = append(c.Payload, content{String: s})
+		}
+	}
+	for _, name := range v.d.extra {
+		if s := v.text(name); s != "" {
+			c.Payload = append(c.Payload, content{String: name + ": " + s})
+		}
+	}
+	if s := v.text("recording_url"); s != "" && !strings.ContainsAny(s, " \t\r\n") {
+		c.Payload = append(c.Payload, content{Attachment: &attachment{URL: s, Title: "Recording"}})
+	}
+	return c
+}
+
+func (v *view) task(subject *reference) *task {
+	t := &task{
+		ResourceType: "Task", Status: "requested", Intent: "order", Priority: v.priority(),
+		Code: &concept{Text: "Return call"}, Description: "Call back", For: subject, AuthoredOn: v.ended(),
+	}
+	for _, name := range []string{"message", "notes", "issue", "summary"} {
+		if s := v.text(name); s != "" {
+			t.Description = "Call back: " + s
+			break
+		}
+	}
+	if s := v.number(); s != "" {
+		t.Input = append(t.Input, taskInput{concept{Text: "callback number"}, s})
+	}
+	if s := v.name(); s != "" && subject == nil {
+		t.Input = append(t.Input, taskInput{concept{Text: "caller"}, s})
+	}
+	return t
+}
+
+// appointment is nil when the caller named no time.
+func (v *view) appointment(subject *reference, service string) *appointment {
+	var wanted string
+	for _, name := range v.d.cfg.TimeParams {
+		if wanted = v.text(name); wanted != "" {
+			break
+		}
+	}
+	if wanted == "" {
+		return nil
+	}
+	a := &appointment{
+		ResourceType: "Appointment", Status: "proposed", Description: service, Created: v.ended(),
+		Participant: []participant{{Actor: subject, Status: "needs-action"}},
+	}
+	if subject == nil {
+		// Invariant app-1: a participant has a type or an actor.
+		a.Participant[0].Type = []concept{{Text: "patient"}}
+	}
+	if start := v.when(wanted); start != "" {
+		a.RequestedPeriod = []period{{Start: start}}
+		if len(start) == len(time.DateOnly) {
+			a.RequestedPeriod[0].End = start // any time on that day
+		}
+	} else {
+		a.Comment = "Wanted: " + wanted
+	}
+	return a
+}
+
+// when reads a time as FHIR writes it; empty for one that has to stay a text.
+func (v *view) when(s string) string {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.Format(time.RFC3339)
+	}
+	if t, err := time.Parse(time.DateOnly, s); err == nil {
+		return t.Format(time.DateOnly)
+	}
+	if v.d.cfg.Location == nil {
+		return ""
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, s, v.d.cfg.Location); err == nil {
+			return t.Format(time.RFC3339)
+		}
+	}
+	return ""
+}
+
+func (v *view) number() string {
+	if s := v.text("caller_number"); s != "" {
+		return s
+	}
+	return v.text("phone")
+}
+
+func (v *view) name() string {
+	if s := v.text("name"); s != "" {
+		return s
+	}
+	return strings.TrimSpace(v.text("first_name") + " " + v.text("last_name"))
+}
+
+// newPatient is the patient to create on the condition that the identifier is unknown.
+func (v *view) newPatient(id identifier) resource {
+	p := &patient{ResourceType: "Patient", Identifier: []identifier{id}}
+	first, last := v.text("first_name"), v.text("last_name")
+	if first != "" {
+		p.Name = []humanName{{Family: last, Given: []string{first}}}
+	} else if last != "" {
+		p.Name = []humanName{{Family: last}}
+	}
+	if s := v.number(); s != "" {
+		p.Telecom = []contact{{"phone", s}}
+	}
+	return resource{kind: "Patient", body: p, condition: condition(id)}
+}
+
+// urn names a resource within the Bundle: the same one in every attempt, so that attempts are the same to the byte.
+func (v *view) urn(kind Kind) string {
+	sum := sha256.Sum256([]byte(v.DeliveryID + "\x00" + string(kind)))
+	sum[6], sum[8] = sum[6]&0x0f|0x80, sum[8]&0x3f|0x80 // version 8, by RFC 9562
+	h := hex.EncodeToString(sum[:16])
+	return "urn:uuid:" + h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// condition is the search for an identifier, escaped twice: the commas, dollars and bars of the value for FHIR's search
+// (section 3.1.1.5 of R4), and everything but the customary delimiters for the query.
+func condition(id identifier) string {
+	token := searchEscape(id.System) + "|" + searchEscape(id.Value)
+	return "identifier=" + readable.Replace(url.QueryEscape(token))
+}
+
+var (
+	readable     = strings.NewReplacer("%3A", ":", "%2F", "/", "%7C", "|", "+", "%20")
+	searchEscape = strings.NewReplacer(`\`, `\\`, "|", `\|`, ",", `\,`, "$", `\$`).Replace
+)

@@ -1,0 +1,369 @@
+package standin
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// FHIR is a FHIR R4 server with its base at /fhir. It knows Patient, Communication, Task, Appointment and
+// ServiceRequest: create and update, conditional or not, search for patients by POST, and transactions. It refuses
+// what R4's structures and invariants forbid (see fhir_schema.go), wrong media types and requests that are not signed in,
+// and answers errors by OperationOutcome, with diagnostics that quote what was sent, as real servers do.
+type FHIR struct {
+	*httptest.Server
+
+	t testing.TB
+	// Allow decides who is signed in; nil lets everybody in. Token.Valid fits.
+	Allow func(*http.Request) bool
+
+	mu       sync.Mutex
+	stored   map[string][]map[string]any // by type, in order of creation
+	nextID   int
+	script   []Reply
+	requests []Recorded
+}
+
+// NewFHIR starts a FHIR server. It is closed with the test.
+func NewFHIR(t testing.TB, allow func(*http.Request) bool) *FHIR {
+	s := &FHIR{t: t, Allow: allow, stored: map[string][]map[string]any{}}
+	s.Server = httptest.NewServer(s)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Base is the server's base URL.
+func (s *FHIR) Base() string { return s.URL + "/fhir" }
+
+// Put stores a resource as it is, and returns its id.
+func (s *FHIR) Put(resource map[string]any) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.insert(resource)
+}
+
+// Stored returns the resources of a type.
+func (s *FHIR) Stored(kind string) []map[string]any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]map[string]any(nil), s.stored[kind]...)
+}
+
+// Script makes the next requests be answered as given, before anything else is looked at.
+func (s *FHIR) Script(replies ...Reply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.script = append(s.script, replies...)
+}
+
+// Requests returns what has arrived so far.
+func (s *FHIR) Requests() []Recorded {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]Recorded(nil), s.requests...)
+}
+
+// Problem is an answer that is an error.
+type Problem struct {
+	Status            int
+	Code, Diagnostics string
+	Expression        string
+}
+
+func (p *Problem) outcome() map[string]any {
+	issue := map[string]any{"severity": "error", "code": p.Code, "diagnostics": p.Diagnostics}
+	if p.Expression != "" {
+		issue["expression"] = []any{p.Expression}
+	}
+	return map[string]any{"resourceType": "OperationOutcome", "issue": []any{issue}}
+}
+
+// done is the answer to one interaction.
+type done struct {
+	status   int
+	location string
+	body     map[string]any
+}
+
+// ServeHTTP is the server.
+func (s *FHIR) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body := readBody(s.t, r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, record(r, body))
+	if len(s.script) > 0 {
+		reply := s.script[0]
+		s.script = s.script[1:]
+		if reply.Hangup {
+			panic(http.ErrAbortHandler)
+		}
+		w.Header().Set("Content-Type", "application/fhir+json")
+		for k, v := range reply.Header {
+			w.Header()[k] = v
+		}
+		w.WriteHeader(reply.Status)
+		_, _ = w.Write([]byte(reply.Body))
+		return
+	}
+	answer, problem := s.handle(r, body)
+	w.Header().Set("Content-Type", "application/fhir+json;charset=utf-8")
+	if problem != nil {
+		w.WriteHeader(problem.Status)
+		_ = json.NewEncoder(w).Encode(problem.outcome())
+		return
+	}
+	if answer.location != "" {
+		w.Header().Set("Location", s.URL+"/fhir/"+answer.location+"/_history/1")
+	}
+	w.WriteHeader(answer.status)
+	if answer.body != nil {
+		_ = json.NewEncoder(w).Encode(answer.body)
+	}
+}
+
+func (s *FHIR) handle(r *http.Request, body []byte) (*done, *Problem) {
+	if s.Allow != nil && !s.Allow(r) {
+		return nil, &Problem{401, "login", "who are you: " + r.Header.Get("Authorization"), ""}
+	}
+	path, found := strings.CutPrefix(strings.TrimSuffix(r.URL.Path, "/"), "/fhir")
+	if !found {
+		return nil, &Problem{404, "not-found", "no such path", ""}
+	}
+	path = strings.TrimPrefix(path, "/")
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if path == "Patient/_search" && r.Method == http.MethodPost {
+		form, err := url.ParseQuery(string(body))
+		if media != "application/x-www-form-urlencoded" || err != nil {
+			return nil, &Problem{415, "not-supported", "search by form", ""}
+		}
+		return s.search(form)
+	}
+	if media != "application/fhir+json" {
+		return nil, &Problem{415, "not-supported", "send application/fhir+json, not " + media, ""}
+	}
+	var resource map[string]any
+	if err := json.Unmarshal(body, &resource); err != nil {
+		return nil, &Problem{400, "structure", "not JSON: " + err.Error(), ""}
+	}
+	switch {
+	case path == "" && r.Method == http.MethodPost:
+		return s.transaction(resource)
+	case r.Method == http.MethodPost:
+		return s.create(path, resource, r.Header.Get("If-None-Exist"))
+	case r.Method == http.MethodPut && r.URL.RawQuery != "":
+		return s.update(path, resource, r.URL.RawQuery)
+	default:
+		return nil, &Problem{405, "not-supported", r.Method + " is not supported here", ""}
+	}
+}
+
+// matches finds resources by the identifier of a condition.
+func (s *FHIR) matches(kind, condition string) ([]map[string]any, *Problem) {
+	q, err := url.ParseQuery(condition)
+	token := q.Get("identifier")
+	if err != nil || len(q) != 1 || token == "" {
+		return nil, &Problem{400, "invalid", "condition " + condition, ""}
+	}
+	return s.byIdentifier(kind, token), nil
+}
+
+func (s *FHIR) byIdentifier(kind, token string) []map[string]any {
+	system, value := splitToken(token)
+	var found []map[string]any
+	for _, r := range s.stored[kind] {
+		list, _ := r["identifier"].([]any)
+		for _, one := range list {
+			id, _ := one.(map[string]any)
+			if id["system"] == system && id["value"] == value {
+				found = append(found, r)
+				break
+			}
+		}
+	}
+	return found
+}
+
+// splitToken takes system|value apart at the first bar that is not escaped.
+func splitToken(token string) (system, value string) {
+	var b strings.Builder
+	for i := 0; i < len(token); i++ {
+		switch c := token[i]; {
+		case c == '\\' && i+1 < len(token):
+			i++
+			b.WriteByte(token[i])
+		case c == '|' && system == "":
+			system = b.String()
+			b.Reset()
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return system, b.String()
+}
+
+func (s *FHIR) create(kind string, resource map[string]any, condition string) (*done, *Problem) {
+	if p := CheckResource(resource, kind); p != nil {
+		return nil, p
+	}
+	if condition != "" {
+		found, p := s.matches(kind, condition)
+		switch {
+		case p != nil:
+			return nil, p
+		case len(found) > 1:
+			return nil, &Problem{412, "multiple-matches", "several match " + condition, ""}
+		case len(found) == 1:
+			return &done{200, fmt.Sprintf("%s/%s", kind, found[0]["id"]), nil}, nil
+		}
+	}
+	return &done{201, kind + "/" + s.insert(resource), nil}, nil
+}
+
+func (s *FHIR) update(kind string, resource map[string]any, condition string) (*done, *Problem) {
+	if p := CheckResource(resource, kind); p != nil {
+		return nil, p
+	}
+	found, p := s.matches(kind, condition)
+	switch {
+	case p != nil:
+		return nil, p
+	case len(found) > 1:
+		return nil, &Problem{412, "multiple-matches", "several match " + condition, ""}
+	case len(found) == 0:
+		return &done{201, kind + "/" + s.insert(resource), nil}, nil
+	}
+	id := found[0]["id"]
+	resource["id"] = id
+	for i, r := range s.stored[kind] {
+		if r["id"] == id {
+			s.stored[kind][i] = resource
+		}
+	}
+	return &done{200, fmt.Sprintf("%s/%s", kind, id), nil}, nil
+}
+
+func (s *FHIR) insert(resource map[string]any) string {
+	s.nextID++
+	id := strconv.Itoa(s.nextID)
+	resource["id"] = id
+	kind, _ := resource["resourceType"].(string)
+	s.stored[kind] = append(s.stored[kind], resource)
+	return id
+}
+
+// search finds patients by identifier or phone. Phones compare as text, as token search does.
+func (s *FHIR) search(form url.Values) (*done, *Problem) {
+	var found []map[string]any
+	switch {
+	case form.Get("identifier") != "":
+		found = s.byIdentifier("Patient", form.Get("identifier"))
+	case form.Get("phone") != "":
+		for _, p := range s.stored["Patient"] {
+			list, _ := p["telecom"].([]any)
+			for _, one := range list {
+				c, _ := one.(map[string]any)
+				number, _ := c["value"].(string)
+				if c["system"] == "phone" && strings.Contains(","+form.Get("phone")+",", ","+number+",") {
+					found = append(found, p)
+					break
+				}
+			}
+		}
+	default:
+		return nil, &Problem{400, "too-costly", "search needs identifier or phone", ""}
+	}
+	entries := []any{}
+	for _, p := range found {
+		entries = append(entries, map[string]any{"resource": p, "search": map[string]any{"mode": "match"}})
+	}
+	answer := map[string]any{"resourceType": "Bundle", "type": "searchset", "total": len(found)}
+	if len(entries) > 0 {
+		answer["entry"] = entries
+	}
+	return &done{200, "", answer}, nil
+}
+
+// transaction does all entries or none.
+func (s *FHIR) transaction(b map[string]any) (*done, *Problem) {
+	if b["resourceType"] != "Bundle" || b["type"] != "transaction" {
+		return nil, &Problem{400, "invalid", "not a transaction", "Bundle.type"}
+	}
+	if p := checkValues(b, "Bundle"); p != nil {
+		return nil, p
+	}
+	entries, _ := b["entry"].([]any)
+	before, nextID := map[string][]map[string]any{}, s.nextID
+	for k, v := range s.stored {
+		before[k] = append([]map[string]any(nil), v...) // stored resources are replaced, never changed
+	}
+	undo := func(p *Problem) (*done, *Problem) { s.stored, s.nextID = before, nextID; return nil, p }
+	urns := map[string]string{}
+	answers := make([]any, 0, len(entries))
+	for i, one := range entries {
+		e, _ := one.(map[string]any)
+		resource, _ := e["resource"].(map[string]any)
+		request, _ := e["request"].(map[string]any)
+		address, _ := request["url"].(string)
+		urn, _ := e["fullUrl"].(string)
+		if !strings.HasPrefix(urn, "urn:uuid:") || urns[urn] != "" {
+			return undo(&Problem{400, "invalid", "fullUrl " + urn, fmt.Sprintf("Bundle.entry[%d].fullUrl", i)})
+		}
+		var d *done
+		var p *Problem
+		switch request["method"] {
+		case "POST":
+			condition, _ := request["ifNoneExist"].(string)
+			d, p = s.create(address, resource, condition)
+		case "PUT":
+			kind, condition, _ := strings.Cut(address, "?")
+			d, p = s.update(kind, resource, condition)
+		default:
+			p = &Problem{400, "not-supported", "method", fmt.Sprintf("Bundle.entry[%d].request.method", i)}
+		}
+		if p != nil {
+			return undo(p)
+		}
+		urns[urn] = d.location
+		answers = append(answers, map[string]any{"response": map[string]any{
+			"status": strconv.Itoa(d.status) + " " + http.StatusText(d.status), "location": d.location + "/_history/1",
+		}})
+	}
+	for _, one := range entries {
+		if unknown := resolve(one.(map[string]any)["resource"], urns); unknown != "" {
+			return undo(&Problem{400, "invalid", "reference to " + unknown, ""})
+		}
+	}
+	return &done{200, "", map[string]any{"resourceType": "Bundle", "type": "transaction-response", "entry": answers}}, nil
+}
+
+// resolve replaces references within the transaction, and returns one that leads nowhere.
+func resolve(v any, urns map[string]string) (unknown string) {
+	switch v := v.(type) {
+	case map[string]any:
+		if ref, ok := v["reference"].(string); ok && strings.HasPrefix(ref, "urn:") {
+			if urns[ref] == "" {
+				return ref
+			}
+			v["reference"] = urns[ref]
+		}
+		for _, child := range v {
+			if unknown = resolve(child, urns); unknown != "" {
+				return unknown
+			}
+		}
+	case []any:
+		for _, child := range v {
+			if unknown = resolve(child, urns); unknown != "" {
+				return unknown
+			}
+		}
+	}
+	return ""
+}
