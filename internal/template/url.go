@@ -2,6 +2,7 @@ package template
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -76,9 +77,14 @@ func (c *compiler) checkURL(pieces []piece) error {
 		return c.syntax(0, "the URL names no host")
 	case u.User != nil:
 		return c.syntax(0, "a user name or password in the URL; URLs end up in logs, so put credentials in a header")
+	case !hosts.MatchString(u.Host):
+		return c.syntax(0, "the host of the URL is letters, digits, dots and hyphens, and perhaps a port; an international name is written in its xn-- form")
 	}
 	return nil
 }
+
+// hosts are the hosts that a URL may name: what the DNS has, or an IP address.
+var hosts = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 
 // cut cuts pieces at the first occurrence of a character in constant text; after is nil when it does not occur.
 func cut(pieces []piece, sep byte) (before, after []piece) {
