@@ -243,7 +243,9 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		d.State, d.NextAt, d.LastStatus, d.Reason = a.State, time.Time{}, a.Status, a.Reason
 		d.RemoteID = cmp.Or(a.RemoteID, d.RemoteID)
 		if d.State == store.Pending {
-			d.NextAt = a.NextAt
+			if d.NextAt = a.NextAt; a.NextAt.IsZero() {
+				d.NextAt = d.UpdatedAt
+			}
 		}
 	}
 	return nil

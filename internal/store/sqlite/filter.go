@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"github.com/callgate/callgate/internal/store"
+	"github.com/oklog/ulid/v2"
+)
+
+// where is a condition under construction.
+type where struct {
+	terms []string
+	args  []any
+	// nothing tells that no row can match: a name that no row refers to, an id that does not exist.
+	nothing bool
+}
+
+func (w *where) add(term string, args ...any) {
+	w.terms = append(w.terms, term)
+	w.args = append(w.args, args...)
+}
+
+func (w *where) String() string {
+	if len(w.terms) == 0 {
+		return "1"
+	}
+	return strings.Join(w.terms, " AND ")
+}
+
+// conditions are a filter in SQL: on events e and on deliveries d.
+type conditions struct {
+	event, delivery where
+	// inEvents tells that there are conditions on columns that only events have.
+	inEvents bool
+}
+
+func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, err error) {
+	name := func(column, value string, w *where) {
+		if value == "" {
+			return
+		}
+		id, ok := s.names.id(value)
+		if !ok {
+			w.nothing = true
+		}
+		w.add(column+" = ?", id)
+	}
+	if f.EventID != "" {
+		id, err := ulid.ParseStrict(f.EventID)
+		seq := int64(0)
+		if err == nil {
+			if seq, err = s.seqOf(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return c, err
+			}
+		}
+		c.event.nothing = seq == 0
+		c.event.add("e.seq = ?", seq)
+	}
+	if f.DeliveryID != "" {
+		key, err := parseDeliveryID(f.DeliveryID)
+		seq := int64(0)
+		if err == nil {
+			if seq, err = s.seqOf(ctx, key.event); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return c, err
+			}
+		}
+		c.delivery.nothing = seq == 0
+		c.delivery.add("d.event = ? AND d.n = ?", seq, key.n)
+	}
+	name("e.tenant", f.Tenant, &c.event)
+	name("d.destination", f.Destination, &c.delivery)
+	for column, value := range map[string]string{
+		"source": f.Source, "event_type": f.EventType, "call_id": f.CallID, "caller_hash": f.CallerHash,
+	} {
+		if value != "" {
+			c.inEvents = true
+			c.event.add("e."+column+" = ?", value)
+		}
+	}
+	if !f.From.IsZero() {
+		c.inEvents = true
+		c.event.add("e.received_at >= ?", f.From.UnixNano())
+	}
+	if !f.To.IsZero() {
+		c.inEvents = true
+		c.event.add("e.received_at < ?", f.To.UnixNano())
+	}
+	if f.State != "" {
+		n := stateNumber(f.State)
+		c.delivery.nothing = c.delivery.nothing || n < 0
+		// The number stands in the text so that SQLite can use the index of that state.
+		c.delivery.add("d.state = " + [...]string{"-1", "0", "1", "2"}[n+1])
+	}
+	if f.Reason != "" {
+		c.delivery.add("instr(d.reason, ?) > 0", f.Reason)
+	}
+	return c, nil
+}
+
+func (c *conditions) nothing() bool { return c.event.nothing || c.delivery.nothing }
+
+// events is the condition for events: conditions on deliveries mean that one delivery of the event meets them.
+func (c *conditions) events() where {
+	w := c.event
+	if len(c.delivery.terms) == 0 {
+		return w
+	}
+	w.terms, w.args = append([]string(nil), w.terms...), append([]any(nil), w.args...)
+	if text := c.delivery.String(); strings.Contains(text, "d.state = 2") && strings.Contains(text, "d.destination") {
+		w.add("e.seq IN (SELECT d.event FROM deliveries d WHERE "+text+")", c.delivery.args...) // few rows, and indexed
+	} else {
+		w.add("EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND "+text+")", c.delivery.args...)
+	}
+	return w
+}
+
+// deliveries is the condition for deliveries joined with their events.
+func (c *conditions) deliveries() where {
+	w := where{}
+	w.terms = append(append(w.terms, c.event.terms...), c.delivery.terms...)
+	w.args = append(append(w.args, c.event.args...), c.delivery.args...)
+	return w
+}
+
+// join names the tables, the one to begin with first.
+func (c *conditions) join() string {
+	if c.inEvents {
+		return "events e CROSS JOIN deliveries d ON d.event = e.seq"
+	}
+	return "deliveries d CROSS JOIN events e ON e.seq = d.event"
+}
+
+// seqOf finds an event's number, or store.ErrNotFound.
+func (s *Store) seqOf(ctx context.Context, id [16]byte) (seq int64, err error) {
+	err = s.reader.QueryRowContext(ctx, "SELECT seq FROM events WHERE id = ?", id[:]).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, store.ErrNotFound
+	}
+	return seq, err
+}
+
+// seqBefore turns the id that a page ends with into a number: the event's own, or if it is gone the one that follows
+// the newest older event.
+func (s *Store) seqBefore(ctx context.Context, id [16]byte) (int64, error) {
+	seq, err := s.seqOf(ctx, id)
+	if !errors.Is(err, store.ErrNotFound) {
+		return seq, err
+	}
+	err = s.reader.QueryRowContext(ctx, "SELECT seq + 1 FROM events WHERE id < ? ORDER BY id DESC LIMIT 1", id[:]).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return seq, err
+}

@@ -1,0 +1,178 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"encoding/json"
+	"errors"
+	"maps"
+
+	"github.com/callgate/callgate/internal/store"
+)
+
+// finished is an attempt ready to be written.
+type finished struct {
+	*store.Attempt
+	key      deliveryKey
+	seq      int64 // 0 if the delivery was not leased
+	warnings any
+	excerpt  []byte
+}
+
+// Finish is store.Store's. Deliveries that were erased meanwhile are passed over. A delivery that is not pending any
+// more, since its lease ran out and another attempt settled it, keeps its state unless the late attempt delivered it.
+// Pending without NextAt means due at once.
+func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	if len(results) == 0 {
+		return nil
+	}
+	list := make([]finished, len(results))
+	for i := range results {
+		a := &results[i]
+		if stateNumber(a.State) < 0 {
+			return errors.New("an attempt must leave its delivery pending, delivered or dead")
+		}
+		f := finished{Attempt: a, excerpt: s.seal(a.DeliveryID, "excerpt", a.Excerpt)}
+		var err error
+		if f.key, err = parseDeliveryID(a.DeliveryID); err != nil {
+			return err
+		}
+		if len(a.Warnings) > 0 {
+			text, err := json.Marshal(a.Warnings)
+			if err != nil {
+				return err
+			}
+			f.warnings = string(text)
+		}
+		list[i] = f
+	}
+	s.queues.mu.Lock()
+	for i := range list {
+		if _, e := s.queues.lease(list[i].key); e != nil {
+			list[i].seq = e.seq
+		}
+	}
+	s.queues.mu.Unlock()
+	return s.write(ctx, false, func(b *batch) error {
+		for i := range list {
+			if err := b.record(&list[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// record writes an attempt and moves its delivery on.
+func (b *batch) record(f *finished) error {
+	seq := f.seq
+	if seq == 0 {
+		var err error
+		if seq, err = b.c.number("SELECT seq FROM events WHERE id = ?", f.key.event[:]); err != nil || seq == 0 {
+			return err
+		}
+	}
+	c := change{key: f.key, from: none, to: int8(stateNumber(f.State)), next: nanos(f.NextAt)}
+	var attempts int64
+	err := b.c.query("SELECT state, destination, tenant, attempts FROM deliveries WHERE event = ? AND n = ?", func(v []driver.Value) error {
+		c.from, c.destination, c.tenant, attempts = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)+1
+		return nil
+	}, seq, f.key.n)
+	if err != nil || c.from == none {
+		return err
+	}
+	number := int64(f.Number)
+	if number == 0 {
+		number = attempts
+	}
+	var keyID []byte
+	if f.excerpt != nil {
+		keyID = b.s.keyID()
+	}
+	if _, err := b.c.exec(`INSERT INTO attempts (event, n, number, at, took, status, reason, warnings, remote_id, excerpt, key_id, state, next_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.n, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
+		f.warnings, f.RemoteID, f.excerpt, keyID, stateNumber(f.State), c.next); err != nil {
+		return err
+	}
+	if c.from != pending && c.to != delivered {
+		_, err := b.c.exec("UPDATE deliveries SET attempts = ?, updated_at = ? WHERE event = ? AND n = ?", attempts, b.now, seq, f.key.n)
+		return err
+	}
+	if c.to != pending {
+		c.next = 0
+	} else if c.next == 0 {
+		c.next = b.now
+	}
+	_, err = b.c.exec(`UPDATE deliveries SET state = ?, next_at = ?, attempts = ?, updated_at = ?, last_status = ?, reason = ?,
+		remote_id = CASE ? WHEN '' THEN remote_id ELSE ? END WHERE event = ? AND n = ?`,
+		int64(c.to), c.next, attempts, b.now, f.Status, f.Reason, f.RemoteID, f.RemoteID, seq, f.key.n)
+	b.changes = append(b.changes, c)
+	return err
+}
+
+// Return is store.Store's. Leases are held in memory, so it writes nothing.
+func (s *Store) Return(ctx context.Context, deliveryIDs []string) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	for _, id := range deliveryIDs {
+		key, err := parseDeliveryID(id)
+		if err != nil {
+			continue
+		}
+		if l, e := s.queues.lease(key); e != nil {
+			l.giveBack(key, e)
+		}
+	}
+	return nil
+}
+
+// Pause is store.Store's.
+func (s *Store) Pause(ctx context.Context, destination, reason string) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	return s.write(ctx, false, func(b *batch) error {
+		_, err := b.c.exec(`INSERT INTO paused (destination, reason) VALUES (?, ?)
+			ON CONFLICT (destination) DO UPDATE SET reason = excluded.reason`, destination, reason)
+		b.after = append(b.after, func() { s.queues.setPaused(destination, reason, true) })
+		return err
+	})
+}
+
+// Resume is store.Store's.
+func (s *Store) Resume(ctx context.Context, destination string) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	return s.write(ctx, false, func(b *batch) error {
+		_, err := b.c.exec("DELETE FROM paused WHERE destination = ?", destination)
+		b.after = append(b.after, func() { s.queues.setPaused(destination, "", false) })
+		return err
+	})
+}
+
+func (qs *queues) setPaused(destination, reason string, on bool) {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	if on {
+		qs.paused[destination] = reason
+	} else {
+		delete(qs.paused, destination)
+	}
+}
+
+// Paused is store.Store's.
+func (s *Store) Paused(ctx context.Context) (map[string]string, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	return maps.Clone(s.queues.paused), nil
+}

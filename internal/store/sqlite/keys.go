@@ -1,0 +1,164 @@
+package sqlite
+
+import (
+	"bytes"
+	"cmp"
+	"database/sql/driver"
+	"slices"
+	"time"
+)
+
+// recentKeys are the unique keys of the newest events, which are not yet in the table of keys. Putting each random key
+// into its table as it comes would make every commit write as many index pages as it has events. Instead the keys are
+// divided by their first byte into parts, and when there are too many of them, one part, a range of neighbours, goes to
+// the table in one transaction, a page taking many of them. After a crash they are read again from the events.
+// Only the writer uses it.
+type recentKeys struct {
+	parts  [256]map[[16]byte]recentKey
+	oldest [256]int64 // the lowest seq in each part
+	count  int
+	next   int            // the part to go next
+	days   map[int64]bool // the days that have rows in the table
+	after  int64          // the keys of events up to this seq are in the table
+}
+
+type recentKey struct {
+	at    int64
+	seq   int64
+	event [16]byte
+}
+
+const day = int64(24 * time.Hour)
+
+func (k *recentKeys) put(key [16]byte, r recentKey) {
+	i := key[0]
+	if k.parts[i] == nil {
+		k.parts[i] = map[[16]byte]recentKey{}
+	}
+	if len(k.parts[i]) == 0 || r.seq < k.oldest[i] {
+		k.oldest[i] = r.seq
+	}
+	before := len(k.parts[i])
+	k.parts[i][key] = r
+	k.count += len(k.parts[i]) - before
+}
+
+// loadKeys reads the keys that are only in events, and which number the next event has.
+func (s *Store) loadKeys() error {
+	c := s.writer
+	s.keys = &recentKeys{days: map[int64]bool{}}
+	var err error
+	if s.keys.after, err = c.number("SELECT value FROM counters WHERE name = 'keys_after'"); err != nil {
+		return err
+	}
+	last, err := c.number("SELECT max(seq) FROM events")
+	if err != nil {
+		return err
+	}
+	// A number whose key counts as written must not be given again, even if its event was the newest and is erased.
+	s.nextSeq = max(last, s.keys.after) + 1
+	if err := c.query(`WITH RECURSIVE d (day) AS (SELECT min(day) FROM keys
+		UNION ALL SELECT (SELECT min(day) FROM keys WHERE keys.day > d.day) FROM d WHERE d.day IS NOT NULL)
+		SELECT day FROM d WHERE day IS NOT NULL`, func(v []driver.Value) error {
+		s.keys.days[v[0].(int64)] = true
+		return nil
+	}); err != nil {
+		return err
+	}
+	return c.query("SELECT seq, id, unique_key, accepted_at FROM events WHERE seq > ? ORDER BY seq", func(v []driver.Value) error {
+		s.keys.put([16]byte(v[2].([]byte)), recentKey{seq: v[0].(int64), event: [16]byte(v[1].([]byte)), at: v[3].(int64)})
+		return nil
+	}, s.keys.after)
+}
+
+// first finds the event that was accepted with a key within the window.
+func (b *batch) first(key [16]byte) (event [16]byte, found bool, err error) {
+	k := b.s.keys
+	since := b.now - int64(b.s.o.Window)
+	r, ok := b.keys[key]
+	if !ok {
+		r, ok = k.parts[key[0]][key]
+	}
+	if ok {
+		return r.event, r.at > since, nil
+	}
+	for d := range k.days {
+		if d < since/day {
+			continue
+		}
+		err := b.c.query("SELECT event FROM keys WHERE day = ? AND key = ? AND at > ?", func(v []driver.Value) error {
+			event, found = [16]byte(v[0].([]byte)), true
+			return nil
+		}, d, key[:], since)
+		if err != nil || found {
+			return event, found, err
+		}
+	}
+	return event, false, nil
+}
+
+// writeKey puts a key into its table, unless a later one stands there.
+func (b *batch) writeKey(key [16]byte, r recentKey) error {
+	_, err := b.c.exec(`INSERT INTO keys (day, key, at, event) VALUES (?, ?, ?, ?)
+		ON CONFLICT (day, key) DO UPDATE SET at = excluded.at, event = excluded.event WHERE excluded.at > keys.at`,
+		r.at/day, key[:], r.at, r.event[:])
+	b.days = append(b.days, r.at/day)
+	return err
+}
+
+// flushKeys writes parts of the recent keys until there are no more than should be.
+func (b *batch) flushKeys() error {
+	k := b.s.keys
+	left := k.count + len(b.keys)
+	since := b.now - int64(b.s.o.Window)
+	type entry struct {
+		key [16]byte
+		recentKey
+	}
+	var run []entry
+	for part := k.next; left > b.s.o.RecentKeys && len(b.flushed) < len(k.parts); part = (part + 1) % len(k.parts) {
+		run = run[:0]
+		for key, r := range k.parts[part] {
+			if r.at > since {
+				run = append(run, entry{key, r})
+			}
+		}
+		slices.SortFunc(run, func(x, y entry) int {
+			return cmp.Or(cmp.Compare(x.at/day, y.at/day), bytes.Compare(x.key[:], y.key[:]))
+		})
+		for _, e := range run {
+			if err := b.writeKey(e.key, e.recentKey); err != nil {
+				return err
+			}
+		}
+		left -= len(k.parts[part])
+		b.flushed = append(b.flushed, part)
+	}
+	if len(b.flushed) == 0 {
+		return nil
+	}
+	b.keysAfter = b.s.nextSeq - 1
+	for part, keys := range k.parts {
+		if len(keys) > 0 && !slices.Contains(b.flushed, part) {
+			b.keysAfter = min(b.keysAfter, k.oldest[part]-1)
+		}
+	}
+	_, err := b.c.exec("UPDATE counters SET value = ? WHERE name = 'keys_after'", b.keysAfter)
+	return err
+}
+
+// committed takes over what a committed batch did to the keys.
+func (k *recentKeys) committed(b *batch) {
+	for _, part := range b.flushed {
+		k.count -= len(k.parts[part])
+		clear(k.parts[part])
+		k.next = (part + 1) % len(k.parts)
+		k.after = b.keysAfter
+	}
+	for _, d := range b.days {
+		k.days[d] = true
+	}
+	for key, r := range b.keys {
+		k.put(key, r)
+	}
+}

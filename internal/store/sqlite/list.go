@@ -1,0 +1,195 @@
+package sqlite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/callgate/callgate/internal/store"
+	"github.com/oklog/ulid/v2"
+)
+
+var errBefore = errors.New("the page's Before is not an id of this listing: pass the last id of the page before")
+
+func pageLimit(p store.Page) int {
+	if p.Limit <= 0 {
+		return 100
+	}
+	return min(p.Limit, 1000)
+}
+
+// Events is store.Store's. Call ids and caller hashes have no index, since an index of random values slows down every
+// commit once it has grown; a search for them reads through the events (not their payloads), about a second for a million.
+func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]store.EventInfo, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	before := int64(math.MaxInt64)
+	if p.Before != "" {
+		id, err := ulid.ParseStrict(p.Before)
+		if err != nil {
+			return nil, errBefore
+		}
+		if before, err = s.seqBefore(ctx, id); err != nil {
+			return nil, public(err)
+		}
+	}
+	c, err := s.conditions(ctx, &f)
+	if err != nil || c.nothing() {
+		return nil, public(err)
+	}
+	w := c.events()
+	w.add("e.seq < ?", before)
+	rows, err := s.reader.QueryContext(ctx, `SELECT e.id, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.received_at, e.bytes,
+		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 0),
+		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 1),
+		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 2)
+		FROM events e WHERE `+w.String()+" ORDER BY e.seq DESC LIMIT ?", append(w.args, pageLimit(p))...)
+	if err != nil {
+		return nil, public(err)
+	}
+	defer rows.Close()
+	var list []store.EventInfo
+	for rows.Next() {
+		var id []byte
+		var tenant, received int64
+		var counts [3]int
+		e := store.EventInfo{States: map[store.State]int{}}
+		if err := rows.Scan(&id, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &received, &e.Bytes,
+			&counts[0], &counts[1], &counts[2]); err != nil {
+			return nil, public(err)
+		}
+		e.ID, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), s.names.name(tenant), fromNanos(received)
+		for state, n := range counts {
+			if n > 0 {
+				e.States[states[state]] = n
+			}
+		}
+		list = append(list, e)
+	}
+	return list, public(rows.Err())
+}
+
+// Event is store.Store's.
+func (s *Store) Event(ctx context.Context, id string) (*store.Event, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	u, err := ulid.ParseStrict(id)
+	if err != nil {
+		return nil, store.ErrNotFound
+	}
+	e, err := s.readEvent(s.reader.QueryRowContext(ctx, eventQuery+"WHERE e.id = ?", u[:]))
+	if err != nil {
+		return nil, public(err)
+	}
+	return e, nil
+}
+
+// Deliveries is store.Store's.
+func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([]store.Delivery, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	c, err := s.conditions(ctx, &f)
+	if err != nil {
+		return nil, public(err)
+	}
+	w := c.deliveries()
+	if p.Before != "" {
+		key, err := parseDeliveryID(p.Before)
+		if err != nil {
+			return nil, errBefore
+		}
+		seq, err := s.seqOf(ctx, key.event)
+		if errors.Is(err, store.ErrNotFound) {
+			key.n = 0 // its event is gone: everything below where it was
+			seq, err = s.seqBefore(ctx, key.event)
+		}
+		if err != nil {
+			return nil, public(err)
+		}
+		w.add("(d.event, d.n) < (?, ?)", seq, key.n)
+	}
+	if c.nothing() {
+		return nil, nil
+	}
+	order := "d.event DESC, d.n DESC"
+	if c.inEvents {
+		order = "e.seq DESC, d.n DESC"
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT e.id, d.n, e.tenant, d.destination, d.state, d.next_at, d.attempts, d.updated_at,
+		d.last_status, d.reason, d.remote_id, e.received_at FROM `+c.join()+" WHERE "+w.String()+" ORDER BY "+order+" LIMIT ?",
+		append(w.args, pageLimit(p))...)
+	if err != nil {
+		return nil, public(err)
+	}
+	defer rows.Close()
+	now := nanos(s.o.Now())
+	var list []store.Delivery
+	for rows.Next() {
+		var d store.Delivery
+		var id []byte
+		var n, tenant, destination, state, next, updated, received int64
+		if err := rows.Scan(&id, &n, &tenant, &destination, &state, &next, &d.Attempts, &updated, &d.LastStatus, &d.Reason, &d.RemoteID, &received); err != nil {
+			return nil, public(err)
+		}
+		key := deliveryKey{ulid.ULID(id), n}
+		d.ID, d.EventID = key.String(), ulid.ULID(id).String()
+		d.Tenant, d.Destination, d.State = s.names.name(tenant), s.names.name(destination), states[state]
+		d.NextAt, d.UpdatedAt, d.CreatedAt = fromNanos(next), fromNanos(updated), fromNanos(received)
+		d.Leased = state == pending && s.queues.leased(key, now)
+		list = append(list, d)
+	}
+	return list, public(rows.Err())
+}
+
+// Attempts is store.Store's, oldest first.
+func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attempt, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	key, err := parseDeliveryID(deliveryID)
+	if err != nil {
+		return nil, store.ErrNotFound
+	}
+	seq, err := s.seqOf(ctx, key.event)
+	if err != nil {
+		return nil, public(err)
+	}
+	var exists int
+	err = s.reader.QueryRowContext(ctx, "SELECT count(*) FROM deliveries WHERE event = ? AND n = ?", seq, key.n).Scan(&exists)
+	if err != nil || exists == 0 {
+		return nil, public(errors.Join(err, store.ErrNotFound))
+	}
+	rows, err := s.reader.QueryContext(ctx, `SELECT number, at, took, status, reason, coalesce(warnings, ''), remote_id, excerpt, key_id, state, next_at
+		FROM attempts WHERE event = ? AND n = ? ORDER BY id`, seq, key.n)
+	if err != nil {
+		return nil, public(err)
+	}
+	defer rows.Close()
+	var list []store.Attempt
+	for rows.Next() {
+		a := store.Attempt{DeliveryID: deliveryID}
+		var at, took, state, next int64
+		var warnings string
+		var excerpt, keyID []byte
+		if err := rows.Scan(&a.Number, &at, &took, &a.Status, &a.Reason, &warnings, &a.RemoteID, &excerpt, &keyID, &state, &next); err != nil {
+			return nil, public(err)
+		}
+		a.At, a.Took, a.State, a.NextAt = fromNanos(at), time.Duration(took), states[state], fromNanos(next)
+		if warnings != "" {
+			if err := json.Unmarshal([]byte(warnings), &a.Warnings); err != nil {
+				return nil, fmt.Errorf("%w (the warnings of an attempt)", ErrCorrupt)
+			}
+		}
+		if a.Excerpt, err = s.unseal(deliveryID, "excerpt", excerpt, keyID); err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, public(rows.Err())
+}

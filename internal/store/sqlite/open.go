@@ -1,0 +1,214 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// applicationID stands in the header of every store ("CALL"), so that no other database is taken for one.
+const applicationID = 0x43414c4c
+
+// open takes the lock, looks at the file before anything could write to it, brings the schema up to date and loads what
+// is held in memory.
+func (s *Store) open() (err error) {
+	defer func() { err = openError(err) }()
+	if s.o.Path, err = filepath.Abs(s.o.Path); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o700); err != nil {
+		return err
+	}
+	if s.lock, err = acquireLock(s.o.Path + ".lock"); err != nil {
+		return err
+	}
+	if err := checkFile(s.o.Path); err != nil {
+		return err
+	}
+	// fdatasync writes what fsync writes but for the timestamps, in half the time. Where there is none, SQLite uses
+	// what the system has.
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return err
+	}
+	if err := s.migrate(context.Background()); err != nil {
+		return err
+	}
+	if s.writer, err = openSession(s.writerSource()); err != nil {
+		return err
+	}
+	mode := ""
+	if err := s.writer.query("PRAGMA journal_mode", func(v []driver.Value) error {
+		mode, _ = v[0].(string)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if mode != "wal" {
+		return errors.New("the file system does not support a write-ahead log (shared memory): put the store on a local disk")
+	}
+	if s.reader, err = sql.Open("sqlite", s.readerSource()); err != nil {
+		return err
+	}
+	s.reader.SetMaxOpenConns(s.o.Readers)
+	s.reader.SetMaxIdleConns(s.o.Readers)
+	if err := s.reader.Ping(); err != nil {
+		return err
+	}
+	if s.identity, err = os.Stat(s.o.Path); err != nil {
+		return err
+	}
+	return s.load()
+}
+
+// checkFile looks at a database file without opening it as one. A file that is missing or empty is fine, and made
+// with permissions for its owner only.
+func checkFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return ErrNotAStore
+	}
+	if info.Size() == 0 {
+		return nil
+	}
+	var header [100]byte
+	if n, err := io.ReadFull(f, header[:]); err != nil {
+		if n >= 16 && !bytes.HasPrefix(header[:], []byte("SQLite format 3\x00")) || !errors.Is(err, io.ErrUnexpectedEOF) {
+			return ErrNotAStore
+		}
+		return fmt.Errorf("%w (the file is %d bytes long)", ErrCorrupt, n)
+	}
+	if !bytes.HasPrefix(header[:], []byte("SQLite format 3\x00")) {
+		return ErrNotAStore
+	}
+	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
+		return nil // the newest header is in the log; migrate looks at it
+	}
+	word := func(offset int) uint32 { return binary.BigEndian.Uint32(header[offset:]) }
+	pages := int64(word(28))
+	size := int64(binary.BigEndian.Uint16(header[16:]))
+	if size == 1 {
+		size = 64 << 10
+	}
+	// A store whose making was interrupted has this page size and incremental vacuum, and no tables.
+	unfinished := size == pageSize && word(64) == 1 && pages <= 2
+	if word(68) != applicationID && !unfinished {
+		return ErrNotAStore
+	}
+	if word(24) == word(92) && pages*size > info.Size() {
+		return fmt.Errorf("%w (it should be %d bytes long and is %d)", ErrCorrupt, pages*size, info.Size())
+	}
+	return nil
+}
+
+// migrate brings the schema up to date.
+func (s *Store) migrate(ctx context.Context) (err error) {
+	db, err := sql.Open("sqlite", s.writerSource())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	db.SetMaxOpenConns(1)
+	var id, tables int
+	if err := db.QueryRowContext(ctx, "PRAGMA application_id").Scan(&id); err != nil {
+		return err
+	}
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name <> 'goose_db_version' AND name NOT LIKE 'sqlite_%'").Scan(&tables); err != nil {
+		return err
+	}
+	if id != applicationID && tables > 0 {
+		return ErrNotAStore
+	}
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, dir, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	have, want, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if have > want {
+		return fmt.Errorf("%w (its schema has version %d, this program knows %d)", ErrNewer, have, want)
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// load reads what is held in memory: names, queue lengths, paused destinations, the newest unique keys.
+func (s *Store) load() error {
+	c := s.writer
+	s.names.init()
+	if err := c.query("SELECT id, name FROM names", func(v []driver.Value) error {
+		s.names.add(v[1].(string), v[0].(int64))
+		return nil
+	}); err != nil {
+		return err
+	}
+	s.queues.init()
+	if err := c.query("SELECT destination, tenant, pending, delivered, dead FROM queues", func(v []driver.Value) error {
+		q := s.queues.queue(&s.names, v[0].(int64), v[1].(int64))
+		q.count = [3]int64{v[2].(int64), v[3].(int64), v[4].(int64)}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := c.query("SELECT destination, reason FROM paused", func(v []driver.Value) error {
+		s.queues.paused[v[0].(string)] = v[1].(string)
+		return nil
+	}); err != nil {
+		return err
+	}
+	var err error
+	if s.events, err = c.number("SELECT value FROM counters WHERE name = 'events'"); err != nil {
+		return err
+	}
+	s.eventCount.Store(s.events)
+	if err := s.loadKeys(); err != nil {
+		return err
+	}
+	return s.checkRing()
+}
+
+// checkRing finds out at start whether the ring opens what is stored, by the oldest and the newest event.
+func (s *Store) checkRing() error {
+	for _, order := range []string{"ASC", "DESC"} {
+		err := s.writer.query("SELECT key_id FROM events ORDER BY seq "+order+" LIMIT 1", func(v []driver.Value) error {
+			id, _ := v[0].([]byte)
+			if len(id) == len(seal.KeyID{}) && (s.o.Keys == nil || !s.o.Keys.Has(seal.KeyID(id))) {
+				return fmt.Errorf("%w (key id %x)", seal.ErrNoKey, id)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

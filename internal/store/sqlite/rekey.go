@@ -1,0 +1,154 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/oklog/ulid/v2"
+)
+
+// Rekey is store.Store's. What is sealed with the first key already is passed over, so that a Rekey which was stopped
+// can be started again. Payloads that were stored without a key are sealed too. Caller hashes stay as they are: they
+// cannot be made again without the number (see seal.Ring.CallerHashes).
+func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	if s.o.Keys == nil {
+		return fmt.Errorf("%w: the store has no encryption_key", seal.ErrNoKey)
+	}
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	first := s.keyID()
+	var total, done int
+	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events WHERE key_id IS NOT ?1) +
+		(SELECT count(*) FROM attempts WHERE excerpt IS NOT NULL AND key_id IS NOT ?1)`, first).Scan(&total); err != nil {
+		return public(err)
+	}
+	progress(0, total)
+	for _, next := range []func(context.Context, []byte, *int64) (int, error){s.rekeyPayloads, s.rekeyExcerpts} {
+		for after := int64(0); ; {
+			n, err := next(ctx, first, &after)
+			if err != nil {
+				return public(err)
+			}
+			if n == 0 {
+				break
+			}
+			done += n
+			progress(done, max(total, done))
+		}
+	}
+	// The log may still hold what was sealed with the old key.
+	return s.write(ctx, false, func(b *batch) error {
+		b.after = append(b.after, func() { s.checkpoint("TRUNCATE") })
+		return nil
+	})
+}
+
+// rekeyPayloads seals the next events' payloads again and tells how many.
+func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (int, error) {
+	type row struct {
+		seq int64
+		old payload
+		new payload
+	}
+	var list []row
+	err := s.each(ctx, `SELECT e.seq, e.id, e.key_id, p.request, p.body, p.record FROM events e JOIN payloads p ON p.seq = e.seq
+		WHERE e.key_id IS NOT ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, func(rows *sql.Rows) error {
+		var r row
+		var id []byte
+		if err := rows.Scan(&r.seq, &id, &r.old.keyID, &r.old.request, &r.old.body, &r.old.record); err != nil {
+			return err
+		}
+		event := ulid.ULID(id).String()
+		r.new = payload{request: r.old.request, body: r.old.body, record: r.old.record, keyID: first}
+		if err := r.new.transform(func(column string, data []byte) ([]byte, error) {
+			plain, err := s.unseal(event, column, data, r.old.keyID)
+			if err != nil {
+				return nil, fmt.Errorf("event %s: %w", event, err)
+			}
+			return s.seal(event, column, plain), nil
+		}); err != nil {
+			return err
+		}
+		*after = r.seq
+		list = append(list, r)
+		return nil
+	}, first, *after, step)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	return len(list), s.write(ctx, false, func(b *batch) error {
+		for _, r := range list {
+			n, err := b.c.exec("UPDATE events SET key_id = ? WHERE seq = ? AND key_id IS ?", first, r.seq, r.old.keyID)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				continue // erased meanwhile
+			}
+			if _, err := b.c.exec("UPDATE payloads SET request = ?, body = ?, record = ? WHERE seq = ?", r.new.request, r.new.body, r.new.record, r.seq); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// rekeyExcerpts does the same for the excerpts of attempts.
+func (s *Store) rekeyExcerpts(ctx context.Context, first []byte, after *int64) (int, error) {
+	type row struct {
+		id    int64
+		new   []byte
+		keyID []byte
+	}
+	var list []row
+	err := s.each(ctx, `SELECT a.id, e.id, a.n, a.excerpt, a.key_id FROM attempts a JOIN events e ON e.seq = a.event
+		WHERE a.excerpt IS NOT NULL AND a.key_id IS NOT ? AND a.id > ? ORDER BY a.id LIMIT ?`, func(rows *sql.Rows) error {
+		var r row
+		var event, excerpt []byte
+		var key deliveryKey
+		if err := rows.Scan(&r.id, &event, &key.n, &excerpt, &r.keyID); err != nil {
+			return err
+		}
+		key.event = ulid.ULID(event)
+		plain, err := s.unseal(key.String(), "excerpt", excerpt, r.keyID)
+		if err != nil {
+			return fmt.Errorf("delivery %s: %w", key, err)
+		}
+		r.new = s.seal(key.String(), "excerpt", plain)
+		*after = r.id
+		list = append(list, r)
+		return nil
+	}, first, *after, step)
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	return len(list), s.write(ctx, false, func(b *batch) error {
+		for _, r := range list {
+			if _, err := b.c.exec("UPDATE attempts SET excerpt = ?, key_id = ? WHERE id = ? AND key_id IS ?", r.new, first, r.id, r.keyID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// each reads rows.
+func (s *Store) each(ctx context.Context, query string, row func(*sql.Rows) error, args ...any) error {
+	rows, err := s.reader.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,149 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"modernc.org/sqlite"
+)
+
+const pageSize = 16 << 10
+
+// dataSource is the driver's name for a database file with the settings of a connection.
+func dataSource(path, mode string, pragmas ...string) string {
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // C:/...
+	}
+	q := url.Values{"mode": {mode}, "_pragma": pragmas}
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+}
+
+func (s *Store) writerSource() string {
+	return dataSource(s.o.Path, "rwc",
+		"busy_timeout(5000)",
+		fmt.Sprintf("page_size(%d)", pageSize),
+		"auto_vacuum(INCREMENTAL)",
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"secure_delete(ON)",
+		"temp_store(MEMORY)",
+		"trusted_schema(OFF)",
+		"cell_size_check(ON)",
+		fmt.Sprintf("cache_size(-%d)", s.o.CacheBytes>>10),
+		fmt.Sprintf("wal_autocheckpoint(%d)", max(s.o.WALBytes/pageSize, 16)),
+		fmt.Sprintf("journal_size_limit(%d)", s.o.WALBytes),
+	)
+}
+
+func (s *Store) readerSource() string {
+	return dataSource(s.o.Path, "ro",
+		"busy_timeout(5000)",
+		"query_only(ON)",
+		"temp_store(MEMORY)",
+		"trusted_schema(OFF)",
+		fmt.Sprintf("cache_size(-%d)", max(s.o.CacheBytes>>12, 1024)),
+	)
+}
+
+// session is the writer's connection, used without database/sql in between, which costs more than most of the
+// statements themselves. It keeps every statement prepared. Only the writer uses it.
+type session struct {
+	conn  driver.Conn
+	stmts map[string]driver.Stmt
+	args  []driver.NamedValue
+}
+
+func openSession(source string) (*session, error) {
+	conn, err := (&sqlite.Driver{}).Open(source)
+	if err != nil {
+		return nil, err
+	}
+	return &session{conn: conn, stmts: map[string]driver.Stmt{}}, nil
+}
+
+func (c *session) close() error {
+	var errs []error
+	for _, stmt := range c.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, c.conn.Close())...)
+}
+
+func (c *session) prepare(query string, args []any) (driver.Stmt, error) {
+	stmt := c.stmts[query]
+	if stmt == nil {
+		var err error
+		if stmt, err = c.conn.Prepare(query); err != nil {
+			return nil, err
+		}
+		c.stmts[query] = stmt
+	}
+	c.args = c.args[:0]
+	for i, arg := range args {
+		switch v := arg.(type) {
+		case int:
+			arg = int64(v)
+		case []byte:
+			if v == nil {
+				arg = nil
+			}
+		}
+		c.args = append(c.args, driver.NamedValue{Ordinal: i + 1, Value: arg})
+	}
+	return stmt, nil
+}
+
+// exec runs a statement and tells how many rows it changed. Arguments are int, int64, string, []byte or nil.
+func (c *session) exec(query string, args ...any) (int64, error) {
+	stmt, err := c.prepare(query, args)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.(driver.StmtExecContext).ExecContext(context.Background(), c.args)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// query runs a statement and calls row with each row's columns, which are int64, string, []byte or nil and valid until
+// it returns.
+func (c *session) query(query string, row func([]driver.Value) error, args ...any) (err error) {
+	stmt, err := c.prepare(query, args)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.(driver.StmtQueryContext).QueryContext(context.Background(), c.args)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	columns := make([]driver.Value, len(rows.Columns()))
+	for {
+		switch err := rows.Next(columns); {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+		if err := row(columns); err != nil {
+			return err
+		}
+	}
+}
+
+// number runs a statement that gives one number; 0 if it gives no row.
+func (c *session) number(query string, args ...any) (n int64, err error) {
+	err = c.query(query, func(v []driver.Value) error {
+		n, _ = v[0].(int64)
+		return nil
+	}, args...)
+	return n, err
+}

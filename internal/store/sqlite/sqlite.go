@@ -1,0 +1,178 @@
+// Package sqlite is the embedded store: one SQLite database file in pure Go, written by one goroutine that gathers
+// the requests which arrive during a commit into the next one, so that many requests share one fsync.
+//
+// A transaction is durable when its commit returns (WAL, synchronous=FULL). Leases live in memory only: a process that
+// ends gives its deliveries back. Unique keys are random, and an index of random keys costs a page write for each key
+// once it has grown; so the newest keys are kept in memory as well as in their events, and go to their table in runs of
+// neighbours (see keys.go).
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// Options set up a store. Only Path is required.
+type Options struct {
+	// Path is the database file. Its directory is made if it does not exist; beside it stand SQLite's -wal and
+	// -shm files and a .lock file that keeps other processes out.
+	Path string
+	// Window is how long a key may exist only once; 0 means 72 h.
+	Window time.Duration
+	// MaxBytes is the size at which Accept answers store.ErrFull; 0 means no bound but the disk's. What is stored
+	// goes on being delivered then, and the records of its attempts may go beyond the bound. The write-ahead log,
+	// up to WALBytes, is not counted.
+	MaxBytes int64
+	// Keys seal bodies, records, requests and excerpts; nil stores them as they are.
+	Keys *seal.Ring
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Log hears of what a caller cannot be told: the message holds no payload, number or secret. nil means nobody.
+	Log func(msg string, err error)
+
+	// MaxBatch is how many requests may share a commit; 0 means 512.
+	MaxBatch int
+	// BatchDelay is how long a commit waits for company; 0, the default, commits at once: what arrives meanwhile
+	// shares the next commit.
+	BatchDelay time.Duration
+	// Committed, if set, hears of every commit: how many requests shared it and how long it took, fsync included.
+	// It is called by the writer and must be quick.
+	Committed func(requests int, took time.Duration)
+	// WALBytes is the size of the write-ahead log at which it is copied into the database; 0 means 64 MiB.
+	WALBytes int64
+	// CacheBytes bounds the writer's page cache; 0 means 64 MiB. Each of Readers has a quarter of it.
+	CacheBytes int64
+	// Readers is the number of connections for reading; 0 means 4.
+	Readers int
+	// RecentKeys is how many unique keys are held in memory before they go to their table; 0 means 131072, which
+	// are some 16 MB.
+	RecentKeys int
+}
+
+// Store is a store.Store in a SQLite file.
+type Store struct {
+	o        Options
+	lock     *fileLock
+	identity os.FileInfo // of the database file when it was opened
+	reader   *sql.DB
+
+	requests  chan *request
+	closing   chan struct{}
+	closeOnce sync.Once
+	closed    atomic.Bool
+	done      chan struct{}
+
+	// These belong to the writer.
+	writer   *session
+	nextSeq  int64
+	events   int64
+	keys     *recentKeys
+	statErrs int
+
+	eventCount atomic.Int64
+	names      names
+	queues     queues
+	expireMu   sync.Mutex
+	expireFrom int64
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens or makes a store. Its errors say what an operator can do: the file is in use by another process, is not a
+// store, is damaged, was written by a newer version, or cannot be read or written. Nothing is overwritten then.
+func Open(o Options) (*Store, error) {
+	if o.Path == "" {
+		return nil, errors.New("the store needs the path of its database file")
+	}
+	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.BatchDelay < 0 || o.WALBytes < 0 || o.CacheBytes < 0 || o.Readers < 0 || o.RecentKeys < 0 {
+		return nil, errors.New("the store's sizes and durations must not be negative")
+	}
+	o.Window = cmp.Or(o.Window, 72*time.Hour)
+	o.MaxBatch = cmp.Or(o.MaxBatch, 512)
+	o.WALBytes = cmp.Or(o.WALBytes, 64<<20)
+	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
+	o.Readers = cmp.Or(o.Readers, 4)
+	o.RecentKeys = cmp.Or(o.RecentKeys, 128<<10)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = func(string, error) {}
+	}
+	s := &Store{
+		o:        o,
+		requests: make(chan *request, 2*o.MaxBatch),
+		closing:  make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	if err := s.open(); err != nil {
+		s.release()
+		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)
+	}
+	go s.run()
+	return s, nil
+}
+
+// release gives back what open took.
+func (s *Store) release() error {
+	var errs []error
+	if s.reader != nil {
+		errs = append(errs, s.reader.Close())
+	}
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+		s.writer = nil
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.release())
+	}
+	return errors.Join(errs...)
+}
+
+// Close waits for the requests it has, and closes the store. Later calls of its methods return store.ErrClosed.
+func (s *Store) Close() error {
+	err := store.ErrClosed
+	s.closeOnce.Do(func() {
+		s.closed.Store(true)
+		close(s.closing)
+		<-s.done
+		err = s.release()
+	})
+	if errors.Is(err, store.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// enter checks what every method checks first.
+func (s *Store) enter(ctx context.Context) error {
+	if s.closed.Load() {
+		return store.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// nanos is how times are stored.
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func fromNanos(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}

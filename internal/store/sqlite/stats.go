@@ -1,0 +1,95 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/callgate/callgate/internal/store"
+)
+
+// Stats is store.Store's. Bytes is what the database file has in use, free pages left out.
+func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
+	if err := s.enter(ctx); err != nil {
+		return store.Stats{}, err
+	}
+	stats := store.Stats{Events: s.eventCount.Load(), MaxBytes: s.o.MaxBytes}
+	err := s.reader.QueryRowContext(ctx, "SELECT (c.page_count - f.freelist_count) * s.page_size FROM pragma_page_count c, pragma_freelist_count f, pragma_page_size s").Scan(&stats.Bytes)
+	if err != nil {
+		return store.Stats{}, public(err)
+	}
+	type entry struct {
+		store.DestinationStats
+		lane   *lane
+		id     int64
+		oldest int64
+	}
+	var list []entry
+	s.queues.mu.Lock()
+	paused := maps.Clone(s.queues.paused)
+	for id, l := range s.queues.lanes {
+		e := entry{lane: l, id: id, oldest: l.oldest, DestinationStats: store.DestinationStats{Destination: l.name, OldestPending: l.oldestAt}}
+		for _, q := range l.order {
+			e.Pending += q.count[pending]
+			e.Delivered += q.count[delivered]
+			e.Dead += q.count[dead]
+		}
+		e.PauseReason, e.Paused = paused[l.name]
+		delete(paused, l.name)
+		if e.Paused || e.Pending+e.Delivered+e.Dead > 0 {
+			list = append(list, e)
+		}
+	}
+	s.queues.mu.Unlock()
+	for i := range list {
+		e := &list[i]
+		if e.Pending == 0 {
+			e.OldestPending = time.Time{}
+		} else if e.OldestPending, err = s.oldestPending(ctx, e.lane, e.id, e.oldest, e.OldestPending); err != nil {
+			return store.Stats{}, public(err)
+		}
+		stats.Destinations = append(stats.Destinations, e.DestinationStats)
+	}
+	for destination, reason := range paused {
+		stats.Destinations = append(stats.Destinations, store.DestinationStats{Destination: destination, Paused: true, PauseReason: reason})
+	}
+	slices.SortFunc(stats.Destinations, func(a, b store.DestinationStats) int { return cmp.Compare(a.Destination, b.Destination) })
+	return stats, nil
+}
+
+// oldestPending finds when the oldest waiting delivery of a destination was made. The index of due deliveries has to be
+// read through for it, so what was found is kept for as long as that delivery waits.
+func (s *Store) oldestPending(ctx context.Context, l *lane, destination, known int64, knownAt time.Time) (time.Time, error) {
+	if known != 0 {
+		var one int
+		err := s.reader.QueryRowContext(ctx, "SELECT 1 FROM deliveries WHERE event = ? AND destination = ? AND state = 0 LIMIT 1", known, destination).Scan(&one)
+		if !errors.Is(err, sql.ErrNoRows) {
+			return knownAt, err
+		}
+	}
+	var seq sql.NullInt64
+	err := s.reader.QueryRowContext(ctx, "SELECT min(event) FROM deliveries INDEXED BY deliveries_due WHERE destination = ? AND state = 0", destination).Scan(&seq)
+	if err != nil || !seq.Valid {
+		return time.Time{}, err
+	}
+	var received int64
+	err = s.reader.QueryRowContext(ctx, "SELECT received_at FROM events WHERE seq = ?", seq.Int64).Scan(&received)
+	if errors.Is(err, sql.ErrNoRows) {
+		return time.Time{}, nil // erased meanwhile
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	at := fromNanos(received)
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	// A replay since then may have made an older one wait; it has forgotten what was known.
+	if l.oldest == known {
+		l.oldest, l.oldestAt = seq.Int64, at
+	}
+	return at, nil
+}

@@ -1,0 +1,321 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/callgate/callgate/internal/store"
+	lib "modernc.org/sqlite/lib"
+)
+
+// request is a change that waits for its commit.
+type request struct {
+	apply func(*batch) error
+	// accepts tells that the request stores a new event, which is the first to be refused when the disk is full.
+	accepts bool
+	state   atomic.Int32 // waiting, taken by the writer, or left by its caller
+	err     error
+	done    chan struct{}
+}
+
+const (
+	waiting int32 = iota
+	taken
+	left
+)
+
+// refusal is an error of a request that found out before it changed anything: the rest of its batch is not concerned.
+type refusal struct{ error }
+
+func (r refusal) Unwrap() error { return r.error }
+
+// batch is a transaction under way and what will have to be changed in memory once it is committed. Nothing in memory
+// changes before, so that a transaction can be rolled back and its requests applied again.
+type batch struct {
+	s   *Store
+	c   *session
+	now int64
+
+	seq       int64 // of the next event
+	events    int64 // added less deleted
+	used      int64 // bytes of the file in use, if there is a bound
+	changes   []change
+	keys      map[[16]byte]recentKey
+	days      []int64
+	flushed   []int
+	keysAfter int64
+	names     map[string]int64
+	after     []func()
+}
+
+// write has the writer apply a change and returns when it is committed. If the context ends before the writer takes the
+// request, nothing is changed.
+func (s *Store) write(ctx context.Context, accepts bool, apply func(*batch) error) error {
+	r := &request{apply: apply, accepts: accepts, done: make(chan struct{})}
+	select {
+	case s.requests <- r:
+	case <-s.closing:
+		return store.ErrClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-r.done:
+	case <-s.done:
+		select {
+		case <-r.done:
+		default:
+			return store.ErrClosed
+		}
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(waiting, left) {
+			return ctx.Err()
+		}
+		<-r.done
+	}
+	var refused refusal
+	if errors.As(r.err, &refused) {
+		return refused.error
+	}
+	return public(r.err)
+}
+
+// run is the writer.
+func (s *Store) run() {
+	defer close(s.done)
+	var taken []*request
+	for {
+		taken = taken[:0]
+		select {
+		case r := <-s.requests:
+			taken = s.gather(append(taken, r))
+			s.commit(taken)
+		case <-s.closing:
+			for {
+				if taken = s.gather(taken[:0]); len(taken) == 0 {
+					return
+				}
+				s.commit(taken)
+			}
+		}
+	}
+}
+
+// gather adds the requests that wait to a batch.
+func (s *Store) gather(rs []*request) []*request {
+	var delay <-chan time.Time
+	if s.o.BatchDelay > 0 && !s.closed.Load() {
+		delay = time.After(s.o.BatchDelay)
+	}
+	for len(rs) < s.o.MaxBatch {
+		select {
+		case r := <-s.requests:
+			rs = append(rs, r)
+			continue
+		default:
+		}
+		if delay == nil {
+			break
+		}
+		select {
+		case r := <-s.requests:
+			rs = append(rs, r)
+		case <-delay:
+			delay = nil
+		case <-s.closing:
+			delay = nil
+		}
+	}
+	return rs
+}
+
+// commit carries requests out and answers them. If one of them is at fault, or the disk is full, the others get another
+// try without it.
+func (s *Store) commit(rs []*request) {
+	started := time.Now()
+	n := 0
+	for _, r := range rs {
+		if r.state.CompareAndSwap(waiting, taken) {
+			rs[n] = r
+			n++
+		}
+	}
+	rs = rs[:n]
+	err := s.transact(rs)
+	switch {
+	case err == nil || n == 0:
+	case code(err) == lib.SQLITE_FULL:
+		var small []*request
+		for _, r := range rs {
+			if r.err = err; !r.accepts {
+				small = append(small, r)
+			}
+		}
+		s.checkpoint("PASSIVE") // it makes room in the log
+		if len(small) > 0 {
+			if err := s.transact(small); err != nil {
+				fail(small, err)
+			}
+		}
+	case failed(err) || n == 1:
+		fail(rs, err)
+	default:
+		for i := range rs {
+			if err := s.transact(rs[i : i+1]); err != nil {
+				rs[i].err = err
+			}
+		}
+	}
+	for _, r := range rs {
+		close(r.done)
+	}
+	if s.o.Committed != nil && n > 0 {
+		s.o.Committed(n, time.Since(started))
+	}
+}
+
+func fail(rs []*request, err error) {
+	for _, r := range rs {
+		r.err = err
+	}
+}
+
+// transact applies requests in one transaction. An error means that nothing was changed.
+func (s *Store) transact(rs []*request) (err error) {
+	if len(rs) == 0 {
+		return nil
+	}
+	fail(rs, nil)
+	if err := s.ready(); err != nil {
+		return err
+	}
+	b := &batch{s: s, c: s.writer, now: s.o.Now().UnixNano(), seq: s.nextSeq, keys: map[[16]byte]recentKey{}, names: map[string]int64{}}
+	if _, err := b.c.exec("BEGIN IMMEDIATE"); err != nil {
+		s.recover(err)
+		return err
+	}
+	defer func() {
+		if err != nil {
+			// After some errors SQLite has rolled back by itself; that this one fails then is no news.
+			b.c.exec("ROLLBACK")
+			s.recover(err)
+		}
+	}()
+	if s.o.MaxBytes > 0 {
+		if b.used, err = b.bytesUsed(); err != nil {
+			return err
+		}
+	}
+	for _, r := range rs {
+		if r.err = r.apply(b); r.err != nil {
+			if _, refused := r.err.(refusal); !refused {
+				return r.err
+			}
+		}
+	}
+	if err := b.finish(); err != nil {
+		return err
+	}
+	// A file that was deleted while it is open takes writes that nobody will ever read.
+	if err := s.inPlace(); err != nil {
+		return err
+	}
+	if _, err := b.c.exec("COMMIT"); err != nil {
+		return err
+	}
+	b.committed()
+	return nil
+}
+
+// finish writes what is gathered over a transaction: queue lengths, the number of events, recent keys.
+func (b *batch) finish() error {
+	if err := b.writeQueues(); err != nil {
+		return err
+	}
+	if b.events != 0 {
+		if _, err := b.c.exec("UPDATE counters SET value = value + ? WHERE name = 'events'", b.events); err != nil {
+			return err
+		}
+	}
+	return b.flushKeys()
+}
+
+func (b *batch) committed() {
+	s := b.s
+	s.nextSeq = b.seq
+	s.events += b.events
+	s.eventCount.Store(s.events)
+	for name, id := range b.names {
+		s.names.add(name, id)
+	}
+	s.keys.committed(b)
+	s.queues.apply(&s.names, b.changes)
+	for _, f := range b.after {
+		f()
+	}
+}
+
+// bytesUsed is the size of the database less its free pages.
+func (b *batch) bytesUsed() (int64, error) {
+	pages, err := b.c.number("PRAGMA page_count")
+	if err != nil {
+		return 0, err
+	}
+	free, err := b.c.number("PRAGMA freelist_count")
+	return (pages - free) * pageSize, err
+}
+
+// ready sees to it that there is a connection, made anew after an error.
+func (s *Store) ready() error {
+	if err := s.inPlace(); err != nil {
+		return err
+	}
+	if s.writer != nil {
+		return nil
+	}
+	c, err := openSession(s.writerSource())
+	if err != nil {
+		return err
+	}
+	s.writer = c
+	return nil
+}
+
+// inPlace tells whether the path still leads to the file that was opened.
+func (s *Store) inPlace() error {
+	info, err := os.Stat(s.o.Path)
+	if err != nil || !os.SameFile(info, s.identity) {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, errGone)
+	}
+	return nil
+}
+
+// recover drops the connection after an error of the disk, so that the next batch begins with what is on the disk and
+// not with what SQLite holds in memory about it.
+func (s *Store) recover(err error) {
+	if !failed(err) || code(err) == lib.SQLITE_FULL || errors.Is(err, errGone) || s.writer == nil {
+		return
+	}
+	s.o.Log("the store's connection is made anew after an error", err)
+	if err := s.writer.close(); err != nil {
+		s.o.Log("closing the store's connection", err)
+	}
+	s.writer = nil
+}
+
+// checkpoint copies the write-ahead log into the database. What it cannot do now, since somebody is reading, a later one
+// does: it waits for readers no longer than requests can wait for it.
+func (s *Store) checkpoint(mode string) {
+	if s.writer == nil {
+		return
+	}
+	for _, query := range []string{"PRAGMA busy_timeout = 200", "PRAGMA wal_checkpoint(" + mode + ")", "PRAGMA busy_timeout = 5000"} {
+		if _, err := s.writer.exec(query); err != nil {
+			s.o.Log("copying the store's log into its database", err)
+		}
+	}
+}
