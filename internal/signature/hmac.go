@@ -4,58 +4,12 @@ import (
 	"bytes"
 	"crypto/subtle"
 	"fmt"
-	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/callgate/callgate/internal/canonical"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
-
-// form is a form of the body that may be signed.
-type form uint8
-
-const (
-	raw form = iota
-	js
-	python
-	compact // without white space between the tokens
-)
-
-var formNames = [...]string{raw: "raw", js: "js", python: "python", compact: "compact"}
-
-func (f form) String() string { return formNames[f] }
-
-// rewrite appends the body in the form to dst.
-func (f form) rewrite(dst, b []byte) ([]byte, error) {
-	switch f {
-	case js:
-		return canonical.JavaScript(dst, b)
-	case python:
-		return canonical.Python(dst, b)
-	case compact:
-		return canonical.Compact(dst, b)
-	}
-	return append(dst, b...), nil
-}
-
-// parseForms reads Config.Forms.
-func parseForms(scheme string, names []string) ([]form, error) {
-	var fs []form
-	for _, n := range names {
-		f := form(slices.Index(formNames[:compact], n))
-		switch {
-		case f > python:
-			return nil, configError(scheme, "form %q is unknown; use raw, js or python", n)
-		case slices.Contains(fs, f):
-			return nil, configError(scheme, "form %q is there twice; remove one", n)
-		}
-		fs = append(fs, f)
-	}
-	return fs, nil
-}
 
 // hmacScheme verifies and signs what a spec describes.
 type hmacScheme struct {
@@ -274,12 +228,6 @@ func (h *hmacScheme) hash(k *mac, m *Message, p *presented, b []byte) {
 	}
 }
 
-// buffers are for the forms of bodies.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// maxBuffer is how large a buffer may be to be kept.
-const maxBuffer = 256 << 10
-
 // match computes the signature of each form of the body under each key.
 func (h *hmacScheme) match(m *Message, p *presented) (Result, error) {
 	var buf *[]byte
@@ -331,12 +279,6 @@ func (h *hmacScheme) match(m *Message, p *presented) (Result, error) {
 	return Result{}, h.mismatch(p, refused)
 }
 
-func putBuffer(b *[]byte) {
-	if cap(*b) <= maxBuffer {
-		buffers.Put(b)
-	}
-}
-
 // mismatch says what was tried in vain.
 func (h *hmacScheme) mismatch(p *presented, refused bool) error {
 	what := "the body as received"
@@ -362,51 +304,4 @@ func count(n int, what string) string {
 		return "the " + what
 	}
 	return fmt.Sprintf("any of the %d %ss", n, what)
-}
-
-// Sign sets the header, and the headers of the time and the id where the scheme has them.
-func (h *hmacScheme) Sign(m *Message, id string, now time.Time) error {
-	p := presented{id: id}
-	if h.idHeader != "" && (id == "" || len(id) > maxID) {
-		return fmt.Errorf("%w: %s signs an id of up to %d bytes; give one", ErrConfig, h.scheme, maxID)
-	}
-	if h.unit != noTime {
-		p.time = formatTime(now, h.unit)
-	}
-	if err := h.lookUp(m, &p); err != nil {
-		return err
-	}
-	b := m.Body
-	if f := h.forms[0]; f != raw {
-		var err error
-		if b, err = f.rewrite(nil, m.Body); err != nil {
-			return fmt.Errorf("%w: the body has no %s form to sign: %w", ErrMalformed, f, err)
-		}
-	}
-	st := h.keys[0].get()
-	defer h.keys[0].put(st)
-	h.hash(st, m, &p, b)
-	v := make([]byte, 0, 160)
-	if h.tsKey != "" {
-		v = append(append(append(v, h.tsKey...), p.time...), h.sep...)
-	}
-	v = append(append(v, h.sigKey...), h.prefix...)
-	set(m, h.header, string(appendDigest(v, st.sum(), h.encoding)))
-	if h.tsHeader != "" {
-		set(m, h.tsHeader, p.time)
-	}
-	if h.idHeader != "" {
-		set(m, h.idHeader, id)
-	}
-	return nil
-}
-
-// saysJSON reports whether a body is to be taken for JSON as it stands: it is said to be, or nothing is said of it.
-func saysJSON(h http.Header) bool {
-	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return false
-	}
-	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
-	kind = strings.ToLower(strings.TrimSpace(kind))
-	return kind == "" || strings.HasSuffix(kind, "/json") || strings.HasSuffix(kind, "+json")
 }

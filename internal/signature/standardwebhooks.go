@@ -12,15 +12,24 @@ import (
 // under public keys. With both configured either will do, which is how a sender moves from one to the other.
 var standardWebhooks = scheme{
 	Info: Info{
-		Name: "standard-webhooks", Aliases: []string{"standardwebhooks", "standard_webhooks", "standard-webhooks-v1", "standard-webhooks-v1a"},
+		Name: "standard-webhooks", Aliases: []string{"standardwebhooks", "standard_webhooks", "standard-webhooks-v1", onlyV1a},
 		Summary: "HMAC-SHA256 (v1, whsec_ secret) or ed25519 (v1a, whpk_ key) of id, time and body.",
 		Headers: []string{"Webhook-Signature", "Webhook-Timestamp", "Webhook-Id"}, NeedsSecret: true, NeedsPublicKey: true,
 		TimestampTolerance: defaultTolerance,
 	},
-	takes:    takesTolerance,
-	verifier: func(c *Config) (Verifier, error) { return newStandard("standard-webhooks", c, "Webhook-") },
-	signer:   func(c *Config) (Signer, error) { return newStandardSigner("standard-webhooks", c, "Webhook-") },
+	takes: takesTolerance,
+	verifier: func(c *Config) (Verifier, error) {
+		if c.Scheme == onlyV1a && len(c.Secrets) > 0 {
+			return nil, configError(onlyV1a, "takes no secret; set the public key instead")
+		}
+		return newStandard("standard-webhooks", c, "Webhook-")
+	},
+	signer: func(c *Config) (Signer, error) { return newStandardSigner("standard-webhooks", c, "Webhook-") },
 }
+
+// onlyV1a is the alias under which only ed25519 is used, and under which a Signer's secret is a private key in any of
+// its forms; under the other names it has to start with whsk_ or be a PEM block.
+const onlyV1a = "standard-webhooks-v1a"
 
 // svix is the same under Svix's own header names; Svix's library accepts both.
 var svix = scheme{
@@ -74,7 +83,7 @@ func newStandardSigner(name string, c *Config, prefix string) (Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k := c.Secrets[0]; strings.HasPrefix(k, "whsk_") || strings.HasPrefix(k, "-----BEGIN ") {
+	if k := c.Secrets[0]; c.Scheme == onlyV1a || strings.HasPrefix(k, "whsk_") || strings.HasPrefix(k, "-----BEGIN ") {
 		private, err := privateKey(name, k)
 		return standardScheme{{spec: s, private: private}}, err
 	}

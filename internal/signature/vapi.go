@@ -16,20 +16,41 @@ var vapi = scheme{
 		Headers: []string{"X-Vapi-Secret", "Authorization", "X-Signature", "X-Timestamp", "Svix-Signature", "Svix-Timestamp", "Svix-Id"},
 		Summary: "Whichever of Vapi's credentials a request carries: HMAC, X-Vapi-Secret or a bearer token.",
 	},
-	takes: takesTolerance,
-	verifier: func(c *Config) (Verifier, error) {
-		hmac, err := newVapiHMAC(c)
-		if err != nil {
-			return nil, err
+	takes:    takesTolerance | takesHMAC | takesHeader,
+	verifier: newVapi,
+	signer: func(c *Config) (Signer, error) {
+		if c.HMAC != nil {
+			h, err := newVapiHMAC(c)
+			if err != nil {
+				return nil, err
+			}
+			return h.plain, nil
 		}
-		secret, err := newHeaderToken("vapi", c, "X-Vapi-Secret", "")
-		if err != nil {
-			return nil, err
+		if c.Header != "" || c.Prefix != "" {
+			return newHeaderToken("vapi", c, "Authorization", "Bearer ")
 		}
-		token, err := newHeaderToken("vapi", c, "Authorization", "Bearer ")
-		return &vapiScheme{hmac, secret, token}, err
+		return newHeaderToken("vapi", c, "X-Vapi-Secret", "")
 	},
-	signer: func(c *Config) (Signer, error) { return newHeaderToken("vapi", c, "X-Vapi-Secret", "") },
+}
+
+// newVapi pins the credential where the options belong to one.
+func newVapi(c *Config) (Verifier, error) {
+	switch own := c.Header != "" || c.Prefix != ""; {
+	case own && c.HMAC != nil:
+		return nil, configError("vapi", "is configured as a token and as an HMAC; remove one")
+	case own:
+		return newHeaderToken("vapi", c, "Authorization", "Bearer ")
+	}
+	hmac, err := newVapiHMAC(c)
+	if err != nil || c.HMAC != nil {
+		return hmac, err
+	}
+	secret, err := newHeaderToken("vapi", c, "X-Vapi-Secret", "")
+	if err != nil {
+		return nil, err
+	}
+	token, err := newHeaderToken("vapi", c, "Authorization", "Bearer ")
+	return &vapiScheme{hmac, secret, token}, err
 }
 
 var vapiSecret = tokenScheme(Info{
@@ -69,7 +90,7 @@ func (v *vapiScheme) Verify(m *Message, now time.Time) (Result, error) {
 	switch {
 	case has(m.Header, v.hmac.plain.header) || has(m.Header, svixHeader):
 		return v.hmac.Verify(m, now)
-	case !has(m.Header, v.secret.header) && has(m.Header, v.token.header):
+	case has(m.Header, v.token.header) && !has(m.Header, v.secret.header):
 		return v.token.Verify(m, now)
 	}
 	return v.secret.Verify(m, now)
@@ -109,8 +130,7 @@ func newVapiHMAC(c *Config) (*vapiHMACScheme, error) {
 			return v, nil
 		}
 	}
-	sv := *c
-	v.svix, err = newStandard("vapi-hmac", &sv, "Svix-")
+	v.svix, err = newStandard("vapi-hmac", c, "Svix-")
 	return v, err
 }
 

@@ -1,0 +1,43 @@
+package signature
+
+import (
+	"fmt"
+	"time"
+)
+
+// Sign sets the header, and the headers of the time and the id where the scheme has them.
+func (h *hmacScheme) Sign(m *Message, id string, now time.Time) error {
+	p := presented{id: id}
+	if h.idHeader != "" && (id == "" || len(id) > maxID) {
+		return fmt.Errorf("%w: %s signs an id of up to %d bytes; give one", ErrConfig, h.scheme, maxID)
+	}
+	if h.unit != noTime {
+		p.time = formatTime(now, h.unit)
+	}
+	if err := h.lookUp(m, &p); err != nil {
+		return err
+	}
+	b := m.Body
+	if f := h.forms[0]; f != raw {
+		var err error
+		if b, err = f.rewrite(nil, m.Body); err != nil {
+			return fmt.Errorf("%w: the body has no %s form to sign: %w", ErrMalformed, f, err)
+		}
+	}
+	st := h.keys[0].get()
+	defer h.keys[0].put(st)
+	h.hash(st, m, &p, b)
+	v := make([]byte, 0, 160)
+	if h.tsKey != "" {
+		v = append(append(append(v, h.tsKey...), p.time...), h.sep...)
+	}
+	v = append(append(v, h.sigKey...), h.prefix...)
+	set(m, h.header, string(appendDigest(v, st.sum(), h.encoding)))
+	if h.tsHeader != "" {
+		set(m, h.tsHeader, p.time)
+	}
+	if h.idHeader != "" {
+		set(m, h.idHeader, id)
+	}
+	return nil
+}

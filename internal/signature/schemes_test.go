@@ -1,0 +1,383 @@
+package signature
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+func hexHMAC(key, text string) string {
+	h := hmac.New(sha256.New, []byte(key))
+	h.Write([]byte(text))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func TestNextphoneForms(t *testing.T) {
+	body := `{"lead": {"budget": 15000.00, "name": "Zo\u00eb", "2": 1, "1": 2}}`
+	texts := map[string]string{
+		"raw":    body,
+		"js":     `{"lead":{"1":2,"2":1,"budget":15000,"name":"Zoë"}}`,
+		"python": `{"lead": {"budget": 15000.0, "name": "Zo\u00eb", "2": 1, "1": 2}}`,
+	}
+	for form, text := range texts {
+		m := &Message{Body: []byte(body), Header: http.Header{"X-Nextphone-Signature": {hexHMAC("k", text)}}}
+		if r, err := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"old", "k"}}).Verify(m, noon); err != nil || r.Form != form || r.Secret != 1 {
+			t.Errorf("%s: %+v, %v", form, r, err)
+		}
+		for pinned := range texts {
+			c := Config{Scheme: "nextphone", Secrets: []string{"k"}, Forms: []string{pinned}}
+			if _, err := mustNew(t, c).Verify(m, noon); (err == nil) != (form == pinned) {
+				t.Errorf("%s where %s is pinned: %v", form, pinned, err)
+			}
+			n := &Message{Body: []byte(body)}
+			s, err := NewSigner(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Sign(n, "", noon); err != nil || n.Header.Get("X-Nextphone-Signature") != hexHMAC("k", texts[pinned]) || string(n.Body) != body {
+				t.Errorf("signing %s: %v, %v", pinned, n.Header, err)
+			}
+		}
+	}
+}
+
+func TestNextphoneRefuses(t *testing.T) {
+	v := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"k"}})
+	for name, c := range map[string]struct {
+		body, header string
+		want         error
+	}{
+		"no JSON":        {"lead=1", hexHMAC("k", "lead=1"), ErrBody},
+		"no body":        {"", hexHMAC("k", ""), ErrBody},
+		"upper case":     {`{}`, strings.ToUpper(hexHMAC("k", `{}`)), ErrMalformed},
+		"prefix":         {`{}`, "sha256=" + hexHMAC("k", `{}`), ErrMalformed},
+		"other secret":   {`{}`, hexHMAC("x", `{}`), ErrInvalid},
+		"empty":          {`{}`, "", ErrMissing},
+		"other order":    {`{"a":1,"b":2}`, hexHMAC("k", `{"b":2,"a":1}`), ErrInvalid},
+		"too deep to be": {strings.Repeat("[", 5000), hexHMAC("k", strings.Repeat("[", 5000)), ErrBody},
+	} {
+		m := &Message{Body: []byte(c.body), Header: http.Header{"X-Nextphone-Signature": {c.header}}}
+		if _, err := v.Verify(m, noon); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, h := range map[string][2]string{"XML": {"Content-Type", "text/xml"}, "gzip": {"Content-Encoding", "gzip"}} {
+		m := &Message{Body: []byte("<a/>"), Header: http.Header{"X-Nextphone-Signature": {hexHMAC("k", "<a/>")}, h[0]: {h[1]}}}
+		if r, err := v.Verify(m, noon); err != nil || r.Form != "raw" {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+// TestGenericHMAC describes the signatures of senders that have no preset.
+func TestGenericHMAC(t *testing.T) {
+	at := noon.Unix()
+	ts, ms := formatTime(noon, seconds), formatTime(noon, millis)
+	b64 := func(s string) string { b, _ := hex.DecodeString(s); return base64.StdEncoding.EncodeToString(b) }
+	body := `{"call":{"id":"c-1","n":12}}`
+	for name, c := range map[string]struct {
+		config string // as JSON
+		secret string
+		header http.Header
+		form   string
+	}{
+		"the least": {`{"header":"x-sig"}`, "k", http.Header{"X-Sig": {hexHMAC("k", body)}}, "raw"},
+		"upper-case hexadecimal": {`{"header":"x-sig","prefix":"sha256="}`, "k",
+			http.Header{"X-Sig": {"sha256=" + strings.ToUpper(hexHMAC("k", body))}}, "raw"},
+		"time in a header": {`{"header":"x-sig","timestamp_header":"x-time","tolerance_past":"1h"}`, "k",
+			http.Header{"X-Sig": {hexHMAC("k", ts+"."+body)}, "X-Time": {ts}}, "raw"},
+		"milliseconds by their size": {`{"header":"x-sig","timestamp_header":"x-time","timestamp_unit":"auto"}`, "k",
+			http.Header{"X-Sig": {hexHMAC("k", ms+"."+body)}, "X-Time": {ms}}, "raw"},
+		"list, hex key": {`{"header":"Dixa-Signature","timestamp_key":"t","signature_key":"v1","key_encoding":"hex"}`, "6b",
+			http.Header{"Dixa-Signature": {"t=" + ts + ",v1=" + strings.Repeat("0", 64) + ",v1=" + hexHMAC("k", ts+"."+body)}}, "raw"},
+		"list with semicolons": {`{"header":"x-sig","timestamp_key":"t","signature_key":"s","list_separator":";"}`, "k",
+			http.Header{"X-Sig": {"s=" + hexHMAC("k", ts+"."+body) + ";t=" + ts}}, "raw"},
+		"several signatures": {`{"header":"x-sig","list_separator":",","prefix":"v1:","encoding":"base64","key_encoding":"base64"}`, "aw==",
+			http.Header{"X-Sig": {"v0:x, v1:" + b64(hexHMAC("k", body))}}, "raw"},
+		"everything": {`{"header":"x-sig","signed":"{method}|{url}|{id}|{json:call.id}|{json:call.n}|{body}","id_header":"x-id"}`, "k",
+			http.Header{"X-Sig": {hexHMAC("k", "POST|https://a.example/b?c|i1|c-1|12|"+body)}, "X-Id": {"i1"}}, "raw"},
+		"only a value": {`{"header":"x-sig","signed":"{json:call.id}"}`, "k", http.Header{"X-Sig": {hexHMAC("k", "c-1")}}, ""},
+	} {
+		var h HMACConfig
+		if err := json.Unmarshal([]byte(c.config), &h); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		v, err := New(Config{Scheme: "hmac", Secrets: []string{c.secret}, HMAC: &h})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		m := &Message{Method: "POST", URL: "https://a.example/b?c", Header: c.header, Body: []byte(body)}
+		r, err := v.Verify(m, noon)
+		if err != nil || r.Form != c.form || r.Weak != (c.form == "") || !r.Timestamp.IsZero() && r.Timestamp.Unix() != at {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+		for n, old := range c.header {
+			m.Header = c.header.Clone()
+			m.Header.Set(n, strings.Replace(old[0], hexHMAC("k", body)[:4], "0000", 1)+"0")
+			if _, err := v.Verify(m, noon); err == nil {
+				t.Errorf("%s: %s changed: accepted", name, n)
+			}
+		}
+	}
+}
+
+func TestDurationsInJSON(t *testing.T) {
+	var c HMACConfig
+	if err := json.Unmarshal([]byte(`{"header":"X","tolerance_past":"90s","tolerance_future":1000000000}`), &c); err != nil ||
+		c.TolerancePast != 90*time.Second || c.ToleranceFuture != time.Second || c.Header != "X" {
+		t.Errorf("%+v, %v", c, err)
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again HMACConfig
+	if err := json.Unmarshal(b, &again); err != nil || again != c {
+		t.Errorf("%s became %+v, %v", b, again, err)
+	}
+	if err := json.Unmarshal([]byte(`{"tolerance_past":"soon"}`), &c); !errors.Is(err, ErrConfig) {
+		t.Errorf("soon: %v", err)
+	}
+}
+
+// TestHeaderBounds: a header with many signatures costs no more than the bound.
+func TestHeaderBounds(t *testing.T) {
+	for scheme, h := range map[string]http.Header{
+		"stripe":            {"Stripe-Signature": {"t=1767268800" + strings.Repeat(",v1=00", 20)}},
+		"standard-webhooks": {"Webhook-Id": {"i"}, "Webhook-Timestamp": {"1767268800"}, "Webhook-Signature": {strings.Repeat("v1,AAAA ", 20)}},
+		"quo":               {"Openphone-Signature": {strings.Repeat("hmac;1;1767268800000;AAAA,", 20)}},
+	} {
+		m := &Message{Header: h, Body: []byte(`{}`)}
+		if _, err := mustNew(t, Config{Scheme: scheme, Secrets: []string{secret}}).Verify(m, noon); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", scheme, err)
+		}
+	}
+}
+
+func TestTimestampTexts(t *testing.T) {
+	for _, s := range []string{"", " 1", "+1", "-1", "1.5", "1e9", "0x1", "1767225600abc", "99999999999999999999", "١"} {
+		for _, u := range []unit{seconds, millis, autoUnit, rfc3339} {
+			if at, ok := parseTime(s, u); ok {
+				t.Errorf("%q is %v", s, at)
+			}
+		}
+	}
+	for _, s := range []string{"2026-01-01T12:00:00Z", "2026-01-01T13:00:00+01:00", "2026-01-01T12:00:00.000Z"} {
+		if at, ok := parseTime(s, rfc3339); !ok || !at.Equal(noon) {
+			t.Errorf("%s is %v", s, at)
+		}
+	}
+}
+
+func TestVapiCredentials(t *testing.T) {
+	v := mustNew(t, Config{Scheme: "vapi", Secrets: []string{secret}})
+	bodies := message()
+	for scheme, sub := range map[string]Config{
+		"secret": {Scheme: "vapi-secret"}, "bearer": {Scheme: "vapi-oauth2"}, "hmac": {Scheme: "vapi-hmac"}, "svix": {Scheme: "svix"},
+	} {
+		sub.Secrets = []string{secret}
+		m := signed(t, sub, bodies.clone())
+		if r, err := v.Verify(m, noon); err != nil || r.Weak != (scheme == "secret" || scheme == "bearer") {
+			t.Errorf("%s: %+v, %v", scheme, r, err)
+		}
+		// A signature that is there and wrong is not made good by a token.
+		m.Header.Set("X-Signature", strings.Repeat("0", 64))
+		m.Header.Set("X-Timestamp", "1767268800")
+		if _, err := v.Verify(m, noon); err == nil {
+			t.Errorf("%s: accepted beside a wrong HMAC", scheme)
+		}
+	}
+	own := mustNew(t, Config{Scheme: "vapi", Secrets: []string{"tok"}, Header: "x-my-auth", Prefix: "Token "})
+	if _, err := own.Verify(&Message{Header: http.Header{"X-My-Auth": {"Token tok"}}}, noon); err != nil {
+		t.Errorf("own header: %v", err)
+	}
+	if _, err := own.Verify(&Message{Header: http.Header{"X-Vapi-Secret": {"tok"}}}, noon); !errors.Is(err, ErrMissing) {
+		t.Errorf("another than the pinned credential: %v", err)
+	}
+}
+
+// TestJWTs: tokens of another library are read, and ours by it.
+func TestJWTs(t *testing.T) {
+	key := []byte(secret)
+	body := []byte(`{"state":"hangup"}`)
+	sum := sha256.Sum256(body)
+	token := func(method jwt.SigningMethod, key any, c jwt.MapClaims) string {
+		s, err := jwt.NewWithClaims(method, c).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	good := jwt.MapClaims{"iat": noon.Unix(), "payload_hash": hex.EncodeToString(sum[:])}
+	with := func(k string, v any) jwt.MapClaims {
+		c := jwt.MapClaims{}
+		for k, v := range good {
+			c[k] = v
+		}
+		if v == nil {
+			delete(c, k)
+		} else {
+			c[k] = v
+		}
+		return c
+	}
+	v := mustNew(t, Config{Scheme: "vonage", Secrets: []string{secret}})
+	for name, c := range map[string]struct {
+		token string
+		want  error
+	}{
+		"good":           {token(jwt.SigningMethodHS256, key, good), nil},
+		"exp ahead":      {token(jwt.SigningMethodHS256, key, with("exp", noon.Unix()+60)), nil},
+		"expired":        {token(jwt.SigningMethodHS256, key, with("exp", noon.Unix())), ErrTimestamp},
+		"not yet":        {token(jwt.SigningMethodHS256, key, with("nbf", noon.Unix()+3600)), ErrTimestamp},
+		"old":            {token(jwt.SigningMethodHS256, key, with("iat", noon.Unix()-301)), ErrTimestamp},
+		"no iat":         {token(jwt.SigningMethodHS256, key, with("iat", nil)), ErrMissing},
+		"iat is a text":  {token(jwt.SigningMethodHS256, key, with("iat", "now")), ErrMalformed},
+		"no hash":        {token(jwt.SigningMethodHS256, key, with("payload_hash", nil)), ErrMissing},
+		"hash of other":  {token(jwt.SigningMethodHS256, key, with("payload_hash", strings.Repeat("0", 64))), ErrInvalid},
+		"HS512":          {token(jwt.SigningMethodHS512, key, good), ErrMalformed},
+		"none":           {token(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good), ErrMalformed},
+		"another secret": {token(jwt.SigningMethodHS256, []byte("x"), good), ErrInvalid},
+		"empty":          {"", ErrMalformed},
+		"two parts":      {"a.b", ErrMalformed},
+		"four parts":     {token(jwt.SigningMethodHS256, key, good) + ".x", ErrMalformed},
+	} {
+		m := &Message{Header: http.Header{"Authorization": {"Bearer " + c.token}}, Body: body}
+		if _, err := v.Verify(m, noon); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	m := signed(t, Config{Scheme: "dialpad", Secrets: []string{secret}}, &Message{Body: body})
+	var claims jwt.MapClaims
+	if _, err := jwt.ParseWithClaims(string(m.Body), &claims, func(*jwt.Token) (any, error) { return key, nil }); err != nil || claims["state"] != "hangup" {
+		t.Errorf("our token: %v, %v", claims, err)
+	}
+}
+
+func TestAircallToken(t *testing.T) {
+	c := Config{Scheme: "aircall", Secrets: []string{`to"k`}}
+	for in, want := range map[string]string{
+		`{}`:                         `{"token":"to\"k"}`,
+		` {"a":1}`:                   ` {"token":"to\"k","a":1}`,
+		`{"a":1, "token" : null }`:   `{"a":1, "token" : "to\"k" }`,
+		`{"token":"x","b":[1,2]}`:    `{"token":"to\"k","b":[1,2]}`,
+		`{"token":"x","token":"yy"}`: `{"token":"x","token":"to\"k"}`,
+	} {
+		m := signed(t, c, &Message{Body: []byte(in)})
+		if string(m.Body) != want {
+			t.Errorf("%s became %s", in, m.Body)
+		}
+		if _, err := mustNew(t, c).Verify(m, noon); err != nil {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+	s, err := NewSigner(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range []string{``, `[]`, `{`} {
+		if err := s.Sign(&Message{Body: []byte(in)}, "", noon); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+}
+
+func TestTwilioBodies(t *testing.T) {
+	c := Config{Scheme: "twilio", Secrets: []string{"12345"}}
+	v := mustNew(t, c)
+	form := func(body string) *Message {
+		return &Message{
+			Method: "POST", URL: "https://a.example:8443/x?q=It's+a%20b",
+			Header: http.Header{"Content-Type": {"Application/x-www-form-urlencoded; charset=UTF-8"}}, Body: []byte(body),
+		}
+	}
+	m := signed(t, c, form("b=2&a=1&a=0&a=1"))
+	for _, body := range []string{"b=2&a=1&a=0&a=1", "a=0&a=1&b=2", "%61=0&a=%31&b=2&"} {
+		n := form(body)
+		n.Header = m.Header
+		if _, err := v.Verify(n, noon); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+	for _, body := range []string{"a=1&b=2", "a=0&a=1&b=3", "", "a=0&a=1&b=2&c=", "a=%zz"} {
+		n := form(body)
+		n.Header = m.Header
+		if _, err := v.Verify(n, noon); err == nil && body != "a=0&a=1&b=2&c=" {
+			t.Errorf("%q: accepted", body)
+		}
+	}
+	// The same request, seen by a receiver that was reached without the port, or through another spelling of the query.
+	for _, u := range []string{"https://a.example:8443/x?q=It%27s+a%20b", "https://b.example:8443/x?q=It's+a%20b", "https://a.example:8443/y?q=It's+a%20b"} {
+		n := form(string(m.Body))
+		n.Header, n.URL = m.Header, u
+		if _, err := v.Verify(n, noon); err == nil {
+			t.Errorf("%s: accepted", u)
+		}
+	}
+	json := &Message{Method: "POST", URL: "https://a.example/x", Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte(`{"a":1}`)}
+	signed(t, c, json)
+	if !strings.Contains(json.URL, "?bodySHA256=") {
+		t.Errorf("the URL is %s", json.URL)
+	}
+	bare := json.clone()
+	bare.URL = "https://a.example/x"
+	if _, err := v.Verify(bare, noon); !errors.Is(err, ErrMissing) {
+		t.Errorf("without bodySHA256: %v", err)
+	}
+	if err := func() error { s, _ := NewSigner(c); return s.Sign(json, "", noon) }(); !errors.Is(err, ErrMalformed) {
+		t.Errorf("signed twice: %v", err)
+	}
+	get := signed(t, c, &Message{Method: "GET", URL: "https://a.example/x?CallSid=1"})
+	if _, err := v.Verify(get, noon); err != nil {
+		t.Errorf("GET: %v", err)
+	}
+}
+
+// TestHubspotOld: a plain hash behind a secret can be extended, but not without a NUL.
+func TestHubspotOld(t *testing.T) {
+	v := mustNew(t, Config{Scheme: "hubspot", Secrets: []string{"s"}})
+	m := &Message{Method: "POST", URL: "https://a.example/x", Body: []byte("[1]")}
+	sum := sha256.Sum256([]byte("sPOSThttps://a.example/x[1]"))
+	m.Header = http.Header{"X-Hubspot-Signature": {hex.EncodeToString(sum[:])}, "X-Hubspot-Signature-Version": {"v2"}}
+	if _, err := v.Verify(m, noon); err != nil {
+		t.Error(err)
+	}
+	m.Header.Set("X-Hubspot-Signature-Version", "v1")
+	if _, err := v.Verify(m, noon); !errors.Is(err, ErrInvalid) {
+		t.Errorf("v2 as v1: %v", err)
+	}
+	m.Body = []byte("[1]\x80\x00\x00")
+	sum = sha256.Sum256(append([]byte("s"), m.Body...))
+	m.Header.Set("X-Hubspot-Signature", hex.EncodeToString(sum[:]))
+	if _, err := v.Verify(m, noon); !errors.Is(err, ErrMalformed) {
+		t.Errorf("with a NUL: %v", err)
+	}
+	p := signed(t, Config{Scheme: "hubspot", Secrets: []string{"s"}}, &Message{Method: "POST", URL: "https://a.example/x?u=a@b:c", Body: []byte("{}")})
+	p.URL = "https://a.example/x?u=a%40b%3Ac"
+	if _, err := v.Verify(p, noon); err != nil {
+		t.Errorf("escapes in the URL: %v", err)
+	}
+}
+
+func TestBothKindsOfKeys(t *testing.T) {
+	v := mustNew(t, Config{Scheme: "standard-webhooks", Secrets: []string{secret}, PublicKeys: []string{public}})
+	for _, c := range []Config{
+		{Scheme: "standard-webhooks", Secrets: []string{secret}},
+		{Scheme: "standard-webhooks-v1a", Secrets: []string{base64.StdEncoding.EncodeToString(private.Seed())}},
+	} {
+		if r, err := v.Verify(signed(t, c, message()), noon); err != nil || r.ID != "msg_1" {
+			t.Errorf("%s: %+v, %v", c.Scheme, r, err)
+		}
+	}
+}
