@@ -221,6 +221,9 @@ func (d *Destination) Problems() []string {
 	if d.conf.LogCall && d.conf.CallProperty == "" {
 		all = append(all, "log_call without call_property: a call is found again by HubSpot's search, which lags some seconds behind; make a call property with unique values to rule out duplicates")
 	}
+	if d.conf.CreateNameless && d.conf.ContactProperty == "" {
+		all = append(all, "create_nameless without contact_property: a caller without e-mail address and number cannot be found again, so that a repeated delivery makes a second contact; make a contact property with unique values")
+	}
 	return all
 }
 

@@ -176,6 +176,9 @@ func (r *run) update(rows []*row) {
 				if p.name != "firstname" && p.name != "lastname" {
 					return false
 				}
+				if row.known == nil {
+					return r.d.conf.KeepNames // it may have one
+				}
 				has := row.known[p.name]
 				if has == r.d.conf.DefaultName || has == "" {
 					return false

@@ -35,7 +35,7 @@ type entry struct {
 	// first are properties for a new engagement only.
 	first []property
 	id    string
-	body  string // that it has already
+	size  int // of the text that it has already, in bytes
 }
 
 // engage writes the calls or notes of all rows whose contact is written.
@@ -58,7 +58,7 @@ func (r *run) engage(k kind) {
 				if verb == "create" {
 					in.props = append(in.props, e.first...)
 					in.contact, in.assoc = e.row.id, k.assoc
-				} else if len(e.body) > len(valueOf(e.props, k.body)) {
+				} else if e.size > len(valueOf(e.props, k.body)) {
 					// The longer text knows more, whichever event came last.
 					in.props = slices.DeleteFunc(in.props, func(p property) bool { return p.name == k.body })
 				}
@@ -96,14 +96,14 @@ func (r *run) takeEntries(k kind, es []*entry, ins []*input) {
 		switch {
 		case in.done:
 			if id := in.recordID; id != "" && !r.dry {
-				r.d.remember(k.object+":"+e.key, memo{id: id, body: valueOf(in.props, k.body)})
+				r.d.remember(k.object+":"+e.key, memo{id: id, size: max(e.size, len(valueOf(in.props, k.body)))})
 			}
 			e.row = nil
 		case in.fail != nil && in.fail.existing() != "" && e.id == "":
 			e.id = in.fail.existing()
 		case in.fail != nil && e.id != "" && (in.fail.Category == "OBJECT_NOT_FOUND" || in.result != nil && in.result.Status == http.StatusNotFound):
 			r.d.recent.Remove(k.object + ":" + e.key)
-			e.id, e.body = "", ""
+			e.id, e.size = "", 0
 		case in.fail != nil || in.result != nil:
 			res := in.result
 			if res == nil {

@@ -10,7 +10,7 @@ func (r *run) findEntries(k kind, entries []*entry) {
 	var open []*entry
 	for _, e := range entries {
 		if m, ok := r.recall(k.object + ":" + e.key); ok {
-			e.id, e.body = m.id, m.body
+			e.id, e.size = m.id, m.size
 		} else {
 			open = append(open, e)
 		}
@@ -27,7 +27,7 @@ func (r *run) findEntries(k kind, entries []*entry) {
 		found := r.read(k.object, r.d.conf.CallProperty, ins, []string{k.body}, "finds the calls that are logged already")
 		for _, e := range open {
 			if rec, ok := found[e.key]; ok {
-				e.id, e.body = string(rec.ID), string(rec.Properties[k.body])
+				e.id, e.size = string(rec.ID), len(rec.Properties[k.body])
 			}
 		}
 	default:
@@ -50,7 +50,7 @@ func (r *run) findCalls(open []*entry) {
 	for _, e := range open {
 		for i := range found {
 			if e.id == "" && string(found[i].Properties[externalID]) == e.key {
-				e.id, e.body = string(found[i].ID), string(found[i].Properties[calls.body])
+				e.id, e.size = string(found[i].ID), len(found[i].Properties[calls.body])
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func (r *run) findNotes(open []*entry) {
 		for _, e := range chunk {
 			for i := range found {
 				if body := string(found[i].Properties[notes.body]); e.id == "" && strings.Contains(body, e.token) {
-					e.id, e.body = string(found[i].ID), body
+					e.id, e.size = string(found[i].ID), len(body)
 				}
 			}
 		}

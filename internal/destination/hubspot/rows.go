@@ -221,7 +221,7 @@ type memo struct {
 	id   string
 	at   time.Time
 	name [2]string // first and last name of a contact
-	body string    // of an engagement
+	size int       // of an engagement's text, in bytes
 	// email tells that the contact has an e-mail address.
 	email bool
 }
@@ -229,6 +229,11 @@ type memo struct {
 func (d *Destination) remember(key string, m memo) {
 	m.at = d.conf.Now()
 	d.recent.Add(key, m)
+	for range 2 { // what is of no use any more goes, faster than it comes
+		if k, old, ok := d.recent.GetOldest(); ok && m.at.Sub(old.at) > recently {
+			d.recent.Remove(k)
+		}
+	}
 }
 
 func (d *Destination) recall(key string) (memo, bool) {
