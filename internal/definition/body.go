@@ -29,6 +29,12 @@ func (b single) render(v template.Vars, contentType string) ([]byte, string, err
 type multipart struct {
 	fields    []field
 	omitEmpty bool
+	limit     int // of all values together, in bytes
+}
+
+// tooLarge is the error of a form whose values together are larger than the bound.
+func tooLarge() error {
+	return &template.Error{Reason: "the form is larger than the bound; truncate the long values or raise the bound", Err: template.ErrTooLarge}
 }
 
 // field is one part: its constant head, and its value.
@@ -62,7 +68,9 @@ func (b multipart) render(v template.Vars, contentType string) ([]byte, string, 
 		if values, err = f.value.Append(values, v); err != nil {
 			return nil, "", err
 		}
-		ends[i] = len(values)
+		if ends[i] = len(values); len(values) > b.limit {
+			return nil, "", tooLarge()
+		}
 	}
 	sum := sha256.Sum256(values)
 	boundary := "callgate-" + hex.EncodeToString(sum[:20])
@@ -84,10 +92,7 @@ func (b multipart) render(v template.Vars, contentType string) ([]byte, string, 
 }
 
 // form is an application/x-www-form-urlencoded body that was written as an object.
-type form struct {
-	fields    []field
-	omitEmpty bool
-}
+type form multipart
 
 func (b form) templates() []*template.Template { return multipart(b).templates() }
 
@@ -100,6 +105,9 @@ func (b form) render(v template.Vars, contentType string) ([]byte, string, error
 		}
 		if len(value) == 0 && b.omitEmpty {
 			continue
+		}
+		if len(out)+len(value) > b.limit {
+			return nil, "", tooLarge()
 		}
 		if len(out) > 0 {
 			out = append(out, '&')

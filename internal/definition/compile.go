@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -24,6 +25,9 @@ func (p *parser) context() template.Context {
 	}
 	return template.Text
 }
+
+// unresolved finds references in a body.
+var unresolved = regexp.MustCompile(`(?:^|[^{])\{(?:env|file)\.[^{}]+\}`)
 
 // body compiles the body_template, or makes a body of the parameters.
 func (p *parser) body(m *member) {
@@ -50,6 +54,9 @@ func (p *parser) body(m *member) {
 		p.fields(m, multi)
 	default:
 		p.err(m, "the body of this Content-Type is written as text in double quotes; an object is for JSON and forms")
+	}
+	if m != nil && unresolved.Match(m.raw) {
+		p.problem(m, "a reference such as {env.X} is text in a body; only the url and headers have them replaced")
 	}
 	if m != nil && p.d.Method == http.MethodGet {
 		p.problem(m, "a GET with a body, which many servers ignore; put the values in the query of the URL, or use POST")
@@ -122,13 +129,17 @@ func (p *parser) fields(m *member, multi bool) {
 			}
 		}
 	}
+	made := multipart{fields: fields, omitEmpty: p.d.omitEmpty, limit: p.o.MaxBody}
+	if made.limit <= 0 {
+		made.limit = template.DefaultMaxOutput
+	}
 	switch {
 	case len(fields) > maxFields:
 		p.err(m, fmt.Sprintf("more than %d fields", maxFields))
 	case multi:
-		p.d.body = multipart{fields, p.d.omitEmpty}
+		p.d.body = made
 	default:
-		p.d.body = form{fields, p.d.omitEmpty}
+		p.d.body = form(made)
 	}
 }
 

@@ -56,10 +56,11 @@ const (
 type Options struct {
 	// Name stands for the document in errors; Load sets it to the file's name.
 	Name string
-	// Resolve replaces one placeholder such as "{env.API_KEY}" in the URL or a header, given with its braces. Line
+	// Resolve replaces one reference to a secret or setting, such as "{env.API_KEY}" or "{file./run/secrets/key}", in
+	// the URL or a header. It is given with its braces. Line
 	// breaks at the end of what it returns, as files of secrets have them, are dropped. Without it a document with
-	// placeholders is an error.
-	Resolve func(placeholder string) (string, error)
+	// references is an error.
+	Resolve func(reference string) (string, error)
 	// Policy is what becomes of missing variables. With OmitEmpty a header without a value is left out as well.
 	Policy template.Policy
 	// Region is the one in which national phone numbers are read; empty means call.DefaultRegion.
@@ -87,7 +88,7 @@ type Parameter struct {
 // Definition is a document, compiled. It is safe for concurrent use.
 type Definition struct {
 	Type, ToolName, Description, Method string
-	// URL is the document's, with its variables and placeholders.
+	// URL is the document's, with its variables and references.
 	URL        string
 	Parameters []Parameter
 	// Problems are the warnings that Parse gave.
@@ -166,7 +167,7 @@ type Rendered struct {
 	ContentType string
 }
 
-// Secret reports whether a header's value must not be shown: it came from a placeholder, or its name is that of a
+// Secret reports whether a header's value must not be shown: it came from a reference, or its name is that of a
 // credential.
 func (d *Definition) Secret(name string) bool {
 	name = http.CanonicalHeaderKey(name)

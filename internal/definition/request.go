@@ -123,10 +123,10 @@ func (p *parser) header(m *member, name, value string) {
 	}
 }
 
-// placeholder finds {env.X}, {file./path} and the like. What stands in {{…}} is taken out before.
-var placeholder = regexp.MustCompile(`\{[A-Za-z_][\w-]*\.[^{}]{1,500}\}`)
+// reference finds {env.X}, {file./path} and the like. What stands in {{…}} is taken out before.
+var reference = regexp.MustCompile(`\{[A-Za-z_][\w-]*\.[^{}]{1,500}\}`)
 
-// resolve replaces the placeholders outside of variables. What they stand for is constant text, braces and all.
+// resolve replaces the references outside of variables. What they stand for is constant text, braces and all.
 func (p *parser) resolve(m *member, s string) (_ string, found, ok bool) {
 	var b strings.Builder
 	for s != "" {
@@ -136,16 +136,16 @@ func (p *parser) resolve(m *member, s string) (_ string, found, ok bool) {
 			end = variable
 		}
 		last := 0
-		for _, span := range placeholder.FindAllStringIndex(s[:end], -1) {
+		for _, span := range reference.FindAllStringIndex(s[:end], -1) {
 			found = true
 			if p.o.Resolve == nil {
-				p.err(m, "the placeholder cannot be resolved here, where there is no environment")
+				p.err(m, "the reference cannot be resolved here, where there is no environment")
 				return "", true, false
 			}
 			value, err := p.o.Resolve(s[span[0]:span[1]])
 			value = strings.TrimRight(value, "\r\n")
 			if err != nil || value == "" {
-				p.err(m, "the placeholder "+s[span[0]:span[1]]+" has no value; set the variable or create the file")
+				p.err(m, "the reference "+s[span[0]:span[1]]+" has no value; set the variable or create the file")
 				return "", true, false
 			}
 			b.WriteString(s[last:span[0]])

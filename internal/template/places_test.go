@@ -74,6 +74,10 @@ func TestXML(t *testing.T) {
 		"strict":             {source: "<a>\n<b>{{gone}}</b></a>", o: Options{Policy: Strict}, want: "!2:4: {{gone}}: the variable is missing"},
 		"namespaces":         {source: `<s:Envelope xmlns:s="http://x"><s:Body>{{name}}</s:Body></s:Envelope>`, want: `<s:Envelope xmlns:s="http://x"><s:Body>Mike</s:Body></s:Envelope>`},
 
+		"end of CDATA in two": {source: "<a>{{'x]]'}}>y</a>", want: "<a>x]]&gt;y</a>"},
+		"declaration first":   {source: "\n <?xml version='1.0'?><a>{{name}}</a>\n", want: "<?xml version='1.0'?><a>Mike</a>\n"},
+		"attribute twice":     {source: "<a b='1' b='{{name}}'/>", want: "!the same attribute twice"},
+
 		"tag name":       {source: "<{{name}}/>", want: "!1:2: {{name}}: a variable in a tag's name"},
 		"attribute name": {source: "<a {{name}}=\"1\"/>", want: "!a variable in a tag's name"},
 		"bare attribute": {source: "<a b={{name}}/>", want: "!a variable in a tag's name"},

@@ -3,6 +3,7 @@ package template
 import (
 	"encoding/xml"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,11 @@ func (c *compiler) xml() (node, error) {
 	pieces, err := c.split(c.src, func(i int) int { return i })
 	if err != nil {
 		return node{}, err
+	}
+	if len(pieces) > 0 { // a declaration stands at the very beginning
+		trimmed := strings.TrimLeft(pieces[0].lit, " \t\r\n")
+		pieces[0].at += len(pieces[0].lit) - len(trimmed)
+		pieces[0].lit = trimmed
 	}
 	x := &xmlCompiler{compiler: c}
 	for _, p := range pieces {
@@ -77,7 +83,8 @@ func (x *xmlCompiler) constant(p piece) error {
 				n = len(s)
 			}
 			if n > 0 {
-				x.add('t', node{lit: []byte(s[:n])})
+				// A > is written &gt;, because a value before it could end in ]].
+				x.add('t', node{lit: []byte(strings.ReplaceAll(s[:n], ">", "&gt;"))})
 				break
 			}
 			if strings.HasPrefix(s, "<!") && !strings.HasPrefix(s, "<!--") && !strings.HasPrefix(s, "<![CDATA[") {
@@ -211,6 +218,11 @@ func (x *xmlCompiler) check() error {
 				roots++
 			}
 			depth++
+			for i, a := range t.Attr {
+				if slices.ContainsFunc(t.Attr[:i], func(b xml.Attr) bool { return a.Name == b.Name }) {
+					return x.syntax(0, "an element of the XML has the same attribute twice")
+				}
+			}
 		case xml.EndElement:
 			depth--
 		case xml.CharData:
