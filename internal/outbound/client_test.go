@@ -73,6 +73,34 @@ func TestDoKeepsTheStatusOfAnAnswerThatIsCut(t *testing.T) {
 	}
 }
 
+func TestNothingIsSentTwiceUnasked(t *testing.T) {
+	r := standin.NewReceiver(t)
+	c := onPrem(outbound.Options{})
+	for _, method := range []string{"POST", "PATCH"} {
+		send := func() error {
+			req := request(t, r.URL, "x")
+			req.Method = method
+			req.Header.Set("Idempotency-Key", "dlv_1")
+			_, err := c.Do(t.Context(), req)
+			return err
+		}
+		before := len(r.Requests())
+		if err := send(); err != nil { // leaves a connection open
+			t.Fatal(err)
+		}
+		r.Script(standin.Reply{Hangup: true})
+		if err := send(); err == nil {
+			t.Errorf("%s: the hang-up was not noticed", method)
+		}
+		if n := len(r.Requests()) - before; n != 2 {
+			t.Errorf("%s: %d requests arrived, want 2", method, n)
+		}
+	}
+	if got := r.Requests()[0].Header.Get("Idempotency-Key"); got != "dlv_1" {
+		t.Errorf("Idempotency-Key %q", got)
+	}
+}
+
 func TestDoFollowsNoRedirect(t *testing.T) {
 	r := standin.NewReceiver(t)
 	for _, status := range []int{301, 302, 303, 307, 308} {

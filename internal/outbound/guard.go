@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -10,7 +11,7 @@ import (
 )
 
 // newTransport is http.DefaultTransport with the options' bounds and the guard over addresses.
-func newTransport(o Options) *http.Transport {
+func newTransport(o Options) http.RoundTripper {
 	conf := &tls.Config{}
 	if o.TLS != nil {
 		conf = o.TLS.Clone()
@@ -31,7 +32,7 @@ func newTransport(o Options) *http.Transport {
 			return nil
 		},
 	}
-	return &http.Transport{
+	return once{&http.Transport{
 		Proxy:                 o.Proxy,
 		DialContext:           dialer.DialContext,
 		TLSClientConfig:       conf,
@@ -44,7 +45,25 @@ func newTransport(o Options) *http.Transport {
 		MaxConnsPerHost:       o.MaxConnsPerHost,
 		// 64 KiB of headers are more than any receiver needs to tell us anything.
 		MaxResponseHeaderBytes: 64 << 10,
+	}}
+}
+
+// once keeps http.Transport from sending a POST or PATCH again by itself. It does so when a connection that was kept
+// open breaks before the answer, if the request bears an Idempotency-Key; but a receiver that knows nothing of that
+// header would then create a second record, and whether to try again is for the delivery engine to say. The transport
+// looks for the header by its canonical name only, and names of headers have no case (RFC 9110, section 5.1).
+type once struct{ *http.Transport }
+
+func (t once) RoundTrip(req *http.Request) (*http.Response, error) {
+	const name = "Idempotency-Key"
+	if v, ok := req.Header[name]; ok && (req.Method == http.MethodPost || req.Method == http.MethodPatch) {
+		own := *req
+		own.Header = maps.Clone(req.Header)
+		delete(own.Header, name)
+		own.Header["idempotency-key"] = v
+		req = &own
 	}
+	return t.Transport.RoundTrip(req)
 }
 
 // never are networks that no receiver is in: "this" network, protocol assignments, benchmarks, reserved addresses

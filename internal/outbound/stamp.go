@@ -17,6 +17,9 @@ const AttemptHeader = "Callgate-Attempt"
 // draft) with the delivery's id, by which the receiver recognises a repetition; the attempt's number; traceparent (W3C
 // Trace Context) where the event came with one; User-Agent. An Idempotency-Key or User-Agent that is set already
 // stays, since the receiver's documents may want their own.
+//
+// A delivery that takes several requests stamps the one that writes; a receiver that knows Idempotency-Key would take
+// the others for repetitions of it.
 func StampHeaders(h http.Header, item destination.Item) {
 	if item.DeliveryID != "" {
 		h.Set("Webhook-Id", item.DeliveryID)

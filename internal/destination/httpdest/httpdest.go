@@ -42,7 +42,7 @@ type Config struct {
 	PassThrough bool
 	// Auth signs in, nil for none.
 	Auth outbound.Authorizer
-	// Sign signs what is sent, nil for none. It sees every header but those that Auth sets.
+	// Sign signs what is sent, nil for none, with the time of the attempt. It sees every header but those of Auth.
 	Sign SignFunc
 	// Client sends; nil means a client with zero Options.
 	Client *outbound.Client
@@ -141,6 +141,13 @@ func (d *Destination) Preview(items []destination.Item) ([]destination.Request, 
 			return nil, err
 		}
 		h := req.Header
+		if s, ok := d.cfg.Renderer.(secretive); ok {
+			for name := range h {
+				if s.Secret(name) {
+					h[name] = []string{outbound.Masked}
+				}
+			}
+		}
 		outbound.MaskSecrets(h)
 		if d.cfg.Auth != nil {
 			d.cfg.Auth.Mask(h)
@@ -161,8 +168,8 @@ func (d *Destination) build(ctx context.Context, item destination.Item) (*http.R
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("the request can not be made from this call: %w", err)
 	}
-	// Rendered again and again, the URL can still turn out wrong only by a renderer's mistake; callers' data would
-	// then go to a wrong place, so it is checked again.
+	// The URL was checked when it was configured. A mistake in rendering it would send callers' data to a wrong place,
+	// so what came out is checked once more.
 	if err := outbound.CheckURL(out.URL, d.cfg.AllowHTTP, true); err != nil {
 		return nil, nil, nil, err
 	}
@@ -177,8 +184,8 @@ func (d *Destination) build(ctx context.Context, item destination.Item) (*http.R
 			h.Set("Content-Type", item.ContentType)
 		}
 	}
-	if out.Method == http.MethodGet || out.Method == http.MethodHead {
-		body = nil
+	if out.Method == http.MethodGet {
+		body = nil // RFC 9110, section 9.3.1: it has no meaning there, and some servers refuse it
 	}
 	if len(body) == 0 {
 		body = nil
