@@ -87,7 +87,7 @@ type Salesforce struct {
 	requests []Recorded
 	failures []SalesforceFailure
 	used     int
-	locked   int
+	locked   map[string]int
 	serial   int
 }
 
@@ -103,7 +103,7 @@ func NewSalesforce(t testing.TB, cfg SalesforceConfig) *Salesforce {
 		cfg.UsageFormat = "api-usage=%d/%d"
 	}
 	cfg.Token.NoExpiresIn = true
-	s := &Salesforce{t: t, cfg: cfg, schema: salesforceSchema(), records: map[string][]*SalesforceRecord{}}
+	s := &Salesforce{t: t, cfg: cfg, schema: salesforceSchema(), records: map[string][]*SalesforceRecord{}, locked: map[string]int{}}
 	for object, fields := range cfg.Fields {
 		if s.schema[object] == nil {
 			s.schema[object] = map[string]SalesforceField{"Id": {Type: "reference", ReadOnly: true}, "CreatedDate": {Type: "datetime", ReadOnly: true}}
@@ -136,11 +136,11 @@ func (s *Salesforce) Fail(failures ...SalesforceFailure) {
 	s.failures = append(s.failures, failures...)
 }
 
-// LockRows makes the next n records that are saved be locked.
-func (s *Salesforce) LockRows(n int) {
+// LockRows makes the next n records of an object that are saved be locked.
+func (s *Salesforce) LockRows(object string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.locked = n
+	s.locked[object] = n
 }
 
 // Use counts n requests as used up.

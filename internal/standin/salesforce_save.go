@@ -120,8 +120,8 @@ func (s *Salesforce) save(object string, old *SalesforceRecord, values map[strin
 	if errs := s.check(object, values, old == nil); errs != nil {
 		return 400, errs
 	}
-	if s.locked > 0 {
-		s.locked--
+	if s.locked[object] > 0 {
+		s.locked[object]--
 		return 400, salesforceErr("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records: 00Q000000000001")
 	}
 	for name, f := range s.schema[object] {
