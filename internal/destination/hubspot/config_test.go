@@ -22,7 +22,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	}{
 		"no token":                 {func(c *Config) { c.Token = "" }, "empty credential"},
 		"an API key":               {func(c *Config) { c.Token = "12345678-ABCD-1234-abcd-1234567890ab" }, "private app"},
-		"the guide's example":   {func(c *Config) { c.Token = "YOUR_HUBSPOT_API_KEY" }, "not a token"},
+		"the guide's example":      {func(c *Config) { c.Token = "YOUR_HUBSPOT_API_KEY" }, "not a token"},
 		"the word Bearer":          {func(c *Config) { c.Token = "Bearer pat-na1-1" }, "without the word Bearer"},
 		"token and OAuth":          {func(c *Config) { c.Auth = bearer }, "not both"},
 		"an API key in the URL":    {func(c *Config) { c.BaseURL = "https://api.hubapi.com/?hapikey=1" }, "private app"},
