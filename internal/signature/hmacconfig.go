@@ -9,7 +9,6 @@ import (
 	"hash"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -252,8 +251,11 @@ func (c *HMACConfig) compile(scheme string) (*spec, error) {
 		return bad("has no timestamp; remove the tolerance and the timestamp unit")
 	case c.TolerancePast < 0 || c.ToleranceFuture < 0:
 		return bad("has a negative tolerance; it is a distance")
-	case strings.ContainsAny(c.TimestampKey+c.SignatureKey, "= \t") || c.ListSeparator == "=":
-		return bad("a key or separator of the list contains what separates key from value")
+	case s.tsHeader != "" && (s.tsHeader == s.header || s.tsHeader == s.idHeader) || s.idHeader != "" && s.idHeader == s.header:
+		return bad("has one header for two purposes; name different ones")
+	}
+	if what := c.ambiguous(); what != "" {
+		return bad("%s", what)
 	}
 	if s.unit, err = parseUnit(c.TimestampUnit); err != nil {
 		return bad("%w", err)
@@ -294,50 +296,4 @@ func parseUnit(u string) (unit, error) {
 		return rfc3339, nil
 	}
 	return 0, fmt.Errorf("timestamp unit %q is unknown; use s, ms, auto or rfc3339", u)
-}
-
-// compileSigned splits a template into its parts.
-func compileSigned(t string) ([]segment, error) {
-	var out []segment
-	for t != "" {
-		lit, rest, found := strings.Cut(t, "{")
-		if lit != "" {
-			out = append(out, segment{kind: text, text: []byte(lit)})
-		}
-		if !found {
-			break
-		}
-		name, rest, closed := strings.Cut(rest, "}")
-		if !closed {
-			return nil, fmt.Errorf("a { has no }; close it")
-		}
-		switch path, isPath := strings.CutPrefix(name, "json:"); {
-		case isPath:
-			keys := strings.Split(path, ".")
-			if slices.Contains(keys, "") {
-				return nil, fmt.Errorf("{%s} names no value; write keys with points between them", name)
-			}
-			out = append(out, segment{kind: jsonPath, path: keys})
-		default:
-			k, ok := map[string]segmentKind{
-				"body": body, "timestamp": timestamp, "id": id, "svix-id": id, "method": method, "url": address,
-			}[name]
-			if !ok {
-				return nil, fmt.Errorf("{%s} is unknown; use body, timestamp, id, method, url or json:path", name)
-			}
-			out = append(out, segment{kind: k})
-		}
-		t = rest
-	}
-	return out, nil
-}
-
-func validHeaderName(n string) bool {
-	for i := range len(n) {
-		c := n[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
-			return false
-		}
-	}
-	return true
 }

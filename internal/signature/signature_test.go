@@ -303,6 +303,12 @@ func TestHMACConfigErrors(t *testing.T) {
 		"negative tolerance":    {Header: "X", TimestampHeader: "T", TolerancePast: -1},
 		"separator":             {Header: "X", SignatureKey: "v", ListSeparator: "="},
 		"header name":           {Header: "X:"},
+		"one header twice":      {Header: "X", TimestampHeader: "x", Signed: "{timestamp}{body}"},
+		"one key twice":         {Header: "X", TimestampKey: "t", SignatureKey: "t"},
+		"separator in prefix":   {Header: "X", ListSeparator: ",", Prefix: "v1,"},
+		"separator in digest":   {Header: "X", ListSeparator: "a"},
+		"separator in time":     {Header: "X", TimestampKey: "t", SignatureKey: "v", TimestampUnit: "rfc3339", ListSeparator: ":"},
+		"prefix with a space":   {Header: "X", Prefix: " v1"},
 	} {
 		if err := c.Validate(); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: %v", name, err)

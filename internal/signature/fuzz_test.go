@@ -1,0 +1,124 @@
+package signature
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"testing"
+)
+
+// fuzzHeaders gives verifiers headers and bodies that are signed with a key that they do not know: they have to
+// refuse all of them, with one of the errors that are promised, and leave the message alone.
+func fuzzHeaders(f *testing.F, schemes ...string) {
+	type target struct {
+		info Info
+		v    Verifier
+	}
+	var targets []target
+	for _, s := range setups() {
+		for _, name := range schemes {
+			if s.name != name {
+				continue
+			}
+			info, _ := Lookup(name)
+			targets = append(targets, target{info, mustNew(f, s.wrong)})
+			m := signed(f, s.signer, message())
+			h := make([]string, 4)
+			for i, n := range info.Headers {
+				if i < len(h) {
+					h[i] = m.Header.Get(n)
+				}
+			}
+			f.Add(uint8(len(targets)-1), h[0], h[1], h[2], h[3], m.URL, "application/json", m.Body)
+		}
+	}
+	f.Add(uint8(0), "t=1767268800,v1=00,v1=", "1767268800", "msg_1", "hmac;1;1767268800000;AAAA,hmac;1;;", "https://a.example:1/?a=%2", "application/x-www-form-urlencoded", []byte("a=%41&b=+&a"))
+	f.Fuzz(func(t *testing.T, which uint8, h0, h1, h2, h3, url, kind string, body []byte) {
+		x := targets[int(which)%len(targets)]
+		m := &Message{Method: "POST", URL: url, Header: http.Header{"Content-Type": {kind}}, Body: body}
+		for i, n := range x.info.Headers {
+			if i < 4 {
+				m.Header[http.CanonicalHeaderKey(n)] = []string{[]string{h0, h1, h2, h3}[i]}
+			}
+		}
+		before := m.clone()
+		r, err := x.v.Verify(m, noon)
+		if err == nil {
+			t.Fatalf("%s: accepted %+v", x.info.Name, r)
+		}
+		if !errors.Is(err, ErrMissing) && !errors.Is(err, ErrInvalid) && !errors.Is(err, ErrTimestamp) && !errors.Is(err, ErrMalformed) {
+			t.Fatalf("%s: %v", x.info.Name, err)
+		}
+		if !bytes.Equal(m.Body, before.Body) || m.URL != before.URL || len(m.Header) != len(before.Header) {
+			t.Fatalf("%s: the message was changed", x.info.Name)
+		}
+	})
+}
+
+func FuzzHMACHeader(f *testing.F) {
+	fuzzHeaders(f, "nextphone", "github", "stripe", "slack", "shopify", "retell", "elevenlabs", "callrail", "bland", "calendly",
+		"zendesk", "intercom", "synthflow", "hmac")
+}
+
+func FuzzStandardWebhooksHeader(f *testing.F) {
+	fuzzHeaders(f, "standard-webhooks", "standard-webhooks-v1a", "svix")
+}
+
+func FuzzQuoHeader(f *testing.F) { fuzzHeaders(f, "quo") }
+
+func FuzzTwilioHeader(f *testing.F) { fuzzHeaders(f, "twilio", "signalwire") }
+
+func FuzzHubspotHeader(f *testing.F) { fuzzHeaders(f, "hubspot") }
+
+func FuzzTelnyxHeader(f *testing.F) { fuzzHeaders(f, "telnyx") }
+
+func FuzzJWT(f *testing.F) { fuzzHeaders(f, "dialpad", "vonage") }
+
+func FuzzTokens(f *testing.F) {
+	fuzzHeaders(f, "bearer", "api_key", "aircall", "vapi", "vapi-secret", "vapi-bearer", "vapi-hmac")
+}
+
+// FuzzQuoLegacy reaches the older header, which is looked at only when the newer one is missing.
+func FuzzQuoLegacy(f *testing.F) {
+	v := mustNew(f, Config{Scheme: "quo", Secrets: []string{other}})
+	f.Add("hmac;1;1767268800000;0000000000000000000000000000000000000000000=,hmac;1;1767268800000;AAAA", []byte(`{"a": 1}`))
+	f.Fuzz(func(t *testing.T, header string, body []byte) {
+		if r, err := v.Verify(&Message{Header: http.Header{"Openphone-Signature": {header}}, Body: body}, noon); err == nil {
+			t.Fatalf("accepted %+v", r)
+		}
+	})
+}
+
+// FuzzHMACConfig: what Validate accepts can sign, and verify what it signed.
+func FuzzHMACConfig(f *testing.F) {
+	f.Add("X-Sig", "sha256=", "{timestamp}.{body}", "X-Time", "", "", "", "", uint8(0))
+	f.Add("x-sig", "", "v0:{id}:{timestamp}{method}{url}{json:call.call_id}{body}", "", "t", "v1", ",", "x-id", uint8(13))
+	f.Add("x-sig", "v1,", "{svix-id}.{timestamp}.{body}", "svix-timestamp", "", "", " ", "svix-id", uint8(22))
+	f.Fuzz(func(t *testing.T, header, prefix, template, tsHeader, tsKey, sigKey, sep, idHeader string, pick uint8) {
+		c := &HMACConfig{
+			Header: header, Prefix: prefix, Signed: template, TimestampHeader: tsHeader, TimestampKey: tsKey, SignatureKey: sigKey,
+			ListSeparator: sep, IDHeader: idHeader,
+			Algorithm:   []string{"sha1", "sha256", "sha512"}[pick%3],
+			Encoding:    []string{"hex", "base64", "base64url"}[pick/3%3],
+			KeyEncoding: []string{"text", "base64"}[pick/9%2],
+		}
+		if err := c.Validate(); err != nil {
+			if !errors.Is(err, ErrConfig) {
+				t.Fatal(err)
+			}
+			return
+		}
+		cfg := Config{Scheme: "hmac", Secrets: []string{secret}, HMAC: c}
+		s, err := NewSigner(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := message()
+		if err := s.Sign(m, "msg_1", noon); err != nil {
+			return // a {json:path} that the body does not have
+		}
+		if _, err := mustNew(t, cfg).Verify(m, noon); err != nil {
+			t.Fatalf("%+v: %q: %v", c, m.Header, err)
+		}
+	})
+}
