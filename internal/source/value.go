@@ -39,17 +39,20 @@ func placeholder(s string) bool {
 // withoutPlaceholders drops the variables that were not replaced from a text of several: of "Mike {{last_name}}"
 // remains "Mike".
 func withoutPlaceholders(s string) string {
-	for {
-		i := strings.Index(s, "{{")
-		if i < 0 {
-			return strings.TrimSpace(s)
-		}
-		j := strings.Index(s[i:], "}}")
-		if j < 0 {
-			return strings.TrimSpace(s)
-		}
-		s = strings.TrimSpace(s[:i]) + " " + strings.TrimSpace(s[i+j+2:])
+	if !strings.Contains(s, "{{") {
+		return strings.TrimSpace(s)
 	}
+	var words []string
+	for {
+		before, rest, found := strings.Cut(s, "{{")
+		_, after, closed := strings.Cut(rest, "}}")
+		if !found || !closed {
+			break
+		}
+		words = append(words, strings.Fields(before)...)
+		s = after
+	}
+	return strings.Join(append(words, strings.Fields(s)...), " ")
 }
 
 // lines is a text, or the texts of an array, one a line.

@@ -152,3 +152,19 @@ func TestSecretsInBodiesStayOut(t *testing.T) {
 		}
 	}
 }
+
+func TestUnreplacedVariablesAreDropped(t *testing.T) {
+	for s, want := range map[string]string{
+		"Mike {{last_name}}": "Mike", "{{a}} {{b}}": "", "{{a}}Mike  J.{{b}} Jr.": "Mike J. Jr.", "Mike {{": "Mike {{", " Mike ": "Mike",
+		"}} Mike": "}} Mike", "Mike": "Mike",
+	} {
+		if got := withoutPlaceholders(s); got != want {
+			t.Errorf("%q: got %q, want %q", s, got, want)
+		}
+	}
+	for s, want := range map[string]string{"{{email}}": "", "${email}": "", " {{ email }} ": "", "{{a}} {{b}}": "{{a}} {{b}}", "a\x00b": "ab"} {
+		if got := clean(s); got != want {
+			t.Errorf("clean(%q): got %q, want %q", s, got, want)
+		}
+	}
+}
