@@ -184,7 +184,7 @@ func (r *run) update(rows []*row) {
 					return false
 				}
 				if row.existing && !strings.EqualFold(has, p.value) {
-					row.warn("the caller gave another name than the contact with this number has, which was kept")
+					row.warn(otherName)
 				}
 				return true
 			})

@@ -2,6 +2,7 @@ package hubspot
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,5 +196,73 @@ func TestALargeBacklogWithoutAddresses(t *testing.T) {
 	}
 	if got := len(s.Requests()); got != 5+2 {
 		t.Errorf("%d requests in %s, want five searches, an update and a create: %s", got, time.Since(start), paths(s))
+	}
+}
+
+func TestOfSeveralContactsWithTheNumberTheOneWithTheNameIsTaken(t *testing.T) {
+	s, d := account(t, standin.HubSpotConfig{}, nil)
+	id := s.Put("contacts", map[string]string{"firstname": "mike", "phone": "+15559876543"})
+	s.Put("contacts", map[string]string{"firstname": "Anna", "phone": "+15559876543"}) // changed later
+	if r := one(t, d, item(noEmail)); r.RemoteID != id {
+		t.Errorf("contact %s, want %s", r.RemoteID, id)
+	}
+}
+
+// In one delivery or one after the other, callers who share a number end in the same contacts.
+func TestABatchIsWhatItsCallsAreAlone(t *testing.T) {
+	mike := func(email string) func(*call.Call) {
+		return func(c *call.Call) { c.Email = email }
+	}
+	anna := func(email string) func(*call.Call) {
+		return func(c *call.Call) { c.FirstName, c.Email = "Anna", email }
+	}
+	for name, changes := range map[string][]func(*call.Call){
+		"one person":                     {mike(""), mike("")},
+		"the address comes second":       {mike(""), mike("m@b.co")},
+		"the address comes first":        {mike("m@b.co"), mike("")},
+		"two people without address":     {mike(""), anna("")},
+		"two people, one with":           {mike(""), anna("a@b.co")},
+		"two people, the first one with": {anna("a@b.co"), mike("")},
+		"two addresses":                  {mike("m@b.co"), mike("m@work.example")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ends [2]string
+			for i := range ends {
+				s, d := account(t, standin.HubSpotConfig{}, nil)
+				var items []destination.Item
+				for _, change := range changes {
+					items = append(items, item(change))
+				}
+				if i == 0 {
+					delivered(t, d.Deliver(t.Context(), items)...)
+				} else {
+					for _, it := range items {
+						delivered(t, one(t, d, it))
+					}
+				}
+				var all []string
+				for _, c := range s.Objects("contacts") {
+					all = append(all, c.Properties["firstname"]+" "+c.Properties["email"])
+				}
+				slices.Sort(all)
+				ends[i] = strings.Join(all, ", ")
+			}
+			if ends[0] != ends[1] {
+				t.Errorf("together %q, one by one %q", ends[0], ends[1])
+			}
+		})
+	}
+}
+
+func TestDeliveriesWithoutIDsAreToldApart(t *testing.T) {
+	s, d := account(t, standin.HubSpotConfig{}, func(c *Config) { c.NoPhoneMatch = true })
+	items := []destination.Item{item(nil), item(func(c *call.Call) { c.Email = "b@c.de" }), item(func(c *call.Call) { c.Email = "d@e.fr" })}
+	items[0].DeliveryID, items[1].DeliveryID, items[2].DeliveryID = "", "", "same"
+	res := d.Deliver(t.Context(), items)
+	delivered(t, res...)
+	for i, c := range s.Objects("contacts") {
+		if c.Properties["email"] != address(items[i].Call.Email) || res[i].RemoteID != c.ID {
+			t.Errorf("item %d: contact %s of %s", i, res[i].RemoteID, c.Properties["email"])
+		}
 	}
 }

@@ -203,3 +203,22 @@ func TestNumbersElsewhere(t *testing.T) {
 		t.Errorf("contact %s, want %s", r.RemoteID, id)
 	}
 }
+
+func TestKeysOfCalls(t *testing.T) {
+	it := item(nil)
+	if got := callKey(&it); got != it.Call.ID {
+		t.Errorf("key %q", got)
+	}
+	it.Call.ID = strings.Repeat("x", 5000)
+	if got := callKey(&it); len(got) > maxKey || got != callKey(&it) {
+		t.Errorf("key %q", got)
+	}
+	it.Call.ID = ""
+	if got := callKey(&it); got != it.EventID {
+		t.Errorf("key %q", got)
+	}
+	it.EventID = ""
+	if got := callKey(&it); got != it.DeliveryID {
+		t.Errorf("key %q", got)
+	}
+}

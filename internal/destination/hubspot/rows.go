@@ -57,9 +57,11 @@ func (r *row) warn(text string) {
 }
 
 // callKey names the call among all calls: the provider's id of it or, where the provider has none, the gateway's id of
-// the event, which is the same in every attempt.
+// the event, which is the same in every attempt. An id that is too long to be one is replaced by its hash.
 func callKey(it *destination.Item) string {
 	switch {
+	case len(it.Call.ID) > maxKey:
+		return "sha256-" + shortHash(it.Call.ID)
 	case it.Call.ID != "":
 		return it.Call.ID
 	case it.EventID != "":
@@ -68,6 +70,8 @@ func callKey(it *destination.Item) string {
 		return it.DeliveryID
 	}
 }
+
+const maxKey = 255
 
 // rowsOf makes the rows of a delivery. Items are taken in the order in which they came in, and what comes later wins.
 func (d *Destination) rowsOf(items []destination.Item) []*row {
@@ -88,7 +92,7 @@ func (d *Destination) rowsOf(items []destination.Item) []*row {
 		if same := byKey[r.key]; into == nil && same != nil && r.key != "" && (r.email == "" || same.email == "") {
 			into = same
 		}
-		if same := byPhone[r.phone]; into == nil && same != nil && r.email == "" && sameName(same, r) {
+		if same := byPhone[r.phone]; into == nil && same != nil && d.samePhone(same, r) {
 			into = same
 		}
 		if into == nil {
@@ -148,6 +152,21 @@ func (d *Destination) rowOf(it *destination.Item, i int) *row {
 	return r
 }
 
+// samePhone reports whether a later row with the same number belongs to the contact of an earlier one, by the rules for
+// contacts that are in HubSpot already (see fits): in one delivery or in two, the outcome is the same.
+func (d *Destination) samePhone(earlier, later *row) bool {
+	same := sameName(earlier, later)
+	if later.email != "" {
+		return same && earlier.email == "" && !d.conf.NoPhoneMatch
+	}
+	if !same {
+		later.drop("firstname")
+		later.drop("lastname")
+		later.warn(otherName)
+	}
+	return true
+}
+
 // absorb adds a later row about the same contact.
 func (r *row) absorb(o *row) {
 	r.items = append(r.items, o.items...)
@@ -181,6 +200,8 @@ func address(s string) string {
 	}
 	return s
 }
+
+const otherName = "the caller gave another name than the contact with this number has, which was kept"
 
 func sameName(a, b *row) bool {
 	return agrees(a.get("firstname"), b.get("firstname")) && agrees(a.get("lastname"), b.get("lastname"))
