@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -82,7 +83,8 @@ func ResultFrom(a *Answer, err error, now time.Time) destination.Result {
 	r := destination.Result{
 		Outcome: Classify(a.Status),
 		Status:  a.Status,
-		Excerpt: a.Body[:min(len(a.Body), MaxExcerpt)],
+		// A copy, so that a megabyte is not kept for its beginning.
+		Excerpt: bytes.Clone(a.Body[:min(len(a.Body), MaxExcerpt)]),
 	}
 	if r.Outcome == destination.Delivered {
 		return r

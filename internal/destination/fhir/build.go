@@ -106,15 +106,14 @@ func (v *view) callID() string {
 			id = v.DeliveryID
 		}
 	}
-	id = v.clean(id)
-	if len(id) > 128 { // it stands in a header
+	if v.Call.Provider != "" {
+		id = v.Call.Provider + ":" + id
+	}
+	if id = v.clean(id); len(id) > 160 { // it stands in a header
 		sum := sha256.Sum256([]byte(id))
 		id = hex.EncodeToString(sum[:])
 	}
-	if v.Call.Provider == "" {
-		return id
-	}
-	return v.Call.Provider + ":" + id
+	return id
 }
 
 // resources are what the call becomes. subject is the patient, or nil when unknown.
@@ -268,10 +267,13 @@ func (v *view) appointment(subject *reference, service string) *appointment {
 
 // when reads a time as FHIR writes it; empty for one that has to stay a text.
 func (v *view) when(s string) string {
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
+	if t, err := time.Parse(time.RFC3339, s); err == nil && t.Year() > 0 {
+		if _, offset := t.Zone(); offset > 14*3600 || offset < -14*3600 {
+			t = t.UTC() // R4 knows no zone further away
+		}
 		return t.Format(time.RFC3339)
 	}
-	if t, err := time.Parse(time.DateOnly, s); err == nil {
+	if t, err := time.Parse(time.DateOnly, s); err == nil && t.Year() > 0 {
 		return t.Format(time.DateOnly)
 	}
 	if v.d.cfg.Location == nil {
