@@ -1,0 +1,103 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+var update = flag.Bool("update", false, "write the JSON that fixtures adapt to")
+
+const separator = "\n----------\n"
+
+// TestCaddyfilesAdaptAsTheFixturesSay runs files of a Caddyfile, a line of dashes, and the JSON that it adapts to or,
+// in files named error_*, a part of the error.
+func TestCaddyfilesAdaptAsTheFixturesSay(t *testing.T) {
+	files, err := filepath.Glob("../testdata/adapt/*.caddytest")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".caddytest")
+		t.Run(name, func(t *testing.T) {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config, want, _ := strings.Cut(string(b), separator)
+			config += "\n"
+			got, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config), map[string]any{"filename": "Caddyfile"})
+			if strings.HasPrefix(name, "error_") {
+				if err == nil || want == "" || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
+					t.Errorf("error %v\nwant %s", err, want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(warnings) > 0 {
+				t.Errorf("warnings: %v", warnings)
+			}
+			var indented bytes.Buffer
+			if err := json.Indent(&indented, got, "", "\t"); err != nil {
+				t.Fatal(err)
+			}
+			indented.WriteByte('\n')
+			if *update {
+				if err := os.WriteFile(file, []byte(strings.TrimRight(config, "\n")+separator+indented.String()), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if indented.String() != want {
+				t.Errorf("adapted to\n%s\nwant\n%s", indented.String(), want)
+			}
+			if formatted := caddyfile.Format([]byte(config)); strings.TrimSpace(string(formatted)) != strings.TrimSpace(config) {
+				t.Error("caddy fmt would change the fixture")
+			}
+		})
+	}
+}
+
+// TestConfigurationsThatCannotWorkAreRefused has those that adapt, and are found out when they are loaded.
+func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
+	t.Setenv("CALLGATE_TEST_EMPTY", "")
+	for name, c := range map[string]struct{ config, want string }{
+		"no secret at all":       {"http:// {\ncallgate nextphone\n}", "needs a secret"},
+		"unknown environment":    {"http:// {\ncallgate nextphone {env.CALLGATE_TEST_UNSET}\n}", "env.CALLGATE_TEST_UNSET"},
+		"empty environment":      {"http:// {\ncallgate nextphone {env.CALLGATE_TEST_EMPTY}\n}", "env.CALLGATE_TEST_EMPTY"},
+		"missing file":           {"http:// {\ncallgate nextphone {\nsecret {file./nonexistent/secret}\n}\n}", "secret"},
+		"white space":            {"http:// {\ncallgate nextphone \"secret \"\n}", "white space"},
+		"key for a secret":       {"http:// {\ncallgate nextphone {\npublic_key abc\n}\n}", "public key"},
+		"wrong kind of secret":   {"http:// {\ncallgate standard-webhooks whsec_!!!\n}", "standard-webhooks"},
+		"useless option":         {"http:// {\ncallgate github s {\nverify github {\ntolerance 5m\n}\n}\n}", "tolerance"},
+		"hmac without header":    {"http:// {\ncallgate generic s {\nverify hmac\n}\n}", "header"},
+		"generic without scheme": {"http:// {\ncallgate generic s\n}", "say which one with verify"},
+		"unknown constant tenant": {"http:// {\ncallgate nextphone s {\ntenant nobody\n}\n}",
+			`tenant "nobody" is not known on source nextphone`},
+		"no tenants":      {"http:// {\ncallgate nextphone s {\ntenant {path.0}\n}\n}", "no tenant is known"},
+		"tenant's source": {"{\ncallgate {\ntenant a {\nsource nobody\n}\n}\n}\nhttp:// {\nrespond ok\n}", "unknown source"},
+		"tenant's secret": {"{\ncallgate {\ntenant a\ntenant b {\nsecret s\n}\n}\n}\nhttp:// {\ncallgate nextphone {\ntenant {path.0}\n}\n}",
+			"tenant a: verify nextphone"},
+		"no such file": {"{\ncallgate {\ntenants /nonexistent/one.json\n}\n}\nhttp:// {\nrespond ok\n}", "there is no such file"},
+		"bad region":   {"http:// {\ncallgate nextphone s {\nregion Narnia\n}\n}", "region"},
+		"bad mapping":  {"{\ncallgate {\nsource p {\nsecret s\nverify github\ncall {\nfavourite_colour $.x\n}\n}\n}\n}\nhttp:// {\ncallgate p\n}", "favourite_colour"},
+		"huge body":    {"http:// {\ncallgate nextphone s {\nmax_body 2GiB\n}\n}", "max_body"},
+		"sign":         {"http:// {\ncallgate nextphone s {\nsign nextphone {env.CALLGATE_TEST_UNSET}\n}\n}", "sign nextphone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := provision(c.config)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
