@@ -183,6 +183,24 @@ func TestDuplicateCheck(t *testing.T) {
 	}
 }
 
+func TestLaterCallsAddToTheLead(t *testing.T) {
+	s, d := org(t, standin.SalesforceConfig{}, Config{Fields: []Field{{Name: "PostalCode", From: "first_words", OnCreate: true}, {Name: "City", From: "city"}}})
+	for i, message := range []string{"a tap", "a pipe", "a pump"} {
+		c := &call.Call{ID: message, Email: callerEmail, CallerNumber: callerNumber, Message: message,
+			Params: map[string]any{"first_words": message, "city": message}}
+		if i > 0 {
+			c.CallerNumber = "+15550001111"
+		}
+		for range 2 {
+			delivered(t, deliver(t, d, c))
+		}
+	}
+	holds(t, only(t, s, "Lead"), map[string]string{
+		"Phone": callerNumber, "PostalCode": "a tap", "City": "a pump",
+		"Description": "a pump\n\na pipe\n\nPhone on a later call: +15550001111\n\na tap",
+	})
+}
+
 func TestHostileValuesFindNobody(t *testing.T) {
 	s, d := org(t, standin.SalesforceConfig{}, Config{})
 	s.Put("Lead", noon, map[string]any{"LastName": "Other", "Company": "Other", "Email": "other@example.com", "Phone": "+15550001111"})

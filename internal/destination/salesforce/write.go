@@ -210,9 +210,6 @@ func (d *Destination) settleTask(w *write, p reply) (again bool, res destination
 	case p.broken:
 		return false, unreadable(p.status)
 	}
-	if _, halted := has(p.errs, "PROCESSING_HALTED"); halted {
-		return true, done // by itself, then
-	}
 	if dropped, ok := w.task.amend(p.errs); ok {
 		w.record.warn("left out of the call log: " + strings.Join(dropped, ", ") + "; check that these fields of Task may be written")
 		return true, done
