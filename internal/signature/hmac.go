@@ -196,6 +196,14 @@ func (h *hmacScheme) lookUp(m *Message, p *presented) error {
 			}
 		}
 		v := doc.Root().Path(g.path...)
+		if g.also != nil {
+			switch a := doc.Root().Path(g.also...); {
+			case v.Kind() == jsonscan.Missing:
+				v = a
+			case a.Kind() != jsonscan.Missing && a.Text() != v.Text():
+				return fmt.Errorf("%w: the body has two values for %s, which is signed", ErrMalformed, strings.Join(g.path, "."))
+			}
+		}
 		if k := v.Kind(); k != jsonscan.String && k != jsonscan.Number || v.Text() == "" {
 			return fmt.Errorf("%w: the body has no text or number %s, which is signed", ErrMalformed, strings.Join(g.path, "."))
 		}

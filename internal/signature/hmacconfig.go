@@ -139,6 +139,7 @@ type segment struct {
 	kind segmentKind
 	text []byte
 	path []string
+	also []string // where the value may be instead, or once more
 }
 
 // spec is a compiled HMACConfig.

@@ -88,6 +88,8 @@ var hmacSchemes = []scheme{
 	}}, HMACConfig{Header: "Synthflow-Signature", Encoding: "base64", Signed: "{json:call.call_id}"}, func(s *spec) {
 		// The documentation prints the name that the header has in a WSGI environment.
 		s.aliases = []string{"Http_synthflow_signature", "Http-Synthflow-Signature"}
+		// The id is there twice. If only one of them were held to the signature, the other could be forged.
+		s.signed[0].also = []string{"call_id"}
 	}),
 }
 

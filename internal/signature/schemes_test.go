@@ -381,3 +381,27 @@ func TestBothKindsOfKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestSynthflowID: the id may be in two places, and then has to be the same in both.
+func TestSynthflowID(t *testing.T) {
+	c := Config{Scheme: "synthflow", Secrets: []string{"s"}}
+	v := mustNew(t, c)
+	m := signed(t, c, &Message{Body: []byte(`{"call":{"call_id":"a"}}`)})
+	for body, want := range map[string]error{
+		`{"call_id":"a"}`:                         nil,
+		`{"call_id":"a","call":{"call_id":"a"}}`:  nil,
+		`{"call_id":"b","call":{"call_id":"a"}}`:  ErrMalformed,
+		`{"call_id":"a","call":{"call_id":"b"}}`:  ErrMalformed,
+		`{"call_id":null,"call":{"call_id":"a"}}`: ErrMalformed,
+		`{"call":{"call_id":"b"}}`:                ErrInvalid,
+		`{"call":{"call_id":""}}`:                 ErrMalformed,
+		`{"call":{"call_id":true}}`:               ErrMalformed,
+		`{}`:                                      ErrMalformed,
+		`no`:                                      ErrMalformed,
+	} {
+		m.Body = []byte(body)
+		if r, err := v.Verify(m, noon); !errors.Is(err, want) || err == nil && (r.ID != "a" || !r.Weak) {
+			t.Errorf("%s: %+v, %v", body, r, err)
+		}
+	}
+}
