@@ -36,7 +36,7 @@ for line in sys.stdin:
 // TestAgainstRuntimes compares both forms with what the runtimes themselves make of generated texts, of the fixed
 // cases, and of the cases with a byte changed.
 func TestAgainstRuntimes(t *testing.T) {
-	texts := generate(6_000)
+	texts := generate(10_000)
 	for _, c := range cases {
 		texts = append(texts, []byte(c.in))
 	}
@@ -136,13 +136,13 @@ func (g *generator) value(depth int) {
 	k := g.IntN(8)
 	if depth == 0 {
 		k = g.IntN(3)
-	} else if depth > 6 {
+	} else if depth > 3 {
 		k = 3 + g.IntN(5)
 	}
 	switch k {
 	case 0, 1:
 		g.add("{")
-		for i := range g.IntN(14) {
+		for i := range g.IntN(14 >> depth) {
 			if i > 0 {
 				g.add(",")
 			}
@@ -157,7 +157,7 @@ func (g *generator) value(depth int) {
 		g.add("}")
 	case 2:
 		g.add("[")
-		for i := range g.IntN(5) {
+		for i := range g.IntN(max(1, 6-depth)) {
 			if i > 0 {
 				g.add(",")
 			}
