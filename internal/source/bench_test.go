@@ -80,24 +80,3 @@ func BenchmarkJSONPathID(b *testing.B) {
 		})
 	}
 }
-
-// TestIdentifyAllocatesLittle: it runs for every request before anything else is known about it.
-func TestIdentifyAllocatesLittle(t *testing.T) {
-	for _, c := range []struct {
-		preset, file string
-		most         float64
-	}{
-		{"retell", "retell-call-analyzed.json", 4}, {"vapi", "vapi-end-of-call-report.json", 4}, {"nextphone", "nextphone-lead.json", 1},
-		{"aircall", "aircall-call-ended.json", 5}, {"dialpad", "dialpad-call-hangup.json", 5},
-	} {
-		p := newParser(t, c.preset, Options{})
-		r := &Request{Body: body(t, c.file)}
-		if n := testing.AllocsPerRun(200, func() {
-			if _, err := p.Identify(r); err != nil {
-				t.Fatal(err)
-			}
-		}); n > c.most {
-			t.Errorf("%s: %v allocations, want at most %v", c.preset, n, c.most)
-		}
-	}
-}
