@@ -18,8 +18,8 @@ type Authorizer interface {
 	// Apply sets the credentials on a request that is about to be sent, fetching a token first where one is needed.
 	Apply(ctx context.Context, req *http.Request) error
 	// Rejected tells that the receiver answered req, to which Apply was applied, with this status and body. It
-	// returns true if that refused the credentials and there are newer ones now, so that one more attempt makes
-	// sense.
+	// returns true if that refused the credentials and they could change: Apply once more, which sets the newer ones
+	// or says why there are none, and send once more.
 	Rejected(ctx context.Context, req *http.Request, status int, body []byte) bool
 	// Mask sets on the headers what Apply would, with Masked in place of each secret. It fetches nothing.
 	Mask(h http.Header)

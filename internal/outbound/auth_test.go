@@ -233,6 +233,26 @@ func TestA401ThatNewTokensDoNotHelpIsReturned(t *testing.T) {
 	}
 }
 
+func TestATokenServerThatIsDownIsNotTakenForRefusedCredentials(t *testing.T) {
+	for status, pause := range map[int]bool{503: false, 400: true} {
+		s := standin.NewToken(t, standin.TokenConfig{ClientID: "id", ClientSecret: "p@ss&word"})
+		cfg := config(s)
+		cfg.AuthStyle = oauth2.AuthStyleInParams
+		auth, _ := outbound.OAuth2ClientCredentials(cfg)
+		r, c := guarded(t, s), onPrem(outbound.Options{})
+		if _, err := c.Send(t.Context(), auth, request(t, r.URL, "x")); err != nil {
+			t.Fatal(err)
+		}
+		s.Revoke()
+		down := standin.Reply{Status: status, Body: `{"error":"invalid_client"}`}
+		s.Fail(down, down)
+		a, err := c.Send(t.Context(), auth, request(t, r.URL, "x"))
+		if got := outbound.ResultFrom(a, err, time.Now()); err == nil || got.Pause != pause || got.Unhealthy == pause {
+			t.Errorf("%d: %+v", status, got)
+		}
+	}
+}
+
 func TestRefreshTokensRotate(t *testing.T) {
 	s := standin.NewToken(t, standin.TokenConfig{ClientID: "id", ClientSecret: "p@ss&word", RefreshToken: "first", Rotate: true})
 	var saved []string

@@ -300,7 +300,9 @@ func (o *OAuth2) Apply(ctx context.Context, req *http.Request) error {
 }
 
 // Rejected fetches a new token after a 401, unless the refused request went out with an older token than the present
-// one. It returns false for every other status, and when no new token is to be had.
+// one. It returns false for every other status, and when the server gave out the same token again. When no token is to
+// be had it returns true: Apply then tells why, and a token server that is down for a moment is not taken for refused
+// credentials.
 func (o *OAuth2) Rejected(ctx context.Context, req *http.Request, status int, _ []byte) bool {
 	if status != http.StatusUnauthorized {
 		return false
@@ -316,7 +318,7 @@ func (o *OAuth2) Rejected(ctx context.Context, req *http.Request, status int, _ 
 		return true
 	}
 	renewed, err := o.renew(ctx, t)
-	return err == nil && renewed.AccessToken != sent
+	return err != nil || renewed.AccessToken != sent
 }
 
 // Mask sets what the header would look like.
