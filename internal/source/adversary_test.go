@@ -35,7 +35,7 @@ func hostileBodies() map[string][]byte {
 		"escaped keys":     fill(`{"\u0061":1`, `,"\u0061":1`, `}`),
 		"digits":           fill(`{"phone":"`, `5`, `","duration":"1"}`),
 		"a long number":    fill(`{"call_id":`, `5`, `}`),
-		"placeholders":     fill(`{"name":"`, `{{a}}`, `"}`),
+		"variables":        fill(`{"name":"`, `{{a}}`, `"}`),
 		"colons":           fill(`{"duration":"`, `1:`, `1"}`),
 		"a form":           fill(`a=1`, `&a=1`, ``),
 		"a list of ids":    fill(`{"message":{"type":"tool-calls","call":{"id":"c"},"toolCallList":[{"id":"a"}`, `,{"id":"a"}`, `]}}`),

@@ -164,7 +164,7 @@ func (d *draft) person(full, first, last string) {
 // nameText is a name without unreplaced variables; empty for what has no letter in it, since phone systems put the
 // number where they know no name.
 func nameText(s string) string {
-	s = withoutPlaceholders(s)
+	s = withoutVariables(s)
 	if strings.IndexFunc(s, unicode.IsLetter) < 0 {
 		return ""
 	}

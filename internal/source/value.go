@@ -16,7 +16,7 @@ func text(v jsonscan.Value) string { return clean(v.Text()) }
 
 func clean(s string) string {
 	s = strings.TrimSpace(s)
-	if placeholder(s) {
+	if unreplaced(s) {
 		return ""
 	}
 	if strings.IndexByte(s, 0) >= 0 {
@@ -25,8 +25,8 @@ func clean(s string) string {
 	return s
 }
 
-// placeholder reports whether the text is one unreplaced template variable, "{{email}}" or "${email}", and no more.
-func placeholder(s string) bool {
+// unreplaced reports whether the text is one unreplaced template variable, "{{email}}" or "${email}", and no more.
+func unreplaced(s string) bool {
 	inner, ok := strings.CutPrefix(s, "{{")
 	if ok {
 		inner, ok = strings.CutSuffix(inner, "}}")
@@ -36,9 +36,9 @@ func placeholder(s string) bool {
 	return ok && !strings.ContainsAny(inner, "{}\n")
 }
 
-// withoutPlaceholders drops the variables that were not replaced from a text of several: of "Mike {{last_name}}"
+// withoutVariables drops the variables that were not replaced from a text of several: of "Mike {{last_name}}"
 // remains "Mike".
-func withoutPlaceholders(s string) string {
+func withoutVariables(s string) string {
 	if !strings.Contains(s, "{{") {
 		return strings.TrimSpace(s)
 	}

@@ -158,7 +158,7 @@ func TestUnreplacedVariablesAreDropped(t *testing.T) {
 		"Mike {{last_name}}": "Mike", "{{a}} {{b}}": "", "{{a}}Mike  J.{{b}} Jr.": "Mike J. Jr.", "Mike {{": "Mike {{", " Mike ": "Mike",
 		"}} Mike": "}} Mike", "Mike": "Mike",
 	} {
-		if got := withoutPlaceholders(s); got != want {
+		if got := withoutVariables(s); got != want {
 			t.Errorf("%q: got %q, want %q", s, got, want)
 		}
 	}
