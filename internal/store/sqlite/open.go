@@ -38,8 +38,14 @@ func (s *Store) open() (err error) {
 	if s.lock, err = acquireLock(s.o.Path + ".lock"); err != nil {
 		return err
 	}
-	if err := checkFile(s.o.Path); err != nil {
+	fresh, err := checkFile(s.o.Path)
+	if err != nil {
 		return err
+	}
+	if fresh {
+		if err := s.format(); err != nil {
+			return err
+		}
 	}
 	// fdatasync writes what fsync writes but for the timestamps, in half the time. Where there is none, SQLite uses
 	// what the system has.
@@ -77,35 +83,35 @@ func (s *Store) open() (err error) {
 }
 
 // checkFile looks at a database file without opening it as one. A file that is missing or empty is fine, and made
-// with permissions for its owner only.
-func checkFile(path string) error {
+// with permissions for its owner only; fresh tells that it has nothing in it yet.
+func checkFile(path string) (fresh bool, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !info.Mode().IsRegular() {
-		return ErrNotAStore
+		return false, ErrNotAStore
 	}
 	if info.Size() == 0 {
-		return nil
+		return true, nil
 	}
 	var header [100]byte
 	if n, err := io.ReadFull(f, header[:]); err != nil {
 		if n >= 16 && !bytes.HasPrefix(header[:], []byte("SQLite format 3\x00")) || !errors.Is(err, io.ErrUnexpectedEOF) {
-			return ErrNotAStore
+			return false, ErrNotAStore
 		}
-		return fmt.Errorf("%w (the file is %d bytes long)", ErrCorrupt, n)
+		return false, fmt.Errorf("%w (the file is %d bytes long)", ErrCorrupt, n)
 	}
 	if !bytes.HasPrefix(header[:], []byte("SQLite format 3\x00")) {
-		return ErrNotAStore
+		return false, ErrNotAStore
 	}
 	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
-		return nil // the newest header is in the log; migrate looks at it
+		return false, nil // the newest header is in the log; migrate looks at it
 	}
 	word := func(offset int) uint32 { return binary.BigEndian.Uint32(header[offset:]) }
 	pages := int64(word(28))
@@ -116,12 +122,12 @@ func checkFile(path string) error {
 	// A store whose making was interrupted has this page size and incremental vacuum, and no tables.
 	unfinished := size == pageSize && word(64) == 1 && pages <= 2
 	if word(68) != applicationID && !unfinished {
-		return ErrNotAStore
+		return false, ErrNotAStore
 	}
 	if word(24) == word(92) && pages*size > info.Size() {
-		return fmt.Errorf("%w (it should be %d bytes long and is %d)", ErrCorrupt, pages*size, info.Size())
+		return false, fmt.Errorf("%w (it should be %d bytes long and is %d)", ErrCorrupt, pages*size, info.Size())
 	}
-	return nil
+	return unfinished, nil
 }
 
 // migrate brings the schema up to date.

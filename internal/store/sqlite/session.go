@@ -15,22 +15,23 @@ import (
 
 const pageSize = 16 << 10
 
-// dataSource is the driver's name for a database file with the settings of a connection.
-func dataSource(path, mode string, pragmas ...string) string {
+// dataSource is the driver's name for a database file with the settings of a connection. The driver applies pragmas in
+// alphabetical order, and the journal mode, if there is one, after all of them.
+func dataSource(path, mode, journal string, pragmas ...string) string {
 	path = filepath.ToSlash(path)
 	if !strings.HasPrefix(path, "/") {
 		path = "/" + path // C:/...
 	}
 	q := url.Values{"mode": {mode}, "_pragma": pragmas}
+	if journal != "" {
+		q.Set("_journal_mode", journal)
+	}
 	return (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
 }
 
 func (s *Store) writerSource() string {
-	return dataSource(s.o.Path, "rwc",
+	return dataSource(s.o.Path, "rwc", "WAL",
 		"busy_timeout(5000)",
-		fmt.Sprintf("page_size(%d)", pageSize),
-		"auto_vacuum(INCREMENTAL)",
-		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"secure_delete(ON)",
 		"temp_store(MEMORY)",
@@ -42,8 +43,23 @@ func (s *Store) writerSource() string {
 	)
 }
 
+// format gives a new database file what can only be set before the first write, in this order, which the driver does
+// not keep.
+func (s *Store) format() error {
+	c, err := openSession(dataSource(s.o.Path, "rwc", ""))
+	if err != nil {
+		return err
+	}
+	for _, query := range []string{fmt.Sprintf("PRAGMA page_size = %d", pageSize), "PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA journal_mode = WAL"} {
+		if _, err := c.exec(query); err != nil {
+			return errors.Join(err, c.close())
+		}
+	}
+	return c.close()
+}
+
 func (s *Store) readerSource() string {
-	return dataSource(s.o.Path, "ro",
+	return dataSource(s.o.Path, "ro", "",
 		"busy_timeout(5000)",
 		"query_only(ON)",
 		"temp_store(MEMORY)",

@@ -1,0 +1,282 @@
+//go:build unix
+
+package sqlite_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/sqlite"
+)
+
+const childVariable = "CALLGATE_STORE_CHILD"
+
+// child is what the test binary does when a test has started it again: it accepts events until it is killed, or finds
+// out what happens when its files may not grow.
+func child() bool {
+	mode, path, _ := strings.Cut(os.Getenv(childVariable), ":")
+	var err error
+	switch mode {
+	case "":
+		return false
+	case "accept":
+		err = acceptForever(path)
+	case "full":
+		err = fillUp(path)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	return true
+}
+
+func startChild(t *testing.T, mode, path string) *exec.Cmd {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "-test.run=^$")
+	cmd.Env = append(os.Environ(), childVariable+"="+mode+":"+path)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// acceptForever accepts events from 16 goroutines and prints the id and key of each that was acknowledged. Every fourth
+// key is one of a few, so that there are duplicates, across restarts too.
+func acceptForever(path string) error {
+	s, err := sqlite.Open(sqlite.Options{Path: path, RecentKeys: 300, WALBytes: 1 << 20})
+	if err != nil {
+		return err
+	}
+	failed := make(chan error)
+	for range 16 {
+		go func() {
+			for {
+				e := randomEvent(nil)
+				if rand.IntN(4) == 0 {
+					e.Key = [16]byte{byte(rand.IntN(200)), 1}
+				}
+				e.Body = []byte("body of " + e.ID)
+				a, err := s.Accept(context.Background(), e, []string{"crm", "ehr"})
+				if err != nil {
+					failed <- err
+					return
+				}
+				line := fmt.Sprintf("%s %x\n", a.EventID, e.Key)
+				if _, err := os.Stdout.WriteString(line); err != nil {
+					failed <- err
+					return
+				}
+				if rand.IntN(3) == 0 && !a.Duplicate {
+					err := s.Finish(context.Background(), []store.Attempt{{DeliveryID: a.Deliveries[0], State: store.Delivered, At: time.Now()}})
+					if err != nil {
+						failed <- err
+						return
+					}
+				}
+			}
+		}()
+	}
+	return <-failed
+}
+
+// TestKill kills a process that accepts events, again and again. What it acknowledged has to be there afterwards.
+func TestKill(t *testing.T) {
+	rounds := 4
+	if heavy() {
+		rounds = 60
+	}
+	path := filepath.Join(t.TempDir(), "store.db")
+	acknowledged := map[string]string{} // key -> event id
+	for range rounds {
+		cmd := startChild(t, "accept", path)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := make(chan int)
+		go func() {
+			n := 0
+			for scanner := bufio.NewScanner(out); scanner.Scan(); n++ {
+				id, key, ok := strings.Cut(scanner.Text(), " ")
+				if !ok || len(key) != 32 {
+					break // cut off by the kill
+				}
+				if first := acknowledged[key]; first != "" && first != id {
+					t.Errorf("one key was acknowledged as two events, %s and %s", first, id)
+				}
+				acknowledged[key] = id
+				if n == 0 {
+					lines <- 0
+				}
+			}
+			lines <- n
+		}()
+		<-lines // it has begun
+		timer := time.AfterFunc(time.Duration(rand.IntN(400))*time.Millisecond, func() { cmd.Process.Signal(syscall.SIGKILL) })
+		<-lines
+		timer.Stop()
+		if err := cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
+			t.Fatalf("the process was not killed: %v", err)
+		}
+	}
+
+	s := openStore(t, sqlite.Options{Path: path})
+	stored := map[string]bool{}
+	keys := map[[16]byte]string{}
+	deliveries := 0
+	for before := ""; ; {
+		page, err := s.Events(context.Background(), store.Filter{}, store.Page{Before: before, Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, info := range page {
+			e, err := s.Event(context.Background(), info.ID)
+			if err != nil || string(e.Body) != "body of "+info.ID {
+				t.Fatalf("event %s: %v", info.ID, err)
+			}
+			if keys[e.Key] != "" {
+				t.Errorf("events %s and %s have one key", keys[e.Key], e.ID)
+			}
+			keys[e.Key], stored[e.ID] = e.ID, true
+			if info.States[store.Pending]+info.States[store.Delivered] != 2 {
+				t.Errorf("event %s has deliveries %v, want two", e.ID, info.States)
+			}
+			deliveries += 2
+		}
+		before = page[len(page)-1].ID
+	}
+	for key, id := range acknowledged {
+		if !stored[id] {
+			t.Errorf("event %s was acknowledged and is lost", id)
+		}
+		again := randomEvent(nil)
+		hex.Decode(again.Key[:], []byte(key))
+		if rand.IntN(20) > 0 {
+			continue
+		}
+		if a, err := s.Accept(context.Background(), again, nil); err != nil || !a.Duplicate || a.EventID != id {
+			t.Errorf("the retry of %s was answered %+v, %v", id, a, err)
+		}
+	}
+	stats, err := s.Stats(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	for _, d := range stats.Destinations {
+		counted += int(d.Pending + d.Delivered + d.Dead)
+	}
+	if counted != deliveries || int(stats.Events) != len(stored) {
+		t.Errorf("stats count %d events and %d deliveries, there are %d and %d", stats.Events, counted, len(stored), deliveries)
+	}
+	t.Logf("%d kills: %d events acknowledged, %d stored, none lost", rounds, len(acknowledged), len(stored))
+}
+
+// TestFilesMayNotGrow lets a process run into the bound of its file size, as a stand-in for a full disk.
+func TestFilesMayNotGrow(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	cmd := startChild(t, "full", path)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out.Bytes())
+	}
+}
+
+func fillUp(path string) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	var logged sync.Map
+	s, err := sqlite.Open(sqlite.Options{Path: path, WALBytes: 1 << 20, Log: func(msg string, err error) { logged.Store(msg, err) }})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if err := runFull(s, func(full bool) error {
+		limit := syscall.Rlimit{Cur: 4 << 20}
+		var now syscall.Rlimit
+		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
+			return err
+		}
+		limit.Max = now.Max
+		if !full {
+			limit.Cur = now.Max
+		}
+		return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)
+	}); err != nil {
+		return err
+	}
+	return nil
+}
+
+// runFull accepts events until the disk is full, sees that nothing is acknowledged then and what is there can be read,
+// and that all goes on when there is room again. room(true) takes the room away, if it is not limited anyway.
+func runFull(s *sqlite.Store, room func(full bool) error) error {
+	ctx := context.Background()
+	if err := room(true); err != nil {
+		return err
+	}
+	var kept []string
+	body := bytes.Repeat([]byte("x"), 64<<10)
+	refused := 0
+	for i := 0; refused < 20; i++ {
+		a, err := s.Accept(ctx, randomEvent(body), []string{"crm"})
+		switch {
+		case err == nil:
+			kept = append(kept, a.EventID)
+		case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrUnavailable):
+			refused++
+		default:
+			return fmt.Errorf("neither stored nor full: %w", err)
+		}
+		if i > 2000 {
+			return errors.New("the disk does not fill up")
+		}
+	}
+	claimed, err := s.Claim(ctx, "crm", time.Now().Add(time.Second), time.Minute, 5, nil)
+	if err != nil || len(claimed) != 5 {
+		return fmt.Errorf("claiming with a full disk: %d, %w", len(claimed), err)
+	}
+	if err := room(false); err != nil {
+		return err
+	}
+	if _, err := s.Accept(ctx, randomEvent(body), []string{"crm"}); err != nil {
+		return fmt.Errorf("there is room again: %w", err)
+	}
+	if err := s.Finish(ctx, []store.Attempt{{DeliveryID: claimed[0].ID, State: store.Delivered}}); err != nil {
+		return fmt.Errorf("finishing with room again: %w", err)
+	}
+	for _, id := range kept {
+		if _, err := s.Event(ctx, id); err != nil {
+			return fmt.Errorf("an event acknowledged before the disk was full: %w", err)
+		}
+	}
+	stats, err := s.Stats(ctx)
+	if err != nil || stats.Events != int64(len(kept))+1 {
+		return fmt.Errorf("%d events counted, %d accepted: %w", stats.Events, len(kept)+1, err)
+	}
+	return nil
+}
