@@ -134,6 +134,9 @@ func (v *view) resources(subject *reference) []resource {
 		t := v.task(subject)
 		if len(all) > 0 {
 			t.Focus = &reference{Reference: v.urn(Communication)}
+			if cfg.Separate {
+				t.Focus = &reference{Type: "Communication", Identifier: &identifier{cfg.System, v.callID()}}
+			}
 		}
 		add(Task, "#callback", func(id []identifier) any { t.Identifier = id; return t })
 	}

@@ -1,6 +1,6 @@
 // Package fhir delivers calls to an EHR by FHIR R4 (HL7, v4.0.1): a Communication for the call, a Task where the caller
 // wants to be called back, a proposed Appointment where they named a time, a ServiceRequest where that is wanted. One
-// resource goes by itself and several as one transaction Bundle; each is created on the condition that there is none
+// resource goes by itself and several as one transaction Bundle (or one by one); each is created on the condition that there is none
 // with its identifier yet, so that a repeated delivery changes nothing.
 //
 // Only the fields that the configuration allows leave the gateway, and a patient is searched for by POST, so that no
@@ -101,6 +101,10 @@ type Config struct {
 	// Update replaces the Communication of an earlier event of the same call when a later one brings text, by
 	// conditional update (PUT). Without it the first event stands. The server must support conditional updates.
 	Update bool
+	// Separate sends several resources one after the other rather than as a transaction, for servers that have none.
+	// They refer to each other by identifiers then. A failure in between is made good by the next attempt, since what
+	// is there already is left as it is.
+	Separate bool
 	// Header are further headers of every request.
 	Header http.Header
 	// Now is the clock; nil means time.Now.

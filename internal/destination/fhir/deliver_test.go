@@ -348,6 +348,38 @@ func TestAppointmentTimes(t *testing.T) {
 	}
 }
 
+func TestSeparateResources(t *testing.T) {
+	s := standin.NewFHIR(t, nil)
+	d := build(t, s, func(c *Config) { c.Separate, c.Patient = true, PatientCreate })
+	// The second of four fails; the next attempt does what is left.
+	s.Script(standin.Reply{Status: 201, Header: http.Header{"Location": {"Patient/77"}}}, standin.Reply{Status: 503})
+	r := deliver(t, d, sample())
+	if r.Outcome != destination.Retry || !strings.HasPrefix(r.Reason, "Communication: 503") || len(s.Requests()) != 2 {
+		t.Fatalf("%+v", r)
+	}
+	r = must(t, deliver(t, d, sample()))
+	if r.RemoteID != "Communication/2" {
+		t.Errorf("%+v", r)
+	}
+	must(t, deliver(t, d, sample()))
+	keys := map[string]bool{}
+	for i, k := range []string{"Patient", "Communication", "Task", "Appointment"} {
+		if n := len(s.Stored(k)); n != 1 {
+			t.Errorf("%d of %s", n, k)
+		}
+		keys[s.Requests()[2+i].Header.Get("Idempotency-Key")] = true
+	}
+	if len(keys) != 4 {
+		t.Errorf("keys %v", keys)
+	}
+	same(t, "Task.focus", s.Stored("Task")[0]["focus"], map[string]any{
+		"type": "Communication", "identifier": s.Stored("Communication")[0]["identifier"].([]any)[0],
+	})
+	if p, err := d.Preview([]destination.Item{item(sample())}); err != nil || len(p) != 4 {
+		t.Errorf("%d requests, %v", len(p), err)
+	}
+}
+
 func TestNothingToSend(t *testing.T) {
 	s := standin.NewFHIR(t, nil)
 	c := sample()

@@ -43,21 +43,35 @@ func (d *Destination) deliver(ctx context.Context, item destination.Item) destin
 	if failure != nil {
 		return *failure
 	}
-	req, kinds, err := d.write(ctx, v, subject)
+	writes, err := d.write(ctx, v, subject)
 	if err != nil {
 		return destination.Result{Outcome: destination.Dead, Reason: err.Error(), Warnings: v.warnings}
 	}
-	if req == nil {
+	if len(writes) == 0 {
 		v.warnings = append(v.warnings, "nothing was sent: none of the configured resources applies to this call")
 		return destination.Result{Outcome: destination.Delivered, Warnings: v.warnings}
 	}
-	a, err := d.cfg.Client.Send(ctx, d.cfg.Auth, req)
-	r := d.judge(a, err)
-	if r.Outcome == destination.Delivered {
-		d.read(a, v, kinds, &r)
+	var total destination.Result
+	for i, w := range writes {
+		a, err := d.cfg.Client.Send(ctx, d.cfg.Auth, w.req)
+		r := d.judge(a, err)
+		if r.Outcome == destination.Delivered {
+			d.read(a, v, w.kinds, &r)
+		} else if len(writes) > 1 {
+			r.Reason = string(w.kinds[0]) + ": " + r.Reason
+		}
+		if total.RemoteID != "" {
+			r.RemoteID = total.RemoteID
+		}
+		if total = r; r.Outcome != destination.Delivered {
+			break
+		}
+		if i+1 < len(writes) && w.kinds[0] == "Patient" {
+			total.RemoteID = "" // the call's own record is meant
+		}
 	}
-	r.Warnings = append(v.warnings, r.Warnings...)
-	return r
+	total.Warnings = v.warnings
+	return total
 }
 
 // Preview lists the search for the patient, where there is one, and the write that would follow if it found one.
@@ -76,18 +90,17 @@ func (d *Destination) Preview(items []destination.Item) ([]destination.Request, 
 			subject = &reference{Reference: "Patient/FOUND"}
 			note = "Patient/FOUND stands for the patient that the search finds; without exactly one, no patient is referred to"
 		}
-		req, _, err := d.write(context.Background(), v, subject)
+		writes, err := d.write(context.Background(), v, subject)
 		if err != nil {
 			return nil, err
 		}
-		if req == nil {
-			continue
+		for _, w := range writes {
+			body, err := bodyOf(w.req)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, d.show(w.req, body, note))
 		}
-		body, err := bodyOf(req)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, d.show(req, body, note))
 	}
 	return all, nil
 }
@@ -100,26 +113,40 @@ func (d *Destination) show(req *http.Request, body, note string) destination.Req
 	return destination.Request{Method: req.Method, URL: req.URL.String(), Header: req.Header, Body: body, Note: note}
 }
 
-// write makes the request for the call's resources, and says which kinds they are in order. It returns no request when
-// there are no resources.
-func (d *Destination) write(ctx context.Context, v *view, subject *reference) (*http.Request, []Kind, error) {
+// write is one request that writes, and the kinds of its resources in their order.
+type write struct {
+	req   *http.Request
+	kinds []Kind
+}
+
+// write makes the requests for the call's resources: one, or several with Separate, or none.
+func (d *Destination) write(ctx context.Context, v *view, subject *reference) ([]write, error) {
 	all := v.resources(subject)
 	if len(all) == 0 {
-		return nil, nil, nil
+		return nil, nil
 	}
 	if id := v.text(d.cfg.PatientParam); d.cfg.Patient == PatientCreate && id != "" {
 		all = append([]resource{v.newPatient(identifier{d.cfg.PatientSystem, id})}, all...)
 	}
+	if len(all) == 1 || d.cfg.Separate {
+		writes := make([]write, len(all))
+		for i, r := range all {
+			req, err := d.single(ctx, v, r)
+			if err != nil {
+				return nil, err
+			}
+			if len(all) > 1 && i > 0 {
+				// One delivery, several requests: a receiver that remembers the key would answer them alike.
+				req.Header.Set("Idempotency-Key", v.DeliveryID+"-"+strings.ToLower(string(r.kind)))
+			}
+			writes[i] = write{req, []Kind{r.kind}}
+		}
+		return writes, nil
+	}
 	kinds := make([]Kind, len(all))
-	for i, r := range all {
-		kinds[i] = r.kind
-	}
-	if len(all) == 1 {
-		req, err := d.single(ctx, v, all[0])
-		return req, kinds, err
-	}
 	b := bundle{ResourceType: "Bundle", Type: "transaction", Entry: make([]entry, len(all))}
 	for i, r := range all {
+		kinds[i] = r.kind
 		e := entry{FullURL: v.urn(r.kind), Resource: r.body, Request: entryRequest{Method: "POST", URL: string(r.kind), IfNoneExist: r.condition}}
 		if r.update {
 			e.Request = entryRequest{Method: "PUT", URL: string(r.kind) + "?" + r.condition}
@@ -127,7 +154,10 @@ func (d *Destination) write(ctx context.Context, v *view, subject *reference) (*
 		b.Entry[i] = e
 	}
 	req, err := d.request(ctx, v, http.MethodPost, d.cfg.Base, b)
-	return req, kinds, err
+	if err != nil {
+		return nil, err
+	}
+	return []write{{req, kinds}}, nil
 }
 
 func (d *Destination) single(ctx context.Context, v *view, r resource) (*http.Request, error) {

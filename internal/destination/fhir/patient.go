@@ -29,6 +29,9 @@ func (d *Destination) patientQuery(v *view) (form string, known *reference) {
 		if id == "" {
 			return "", nil
 		}
+		if d.cfg.Separate {
+			return "", &reference{Type: "Patient", Identifier: &own}
+		}
 		return "", &reference{Reference: v.urn("Patient")}
 	}
 	query := url.Values{"_elements": {"id"}, "_count": {"2"}}

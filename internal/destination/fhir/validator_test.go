@@ -48,8 +48,8 @@ if (f.validate(bad, {errorOnUnexpected: true}).valid) { console.log('the validat
 	text.Params["appointment_time"] = "tomorrow"
 	for _, c := range []*call.Call{sample(), urgent, text, {Provider: "x", ID: "1"}} {
 		for _, mode := range []PatientMode{PatientLookup, PatientReference, PatientCreate, PatientNone} {
-			for _, kinds := range [][]Kind{{Communication, Task, Appointment, ServiceRequest}, {Communication}, {Task}, {Appointment}} {
-				d, err := New(Config{Base: "https://ehr.example/fhir", Kinds: kinds, Patient: mode, Fields: append([]string{"recording_url", "first_name", "last_name", "insurance"}, DefaultFields...)})
+			for i, kinds := range [][]Kind{{Communication, Task, Appointment, ServiceRequest}, {Communication}, {Task}, {Appointment}, {Communication, Task}} {
+				d, err := New(Config{Base: "https://ehr.example/fhir", Kinds: kinds, Patient: mode, Separate: i == 4, Fields: append([]string{"recording_url", "first_name", "last_name", "insurance"}, DefaultFields...)})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -57,8 +57,10 @@ if (f.validate(bad, {errorOnUnexpected: true}).valid) { console.log('the validat
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(p) > 0 && p[len(p)-1].Header.Get("Content-Type") == mediaType {
-					all = append(all, json.RawMessage(p[len(p)-1].Body))
+				for _, r := range p {
+					if r.Header.Get("Content-Type") == mediaType {
+						all = append(all, json.RawMessage(r.Body))
+					}
 				}
 			}
 		}
