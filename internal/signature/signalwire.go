@@ -66,11 +66,10 @@ func (s *signalwireScheme) Verify(m *Message, _ time.Time) (Result, error) {
 	return Result{}, fmt.Errorf("%w: header %s is neither 40 digits of lower-case hexadecimal nor base64 of 20 bytes", ErrMalformed, header)
 }
 
-// matchURLAndBody compares the digest with that of the URL, in each spelling of its port, and the body.
+// matchURLAndBody compares the digest with that of the URL, in each spelling of host and port, and the body.
 func matchURLAndBody(m *Message, header string, d []byte, keys []*key) (Result, error) {
 	matched := -1
-	urls := urlSpellings(m.URL)
-	for _, u := range urls[:min(2, len(urls))] {
+	for _, u := range urlSpellings(m.URL, false) {
 		for i, k := range keys {
 			st := k.get()
 			st.text(u)

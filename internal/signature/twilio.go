@@ -61,7 +61,7 @@ func (t *twilioScheme) match(m *Message, header string, d []byte) (Result, error
 		return Result{}, err
 	}
 	matched := -1
-	for _, u := range urlSpellings(m.URL) {
+	for _, u := range urlSpellings(m.URL, true) {
 		for i, k := range t.keys {
 			st := k.get()
 			st.text(u)
@@ -171,9 +171,9 @@ func compareUTF16(a, b string) int {
 }
 
 // urlSpellings are the URLs that may have been signed for a request to u: with the port and without it, where the
-// port left out is the scheme's own; and with the query as it is, with the characters escaped that a browser would
-// escape, and decoded and escaped again.
-func urlSpellings(u string) []string {
+// port left out is the scheme's own; with the host as it is and in lower case; and, if queries is set, with the query
+// as it is, with the characters escaped that a browser would escape, and decoded and escaped again.
+func urlSpellings(u string, queries bool) []string {
 	scheme, rest, ok := strings.Cut(u, "://")
 	if !ok {
 		return []string{u}
@@ -194,17 +194,24 @@ func urlSpellings(u string) []string {
 			port = ":443"
 		}
 	}
+	hosts := []string{host}
+	at := strings.LastIndexByte(host, '@') + 1
+	if lower := host[:at] + strings.ToLower(host[at:]); lower != host {
+		hosts = append(hosts, lower)
+	}
 	tails := []string{tail}
-	if path, query, ok := strings.Cut(tail, "?"); ok && query != "" {
+	if path, query, ok := strings.Cut(tail, "?"); ok && query != "" && queries {
 		for _, q := range []string{escapeQuery(query), encodeQuery(query)} {
 			if t := path + "?" + q; !slices.Contains(tails, t) {
 				tails = append(tails, t)
 			}
 		}
 	}
-	all := make([]string, 0, 2*len(tails))
+	all := make([]string, 0, 2*len(tails)*len(hosts))
 	for _, t := range tails {
-		all = append(all, scheme+"://"+host+t, scheme+"://"+host+port+t)
+		for _, h := range hosts {
+			all = append(all, scheme+"://"+h+t, scheme+"://"+h+port+t)
+		}
 	}
 	return all
 }

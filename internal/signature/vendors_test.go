@@ -142,6 +142,11 @@ func TestTwilioBodies(t *testing.T) {
 	if err := func() error { s, _ := NewSigner(c); return s.Sign(json, "", noon) }(); !errors.Is(err, ErrMalformed) {
 		t.Errorf("signed twice: %v", err)
 	}
+	upper := signed(t, c, &Message{Method: "GET", URL: "https://a.example/X"})
+	upper.URL = "https://A.Example:443/X"
+	if _, err := v.Verify(upper, noon); err != nil {
+		t.Errorf("host in upper case: %v", err)
+	}
 	get := signed(t, c, &Message{Method: "GET", URL: "https://a.example/x?CallSid=1"})
 	if _, err := v.Verify(get, noon); err != nil {
 		t.Errorf("GET: %v", err)
