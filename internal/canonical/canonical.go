@@ -85,7 +85,6 @@ func (t *tape) release() {
 	if cap(t.arena) > 16*maxKept {
 		t.arena = nil
 	}
-	clear(t.members[:cap(t.members)]) // they hold slices of the text
 	t.text, t.arena = nil, t.arena[:0]
 	tapes.Put(t)
 }

@@ -103,7 +103,9 @@ func (t *tape) collect(at int) []member {
 }
 
 func (t *tape) drop(n int) {
-	t.members = t.members[:len(t.members)-n]
+	kept := len(t.members) - n
+	clear(t.members[kept:]) // they hold slices of the text
+	t.members = t.members[:kept]
 	if len(t.members) == 0 {
 		t.arena = t.arena[:0]
 	}

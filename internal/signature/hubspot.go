@@ -100,12 +100,12 @@ func (h *hubspotScheme) verifyOld(m *Message) (Result, error) {
 		}
 		b = append(b, m.Body...)
 		sum := sha256.Sum256(b)
+		clear(b) // it held the secret
 		*buf = b
 		if subtle.ConstantTimeCompare(sum[:], d[:sha256.Size]) == 1 && matched < 0 {
 			matched = i
 		}
 	}
-	clear(*buf) // it held the secret
 	if matched < 0 {
 		return Result{}, fmt.Errorf("%w: header %s (%s) does not match the request under %s; check the secret, and that the URL is the one that the sender calls",
 			ErrInvalid, hubspotHeader, version, count(len(h.secrets), "secret"))
