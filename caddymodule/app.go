@@ -31,6 +31,9 @@ type App struct {
 	// unless its member "name" says otherwise. They are read whenever the configuration is loaded.
 	TenantFiles []string `json:"tenant_files,omitempty"`
 
+	// Destinations are the systems that calls can be delivered to, by name.
+	Destinations map[string]*Destination `json:"destinations,omitempty"`
+
 	// IdempotencyCache bounds the memory for remembered answers.
 	IdempotencyCache *CacheLimits `json:"idempotency_cache,omitempty"`
 
@@ -79,6 +82,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if err := a.provisionTenants(ctx); err != nil {
 		return err
+	}
+	for name, d := range a.Destinations {
+		if d == nil {
+			return fmt.Errorf("destination %s: has no kind; say what it is, such as http or hubspot", name)
+		}
+		if err := d.provision(ctx); err != nil {
+			return fmt.Errorf("destination %s: %w", name, err)
+		}
 	}
 	if err := registerMetrics(ctx); err != nil {
 		return err

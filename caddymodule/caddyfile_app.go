@@ -43,6 +43,9 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			<policy lines>
 //		}
 //		tenants           <file pattern>...
+//		destination <name> <kind> {
+//			<see unmarshalDestination>
+//		}
 //		idempotency_cache {
 //			entries <number>
 //			memory  <size>
@@ -98,6 +101,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.ArgErr()
 			}
 			a.TenantFiles = append(a.TenantFiles, files...)
+		case "destination":
+			err = a.unmarshalDestination(d)
 		case "idempotency_cache":
 			if err = seen.first(d); err == nil {
 				a.IdempotencyCache = new(CacheLimits)

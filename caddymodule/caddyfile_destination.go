@@ -1,0 +1,194 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// unmarshalDestination reads a destination. Syntax:
+//
+//	destination <name> <kind> [<arguments of the kind>...] {
+//		on              <event type pattern>...
+//		rate            <number>/<time> [burst <number>]
+//		concurrency     <number>
+//		timeout         <duration>
+//		retry           <duration>... | exponential [{
+//			first    <duration>
+//			max      <duration>
+//			attempts <number>
+//		}]
+//		retry_after_max <duration>
+//		batch_wait      <duration>
+//		breaker         off | { ... }
+//		fields          <field>...
+//		drop            <field>...
+//		mask            <field>...
+//		hash            <field>...
+//		hash_key        <secret>
+//		keep_excerpt
+//		sign            <scheme> <secret> [{ <options> }]
+//		<lines of the kind>
+//	}
+func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
+	name := ""
+	if !d.Args(&name) {
+		return d.ArgErr()
+	}
+	if _, twice := a.Destinations[name]; twice {
+		return d.Errf("destination '%s' is defined twice", name)
+	}
+	if !d.NextArg() {
+		return d.Errf("destination '%s' has no kind; say what it is, such as http or hubspot", name)
+	}
+	kind := d.Val()
+	tokens := []caddyfile.Token{d.Token()} // what the kind's module gets to read
+	for d.NextArg() {
+		tokens = append(tokens, d.Token())
+	}
+	dest := new(Destination)
+	seen := make(once)
+	opened := false
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		known, err := dest.unmarshalLine(d, seen)
+		if err != nil {
+			return err
+		}
+		if known {
+			continue
+		}
+		if !opened {
+			opened = true
+			tokens = append(tokens, brace(d, "{"))
+		}
+		tokens = append(tokens, d.NextSegment()...)
+	}
+	if opened {
+		tokens = append(tokens, brace(d, "}"))
+	}
+	if _, _, err := dest.terms(); err != nil {
+		return d.WrapErr(err)
+	}
+	inner := caddyfile.NewDispenser(tokens)
+	inner.Next()
+	mod, err := caddyfile.UnmarshalModule(inner, "callgate.destinations."+kind)
+	if err != nil {
+		return err
+	}
+	dest.ToRaw = caddyconfig.JSONModuleObject(mod, "type", kind, nil)
+	if a.Destinations == nil {
+		a.Destinations = make(map[string]*Destination)
+	}
+	a.Destinations[name] = dest
+	return nil
+}
+
+// brace is a token of our own making, on a line of its own.
+func brace(d *caddyfile.Dispenser, text string) caddyfile.Token {
+	return caddyfile.Token{File: d.File(), Line: d.Line(), Text: text}
+}
+
+// unmarshalLine reads a line that all kinds of destinations have; known is false for any other.
+func (t *Destination) unmarshalLine(d *caddyfile.Dispenser, seen once) (known bool, err error) {
+	lists := map[string]*[]string{"on": &t.On, "fields": &t.Fields, "drop": &t.Drop, "mask": &t.Mask, "hash": &t.Hash}
+	durations := map[string]*caddy.Duration{
+		"timeout": &t.Timeout, "retry_after_max": &t.RetryAfterMax, "batch_wait": &t.BatchWait,
+	}
+	name := d.Val()
+	known = true
+	switch name {
+	case "on", "fields", "drop", "mask", "hash", "timeout", "retry_after_max", "batch_wait",
+		"rate", "concurrency", "retry", "breaker", "hash_key", "keep_excerpt", "sign":
+		if err := seen.first(d); err != nil {
+			return true, err
+		}
+	default:
+		return false, nil
+	}
+	switch {
+	case lists[name] != nil:
+		*lists[name], err = someArgs(d)
+	case durations[name] != nil:
+		*durations[name], err = duration(d)
+	case name == "rate":
+		err = t.unmarshalRate(d)
+	case name == "concurrency":
+		t.Concurrency, err = positive(d)
+	case name == "retry":
+		err = t.unmarshalRetry(d)
+	case name == "breaker":
+		t.Breaker = new(Breaker)
+		err = t.Breaker.unmarshal(d)
+	case name == "hash_key":
+		err = oneArg(d, &t.HashKey)
+	case name == "keep_excerpt":
+		t.KeepExcerpt = true
+		if d.NextArg() {
+			err = d.ArgErr()
+		}
+	case name == "sign":
+		t.Sign = new(Sign)
+		err = t.Sign.unmarshal(d)
+	}
+	return known, err
+}
+
+func (t *Destination) unmarshalRate(d *caddyfile.Dispenser) (err error) {
+	if !d.Args(&t.Rate) {
+		return d.ArgErr()
+	}
+	if !d.NextArg() {
+		return nil
+	}
+	if d.Val() != "burst" {
+		return d.Errf("expected burst, not '%s'", d.Val())
+	}
+	t.Burst, err = positive(d)
+	return err
+}
+
+func (t *Destination) unmarshalRetry(d *caddyfile.Dispenser) error {
+	args, err := someArgs(d)
+	if err != nil {
+		return err
+	}
+	if args[0] == "exponential" {
+		if len(args) > 1 {
+			return d.ArgErr()
+		}
+		t.Exponential = new(Exponential)
+		return t.Exponential.unmarshal(d)
+	}
+	for _, a := range args {
+		v, err := caddy.ParseDuration(a)
+		if err != nil || v < 0 {
+			return d.Errf("'%s' is not a duration such as 0s, 30s or 5m", a)
+		}
+		t.Retry = append(t.Retry, caddy.Duration(v))
+	}
+	return nil
+}
+
+func (e *Exponential) unmarshal(d *caddyfile.Dispenser) error {
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		var err error
+		switch d.Val() {
+		case "first":
+			e.First, err = duration(d)
+		case "max":
+			e.Max, err = duration(d)
+		case "attempts":
+			e.Attempts, err = positive(d)
+		default:
+			err = d.Errf("unrecognized subdirective '%s'", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/minimize"
+	"github.com/callgate/callgate/internal/signature"
+)
+
+// DestinationModule is a guest module in the namespace callgate.destinations: a kind of receiving system with its
+// settings. NewDestination is called once for each configuration, after Provision; it opens no connection.
+type DestinationModule interface {
+	NewDestination(DestinationOptions) (destination.Destination, error)
+}
+
+// DestinationOptions are what a destination's module is given besides its own settings.
+type DestinationOptions struct {
+	// Name is the destination's name in the configuration.
+	Name string
+	// Resolve replaces placeholders such as {env.NAME} and {file.PATH} by their values. One without a value is an
+	// error.
+	Resolve func(string) (string, error)
+	// Sign signs an outgoing request, if the destination is configured to; else it is nil. Only kinds that send a
+	// request of the operator's own design can sign; the others must refuse it.
+	Sign func(method, url string, h http.Header, body []byte, id string, now time.Time) error
+	// Region is the country whose national phone numbers are understood; empty for the default.
+	Region string
+	// Timeout bounds one attempt.
+	Timeout time.Duration
+	// Logger is the destination's.
+	Logger *zap.Logger
+}
+
+// Destination is one system that calls are delivered to, and the terms on which it is.
+type Destination struct {
+	// ToRaw is the kind of system, with its settings.
+	ToRaw json.RawMessage `json:"to" caddy:"namespace=callgate.destinations inline_key=type"`
+
+	// On limits the destination to event types, as patterns in which * stands for any characters: call_ended,
+	// call_*. Default: all.
+	On []string `json:"on,omitempty"`
+
+	// Rate is how many requests may start, such as "5/s" or "100/10s", with at most Burst at once. Waiting costs no
+	// attempt. Default: as the kind of system needs it, or no limit.
+	Rate  string `json:"rate,omitempty"`
+	Burst int    `json:"burst,omitempty"`
+
+	// Concurrency is how many requests run at once. With 1 the events of a call arrive in their order. Default: 4.
+	Concurrency int `json:"concurrency,omitempty"`
+
+	// Timeout bounds one attempt. Default: 30s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// Retry is when an attempt is made after each failure: "0s" is at once. After the last one the delivery is
+	// dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m.
+	Retry []caddy.Duration `json:"retry,omitempty"`
+
+	// Exponential takes the place of Retry: waits that double from First up to Max, for at most Attempts attempts.
+	Exponential *Exponential `json:"exponential,omitempty"`
+
+	// RetryAfterMax is how long a receiver's Retry-After is obeyed at most. Default: 1h.
+	RetryAfterMax caddy.Duration `json:"retry_after_max,omitempty"`
+
+	// BatchWait is how long to wait for a batch to fill, for kinds that send batches. Default: 0, which takes what
+	// waits already.
+	BatchWait caddy.Duration `json:"batch_wait,omitempty"`
+
+	// Breaker leaves the system alone while it fails; deliveries wait and no attempt is burnt. Default: on.
+	Breaker *Breaker `json:"breaker,omitempty"`
+
+	// Fields are the only fields of the call that leave for this destination, Drop those that do not, Mask and Hash
+	// those that leave in part or as a keyed hash. Default: all leave.
+	Fields []string `json:"fields,omitempty"`
+	Drop   []string `json:"drop,omitempty"`
+	Mask   []string `json:"mask,omitempty"`
+	Hash   []string `json:"hash,omitempty"`
+
+	// HashKey is the secret that Hash is keyed with, of at least 16 bytes.
+	HashKey string `json:"hash_key,omitempty"`
+
+	// KeepExcerpt keeps the beginning of the receiver's answers, which may hold data of callers. Default: false.
+	KeepExcerpt bool `json:"keep_excerpt,omitempty"`
+
+	// Sign signs what is sent, for kinds that can.
+	Sign *Sign `json:"sign,omitempty"`
+
+	module DestinationModule
+}
+
+// Exponential is a schedule of waits that double.
+type Exponential struct {
+	// First is the wait after the first failure. Default: 10s.
+	First caddy.Duration `json:"first,omitempty"`
+	// Max bounds the wait. Default: 1h.
+	Max caddy.Duration `json:"max,omitempty"`
+	// Attempts bounds the number of attempts. Default: 12.
+	Attempts int `json:"attempts,omitempty"`
+}
+
+func (d *Destination) provision(ctx caddy.Context) error {
+	if d.ToRaw == nil {
+		return fmt.Errorf("has no kind; say what it is, such as http or hubspot")
+	}
+	mod, err := ctx.LoadModule(d, "ToRaw")
+	if err != nil {
+		return err
+	}
+	d.module = mod.(DestinationModule)
+	return nil
+}
+
+// DefaultRater is implemented by kinds of systems that have a limit of their own.
+type DefaultRater interface {
+	// DefaultRate is the number of requests a second, and how many may start at once.
+	DefaultRate() (perSecond float64, burst int)
+}
+
+// config is the destination as the delivery engine takes it.
+func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, error) {
+	c := delivery.Config{
+		Concurrency: d.Concurrency, Burst: d.Burst, BatchWait: time.Duration(d.BatchWait),
+		Timeout: time.Duration(d.Timeout), RetryAfterMax: time.Duration(d.RetryAfterMax),
+		KeepExcerpt: d.KeepExcerpt, EventTypes: d.On,
+	}
+	if c.Timeout == 0 {
+		c.Timeout = delivery.DefaultTimeout
+	}
+	var err error
+	if c.Rate, c.Schedule, err = d.terms(); err != nil {
+		return c, err
+	}
+	if r, ok := d.module.(DefaultRater); ok && d.Rate == "" {
+		c.Rate, c.Burst = r.DefaultRate()
+	}
+	if c.Breaker, err = d.Breaker.settings(); err != nil {
+		return c, err
+	}
+	if d.Breaker != nil && d.Breaker.Off {
+		c.Breaker.ConsecutiveFailures, c.Breaker.FailureRatio = -1, -1
+	}
+	if c.Minimize, err = d.minimizer(); err != nil {
+		return c, err
+	}
+	o := DestinationOptions{Name: name, Resolve: resolveAll, Timeout: c.Timeout, Logger: logger.Named(name)}
+	if d.Sign != nil {
+		signer, err := d.Sign.signer(resolveSecret)
+		if err != nil {
+			return c, err
+		}
+		o.Sign = signFunc(signer)
+	}
+	if c.Destination, err = d.module.NewDestination(o); err != nil {
+		return c, err
+	}
+	return c, c.Validate()
+}
+
+// signFunc signs outgoing requests. A scheme that puts its signature into the body or the URL cannot sign what is
+// rendered already.
+func signFunc(s signature.Signer) func(string, string, http.Header, []byte, string, time.Time) error {
+	return func(method, url string, h http.Header, body []byte, id string, now time.Time) error {
+		m := signature.Message{Method: method, URL: url, Header: h, Body: body}
+		if err := s.Sign(&m, id, now); err != nil {
+			return err
+		}
+		if m.URL != url || len(m.Body) != len(body) || len(body) > 0 && &m.Body[0] != &body[0] {
+			return fmt.Errorf("this scheme signs by changing the URL or the body; choose one that signs with a header")
+		}
+		return nil
+	}
+}
+
+func (d *Destination) minimizer() (func(*call.Call) *call.Call, error) {
+	p := minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}
+	if d.HashKey != "" {
+		key, err := resolveSecret(d.HashKey)
+		if err != nil {
+			return nil, fmt.Errorf("hash_key: %w", err)
+		}
+		p.HashKey = []byte(key)
+	}
+	if len(d.Fields)+len(d.Drop)+len(d.Mask)+len(d.Hash) == 0 {
+		return nil, nil
+	}
+	compiled, err := minimize.Compile(p)
+	if err != nil {
+		return nil, err
+	}
+	return compiled.Apply, nil
+}
+
+// resolveAll resolves placeholders in settings that are not secrets alone: an unknown or empty one is an error, text
+// without any stays as it is.
+func resolveAll(s string) (string, error) {
+	return caddy.NewReplacer().ReplaceOrErr(s, true, true)
+}
+
+// terms are what is written in a notation of its own, which the Caddyfile checks too.
+func (d *Destination) terms() (rate float64, s delivery.Schedule, err error) {
+	if rate, err = d.rate(); err != nil {
+		return rate, s, err
+	}
+	s, err = d.schedule()
+	return rate, s, err
+}
+
+// rate reads "5/s", "600/m" or "100/10s".
+func (d *Destination) rate() (float64, error) {
+	if d.Rate == "" {
+		return 0, nil
+	}
+	count, per, ok := strings.Cut(d.Rate, "/")
+	n, err := strconv.ParseFloat(count, 64)
+	if ok && per != "" && !strings.ContainsAny(per[:1], "0123456789.") {
+		per = "1" + per
+	}
+	span, err2 := caddy.ParseDuration(per)
+	if !ok || err != nil || err2 != nil || !(n > 0) || n > 1e6 || span <= 0 {
+		return 0, fmt.Errorf("rate %q is not a rate: write a number of requests and a time, such as 5/s or 100/10s", d.Rate)
+	}
+	return n / span.Seconds(), nil
+}
+
+func (d *Destination) schedule() (delivery.Schedule, error) {
+	e := d.Exponential
+	switch {
+	case e != nil && len(d.Retry) > 0:
+		return delivery.Schedule{}, fmt.Errorf("retry is either a list or exponential")
+	case e == nil && len(d.Retry) == 0:
+		return delivery.DefaultSchedule(), nil
+	case e == nil:
+		delays := make([]time.Duration, len(d.Retry))
+		for i, r := range d.Retry {
+			delays[i] = time.Duration(r)
+		}
+		s := delivery.ListSchedule(delays...)
+		return s, s.Validate()
+	}
+	first, longest, attempts := time.Duration(e.First), time.Duration(e.Max), e.Attempts
+	if first == 0 {
+		first = 10 * time.Second
+	}
+	if longest == 0 {
+		longest = time.Hour
+	}
+	if attempts == 0 {
+		attempts = 12
+	}
+	s := delivery.ExponentialSchedule(first, longest, attempts, 0)
+	return s, s.Validate()
+}
