@@ -79,9 +79,11 @@ func (b *batch) first(key [16]byte) (event [16]byte, found bool, err error) {
 	if !ok {
 		r, ok = k.parts[key[0]][key]
 	}
-	if ok {
-		return r.event, r.at > since, nil
+	if ok && r.at > since {
+		return r.event, true, nil
 	}
+	// An old key in memory does not mean that there is no newer one in the table: its event may have been erased before
+	// a restart.
 	for d := range k.days {
 		if d < since/day {
 			continue

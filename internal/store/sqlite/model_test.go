@@ -15,7 +15,7 @@ func heavy() bool { return os.Getenv("CALLGATE_HEAVY") == "1" }
 func TestModel(t *testing.T) {
 	seeds, steps := uint64(3), 300
 	if heavy() {
-		seeds, steps = 40, 800
+		seeds, steps = 150, 800
 	}
 	for seed := uint64(2); seed < 2+seeds; seed++ {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {

@@ -37,8 +37,8 @@ func model(t *testing.T, h Harness, seed uint64, steps int) {
 			m.compare()
 		}
 		if t.Failed() {
-			for _, line := range m.trace[max(0, len(m.trace)-25):] {
-				t.Log(line)
+			for _, line := range m.trace[max(0, len(m.trace)-20):] {
+				t.Log(line[:min(len(line), 300)])
 			}
 			t.Fatalf("seed %d, step %d", seed, i)
 		}
