@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,8 +177,14 @@ func TestRetryAfterHoldsTheDestination(t *testing.T) {
 
 func TestPauseByResult(t *testing.T) {
 	in(t, func(t *testing.T) {
-		answer := destination.Result{Status: 401, Reason: "the token is refused: renew it", Pause: true}
-		f := newFake(func(context.Context, []destination.Item) []destination.Result { return []destination.Result{answer} })
+		refused := destination.Result{Status: 401, Reason: "the token is refused: renew it", Pause: true}
+		var renewed atomic.Bool
+		f := newFake(func(context.Context, []destination.Item) []destination.Result {
+			if renewed.Load() {
+				return []destination.Result{ok}
+			}
+			return []destination.Result{refused}
+		})
 		// The schedule has no second attempt, and yet the delivery must not die of a wrong token.
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Schedule: ListSchedule(0)}})
 		defer r.close()
@@ -194,7 +201,7 @@ func TestPauseByResult(t *testing.T) {
 		if len(r.spy.paused) != 1 {
 			t.Errorf("told of %q", r.spy.paused)
 		}
-		answer = ok
+		renewed.Store(true)
 		if err := r.engine.Resume(t.Context(), "crm"); err != nil {
 			t.Fatal(err)
 		}
@@ -254,15 +261,20 @@ func TestPauseAndResume(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	in(t, func(t *testing.T) {
-		answer := refusing
-		f := newFake(func(context.Context, []destination.Item) []destination.Result { return []destination.Result{answer} })
+		var mended atomic.Bool
+		f := newFake(func(context.Context, []destination.Item) []destination.Result {
+			if mended.Load() {
+				return []destination.Result{ok}
+			}
+			return []destination.Result{refusing}
+		})
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f}})
 		defer r.close()
 		r.accept("", "", "crm")
 		r.accept("", "", "crm")
 		after(time.Minute)
 		r.want("crm", 0, 0, 2)
-		answer = ok
+		mended.Store(true)
 		dead := store.Filter{Destination: "crm", State: store.Dead}
 		if n, err := r.engine.Replay(t.Context(), dead, true); n != 2 || err != nil {
 			t.Fatal(n, err)

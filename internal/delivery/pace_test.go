@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,9 +55,9 @@ func TestOneSlowDestinationHoldsUpNobody(t *testing.T) {
 // Waiting for an open breaker costs no attempt, and one probe finds out whether the receiver is back.
 func TestBreakerHolds(t *testing.T) {
 	in(t, func(t *testing.T) {
-		down := true
+		var up atomic.Bool
 		f := newFake(func(_ context.Context, items []destination.Item) []destination.Result {
-			if down {
+			if !up.Load() {
 				return same(len(items), failing)
 			}
 			return same(len(items), ok)
@@ -77,7 +78,7 @@ func TestBreakerHolds(t *testing.T) {
 		if probes < 9 || probes > 10 {
 			t.Errorf("%d probes in 10 min", probes)
 		}
-		down = false
+		up.Store(true)
 		after(2 * time.Minute)
 		r.want("crm", 0, 20, 0)
 		burnt := 0
@@ -98,9 +99,9 @@ func TestBreakerHolds(t *testing.T) {
 // An idle lane with an open breaker spends no probe on nothing.
 func TestNoProbeWithoutWork(t *testing.T) {
 	in(t, func(t *testing.T) {
-		down := true
+		var up atomic.Bool
 		f := newFake(func(context.Context, []destination.Item) []destination.Result {
-			if down {
+			if !up.Load() {
 				return []destination.Result{{Outcome: destination.Dead, Unhealthy: true, Reason: "down"}}
 			}
 			return []destination.Result{ok}
@@ -109,7 +110,7 @@ func TestNoProbeWithoutWork(t *testing.T) {
 		defer r.close()
 		r.accept("", "", "crm")
 		after(time.Hour)
-		down = false
+		up.Store(true)
 		r.accept("", "", "crm")
 		synctest.Wait()
 		r.want("crm", 0, 1, 1)
@@ -375,5 +376,32 @@ func TestHeldIsBounded(t *testing.T) {
 		}
 		after(2 * time.Hour)
 		r.want("crm", 0, maxHeld+21, 0)
+	})
+}
+
+// A batch that has waited long enough and yet may not go, because of a Retry-After, does not keep the lane spinning.
+func TestBatchWaitsForTheReceiver(t *testing.T) {
+	in(t, func(t *testing.T) {
+		var busy atomic.Bool
+		busy.Store(true)
+		f := newFake(func(_ context.Context, items []destination.Item) []destination.Result {
+			time.Sleep(2 * time.Second)
+			if busy.Swap(false) {
+				return same(len(items), destination.Result{Status: 429, Reason: "busy", RetryAfter: 20 * time.Second})
+			}
+			return same(len(items), ok)
+		})
+		f.batch = 2
+		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, BatchWait: 5 * time.Second, Concurrency: 2}})
+		defer r.close()
+		r.accept("", "", "crm")
+		r.accept("", "", "crm")
+		after(time.Second)
+		r.accept("", "", "crm") // waits for company, and then for the receiver
+		after(time.Minute)
+		if got := f.times(); len(got) != 3 || got[1] != 22*time.Second {
+			t.Errorf("batches at %v, want the second at 22 s", got)
+		}
+		r.want("crm", 0, 3, 0)
 	})
 }

@@ -45,8 +45,9 @@ func (q *queue) backOff() time.Duration {
 
 // waitAtMost shortens a wait so that nothing claimed is forgotten.
 func (q *queue) waitAtMost(wait time.Duration, now time.Time) time.Duration {
-	if len(q.ready) > 0 && !q.batchAt.IsZero() {
-		wait = min(wait, q.batchAt.Sub(now))
+	// A batch whose time has come already waits for something else: the pace, or a Retry-After.
+	if left := q.batchAt.Sub(now); len(q.ready) > 0 && left > 0 {
+		wait = min(wait, left)
 	}
 	if q.len() > 0 {
 		wait = min(wait, q.staleAt.Sub(now))
