@@ -59,12 +59,12 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 		}
 		if !opened {
 			opened = true
-			tokens = append(tokens, brace(d, "{"))
+			tokens = append(tokens, brace(tokens[len(tokens)-1], "{"))
 		}
 		tokens = append(tokens, d.NextSegment()...)
 	}
 	if opened {
-		tokens = append(tokens, brace(d, "}"))
+		tokens = append(tokens, brace(d.Token(), "}"))
 	}
 	if _, _, err := dest.terms(); err != nil {
 		return d.WrapErr(err)
@@ -83,9 +83,9 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// brace is a token of our own making, on a line of its own.
-func brace(d *caddyfile.Dispenser, text string) caddyfile.Token {
-	return caddyfile.Token{File: d.File(), Line: d.Line(), Text: text}
+// brace is a token of our own making, on the line of another: a block opens on the line of what it belongs to.
+func brace(beside caddyfile.Token, text string) caddyfile.Token {
+	return caddyfile.Token{File: beside.File, Line: beside.Line, Text: text}
 }
 
 // unmarshalLine reads a line that all kinds of destinations have; known is false for any other.
