@@ -132,6 +132,10 @@ func (l *lane) run() {
 			return
 		}
 		l.reportBreaker()
+		// Whatever a step comes to, the lane never spins.
+		if wait == 0 {
+			wait = time.Millisecond
+		}
 		timer.Reset(min(wait, idleCheck))
 	}
 }
