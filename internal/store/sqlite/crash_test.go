@@ -260,6 +260,10 @@ func runFull(s *sqlite.Store, room func(full bool) error) error {
 	if err != nil || len(claimed) != 5 {
 		return fmt.Errorf("claiming with a full disk: %d, %w", len(claimed), err)
 	}
+	// An attempt is either recorded or refused; what it was is kept by whoever asks again.
+	if err := s.Finish(ctx, []store.Attempt{{DeliveryID: claimed[1].ID, State: store.Delivered}}); err != nil && !errors.Is(err, store.ErrFull) && !errors.Is(err, store.ErrUnavailable) {
+		return fmt.Errorf("finishing with a full disk: %w", err)
+	}
 	if err := room(false); err != nil {
 		return err
 	}

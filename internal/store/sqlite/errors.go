@@ -54,6 +54,8 @@ func public(err error) error {
 		return err
 	case errors.Is(err, store.ErrFull), errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrClosed):
 		return err
+	case err.Error() == "sql: database is closed": // a reader that Close has overtaken; database/sql does not export it
+		return store.ErrClosed
 	case code(err) == lib.SQLITE_FULL, errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("%w: make room on its disk, or shorten the retention: %w", store.ErrFull, err)
 	case code(err) == lib.SQLITE_CORRUPT, code(err) == lib.SQLITE_NOTADB:

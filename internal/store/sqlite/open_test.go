@@ -7,11 +7,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sqlite"
+	"go.uber.org/goleak"
 )
 
 // used makes a store with an event in it and gives its path.
@@ -181,6 +184,29 @@ func TestDirectoryDisappears(t *testing.T) {
 	if a, err := s.Accept(context.Background(), first, nil); err != nil || !a.Duplicate {
 		t.Errorf("what was accepted before: %+v, %v", a, err)
 	}
+}
+
+func TestCloseLeavesNothingRunning(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	s := openStore(t, sqlite.Options{})
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			_, err := s.Accept(context.Background(), randomEvent(nil), []string{"crm"})
+			if err != nil && !errors.Is(err, store.ErrClosed) {
+				t.Error(err)
+			}
+			_, err = s.Claim(context.Background(), "crm", time.Now(), time.Minute, 1, nil)
+			if err != nil && !errors.Is(err, store.ErrClosed) {
+				t.Error(err)
+			}
+		})
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	goleak.VerifyNone(t, before)
 }
 
 func TestFileSettings(t *testing.T) {

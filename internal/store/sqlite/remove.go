@@ -82,7 +82,7 @@ func (s *Store) Expire(ctx context.Context, before, now time.Time, limit int) (i
 	}
 	s.expireFrom = 0
 	if len(seqs) == limit {
-		// Everything before the first of them is kept for now.
+		// Everything before the first of them has a live delivery.
 		s.expireFrom = seqs[0] - 1
 	}
 	total := 0
@@ -167,27 +167,27 @@ func (s *Store) remove(ctx context.Context, seqs []int64, settledOnly bool) (n i
 
 // remove deletes an event, unless only settled ones are to go and it has a delivery that is pending.
 func (b *batch) remove(seq int64, settledOnly bool) (bool, error) {
-	var id, key []byte
-	var at int64
+	var id, key [16]byte
+	at := int64(-1)
 	err := b.c.query("SELECT id, unique_key, accepted_at FROM events WHERE seq = ?", func(v []driver.Value) error {
-		id, key, at = v[0].([]byte), v[1].([]byte), v[2].(int64)
+		id, key, at = [16]byte(v[0].([]byte)), [16]byte(v[1].([]byte)), v[2].(int64)
 		return nil
 	}, seq)
-	if err != nil || id == nil {
+	if err != nil || at < 0 {
 		return false, err
 	}
 	var changes []change
 	live := false
 	if err := b.c.query("SELECT n, destination, tenant, state FROM deliveries WHERE event = ?", func(v []driver.Value) error {
 		live = live || v[3].(int64) == pending
-		changes = append(changes, change{destination: v[1].(int64), tenant: v[2].(int64), key: deliveryKey{[16]byte(id), v[0].(int64)}, from: int8(v[3].(int64)), to: none})
+		changes = append(changes, change{destination: v[1].(int64), tenant: v[2].(int64), key: deliveryKey{id, v[0].(int64)}, from: int8(v[3].(int64)), to: none})
 		return nil
 	}, seq); err != nil || live && settledOnly {
 		return false, err
 	}
 	if seq > b.s.keys.after && b.now-at < int64(b.s.o.Window) {
 		// The key stands nowhere else on the disk.
-		if err := b.writeKey([16]byte(key), recentKey{at: at, seq: seq, event: [16]byte(id)}); err != nil {
+		if err := b.writeKey(key, recentKey{at: at, seq: seq, event: id}); err != nil {
 			return false, err
 		}
 	}

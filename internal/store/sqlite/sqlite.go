@@ -73,11 +73,10 @@ type Store struct {
 	done      chan struct{}
 
 	// These belong to the writer.
-	writer   *session
-	nextSeq  int64
-	events   int64
-	keys     *recentKeys
-	statErrs int
+	writer  *session
+	nextSeq int64
+	events  int64
+	keys    *recentKeys
 
 	eventCount atomic.Int64
 	names      names
