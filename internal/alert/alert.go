@@ -103,7 +103,7 @@ func (s Settings) Validate() error {
 		// The parser's error would quote the URL, which may hold a token.
 		u, err := url.Parse(s.URL)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-			return fmt.Errorf("the alert URL is not an http or https URL: check the placeholder that it comes from")
+			return fmt.Errorf("the alert URL is not an http or https URL: check where it comes from")
 		}
 	}
 	switch {
