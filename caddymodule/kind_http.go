@@ -1,0 +1,414 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/definition"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/httpdest"
+	"github.com/callgate/callgate/internal/outbound"
+	"github.com/callgate/callgate/internal/template"
+)
+
+func init() {
+	caddy.RegisterModule(new(HTTPDestination))
+}
+
+// HTTPDestination delivers calls to any HTTP endpoint: by a NextPhone webhook document, by a template that stands in
+// the configuration, or by passing the provider's own request on.
+//
+// In templates {{name}} is a field of the call, a collected parameter or a variable of the tenant. In url and header
+// values, placeholders such as {env.NAME} and {file./path} are replaced when the configuration is loaded.
+type HTTPDestination struct {
+	// Definition is the file of a NextPhone webhook document (type, http_method, url, headers, body_template,
+	// parameters), relative to the directory in which the gateway runs. The document says method and body; URL,
+	// Headers and the login take the place of its own. A variable in the path of the document's own URL must have a
+	// value all the same.
+	Definition string `json:"definition,omitempty"`
+
+	// URL is the address that requests go to. Scheme and host are constant, path and query may have {{variables}}.
+	URL string `json:"url,omitempty"`
+
+	// Method is POST, GET, PUT, PATCH or DELETE. Default: POST.
+	Method string `json:"method,omitempty"`
+
+	// Headers are sent with every request. Values may have {{variables}}.
+	Headers map[string]string `json:"headers,omitempty"`
+
+	// Body is the template of the body, and BodyFile a file that holds it.
+	Body     string `json:"body,omitempty"`
+	BodyFile string `json:"body_file,omitempty"`
+
+	// ContentType says what the body is, and so how values are escaped in it: JSON, XML, a form, or text. Default:
+	// application/json.
+	ContentType string `json:"content_type,omitempty"`
+
+	// PassThrough sends the provider's body and content type, byte for byte. Default: false.
+	PassThrough bool `json:"pass_through,omitempty"`
+
+	// OmitEmpty leaves out what no variable fills, Strict makes a missing variable an error, after which the delivery
+	// is dead. Default: a missing variable is the empty string.
+	OmitEmpty bool `json:"omit_empty,omitempty"`
+	Strict    bool `json:"strict,omitempty"`
+
+	// Success are statuses from 300 on that mean delivered besides 2xx.
+	Success []int `json:"success,omitempty"`
+
+	// AllowHTTP lets calls go unencrypted to hosts that are not in the own network. Default: false.
+	AllowHTTP bool `json:"allow_http,omitempty"`
+
+	Login
+	TLS *TLS `json:"tls,omitempty"`
+
+	kept
+}
+
+// CaddyModule returns the Caddy module information.
+func (*HTTPDestination) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.http", New: func() caddy.Module { return new(HTTPDestination) }}
+}
+
+// UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
+//
+//	http [<url>] {
+//		definition   <file>
+//		url          <url>
+//		method       POST|GET|PUT|PATCH|DELETE
+//		header       <name> <value>
+//		body         <template>
+//		body_file    <file>
+//		content_type <media type>
+//		pass_through
+//		omit_empty
+//		strict
+//		success      <status>...
+//		allow_http
+//		bearer | basic | api_key | oauth2 ...   (see Login.unmarshalLine)
+//		client_cert  <certificate file> <key file>
+//		ca           <file>
+//	}
+func (h *HTTPDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the kind's name
+	if d.NextArg() {
+		h.URL = d.Val()
+		if d.NextArg() {
+			return d.ArgErr()
+		}
+	}
+	texts := map[string]*string{"definition": &h.Definition, "body": &h.Body, "body_file": &h.BodyFile, "content_type": &h.ContentType}
+	words := map[string]*bool{
+		"pass_through": &h.PassThrough, "omit_empty": &h.OmitEmpty, "strict": &h.Strict, "allow_http": &h.AllowHTTP,
+	}
+	err := block(d, []string{"header"}, func(name string) (bool, error) {
+		switch name {
+		case "url":
+			if h.URL != "" {
+				return true, d.Err("url is given twice")
+			}
+			return true, oneArg(d, &h.URL)
+		case "method":
+			return true, oneOf(d, &h.Method, "POST", "GET", "PUT", "PATCH", "DELETE")
+		case "header":
+			return true, pair(d, &h.Headers)
+		case "success":
+			return true, h.unmarshalSuccess(d)
+		}
+		if into, ok := texts[name]; ok {
+			return true, oneArg(d, into)
+		}
+		if into, ok := words[name]; ok {
+			return true, word(d, into)
+		}
+		if known, err := h.Login.unmarshalLine(d); known {
+			return true, err
+		}
+		return unmarshalTLS(d, &h.TLS)
+	})
+	if err != nil {
+		return err
+	}
+	return d.WrapErr(h.check())
+}
+
+func (h *HTTPDestination) unmarshalSuccess(d *caddyfile.Dispenser) error {
+	args, err := someArgs(d)
+	if err != nil {
+		return err
+	}
+	for _, a := range args {
+		n, err := strconv.Atoi(a)
+		if err != nil || n < 300 || n > 599 {
+			return d.Errf("'%s' is not a status from 300 to 599; 2xx is success already", a)
+		}
+		h.Success = append(h.Success, n)
+	}
+	return nil
+}
+
+// check says which settings do not go together.
+func (h *HTTPDestination) check() error {
+	body := h.Body != "" || h.BodyFile != ""
+	switch {
+	case h.Definition == "" && h.URL == "":
+		return errors.New("an http destination needs a definition or a url")
+	case h.Definition != "" && (h.Method != "" || body || h.ContentType != ""):
+		return errors.New("method, body, body_file and content_type belong into the definition, which says them already")
+	case h.Body != "" && h.BodyFile != "":
+		return errors.New("choose body or body_file")
+	case h.PassThrough && (body || h.ContentType != ""):
+		return errors.New("pass_through sends the provider's body; remove body, body_file and content_type")
+	case h.OmitEmpty && h.Strict:
+		return errors.New("choose omit_empty or strict")
+	case h.Definition == "" && !body && !h.PassThrough && h.Method != http.MethodGet && h.Method != http.MethodDelete:
+		return errors.New("nothing says what to send; give a body, a body_file, a definition, or pass_through")
+	}
+	return nil
+}
+
+// NewDestination implements DestinationModule.
+func (h *HTTPDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
+	if err := h.check(); err != nil {
+		return nil, err
+	}
+	renderer, err := h.renderer(o)
+	if err != nil {
+		return nil, err
+	}
+	client, err := h.client(o, h.TLS)
+	if err != nil {
+		return nil, err
+	}
+	auth, err := h.authorizer(&h.kept, o, client, h.AllowHTTP)
+	if err != nil {
+		return nil, err
+	}
+	return httpdest.New(httpdest.Config{
+		Renderer: renderer, PassThrough: h.PassThrough, Auth: auth, Sign: o.Sign, Client: client, Success: h.Success,
+		AllowHTTP: h.AllowHTTP,
+	})
+}
+
+// renderer makes the requests: as the definition says, with what the configuration says over it, or as the
+// configuration alone says.
+func (h *HTTPDestination) renderer(o DestinationOptions) (httpdest.Renderer, error) {
+	options := definition.Options{Resolve: o.Resolve, Region: o.Region}
+	switch {
+	case h.OmitEmpty:
+		options.Policy = template.OmitEmpty
+	case h.Strict:
+		options.Policy = template.Strict
+	}
+	if h.Definition == "" {
+		own, err := h.inline(o, options)
+		if err != nil {
+			return nil, err
+		}
+		return httpdest.FromDefinition(own), nil
+	}
+	name, err := setting(o, "definition", h.Definition)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := definition.Load(name, options)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range doc.Problems {
+		if !h.settles(p) {
+			o.Logger.Warn("webhook definition", zap.String("file", name), zap.Int("line", p.Line), zap.String("problem", p.String()))
+		}
+	}
+	if h.URL == "" {
+		if err := outbound.CheckURL(doc.URL, h.AllowHTTP, true); err != nil && !strings.Contains(doc.URL, "{env.") && !strings.Contains(doc.URL, "{file.") {
+			return nil, fmt.Errorf("%s: url: %w", name, err)
+		}
+		if len(h.Headers) == 0 {
+			return httpdest.FromDefinition(doc), nil
+		}
+	}
+	over, err := h.inline(o, options)
+	if err != nil {
+		return nil, err
+	}
+	return &overlaid{document: httpdest.FromDefinition(doc), over: httpdest.FromDefinition(over), url: h.URL != "", secret: secretOf(doc, over)}, nil
+}
+
+// settles reports whether the configuration has taken the place of what the problem is about.
+func (h *HTTPDestination) settles(p definition.Problem) bool {
+	if p.Field == "url" {
+		return h.URL != ""
+	}
+	if p.Field == "" && strings.HasPrefix(p.Message, "the request has no body") {
+		return h.PassThrough
+	}
+	for name := range h.Headers {
+		if strings.EqualFold(name, p.Field) {
+			return true
+		}
+	}
+	if h.APIKey != nil {
+		return strings.EqualFold(h.APIKey.Header, p.Field)
+	}
+	return h.given() > 0 && strings.EqualFold(p.Field, "Authorization")
+}
+
+// inline makes a definition of what stands in the configuration. One that only lies over another has no body.
+func (h *HTTPDestination) inline(o DestinationOptions, options definition.Options) (*definition.Definition, error) {
+	doc := map[string]any{"url": h.URL, "http_method": h.Method, "headers": h.Headers}
+	all := make(map[string]string, len(h.Headers)+1)
+	for name, value := range h.Headers {
+		all[name] = value
+	}
+	doc["headers"] = all
+	options.Name = "destination " + o.Name
+	body := h.Body
+	switch {
+	case h.Definition != "":
+		if h.URL == "" {
+			doc["url"] = "https://unused.invalid/"
+		}
+		doc["http_method"] = http.MethodDelete // which has no body
+	case h.BodyFile != "":
+		name, err := setting(o, "body_file", h.BodyFile)
+		if err != nil {
+			return nil, err
+		}
+		if body, err = readTemplate(name); err != nil {
+			return nil, err
+		}
+		options.Name = name
+	}
+	if body != "" {
+		doc["body_template"] = body
+	}
+	if h.ContentType != "" {
+		all["Content-Type"] = h.ContentType
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	d, _, err := definition.Parse(text, options)
+	if err != nil {
+		return nil, relocated(err)
+	}
+	if doc["url"] == h.URL && !unreplaced.MatchString(h.URL) {
+		if err := outbound.CheckURL(h.URL, h.AllowHTTP, true); err != nil {
+			return nil, within("url", err)
+		}
+	}
+	for _, p := range d.Problems {
+		// Others are about parameters, which are not declared here, or about a body that the definition has.
+		if p.Field != "" && h.Definition == "" {
+			o.Logger.Warn(p.Field + ": " + p.Message)
+		}
+	}
+	return d, nil
+}
+
+// readTemplate reads a body_file.
+func readTemplate(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", within("body_file", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, definition.DefaultMaxSize+1))
+	if err != nil {
+		return "", within("body_file", err)
+	}
+	if len(b) > definition.DefaultMaxSize {
+		return "", fmt.Errorf("body_file: %s is larger than %d bytes; shorten it", name, definition.DefaultMaxSize)
+	}
+	if len(strings.TrimSpace(string(b))) == 0 {
+		return "", fmt.Errorf("body_file: %s is empty; write the template of the body into it", name)
+	}
+	return string(b), nil
+}
+
+// relocated takes the places in the document that inline makes out of its errors, since nobody has written that
+// document. Places in the body are those that were written.
+func relocated(err error) error {
+	switch e := err.(type) {
+	case *definition.Error:
+		own := *e
+		own.Line = 0
+		return &own
+	case *template.Error:
+		own := *e
+		before, inBody := strings.CutSuffix(e.Name, " body_template")
+		if own.Name = before; inBody && !strings.HasPrefix(before, "destination ") {
+			return &own
+		}
+		if inBody {
+			own.Name += ": body"
+			return &own
+		}
+		own.Line, own.Column = 0, 0
+		return &own
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, inner := range e.Unwrap() {
+			if inner != definition.ErrInvalid {
+				all = append(all, relocated(inner))
+			}
+		}
+		return errors.Join(all...)
+	}
+	return err
+}
+
+// overlaid are the requests of a document with the URL and headers of another over them.
+type overlaid struct {
+	document, over httpdest.Renderer
+	url            bool
+	secret         func(header string) bool
+}
+
+// Render implements httpdest.Renderer.
+func (r *overlaid) Render(item destination.Item) (httpdest.Rendered, error) {
+	out, err := r.document.Render(item)
+	if err != nil {
+		return out, err
+	}
+	over, err := r.over.Render(item)
+	if err != nil {
+		return httpdest.Rendered{}, err
+	}
+	if r.url {
+		out.URL = over.URL
+	}
+	for name, values := range over.Header {
+		out.Header[name] = values
+	}
+	out.Warnings = slices.Concat(out.Warnings, over.Warnings)
+	return out, nil
+}
+
+// Secret reports whether a header is to be masked in previews.
+func (r *overlaid) Secret(header string) bool { return r.secret(header) }
+
+func secretOf(all ...*definition.Definition) func(string) bool {
+	return func(header string) bool {
+		return slices.ContainsFunc(all, func(d *definition.Definition) bool { return d.Secret(header) })
+	}
+}
+
+// Interface guards
+var (
+	_ DestinationModule     = (*HTTPDestination)(nil)
+	_ caddyfile.Unmarshaler = (*HTTPDestination)(nil)
+	_ caddy.CleanerUpper    = (*HTTPDestination)(nil)
+)
