@@ -1,0 +1,56 @@
+package wire
+
+import (
+	"net/http"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// unprobed is how long an idle connection is trusted that cannot be looked at: servers keep idle connections for
+// several seconds at least.
+const unprobed = time.Second
+
+// DefaultMaxBody is the largest request body, in bytes, that should be sent this way: 64 KiB. So much fits into the
+// receive window of a new connection, so that writing ends even if the server starts to answer first and reads
+// later. With larger bodies a server that does so, and a client that reads only after it has written, can wait for each
+// other.
+const DefaultMaxBody = 64 << 10
+
+// elsewhere are the header fields of requests that need more than one message each way, or that ask for the body to
+// be passed on as it comes in (RFC 10036).
+var elsewhere = [...]string{"Connection", "Upgrade", "Expect", "Te", "Trailer", "Transfer-Encoding", "Incremental"}
+
+// Carries tells whether [Client.Do] can carry req: its body is of known length and at most maxBody bytes, and it asks
+// for no upgrade, no tunnel, no "100 Continue", no trailers and no closing of the connection. Malformed requests are
+// not carried either, so that whoever carries the others says what is wrong with them.
+func Carries(req *http.Request, maxBody int64) bool {
+	if req.Body != nil && req.Body != http.NoBody && (req.ContentLength <= 0 || req.ContentLength > maxBody) {
+		return false
+	}
+	if req.URL == nil || req.URL.Host == "" || req.Header == nil || req.Close ||
+		len(req.Trailer) > 0 || len(req.TransferEncoding) > 0 || req.Method == http.MethodConnect || !token(req.Method) {
+		return false
+	}
+	for _, name := range elsewhere {
+		if _, ok := req.Header[name]; ok {
+			return false
+		}
+	}
+	for name, values := range req.Header {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return false
+		}
+		for _, v := range values {
+			if !httpguts.ValidHeaderFieldValue(v) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// token tells whether s can be a method. The empty one is GET.
+func token(s string) bool {
+	return s == "" || httpguts.ValidHeaderFieldName(s)
+}

@@ -1,0 +1,214 @@
+// Package wire is an HTTP/1.1 client that does a whole exchange on the goroutine that asks for it.
+//
+// net/http.Transport keeps two goroutines on every connection, so that a body can be sent while an answer is being
+// read, and pays for it with wake-ups that cost more than all the rest of a small request. A webhook's body is small
+// and its length is known, so here it is written whole, in one call, before the answer is read.
+//
+// What is on the wire is net/http's own work all the same: [http.Request.Write] makes the request and
+// [http.ReadResponse] reads the answer, so headers, chunks, trailers, lengths, HEAD, 204 and 304 are treated exactly
+// as net/http treats them. New is only what is around them: the pool of connections, time limits, cancellation and
+// the decision to send again.
+//
+// Not every request can be carried this way; [Carries] tells which. The caller sends the others by other means.
+package wire
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Errors that [Client.Do] returns besides those of the network.
+var (
+	// ErrNotHTTP1 says that the server speaks TLS but declined HTTP/1.1 in the handshake (RFC 7301). Nothing of the
+	// request was sent or read.
+	ErrNotHTTP1 = errors.New("the server does not speak HTTP/1.1 over TLS; send this request over HTTP/2")
+	// ErrHeaderTooLarge says that the head of the answer is larger than [Client.MaxResponseHeader].
+	ErrHeaderTooLarge = errors.New("the head of the answer is larger than allowed; raise max_response_header if the server is right")
+	// ErrUpgrade says that the server switched protocols without having been asked to.
+	ErrUpgrade = errors.New("the server switched protocols although the request did not ask for it; check what listens at this address")
+	// ErrBodyClosed is returned by reads from an answer's body that was closed before.
+	ErrBodyClosed = errors.New("the body of the answer was read after it was closed; read it first")
+)
+
+// timeoutError is a [net.Error], so that callers see a time limit in it and not a broken connection.
+type timeoutError string
+
+func (e timeoutError) Error() string { return string(e) }
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
+func (timeoutError) Is(err error) bool {
+	return err == context.DeadlineExceeded
+}
+
+const (
+	errHeaderTimeout    = timeoutError("the server took longer to answer than response_header_timeout allows; raise it or look at the server")
+	errHandshakeTimeout = timeoutError("the TLS handshake took longer than tls_timeout allows; raise it or look at the server")
+)
+
+// DefaultMaxResponseHeader bounds the head of an answer, as net/http does: 10 MiB.
+const DefaultMaxResponseHeader = 10 << 20
+
+// Client sends requests. Its fields must not be changed after the first [Client.Do]. The zero value of every field
+// but Dial is usable.
+type Client struct {
+	// Dial opens a connection; required. Its errors are returned as they are.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// TLS is the configuration for targets that want TLS. The protocol and, unless it is set, the server name are
+	// filled in. Nil means Go's defaults.
+	TLS *tls.Config
+	// TLSHandshakeTimeout bounds a handshake. 0 means no limit.
+	TLSHandshakeTimeout time.Duration
+	// ResponseHeaderTimeout bounds the time between the end of writing and the head of the final answer. 0 means no
+	// limit.
+	ResponseHeaderTimeout time.Duration
+	// ReadTimeout and WriteTimeout bound each single read and write. 0 means no limit.
+	ReadTimeout, WriteTimeout time.Duration
+	// IdleTimeout closes connections not used for this long. 0 means never.
+	IdleTimeout time.Duration
+	// MaxConnsPerHost bounds the connections to one target, idle ones included; who finds none free waits. 0 means no
+	// limit.
+	MaxConnsPerHost int
+	// MaxIdleConns bounds the idle connections to all targets together: the one idle longest is closed. 0 means no
+	// limit.
+	MaxIdleConns int
+	// MaxIdleConnsPerHost bounds the idle connections to one target. 0 means no limit; negative keeps none.
+	MaxIdleConnsPerHost int
+	// MaxResponseHeader bounds the bytes of an answer's head. 0 means [DefaultMaxResponseHeader].
+	MaxResponseHeader int64
+	// ReadBufferSize is the size of each connection's read buffer in bytes. 0 means 4096.
+	ReadBufferSize int
+
+	pool pool
+}
+
+// Target is where a request goes. Connections are kept per target.
+type Target struct {
+	// Network and Address are what is dialled: "tcp" and "host:port", or "unix" and a path.
+	Network, Address string
+	// ServerName is the name to ask for and to verify in TLS. It is used only if TLS is true.
+	ServerName string
+	// TLS says whether to speak TLS.
+	TLS bool
+}
+
+// messages holds the buffers that requests are written into. A buffer goes back only when no call that reads it is
+// running: writes to a connection are synchronous.
+var messages = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxKeptMessage keeps single large requests from staying in memory for ever.
+const maxKeptMessage = 256 << 10
+
+// Do sends req to t and returns its answer. The request must be one that [Carries] accepts, and is consumed: its body
+// is read and closed.
+//
+// The answer's body is read from the connection as the caller reads it, so that answers of any length and streams
+// pass through; it must be closed. Informational answers (1xx) are given to the request's
+// [httptrace.ClientTrace.Got1xxResponse].
+//
+// A request is sent again, on another connection, only if it met a connection kept from an earlier request, and
+// either not a byte of it was written, or not a byte of an answer was received and the request may be repeated: GET,
+// HEAD, OPTIONS, TRACE, or one with an Idempotency-Key header. These are net/http's rules.
+//
+// Errors are those of Dial, of the network, of TLS, of reading the request's body, the cause of the context's end, or
+// one of this package.
+func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
+	ctx := req.Context()
+	var msg *bytes.Buffer
+	defer func() {
+		if msg != nil && msg.Cap() <= maxKeptMessage {
+			messages.Put(msg)
+		}
+	}()
+	for {
+		cn, err := c.acquire(ctx, t)
+		if err != nil {
+			if msg == nil && req.Body != nil {
+				req.Body.Close()
+			}
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return nil, err
+		}
+		if msg == nil {
+			// Only now: a caller that tries the next server after a failed dial needs the body untouched.
+			msg = messages.Get().(*bytes.Buffer)
+			msg.Reset()
+			if err := req.Write(msg); err != nil {
+				c.release(cn, true)
+				if ctx.Err() != nil {
+					err = context.Cause(ctx)
+				}
+				return nil, err
+			}
+		}
+		if cn.used && !cn.alive() {
+			c.release(cn, false)
+			continue
+		}
+		res, again, err := cn.exchange(req, msg.Bytes())
+		if err == nil {
+			return res, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if !again {
+			return nil, err
+		}
+	}
+}
+
+// CloseIdle closes the connections that are idle, and from now on every other one when its answer has been read.
+// Requests under way are not disturbed, and further ones are served, each on a connection of its own.
+func (c *Client) CloseIdle() {
+	c.pool.close()
+}
+
+// open dials t, and does the TLS handshake.
+func (c *Client) open(ctx context.Context, t Target) (*conn, error) {
+	raw, err := c.Dial(ctx, t.Network, t.Address)
+	if err != nil {
+		return nil, err
+	}
+	cn := newConn(c, t, raw)
+	if !t.TLS {
+		return cn, nil
+	}
+	cfg := c.TLS.Clone()
+	if cfg == nil {
+		cfg = new(tls.Config)
+	}
+	cfg.NextProtos = []string{"http/1.1"}
+	cfg.ServerName = t.ServerName
+	secure := tls.Client(raw, cfg)
+	hctx := ctx
+	if c.TLSHandshakeTimeout > 0 {
+		var cancel context.CancelFunc
+		hctx, cancel = context.WithTimeoutCause(ctx, c.TLSHandshakeTimeout, errHandshakeTimeout)
+		defer cancel()
+	}
+	if err := secure.HandshakeContext(hctx); err != nil {
+		raw.Close()
+		if alert := tls.AlertError(0); errors.As(err, &alert) && alert == alertNoApplicationProtocol {
+			return nil, fmt.Errorf("%w: %w", ErrNotHTTP1, err)
+		}
+		if ctx.Err() == nil && hctx.Err() != nil {
+			return nil, errHandshakeTimeout
+		}
+		return nil, err
+	}
+	state := secure.ConnectionState()
+	cn.Conn, cn.tls = secure, &state
+	return cn, nil
+}
+
+// alertNoApplicationProtocol is no_application_protocol of RFC 7301, section 3.2.
+const alertNoApplicationProtocol = tls.AlertError(120)

@@ -1,0 +1,203 @@
+package wire
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
+	"os"
+	"syscall"
+	"time"
+)
+
+// conn is one connection. One goroutine at a time uses it; only cancel may be called by another.
+type conn struct {
+	net.Conn // TCP, a unix socket, or TLS over one of them
+
+	client *Client
+	target Target
+	br     *bufio.Reader
+	tls    *tls.ConnectionState
+	raw    net.Conn // under TLS, and the same as Conn without
+	probe  probe
+	used   bool // it was idle before, so the server may have closed it
+
+	headLeft  int64     // how many bytes may still be read
+	headBy    time.Time // when the head must have been read; zero without limit
+	idleSince time.Time
+}
+
+func newConn(c *Client, t Target, raw net.Conn) *conn {
+	cn := &conn{Conn: raw, raw: raw, client: c, target: t}
+	size := c.ReadBufferSize
+	if size <= 0 {
+		size = 4096
+	}
+	cn.br = bufio.NewReaderSize(cn, size)
+	if sc, ok := raw.(syscall.Conn); ok {
+		cn.probe.init(sc)
+	}
+	return cn
+}
+
+// Read reads from the connection, within the limits that are in force.
+func (cn *conn) Read(p []byte) (int, error) {
+	if cn.headLeft <= 0 {
+		return 0, ErrHeaderTooLarge
+	}
+	if int64(len(p)) > cn.headLeft {
+		p = p[:cn.headLeft]
+	}
+	if limit := cn.client.ReadTimeout; limit > 0 {
+		by := time.Now().Add(limit)
+		if !cn.headBy.IsZero() && cn.headBy.Before(by) {
+			by = cn.headBy
+		}
+		if err := cn.Conn.SetReadDeadline(by); err != nil {
+			return 0, err
+		}
+	}
+	n, err := cn.Conn.Read(p)
+	cn.headLeft -= int64(n)
+	return n, err
+}
+
+// cancel ends whatever the connection is doing. The connection under TLS is closed, as closing TLS itself would wait
+// to say goodbye.
+func (cn *conn) cancel() { cn.raw.Close() }
+
+// alive tells whether the server has neither closed the connection nor sent anything unasked since it went idle.
+// net/http learns this from the goroutine that always reads; here it costs one system call that does not wait.
+func (cn *conn) alive() bool {
+	if cn.br.Buffered() > 0 {
+		return false
+	}
+	return cn.probe.quiet(time.Since(cn.idleSince))
+}
+
+// exchange writes msg, which is req, and reads the answer. On an error the connection is closed, and again tells
+// whether the request may be sent again on another one.
+func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, again bool, err error) {
+	ctx := req.Context()
+	b := &body{conn: cn, ctx: ctx}
+	if ctx.Done() != nil {
+		b.stop = context.AfterFunc(ctx, cn.cancel)
+	}
+	reused := cn.used
+	n, werr := cn.send(msg)
+	if werr != nil {
+		if n == 0 {
+			b.finish(false)
+			return nil, reused, werr
+		}
+		// The server may have answered before it had everything and then hung up. Its answer says more than
+		// the error does.
+		cn.headBy = time.Now().Add(earlyAnswer)
+	} else if d := cn.client.ResponseHeaderTimeout; d > 0 {
+		cn.headBy = time.Now().Add(d)
+	}
+	if !cn.headBy.IsZero() {
+		if err := cn.Conn.SetReadDeadline(cn.headBy); err != nil {
+			b.finish(false)
+			return nil, false, err
+		}
+	}
+	res, again, err = cn.receive(req)
+	if err != nil {
+		b.finish(false)
+		switch {
+		case werr != nil:
+			return nil, false, fmt.Errorf("the connection broke while the request was being sent: %w", werr)
+		case cn.client.ResponseHeaderTimeout > 0 && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(cn.headBy):
+			return nil, false, errHeaderTimeout
+		}
+		return nil, again && reused && repeatable(req), err
+	}
+	if !cn.headBy.IsZero() || cn.client.ReadTimeout > 0 {
+		cn.headBy = time.Time{}
+		if err := cn.Conn.SetReadDeadline(time.Time{}); err != nil {
+			b.finish(false)
+			return nil, false, err
+		}
+	}
+	res.TLS = cn.tls
+	b.last = res.Close || werr != nil
+	if req.Method == http.MethodHead || res.ContentLength == 0 {
+		b.finish(true)
+		return res, false, nil
+	}
+	b.from, res.Body = res.Body, b
+	return res, false, nil
+}
+
+// earlyAnswer is how long an answer is waited for on a connection that no longer takes the request.
+const earlyAnswer = 50 * time.Millisecond
+
+// send writes msg in one call and returns how many bytes of it the system took.
+func (cn *conn) send(msg []byte) (int, error) {
+	if limit := cn.client.WriteTimeout; limit > 0 {
+		if err := cn.Conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+			return 0, err
+		}
+	}
+	return cn.Conn.Write(msg)
+}
+
+// receive reads informational answers and the head of the final one. Nothing was received if none tells so.
+func (cn *conn) receive(req *http.Request) (res *http.Response, none bool, err error) {
+	trace := httptrace.ContextClientTrace(req.Context())
+	cn.headLeft = cn.client.MaxResponseHeader
+	if cn.headLeft <= 0 {
+		cn.headLeft = DefaultMaxResponseHeader
+	}
+	limit := cn.headLeft
+	if _, err := cn.br.Peek(1); err != nil {
+		return nil, true, err
+	}
+	if trace != nil && trace.GotFirstResponseByte != nil {
+		trace.GotFirstResponseByte()
+	}
+	for {
+		res, err = http.ReadResponse(cn.br, req)
+		if err != nil {
+			if cn.headLeft <= 0 {
+				err = ErrHeaderTooLarge
+			}
+			return nil, false, err
+		}
+		if res.StatusCode == http.StatusSwitchingProtocols {
+			return nil, false, ErrUpgrade
+		}
+		if res.StatusCode > 199 {
+			cn.headLeft = math.MaxInt64
+			return res, false, nil
+		}
+		if trace != nil && trace.Got1xxResponse != nil {
+			if err := trace.Got1xxResponse(res.StatusCode, textproto.MIMEHeader(res.Header)); err != nil {
+				return nil, false, err
+			}
+			// Who looks at informational answers also limits how many there may be.
+			cn.headLeft = limit
+		}
+	}
+}
+
+// repeatable tells whether doing what req asks twice does no harm. The list is net/http's; the body need not be
+// fetched again, as it is in memory.
+func repeatable(req *http.Request) bool {
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	_, ok := req.Header["Idempotency-Key"]
+	if !ok {
+		_, ok = req.Header["X-Idempotency-Key"]
+	}
+	return ok
+}
