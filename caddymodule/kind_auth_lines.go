@@ -167,3 +167,11 @@ func word(d *caddyfile.Dispenser, into *bool) error {
 	*into = true
 	return nil
 }
+
+// located adds to an error where it was found, which is at the end of the block.
+func located(d *caddyfile.Dispenser, err error) error {
+	if err == nil {
+		return nil
+	}
+	return d.WrapErr(err)
+}

@@ -179,7 +179,7 @@ func (f *FHIRDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	return d.WrapErr(f.check())
+	return located(d, f.check())
 }
 
 func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {

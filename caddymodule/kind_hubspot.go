@@ -166,7 +166,7 @@ func (h *HubSpotDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	return d.WrapErr(h.check())
+	return located(d, h.check())
 }
 
 func (h *HubSpotDestination) unmarshalOmit(d *caddyfile.Dispenser) error {

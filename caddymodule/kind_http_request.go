@@ -1,0 +1,226 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/definition"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/httpdest"
+	"github.com/callgate/callgate/internal/outbound"
+	"github.com/callgate/callgate/internal/template"
+)
+
+// renderer makes the requests: as the definition says, with what the configuration says over it, or as the
+// configuration alone says.
+func (h *HTTPDestination) renderer(o DestinationOptions) (httpdest.Renderer, error) {
+	options := definition.Options{Resolve: o.Resolve, Region: o.Region}
+	switch {
+	case h.OmitEmpty:
+		options.Policy = template.OmitEmpty
+	case h.Strict:
+		options.Policy = template.Strict
+	}
+	if h.Definition == "" {
+		own, err := h.inline(o, options)
+		if err != nil {
+			return nil, err
+		}
+		return httpdest.FromDefinition(own), nil
+	}
+	name, err := setting(o, "definition", h.Definition)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := definition.Load(name, options)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range doc.Problems {
+		if !h.settles(p) {
+			o.Logger.Warn("webhook definition", zap.String("file", name), zap.Int("line", p.Line), zap.String("problem", p.String()))
+		}
+	}
+	if h.URL == "" {
+		if err := outbound.CheckURL(doc.URL, h.AllowHTTP, true); err != nil && !strings.Contains(doc.URL, "{env.") && !strings.Contains(doc.URL, "{file.") {
+			return nil, fmt.Errorf("%s: url: %w", name, err)
+		}
+		if len(h.Headers) == 0 {
+			return httpdest.FromDefinition(doc), nil
+		}
+	}
+	over, err := h.inline(o, options)
+	if err != nil {
+		return nil, err
+	}
+	return &overlaid{document: httpdest.FromDefinition(doc), over: httpdest.FromDefinition(over), url: h.URL != "", secret: secretOf(doc, over)}, nil
+}
+
+// settles reports whether the configuration has taken the place of what the problem is about.
+func (h *HTTPDestination) settles(p definition.Problem) bool {
+	if p.Field == "url" {
+		return h.URL != ""
+	}
+	if p.Field == "" && strings.HasPrefix(p.Message, "the request has no body") {
+		return h.PassThrough
+	}
+	for name := range h.Headers {
+		if strings.EqualFold(name, p.Field) {
+			return true
+		}
+	}
+	if h.APIKey != nil {
+		return strings.EqualFold(h.APIKey.Header, p.Field)
+	}
+	return h.given() > 0 && strings.EqualFold(p.Field, "Authorization")
+}
+
+// inline makes a definition of what stands in the configuration. One that only lies over another has no body.
+func (h *HTTPDestination) inline(o DestinationOptions, options definition.Options) (*definition.Definition, error) {
+	doc := map[string]any{"url": h.URL, "http_method": h.Method, "headers": h.Headers}
+	all := make(map[string]string, len(h.Headers)+1)
+	for name, value := range h.Headers {
+		all[name] = value
+	}
+	doc["headers"] = all
+	options.Name = "destination " + o.Name
+	body := h.Body
+	switch {
+	case h.Definition != "":
+		if h.URL == "" {
+			doc["url"] = "https://unused.invalid/"
+		}
+		doc["http_method"] = http.MethodDelete // which has no body
+	case h.BodyFile != "":
+		name, err := setting(o, "body_file", h.BodyFile)
+		if err != nil {
+			return nil, err
+		}
+		if body, err = readTemplate(name); err != nil {
+			return nil, err
+		}
+		options.Name = name
+	}
+	if body != "" {
+		doc["body_template"] = body
+	}
+	if h.ContentType != "" {
+		all["Content-Type"] = h.ContentType
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	d, _, err := definition.Parse(text, options)
+	if err != nil {
+		return nil, relocated(err)
+	}
+	if doc["url"] == h.URL && !unreplaced.MatchString(h.URL) {
+		if err := outbound.CheckURL(h.URL, h.AllowHTTP, true); err != nil {
+			return nil, within("url", err)
+		}
+	}
+	for _, p := range d.Problems {
+		// Others are about parameters, which are not declared here, or about a body that the definition has.
+		if p.Field != "" && h.Definition == "" {
+			o.Logger.Warn(p.Field + ": " + p.Message)
+		}
+	}
+	return d, nil
+}
+
+// readTemplate reads a body_file.
+func readTemplate(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", within("body_file", err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, definition.DefaultMaxSize+1))
+	if err != nil {
+		return "", within("body_file", err)
+	}
+	if len(b) > definition.DefaultMaxSize {
+		return "", fmt.Errorf("body_file: %s is larger than %d bytes; shorten it", name, definition.DefaultMaxSize)
+	}
+	if len(strings.TrimSpace(string(b))) == 0 {
+		return "", fmt.Errorf("body_file: %s is empty; write the template of the body into it", name)
+	}
+	return string(b), nil
+}
+
+// relocated takes the places in the document that inline makes out of its errors, since nobody has written that
+// document. Places in the body are those that were written.
+func relocated(err error) error {
+	switch e := err.(type) {
+	case *definition.Error:
+		own := *e
+		own.Line = 0
+		return &own
+	case *template.Error:
+		own := *e
+		before, inBody := strings.CutSuffix(e.Name, " body_template")
+		if own.Name = before; inBody && !strings.HasPrefix(before, "destination ") {
+			return &own
+		}
+		if inBody {
+			own.Name += ": body"
+			return &own
+		}
+		own.Line, own.Column = 0, 0
+		return &own
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, inner := range e.Unwrap() {
+			if inner != definition.ErrInvalid {
+				all = append(all, relocated(inner))
+			}
+		}
+		return errors.Join(all...)
+	}
+	return err
+}
+
+// overlaid are the requests of a document with the URL and headers of another over them.
+type overlaid struct {
+	document, over httpdest.Renderer
+	url            bool
+	secret         func(header string) bool
+}
+
+// Render implements httpdest.Renderer.
+func (r *overlaid) Render(item destination.Item) (httpdest.Rendered, error) {
+	out, err := r.document.Render(item)
+	if err != nil {
+		return out, err
+	}
+	over, err := r.over.Render(item)
+	if err != nil {
+		return httpdest.Rendered{}, err
+	}
+	if r.url {
+		out.URL = over.URL
+	}
+	for name, values := range over.Header {
+		out.Header[name] = values
+	}
+	out.Warnings = slices.Concat(out.Warnings, over.Warnings)
+	return out, nil
+}
+
+// Secret reports whether a header is to be masked in previews.
+func (r *overlaid) Secret(header string) bool { return r.secret(header) }
+
+func secretOf(all ...*definition.Definition) func(string) bool {
+	return func(header string) bool {
+		return slices.ContainsFunc(all, func(d *definition.Definition) bool { return d.Secret(header) })
+	}
+}
