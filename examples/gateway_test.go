@@ -150,8 +150,13 @@ func (p *process) await(what string, is func() bool) {
 }
 
 func (p *process) stop() {
-	if err := stopSignal(p.cmd); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		p.t.Errorf("cannot stop %s: %v", p.cmd.Path, err)
+	select {
+	case <-p.done:
+		p.t.Errorf("%s has ended by itself: %v", p.cmd.Path, p.err)
+	default:
+		if err := stopSignal(p.cmd); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			p.t.Errorf("cannot stop %s: %v", p.cmd.Path, err)
+		}
 	}
 	select {
 	case <-p.done:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -82,6 +83,35 @@ func TestTenants(t *testing.T) {
 		if h := got[0].header; h.Get("X-Callgate-Tenant") != c.tenant || h.Get("X-Owner-Name") != c.owner {
 			t.Errorf("%s: the receiver was told %q, %q", c.name, h["X-Callgate-Tenant"], h["X-Owner-Name"])
 		}
+	}
+}
+
+// TestTenantsReload adds a business while the gateway runs, as the README says.
+func TestTenantsReload(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("tenants")); err != nil {
+		t.Fatal(err)
+	}
+	rc := startReceiver(t)
+	gw := startGateway(t, filepath.Join(dir, "Caddyfile"), rc.port,
+		"ABC_PLUMBING_SECRET=abc", "NORTHSIDE_NEXTPHONE_SECRET=north", "NORTHSIDE_RETELL_KEY=retell")
+	send := func() (string, error) {
+		return callgate(t, nil, "send", leadFile(), "--to", gw.url+"/nextphone/new-client", "--scheme", "nextphone", "--secret", "abc")
+	}
+	if out, err := send(); err == nil || !strings.Contains(out, "unknown_tenant") {
+		t.Fatalf("before: %v\n%s", err, out)
+	}
+	client := []byte(`{"secrets": ["{env.ABC_PLUMBING_SECRET}"]}`)
+	if err := os.WriteFile(filepath.Join(dir, "tenants", "new-client.json"), client, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary(t), "reload", "--config", "Caddyfile", "--force")
+	cmd.Dir, cmd.Env = dir, gw.cmd.Env
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("reload: %v\n%s", err, out)
+	}
+	if out, err := send(); err != nil || len(rc.take()) != 1 {
+		t.Errorf("after: %v\n%s", err, out)
 	}
 }
 
