@@ -39,6 +39,11 @@ const (
 	keyReused
 	breakerOpen
 	signFailed
+	convertFailed
+	accepted
+	tested
+	storeUnavailable
+	storeFull
 	outcomes
 )
 
@@ -67,6 +72,11 @@ var outcomeTable = [outcomes]struct {
 	keyReused:               {"event_id_reused", http.StatusUnprocessableEntity, true},
 	breakerOpen:             {"breaker_open", http.StatusServiceUnavailable, false},
 	signFailed:              {"sign_failed", http.StatusInternalServerError, false},
+	convertFailed:           {"convert_failed", http.StatusBadRequest, false},
+	accepted:                {name: "accepted"},
+	tested:                  {name: "tested"},
+	storeUnavailable:        {"store_unavailable", http.StatusServiceUnavailable, false},
+	storeFull:               {"store_full", http.StatusServiceUnavailable, false},
 }
 
 func (o outcome) String() string { return outcomeTable[o].name }

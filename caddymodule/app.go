@@ -4,7 +4,10 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -34,6 +37,28 @@ type App struct {
 	// Destinations are the systems that calls can be delivered to, by name.
 	Destinations map[string]*Destination `json:"destinations,omitempty"`
 
+	// StoreRaw is where accepted events are kept, for routes that deliver or spool. Default: sqlite, in Caddy's
+	// data directory.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=callgate.stores inline_key=type"`
+
+	// Retention is how long an event is kept after its last delivery has ended. Default: 30d.
+	Retention caddy.Duration `json:"retention,omitempty"`
+
+	// Window is how long the id of an accepted event is remembered, so that copies are not delivered again.
+	// Default: 72h.
+	Window caddy.Duration `json:"window,omitempty"`
+
+	// EncryptionKeys seal what is stored, with AES-256-GCM. The first seals, all open. Each is 32 bytes as
+	// hexadecimal digits or base64, or a placeholder for them such as {file./run/secrets/callgate.key}. Default: what
+	// is stored is not encrypted.
+	EncryptionKeys []string `json:"encryption_keys,omitempty"`
+
+	// DrainTimeout is how long attempts under way may run on when the process ends. Default: 10s.
+	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
+
+	// Alert says when somebody is told that deliveries go badly.
+	Alert *Alert `json:"alert,omitempty"`
+
 	// IdempotencyCache bounds the memory for remembered answers.
 	IdempotencyCache *CacheLimits `json:"idempotency_cache,omitempty"`
 
@@ -43,8 +68,17 @@ type App struct {
 
 	logger *zap.Logger
 	shared *shared
-	detach func()
+	detach []func()
 	routes map[string]bool
+
+	durable durable
+	// needed says that a route delivers or spools, so that the store has to be open.
+	needed     bool
+	spools     []*Handler
+	dispatcher atomic.Pointer[dispatcher]
+	holds      bool // a reference to the dispatcher that Cleanup has to release
+	started    chan struct{}
+	ctx        caddy.Context
 }
 
 // CacheLimits bound the memory for remembered answers. The oldest make room for new ones.
@@ -63,7 +97,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Provision reads the tenant files and checks sources and tenants. It opens nothing that a running instance holds.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	a.ctx, a.logger, a.started = ctx, ctx.Logger(), make(chan struct{})
 	a.routes = make(map[string]bool)
 	if a.LimiterKeys < 0 {
 		return fmt.Errorf("limiter_keys cannot be negative")
@@ -83,13 +117,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.provisionTenants(ctx); err != nil {
 		return err
 	}
-	for name, d := range a.Destinations {
-		if d == nil {
-			return fmt.Errorf("destination %s: has no kind; say what it is, such as http or hubspot", name)
-		}
-		if err := d.provision(ctx); err != nil {
-			return fmt.Errorf("destination %s: %w", name, err)
-		}
+	if err := a.provisionDelivery(ctx); err != nil {
+		return err
 	}
 	if err := registerMetrics(ctx); err != nil {
 		return err
@@ -150,8 +179,11 @@ func (a *App) claimRoute(name string) error {
 	return nil
 }
 
-// Start puts the limits of this configuration in force.
+// Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.
 func (a *App) Start() error {
+	if err := a.startDelivery(); err != nil {
+		return err
+	}
 	l := limits{cache: idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, limiterKeys: 100_000}
 	if c := a.IdempotencyCache; c != nil {
 		if c.Entries > 0 {
@@ -164,26 +196,32 @@ func (a *App) Start() error {
 	if a.LimiterKeys > 0 {
 		l.limiterKeys = a.LimiterKeys
 	}
-	a.detach = a.shared.attach(l)
+	a.detach = append(a.detach, a.shared.attach(l))
 	return nil
 }
 
 // Stop gives the limits of the configuration before back their force, if that is still running: Caddy stops an app
 // whose siblings failed to start.
 func (a *App) Stop() error {
-	if a.detach != nil {
-		a.detach()
+	for _, detach := range a.detach {
+		detach()
 	}
+	a.detach = nil
 	return nil
 }
 
 // Cleanup lets go of the process's state. Requests that are still in flight keep what they hold of it.
 func (a *App) Cleanup() error {
+	var err error
+	if d := a.dispatcher.Load(); d != nil && a.holds {
+		a.holds = false
+		_, err = dispatchers.Delete(d.key)
+	}
 	if a.shared == nil {
-		return nil
+		return err
 	}
 	a.shared = nil
-	return releaseShared()
+	return errors.Join(err, releaseShared())
 }
 
 // Interface guards

@@ -27,6 +27,24 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 // UnmarshalCaddyfile sets up the app from Caddyfile tokens. Syntax:
 //
 //	callgate {
+//		store             sqlite [<file>] [{
+//			max_size <size>
+//		}]
+//		retention         <duration>
+//		window            <duration>
+//		encryption_key    <key>...
+//		drain_timeout     <duration>
+//		alert {
+//			url          <url>
+//			dead_letter
+//			breaker_open
+//			paused
+//			success_rate <percentage>
+//			latency      <duration>
+//			retries      <number>x
+//			window       <duration>
+//			cooldown     <duration>
+//		}
 //		source <name> {
 //			preset       <name>
 //			own_numbers  <number>...
@@ -59,7 +77,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	public_key   <key>...
 //	verify       <scheme> [{ <options> }]
 //	max_body     <size>
-//	rate_limit   off | <number>/<s|m|h> [burst <number>]
+//	rate_limit   off | <number>/<s|m|h> [burst <number>] [burst_queue <number>]
 //	idempotency  off | strict | {
 //		strict
 //		ttl             <duration>
@@ -77,6 +95,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	}
 //	require      <field>...
 //	sign         <scheme> <secret> [{ <options> }]
+//	deliver      <destination> [<CEL condition>]
+//	test
 //	vars {
 //		<name> <value>
 //	}
@@ -101,6 +121,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.ArgErr()
 			}
 			a.TenantFiles = append(a.TenantFiles, files...)
+		case "store", "retention", "window", "encryption_key", "drain_timeout", "alert":
+			if err = seen.first(d); err == nil {
+				err = a.unmarshalDurable(d)
+			}
 		case "destination":
 			err = a.unmarshalDestination(d)
 		case "idempotency_cache":
@@ -277,6 +301,9 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
 type once map[string]bool
 
 func (o once) first(d *caddyfile.Dispenser) error {
+	if d.Val() == "deliver" {
+		return nil // one line for each destination
+	}
 	if o[d.Val()] {
 		return d.Errf("%s is given twice", d.Val())
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
@@ -102,6 +103,8 @@ func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher string) error {
 //		name          <name>
 //		tenant        <placeholder or name>
 //		address_limit <number>/<s|m|h> [burst <number>]
+//		spool         [<duration>...]
+//		convert       <destination>
 //		pass_errors
 //		<policy lines>
 //	}
@@ -129,6 +132,17 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = oneArg(d, &h.Tenant)
 		case "address_limit":
 			h.AddressLimit, err = unmarshalRateLimit(d)
+		case "spool":
+			h.Spool = true
+			for _, a := range d.RemainingArgs() {
+				v, err := caddy.ParseDuration(a)
+				if err != nil || v < 0 {
+					return d.Errf("'%s' is not a duration such as 0s, 30s or 5m", a)
+				}
+				h.SpoolRetry = append(h.SpoolRetry, caddy.Duration(v))
+			}
+		case "convert":
+			err = oneArg(d, &h.Convert)
 		case "pass_errors":
 			if d.NextArg() {
 				return d.ArgErr()

@@ -7,6 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/callgate/callgate/internal/condition"
 )
 
 // unmarshalLine reads one line of a policy, whose first word is the current token.
@@ -36,6 +38,13 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	case "sign":
 		p.Sign = new(Sign)
 		err = p.Sign.unmarshal(d)
+	case "deliver":
+		err = p.unmarshalDeliver(d)
+	case "test":
+		p.Test = true
+		if d.NextArg() {
+			err = d.ArgErr()
+		}
 	case "vars":
 		err = p.unmarshalVars(d)
 	case "public_url":
@@ -71,19 +80,43 @@ func unmarshalRateLimit(d *caddyfile.Dispenser) (*RateLimit, error) {
 	if !d.Args(&r.Rate) {
 		return nil, d.ArgErr()
 	}
-	if d.NextArg() {
-		if d.Val() != "burst" {
-			return nil, d.Errf("expected burst, not '%s'", d.Val())
+	for d.NextArg() {
+		into := map[string]*int{"burst": &r.Burst, "burst_queue": &r.BurstQueue}[d.Val()]
+		if into == nil {
+			return nil, d.Errf("expected burst or burst_queue, not '%s'", d.Val())
 		}
-		var err error
-		if r.Burst, err = positive(d); err != nil {
-			return nil, err
+		if *into != 0 || !d.NextArg() {
+			return nil, d.ArgErr()
 		}
+		n, err := strconv.Atoi(d.Val())
+		if err != nil || n < 1 {
+			return nil, d.Errf("'%s' is not a whole number of at least 1", d.Val())
+		}
+		*into = n
 	}
 	if _, _, err := r.limit(); err != nil {
 		return nil, d.WrapErr(err)
 	}
 	return r, nil
+}
+
+// unmarshalDeliver reads one destination and perhaps a condition. The line can be repeated.
+func (p *Policy) unmarshalDeliver(d *caddyfile.Dispenser) error {
+	var t Deliver
+	if !d.Args(&t.To) {
+		return d.ArgErr()
+	}
+	if d.NextArg() {
+		t.If = d.Val()
+		if _, err := condition.Compile(t.If); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	if d.NextArg() {
+		return d.Errf("a condition is one argument; put it in backquotes")
+	}
+	p.Deliver = append(p.Deliver, t)
+	return nil
 }
 
 func (i *Idempotency) unmarshal(d *caddyfile.Dispenser) error {

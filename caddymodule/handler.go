@@ -1,7 +1,9 @@
 package caddymodule
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -10,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/ratelimit"
 	"github.com/callgate/callgate/internal/source"
 )
@@ -68,6 +72,17 @@ type Handler struct {
 	// status and the code are there as {err.status_code} and {err.message}.
 	PassErrors bool `json:"pass_errors,omitempty"`
 
+	// Spool stores a request that the receiver fails to take (5xx, refused, timed out, breaker open), answers 200, and
+	// sends it through the rest of the route again until the receiver takes it.
+	Spool bool `json:"spool,omitempty"`
+
+	// SpoolRetry is when a spooled request is sent again, as in a destination. Default: 0s 10s 30s 1m 5m.
+	SpoolRetry []caddy.Duration `json:"spool_retry,omitempty"`
+
+	// Convert names the destination whose request for the call is handed on in place of the one that came: its
+	// method, URI, headers and body. Where it goes is up to the next handler.
+	Convert string `json:"convert,omitempty"`
+
 	Policy
 
 	app          *App
@@ -83,6 +98,10 @@ type Handler struct {
 	// plans are the tenants' plans by name; single is the plan where all requests are of one tenant.
 	plans  map[string]*plan
 	single *plan
+
+	rest          caddyhttp.Handler // what comes after the route, for spooled requests
+	spoolSchedule delivery.Schedule
+	convertTo     func(context.Context, destination.Item) (*http.Request, error)
 
 	parsers  map[string]source.Parser
 	breakers map[breakerKey]*breaker.Breaker
@@ -131,6 +150,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 			return fmt.Errorf("address_limit: %w", err)
 		}
 	}
+	if err := h.provisionDelivery(); err != nil {
+		return err
+	}
 	base := h.Policy.over(h.sourceConfig.Policy)
 	switch {
 	case h.Tenant == "":
@@ -145,6 +167,30 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	default:
 		return h.allTenants(base)
 	}
+}
+
+// provisionDelivery settles what becomes of requests that are not simply handed on.
+func (h *Handler) provisionDelivery() (err error) {
+	if h.Convert != "" {
+		if h.convertTo, err = h.app.converter(h.Convert); err != nil {
+			return err
+		}
+	}
+	if !h.Spool {
+		if len(h.SpoolRetry) > 0 {
+			return fmt.Errorf("spool_retry has no effect without spool")
+		}
+		return nil
+	}
+	if h.Convert != "" {
+		return fmt.Errorf("spool and convert exclude each other; use deliver, which stores and converts")
+	}
+	if h.spoolSchedule, err = (&Destination{Retry: h.SpoolRetry}).schedule(); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	h.app.needed = true
+	h.app.spools = append(h.app.spools, h)
+	return nil
 }
 
 func (h *Handler) allTenants(base Policy) error {

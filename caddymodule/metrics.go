@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,7 +58,7 @@ func registerMetrics(ctx caddy.Context) error {
 	if registry == nil {
 		return nil
 	}
-	for _, c := range append([]prometheus.Collector{metrics.requests, metrics.stages, metrics.breakerState}, metrics.sizes...) {
+	for _, c := range slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, metrics.breakerState}, metrics.sizes, deliveryMetrics.all) {
 		var there prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &there) {
 			return err

@@ -219,7 +219,7 @@ const maxEventID = 256
 // once carries the request out unless it is a copy.
 func (rq *request) once(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {
 	if rq.plan.idem.Off {
-		return rq.guarded(w, next, nil)
+		return rq.carryOut(w, next, nil)
 	}
 	key := idempotency.NewKey(rq.h.Name, rq.plan.tenant, rq.eventID)
 	body := [16]byte(rq.sum[:16])
@@ -244,12 +244,16 @@ func (rq *request) once(w http.ResponseWriter, next caddyhttp.Handler) (*refusal
 		return rq.replay(w, found), nil
 	}
 	defer reservation.Release() // in case of a panic too; after a commit it does nothing
-	return rq.guarded(w, next, func(a *idempotency.Answer) { reservation.Commit(a, ttl) })
+	return rq.carryOut(w, next, func(a *idempotency.Answer) { reservation.Commit(a, ttl) })
 }
 
 // guarded runs the next handler under the breaker. commit is nil if the answer need not be remembered.
 func (rq *request) guarded(w http.ResponseWriter, next caddyhttp.Handler, commit func(*idempotency.Answer)) (refused *refusal, err error) {
-	if err := rq.handOn(); err != nil {
+	if rq.h.convertTo != nil {
+		if err := rq.convert(); err != nil {
+			return &refusal{outcome: convertFailed, cause: err, message: "the call could not be converted for the receiver"}, nil
+		}
+	} else if err := rq.handOn(); err != nil {
 		return &refusal{outcome: signFailed, cause: err, message: "the request could not be signed for the receiver"}, nil
 	}
 	if b := rq.plan.breaker; b != nil {

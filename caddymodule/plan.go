@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/ratelimit"
 	"github.com/callgate/callgate/internal/signature"
 	"github.com/callgate/callgate/internal/source"
@@ -30,6 +31,8 @@ type plan struct {
 	signer    signature.Signer
 	vars      map[string]string
 	publicURL string
+	deliver   []target
+	test      bool
 
 	// headers are the values of X-Callgate-Tenant and X-Callgate-Source, ready to be set.
 	headers [2]string
@@ -77,6 +80,9 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 	if pl.publicURL, err = checkPublicURL(p.PublicURL); err != nil {
 		return nil, err
 	}
+	if err := pl.setTargets(h, p); err != nil {
+		return nil, err
+	}
 	if p.Sign != nil {
 		if pl.signer, err = p.Sign.signer(resolveSecret); err != nil {
 			return nil, err
@@ -88,6 +94,33 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 		}
 	}
 	return pl, nil
+}
+
+// setTargets finds the destinations and compiles their conditions.
+func (pl *plan) setTargets(h *Handler, p Policy) error {
+	pl.test = p.Test
+	for _, d := range p.Deliver {
+		if _, ok := h.app.durable.snapshot.Destinations[d.To]; !ok {
+			return fmt.Errorf("deliver: there is no destination %q; define it in the global callgate option", d.To)
+		}
+		t := target{to: d.To}
+		if d.If != "" {
+			var err error
+			if t.condition, err = condition.Compile(d.If); err != nil {
+				return fmt.Errorf("deliver %s: %w", d.To, err)
+			}
+		}
+		pl.deliver = append(pl.deliver, t)
+	}
+	if len(pl.deliver) > 0 {
+		h.app.needed = true
+		queue := 1000
+		if p.RateLimit != nil && p.RateLimit.BurstQueue != 0 {
+			queue = p.RateLimit.BurstQueue
+		}
+		pl.limit.Burst += queue
+	}
+	return nil
 }
 
 // setKeys makes the verifier. There is no way to be without one.

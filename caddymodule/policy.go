@@ -56,6 +56,14 @@ type Policy struct {
 	// Sign signs what is handed on, for a receiver that verifies signatures itself.
 	Sign *Sign `json:"sign,omitempty"`
 
+	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
+	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.
+	Deliver []Deliver `json:"deliver,omitempty"`
+
+	// Test answers with the call record and with every request that would be sent, secrets masked, and sends and
+	// stores nothing.
+	Test bool `json:"test,omitempty"`
+
 	// Vars are the tenant's own variables, such as owner_name, website and booking_url. They are readable as
 	// {callgate.vars.NAME}. Those of all layers are joined.
 	Vars map[string]string `json:"vars,omitempty"`
@@ -93,6 +101,10 @@ func (p Policy) over(base Policy) Policy {
 		p.Require = base.Require
 	}
 	p.Sign = either(p.Sign, base.Sign)
+	if p.Deliver == nil {
+		p.Deliver = base.Deliver
+	}
+	p.Test = p.Test || base.Test
 	if len(base.Vars) > 0 {
 		vars := maps.Clone(base.Vars)
 		maps.Copy(vars, p.Vars)
@@ -121,6 +133,10 @@ type RateLimit struct {
 
 	// Burst is how many requests may come at once. Default: the number in Rate.
 	Burst int `json:"burst,omitempty"`
+
+	// BurstQueue is how many more may come at once on a route that delivers: they are stored, and delivered at the
+	// destinations' pace. Default: 1000.
+	BurstQueue int `json:"burst_queue,omitempty"`
 }
 
 var rateUnits = map[string]float64{"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}

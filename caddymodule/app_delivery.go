@@ -1,0 +1,193 @@
+package caddymodule
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+
+	"github.com/callgate/callgate/internal/alert"
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/seal"
+)
+
+// Alert says when somebody is told that deliveries go badly, and whom. Whoever is told hears of destinations and
+// numbers, and of nothing that a caller said. Each alert is also emitted as a Caddy event, callgate_alert.
+type Alert struct {
+	// URL is where alerts are posted, as JSON that Slack's incoming webhooks understand. Default: nowhere.
+	URL string `json:"url,omitempty"`
+
+	// DeadLetter tells of deliveries that were given up, BreakerOpen of destinations that are left alone because
+	// they fail, Paused of those that were paused.
+	DeadLetter  bool `json:"dead_letter,omitempty"`
+	BreakerOpen bool `json:"breaker_open,omitempty"`
+	Paused      bool `json:"paused,omitempty"`
+
+	// SuccessRate is the percentage of attempts below which somebody is told; the usual one is 95.
+	SuccessRate float64 `json:"success_rate,omitempty"`
+
+	// Latency is the mean time of attempts above which somebody is told; the usual one is 5s.
+	Latency caddy.Duration `json:"latency,omitempty"`
+
+	// Retries is how many times as many retries as before are a spike; the usual one is 3.
+	Retries float64 `json:"retries,omitempty"`
+
+	// Window is the time that rates and means are taken over. Default: 5m.
+	Window caddy.Duration `json:"window,omitempty"`
+
+	// Cooldown is the least time between two alerts of one kind for one destination. Default: 15m.
+	Cooldown caddy.Duration `json:"cooldown,omitempty"`
+}
+
+func (a *Alert) settings() (alert.Settings, error) {
+	if a == nil {
+		return alert.Settings{}, nil
+	}
+	s := alert.Settings{
+		DeadLetter: a.DeadLetter, BreakerOpen: a.BreakerOpen, Paused: a.Paused, SuccessRate: a.SuccessRate,
+		Latency: time.Duration(a.Latency), Retries: a.Retries, Window: time.Duration(a.Window), Cooldown: time.Duration(a.Cooldown),
+	}
+	if a.URL != "" {
+		var err error
+		if s.URL, err = resolveSecret(a.URL); err != nil {
+			return s, fmt.Errorf("url: %w", err)
+		}
+	}
+	return s, s.Validate()
+}
+
+// provisionDelivery works out everything that can be wrong, and opens nothing.
+func (a *App) provisionDelivery(ctx caddy.Context) error {
+	u := &a.durable
+	if a.Retention < 0 || a.Window < 0 || a.DrainTimeout < 0 {
+		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
+	}
+	u.drain = time.Duration(a.DrainTimeout)
+	u.options = StoreOptions{Window: time.Duration(a.Window), Logger: a.logger.Named("store"), Committed: func(n int, took time.Duration) {
+		deliveryMetrics.commitSize.Observe(float64(n))
+		deliveryMetrics.commitTime.Observe(took.Seconds())
+	}}
+	if err := u.setKeys(a.EncryptionKeys); err != nil {
+		return err
+	}
+	u.module = new(SQLite)
+	if a.StoreRaw != nil {
+		mod, err := ctx.LoadModule(a, "StoreRaw")
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		u.module = mod.(StoreModule)
+	} else if err := u.module.(*SQLite).Provision(ctx); err != nil {
+		return err
+	}
+	retention := time.Duration(a.Retention)
+	if retention == 0 {
+		retention = 30 * 24 * time.Hour
+	}
+	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: a.tenantVars()}
+	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
+		d := a.Destinations[name]
+		if d == nil {
+			d = new(Destination)
+		}
+		if err := checkDestinationName(name); err != nil {
+			return err
+		}
+		if err := d.provision(ctx); err != nil {
+			return fmt.Errorf("destination %s: %w", name, err)
+		}
+		c, err := d.config(name, a.logger)
+		if err != nil {
+			return fmt.Errorf("destination %s: %w", name, err)
+		}
+		u.snapshot.Destinations[name] = c
+	}
+	var err error
+	if u.alerts, err = a.Alert.settings(); err != nil {
+		return fmt.Errorf("alert: %w", err)
+	}
+	return nil
+}
+
+// checkDestinationName keeps names fit for the command line, and apart from those of spools.
+func checkDestinationName(name string) error {
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
+	}) {
+		return fmt.Errorf("destination %q: a name consists of up to 64 letters, digits, hyphens, dots and underscores", name)
+	}
+	return nil
+}
+
+func (u *durable) setKeys(texts []string) error {
+	if len(texts) == 0 {
+		return nil
+	}
+	keys := make([]string, len(texts))
+	for i, t := range texts {
+		k, err := resolveSecret(t)
+		if err != nil {
+			return fmt.Errorf("encryption_key %d: %w", i+1, err)
+		}
+		keys[i] = k
+	}
+	ring, err := seal.ParseRing(keys...)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(strings.Join(keys, "\x00")))
+	u.options.Keys, u.ringID = ring, hex.EncodeToString(sum[:])
+	return nil
+}
+
+// tenantVars gives the variables of tenants to deliveries, whose route is long gone.
+func (a *App) tenantVars() func(string) map[string]string {
+	return func(tenant string) map[string]string {
+		if t := a.Tenants[tenant]; t != nil {
+			return t.Vars
+		}
+		return nil
+	}
+}
+
+// startDelivery opens the store and begins to deliver, if any route needs it.
+func (a *App) startDelivery() error {
+	defer close(a.started)
+	if !a.needed && len(a.Destinations) == 0 && a.StoreRaw == nil {
+		return nil // a gateway that only stands before a receiver keeps nothing
+	}
+	if err := a.resumeSpools(); err != nil {
+		return err
+	}
+	a.durable.notify = a.emitAlert
+	d, detach, err := a.durable.start(a.logger)
+	if err != nil {
+		return err
+	}
+	a.dispatcher.Store(d)
+	a.holds = true
+	a.detach = append(a.detach, detach)
+	return nil
+}
+
+// emitAlert tells Caddy's event handlers. Events are handled synchronously, so it does not wait for them.
+func (a *App) emitAlert(al alert.Alert) {
+	app, err := a.ctx.AppIfConfigured("events")
+	if err != nil {
+		return // nobody listens
+	}
+	events, ok := app.(*caddyevents.App)
+	if !ok {
+		return
+	}
+	go events.Emit(a.ctx, "callgate_alert", map[string]any{
+		"alert": string(al.Alert), "state": string(al.State), "destination": al.Destination,
+		"value": al.Value, "threshold": al.Threshold, "text": al.Text,
+	})
+}

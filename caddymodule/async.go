@@ -1,0 +1,199 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/condition"
+	"github.com/callgate/callgate/internal/idempotency"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// Deliver sends a route's events to a destination. A route that delivers answers as soon as the event is stored.
+type Deliver struct {
+	// To is the destination's name.
+	To string `json:"to"`
+
+	// If is a condition in CEL over call, tenant, source and event_type, such as
+	// call.urgent || call.params.issue.contains("gas leak"). Default: every event is delivered.
+	If string `json:"if,omitempty"`
+}
+
+// target is a Deliver, worked out.
+type target struct {
+	to        string
+	condition *condition.Condition
+}
+
+// isAsync reports whether the request is answered when it is stored. Events whose sender waits for what the answer says
+// go on to the next handler.
+func (rq *request) isAsync() bool {
+	return len(rq.plan.deliver) > 0 && !slices.Contains(rq.plan.preset.Synchronous, rq.identity.EventType)
+}
+
+// accept makes the event durable and answers 200: some senders take nothing else for success.
+func (rq *request) accept(w http.ResponseWriter, commit func(*idempotency.Answer)) (*refusal, error) {
+	names, err := rq.destinations()
+	if err != nil {
+		return malformed(err), nil
+	}
+	a, refused := rq.persist(names, rq.storedHeader())
+	if refused != nil {
+		return refused, nil
+	}
+	return nil, rq.answerAccepted(w, a, commit)
+}
+
+// destinations are those whose conditions let the event through. A condition that fails lets it through too: an event
+// too many does less harm than one that is lost.
+func (rq *request) destinations() ([]string, error) {
+	names := make([]string, 0, len(rq.plan.deliver))
+	for _, t := range rq.plan.deliver {
+		if t.condition != nil {
+			c, err := rq.record()
+			if err != nil {
+				return nil, err
+			}
+			ok, err := t.condition.Eval(rq.r.Context(), condition.Input{
+				Call: c, Tenant: rq.plan.tenant, Source: rq.h.Source, EventType: rq.identity.EventType,
+			})
+			if err != nil {
+				rq.h.logger.Warn("a condition failed, so the event is delivered", zap.String("route", rq.h.Name),
+					zap.String("destination", t.to), zap.Error(err))
+			}
+			if !ok {
+				continue
+			}
+		}
+		if !slices.Contains(names, t.to) {
+			names = append(names, t.to)
+		}
+	}
+	return names, nil
+}
+
+// storedHeader is what destinations may need of the request's header.
+func (rq *request) storedHeader() http.Header {
+	h := make(http.Header)
+	for _, name := range []string{"Content-Type", "Content-Encoding", "Traceparent"} {
+		if v := rq.r.Header.Get(name); v != "" {
+			h.Set(name, v)
+		}
+	}
+	return h
+}
+
+// startWait is how long a request waits for a configuration that is just starting: Caddy may serve before the app has
+// opened its store.
+const startWait = 5 * time.Second
+
+func (a *App) ready(ctx context.Context) *dispatcher {
+	select {
+	case <-a.started:
+		return a.dispatcher.Load()
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	select {
+	case <-a.started:
+	case <-ctx.Done():
+	}
+	return a.dispatcher.Load()
+}
+
+// persist stores the event with a delivery to each destination. When it returns without a refusal the event is on disk.
+func (rq *request) persist(destinations []string, header http.Header) (store.Accepted, *refusal) {
+	d := rq.h.app.ready(rq.r.Context())
+	if d == nil {
+		return store.Accepted{}, &refusal{outcome: storeUnavailable, retryAfter: time.Second, message: "the gateway is starting; send again later"}
+	}
+	ev, err := rq.event(d, header)
+	if err != nil {
+		return store.Accepted{}, malformed(err)
+	}
+	// A sender that goes away does not undo what is being written, so the outcome is waited for.
+	a, err := d.engine.Accept(context.WithoutCancel(rq.r.Context()), ev, destinations)
+	switch {
+	case err == nil:
+		return a, nil
+	case errors.Is(err, store.ErrFull):
+		return a, &refusal{outcome: storeFull, cause: err, retryAfter: time.Minute, message: "the gateway's store is full; send again later"}
+	default:
+		return a, &refusal{outcome: storeUnavailable, cause: err, retryAfter: 5 * time.Second, message: "the gateway cannot store the event now; send again later"}
+	}
+}
+
+func (rq *request) event(d *dispatcher, header http.Header) (*store.Event, error) {
+	c, err := rq.record()
+	if err != nil {
+		return nil, err
+	}
+	record, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	id := ulid.Make()
+	ev := &store.Event{
+		ID: id.String(), Tenant: rq.plan.tenant, Source: rq.h.Source, Route: rq.h.Name,
+		EventType: rq.identity.EventType, EventID: rq.eventID, CallID: rq.identity.CallID,
+		CallerHash: d.callerHash(c.CallerNumber), ReceivedAt: time.Now(),
+		Method: rq.r.Method, URI: rq.r.URL.RequestURI(), Header: header, Body: rq.body, Record: record,
+	}
+	if rq.plan.idem.Off {
+		ev.Key = id // no two events are one
+	} else {
+		key := idempotency.NewKey(rq.h.Name, rq.plan.tenant, rq.eventID)
+		copy(ev.Key[:], key[:])
+	}
+	return ev, nil
+}
+
+// answerAccepted answers 200. A copy of an event that the store knows gets the first one's id.
+func (rq *request) answerAccepted(w http.ResponseWriter, a store.Accepted, commit func(*idempotency.Answer)) error {
+	rq.outcome = accepted
+	body, err := json.Marshal(struct {
+		ID     string `json:"id"`
+		Status string `json:"status"`
+	}{a.EventID, "accepted"})
+	if err != nil {
+		return err
+	}
+	body = append(body, '\n')
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if commit != nil {
+		commit(&idempotency.Answer{Status: http.StatusOK, Header: h.Clone(), Body: body})
+	}
+	if a.Duplicate {
+		rq.outcome = replayed
+		h.Set("Idempotency-Replayed", "true")
+	}
+	w.WriteHeader(http.StatusOK)
+	_, err = w.Write(body)
+	return ignoreGone(rq.r, err)
+}
+
+// carryOut does what the route is for.
+func (rq *request) carryOut(w http.ResponseWriter, next caddyhttp.Handler, commit func(*idempotency.Answer)) (*refusal, error) {
+	switch {
+	case rq.plan.test:
+		return rq.preview(w)
+	case rq.isAsync():
+		return rq.accept(w, commit)
+	case rq.h.Spool:
+		return rq.spool(w, next, commit)
+	default:
+		return rq.guarded(w, next, commit)
+	}
+}

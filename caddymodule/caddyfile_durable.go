@@ -1,0 +1,90 @@
+package caddymodule
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// unmarshalDurable reads the lines of the global option that concern storing and delivering.
+func (a *App) unmarshalDurable(d *caddyfile.Dispenser) (err error) {
+	switch d.Val() {
+	case "store":
+		if !d.NextArg() {
+			return d.ArgErr()
+		}
+		kind := d.Val()
+		mod, err := caddyfile.UnmarshalModule(d, "callgate.stores."+kind)
+		if err != nil {
+			return err
+		}
+		a.StoreRaw = caddyconfig.JSONModuleObject(mod, "type", kind, nil)
+		return nil
+	case "retention":
+		a.Retention, err = duration(d)
+	case "window":
+		a.Window, err = duration(d)
+	case "drain_timeout":
+		a.DrainTimeout, err = duration(d)
+	case "encryption_key":
+		a.EncryptionKeys, err = someArgs(d)
+	case "alert":
+		a.Alert = new(Alert)
+		err = a.Alert.unmarshal(d)
+	}
+	return err
+}
+
+func (a *Alert) unmarshal(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	flags := map[string]*bool{"dead_letter": &a.DeadLetter, "breaker_open": &a.BreakerOpen, "paused": &a.Paused}
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		var err error
+		switch name := d.Val(); name {
+		case "url":
+			err = oneArg(d, &a.URL)
+		case "dead_letter", "breaker_open", "paused":
+			*flags[name] = true
+			if d.NextArg() {
+				err = d.ArgErr()
+			}
+		case "success_rate":
+			a.SuccessRate, err = number(d, "%", "a percentage such as 95%")
+		case "retries":
+			a.Retries, err = number(d, "x", "a factor such as 3x")
+		case "latency":
+			a.Latency, err = duration(d)
+		case "window":
+			a.Window, err = duration(d)
+		case "cooldown":
+			a.Cooldown, err = duration(d)
+		default:
+			err = d.Errf("unrecognized subdirective '%s'", name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// number reads a number above 0 with its unit, which may be left out.
+func number(d *caddyfile.Dispenser, unit, what string) (float64, error) {
+	var s string
+	if err := oneArg(d, &s); err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseFloat(strings.TrimSuffix(s, unit), 64)
+	if err != nil || !(n > 0) || n > 1e6 {
+		return 0, d.Errf("'%s' is not %s", s, what)
+	}
+	return n, nil
+}

@@ -1,0 +1,100 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/alert"
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// dispatchers hold the stores that are open, by their keys. Two configurations that use one store, the old and the new
+// one in a reload, share its dispatcher.
+var dispatchers = caddy.NewUsagePool()
+
+// dispatcher is an open store with the engine that delivers from it.
+type dispatcher struct {
+	key    string
+	store  store.Store
+	engine *delivery.Engine
+	logger *zap.Logger
+	// alerts watches the deliveries by the thresholds of the configuration in force.
+	alerts atomic.Pointer[alert.Monitor]
+	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
+	keys *seal.Ring
+	// ringID tells a configuration with other keys apart.
+	ringID string
+}
+
+// durable is what a configuration says about storing and delivering, worked out when it is loaded.
+type durable struct {
+	module   StoreModule
+	options  StoreOptions
+	ringID   string
+	drain    time.Duration
+	snapshot *delivery.Snapshot
+	alerts   alert.Settings
+	notify   func(alert.Alert)
+}
+
+// start opens the store, unless it is open, and puts the configuration in force.
+func (u *durable) start(logger *zap.Logger) (d *dispatcher, detach func(), err error) {
+	key := u.module.StoreKey()
+	v, _, err := dispatchers.LoadOrNew(key, func() (caddy.Destructor, error) { return u.open(key, logger) })
+	if err != nil {
+		return nil, nil, fmt.Errorf("store: %w", err)
+	}
+	d = v.(*dispatcher)
+	if d.ringID != u.ringID {
+		_, _ = dispatchers.Delete(key)
+		return nil, nil, errors.New("store: encryption keys change with a restart and not with a reload, because the store is open; restart, and use callgate rekey to seal what is stored with the new key")
+	}
+	detachEngine := d.engine.Attach(u.snapshot)
+	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
+	before := d.alerts.Swap(monitor)
+	return d, func() {
+		detachEngine()
+		d.alerts.CompareAndSwap(monitor, before)
+		monitor.Close()
+	}, nil
+}
+
+func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
+	s, err := u.module.OpenStore(u.options)
+	if err != nil {
+		return nil, err
+	}
+	d := &dispatcher{key: key, store: s, logger: logger, keys: u.options.Keys, ringID: u.ringID}
+	d.engine = delivery.New(delivery.Options{
+		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain,
+	})
+	return d, nil
+}
+
+// Destruct implements caddy.Destructor. It is called when the last configuration that uses the store is gone; on exit,
+// that is after the servers have finished their requests.
+func (d *dispatcher) Destruct() error {
+	err := d.engine.Close(context.Background())
+	return errors.Join(err, d.store.Close())
+}
+
+// callerHash finds a caller's events without their number standing in the clear. Without keys there is nothing to hide
+// the number with, and nothing that hides the rest of the call either.
+func (d *dispatcher) callerHash(number string) string {
+	if number == "" {
+		return ""
+	}
+	if d.keys == nil {
+		return number
+	}
+	return d.keys.CallerHash(number)
+}

@@ -1,0 +1,285 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/idempotency"
+	"github.com/callgate/callgate/internal/outbound"
+	"github.com/callgate/callgate/internal/signature"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// spoolPrefix begins the names of the destinations that spooled requests wait for. No configured destination has it.
+const spoolPrefix = "spool:"
+
+// spool tries the receiver and, when it fails or its breaker is open, stores the request, answers 200, and leaves it to
+// the dispatcher to send it through the same route until the receiver takes it.
+func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler, commit func(*idempotency.Answer)) (*refusal, error) {
+	held := &heldWriter{ResponseWriter: w}
+	refused, err := rq.guarded(held, next, commit)
+	failed := refused != nil && refused.outcome == breakerOpen || rq.outcome == upstreamFailed
+	if !failed || held.passed || rq.r.Context().Err() != nil {
+		return refused, err
+	}
+	rq.setBody(rq.body) // the receiver may have read a part of it
+	a, unstored := rq.persist([]string{spoolPrefix + rq.h.Name}, spooledHeader(rq.r))
+	if unstored != nil {
+		if refused == nil && err == nil {
+			return unstored, nil // the receiver's own answer was held back, and is gone
+		}
+		return refused, err
+	}
+	for name := range w.Header() {
+		delete(w.Header(), name) // what a failed receiver had to say of itself
+	}
+	return nil, rq.answerAccepted(w, a, commit)
+}
+
+// heldWriter holds back an answer that says that the receiver failed, because the sender shall not get it.
+type heldWriter struct {
+	http.ResponseWriter
+	passed, held bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (h *heldWriter) WriteHeader(status int) {
+	switch {
+	case status >= 500 && !h.passed:
+		h.held = true
+	case !h.held:
+		h.passed = h.passed || status >= 200
+		h.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements http.ResponseWriter.
+func (h *heldWriter) Write(p []byte) (int, error) {
+	if h.held {
+		return len(p), nil
+	}
+	h.passed = true
+	return h.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController. A held answer is not flushed through it.
+func (h *heldWriter) Unwrap() http.ResponseWriter {
+	if h.held {
+		return nil
+	}
+	return h.ResponseWriter
+}
+
+// hopHeaders belong to a connection (RFC 9110, section 7.6.1) and are not stored with a request.
+var hopHeaders = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Expect"}
+
+// spooledHeader is the header that a receiver is to get, when the request is sent to it again later.
+func spooledHeader(r *http.Request) http.Header {
+	h := r.Header.Clone()
+	for _, name := range hopHeaders {
+		h.Del(name)
+	}
+	h["Callgate-Host"] = []string{r.Host} // not a header of the request; taken out again
+	return h
+}
+
+// resumeSpools finds, for each route that spools, what comes after it in its server, so that stored requests go the
+// same way: with the load balancing, health checks and TLS settings that the user gave the route.
+func (a *App) resumeSpools() error {
+	if len(a.spools) == 0 {
+		return nil
+	}
+	v, err := a.ctx.App("http")
+	if err != nil {
+		return err
+	}
+	app := v.(*caddyhttp.App)
+	for _, h := range a.spools {
+		var rest caddyhttp.Handler
+		var server *caddyhttp.Server
+		for _, s := range app.Servers {
+			if r := routesAfter(s.Routes, h, nothingAnswered); r != nil {
+				rest, server = r, s
+			}
+		}
+		if rest == nil {
+			return fmt.Errorf("route %s: spool: the route is in a place from which its requests cannot be sent again; put it in a site or in a handle or route block of one", h.Name)
+		}
+		h.rest = rest
+		a.durable.snapshot.Destinations[spoolPrefix+h.Name] = delivery.Config{
+			Destination: &spoolDestination{h: h, server: server},
+			Schedule:    h.spoolSchedule,
+			Concurrency: 4,
+		}
+	}
+	return nil
+}
+
+// nothingAnswered ends a route in which no handler answered.
+var nothingAnswered caddyhttp.Handler = caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
+	return caddyhttp.Error(http.StatusNotFound, errors.New("no handler of the route answered the stored request"))
+})
+
+// routesAfter is the chain of handlers after h in a list of routes, which end with last; nil if h is not there.
+func routesAfter(routes caddyhttp.RouteList, h *Handler, last caddyhttp.Handler) caddyhttp.Handler {
+	for i, route := range routes {
+		for j, mh := range route.Handlers {
+			after := func() caddyhttp.Handler {
+				next := routes[i+1:].Compile(last)
+				if route.Terminal {
+					next = nothingAnswered
+				}
+				for _, later := range slices.Backward(route.Handlers[j+1:]) {
+					inner := next
+					next = caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+						return later.ServeHTTP(w, r, inner)
+					})
+				}
+				return next
+			}
+			if mh == caddyhttp.MiddlewareHandler(h) {
+				return after()
+			}
+			if sub, ok := mh.(*caddyhttp.Subroute); ok {
+				if rest := routesAfter(sub.Routes, h, after()); rest != nil {
+					return rest
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// spoolDestination sends stored requests through the rest of their route.
+type spoolDestination struct {
+	h      *Handler
+	server *caddyhttp.Server
+}
+
+// MaxBatch implements destination.Destination.
+func (*spoolDestination) MaxBatch() int { return 1 }
+
+// Preview implements destination.Destination. The request is the stored one.
+func (s *spoolDestination) Preview(items []destination.Item) ([]destination.Request, error) {
+	return nil, errors.New("a spooled request is sent through its route as it was stored")
+}
+
+// Deliver implements destination.Destination.
+func (s *spoolDestination) Deliver(ctx context.Context, items []destination.Item) []destination.Result {
+	results := make([]destination.Result, len(items))
+	for i := range items {
+		results[i] = s.deliver(ctx, &items[i])
+	}
+	return results
+}
+
+func (s *spoolDestination) deliver(ctx context.Context, item *destination.Item) (result destination.Result) {
+	d := s.h.app.dispatcher.Load()
+	if d == nil {
+		return destination.Result{Reason: "the gateway is starting"}
+	}
+	ev, err := d.store.Event(ctx, item.EventID)
+	if err != nil {
+		return destination.Result{Reason: "the stored request could not be read: " + err.Error()}
+	}
+	r, err := storedRequest(ctx, ev, item)
+	if err != nil {
+		return destination.Result{Outcome: destination.Dead, Reason: err.Error()}
+	}
+	if err := s.h.signAgain(r, ev); err != nil {
+		return destination.Result{Reason: "the stored request could not be signed: " + err.Error()}
+	}
+	w := newSink()
+	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, s.server)
+	defer func() {
+		if p := recover(); p != nil { // the answer broke off
+			result = destination.Result{Unhealthy: true, Reason: "the receiver's answer broke off"}
+		}
+	}()
+	if err := s.h.rest.ServeHTTP(w, r); err != nil {
+		status := statusOf(err)
+		return destination.Result{Status: status, Unhealthy: status >= 500, Reason: fmt.Sprintf("the receiver could not be reached (%d)", status)}
+	}
+	result = outbound.ResultFrom(&outbound.Answer{Status: w.status(), Header: w.header}, nil, time.Now())
+	result.Pause = false // a route is not a destination that somebody resumes
+	return result
+}
+
+// signAgain gives a stored request a signature of this moment: receivers refuse old ones.
+func (h *Handler) signAgain(r *http.Request, ev *store.Event) error {
+	p := h.single
+	if p == nil {
+		p = h.plans[ev.Tenant]
+	}
+	if p == nil || p.signer == nil {
+		return nil
+	}
+	m := signature.Message{Method: r.Method, URL: publicURL(r, p.publicURL), Header: r.Header, Body: ev.Body}
+	if err := p.signer.Sign(&m, ev.EventID, time.Now()); err != nil {
+		return err
+	}
+	r.Body, r.ContentLength = bodyOf(m.Body), int64(len(m.Body))
+	r.GetBody = func() (io.ReadCloser, error) { return bodyOf(m.Body), nil }
+	r.Header.Set("Content-Length", strconv.Itoa(len(m.Body)))
+	return nil
+}
+
+func storedRequest(ctx context.Context, ev *store.Event, item *destination.Item) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, ev.Method, ev.URI, bytes.NewReader(ev.Body))
+	if err != nil {
+		return nil, errors.New("the stored request has no valid method or URI")
+	}
+	r.RequestURI = ev.URI
+	r.RemoteAddr = "127.0.0.1:0"
+	r.Header = http.Header(ev.Header).Clone()
+	if hosts := r.Header["Callgate-Host"]; len(hosts) > 0 {
+		r.Host = hosts[0]
+		delete(r.Header, "Callgate-Host")
+	}
+	r.Header.Set("Idempotency-Key", item.DeliveryID)
+	r.Header.Set("X-Callgate-Attempt", fmt.Sprint(item.Attempt))
+	return r, nil
+}
+
+// sink takes an answer that nobody reads.
+type sink struct {
+	header http.Header
+	code   int
+}
+
+func newSink() *sink { return &sink{header: make(http.Header)} }
+
+func (s *sink) Header() http.Header { return s.header }
+
+func (s *sink) WriteHeader(code int) {
+	if s.code == 0 && code >= 200 {
+		s.code = code
+	}
+}
+
+func (s *sink) Write(p []byte) (int, error) {
+	s.WriteHeader(http.StatusOK)
+	return len(p), nil
+}
+
+// Flush implements http.Flusher.
+func (*sink) Flush() {}
+
+func (s *sink) status() int {
+	if s.code == 0 {
+		return http.StatusOK
+	}
+	return s.code
+}

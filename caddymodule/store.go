@@ -1,0 +1,122 @@
+package caddymodule
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/sqlite"
+)
+
+func init() {
+	caddy.RegisterModule(new(SQLite))
+}
+
+// StoreModule is a guest module in the namespace callgate.stores: where accepted events are kept.
+type StoreModule interface {
+	// StoreKey names the store itself, such as the file it is in, and nothing of its settings: two configurations
+	// with the same key share it, also while one takes over from the other.
+	StoreKey() string
+	// OpenStore is called when the first configuration that uses the store starts, and not when one is validated.
+	OpenStore(StoreOptions) (store.Store, error)
+}
+
+// StoreOptions are what a store's module is given besides its own settings.
+type StoreOptions struct {
+	// Window is how long the unique key of an event is remembered.
+	Window time.Duration
+	// Keys seal what is stored; nil stores it as it is.
+	Keys *seal.Ring
+	// Committed, if not nil, hears of every commit.
+	Committed func(requests int, took time.Duration)
+	Logger    *zap.Logger
+}
+
+// SQLite keeps events in a file, without any other program. It is meant for one machine with a disk that keeps what it
+// says it has written.
+type SQLite struct {
+	// Path is the file. Default: callgate/callgate.db in Caddy's data directory.
+	Path string `json:"path,omitempty"`
+
+	// MaxSize is how many bytes the file may grow to. When it is full new events are answered with 503 while what
+	// is stored goes on being delivered. Default: no bound but the disk's.
+	MaxSize int64 `json:"max_size,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*SQLite) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.stores.sqlite", New: func() caddy.Module { return new(SQLite) }}
+}
+
+// Provision finds the file.
+func (s *SQLite) Provision(caddy.Context) error {
+	if s.MaxSize < 0 {
+		return fmt.Errorf("max_size cannot be negative")
+	}
+	path := s.Path
+	if path == "" {
+		path = filepath.Join(caddy.AppDataDir(), "callgate", "callgate.db")
+	}
+	path, err := resolveAll(path)
+	if err != nil {
+		return fmt.Errorf("path: %w", err)
+	}
+	s.Path, err = filepath.Abs(path)
+	return err
+}
+
+// StoreKey implements StoreModule.
+func (s *SQLite) StoreKey() string { return "sqlite:" + s.Path }
+
+// OpenStore implements StoreModule.
+func (s *SQLite) OpenStore(o StoreOptions) (store.Store, error) {
+	return sqlite.Open(sqlite.Options{
+		Path: s.Path, Window: o.Window, MaxBytes: s.MaxSize, Keys: o.Keys, Committed: o.Committed,
+		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
+	})
+}
+
+// UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
+//
+//	store sqlite [<file>] {
+//		max_size <size>
+//	}
+func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the store's kind
+	if d.NextArg() {
+		s.Path = d.Val()
+	}
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	seen := make(once)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := seen.first(d); err != nil {
+			return err
+		}
+		var err error
+		switch d.Val() {
+		case "max_size":
+			s.MaxSize, err = size(d)
+		default:
+			err = d.Errf("unrecognized subdirective '%s'", d.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*SQLite)(nil)
+	_ caddyfile.Unmarshaler = (*SQLite)(nil)
+	_ StoreModule           = (*SQLite)(nil)
+)
