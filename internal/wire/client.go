@@ -4,23 +4,21 @@
 // read, and pays for it with wake-ups that cost more than all the rest of a small request. A webhook's body is small
 // and its length is known, so here it is written whole, in one call, before the answer is read.
 //
-// What is on the wire is net/http's own work all the same: [http.Request.Write] makes the request and
-// [http.ReadResponse] reads the answer, so headers, chunks, trailers, lengths, HEAD, 204 and 304 are treated exactly
-// as net/http treats them. New is only what is around them: the pool of connections, time limits, cancellation and
-// the decision to send again.
+// The answer is read by net/http's own [http.ReadResponse] all the same, so its headers, chunks, trailers and lengths,
+// HEAD, 204 and 304 are treated exactly as net/http treats them, and no other parser is exposed to servers. New is only
+// what is around it: writing the request, the pool of connections, time limits, cancellation and the decision to send
+// again.
 //
 // Not every request can be carried this way; [Carries] tells which. The caller sends the others by other means.
 package wire
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 )
 
@@ -98,13 +96,6 @@ type Target struct {
 	TLS bool
 }
 
-// messages holds the buffers that requests are written into. A buffer goes back only when no call that reads it is
-// running: writes to a connection are synchronous.
-var messages = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// maxKeptMessage keeps single large requests from staying in memory for ever.
-const maxKeptMessage = 256 << 10
-
 // Do sends req to t and returns its answer. The request must be one that [Carries] accepts, and is consumed: its body
 // is read and closed.
 //
@@ -120,10 +111,10 @@ const maxKeptMessage = 256 << 10
 // one of this package.
 func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 	ctx := req.Context()
-	var msg *bytes.Buffer
+	var msg *message
 	defer func() {
-		if msg != nil && msg.Cap() <= maxKeptMessage {
-			messages.Put(msg)
+		if msg != nil {
+			msg.free()
 		}
 	}()
 	for {
@@ -139,9 +130,8 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 		}
 		if msg == nil {
 			// Only now: a caller that tries the next server after a failed dial needs the body untouched.
-			msg = messages.Get().(*bytes.Buffer)
-			msg.Reset()
-			if err := req.Write(msg); err != nil {
+			msg = messages.Get().(*message)
+			if err := msg.write(req); err != nil {
 				c.release(cn, true)
 				if ctx.Err() != nil {
 					err = context.Cause(ctx)
@@ -153,7 +143,7 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 			c.release(cn, false)
 			continue
 		}
-		res, again, err := cn.exchange(req, msg.Bytes())
+		res, again, err := cn.exchange(req, msg.b)
 		if err == nil {
 			return res, nil
 		}

