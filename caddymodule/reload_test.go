@@ -95,12 +95,7 @@ http:// {
 	done := make(chan struct{})
 	var clients sync.WaitGroup
 	var sent atomic.Int64
-	client := &http.Client{Transport: &http.Transport{
-		MaxIdleConnsPerHost: 8,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
-		},
-	}}
+	client := unixClient(socket)
 	for c := range 4 {
 		clients.Go(func() {
 			signer, err := signature.NewSigner(signature.Config{Scheme: "nextphone", Secrets: []string{testSecret}})
@@ -154,6 +149,16 @@ http:// {
 		t.Logf("%d references are left to the state by tests that provision without end", n)
 	}
 	t.Logf("%d requests and their copies, through 200 reloads", sent.Load())
+}
+
+// unixClient sends everything to a Unix socket.
+func unixClient(socket string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: 8,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
 }
 
 func post(client *http.Client, signer signature.Signer, url, body string) error {
