@@ -48,7 +48,7 @@ func TestCaddyfiles(t *testing.T) {
 	}
 }
 
-var envPlaceholder = regexp.MustCompile(`\{env\.(\w+)\}`)
+var fromEnvironment = regexp.MustCompile(`\{env\.(\w+)\}`)
 
 // secretsOf gives a value to each secret that a Caddyfile, or a tenant file beside it, takes from the environment.
 func secretsOf(t *testing.T, caddyfile string) (env []string) {
@@ -58,7 +58,7 @@ func secretsOf(t *testing.T, caddyfile string) (env []string) {
 		t.Fatal(err)
 	}
 	for _, file := range append(tenants, caddyfile) {
-		for _, m := range envPlaceholder.FindAllStringSubmatch(readFile(t, file), -1) {
+		for _, m := range fromEnvironment.FindAllStringSubmatch(readFile(t, file), -1) {
 			// It is base64 too, as some schemes want it.
 			env = append(env, m[1]+"=c2VjcmV0LW9mLXRoZS10ZXN0LTAxMjM0NTY3ODkwMTIz")
 		}
