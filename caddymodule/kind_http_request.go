@@ -45,7 +45,7 @@ func (h *HTTPDestination) renderer(o DestinationOptions) (httpdest.Renderer, err
 		return nil, err
 	}
 	for _, p := range doc.Problems {
-		if !h.settles(p) {
+		if !h.settles(p) && !local(p, doc.URL) {
 			o.Logger.Warn("webhook definition", zap.String("file", name), zap.Int("line", p.Line), zap.String("problem", p.String()))
 		}
 	}
@@ -81,6 +81,11 @@ func (h *HTTPDestination) settles(p definition.Problem) bool {
 		return strings.EqualFold(h.APIKey.Header, p.Field)
 	}
 	return h.given() > 0 && strings.EqualFold(p.Field, "Authorization")
+}
+
+// local reports whether the problem is http:// on the way to the own machine or network, which is none.
+func local(p definition.Problem, address string) bool {
+	return p.Field == "url" && strings.HasPrefix(p.Message, "http://") && outbound.CheckURL(address, false, true) == nil
 }
 
 // inline makes a definition of what stands in the configuration. One that only lies over another has no body.
@@ -130,7 +135,7 @@ func (h *HTTPDestination) inline(o DestinationOptions, options definition.Option
 	}
 	for _, p := range d.Problems {
 		// Others are about parameters, which are not declared here, or about a body that the definition has.
-		if p.Field != "" && h.Definition == "" {
+		if p.Field != "" && h.Definition == "" && !local(p, h.URL) {
 			o.Logger.Warn(p.Field + ": " + p.Message)
 		}
 	}

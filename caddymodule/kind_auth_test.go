@@ -1,0 +1,444 @@
+package caddymodule
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	logtest "go.uber.org/zap/zaptest/observer"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/outbound"
+	"github.com/callgate/callgate/internal/standin"
+)
+
+// kindSecret is the value of every secret in these tests; it must not show up in an error, a log or a preview.
+const kindSecret = "s3cr3t-of-a-destination"
+
+// kind is a destination that was made from the lines of a Caddyfile.
+type kind struct {
+	destination.Destination
+	module DestinationModule
+	logs   *logtest.ObservedLogs
+}
+
+// newKind provisions "destination x <text>".
+func newKind(t *testing.T, text string) kind {
+	t.Helper()
+	k, err := makeKind(t, text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func makeKind(t *testing.T, text string, change func(*DestinationOptions)) (kind, error) {
+	t.Helper()
+	t.Setenv("KIND_SECRET", kindSecret)
+	t.Setenv("KIND_EMPTY", "")
+	ctx, err := provision("{\ncallgate {\ndestination x " + text + "\n}\n}\n")
+	if err != nil {
+		return kind{}, err
+	}
+	app, err := ctx.App("callgate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	core, logs := logtest.New(zap.DebugLevel)
+	o := DestinationOptions{Name: "x", Resolve: resolveAll, Timeout: delivery.DefaultTimeout, Logger: zap.New(core)}
+	if change != nil {
+		change(&o)
+	}
+	module := app.(*App).Destinations["x"].module
+	d, err := module.NewDestination(o)
+	return kind{d, module, logs}, err
+}
+
+// kindItem is the guide's call.
+func kindItem() destination.Item {
+	return destination.Item{
+		DeliveryID: "dlv_1", EventID: "evt_1", Attempt: 1, Tenant: "abc-plumbing",
+		Vars:       map[string]string{"owner_name": "ABC Plumbing"},
+		ReceivedAt: time.Date(2026, 1, 1, 0, 0, 43, 0, time.UTC),
+		Body:       []byte(`{"raw": 1}`), ContentType: "application/json",
+		Call: &call.Call{
+			Provider: "nextphone", EventType: "lead", ID: "call-1", FirstName: "Mike", LastName: "Johnson",
+			Email: "mjohnson@email.com", Message: "leaky pipe in kitchen", CallerNumber: "+15559876543",
+			ReceivingNumber: "+15551234567", EndedAt: time.Date(2026, 1, 1, 0, 0, 42, 0, time.UTC),
+			Params: map[string]any{"address": "123 Main Street", "patient_id": "PT-10023"},
+		},
+	}
+}
+
+func (k kind) deliver(t *testing.T) destination.Result {
+	t.Helper()
+	return k.Deliver(t.Context(), []destination.Item{kindItem()})[0]
+}
+
+// delivered fails the test for any other outcome.
+func (k kind) delivered(t *testing.T) {
+	t.Helper()
+	if r := k.deliver(t); r.Outcome != destination.Delivered || len(r.Warnings) > 0 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+// preview is what would be sent, as JSON, in which no secret may be.
+func (k kind) preview(t *testing.T) string {
+	t.Helper()
+	requests, err := k.Preview([]destination.Item{kindItem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(b), kindSecret) {
+		t.Errorf("the preview shows a secret: %s", b)
+	}
+	return string(b)
+}
+
+// warned reports whether a warning holds the text.
+func (k kind) warned(text string) bool {
+	for _, e := range k.logs.FilterLevelExact(zap.WarnLevel).All() {
+		if strings.Contains(e.Message, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusals are configurations that adapt and cannot work, with a part of the error.
+func refusals(t *testing.T, all map[string]struct{ text, want string }) {
+	t.Helper()
+	for name, c := range all {
+		t.Run(name, func(t *testing.T) {
+			_, err := makeKind(t, c.text, nil)
+			switch {
+			case err == nil:
+				t.Fatal("it was accepted")
+			case !strings.Contains(err.Error(), c.want), !strings.Contains(err.Error(), "destination x:"):
+				t.Errorf("error %v\nwant one about destination x with %q", err, c.want)
+			case strings.Contains(err.Error(), kindSecret):
+				t.Errorf("the error holds a secret: %v", err)
+			}
+		})
+	}
+}
+
+func TestWaysToSignIn(t *testing.T) {
+	r := standin.NewReceiver(t)
+	pass := "http " + r.URL + " {\npass_through\n"
+	for name, c := range map[string]struct{ lines, header, want, shown string }{
+		"bearer":  {"bearer {env.KIND_SECRET}", "Authorization", "Bearer " + kindSecret, `"Authorization":["Bearer ***"]`},
+		"basic":   {"basic me {env.KIND_SECRET}", "Authorization", "Basic bWU6czNjcjN0LW9mLWEtZGVzdGluYXRpb24=", `"Authorization":["Basic ***"]`},
+		"api_key": {"api_key X-API-Key {env.KIND_SECRET}", "X-Api-Key", kindSecret, `"X-Api-Key":["***"]`},
+		"header":  {"header X-Office {env.KIND_SECRET}", "X-Office", kindSecret, `"X-Office":["***"]`},
+		"plain":   {"header X-Office north", "X-Office", "north", `"X-Office":["north"]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKind(t, pass+c.lines+"\n}")
+			k.delivered(t)
+			all := r.Requests()
+			if got := all[len(all)-1].Header.Get(c.header); got != c.want {
+				t.Errorf("%s: %q, want %q", c.header, got, c.want)
+			}
+			if shown := k.preview(t); !strings.Contains(shown, c.shown) {
+				t.Errorf("previewed %s, want %s", shown, c.shown)
+			}
+			if k.logs.Len() > 0 {
+				t.Errorf("logged %v", k.logs.All())
+			}
+		})
+	}
+}
+
+func TestClientCredentials(t *testing.T) {
+	tokens := standin.NewToken(t, standin.TokenConfig{ClientID: "gate", ClientSecret: kindSecret, NoBasic: true})
+	r := standin.NewReceiver(t)
+	k := newKind(t, "http "+r.URL+" {\npass_through\noauth2 {\ntoken_url "+tokens.URL+"/token\nclient_id gate\nclient_secret {env.KIND_SECRET}\nscope a b\nscope c\nparam audience https://x.example\nsecret_in form\n}\n}")
+	k.preview(t)
+	if tokens.Asked() != 0 {
+		t.Error("a preview has fetched a token")
+	}
+	k.delivered(t)
+	form := tokens.Forms()[0]
+	if form.Get("scope") != "a b c" || form.Get("audience") != "https://x.example" || tokens.Asked() != 1 || !tokens.Valid(&http.Request{Header: r.Requests()[0].Header}) {
+		t.Errorf("asked %v", form)
+	}
+}
+
+func TestSecretsThatCanNotBe(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty")
+	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pass := "http https://a.example {\npass_through\n"
+	refusals(t, map[string]struct{ text, want string }{
+		"unset":             {pass + "bearer {env.KIND_UNSET}\n}", "bearer: "},
+		"empty":             {pass + "bearer {env.KIND_EMPTY}\n}", "env.KIND_EMPTY"},
+		"empty file":        {pass + "bearer {file." + empty + "}\n}", "is empty"},
+		"no file":           {pass + "basic me {file." + dir + "/none}\n}", "basic: password: "},
+		"braces in it":      {pass + "bearer \"abc{" + kindSecret + "}\"\n}", "braces that are no placeholder"},
+		"two lines":         {pass + "bearer \"a\nb\"\n}", "bearer: not a usable header"},
+		"colon in user":     {pass + "basic a:b {env.KIND_SECRET}\n}", "colon"},
+		"header's name":     {pass + "api_key \"X Key\" {env.KIND_SECRET}\n}", "api_key: not a usable header"},
+		"plain token url":   {pass + "oauth2 {\ntoken_url http://login.example/token\nclient_id a\nclient_secret {env.KIND_SECRET}\n}\n}", "oauth2: token_url: http://"},
+		"no certificate":    {pass + "client_cert " + dir + "/a " + dir + "/b\n}", "client_cert: "},
+		"empty certificate": {pass + "client_cert " + empty + " " + empty + "\n}", "two PEM files"},
+		"empty authority":   {pass + "ca " + empty + "\n}", "no certificate in the file"},
+	})
+	k := newKind(t, pass+"bearer "+kindSecret+"\n}")
+	if !k.warned("written in the configuration") || strings.Contains(k.logs.All()[0].Message, kindSecret) {
+		t.Errorf("no warning about a literal secret, or one that holds it: %v", k.logs.All())
+	}
+}
+
+// rotating is the configuration of a destination whose token server rotates refresh tokens.
+func rotating(r *standin.Receiver, tokens *standin.Token, more string) string {
+	return "http " + r.URL + " {\npass_through\noauth2 {\ntoken_url " + tokens.URL + "/token\nclient_id gate\nclient_secret {env.KIND_SECRET}\nrefresh_token refresh-0\n" + more + "\n}\n}"
+}
+
+func rotator(t *testing.T) *standin.Token {
+	return standin.NewToken(t, standin.TokenConfig{ClientID: "gate", ClientSecret: kindSecret, RefreshToken: "refresh-0", Rotate: true})
+}
+
+func TestRotatedTokensOutliveAReload(t *testing.T) {
+	tokens, r := rotator(t), standin.NewReceiver(t)
+	text := rotating(r, tokens, "")
+	before := newKind(t, text)
+	before.delivered(t)
+	if !before.warned("set refresh_token_file") {
+		t.Errorf("no warning about a token in memory: %v", before.logs.All())
+	}
+	after := newKind(t, text)
+	after.delivered(t)
+	if tokens.Issued() != 1 {
+		t.Errorf("%d tokens for a reload that changed nothing", tokens.Issued())
+	}
+	changed := newKind(t, rotating(r, tokens, "scope more"))
+	changed.delivered(t)
+	if got := tokens.Forms()[1].Get("refresh_token"); got != "refresh-1" {
+		t.Errorf("the changed configuration began with %s", got)
+	}
+}
+
+func TestRotatedTokensAreKeptInAFile(t *testing.T) {
+	tokens, r := rotator(t), standin.NewReceiver(t)
+	file := filepath.Join(t.TempDir(), "token")
+	text := rotating(r, tokens, "refresh_token_file "+file)
+	first := newKind(t, text)
+	first.delivered(t)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, %v", info, err)
+	}
+	if first.logs.FilterLevelExact(zap.WarnLevel).FilterMessageSnippet("memory").Len() > 0 {
+		t.Error("warned although there is a file")
+	}
+	forget(t)
+	newKind(t, text).delivered(t)
+	if got := tokens.Forms()[1].Get("refresh_token"); got != "refresh-1" {
+		t.Errorf("after a restart the token was %s", got)
+	}
+	// Another first token means that access was granted anew: the file's is of the past.
+	forget(t)
+	again := newKind(t, strings.Replace(text, "refresh-0", "refresh-2", 1))
+	again.delivered(t)
+	if got := tokens.Forms()[2].Get("refresh_token"); got != "refresh-2" {
+		t.Errorf("with another configured token %s was used", got)
+	}
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), "refresh-3") {
+		t.Errorf("the file holds %s, %v", b, err)
+	}
+}
+
+// forget makes the process forget all refresh tokens, as a restart does.
+func forget(t *testing.T) {
+	t.Helper()
+	var keys []any
+	rotations.Range(func(key, _ any) bool { keys = append(keys, key); return true })
+	for _, key := range keys {
+		for {
+			if n, found := rotations.References(key); !found || n == 0 {
+				break
+			}
+			if _, err := rotations.Delete(key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestATokenThatCanNotBeKeptIsKeptLater(t *testing.T) {
+	tokens, r := rotator(t), standin.NewReceiver(t)
+	dir := filepath.Join(t.TempDir(), "run")
+	text := rotating(r, tokens, "refresh_token_file "+dir+"/token")
+	if _, err := makeKind(t, text, nil); err == nil || !strings.Contains(err.Error(), "there is no directory") {
+		t.Errorf("a directory that is not there: %v", err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	k := newKind(t, text)
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	k.delivered(t)
+	if k.logs.FilterLevelExact(zap.ErrorLevel).Len() != 1 {
+		t.Errorf("logged %v", k.logs.All())
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	k.delivered(t)
+	if b, err := os.ReadFile(dir + "/token"); err != nil || !strings.Contains(string(b), "refresh-1") {
+		t.Errorf("the file holds %q, %v", b, err)
+	}
+}
+
+func TestAFileOfAnotherKindIsNotOverwritten(t *testing.T) {
+	tokens, r := rotator(t), standin.NewReceiver(t)
+	file := filepath.Join(t.TempDir(), "notes")
+	if err := os.WriteFile(file, []byte("my notes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := makeKind(t, rotating(r, tokens, "refresh_token_file "+file), nil); err == nil || !strings.Contains(err.Error(), "does not hold a token") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCleanupLetsGo(t *testing.T) {
+	forget(t)
+	tokens, r := rotator(t), standin.NewReceiver(t)
+	k := newKind(t, rotating(r, tokens, ""))
+	k.delivered(t)
+	if err := k.module.(*HTTPDestination).Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	rotations.Range(func(any, any) bool { held++; return true })
+	if held != 0 {
+		t.Errorf("%d refresh tokens are held after Cleanup", held)
+	}
+}
+
+// certificate writes a self-signed certificate for 127.0.0.1 and its key.
+func certificate(t *testing.T) (cert, key string, pool *x509.CertPool) {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &k.PublicKey, k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool = x509.NewCertPool()
+	pool.AddCert(parsed)
+	return writePEM(t, "CERTIFICATE", der), keyFile(t, k), pool
+}
+
+func writePEM(t *testing.T, kind string, der []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "x.pem")
+	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func keyFile(t *testing.T, key any) string {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return writePEM(t, "PRIVATE KEY", der)
+}
+
+func rsaKey(t *testing.T) *rsa.PrivateKey {
+	t.Helper()
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestCertificates(t *testing.T) {
+	cert, key, clients := certificate(t)
+	r := standin.NewTLSReceiver(t)
+	r.TLS.ClientAuth, r.TLS.ClientCAs = tls.RequireAndVerifyClientCert, clients
+	ca := writePEM(t, "CERTIFICATE", r.Certificate().Raw)
+	pass := "http " + r.URL + " {\npass_through\nca " + ca + "\n"
+	newKind(t, pass+"client_cert "+cert+" "+key+"\n}").delivered(t)
+	if got := newKind(t, pass+"}").deliver(t); got.Outcome == destination.Delivered {
+		t.Error("delivered without the client's certificate")
+	}
+	if got := newKind(t, "http "+r.URL+" {\npass_through\nclient_cert "+cert+" "+key+"\n}").deliver(t); got.Outcome == destination.Delivered {
+		t.Error("delivered to an unknown authority")
+	}
+}
+
+func TestPrivateKeys(t *testing.T) {
+	file := keyFile(t, rsaKey(t))
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	t.Setenv("KIND_PEM", text)
+	t.Setenv("KIND_PEM_ONE_LINE", strings.ReplaceAll(strings.TrimSpace(text), "\n", `\n`))
+	o := DestinationOptions{Resolve: resolveAll, Logger: zap.NewNop()}
+	for _, raw := range []string{file, "{env.KIND_PEM}", "{env.KIND_PEM_ONE_LINE}", "{file." + file + "}"} {
+		if _, err := privateKey(o, "key", raw); err != nil {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+	t.Setenv("KIND_SECRET", kindSecret)
+	for _, raw := range []string{"{env.KIND_SECRET}", "./none.pem", "{env.KIND_UNSET}", ""} {
+		if _, err := privateKey(o, "key", raw); err == nil || strings.Contains(err.Error(), kindSecret) || strings.Contains(err.Error(), "%!") {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+}
+
+func TestSeveralLoginsApplyTogether(t *testing.T) {
+	a, _ := outbound.Bearer(kindSecret)
+	b, _ := outbound.APIKey("X-Office", kindSecret)
+	if together(nil, nil) != nil {
+		t.Error("nothing is something")
+	}
+	both := together(nil, a, b)
+	req, _ := http.NewRequest(http.MethodPost, "https://a.example", nil)
+	if err := both.Apply(t.Context(), req); err != nil || req.Header.Get("Authorization") != "Bearer "+kindSecret || req.Header.Get("X-Office") != kindSecret {
+		t.Errorf("%v, %v", req.Header, err)
+	}
+	both.Mask(req.Header)
+	if req.Header.Get("Authorization") != "Bearer ***" || req.Header.Get("X-Office") != "***" || both.Rejected(t.Context(), req, 401, nil) {
+		t.Errorf("masked %v", req.Header)
+	}
+}
