@@ -113,6 +113,18 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if err := s.provision(ctx, name); err != nil {
 			return fmt.Errorf("source %s: %w", name, err)
 		}
+		s.warnOfLiteralSecrets(a.logger, "source", name)
+	}
+	for name, t := range a.Tenants {
+		if t == nil {
+			continue
+		}
+		t.warnOfLiteralSecrets(a.logger, "tenant", name)
+		for _, p := range t.Sources {
+			if p != nil {
+				p.warnOfLiteralSecrets(a.logger, "tenant", name)
+			}
+		}
 	}
 	if err := a.provisionTenants(ctx); err != nil {
 		return err
@@ -129,7 +141,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 }
 
 func (a *App) provisionTenants(ctx caddy.Context) error {
-	fromFiles, err := readTenantFiles(a.TenantFiles)
+	fromFiles, err := readTenantFiles(a.TenantFiles, func(pattern string) {
+		a.logger.Warn("no tenant file matches the pattern; relative ones start in the directory that the gateway runs in",
+			zap.String("tenants", pattern))
+	})
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ func (rq *request) handOn() error {
 	if err := rq.plan.signer.Sign(&m, rq.eventID, time.Now()); err != nil {
 		return err
 	}
+	if _, query, ok := strings.Cut(m.URL, "?"); ok && query != rq.r.URL.RawQuery {
+		rq.r.URL.RawQuery = query // Twilio's scheme puts a hash of the body there
+	}
 	if len(m.Body) != len(rq.body) || (len(m.Body) > 0 && &m.Body[0] != &rq.body[0]) {
 		// Some schemes put the signature into the body.
 		rq.setBody(m.Body)

@@ -144,6 +144,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 	if err := h.Policy.provision(ctx); err != nil {
 		return err
 	}
+	h.warnOfLiteralSecrets(h.logger, "route", h.Name)
 	h.counters = newCounters(h.Source)
 	if h.AddressLimit != nil {
 		if h.addressLimit, h.addressLimited, err = h.AddressLimit.limit(); err != nil {

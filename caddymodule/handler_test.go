@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -219,6 +220,23 @@ func TestAChunkedBodyIsHandedOnWithItsLength(t *testing.T) {
 	}
 	if got := g.last.Load(); got.length != int64(len(leadBody)) || got.header.Get("Transfer-Encoding") != "" {
 		t.Errorf("the receiver got %+v", got)
+	}
+}
+
+func TestWhatNobodySaidToBeJSONIsTheReceiversToJudge(t *testing.T) {
+	g := newRoute(t, "verify github")
+	for name, c := range map[string]struct{ kind, body string }{
+		"text": {"text/plain", "hello"}, "bytes": {"", "\x00\x01"}, "empty form": {"application/x-www-form-urlencoded", ""}, "empty": {"", ""},
+	} {
+		r := httptest.NewRequest("POST", "http://gate.test/hook/acme?call="+url.QueryEscape(name), strings.NewReader(c.body))
+		r.Header.Set("Content-Type", c.kind)
+		signRequest(t, signature.Config{Scheme: "github"}, r, c.body, time.Now())
+		if res := g.do(r); res.StatusCode != 200 {
+			t.Errorf("%s: status %d: %s", name, res.StatusCode, text(t, res))
+		}
+	}
+	if n := g.calls.Load(); n != 4 {
+		t.Errorf("%d of 4 arrived", n)
 	}
 }
 

@@ -58,7 +58,7 @@ func registerMetrics(ctx caddy.Context) error {
 	if registry == nil {
 		return nil
 	}
-	for _, c := range slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, metrics.breakerState}, metrics.sizes, deliveryMetrics.all) {
+	for _, c := range slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, metrics.breakerState, queueMetrics}, metrics.sizes, deliveryMetrics.all) {
 		var there prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &there) {
 			return err

@@ -146,7 +146,7 @@ func (rq *request) readCall() *refusal {
 		return refused
 	}
 	var err error
-	if rq.identity, err = rq.plan.parser.Identify(rq.sourceRequest()); err != nil {
+	if rq.identity, err = rq.plan.parser.Identify(rq.sourceRequest()); err != nil && rq.mustBeRead() {
 		return malformed(err)
 	}
 	if rq.identity.EventID == "" {
@@ -165,6 +165,22 @@ func (rq *request) readCall() *refusal {
 		return &refusal{outcome: fieldMissing, message: "required field missing: " + field}
 	}
 	return nil
+}
+
+// mustBeRead reports whether a body that cannot be read has to be refused. What its sender signed and never said to be
+// JSON, a form or XML is the receiver's to judge, unless this route itself needs something out of it.
+func (rq *request) mustBeRead() bool {
+	p := rq.plan
+	if len(p.require) > 0 || len(p.deliver) > 0 || p.eventID.path != nil || p.test || rq.h.convertTo != nil {
+		return true
+	}
+	if len(rq.payload) == 0 {
+		return false
+	}
+	kind, _, _ := strings.Cut(rq.r.Header.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	return strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml") || strings.HasPrefix(kind, "multipart/") ||
+		kind == "application/x-www-form-urlencoded"
 }
 
 func malformed(err error) *refusal {

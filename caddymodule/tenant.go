@@ -74,8 +74,9 @@ func checkTenantName(name string) error {
 // maxTenantFile is how large a tenant file may be: far more than one tenant needs, and little enough to read.
 const maxTenantFile = 1 << 20
 
-// readTenantFiles reads the tenants in the files that match the patterns. A pattern without wildcards must match.
-func readTenantFiles(patterns []string) (map[string]*Tenant, error) {
+// readTenantFiles reads the tenants in the files that match the patterns. A pattern without wildcards must match; empty
+// is told of one with wildcards that does not.
+func readTenantFiles(patterns []string, empty func(pattern string)) (map[string]*Tenant, error) {
 	tenants := make(map[string]*Tenant)
 	origin := make(map[string]string)
 	for _, pattern := range patterns {
@@ -85,6 +86,9 @@ func readTenantFiles(patterns []string) (map[string]*Tenant, error) {
 		}
 		if len(files) == 0 && !strings.ContainsAny(pattern, "*?[") {
 			return nil, fmt.Errorf("tenants %s: there is no such file", pattern)
+		}
+		if len(files) == 0 {
+			empty(pattern)
 		}
 		slices.Sort(files)
 		for _, file := range files {

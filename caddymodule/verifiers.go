@@ -2,9 +2,11 @@ package caddymodule
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/signature"
 )
@@ -103,6 +105,24 @@ func resolveSecret(s string) (string, error) {
 		return "", fmt.Errorf("is empty")
 	}
 	return v, nil
+}
+
+// warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
+// show them to whoever may read these.
+func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
+	literal := 0
+	for _, s := range p.Secrets {
+		if !strings.Contains(s, "{") {
+			literal++
+		}
+	}
+	if p.Sign != nil && !strings.Contains(p.Sign.Secret, "{") {
+		literal++
+	}
+	if literal > 0 {
+		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
+			zap.String("in", where), zap.String("name", name), zap.Int("secrets", literal))
+	}
 }
 
 func resolveSecrets(what string, in []string) ([]string, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oklog/ulid/v2"
 	"github.com/spf13/cobra"
 
 	"github.com/callgate/callgate/internal/signature"
@@ -81,6 +82,14 @@ func parseHeaders(lines []string) (http.Header, error) {
 		h.Add(name, strings.TrimSpace(value))
 	}
 	return h, nil
+}
+
+// orNew is the id, or a new one.
+func orNew(id string) string {
+	if id == "" {
+		return "msg_" + ulid.Make().String()
+	}
+	return id
 }
 
 // parseNow reads a point in time: RFC 3339, or Unix seconds.

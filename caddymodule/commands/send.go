@@ -123,7 +123,7 @@ func (s *sending) sign(cmd *cobra.Command, body []byte) (*signature.Message, err
 	if err != nil {
 		return nil, err
 	}
-	return m, signer.Sign(m, s.id, time.Now().Add(-s.age))
+	return m, signer.Sign(m, orNew(s.id), time.Now().Add(-s.age))
 }
 
 // tampered is the body with one character changed, so that it stays what it was: JSON stays JSON.

@@ -47,7 +47,7 @@ Schemes that put the signature into the body or the URL say so on standard error
 		}
 		m := signature.Message{Method: strings.ToUpper(method), URL: url, Header: make(http.Header), Body: body}
 		m.Header.Set("Content-Type", contentType)
-		if err := signer.Sign(&m, id, at); err != nil {
+		if err := signer.Sign(&m, orNew(id), at); err != nil {
 			return err
 		}
 		m.Header.Del("Content-Type")

@@ -257,7 +257,7 @@ func encodeQuery(q string) string {
 	return b.String()
 }
 
-// Sign adds bodySHA256 to the URL of a message whose body is no form.
+// Sign adds bodySHA256 to the URL of a message whose body is no form, unless it is there.
 func (t *twilioScheme) Sign(m *Message, _ string, _ time.Time) error {
 	var params []byte
 	if isForm(m) {
@@ -266,16 +266,18 @@ func (t *twilioScheme) Sign(m *Message, _ string, _ time.Time) error {
 			return err
 		}
 	} else if len(m.Body) > 0 {
-		_, q, _ := strings.Cut(m.URL, "?")
-		if _, ok := queryValue(q, "bodySHA256"); ok {
-			return fmt.Errorf("%w: the URL has a bodySHA256 already; remove it before signing", ErrMalformed)
-		}
-		sep := "?"
-		if strings.Contains(m.URL, "?") {
-			sep = "&"
-		}
 		sum := sha256.Sum256(m.Body)
-		m.URL += sep + "bodySHA256=" + hex.EncodeToString(sum[:])
+		hash := hex.EncodeToString(sum[:])
+		_, q, _ := strings.Cut(m.URL, "?")
+		switch there, ok := queryValue(q, "bodySHA256"); {
+		case ok && !strings.EqualFold(there, hash):
+			return fmt.Errorf("%w: the URL has the bodySHA256 of another body; remove it before signing", ErrMalformed)
+		case ok: // a request of Twilio's own, signed again
+		case q != "" || strings.HasSuffix(m.URL, "?"):
+			m.URL += "&bodySHA256=" + hash
+		default:
+			m.URL += "?bodySHA256=" + hash
+		}
 	}
 	st := t.keys[0].get()
 	defer t.keys[0].put(st)

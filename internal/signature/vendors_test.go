@@ -139,8 +139,21 @@ func TestTwilioBodies(t *testing.T) {
 	if _, err := v.Verify(bare, noon); !errors.Is(err, ErrMissing) {
 		t.Errorf("without bodySHA256: %v", err)
 	}
-	if err := func() error { s, _ := NewSigner(c); return s.Sign(json, "", noon) }(); !errors.Is(err, ErrMalformed) {
-		t.Errorf("signed twice: %v", err)
+	again, err := NewSigner(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	once := json.URL
+	if err := again.Sign(json, "", noon); err != nil || json.URL != once {
+		t.Errorf("signed again: %v, for %s", err, json.URL)
+	}
+	if _, err := v.Verify(json, noon); err != nil {
+		t.Errorf("signed again: %v", err)
+	}
+	other := json.clone()
+	other.Body = []byte(`{"a":2}`)
+	if err := again.Sign(other, "", noon); !errors.Is(err, ErrMalformed) {
+		t.Errorf("signed with the hash of another body: %v", err)
 	}
 	upper := signed(t, c, &Message{Method: "GET", URL: "https://a.example/X"})
 	upper.URL = "https://A.Example:443/X"
