@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,13 +45,14 @@ func (h *HTTPDestination) renderer(o DestinationOptions) (httpdest.Renderer, err
 	if err != nil {
 		return nil, err
 	}
+	address := written(o, doc.URL)
 	for _, p := range doc.Problems {
-		if !h.settles(p) && !local(p, doc.URL) {
+		if !h.settles(p) && !local(p, address) {
 			o.Logger.Warn("webhook definition", zap.String("file", name), zap.Int("line", p.Line), zap.String("problem", p.String()))
 		}
 	}
 	if h.URL == "" {
-		if err := outbound.CheckURL(doc.URL, h.AllowHTTP, true); err != nil && !strings.Contains(doc.URL, "{env.") && !strings.Contains(doc.URL, "{file.") {
+		if err := outbound.CheckURL(address, h.AllowHTTP, true); err != nil {
 			return nil, fmt.Errorf("%s: url: %w", name, err)
 		}
 		if len(h.Headers) == 0 {
@@ -82,6 +84,23 @@ func (h *HTTPDestination) settles(p definition.Problem) bool {
 	}
 	return h.given() > 0 && strings.EqualFold(p.Field, "Authorization")
 }
+
+// written is a URL with its placeholders replaced and its variables as they are, for checks.
+func written(o DestinationOptions, address string) string {
+	return pieces.ReplaceAllStringFunc(address, func(piece string) string {
+		if strings.HasPrefix(piece, "{{") {
+			return piece
+		}
+		v, err := o.Resolve(piece)
+		if err != nil {
+			return piece
+		}
+		return strings.TrimRight(v, "\r\n")
+	})
+}
+
+// pieces are the variables and the placeholders of a URL.
+var pieces = regexp.MustCompile(`\{\{.*?\}\}|\{[A-Za-z_][\w-]*\.[^{}]+\}`)
 
 // local reports whether the problem is http:// on the way to the own machine or network, which is none.
 func local(p definition.Problem, address string) bool {
@@ -128,14 +147,15 @@ func (h *HTTPDestination) inline(o DestinationOptions, options definition.Option
 	if err != nil {
 		return nil, relocated(err)
 	}
-	if doc["url"] == h.URL && !unreplaced.MatchString(h.URL) {
-		if err := outbound.CheckURL(h.URL, h.AllowHTTP, true); err != nil {
+	address := written(o, h.URL)
+	if h.URL != "" {
+		if err := outbound.CheckURL(address, h.AllowHTTP, true); err != nil {
 			return nil, within("url", err)
 		}
 	}
 	for _, p := range d.Problems {
 		// Others are about parameters, which are not declared here, or about a body that the definition has.
-		if p.Field != "" && h.Definition == "" && !local(p, h.URL) {
+		if p.Field != "" && h.Definition == "" && !local(p, address) {
 			o.Logger.Warn(p.Field + ": " + p.Message)
 		}
 	}

@@ -56,6 +56,9 @@ func TestHTTPRequests(t *testing.T) {
 			if err != nil || len(requests) != 1 || requests[0].Body != c.body || requests[0].URL != r.URL+c.uri && requests[0].URL+"/" != r.URL+c.uri {
 				t.Errorf("previewed %+v, %v", requests, err)
 			}
+			if k.warned("unencrypted") {
+				t.Error("warned of http:// on the way to the own machine")
+			}
 		})
 	}
 }
@@ -125,23 +128,27 @@ func TestHTTPOutcomes(t *testing.T) {
 }
 
 func TestHTTPRefusals(t *testing.T) {
+	t.Setenv("KIND_PLAIN", "http://crm.example")
+	hidden := file(t, "hidden.json", `{"url": "{env.KIND_PLAIN}/x", "body_template": {}}`)
 	broken := file(t, "broken.json", "{\n  \"url\": \"https://a.example\",\n  \"body_template\": {\"a\": \"{{b\"}\n}")
 	unknown := file(t, "unknown.json", "{\n  \"uri\": \"https://a.example\"\n}")
 	plain := file(t, "plain.json", `{"url": "http://crm.example/x", "body_template": {}}`)
 	bad := file(t, "bad.xml", "<a>\n<b>{{c}</b></a>")
 	refusals(t, map[string]struct{ text, want string }{
-		"no file":           {"http {\ndefinition /nonexistent/a.json\n}", "/nonexistent/a.json"},
-		"broken definition": {"http {\ndefinition " + broken + "\n}", broken + ":3"},
-		"unknown member":    {"http {\ndefinition " + unknown + "\n}", unknown + ":2: uri: unknown field"},
-		"plain definition":  {"http {\ndefinition " + plain + "\n}", "url: http://"},
-		"plain url":         {"http http://crm.example {\nbody `{}`\n}", "url: http://"},
-		"host":              {"http https://{{email}}/ {\nbody `{}`\n}", "url: "},
-		"inline body":       {"http https://a.example {\nbody `{\"a\":\n \"{{b\"}`\n}", "destination x: body:2:3: "},
-		"inline header":     {"http https://a.example {\nbody `{}`\nheader Host b.example\n}", "destination x: Host: this header"},
-		"unset in header":   {"http https://a.example {\nbody `{}`\nheader X-A {env.KIND_UNSET}\n}", "X-A: the reference {env.KIND_UNSET} has no value"},
-		"body file":         {"http https://a.example {\nbody_file " + bad + "\ncontent_type text/xml\n}", bad + ":2:"},
-		"no body file":      {"http https://a.example {\nbody_file /nonexistent/a\n}", "body_file: open /nonexistent/a"},
-		"empty body file":   {"http https://a.example {\nbody_file " + file(t, "e", " \n") + "\n}", "is empty"},
-		"content type":      {"http https://a.example {\nbody x\ncontent_type text\n}", "Content-Type is not a media type"},
+		"no file":              {"http {\ndefinition /nonexistent/a.json\n}", "/nonexistent/a.json"},
+		"broken definition":    {"http {\ndefinition " + broken + "\n}", broken + ":3"},
+		"unknown member":       {"http {\ndefinition " + unknown + "\n}", unknown + ":2: uri: unknown field"},
+		"plain definition":     {"http {\ndefinition " + plain + "\n}", "url: http://"},
+		"plain by environment": {"http {env.KIND_PLAIN}/{{email}} {\nbody `{}`\n}", "url: http://"},
+		"plain by reference":   {"http {\ndefinition " + hidden + "\n}", "url: http://"},
+		"plain url":            {"http http://crm.example {\nbody `{}`\n}", "url: http://"},
+		"host":                 {"http https://{{email}}/ {\nbody `{}`\n}", "url: "},
+		"inline body":          {"http https://a.example {\nbody `{\"a\":\n \"{{b\"}`\n}", "destination x: body:2:3: "},
+		"inline header":        {"http https://a.example {\nbody `{}`\nheader Host b.example\n}", "destination x: Host: this header"},
+		"unset in header":      {"http https://a.example {\nbody `{}`\nheader X-A {env.KIND_UNSET}\n}", "X-A: the reference {env.KIND_UNSET} has no value"},
+		"body file":            {"http https://a.example {\nbody_file " + bad + "\ncontent_type text/xml\n}", bad + ":2:"},
+		"no body file":         {"http https://a.example {\nbody_file /nonexistent/a\n}", "body_file: open /nonexistent/a"},
+		"empty body file":      {"http https://a.example {\nbody_file " + file(t, "e", " \n") + "\n}", "is empty"},
+		"content type":         {"http https://a.example {\nbody x\ncontent_type text\n}", "Content-Type is not a media type"},
 	})
 }
