@@ -171,7 +171,11 @@ func (o *options) measure(ctx context.Context, subjects []*subject, stderr io.Wr
 // round sends to one subject for a while.
 func (o *options) round(ctx context.Context, s *subject) (*report.Run, error) {
 	duration := func(seconds float64) string { return time.Duration(seconds * float64(time.Second)).String() }
-	cmd := exec.CommandContext(ctx, o.loadgen,
+	ahead := 0 // the load generator's own guess
+	if s.sent > 0 {
+		ahead = int(s.sent + s.sent/2)
+	}
+	cmd := exec.CommandContext(ctx, o.loadgen, "-ahead", strconv.Itoa(ahead),
 		"-url", s.url, "-scheme", "nextphone", "-secret", secret,
 		"-connections", strconv.Itoa(o.connections), "-size", strconv.Itoa(o.size),
 		"-duration", duration(o.seconds), "-warmup", duration(o.warmup),
@@ -191,6 +195,7 @@ func (o *options) round(ctx context.Context, s *subject) (*report.Run, error) {
 	if err := json.Unmarshal(text, run); err != nil {
 		return nil, fmt.Errorf("the load generator's answer cannot be read: %w", err)
 	}
+	s.sent = run.Sent
 	return run, nil
 }
 

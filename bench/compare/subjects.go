@@ -26,6 +26,8 @@ type subject struct {
 	url  string
 	// process is the one whose CPU time counts.
 	process *process
+	// sent is how many requests the last round took, by which the next knows how many to sign ahead.
+	sent int64
 }
 
 // plainConfig is Caddy as everybody has it: no access log, and nothing but a proxy.
@@ -105,7 +107,7 @@ func startSubjects(ctx context.Context, o *options, dir string) ([]*subject, fun
 	if err != nil {
 		return nil, stop, err
 	}
-	subjects := []*subject{{direct, "http://" + address + "/webhooks/bench", up}}
+	subjects := []*subject{{name: direct, url: "http://" + address + "/webhooks/bench", process: up}}
 	for _, c := range []struct {
 		name, file string
 		config     func(address string) string
@@ -129,7 +131,7 @@ func startSubjects(ctx context.Context, o *options, dir string) ([]*subject, fun
 		if err := p.waitFor(ctx, listen); err != nil {
 			return nil, stop, err
 		}
-		subjects = append(subjects, &subject{c.name, "http://" + listen + "/webhooks/bench", p})
+		subjects = append(subjects, &subject{name: c.name, url: "http://" + listen + "/webhooks/bench", process: p})
 	}
 	return subjects, stop, nil
 }
