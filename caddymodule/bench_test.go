@@ -27,7 +27,8 @@ const benchRoute = `{
 // benchHandler provisions a route. more is put at the end of its JSON.
 func benchHandler(tb testing.TB, more string) *Handler {
 	tb.Helper()
-	ctx, err := provision("{\n callgate {\n tenant demo {\n secret " + testSecret + "\n }\n }\n}")
+	tb.Setenv("CALLGATE_BENCH_SECRET", testSecret)
+	ctx, err := provision("{\n callgate {\n tenant demo {\n secret {env.CALLGATE_BENCH_SECRET}\n }\n }\n}")
 	if err != nil {
 		tb.Fatal(err)
 	}

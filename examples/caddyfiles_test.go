@@ -1,10 +1,17 @@
 package examples_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -59,9 +66,43 @@ func secretsOf(t *testing.T, caddyfile string) (env []string) {
 	}
 	for _, file := range append(tenants, caddyfile) {
 		for _, m := range fromEnvironment.FindAllStringSubmatch(readFile(t, file), -1) {
-			// It is base64 too, as some schemes want it.
-			env = append(env, m[1]+"=c2VjcmV0LW9mLXRoZS10ZXN0LTAxMjM0NTY3ODkwMTIz")
+			env = append(env, m[1]+"="+valueFor(t, m[1]))
 		}
 	}
 	return env
+}
+
+// valueFor is a value of the kind that a variable's name promises.
+func valueFor(t *testing.T, name string) string {
+	t.Helper()
+	switch {
+	case strings.HasSuffix(name, "_KEY_FILE"):
+		return keyFile(t)
+	case strings.HasSuffix(name, "_URL"), strings.HasSuffix(name, "_BASE"):
+		return "https://receiver.example/hooks"
+	case name == "SF_INSTANCE":
+		return "https://acme.my.salesforce.com"
+	case name == "CALLGATE_KEY":
+		return strings.Repeat("0123456789abcdef", 4)
+	default: // it is base64 too, as some schemes want it
+		return "c2VjcmV0LW9mLXRoZS10ZXN0LTAxMjM0NTY3ODkwMTIz"
+	}
+}
+
+// keyFile is a private key, made for the test.
+func keyFile(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }

@@ -37,11 +37,11 @@ func TestCrashedLeaseRunsOut(t *testing.T) {
 // flaky is a store that fails when it is told to, and counts.
 type flaky struct {
 	store.Store
-	claim, finish, pause     atomic.Pointer[error]
-	claims, nexts, finishes  atomic.Int64
-	expired                  atomic.Int64
-	finishSizes              []int
-	finishDelay, acceptDelay time.Duration
+	claim, finish, pause    atomic.Pointer[error]
+	claims, nexts, finishes atomic.Int64
+	expired                 atomic.Int64
+	finishSizes             []int
+	finishDelay             time.Duration
 }
 
 func (f *flaky) Claim(ctx context.Context, d string, now time.Time, lease time.Duration, n int, skip []string) ([]store.Claimed, error) {

@@ -14,7 +14,11 @@ import (
 )
 
 // always are the fields that an allow-list does not need to name.
-var always = map[string]bool{"provider": true, "event_type": true, "event_id": true, "call_id": true}
+var always = map[string]bool{
+	"provider": true, "event_type": true, "event_id": true, "call_id": true,
+	// That somebody waits for a call back, or cannot wait, says nothing of who they are; losing it would harm them.
+	"urgent": true, "callback_requested": true,
+}
 
 // keep reduces the record to what the allow-list names.
 func (s *selection) keep(c *call.Call) {

@@ -27,7 +27,8 @@ import (
 // Policy says what of a record a destination gets. The zero Policy gives it everything.
 type Policy struct {
 	// Fields is the allow-list: with it, everything else is dropped. provider, event_type, event_id and call_id are
-	// always allowed, because no delivery could be recognised as a repetition without them; Drop takes them too.
+	// always allowed, because no delivery could be recognised as a repetition without them, and so are urgent and
+	// callback_requested, because somebody has to act on them; Drop takes them too.
 	Fields []string
 	// Drop lists what is left out, even if Fields allows it.
 	Drop []string

@@ -99,7 +99,7 @@ func TestApply(t *testing.T) {
 			}
 			original := record()
 			got := view(t, p.Apply(original))
-			want := map[string]any{"provider": "nextphone", "event_type": "lead", "event_id": "e1", "call_id": "c1", "urgent": false, "callback_requested": false}
+			want := map[string]any{"provider": "nextphone", "event_type": "lead", "event_id": "e1", "call_id": "c1", "urgent": true, "callback_requested": false}
 			if err := json.Unmarshal([]byte(tt.want), &want); err != nil {
 				t.Fatal(err)
 			}

@@ -145,7 +145,7 @@ func (h *hmacScheme) parsePairs(v string, p *presented) error {
 			if k := [2]string{h.tsKey, h.sigKey}[n]; len(item) >= len(k) && strings.EqualFold(item[:len(k)], k) {
 				item = k + item[len(k):]
 			} else {
-				return fmt.Errorf("%w: header %s is not %s...%s%s...", ErrMalformed, p.header, h.tsKey, h.sep, h.sigKey)
+				return fmt.Errorf("%w: header %s is not of the form %s...%s%s... that it should have", ErrMalformed, p.header, h.tsKey, h.sep, h.sigKey)
 			}
 		}
 		if s, ok := strings.CutPrefix(item, h.sigKey); ok {
