@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -187,58 +185,6 @@ http:// {
 	test_receiver
 }`
 
-func TestTheTenantsPolicyWins(t *testing.T) {
-	g := newGateway(t, twoTenants)
-	for _, c := range []struct {
-		tenant, secret, body string
-		status               int
-		code                 string
-	}{
-		{"one", "first", numbered(1), 200, ""},
-		{"one", "old", numbered(2), 200, ""}, // while secrets are changed
-		{"one", "shared-secret", numbered(3), 403, "signature_invalid"},
-		{"one", "first", `{"phone":"+15559876543","x":"` + strings.Repeat("x", 200) + `"}`, 413, "too_large"},
-		{"two", "second", numbered(4), 400, "field_missing"},
-		{"two", "second", `{"email":"mike@example.com","n":1}`, 200, ""},
-		{"two", "first", numbered(5), 403, "signature_invalid"},
-		{"three", "shared-secret", `{"phone":"+15559876543","x":"` + strings.Repeat("x", 200) + `"}`, 200, ""},
-		{"elsewhere", "shared-secret", numbered(6), 404, "unknown_tenant"},
-		{"ONE", "first", numbered(7), 200, ""}, // as hosts are
-	} {
-		r := signed(t, signature.Config{Scheme: "nextphone", Secrets: []string{c.secret}}, "http://gate.test/", c.body)
-		r.Header.Set("X-Tenant", c.tenant)
-		res := g.do(r)
-		if got := code(t, res); res.StatusCode != c.status || got != c.code {
-			t.Errorf("%s with %s: %d %s, want %d %s", c.tenant, c.secret, res.StatusCode, got, c.status, c.code)
-		}
-	}
-}
-
-func TestVariablesOfAllLayersAreJoined(t *testing.T) {
-	g := newGateway(t, twoTenants)
-	g.respond = func(w http.ResponseWriter, r *http.Request) error {
-		repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-		_, err := w.Write([]byte(repl.ReplaceAll("{callgate.vars.a} {callgate.vars.b} {callgate.vars.c}", "-")))
-		return err
-	}
-	r := signed(t, signature.Config{Scheme: "nextphone", Secrets: []string{"first"}}, "http://gate.test/", numbered(1))
-	r.Header.Set("X-Tenant", "one")
-	if got := text(t, g.do(r)); got != "source route tenant" {
-		t.Errorf("got %q", got)
-	}
-}
-
-func TestOneEventOfTwoTenantsIsTwoEvents(t *testing.T) {
-	g := newGateway(t, strings.Replace(twoTenants, "secret first old", "secret shared-secret", 1))
-	for _, tenant := range []string{"one", "three"} {
-		r := signed(t, signature.Config{Scheme: "nextphone", Secrets: []string{"shared-secret"}}, "http://gate.test/", numbered(1))
-		r.Header.Set("X-Tenant", tenant)
-		if res := g.do(r); res.Header.Get("Idempotency-Replayed") != "" || res.StatusCode != 200 {
-			t.Errorf("%s: status %d, taken for a copy", tenant, res.StatusCode)
-		}
-	}
-}
-
 func TestPlaceholdersSayWhatIsKnownOfACall(t *testing.T) {
 	g := newRoute(t, "")
 	g.respond = func(w http.ResponseWriter, r *http.Request) error {
@@ -349,68 +295,4 @@ http:// {
 			}
 		})
 	}
-}
-
-func TestTenantsAreReadFromFiles(t *testing.T) {
-	dir := t.TempDir()
-	write := func(name, content string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	config := strings.Replace(twoTenants, "tenant three", "tenants "+dir+"/*.json\ntenant three", 1)
-	write("clinic.json", `{"secrets":["from-a-file"],"rate_limit":{"rate":"5/s"},"vars":{"owner_name":"Dr. Who"}}`)
-	write("other.json", `{"name":"named","sources":{"partner":{"secrets":["from-a-block"]}}}`)
-	g := newGateway(t, config)
-	for tenant, secret := range map[string]string{"clinic": "from-a-file", "named": "from-a-block"} {
-		r := signed(t, signature.Config{Scheme: "nextphone", Secrets: []string{secret}}, "http://gate.test/", numbered(1))
-		r.Header.Set("X-Tenant", tenant)
-		if res := g.do(r); res.StatusCode != 200 {
-			t.Errorf("%s: status %d", tenant, res.StatusCode)
-		}
-	}
-	for name, content := range map[string]string{
-		"two.json":  `{"name":"clinic","secrets":["x"]}`,  // twice, in files
-		"one.json":  `{"secrets":["x"]}`,                  // also in the Caddyfile
-		"bad.json":  `{"secrets":["x"],"rate_limits":{}}`, // an unknown member
-		"more.json": `{"secrets":["x"]}{"secrets":["x"]}`, // two in one
-		"type.json": `{"secrets":"the-secret-itself"}`,    // the wrong type
-		"rate.json": `{"secrets":["x"],"rate_limit":{"rate":"many"}}`,
-	} {
-		write(name, content)
-		_, err := provision(strings.ReplaceAll(config, "NAME", "files-"+name))
-		if err == nil {
-			t.Errorf("%s was accepted", name)
-		} else if strings.Contains(err.Error(), "the-secret-itself") {
-			t.Errorf("the error quotes a secret: %v", err)
-		}
-		if err := os.Remove(filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func FuzzTenantFile(f *testing.F) {
-	f.Add([]byte(`{"name":"a","secrets":["x"],"sources":{"retell":{"secrets":["y"],"idempotency":{"ttl":"1h"}}}}`))
-	f.Add([]byte(`{"verify":{"scheme":"hmac","header":"X"},"rate_limit":{"rate":"5/s","burst":-1},"breaker":{"ratio":1e308}}`))
-	f.Add([]byte(`{"sources":{"a":null}}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		tenant, err := parseTenant(b)
-		if err != nil {
-			return
-		}
-		// Whatever was read can be asked for its settings.
-		for _, p := range append([]Policy{tenant.Policy}, tenant.Policy.over(tenant.Policy)) {
-			if l, on, err := p.RateLimit.limit(); err == nil && on && (!(l.PerSecond > 0) || l.Burst < 1) {
-				t.Errorf("limit %+v", l)
-			}
-			if i, err := p.Idempotency.withDefaults(); err == nil && (i.TTL <= 0 || i.Wait <= 0 || i.MaxReplayBody <= 0) {
-				t.Errorf("idempotency %+v", i)
-			}
-			_, _ = p.Breaker.settings()
-			_, _ = p.EventID.compile()
-			_, _ = checkPublicURL(p.PublicURL)
-		}
-	})
 }

@@ -1,0 +1,207 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func TestACopyGetsTheFirstAnswerAgain(t *testing.T) {
+	g := newRoute(t, "")
+	g.respond = func(w http.ResponseWriter, r *http.Request) error {
+		w.Header()["X-Kept"] = []string{"a", "b"}
+		w.WriteHeader(201)
+		_, err := fmt.Fprintf(w, "answer %d", g.calls.Load())
+		return err
+	}
+	for i := range 3 {
+		res := g.do(lead(t, "http://gate.test/hook/acme", leadBody))
+		if res.StatusCode != 201 || text(t, res) != "answer 1" || len(res.Header["X-Kept"]) != 2 {
+			t.Fatalf("copy %d: %d %v", i, res.StatusCode, res.Header)
+		}
+		if replayed := res.Header.Get("Idempotency-Replayed") == "true"; replayed != (i > 0) {
+			t.Errorf("copy %d: Idempotency-Replayed is %q", i, res.Header.Get("Idempotency-Replayed"))
+		}
+	}
+	if n := g.calls.Load(); n != 1 {
+		t.Errorf("the receiver was asked %d times", n)
+	}
+}
+
+func TestALargeAnswerIsReplayedWithoutItsBody(t *testing.T) {
+	g := newRoute(t, "idempotency {\nmax_replay_body 10B\n}")
+	g.respond = func(w http.ResponseWriter, r *http.Request) error {
+		w.Header().Set("Content-Length", "20")
+		_, err := io.WriteString(w, strings.Repeat("x", 20))
+		return err
+	}
+	first := g.do(lead(t, "http://gate.test/hook/acme", leadBody))
+	second := g.do(lead(t, "http://gate.test/hook/acme", leadBody))
+	if len(text(t, first)) != 20 || second.StatusCode != 200 || text(t, second) != "" || second.Header.Get("Content-Length") != "" {
+		t.Errorf("replayed with %v", second.Header)
+	}
+}
+
+func TestFailuresAreNotRememberedSoThatRetriesRun(t *testing.T) {
+	g := newRoute(t, "")
+	answers := []caddyhttp.HandlerFunc{
+		func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(500); return nil },
+		func(w http.ResponseWriter, r *http.Request) error { return caddyhttp.Error(502, errors.New("refused")) },
+		func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(404); return nil },
+		func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(302); return nil },
+		func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(204); return nil },
+	}
+	g.respond = func(w http.ResponseWriter, r *http.Request) error { return answers[g.calls.Load()-1](w, r) }
+	for i, want := range []int{500, 502, 404, 302, 204, 204} {
+		if res := g.do(lead(t, "http://gate.test/hook/acme", leadBody)); res.StatusCode != want {
+			t.Errorf("attempt %d: status %d, want %d", i+1, res.StatusCode, want)
+		}
+	}
+	if n := g.calls.Load(); n != 5 {
+		t.Errorf("the receiver was asked %d times", n)
+	}
+}
+
+func TestCopiesAtOnceReachTheReceiverOnce(t *testing.T) {
+	g := newRoute(t, "")
+	synctest.Test(t, func(t *testing.T) {
+		g.respond = func(w http.ResponseWriter, r *http.Request) error {
+			time.Sleep(3 * time.Second)
+			_, err := io.WriteString(w, "done")
+			return err
+		}
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				if res := g.do(lead(t, "http://gate.test/hook/acme", leadBody)); res.StatusCode != 200 || text(t, res) != "done" {
+					t.Errorf("status %d", res.StatusCode)
+				}
+			})
+		}
+		wg.Wait()
+		if n := g.calls.Load(); n != 1 {
+			t.Errorf("the receiver was asked %d times", n)
+		}
+	})
+}
+
+func TestACopyWaitsOnlySoLongForTheFirst(t *testing.T) {
+	g := newRoute(t, "idempotency {\nwait 2s\n}")
+	synctest.Test(t, func(t *testing.T) {
+		g.respond = func(w http.ResponseWriter, r *http.Request) error {
+			time.Sleep(time.Minute)
+			return nil
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { g.do(lead(t, "http://gate.test/hook/acme", leadBody)) })
+		synctest.Wait()
+		began := time.Now()
+		res := g.do(lead(t, "http://gate.test/hook/acme", leadBody))
+		if c := code(t, res); res.StatusCode != 503 || c != "in_flight" || res.Header.Get("Retry-After") == "" {
+			t.Errorf("answered %d %s", res.StatusCode, c)
+		}
+		if waited := time.Since(began); waited != 2*time.Second {
+			t.Errorf("waited %s", waited)
+		}
+		wg.Wait()
+	})
+}
+
+func TestTheNextCopyRunsWhenTheFirstComesToNothing(t *testing.T) {
+	for name, first := range map[string]caddyhttp.HandlerFunc{
+		"panic":         func(http.ResponseWriter, *http.Request) error { panic(http.ErrAbortHandler) },
+		"client's gone": func(_ http.ResponseWriter, r *http.Request) error { <-r.Context().Done(); return r.Context().Err() },
+		"failure":       func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(504, errors.New("timeout")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRoute(t, "")
+			synctest.Test(t, func(t *testing.T) {
+				g.respond = func(w http.ResponseWriter, r *http.Request) error {
+					if g.calls.Load() > 1 {
+						return nil
+					}
+					time.Sleep(time.Second)
+					return first(w, r)
+				}
+				var wg sync.WaitGroup
+				ctx, cancel := context.WithCancel(t.Context())
+				wg.Go(func() {
+					defer func() { _ = recover() }() // as net/http does
+					g.do(lead(t, "http://gate.test/hook/acme", leadBody).WithContext(ctx))
+				})
+				synctest.Wait()
+				wg.Go(func() {
+					if res := g.do(lead(t, "http://gate.test/hook/acme", leadBody)); res.StatusCode != 200 {
+						t.Errorf("the copy was answered with %d", res.StatusCode)
+					}
+				})
+				time.Sleep(2 * time.Second)
+				cancel()
+				wg.Wait()
+				if n := g.calls.Load(); n != 2 {
+					t.Errorf("the receiver was asked %d times", n)
+				}
+			})
+		})
+	}
+}
+
+func TestEventIDsAreFoundWhereTheyAreSaidToBe(t *testing.T) {
+	const at = "http://gate.test/hook/acme"
+	body := func(id, note string) string {
+		return fmt.Sprintf(`{"id":%q,"lead":{"phone":"+15559876543","notes":%q}}`, id, note)
+	}
+	header := func(r *http.Request, v string) *http.Request { r.Header.Set("X-Event", v); return r }
+	for name, c := range map[string]struct {
+		lines  string
+		first  func(t *testing.T) *http.Request
+		second func(t *testing.T) *http.Request
+		copies bool
+	}{
+		"the body's hash, same": {"", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) }, true},
+		"the body's hash, other": {"", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "b")) }, false},
+		"jsonpath, same": {"event_id jsonpath $.id", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "b")) }, true},
+		"jsonpath, other": {"event_id jsonpath $.id", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("2", "a")) }, false},
+		"header, same": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "7") },
+			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "b")), "7") }, true},
+		"header, other": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "7") },
+			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "8") }, false},
+		"header missing": {"event_id header X-Event", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) }, true},
+		"long header, other": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), strings.Repeat("7", 300)) },
+			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), strings.Repeat("7", 301)) }, false},
+		"off": {"idempotency off", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
+			func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newRoute(t, c.lines)
+			g.do(c.first(t))
+			res := g.do(c.second(t))
+			if copied := res.Header.Get("Idempotency-Replayed") != ""; copied != c.copies || res.StatusCode != 200 {
+				t.Errorf("status %d, taken for a copy: %t, want %t", res.StatusCode, copied, c.copies)
+			}
+		})
+	}
+}
+
+func TestStrictIdempotencyRefusesAnIDThatComesWithAnotherBody(t *testing.T) {
+	g := newRoute(t, "event_id jsonpath $.id\nidempotency strict")
+	g.do(lead(t, "http://gate.test/hook/acme", `{"id":"1","phone":"+15559876543"}`))
+	res := g.do(lead(t, "http://gate.test/hook/acme", `{"id":"1","phone":"+15550000000"}`))
+	if c := code(t, res); res.StatusCode != 422 || c != "event_id_reused" {
+		t.Errorf("answered %d %s", res.StatusCode, c)
+	}
+}
