@@ -29,6 +29,8 @@ var (
 	ErrNotHTTP1 = errors.New("the server does not speak HTTP/1.1 over TLS; send this request over HTTP/2")
 	// ErrHeaderTooLarge says that the head of the answer is larger than [Client.MaxResponseHeader].
 	ErrHeaderTooLarge = errors.New("the head of the answer is larger than allowed; raise max_response_header if the server is right")
+	// ErrMalformed says that what came back is not an answer in HTTP/1.
+	ErrMalformed = errors.New("what the server sent is not an HTTP/1.1 answer; check what listens at this address")
 	// ErrUpgrade says that the server switched protocols without having been asked to.
 	ErrUpgrade = errors.New("the server switched protocols although the request did not ask for it; check what listens at this address")
 	// ErrBodyClosed is returned by reads from an answer's body that was closed before.

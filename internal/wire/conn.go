@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -166,10 +167,7 @@ func (cn *conn) receive(req *http.Request) (res *http.Response, none bool, err e
 	for {
 		res, err = http.ReadResponse(cn.br, req)
 		if err != nil {
-			if cn.headLeft <= 0 {
-				err = ErrHeaderTooLarge
-			}
-			return nil, false, err
+			return nil, false, cn.headError(err)
 		}
 		if res.StatusCode == http.StatusSwitchingProtocols {
 			return nil, false, ErrUpgrade
@@ -186,6 +184,19 @@ func (cn *conn) receive(req *http.Request) (res *http.Response, none bool, err e
 			cn.headLeft = limit
 		}
 	}
+}
+
+// headError says why no head was read. What net/http says about a malformed one quotes it; answers may hold personal
+// data, and errors go into logs.
+func (cn *conn) headError(err error) error {
+	var ne net.Error
+	switch {
+	case cn.headLeft <= 0:
+		return ErrHeaderTooLarge
+	case errors.As(err, &ne), errors.Is(err, io.ErrUnexpectedEOF):
+		return err
+	}
+	return ErrMalformed
 }
 
 // repeatable tells whether doing what req asks twice does no harm. The list is net/http's; the body need not be

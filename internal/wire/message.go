@@ -104,10 +104,17 @@ func (m *message) readBody(body io.Reader, size int) error {
 	m.b = slices.Grow(m.b, size+1)
 	// One byte more than there should be, so that the same read meets the end.
 	full := m.b[:head+size+1]
-	n := 0
+	n, empty := 0, 0
 	for n <= size {
 		k, err := body.Read(full[head+n:])
 		n += k
+		if k == 0 && err == nil {
+			if empty++; empty == maxEmptyReads {
+				return io.ErrNoProgress
+			}
+			continue
+		}
+		empty = 0
 		if err == io.EOF {
 			break
 		}
@@ -121,6 +128,9 @@ func (m *message) readBody(body io.Reader, size int) error {
 	m.b = full[:head+size]
 	return nil
 }
+
+// maxEmptyReads is how often in a row a body may give neither bytes nor an error, as in package bufio.
+const maxEmptyReads = 100
 
 // plainHost tells whether host goes into a Host header as it is: no international name, no zone, nothing invalid.
 func plainHost(host string) bool {
