@@ -189,7 +189,7 @@ func (c *Client) open(ctx context.Context, t Target) (*conn, error) {
 	}
 	if err := secure.HandshakeContext(hctx); err != nil {
 		raw.Close()
-		if alert := tls.AlertError(0); errors.As(err, &alert) && alert == alertNoApplicationProtocol {
+		if declined(err) {
 			return nil, fmt.Errorf("%w: %w", ErrNotHTTP1, err)
 		}
 		if ctx.Err() == nil && hctx.Err() != nil {
@@ -202,5 +202,9 @@ func (c *Client) open(ctx context.Context, t Target) (*conn, error) {
 	return cn, nil
 }
 
-// alertNoApplicationProtocol is no_application_protocol of RFC 7301, section 3.2.
-const alertNoApplicationProtocol = tls.AlertError(120)
+// declined tells whether err is the alert no_application_protocol of RFC 7301, section 3.2. The type that crypto/tls
+// has for alerts received over TCP is not exported; its text is.
+func declined(err error) bool {
+	var remote *net.OpError
+	return errors.As(err, &remote) && remote.Op == "remote error" && remote.Err.Error() == tls.AlertError(120).Error()
+}

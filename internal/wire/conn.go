@@ -169,10 +169,12 @@ func (cn *conn) receive(req *http.Request) (res *http.Response, none bool, err e
 		if err != nil {
 			return nil, false, cn.headError(err)
 		}
-		if res.StatusCode == http.StatusSwitchingProtocols {
+		switch code := res.StatusCode; {
+		case code < 100: // nobody could pass it on: net/http's server panics on it
+			return nil, false, ErrMalformed
+		case code == http.StatusSwitchingProtocols:
 			return nil, false, ErrUpgrade
-		}
-		if res.StatusCode > 199 {
+		case code > 199:
 			cn.headLeft = math.MaxInt64
 			return res, false, nil
 		}
