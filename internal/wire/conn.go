@@ -27,7 +27,8 @@ type conn struct {
 	tls    *tls.ConnectionState
 	raw    net.Conn // under TLS, and the same as Conn without
 	probe  probe
-	used   bool // it was idle before, so the server may have closed it
+	end    func() // cancel, made into a value once
+	used   bool   // it was idle before, so the server may have closed it
 
 	headLeft  int64     // how many bytes may still be read
 	headBy    time.Time // when the head must have been read; zero without limit
@@ -41,6 +42,7 @@ func newConn(c *Client, t Target, raw net.Conn) *conn {
 		size = 4096
 	}
 	cn.br = bufio.NewReaderSize(cn, size)
+	cn.end = cn.cancel
 	if sc, ok := raw.(syscall.Conn); ok {
 		cn.probe.init(sc)
 	}
@@ -88,7 +90,7 @@ func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, aga
 	ctx := req.Context()
 	b := &body{conn: cn, ctx: ctx}
 	if ctx.Done() != nil {
-		b.stop = context.AfterFunc(ctx, cn.cancel)
+		b.stop = context.AfterFunc(ctx, cn.end)
 	}
 	reused := cn.used
 	n, werr := cn.send(msg)
