@@ -24,8 +24,7 @@ func init() {
 type HTTPDestination struct {
 	// Definition is the file of a NextPhone webhook document (type, http_method, url, headers, body_template,
 	// parameters), relative to the directory in which the gateway runs. The document says method and body; URL,
-	// Headers and the login take the place of its own. A variable in the path of the document's own URL must have a
-	// value all the same.
+	// Headers and the login take the place of its own.
 	Definition string `json:"definition,omitempty"`
 
 	// URL is the address that requests go to. Scheme and host are constant, path and query may have {{variables}}.

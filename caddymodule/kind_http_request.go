@@ -41,6 +41,23 @@ func (h *HTTPDestination) renderer(o DestinationOptions) (httpdest.Renderer, err
 	if err != nil {
 		return nil, err
 	}
+	if len(h.Headers) == 0 && h.URL == "" {
+		return h.document(o, name, options)
+	}
+	over, err := h.inline(o, options)
+	if err != nil {
+		return nil, err
+	}
+	options.URL = h.URL
+	own, err := h.document(o, name, options)
+	if err != nil || len(h.Headers) == 0 {
+		return own, err
+	}
+	return &overlaid{document: own, over: httpdest.FromDefinition(over), secret: secretOf(own.Definition, over)}, nil
+}
+
+// document loads the webhook document, and says what may be wrong with it.
+func (h *HTTPDestination) document(o DestinationOptions, name string, options definition.Options) (*httpdest.Document, error) {
 	doc, err := definition.Load(name, options)
 	if err != nil {
 		return nil, err
@@ -51,26 +68,14 @@ func (h *HTTPDestination) renderer(o DestinationOptions) (httpdest.Renderer, err
 			o.Logger.Warn("webhook definition", zap.String("file", name), zap.Int("line", p.Line), zap.String("problem", p.String()))
 		}
 	}
-	if h.URL == "" {
-		if err := outbound.CheckURL(address, h.AllowHTTP, true); err != nil {
-			return nil, fmt.Errorf("%s: url: %w", name, err)
-		}
-		if len(h.Headers) == 0 {
-			return httpdest.FromDefinition(doc), nil
-		}
+	if err := outbound.CheckURL(address, h.AllowHTTP, true); err != nil {
+		return nil, fmt.Errorf("%s: url: %w", name, err)
 	}
-	over, err := h.inline(o, options)
-	if err != nil {
-		return nil, err
-	}
-	return &overlaid{document: httpdest.FromDefinition(doc), over: httpdest.FromDefinition(over), url: h.URL != "", secret: secretOf(doc, over)}, nil
+	return httpdest.FromDefinition(doc), nil
 }
 
 // settles reports whether the configuration has taken the place of what the problem is about.
 func (h *HTTPDestination) settles(p definition.Problem) bool {
-	if p.Field == "url" {
-		return h.URL != ""
-	}
 	if p.Field == "" && strings.HasPrefix(p.Message, "the request has no body") {
 		return h.PassThrough
 	}
@@ -214,11 +219,11 @@ func relocated(err error) error {
 	return err
 }
 
-// overlaid are the requests of a document with the URL and headers of another over them.
+// overlaid are the requests of a document with the headers of another over them.
 type overlaid struct {
-	document, over httpdest.Renderer
-	url            bool
-	secret         func(header string) bool
+	document *httpdest.Document
+	over     httpdest.Renderer
+	secret   func(header string) bool
 }
 
 // Render implements httpdest.Renderer.
@@ -231,15 +236,15 @@ func (r *overlaid) Render(item destination.Item) (httpdest.Rendered, error) {
 	if err != nil {
 		return httpdest.Rendered{}, err
 	}
-	if r.url {
-		out.URL = over.URL
-	}
 	for name, values := range over.Header {
 		out.Header[name] = values
 	}
 	out.Warnings = slices.Concat(out.Warnings, over.Warnings)
 	return out, nil
 }
+
+// ShowURL implements httpdest.Shower.
+func (r *overlaid) ShowURL(item destination.Item) (string, error) { return r.document.ShowURL(item) }
 
 // Secret reports whether a header is to be masked in previews.
 func (r *overlaid) Secret(header string) bool { return r.secret(header) }

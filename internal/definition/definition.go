@@ -61,6 +61,9 @@ type Options struct {
 	// breaks at the end of what it returns, as files of secrets have them, are dropped. Without it a document with
 	// references is an error.
 	Resolve func(reference string) (string, error)
+	// URL takes the place of the document's url, which need not be there then and is not looked at. It may have
+	// variables and references as the document's may.
+	URL string
 	// Policy is what becomes of missing variables. With OmitEmpty a header without a value is left out as well.
 	Policy template.Policy
 	// Region is the one in which national phone numbers are read; empty means call.DefaultRegion.
@@ -88,13 +91,14 @@ type Parameter struct {
 // Definition is a document, compiled. It is safe for concurrent use.
 type Definition struct {
 	Type, ToolName, Description, Method string
-	// URL is the document's, with its variables and references.
+	// URL is the document's, or that of Options, with its variables and references.
 	URL        string
 	Parameters []Parameter
 	// Problems are the warnings that Parse gave.
 	Problems []Problem
 
 	url         *template.Template
+	shown       *template.Template // the URL without what references stand for; nil when it has none
 	headers     []header
 	contentType string
 	body        body
@@ -203,6 +207,25 @@ func (d *Definition) Variables() []string {
 	return all
 }
 
+// ShowURL is the URL that Render makes, fit to be shown: what stood in a reference such as {env.HOOK_PATH} is masked,
+// but for scheme and host.
+func (d *Definition) ShowURL(v template.Vars) (string, error) {
+	t := d.shown
+	if t == nil {
+		t = d.url
+	}
+	url, err := t.Append(nil, d.vars(v))
+	return string(url), err
+}
+
+// vars puts the parameters' defaults behind a call's values.
+func (d *Definition) vars(v template.Vars) template.Vars {
+	if d.defaults == nil {
+		return v
+	}
+	return withDefaults{v, d.defaults}
+}
+
 // Render makes the request for a call. It fails with ErrRequired, with an *template.Error, and never for the reason
 // that a value is strange.
 func (d *Definition) Render(v template.Vars) (*Rendered, error) {
@@ -213,9 +236,7 @@ func (d *Definition) Render(v template.Vars) (*Rendered, error) {
 			}
 		}
 	}
-	if d.defaults != nil {
-		v = withDefaults{v, d.defaults}
-	}
+	v = d.vars(v)
 	url, err := d.url.Append(make([]byte, 0, 256), v)
 	if err != nil {
 		return nil, err

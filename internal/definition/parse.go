@@ -106,7 +106,10 @@ func (p *parser) err(m *member, reason string) {
 func (p *parser) problem(m *member, reason string) {
 	w := Problem{Message: reason}
 	if m != nil {
-		w.Line, w.Field = p.line(m.offset), m.key
+		w.Field = m.key
+		if m.offset >= 0 {
+			w.Line = p.line(m.offset)
+		}
 	}
 	p.problems = append(p.problems, w)
 }
@@ -125,10 +128,13 @@ func (p *parser) string(m *member) string {
 
 // options are those for a template at a member.
 func (p *parser) options(m *member) template.Options {
-	return template.Options{
-		Name: p.name, Line: p.line(m.offset), Column: p.column(m.offset) + 1, Types: p.types,
-		Policy: p.o.Policy, Region: p.o.Region, MaxSource: p.o.maxSize(), MaxOutput: p.o.MaxBody,
+	o := template.Options{
+		Name: p.name, Types: p.types, Policy: p.o.Policy, Region: p.o.Region, MaxSource: p.o.maxSize(), MaxOutput: p.o.MaxBody,
 	}
+	if m.offset >= 0 {
+		o.Line, o.Column = p.line(m.offset), p.column(m.offset)+1
+	}
+	return o
 }
 
 func (p *parser) parameters(m *member) {

@@ -11,25 +11,37 @@ import (
 )
 
 func (p *parser) url(m *member) {
-	if m == nil {
+	switch {
+	case p.o.URL != "":
+		m = &member{key: "url", offset: -1}
+		p.d.URL = p.o.URL
+	case m == nil:
 		p.err(nil, "the document has no url; write the address that the request goes to")
 		return
+	default:
+		p.d.URL = p.string(m)
 	}
-	p.d.URL = p.string(m)
 	if len(p.d.URL) > maxURL {
 		p.err(m, "the URL is longer than 8 KiB")
 		return
 	}
-	source, _, ok := p.resolve(m, p.d.URL)
+	source, resolved, ok := p.resolve(m, p.d.URL)
 	if !ok {
 		return
 	}
-	t, err := template.Compile(source, template.URL, p.options(m))
+	o := p.options(m)
+	t, err := template.Compile(source, template.URL, o)
 	if err != nil {
 		p.template(m, err)
 		return
 	}
 	p.d.url = t
+	if resolved {
+		if p.d.shown, err = template.Compile(p.shownURL(), template.URL, o); err != nil {
+			p.template(m, err)
+			return
+		}
+	}
 	if strings.HasPrefix(source, "http:") {
 		p.problem(m, "http:// sends the call unencrypted; use https://")
 	}
@@ -164,6 +176,75 @@ func (p *parser) resolve(m *member, s string) (_ string, found, ok bool) {
 	}
 	return b.String(), found, true
 }
+
+// shownURL is the URL with Masked for what references stand for. Scheme and host stay: who looks at a request wants to
+// know where it would go, and they hold no secret.
+func (p *parser) shownURL() string {
+	shown := parser{document: p.document, o: p.o}
+	sofar := 0 // how much of "scheme://host" there is: 0 nothing, 1 the scheme, 2 all of it
+	count := func(s string) (host int) {
+		if sofar == 0 {
+			i := strings.Index(s, "://")
+			if i < 0 {
+				return len(s)
+			}
+			sofar, host = 1, i+3
+		}
+		if sofar == 1 {
+			i := strings.IndexAny(s[host:], "/?#")
+			if i < 0 {
+				return len(s)
+			}
+			sofar, host = 2, host+i
+			return host
+		}
+		return 0
+	}
+	var b strings.Builder
+	literal := func(s string) {
+		count(s)
+		b.WriteString(s)
+	}
+	rest := p.d.URL
+	for rest != "" {
+		if strings.HasPrefix(rest, "{{") {
+			n := strings.Index(rest, "}}") + 2
+			if n < 2 {
+				n = len(rest)
+			}
+			b.WriteString(rest[:n])
+			rest = rest[n:]
+			continue
+		}
+		end := len(rest)
+		if i := strings.Index(rest, "{{"); i >= 0 {
+			end = i
+		}
+		span := reference.FindStringIndex(rest[:end])
+		if span == nil {
+			literal(rest[:end])
+			rest = rest[end:]
+			continue
+		}
+		literal(rest[:span[0]])
+		value, _, _ := shown.resolve(&member{key: "url", offset: -1}, rest[span[0]:span[1]])
+		host := count(value)
+		b.WriteString(value[:host])
+		if secret := value[host:]; secret != "" && secret != "/" {
+			if secret[0] == '/' || secret[0] == '?' {
+				b.WriteByte(secret[0])
+			}
+			b.WriteString(Masked)
+		} else {
+			b.WriteString(secret)
+		}
+		rest = rest[span[1]:]
+	}
+	return b.String()
+}
+
+// Masked stands for what must not be shown.
+const Masked = "***"
 
 // content reads the Content-Type.
 func (p *parser) content(m *member, value string) {

@@ -76,11 +76,12 @@ func TestDoKeepsTheStatusOfAnAnswerThatIsCut(t *testing.T) {
 func TestNothingIsSentTwiceUnasked(t *testing.T) {
 	r := standin.NewReceiver(t)
 	c := onPrem(outbound.Options{})
-	for _, method := range []string{"POST", "PATCH"} {
+	for _, method := range []string{"POST", "PATCH", "PUT", "DELETE"} {
 		send := func() error {
 			req := request(t, r.URL, "x")
 			req.Method = method
 			req.Header.Set("Idempotency-Key", "dlv_1")
+			req.Header.Set("X-Idempotency-Key", "dlv_1")
 			_, err := c.Do(t.Context(), req)
 			return err
 		}
@@ -96,8 +97,10 @@ func TestNothingIsSentTwiceUnasked(t *testing.T) {
 			t.Errorf("%s: %d requests arrived, want 2", method, n)
 		}
 	}
-	if got := r.Requests()[0].Header.Get("Idempotency-Key"); got != "dlv_1" {
-		t.Errorf("Idempotency-Key %q", got)
+	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if got := r.Requests()[0].Header.Get(name); got != "dlv_1" {
+			t.Errorf("%s %q", name, got)
+		}
 	}
 }
 

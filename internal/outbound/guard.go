@@ -48,19 +48,23 @@ func newTransport(o Options) http.RoundTripper {
 	}}
 }
 
-// once keeps http.Transport from sending a POST or PATCH again by itself. It does so when a connection that was kept
-// open breaks before the answer, if the request bears an Idempotency-Key; but a receiver that knows nothing of that
-// header would then create a second record, and whether to try again is for the delivery engine to say. The transport
-// looks for the header by its canonical name only, and names of headers have no case (RFC 9110, section 5.1).
+// once keeps http.Transport from sending a request again by itself. It does so when a connection that was kept open
+// breaks before the answer, if the request bears an Idempotency-Key or X-Idempotency-Key; but a receiver that knows
+// nothing of that header would then create a second record, and whether to try again is for the delivery engine to say.
+// The transport looks for the headers by their canonical names only, and names of headers have no case (RFC 9110,
+// section 5.1).
 type once struct{ *http.Transport }
 
 func (t once) RoundTrip(req *http.Request) (*http.Response, error) {
-	const name = "Idempotency-Key"
-	if v, ok := req.Header[name]; ok && (req.Method == http.MethodPost || req.Method == http.MethodPatch) {
+	for name, plain := range map[string]string{"Idempotency-Key": "idempotency-key", "X-Idempotency-Key": "x-idempotency-key"} {
+		v, ok := req.Header[name]
+		if !ok {
+			continue
+		}
 		own := *req
 		own.Header = maps.Clone(req.Header)
 		delete(own.Header, name)
-		own.Header["idempotency-key"] = v
+		own.Header[plain] = v
 		req = &own
 	}
 	return t.Transport.RoundTrip(req)

@@ -25,7 +25,7 @@ func MaskSecrets(h http.Header) {
 }
 
 // MaskURL replaces the values of query parameters that are called like a secret. Secrets in a path can not be told
-// from other words and stay.
+// from other words: who knows of some masks them before.
 func MaskURL(raw string) string {
 	before, query, found := strings.Cut(raw, "?")
 	if !found {

@@ -131,8 +131,8 @@ func (d *Destination) Request(ctx context.Context, item destination.Item) (*http
 	return req, nil
 }
 
-// Preview renders the requests with secrets masked: credentials, signatures, and whatever header or query parameter
-// is called like a secret.
+// Preview renders the requests with secrets masked: credentials, signatures, whatever header or query parameter is
+// called like a secret, and what the Renderer knows to be one.
 func (d *Destination) Preview(items []destination.Item) ([]destination.Request, error) {
 	requests := make([]destination.Request, 0, len(items))
 	for _, item := range items {
@@ -155,8 +155,14 @@ func (d *Destination) Preview(items []destination.Item) ([]destination.Request, 
 		if req.Host != "" && req.Host != req.URL.Host {
 			h.Set("Host", req.Host)
 		}
+		address := req.URL.String()
+		if s, ok := d.cfg.Renderer.(Shower); ok {
+			if address, err = s.ShowURL(item); err != nil {
+				return nil, err
+			}
+		}
 		requests = append(requests, destination.Request{
-			Method: req.Method, URL: outbound.MaskURL(req.URL.String()), Header: h, Body: string(body),
+			Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(body),
 		})
 	}
 	return requests, nil

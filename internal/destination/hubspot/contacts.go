@@ -115,12 +115,15 @@ func (rec *record) values() map[string]string {
 // read reads records by the value of a property, and returns those that exist by that value.
 func (r *run) read(object, property string, ins []*input, properties []string, note string) map[string]record {
 	found := make(map[string]record)
+	if !slices.Contains(properties, property) {
+		properties = append([]string{property}, properties...)
+	}
 	for chunk := range slices.Chunk(ins, MaxInputs) {
 		if r.halt != nil {
 			return found
 		}
 		body := appendMember([]byte{'{'}, "idProperty", property)
-		body = appendStrings(append(body, `,"properties":`...), append([]string{property}, properties...))
+		body = appendStrings(append(body, `,"properties":`...), properties)
 		body = append(body, `,"inputs":[`...)
 		for i, in := range chunk {
 			if i > 0 {
