@@ -38,6 +38,9 @@ type DestinationOptions struct {
 	Region string
 	// Timeout bounds one attempt.
 	Timeout time.Duration
+	// Fields are the only fields of a call that leave for this destination; empty when all may. They are applied to the
+	// calls before the module sees them.
+	Fields []string
 	// Logger is the destination's.
 	Logger *zap.Logger
 }
@@ -152,7 +155,7 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 	if c.Minimize, err = d.minimizer(); err != nil {
 		return c, err
 	}
-	o := DestinationOptions{Name: name, Resolve: resolveAll, Timeout: c.Timeout, Logger: logger.Named(name)}
+	o := DestinationOptions{Name: name, Resolve: resolveAll, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
 	if d.Sign != nil {
 		signer, err := d.Sign.signer(resolveSecret)
 		if err != nil {

@@ -144,7 +144,12 @@ func TestFHIRDelivers(t *testing.T) {
 	tokens := standin.NewToken(t, standin.TokenConfig{ClientID: "gate", Key: key.Public()})
 	ehr := standin.NewFHIR(t, func(r *http.Request) bool { return tokens.Valid(r) && r.Header.Get("X-Office") == kindSecret })
 	ehr.Put(map[string]any{"resourceType": "Patient", "identifier": []any{map[string]any{"system": "https://clinic.example/mrn", "value": "PT-10023"}}})
-	k := newKind(t, "fhir "+ehr.Base()+" {\nsmart {\ntoken_url "+tokens.URL+"/token\nclient_id gate\nkey "+keyFile(t, key)+"\nkid k1\nscope system/Communication.write\n}\nheader X-Office {env.KIND_SECRET}\nheader X-Plain yes\npatient_system https://clinic.example/mrn\nsend patient_id caller_number message address\ncategory Intake\n}")
+	k, err := makeKind(t, "fhir "+ehr.Base()+" {\nsmart {\ntoken_url "+tokens.URL+"/token\nclient_id gate\nkey "+keyFile(t, key)+"\nkid k1\nscope system/Communication.write\n}\nheader X-Office {env.KIND_SECRET}\nheader X-Plain yes\npatient_system https://clinic.example/mrn\ncategory Intake\n}", func(o *DestinationOptions) {
+		o.Fields = []string{"patient_id", "caller_number", "message", "address"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	k.delivered(t)
 	stored := ehr.Stored("Communication")
 	if len(stored) != 1 {

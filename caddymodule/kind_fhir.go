@@ -17,6 +17,10 @@ func init() {
 
 // FHIRDestination delivers calls to an EHR by FHIR R4: a Communication for the call, a Task for a callback, a proposed
 // Appointment for a wish, created once however often the delivery is repeated.
+//
+// The destination's fields say what leaves for the EHR, as they do for every kind: those without a place of their own in
+// a resource go into the Communication as text. Without them it is the least that is of use: patient_id, service_type,
+// appointment_type, caller_number, timestamp, message, summary, and the parameters that this kind's own settings name.
 type FHIRDestination struct {
 	// Base is the server's base URL, such as https://ehr.example/fhir. Required.
 	Base string `json:"base,omitempty"`
@@ -36,11 +40,6 @@ type FHIRDestination struct {
 	// three.
 	Resources []string `json:"resources,omitempty"`
 
-	// Send are the fields of the call that are written into resources; those without a place of their own go into the
-	// Communication as text. What the destination's own fields and drop lines hold back is not sent in any case.
-	// Default: patient_id, service_type, caller_number, timestamp, message, summary, and the times of TimeParams.
-	Send []string `json:"send,omitempty"`
-
 	// Patient is how the call is linked to a patient: lookup (by the id that was collected), phone (also by number),
 	// reference (by identifier), create or none. Default: lookup.
 	Patient string `json:"patient,omitempty"`
@@ -50,8 +49,9 @@ type FHIRDestination struct {
 	System        string `json:"system,omitempty"`
 	PatientSystem string `json:"patient_system,omitempty"`
 
-	// PatientParam and ServiceParam are the parameters that hold the patient's id and the service that is wanted.
-	// Default: patient_id and service_type.
+	// PatientParam and ServiceParam are the parameters that hold the patient's id and the service that is wanted. The
+	// service is a ServiceRequest or the Appointment's description where those are sent, and text elsewhere. Default:
+	// patient_id, and service_type or appointment_type.
 	PatientParam string `json:"patient_param,omitempty"`
 	ServiceParam string `json:"service_param,omitempty"`
 
@@ -118,7 +118,6 @@ func (*FHIRDestination) CaddyModule() caddy.ModuleInfo {
 //		}
 //		header         <name> <value>
 //		resources      <kind>...
-//		send           <field>...
 //		patient        lookup|phone|reference|create|none
 //		patient_param  <name>
 //		service_param  <name>
@@ -144,7 +143,7 @@ func (f *FHIRDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"patient_param": &f.PatientParam, "service_param": &f.ServiceParam, "time_zone": &f.TimeZone, "system": &f.System,
 		"patient_system": &f.PatientSystem, "category": &f.Category,
 	}
-	lists := map[string]*[]string{"resources": &f.Resources, "send": &f.Send, "time_params": &f.TimeParams}
+	lists := map[string]*[]string{"resources": &f.Resources, "time_params": &f.TimeParams}
 	words := map[string]*bool{"allow_http": &f.AllowHTTP, "update": &f.Update, "separate": &f.Separate}
 	err := block(d, []string{"header"}, func(name string) (known bool, err error) {
 		switch name {
@@ -230,7 +229,7 @@ func (f *FHIRDestination) NewDestination(o DestinationOptions) (destination.Dest
 		return nil, errors.New("sign: FHIR knows no signatures of requests; only http destinations can sign")
 	}
 	c := fhir.Config{
-		AllowHTTP: f.AllowHTTP, Fields: f.Send, Patient: fhir.PatientMode(f.Patient), System: f.System,
+		AllowHTTP: f.AllowHTTP, Fields: o.Fields, Minimized: len(o.Fields) > 0, Patient: fhir.PatientMode(f.Patient), System: f.System,
 		PatientSystem: f.PatientSystem, PatientParam: f.PatientParam, ServiceParam: f.ServiceParam, TimeParams: f.TimeParams,
 		Category: f.Category, Update: f.Update, Separate: f.Separate,
 	}

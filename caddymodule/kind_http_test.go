@@ -63,6 +63,30 @@ func TestHTTPRequests(t *testing.T) {
 	}
 }
 
+// TestHTTPURLInPlaceOfTheDocuments: a call that lacks a variable of the document's own URL is delivered all the same, and
+// what the environment puts into a path is sent and not shown.
+func TestHTTPURLInPlaceOfTheDocuments(t *testing.T) {
+	r := standin.NewReceiver(t)
+	t.Setenv("KIND_HOOK", r.URL+"/services/"+kindSecret)
+	doc := file(t, "doc.json", `{"url": "https://crm.example/contacts/{{nickname}}", "body_template": {"who": "{{first_name}}"}}`)
+	for name, text := range map[string]string{
+		"url alone": "http {\ndefinition " + doc + "\nurl {env.KIND_HOOK}/x\n}",
+		"a header":  "http {\ndefinition " + doc + "\nurl {env.KIND_HOOK}/x\nheader X-Own 2\n}",
+		"inline":    "http {env.KIND_HOOK}/x {\nbody `{\"who\":\"{{first_name}}\"}`\n}",
+	} {
+		k := newKind(t, text)
+		k.delivered(t)
+		all := r.Requests()
+		if got := all[len(all)-1]; got.URI != "/services/"+kindSecret+"/x" || string(got.Body) != `{"who":"Mike"}` {
+			t.Errorf("%s: sent %s %s", name, got.URI, got.Body)
+		}
+		requests, err := k.Preview([]destination.Item{kindItem()})
+		if err != nil || requests[0].URL != r.URL+"/***/x" {
+			t.Errorf("%s: previewed %+v, %v", name, requests, err)
+		}
+	}
+}
+
 func TestHTTPDefinitionsWarn(t *testing.T) {
 	doc := file(t, "doc.json", `{
 		"url": "https://yourdomain.com/api", "headers": {"Authorization": "Bearer YOUR_KEY"},

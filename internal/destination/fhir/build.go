@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -33,7 +34,7 @@ type view struct {
 
 // text is a field as text, empty when it is missing or may not be sent.
 func (v *view) text(name string) string {
-	if !v.d.allowed[name] {
+	if !v.d.cfg.Minimized && !v.d.allowed[name] && !(v.d.allowed["params"] && strings.HasPrefix(name, "params.")) {
 		return ""
 	}
 	value, ok := v.Call.Lookup(name)
@@ -87,7 +88,7 @@ func control(r rune) bool {
 
 // stamp is a time as FHIR's dateTime and instant want it, with a zone; empty when times may not be sent.
 func (v *view) stamp(times ...time.Time) string {
-	if !v.d.allowed["timestamp"] {
+	if !v.d.times {
 		return ""
 	}
 	for _, t := range times {
@@ -124,14 +125,25 @@ func (v *view) resources(subject *reference) []resource {
 		all = append(all, resource{kind: kind, body: body([]identifier{id}), condition: condition(id)})
 	}
 	cfg := &v.d.cfg
-	service := v.text(cfg.ServiceParam)
+	service := ""
+	for _, name := range v.d.services {
+		if service = v.text(name); service != "" {
+			break
+		}
+	}
+	a := v.appointment(subject, service)
+	// What the caller wants must not get lost where no resource is for it: then the people who read the others are told.
+	untold := service
+	if a != nil && slices.Contains(cfg.Kinds, Appointment) || subject != nil && slices.Contains(cfg.Kinds, ServiceRequest) {
+		untold = ""
+	}
 	if slices.Contains(cfg.Kinds, Communication) {
-		c := v.communication(subject)
+		c := v.communication(subject, untold)
 		add(Communication, "", func(id []identifier) any { c.Identifier = id; return c })
 		all[len(all)-1].update = cfg.Update && len(c.Payload) > 0
 	}
 	if slices.Contains(cfg.Kinds, Task) && v.Call.CallbackRequested {
-		t := v.task(subject)
+		t := v.task(subject, untold)
 		if len(all) > 0 {
 			t.Focus = &reference{Reference: v.urn(Communication)}
 			if cfg.Separate {
@@ -140,10 +152,8 @@ func (v *view) resources(subject *reference) []resource {
 		}
 		add(Task, "#callback", func(id []identifier) any { t.Identifier = id; return t })
 	}
-	if slices.Contains(cfg.Kinds, Appointment) {
-		if a := v.appointment(subject, service); a != nil {
-			add(Appointment, "#appointment", func(id []identifier) any { a.Identifier = id; return a })
-		}
+	if slices.Contains(cfg.Kinds, Appointment) && a != nil {
+		add(Appointment, "#appointment", func(id []identifier) any { a.Identifier = id; return a })
 	}
 	if slices.Contains(cfg.Kinds, ServiceRequest) && service != "" {
 		if subject == nil {
@@ -170,7 +180,7 @@ func (v *view) priority() string {
 	return "routine"
 }
 
-func (v *view) communication(subject *reference) *communication {
+func (v *view) communication(subject *reference, service string) *communication {
 	c := &communication{
 		ResourceType: "Communication",
 		Status:       "completed",
@@ -207,9 +217,18 @@ func (v *view) communication(subject *reference) *communication {
 			c.Payload = append(c.Payload, content{String: s})
 		}
 	}
+	if service != "" {
+		c.Payload = append(c.Payload, content{String: "Service requested: " + service})
+	}
 	for _, name := range v.d.extra {
-		if s := v.text(name); s != "" {
-			c.Payload = append(c.Payload, content{String: name + ": " + s})
+		if name == "params" {
+			for _, p := range slices.Sorted(maps.Keys(v.Call.Params)) {
+				if s := v.text("params." + p); s != "" && !seen[s] && !slices.Contains(v.d.own, p) && !slices.Contains(v.d.extra, p) {
+					c.Payload = append(c.Payload, content{String: p + ": " + s})
+				}
+			}
+		} else if s := v.text(name); s != "" {
+			c.Payload = append(c.Payload, content{String: strings.TrimPrefix(name, "params.") + ": " + s})
 		}
 	}
 	if s := v.text("recording_url"); s != "" && !strings.ContainsAny(s, " \t\r\n") {
@@ -218,7 +237,7 @@ func (v *view) communication(subject *reference) *communication {
 	return c
 }
 
-func (v *view) task(subject *reference) *task {
+func (v *view) task(subject *reference, service string) *task {
 	t := &task{
 		ResourceType: "Task", Status: "requested", Intent: "order", Priority: v.priority(),
 		Code: &concept{Text: "Return call"}, Description: "Call back", For: subject, AuthoredOn: v.ended(),
@@ -231,6 +250,9 @@ func (v *view) task(subject *reference) *task {
 	}
 	if s := v.number(); s != "" {
 		t.Input = append(t.Input, taskInput{concept{Text: "callback number"}, s})
+	}
+	if service != "" {
+		t.Input = append(t.Input, taskInput{concept{Text: "service"}, service})
 	}
 	if s := v.name(); s != "" && subject == nil {
 		t.Input = append(t.Input, taskInput{concept{Text: "caller"}, s})

@@ -55,9 +55,12 @@ const (
 
 // DefaultFields are what leaves the gateway when the configuration names no fields.
 var DefaultFields = []string{
-	"patient_id", "service_type", "caller_number", "timestamp", "message", "summary",
+	"patient_id", "service_type", "appointment_type", "caller_number", "timestamp", "message", "summary",
 	"appointment_time", "requested_time", "preferred_time", "appointment_date", "preferred_date",
 }
+
+// DefaultServiceParams hold the service that is wanted; the guide's HIPAA example calls it appointment_type.
+var DefaultServiceParams = []string{"service_type", "appointment_type"}
 
 // DefaultTimeParams are the parameters that hold the time a caller wants to come, the most telling first.
 var DefaultTimeParams = []string{"appointment_time", "requested_time", "preferred_time", "appointment_date", "preferred_date"}
@@ -82,15 +85,19 @@ type Config struct {
 	// Kinds are the kinds of resources to send; empty means DefaultKinds.
 	Kinds []Kind
 	// Fields are the fields of the call that may leave the gateway, by their names in call.Lookup; empty means
-	// DefaultFields. Fields that have no place of their own in a resource go into the Communication as text. Whether
-	// the call is urgent, whether a callback is wanted, and the call's id are always sent.
+	// DefaultFields. Fields that have no place of their own in a resource go into the Communication as text; "params"
+	// means all parameters. Whether the call is urgent, whether a callback is wanted, and the call's id are always sent.
 	Fields []string
+	// Minimized says that Fields were applied to the calls already (package minimize), masks and pseudonyms included,
+	// so that whatever a call still holds may leave.
+	Minimized bool
 	// Patient is how the call is linked to a patient; empty means PatientLookup.
 	Patient PatientMode
 	// System and PatientSystem are the URIs under which the call's id and the patient's id are identifiers.
 	System, PatientSystem string
 	// PatientParam and ServiceParam name the parameters that hold the patient's id and the service that is wanted;
-	// empty means patient_id and service_type. TimeParams likewise; empty means DefaultTimeParams.
+	// empty means patient_id, and the first of DefaultServiceParams that a call has. TimeParams likewise; empty means
+	// DefaultTimeParams.
 	PatientParam, ServiceParam string
 	TimeParams                 []string
 	// Location is the time zone of times that callers name without one. Nil leaves such times as text, since FHIR has
@@ -149,13 +156,16 @@ func New(cfg Config) (*Destination, error) {
 		}
 	}
 	def(&cfg.PatientParam, "patient_id")
-	def(&cfg.ServiceParam, "service_type")
 	def(&cfg.Category, DefaultCategory)
 	if len(cfg.TimeParams) == 0 {
 		cfg.TimeParams = DefaultTimeParams
 	}
+	services := DefaultServiceParams
+	if cfg.ServiceParam != "" {
+		services = []string{cfg.ServiceParam}
+	}
 	if len(cfg.Fields) == 0 {
-		cfg.Fields = slices.Concat(DefaultFields, []string{cfg.PatientParam, cfg.ServiceParam}, cfg.TimeParams)
+		cfg.Fields = slices.Concat(DefaultFields, []string{cfg.PatientParam}, services, cfg.TimeParams)
 	}
 	if cfg.Client == nil {
 		cfg.Client = outbound.NewClient(outbound.Options{})
@@ -163,14 +173,15 @@ func New(cfg Config) (*Destination, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	d := &Destination{cfg: cfg, allowed: make(map[string]bool, len(cfg.Fields))}
+	d := &Destination{cfg: cfg, services: services, allowed: make(map[string]bool, len(cfg.Fields))}
 	for _, f := range cfg.Fields {
 		d.allowed[f] = true
 	}
+	d.times = d.allowed["timestamp"] || cfg.Minimized && (d.allowed["started_at"] || d.allowed["ended_at"])
 	// Fields with a place of their own; the rest of what is allowed is sent as text.
-	own := slices.Concat(ownPlace, []string{cfg.PatientParam, cfg.ServiceParam}, cfg.TimeParams)
+	d.own = slices.Concat(ownPlace, []string{cfg.PatientParam}, services, cfg.TimeParams)
 	for _, f := range cfg.Fields {
-		if !slices.Contains(own, f) && !slices.Contains(d.extra, f) {
+		if !slices.Contains(d.own, f) && !slices.Contains(d.extra, f) {
 			d.extra = append(d.extra, f)
 		}
 	}

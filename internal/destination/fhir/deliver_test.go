@@ -137,7 +137,9 @@ func TestOneResourceGoesByItself(t *testing.T) {
 	s := standin.NewFHIR(t, nil)
 	id := s.Put(map[string]any{"resourceType": "Patient", "identifier": []any{map[string]any{"system": "https://hooks.example.com/patient-id", "value": "PT-10023"}}})
 	d := build(t, s, func(c *Config) { c.Kinds = []Kind{Communication} })
-	r := must(t, deliver(t, d, sample()))
+	c := sample()
+	delete(c.Params, "service_type")
+	r := must(t, deliver(t, d, c))
 	if r.RemoteID != "Communication/2" {
 		t.Errorf("%+v", r)
 	}

@@ -18,9 +18,12 @@ const mediaType = "application/fhir+json"
 
 // Destination is an EHR. It implements destination.Destination.
 type Destination struct {
-	cfg     Config
-	allowed map[string]bool
-	extra   []string
+	cfg      Config
+	allowed  map[string]bool
+	times    bool     // whether times may be sent
+	services []string // the parameters that may hold the service
+	own      []string // the fields with a place of their own
+	extra    []string // the allowed ones without
 }
 
 var _ destination.Destination = (*Destination)(nil)
