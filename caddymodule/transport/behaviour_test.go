@@ -53,14 +53,23 @@ func TestReverseProxyAlike(t *testing.T) {
 	serveOn(t, ln, echo)
 	up := listen(t, echo)
 	silent := raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
-	says := func(text string) string {
+	// says answers every request on a connection; hangsUp answers one, and ends the connection.
+	speak := func(text string, times int) string {
+		text = strings.ReplaceAll(text, "\n", "\r\n")
 		return raw(t, func(c net.Conn) {
-			if req, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+			br := bufio.NewReader(c)
+			for range times {
+				req, err := http.ReadRequest(br)
+				if err != nil {
+					return
+				}
 				_, _ = io.Copy(io.Discard, req.Body)
-				_, _ = io.WriteString(c, strings.ReplaceAll(text, "\n", "\r\n"))
+				_, _ = io.WriteString(c, text)
 			}
 		})
 	}
+	says := func(text string) string { return speak(text, 100) }
+	hangsUp := func(text string) string { return speak(text, 1) }
 	small, large := strings.Repeat("x", 2048), strings.Repeat("x", 300<<10)
 
 	for _, tc := range []struct {
@@ -103,14 +112,14 @@ func TestReverseProxyAlike(t *testing.T) {
 			name: "next upstream", upstreams: dead + " " + up, rules: "lb_policy first\nlb_retries 2\nfail_duration 1m", body: small, status: 200,
 			want: "HTTP/1.1 POST /hooks?x=1 2048 |http|",
 		},
-		{name: "POST is not repeated", upstreams: says("") + " " + up, rules: "lb_policy first\nlb_retries 2", body: small, status: 502},
+		{name: "POST is not repeated", upstreams: hangsUp("") + " " + up, rules: "lb_policy first\nlb_retries 2", body: small, status: 502},
 		{
-			name: "GET is repeated", upstreams: says("") + " " + up, rules: "lb_policy first\nlb_retries 2\nfail_duration 1m", method: "GET", status: 200,
+			name: "GET is repeated", upstreams: hangsUp("") + " " + up, rules: "lb_policy first\nlb_retries 2\nfail_duration 1m", method: "GET", status: 200,
 			want: "HTTP/1.1 GET /hooks?x=1 0 |http|",
 		},
 		{name: "silent", upstreams: silent, options: "response_header_timeout 50ms", body: small, status: 504},
 		{name: "read_timeout", upstreams: silent, options: "read_timeout 50ms", body: small, status: 504},
-		{name: "not HTTP", upstreams: says("220 smtp ready\n"), body: small, status: 502},
+		{name: "not HTTP", upstreams: hangsUp("220 smtp ready\n"), body: small, status: 502},
 		{name: "head too large", upstreams: says("HTTP/1.1 200 OK\nX: " + large + "\n\n"), options: "max_response_header 64KiB", body: small, status: 502},
 		{
 			name: "huge head", upstreams: says("HTTP/1.1 200 OK\nX: " + large + "\nContent-Length: 2\n\nok"), body: small, status: 200,
@@ -121,8 +130,8 @@ func TestReverseProxyAlike(t *testing.T) {
 			upstreams: says("HTTP/1.1 200 OK\nSet-Cookie: a\nset-cookie: b\nConnection: X-Hop\nX-Hop: 1\nKeep-Alive: 3\nContent-Length: 2\n\nok"),
 			header:    http.Header{"Set-Cookie": {"a", "b"}, "X-Hop": nil, "Keep-Alive": nil},
 		},
-		{name: "no length", upstreams: says("HTTP/1.1 200 OK\n\nuntil the end"), body: small, status: 200, want: "until the end"},
-		{name: "breaks off", upstreams: says("HTTP/1.1 200 OK\nContent-Length: 9\n\nabc"), body: small, status: 200, want: "abc", broken: true},
+		{name: "no length", upstreams: hangsUp("HTTP/1.1 200 OK\n\nuntil the end"), body: small, status: 200, want: "until the end"},
+		{name: "breaks off", upstreams: hangsUp("HTTP/1.1 200 OK\nContent-Length: 9\n\nabc"), body: small, status: 200, want: "abc", broken: true},
 		{name: "204", upstreams: says("HTTP/1.1 204 No Content\n\n"), body: small, status: 204},
 		{name: "HEAD", upstreams: says("HTTP/1.1 200 OK\nContent-Length: 7\n\n"), method: "HEAD", status: 200, header: http.Header{"Content-Length": {"7"}}},
 		{

@@ -51,9 +51,9 @@ type Transport struct {
 	// All options of transport "http". Compression cannot be turned on.
 	reverseproxy.HTTPTransport
 
-	// The largest request body, in bytes, to be sent without the standard transport. Default: 64 KiB, which fits into
-	// the window of a new connection. A larger value is safe with upstreams that read a request to its end before they
-	// answer, which nearly all do.
+	// The largest request body, in bytes, to be sent without the standard transport. Default: 256 KiB. A much
+	// larger value suits only upstreams that read a request to its end before they answer, which nearly all do; with
+	// another one, a request whose answer is as large can wait for 30 seconds.
 	MaxRequestBody int64 `json:"max_request_body,omitempty"`
 
 	client     *wire.Client

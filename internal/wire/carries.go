@@ -11,11 +11,10 @@ import (
 // several seconds at least.
 const unprobed = time.Second
 
-// DefaultMaxBody is the largest request body, in bytes, that should be sent this way: 64 KiB. So much fits into the
-// receive window of a new connection, so that writing ends even if the server starts to answer first and reads
-// later. With larger bodies a server that does so, and a client that reads only after it has written, can wait for each
-// other.
-const DefaultMaxBody = 64 << 10
+// DefaultMaxBody is the largest request body, in bytes, that should be sent this way: 256 KiB. The kernels' buffers
+// between two machines take about as much, so that a server that answers while it reads is no obstacle either; and
+// the larger a body is, the less there is to gain.
+const DefaultMaxBody = 256 << 10
 
 // elsewhere are the header fields of requests that need more than one message each way, or that ask for the body to
 // be passed on as it comes in (RFC 10036).

@@ -85,7 +85,8 @@ type Client struct {
 	// ReadBufferSize is the size of each connection's read buffer in bytes. 0 means 4096.
 	ReadBufferSize int
 
-	pool pool
+	stall time.Duration // stallTime, but for tests
+	pool  pool
 }
 
 // Target is where a request goes. Connections are kept per target.

@@ -142,15 +142,45 @@ func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, aga
 // earlyAnswer is how long an answer is waited for on a connection that no longer takes the request.
 const earlyAnswer = 50 * time.Millisecond
 
-// send writes msg in one call and returns how many bytes of it the system took.
+// send writes msg and returns how many bytes of it the system took.
+//
+// A server that answers before it has read the request, and at length, could wait for its answer to be read while
+// this waits for the request to be taken. What fits into the buffers of a connection is written in one call. More is
+// written piece by piece, and if a piece is not taken in stallTime, exchange looks for that answer.
 func (cn *conn) send(msg []byte) (int, error) {
-	if limit := cn.client.WriteTimeout; limit > 0 {
-		if err := cn.Conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
-			return 0, err
+	limit, piece := cn.client.WriteTimeout, len(msg)
+	if len(msg) > onePiece {
+		piece = onePiece
+		if limit == 0 {
+			limit = cn.client.stall
+			if limit == 0 {
+				limit = stallTime
+			}
+			defer cn.Conn.SetWriteDeadline(time.Time{}) //nolint:errcheck // a connection on which it fails is broken anyway
 		}
 	}
-	return cn.Conn.Write(msg)
+	sent := 0
+	for sent < len(msg) {
+		if limit > 0 {
+			if err := cn.Conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+				return sent, err
+			}
+		}
+		n, err := cn.Conn.Write(msg[sent:min(sent+piece, len(msg))])
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+	return sent, nil
 }
+
+const (
+	// onePiece is what fits into the window of a new connection, with a head of the usual size.
+	onePiece = 68 << 10
+	// stallTime is how long a server may take no piece of a request, if WriteTimeout does not say.
+	stallTime = 30 * time.Second
+)
 
 // receive reads informational answers and the head of the final one. Nothing was received if none tells so.
 func (cn *conn) receive(req *http.Request) (res *http.Response, none bool, err error) {

@@ -23,7 +23,7 @@ type message struct{ b []byte }
 var messages = sync.Pool{New: func() any { return new(message) }}
 
 // maxKeptMessage keeps single large requests from staying in memory for ever.
-const maxKeptMessage = 256 << 10
+const maxKeptMessage = DefaultMaxBody + 64<<10
 
 func (m *message) free() {
 	if cap(m.b) <= maxKeptMessage {
