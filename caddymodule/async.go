@@ -41,7 +41,7 @@ func (rq *request) isAsync() bool {
 }
 
 // accept makes the event durable and answers 200: some senders take nothing else for success.
-func (rq *request) accept(w http.ResponseWriter, commit func(*idempotency.Answer)) (*refusal, error) {
+func (rq *request) accept(w http.ResponseWriter) (*refusal, error) {
 	names, err := rq.destinations()
 	if err != nil {
 		return malformed(err), nil
@@ -50,7 +50,7 @@ func (rq *request) accept(w http.ResponseWriter, commit func(*idempotency.Answer
 	if refused != nil {
 		return refused, nil
 	}
-	return nil, rq.answerAccepted(w, a, commit)
+	return nil, rq.answerAccepted(w, a)
 }
 
 // destinations are those whose conditions let the event through. A condition that fails lets it through too: an event
@@ -159,7 +159,7 @@ func (rq *request) event(d *dispatcher, header http.Header) (*store.Event, error
 }
 
 // answerAccepted answers 200. A copy of an event that the store knows gets the first one's id.
-func (rq *request) answerAccepted(w http.ResponseWriter, a store.Accepted, commit func(*idempotency.Answer)) error {
+func (rq *request) answerAccepted(w http.ResponseWriter, a store.Accepted) error {
 	rq.outcome = accepted
 	body, err := json.Marshal(struct {
 		ID     string `json:"id"`
@@ -172,9 +172,7 @@ func (rq *request) answerAccepted(w http.ResponseWriter, a store.Accepted, commi
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if commit != nil {
-		commit(&idempotency.Answer{Status: http.StatusOK, Header: h.Clone(), Body: body})
-	}
+	rq.remember(&idempotency.Answer{Status: http.StatusOK, Header: h, Body: body})
 	if a.Duplicate {
 		rq.outcome = replayed
 		h.Set("Idempotency-Replayed", "true")
@@ -185,15 +183,15 @@ func (rq *request) answerAccepted(w http.ResponseWriter, a store.Accepted, commi
 }
 
 // carryOut does what the route is for.
-func (rq *request) carryOut(w http.ResponseWriter, next caddyhttp.Handler, commit func(*idempotency.Answer)) (*refusal, error) {
+func (rq *request) carryOut(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {
 	switch {
 	case rq.plan.test:
 		return rq.preview(w)
 	case rq.isAsync():
-		return rq.accept(w, commit)
+		return rq.accept(w)
 	case rq.h.Spool:
-		return rq.spool(w, next, commit)
+		return rq.spool(w, next)
 	default:
-		return rq.guarded(w, next, commit)
+		return rq.guarded(w, next)
 	}
 }

@@ -55,7 +55,8 @@ func tooLarge() *refusal {
 
 // setBody makes b the request's body.
 func (rq *request) setBody(b []byte) {
-	rq.r.Body = bodyOf(b)
+	rq.reader.Reset(b)
+	rq.r.Body = &rq.reader
 	rq.r.ContentLength = int64(len(b))
 	// So that a request can be sent again that was written to a connection which the receiver had just closed.
 	rq.r.GetBody = func() (io.ReadCloser, error) { return bodyOf(b), nil }

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"github.com/callgate/callgate/internal/signature"
 )
 
 // ownPrefix is of the headers that receivers may trust because only this handler sets them.
@@ -28,10 +26,9 @@ func stripOwnHeaders(h http.Header) {
 // signature of our own.
 func (rq *request) handOn() error {
 	h := rq.r.Header
-	id, _ := rq.repl.GetString("http.request.uuid")
-	rq.sent = [5]string{rq.plan.headers[0], rq.plan.headers[1], headerText(rq.eventID), headerText(rq.identity.EventType), id}
+	rq.sent = [4]string{rq.plan.tenant, rq.h.Source, headerText(rq.eventID), headerText(rq.identity.EventType)}
 	for i, name := range [...]string{
-		"X-Callgate-Tenant", "X-Callgate-Source", "X-Callgate-Event-Id", "X-Callgate-Event-Type", "X-Callgate-Request-Id",
+		"X-Callgate-Tenant", "X-Callgate-Source", "X-Callgate-Event-Id", "X-Callgate-Event-Type",
 	} {
 		if rq.sent[i] != "" {
 			h[name] = rq.sent[i : i+1 : i+1]
@@ -40,8 +37,9 @@ func (rq *request) handOn() error {
 	if rq.plan.signer == nil {
 		return nil
 	}
-	m := signature.Message{Method: rq.r.Method, URL: publicURL(rq.r, rq.plan.publicURL), Header: h, Body: rq.body}
-	if err := rq.plan.signer.Sign(&m, rq.eventID, time.Now()); err != nil {
+	m := &rq.message
+	m.Method, m.URL, m.Header, m.Body = rq.r.Method, publicURL(rq.r, rq.plan.publicURL), h, rq.body
+	if err := rq.plan.signer.Sign(m, rq.eventID, time.Now()); err != nil {
 		return err
 	}
 	if _, query, ok := strings.Cut(m.URL, "?"); ok && query != rq.r.URL.RawQuery {

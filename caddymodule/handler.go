@@ -49,8 +49,8 @@ func init() {
 //
 // Except for the outcome and what the configuration says they are empty until the signature was verified.
 //
-// It sets X-Callgate-Tenant, X-Callgate-Source, X-Callgate-Event-Id, X-Callgate-Event-Type and X-Callgate-Request-Id
-// on what it hands on, and removes headers with this prefix from what comes in.
+// It sets X-Callgate-Tenant, X-Callgate-Source, X-Callgate-Event-Id and X-Callgate-Event-Type on what it hands on, and
+// removes headers with this prefix from what comes in.
 type Handler struct {
 	// Source is the source that the requests come from: the name of one that the app callgate defines, or of a
 	// preset.
@@ -96,8 +96,9 @@ type Handler struct {
 	addressLimit   ratelimit.Limit
 
 	// plans are the tenants' plans by name; single is the plan where all requests are of one tenant.
-	plans  map[string]*plan
-	single *plan
+	plans    map[string]*plan
+	tenantOf tenantExpression
+	single   *plan
 
 	rest          caddyhttp.Handler // what comes after the route, for spooled requests
 	spoolSchedule delivery.Schedule
@@ -166,6 +167,7 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		}
 		return err
 	default:
+		h.tenantOf = compileTenantExpression(h.Tenant)
 		return h.allTenants(base)
 	}
 }

@@ -40,7 +40,14 @@ type request struct {
 	call    *call.Call
 	callErr error
 
-	sent [5]string // values of the headers that the receiver gets
+	// reservation is what answers are remembered through; nil if they need not be.
+	reservation *idempotency.Reservation
+
+	// What is handed to others by address lives here, so that a request is one piece of memory.
+	reader  body
+	message signature.Message
+	parsing source.Request
+	sent    [4]string // values of the headers that the receiver gets
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -86,7 +93,7 @@ func (rq *request) admit(w http.ResponseWriter) (*refusal, error) {
 	stageTimers.verify.Observe(verified.Sub(read).Seconds())
 
 	if rq.plan.limited {
-		if ok, wait := h.shared.tenants.Allow(rq.limiterKey(), rq.plan.limit); !ok {
+		if ok, wait := h.shared.tenants.Allow(rq.plan.limiterKey, rq.plan.limit); !ok {
 			return &refusal{
 				outcome: rateLimited, status: rq.plan.overloadStatus(), retryAfter: wait,
 				message: "this tenant's rate limit is exceeded; send again later",
@@ -103,24 +110,21 @@ func (rq *request) findPlan() *plan {
 	if h.single != nil {
 		return h.single
 	}
-	name := rq.repl.ReplaceAll(h.Tenant, "")
+	name := h.tenantOf.name(rq.r, rq.repl)
 	if p, ok := h.plans[name]; ok {
 		return p
 	}
 	return h.plans[strings.ToLower(name)] // hosts are written in any case
 }
 
-// limiterKey keeps the limit of a tenant per route: routes can have different limits.
-func (rq *request) limiterKey() string {
-	return rq.h.Name + "\x00" + rq.plan.tenant
-}
-
 func (rq *request) verify(now time.Time) *refusal {
-	m := signature.Message{
-		Method: rq.r.Method, URL: publicURL(rq.r, rq.plan.publicURL), Header: rq.r.Header, Body: rq.body,
+	m := &rq.message
+	m.Method, m.Header, m.Body = rq.r.Method, rq.r.Header, rq.body
+	if rq.plan.signsURL {
+		m.URL = publicURL(rq.r, rq.plan.publicURL)
 	}
 	var err error
-	if rq.result, err = rq.plan.verifier.Verify(&m, now); err != nil {
+	if rq.result, err = rq.plan.verifier.Verify(m, now); err != nil {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
@@ -188,7 +192,8 @@ func malformed(err error) *refusal {
 }
 
 func (rq *request) sourceRequest() *source.Request {
-	s := &source.Request{Body: rq.payload, ContentType: rq.r.Header.Get("Content-Type"), Header: rq.r.Header}
+	s := &rq.parsing
+	s.Body, s.ContentType, s.Header = rq.payload, rq.r.Header.Get("Content-Type"), rq.r.Header
 	if len(rq.payload) == 0 {
 		s.Query = rq.r.URL.Query()
 	}
@@ -226,8 +231,12 @@ func (rq *request) findEventID() string {
 		s.Write(sum[:])
 		s.Sum(sum[:0])
 	}
-	return "sha256:" + hex.EncodeToString(sum[:])
+	text := [len(hashed) + 2*sha256.Size]byte{}
+	return string(hex.AppendEncode(append(text[:0], hashed...), sum[:]))
 }
+
+// hashed begins the ids that are hashes.
+const hashed = "sha256:"
 
 // maxEventID is how long an id may be to serve as it stands.
 const maxEventID = 256
@@ -235,16 +244,15 @@ const maxEventID = 256
 // once carries the request out unless it is a copy.
 func (rq *request) once(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {
 	if rq.plan.idem.Off {
-		return rq.carryOut(w, next, nil)
+		return rq.carryOut(w, next)
 	}
 	key := idempotency.NewKey(rq.h.Name, rq.plan.tenant, rq.eventID)
 	body := [16]byte(rq.sum[:16])
-	ttl, wait := rq.plan.idem.timeouts()
 
 	began := time.Now()
 	reservation, found, waitFor := rq.h.shared.answers.TryAcquire(key, body, rq.plan.idem.Strict)
 	if waitFor != nil { // only a copy of a request in flight pays for a timer
-		ctx, cancel := context.WithTimeout(rq.r.Context(), wait)
+		ctx, cancel := context.WithTimeout(rq.r.Context(), time.Duration(rq.plan.idem.Wait))
 		var err error
 		reservation, found, err = rq.h.shared.answers.Acquire(ctx, key, body, rq.plan.idem.Strict)
 		cancel()
@@ -260,11 +268,19 @@ func (rq *request) once(w http.ResponseWriter, next caddyhttp.Handler) (*refusal
 		return rq.replay(w, found), nil
 	}
 	defer reservation.Release() // in case of a panic too; after a commit it does nothing
-	return rq.carryOut(w, next, func(a *idempotency.Answer) { reservation.Commit(a, ttl) })
+	rq.reservation = reservation
+	return rq.carryOut(w, next)
 }
 
-// guarded runs the next handler under the breaker. commit is nil if the answer need not be remembered.
-func (rq *request) guarded(w http.ResponseWriter, next caddyhttp.Handler, commit func(*idempotency.Answer)) (refused *refusal, err error) {
+// remember keeps the answer for copies of the request.
+func (rq *request) remember(a *idempotency.Answer) {
+	if rq.reservation != nil {
+		rq.reservation.Commit(a, time.Duration(rq.plan.idem.TTL))
+	}
+}
+
+// guarded runs the next handler under the breaker.
+func (rq *request) guarded(w http.ResponseWriter, next caddyhttp.Handler) (refused *refusal, err error) {
 	if rq.h.convertTo != nil {
 		if err := rq.convert(); err != nil {
 			return &refusal{outcome: convertFailed, cause: err, message: "the call could not be converted for the receiver"}, nil
@@ -282,7 +298,7 @@ func (rq *request) guarded(w http.ResponseWriter, next caddyhttp.Handler, commit
 		}
 		defer func() { done(rq.verdict()) }()
 	}
-	rec := newRecorder(w, commit != nil, rq.plan.idem.MaxReplayBody)
+	rec := newRecorder(w, rq.reservation != nil, rq.plan.idem.MaxReplayBody)
 	defer rec.free()
 	began := time.Now()
 	rq.outcome = upstreamFailed // also if it panics
@@ -301,8 +317,8 @@ func (rq *request) guarded(w http.ResponseWriter, next caddyhttp.Handler, commit
 	case status < 500:
 		rq.outcome = upstreamRefused
 	}
-	if commit != nil && err == nil && status >= 200 && status < 300 && rq.r.Context().Err() == nil {
-		commit(rec.answer(status))
+	if rq.reservation != nil && err == nil && status >= 200 && status < 300 && rq.r.Context().Err() == nil {
+		rq.remember(rec.answer(status))
 	}
 	return nil, err
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
@@ -34,8 +33,9 @@ type plan struct {
 	deliver   []target
 	test      bool
 
-	// headers are the values of X-Callgate-Tenant and X-Callgate-Source, ready to be set.
-	headers [2]string
+	// signsURL says that the verifier looks at the URL, and limiterKey is the tenant's on this route.
+	signsURL   bool
+	limiterKey string
 }
 
 // eventIDFrom is where the id of an event is found: at most one of the fields is set.
@@ -53,7 +53,7 @@ const (
 // newPlan works a policy out for a tenant.
 func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 	pl := &plan{tenant: tenant, preset: h.preset, maxBody: p.MaxBody, require: p.Require, vars: p.Vars}
-	pl.headers = [2]string{tenant, h.Source}
+	pl.limiterKey = h.Name + "\x00" + tenant
 	if pl.maxBody == 0 {
 		pl.maxBody = defaultMaxBody
 	}
@@ -146,6 +146,8 @@ func (pl *plan) setKeys(p Policy) error {
 		}
 		verify = &SchemeVerifier{scheme: pl.scheme}
 	}
+	info, known := signature.Lookup(pl.scheme)
+	pl.signsURL = !known || info.SignsURL || pl.scheme == "hmac" || strings.HasPrefix(pl.scheme, "vapi")
 	if pl.verifier, err = verify.Verifier(k); err != nil {
 		return fmt.Errorf("verify %s: %w", pl.scheme, err)
 	}
@@ -241,9 +243,4 @@ func (h *Handler) parser(region string) (source.Parser, error) {
 	}
 	h.parsers[region] = p
 	return p, nil
-}
-
-// timeoutOf is a duration of the policy as the standard library has it.
-func (i Idempotency) timeouts() (ttl, wait time.Duration) {
-	return time.Duration(i.TTL), time.Duration(i.Wait)
 }

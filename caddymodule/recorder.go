@@ -3,8 +3,6 @@ package caddymodule
 import (
 	"bytes"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -72,18 +70,11 @@ var notReplayed = map[string]bool{
 	"Trailer": true, "Te": true, "Date": true, "Server": true, "Alt-Svc": true, "Via": true,
 }
 
-// answer is what was answered, in memory of its own.
+// answer is what was answered. It is to be committed before the recorder is freed.
 func (rec *recorder) answer(status int) *idempotency.Answer {
-	sent := rec.Header()
-	kept := make(http.Header, len(sent))
-	for name, values := range sent {
-		if !notReplayed[name] && !strings.HasPrefix(name, http.TrailerPrefix) {
-			kept[name] = slices.Clone(values)
-		}
-	}
-	a := &idempotency.Answer{Status: status, Header: kept, Truncated: rec.truncated}
-	if !rec.truncated && rec.buf.Len() > 0 {
-		a.Body = slices.Clone(rec.buf.Bytes())
+	a := &idempotency.Answer{Status: status, Header: rec.Header(), Omit: notReplayed, Truncated: rec.truncated}
+	if !rec.truncated {
+		a.Body = rec.buf.Bytes()
 	}
 	return a
 }

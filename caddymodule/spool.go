@@ -16,7 +16,6 @@ import (
 
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
-	"github.com/callgate/callgate/internal/idempotency"
 	"github.com/callgate/callgate/internal/outbound"
 	"github.com/callgate/callgate/internal/signature"
 	"github.com/callgate/callgate/internal/store"
@@ -27,9 +26,9 @@ const spoolPrefix = "spool:"
 
 // spool tries the receiver and, when it fails or its breaker is open, stores the request, answers 200, and leaves it to
 // the dispatcher to send it through the same route until the receiver takes it.
-func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler, commit func(*idempotency.Answer)) (*refusal, error) {
+func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {
 	held := &heldWriter{ResponseWriter: w}
-	refused, err := rq.guarded(held, next, commit)
+	refused, err := rq.guarded(held, next)
 	failed := refused != nil && refused.outcome == breakerOpen || rq.outcome == upstreamFailed
 	if !failed || held.passed || rq.r.Context().Err() != nil {
 		return refused, err
@@ -45,7 +44,7 @@ func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler, commit f
 	for name := range w.Header() {
 		delete(w.Header(), name) // what a failed receiver had to say of itself
 	}
-	return nil, rq.answerAccepted(w, a, commit)
+	return nil, rq.answerAccepted(w, a)
 }
 
 // heldWriter holds back an answer that says that the receiver failed, because the sender shall not get it.

@@ -34,32 +34,6 @@ func NewKey(parts ...string) Key {
 	return sha256.Sum256(b)
 }
 
-// Answer is what a request was answered with.
-type Answer struct {
-	Status int
-	// Header is the answer's header as it was sent. It must not be changed once committed.
-	Header map[string][]string
-	// Body is the answer's body, or nil if it was larger than the replay bound; Truncated tells the two apart.
-	Body      []byte
-	Truncated bool
-}
-
-// size is what an answer costs, bookkeeping included.
-func (a *Answer) size() int64 {
-	n := int64(entryOverhead + len(a.Body))
-	for name, values := range a.Header {
-		n += int64(len(name)) + 48
-		for _, v := range values {
-			n += int64(len(v)) + 16
-		}
-	}
-	return n
-}
-
-// entryOverhead is what an entry without header and body occupies: the key in the map and in the list, the entry,
-// the answer. A test holds it to what the runtime reports.
-const entryOverhead = 320
-
 // Limits bound the cache.
 type Limits struct {
 	// Entries is how many answers are kept; at least 1.
@@ -79,12 +53,20 @@ type Cache struct {
 	bytes    int64
 }
 
+// entry holds an answer as one piece of memory without pointers: the garbage collector looks at a hundred thousand of
+// them again and again.
 type entry struct {
-	answer  *Answer
+	answer  []byte
 	body    [16]byte
-	size    int64
-	expires time.Time
+	expires int64 // Unix nanoseconds
 }
+
+// size is what an entry costs, bookkeeping included.
+func (e *entry) size() int64 { return entryOverhead + int64(cap(e.answer)) }
+
+// entryOverhead is what an entry without an answer occupies: the key in the map and in the list, the entry. A test holds
+// it to what the runtime reports.
+const entryOverhead = 320
 
 // New returns an empty cache. now is the clock; nil means time.Now.
 func New(l Limits, now func() time.Time) *Cache {
@@ -92,7 +74,7 @@ func New(l Limits, now func() time.Time) *Cache {
 		now = time.Now
 	}
 	c := &Cache{now: now, limits: l, inFlight: make(map[Key]*Reservation)}
-	lru, err := simplelru.NewLRU(max(l.Entries, 1), func(_ Key, e *entry) { c.bytes -= e.size })
+	lru, err := simplelru.NewLRU(max(l.Entries, 1), func(_ Key, e *entry) { c.bytes -= e.size() })
 	if err != nil {
 		panic(err) // only a size below 1 is an error
 	}
@@ -161,8 +143,8 @@ func (c *Cache) TryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *
 		return nil, nil, first.done
 	}
 	if e, ok := c.answered.Get(key); ok {
-		if c.now().Before(e.expires) {
-			return nil, &Found{Answer: e.answer, OtherBody: e.body != body}, nil
+		if c.now().UnixNano() < e.expires {
+			return nil, &Found{Answer: decode(e.answer), OtherBody: e.body != body}, nil
 		}
 		c.answered.Remove(key)
 	}
@@ -173,15 +155,16 @@ func (c *Cache) TryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *
 
 // Commit remembers the answer for the time ttl and lets the waiting copies have it.
 func (r *Reservation) Commit(a *Answer, ttl time.Duration) {
+	encoded := a.encode()
 	c := r.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !r.end() {
 		return
 	}
-	e := &entry{answer: a, body: r.body, size: a.size(), expires: c.now().Add(ttl)}
+	e := &entry{answer: encoded, body: r.body, expires: c.now().Add(ttl).UnixNano()}
 	c.answered.Add(r.key, e)
-	c.bytes += e.size
+	c.bytes += e.size()
 	c.shrink()
 }
 

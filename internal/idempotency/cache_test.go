@@ -1,10 +1,14 @@
 package idempotency
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -161,11 +165,12 @@ func TestTheCacheKeepsWithinItsLimits(t *testing.T) {
 	for i := range 100 {
 		reserve(t, c, NewKey(fmt.Sprint(i))).Commit(&Answer{Status: 200}, time.Hour)
 	}
-	if s := c.Size(); s.Entries != 10 || s.Bytes != 10*entryOverhead {
+	each := entryOverhead + int64(cap((&Answer{Status: 200}).encode()))
+	if s := c.Size(); s.Entries != 10 || s.Bytes != 10*each {
 		t.Fatalf("after 100 answers: %+v", s)
 	}
-	c.SetLimits(Limits{Entries: 10, Bytes: 3 * entryOverhead})
-	if s := c.Size(); s.Entries != 3 || s.Bytes != 3*entryOverhead {
+	c.SetLimits(Limits{Entries: 10, Bytes: 3 * each})
+	if s := c.Size(); s.Entries != 3 || s.Bytes != 3*each {
 		t.Fatalf("after SetLimits: %+v", s)
 	}
 	reserve(t, c, NewKey("large")).Commit(&Answer{Status: 200, Body: make([]byte, 1<<16)}, time.Hour)
@@ -173,6 +178,31 @@ func TestTheCacheKeepsWithinItsLimits(t *testing.T) {
 		t.Fatalf("one answer larger than the limit: %+v", s)
 	}
 	replay(t, c, NewKey("large"))
+}
+
+func TestAnswersComeBackAsTheyWere(t *testing.T) {
+	for _, a := range []Answer{
+		{Status: 200},
+		{Status: 204, Header: map[string][]string{}},
+		{Status: 201, Header: map[string][]string{"A": {"1", "", "ü"}, "": nil, "Long": {strings.Repeat("x", 70_000)}}, Body: []byte("body\x00\xff")},
+		{Status: 299, Truncated: true, Header: map[string][]string{"Content-Type": {"text/plain"}}},
+	} {
+		got := decode(a.encode())
+		if got.Status != a.Status || got.Truncated != a.Truncated || !bytes.Equal(got.Body, a.Body) || len(got.Header) != len(a.Header) {
+			t.Errorf("%+v came back as %+v", a, got)
+		}
+		for name, values := range a.Header {
+			if !slices.Equal(got.Header[name], values) {
+				t.Errorf("%s: %q came back as %q", name, values, got.Header[name])
+			}
+		}
+	}
+	kept := decode((&Answer{Status: 200, Omit: map[string]bool{"Date": true}, Header: map[string][]string{
+		"Date": {"now"}, http.TrailerPrefix + "X": {"late"}, "X": {"1"},
+	}}).encode())
+	if len(kept.Header) != 1 || kept.Header["X"][0] != "1" {
+		t.Errorf("kept %v", kept.Header)
+	}
 }
 
 func TestKeysOfDifferentPartsDiffer(t *testing.T) {
