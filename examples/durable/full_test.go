@@ -1,0 +1,77 @@
+//go:build unix
+
+package durable_test
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// fill sends calls to a receiver that is down until the gateway's store is full, and returns those that it has
+// acknowledged.
+func fill(t *testing.T, s *site, sender *sender) map[string]bool {
+	t.Helper()
+	acknowledged := map[string]bool{}
+	refused := 0
+	for i := 0; refused < 5; i++ {
+		id := fmt.Sprintf("full%d", i)
+		a, err := sender.send(s.url(), call(id))
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case a.status == http.StatusOK:
+			acknowledged[id] = true
+		case a.status == http.StatusServiceUnavailable && a.Error.Code == "store_full" && a.retryAfter != "":
+			refused++
+		case a.status == http.StatusServiceUnavailable && a.Error.Code == "rate_limited":
+			time.Sleep(10 * time.Millisecond)
+		default:
+			t.Fatalf("with a store that fills up: %+v; want 503 store_full with Retry-After", a)
+		}
+		if i > 50_000 {
+			t.Fatal("the store does not fill up")
+		}
+	}
+	if len(acknowledged) < 50 {
+		t.Fatalf("only %d calls fit", len(acknowledged))
+	}
+	return acknowledged
+}
+
+// TestMaxSize fills the store up to max_size. What is in it is delivered all the same, and with a larger max_size the
+// gateway accepts again.
+func TestMaxSize(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t, "CALLGATE_STORE_SIZE=1MiB"), newLedger()
+	var up atomic.Bool
+	_, port := l.receiver(t, 1, func(string, *http.Request) int {
+		if up.Load() {
+			return 0
+		}
+		return http.StatusServiceUnavailable
+	})
+	g := s.start(port)
+	sender := newSender(t)
+	acknowledged := fill(t, s, sender)
+	up.Store(true)
+	await(t, "what is stored has arrived", 60*time.Second, func() bool { return l.calls() == len(acknowledged) })
+	if a, err := sender.send(s.url(), call("too-much")); err != nil || a.Error.Code != "store_full" {
+		t.Errorf("events are kept after their delivery, so the store is still full: %v, %+v", err, a)
+	}
+	g.terminate(10 * time.Second)
+
+	s.env = []string{"CALLGATE_STORE_SIZE=2MiB"}
+	_, port = l.receiver(t, 2, nil)
+	g = s.start(port)
+	sender.accepted(t, s.url(), "fits")
+	acknowledged["fits"] = true
+	await(t, "the call that fits now has arrived", 10*time.Second, func() bool { return l.calls() == len(acknowledged) })
+	g.terminate(10 * time.Second)
+	if copies := l.check(t, acknowledged); copies != 0 {
+		t.Errorf("%d calls arrived twice", copies)
+	}
+	t.Logf("%d calls were acknowledged before the store was full, and arrived", len(acknowledged)-1)
+}

@@ -1,0 +1,165 @@
+//go:build unix
+
+package durable_test
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// TestStop asks the gateway to stop while deliveries are under way: those that end within drain_timeout count, the rest
+// is given back without an attempt burnt, and arrives after the next start.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t, "CALLGATE_DRAIN=1500ms"), newLedger()
+	var mu sync.Mutex
+	underWay := map[string]int{}
+	arrived := func(id string, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		underWay[id]++
+	}
+	started := func(prefix string) (n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		for id := range underWay {
+			if strings.HasPrefix(id, prefix) {
+				n++
+			}
+		}
+		return n
+	}
+	_, port := l.receiver(t, 1, func(id string, r *http.Request) int {
+		arrived(id, r)
+		switch {
+		case strings.HasPrefix(id, "long"): // longer than the gateway waits
+			<-r.Context().Done()
+			return http.StatusServiceUnavailable
+		default:
+			time.Sleep(700 * time.Millisecond)
+			return 0
+		}
+	})
+	g := s.start(port)
+	sender := newSender(t)
+	// Half of the slots for each kind, and ten calls that find no slot.
+	for i := range slots / 2 {
+		sender.accepted(t, s.url(), fmt.Sprintf("long%d", i))
+	}
+	await(t, "eight long deliveries are under way", 10*time.Second, func() bool { return started("long") == slots/2 })
+	for i := range slots / 2 {
+		sender.accepted(t, s.url(), fmt.Sprintf("short%d", i))
+	}
+	await(t, "eight short deliveries are under way", 10*time.Second, func() bool { return started("short") == slots/2 })
+	for i := range 10 {
+		sender.accepted(t, s.url(), fmt.Sprintf("waiting%d", i))
+	}
+	took := g.terminate(10 * time.Second)
+	if took < 1400*time.Millisecond || took > 6*time.Second {
+		t.Errorf("it stopped after %v, with a drain_timeout of 1.5s and deliveries that take longer", took)
+	}
+	if n := len(l.of("waiting0")); n != 0 {
+		t.Errorf("a delivery was begun after the gateway was asked to stop")
+	}
+	if n := l.calls(); n != slots/2 {
+		t.Errorf("%d deliveries ended within drain_timeout, want the %d short ones", n, slots/2)
+	}
+
+	_, port = l.receiver(t, 2, nil)
+	g = s.start(port)
+	await(t, "all calls have arrived", 20*time.Second, func() bool { return l.calls() == slots+10 })
+	g.terminate(10 * time.Second)
+	for i := range slots / 2 {
+		for _, kind := range []string{"short", "long"} {
+			id := fmt.Sprintf("%s%d", kind, i)
+			generation := map[string]int{"short": 1, "long": 2}[kind]
+			if got := l.of(id); len(got) != 1 || got[0].generation != generation || got[0].attempt != "1" {
+				t.Errorf("%s: %+v; want one arrival from gateway %d, as attempt 1", id, got, generation)
+			}
+		}
+	}
+	for i := range 10 {
+		if got := l.of(fmt.Sprintf("waiting%d", i)); len(got) != 1 || got[0].generation != 2 {
+			t.Errorf("waiting%d: %+v", i, got)
+		}
+	}
+}
+
+// TestTwoGateways starts a second gateway on the same store. It has to say what is wrong and leave the first alone.
+func TestTwoGateways(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t), newLedger()
+	_, port := l.receiver(t, 1, nil)
+	first := s.start(port)
+	other := newSite(t)
+	other.store = s.store
+	second := other.launch(port)
+	select {
+	case <-second.done:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("a second gateway runs on the same store:\n%s", second.tail(4000))
+	}
+	if text := second.tail(4000); second.err == nil || !strings.Contains(text, "the store is in use by another process: stop that one, or give this one a path of its own") {
+		t.Errorf("the second gateway ended with %v and said\n%s", second.err, text)
+	}
+	newSender(t).accepted(t, s.url(), "after")
+	await(t, "the first gateway delivers", 10*time.Second, func() bool { return l.calls() == 1 })
+	first.kill()
+
+	// A gateway that was killed holds nobody up.
+	_, port = l.receiver(t, 2, nil)
+	second = s.start(port)
+	newSender(t).accepted(t, s.url(), "again")
+	await(t, "the next gateway delivers", 10*time.Second, func() bool { return l.calls() == 2 })
+	second.terminate(10 * time.Second)
+}
+
+// TestDirectoryGone moves the directory of the store away while the gateway runs, as an unmounted volume does.
+func TestDirectoryGone(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t), newLedger()
+	_, port := l.receiver(t, 1, nil)
+	g := s.start(port)
+	sender := newSender(t)
+	sender.accepted(t, s.url(), "before")
+	await(t, "the first call has arrived", 10*time.Second, func() bool { return l.calls() == 1 })
+
+	away := s.store + "-away"
+	if err := os.Rename(s.store, away); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		a, err := sender.send(s.url(), call("meanwhile"))
+		if err != nil || a.status != http.StatusServiceUnavailable || a.Error.Code != "store_unavailable" || a.retryAfter == "" {
+			t.Errorf("without its directory: %v, answer %+v; want 503 store_unavailable with Retry-After", err, a)
+		}
+	}
+	if err := os.Rename(away, s.store); err != nil {
+		t.Fatal(err)
+	}
+	sender.accepted(t, s.url(), "meanwhile")
+	sender.accepted(t, s.url(), "after")
+	await(t, "both calls have arrived", 10*time.Second, func() bool { return l.calls() == 3 })
+	g.terminate(10 * time.Second)
+	if copies := l.check(t, map[string]bool{"before": true, "meanwhile": true, "after": true}); copies != 0 {
+		t.Errorf("%d calls arrived twice", copies)
+	}
+
+	// Nothing of it was memory only.
+	_, port = l.receiver(t, 2, nil)
+	g = s.start(port)
+	if a, err := sender.send(s.url(), call("meanwhile")); err != nil || a.status != 200 {
+		t.Errorf("a copy after a restart: %v, %+v", err, a)
+	}
+	sender.accepted(t, s.url(), "last")
+	await(t, "the last call has arrived", 10*time.Second, func() bool { return l.calls() == 4 })
+	g.terminate(10 * time.Second)
+	if n := len(l.of("meanwhile")); n != 1 {
+		t.Errorf("the copy of a delivered call was delivered: it arrived %d times", n)
+	}
+}
