@@ -143,14 +143,18 @@ func (s *site) start(receiver int) *gateway {
 		if g.ended() {
 			s.t.Fatalf("the gateway ended by itself: %v\n%s", g.err, g.tail(4000))
 		}
-		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)))
-		if err != nil {
-			return false
-		}
-		c.Close()
-		return true
+		return listens(s.port)
 	})
 	return g
+}
+
+func listens(port int) bool {
+	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
 }
 
 // Write takes what the process prints.
