@@ -43,10 +43,16 @@ const DefaultIdleConnsPerHost = 256
 //
 // Answers are passed on as they come in, whatever their length, so event streams work.
 //
-// It differs from transport "http" in this: it never asks the upstream for compression by itself (as with
-// "compression off"); it speaks HTTP/1.1 over TLS unless versions says 2; it keeps up to [DefaultIdleConnsPerHost]
-// idle connections for each upstream; and the limits max_conns_per_host and keepalive_idle_conns hold for the
-// connections of its own and, once more, for those of the standard transport.
+// It differs from transport "http" in this:
+//
+//   - it sends nothing before a request's body has come in whole, so what breaks off never reaches the upstream;
+//   - what an upstream sends that is not HTTP/1.1 is not quoted in errors, as it may hold personal data;
+//   - it never asks the upstream for compression by itself (as with "compression off");
+//   - it speaks HTTP/1.1 over TLS unless versions says 2;
+//   - it keeps up to [DefaultIdleConnsPerHost] idle connections for each upstream;
+//   - the limits max_conns_per_host and keepalive_idle_conns hold for its own connections and, once more, for those of
+//     the standard transport;
+//   - header lines are sent in no particular order.
 type Transport struct {
 	// All options of transport "http". Compression cannot be turned on.
 	reverseproxy.HTTPTransport

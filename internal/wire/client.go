@@ -102,6 +102,8 @@ type Target struct {
 // Do sends req to t and returns its answer. The request must be one that [Carries] accepts, and is consumed: its body
 // is read and closed.
 //
+// Nothing is sent before the request's body has come in whole, so a request that breaks off never reaches the server.
+//
 // The answer's body is read from the connection as the caller reads it, so that answers of any length and streams
 // pass through; it must be closed. Informational answers (1xx) are given to the request's
 // [httptrace.ClientTrace.Got1xxResponse].
@@ -131,7 +133,8 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 			}
 			return nil, err
 		}
-		if msg == nil {
+		waited := msg == nil
+		if waited {
 			// Only now: a caller that tries the next server after a failed dial needs the body untouched.
 			msg = messages.Get().(*message)
 			if err := msg.write(req); err != nil {
@@ -142,7 +145,8 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 				return nil, err
 			}
 		}
-		if cn.used && !cn.alive() {
+		// Reading the body can have taken as long as its sender liked, so that also a new connection may be gone.
+		if (cn.used || waited) && !cn.alive() {
 			c.release(cn, false)
 			continue
 		}

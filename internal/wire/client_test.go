@@ -51,6 +51,29 @@ func TestBodyErrorSendsNothing(t *testing.T) {
 	}
 }
 
+// TestSlowSender has a sender so slow that the server has closed the connection that was opened for it.
+func TestSlowSender(t *testing.T) {
+	var sender *io.PipeWriter
+	s := serve(t, func(p *peer) {
+		if p.n == 1 {
+			p.Conn.Close()
+			time.Sleep(5 * time.Millisecond) // for it to arrive
+			_, _ = io.WriteString(sender, "{}")
+			sender.Close()
+			return
+		}
+		again(ok)(p)
+	})
+	c := &Client{Dial: dial}
+	defer c.CloseIdle()
+	req := newRequest(t, "POST", s.Addr().String(), "")
+	req.Body, sender = io.Pipe()
+	req.ContentLength = 2
+	run(func(req *http.Request) (*http.Response, error) {
+		return c.Do(req, Target{Network: "tcp", Address: s.Addr().String()})
+	}, req).check(t, okOutcome())
+}
+
 func TestUpgradeUnasked(t *testing.T) {
 	s := serve(t, func(p *peer) {
 		p.request()
@@ -76,6 +99,7 @@ func TestMalformedIsNotQuoted(t *testing.T) {
 
 func TestEarlyAnswer(t *testing.T) {
 	s := serve(t, func(p *peer) {
+		_, _ = p.Peek(1)
 		p.say("HTTP/1.1 413 Too Large\nConnection: close\nContent-Length: 2\n\nno")
 		time.Sleep(20 * time.Millisecond)
 	})
@@ -92,6 +116,7 @@ func TestAnswerBeforeRequestIsRead(t *testing.T) {
 	const long = 16 << 20
 	head, body := "HTTP/1.1 200 OK\nContent-Length: "+strconv.Itoa(long)+"\n\n", strings.Repeat("x", long)
 	s := serve(t, func(p *peer) {
+		_, _ = p.Peek(1) // a request has begun, which is all it waits for
 		p.say(head)
 		_, _ = io.WriteString(p.Conn, body)
 		p.ended()

@@ -36,7 +36,7 @@ type conn struct {
 }
 
 func newConn(c *Client, t Target, raw net.Conn) *conn {
-	cn := &conn{Conn: raw, raw: raw, client: c, target: t}
+	cn := &conn{Conn: raw, raw: raw, client: c, target: t, idleSince: time.Now()}
 	size := c.ReadBufferSize
 	if size <= 0 {
 		size = 4096
@@ -75,7 +75,7 @@ func (cn *conn) Read(p []byte) (int, error) {
 // to say goodbye.
 func (cn *conn) cancel() { cn.raw.Close() }
 
-// alive tells whether the server has neither closed the connection nor sent anything unasked since it went idle.
+// alive tells whether the server has neither closed the connection nor sent anything unasked.
 // net/http learns this from the goroutine that always reads; here it costs one system call that does not wait.
 func (cn *conn) alive() bool {
 	if cn.br.Buffered() > 0 {
