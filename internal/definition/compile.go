@@ -170,6 +170,10 @@ func (p *parser) field(name string, m *member, multi bool) (f field, ok bool) {
 	return f, true
 }
 
+// requiredOfLead finds the fields that a Salesforce lead must have (Object Reference, "Lead"), filled from a variable
+// that has no default.
+var requiredOfLead = regexp.MustCompile(`"(LastName|Company)"\s*:\s*"\{\{\s*([\w.-]+)\s*\}\}"`)
+
 // warn notes what only the whole document shows.
 func (p *parser) warn() {
 	used := map[string]bool{}
@@ -189,6 +193,14 @@ func (p *parser) warn() {
 			return strings.TrimPrefix(v, "params.") == par.Name || strings.HasPrefix(v, par.Name+".")
 		}) {
 			p.problems = append(p.problems, Problem{Line: par.line, Field: "parameters", Message: "the parameter " + par.Name + " is declared and not used"})
+		}
+	}
+	if strings.Contains(p.d.URL, "/sobjects/Lead") {
+		for _, at := range requiredOfLead.FindAllSubmatchIndex(p.text, -1) {
+			p.problems = append(p.problems, Problem{
+				Line: p.line(at[2]), Field: string(p.text[at[2]:at[3]]),
+				Message: "Salesforce refuses a lead without it, and the call may not have it; write {{" + string(p.text[at[4]:at[5]]) + "|default:Unknown}}, or use a salesforce destination",
+			})
 		}
 	}
 	if strings.TrimSpace(p.d.URL) != "" && p.d.body == nil && len(p.d.Parameters) == 0 && p.d.Method != http.MethodGet && p.d.Method != http.MethodDelete {
