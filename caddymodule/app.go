@@ -74,8 +74,10 @@ type App struct {
 
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.
-	needed     bool
-	spools     []*Handler
+	needed bool
+	spools []*Handler
+	// vars are the variables of each tenant, of all its routes.
+	vars       map[string]map[string]string
 	dispatcher atomic.Pointer[dispatcher]
 	holds      bool // a reference to the dispatcher that Cleanup has to release
 	started    chan struct{}
@@ -99,7 +101,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision reads the tenant files and checks sources and tenants. It opens nothing that a running instance holds.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.logger, a.started = ctx, ctx.Logger(), make(chan struct{})
-	a.routes = make(map[string]bool)
+	a.routes, a.vars = make(map[string]bool), make(map[string]map[string]string)
 	if a.LimiterKeys < 0 {
 		return fmt.Errorf("limiter_keys cannot be negative")
 	}

@@ -90,7 +90,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if retention == 0 {
 		retention = 30 * 24 * time.Hour
 	}
-	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: a.tenantVars()}
+	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: func(tenant string) map[string]string { return a.vars[tenant] }}
 	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
 		d := a.Destinations[name]
 		if d == nil {
@@ -146,14 +146,16 @@ func (u *durable) setKeys(texts []string) error {
 	return nil
 }
 
-// tenantVars gives the variables of tenants to deliveries, whose route is long gone.
-func (a *App) tenantVars() func(string) map[string]string {
-	return func(tenant string) map[string]string {
-		if t := a.Tenants[tenant]; t != nil {
-			return t.Vars
-		}
-		return nil
+// noteVars keeps the variables that a tenant has on a route for deliveries, which do not know the route any more. Where
+// routes differ in a variable, that of the last one counts.
+func (a *App) noteVars(tenant string, vars map[string]string) {
+	if len(vars) == 0 {
+		return
 	}
+	if a.vars[tenant] == nil {
+		a.vars[tenant] = make(map[string]string)
+	}
+	maps.Copy(a.vars[tenant], vars)
 }
 
 // startDelivery opens the store and begins to deliver, if any route needs it.
@@ -162,11 +164,12 @@ func (a *App) startDelivery() error {
 	if !a.needed && len(a.Destinations) == 0 && a.StoreRaw == nil {
 		return nil // a gateway that only stands before a receiver keeps nothing
 	}
-	if err := a.resumeSpools(); err != nil {
+	snapshot := *a.durable.snapshot
+	if err := a.resumeSpools(&snapshot); err != nil {
 		return err
 	}
 	a.durable.notify = a.emitAlert
-	d, detach, err := a.durable.start(a.logger)
+	d, detach, err := a.durable.start(&snapshot, a.logger)
 	if err != nil {
 		return err
 	}

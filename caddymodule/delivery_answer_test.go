@@ -52,7 +52,7 @@ func TestConvertHandsOnTheDestinationsRequest(t *testing.T) {
 		t.Fatalf("status %d: %s", res.StatusCode, body)
 	}
 	got := c.next(t)
-	if got.method != "POST" || !strings.HasPrefix(got.uri, "/leads/") || !strings.Contains(got.body, `"owner":"ABC Plumbing"`) ||
+	if got.method != "POST" || !strings.HasPrefix(got.uri, "/leads/") || !strings.Contains(got.body, `"owner":"ABC Plumbing https://abc.example"`) ||
 		got.header.Get("X-Nextphone-Signature") != "" || got.length != int64(len(got.body)) {
 		t.Errorf("the receiver got %+v", got)
 	}

@@ -152,7 +152,7 @@ const deliveringConfig = `{
 		}
 		destination crm http {
 			url %[1]s/leads/{{phone}}
-			body ` + "`" + `{"name":"{{first_name}}","owner":"{{owner_name}}","urgent":"{{urgent}}"}` + "`" + `
+			body ` + "`" + `{"name":"{{first_name}}","owner":"{{owner_name}} {{website}}","urgent":"{{urgent}}"}` + "`" + `
 			retry 0s 10ms 10ms 10ms 10ms 10ms 10ms 10ms 10ms 10ms
 			breaker off
 		}
@@ -167,6 +167,9 @@ http:// {
 	callgate /hook/* nextphone {
 		name NAME
 		tenant {path.1}
+		vars {
+			website https://abc.example
+		}
 		deliver crm
 		deliver oncall ` + "`call.urgent`" + `
 	}
@@ -184,7 +187,7 @@ func TestAnAcceptedCallIsDeliveredWhereItsConditionsSay(t *testing.T) {
 	if got.uri != "/leads/%2B15559876543" && got.uri != "/leads/+15559876543" {
 		t.Errorf("sent to %s", got.uri)
 	}
-	if got.body != `{"name":"Mike \"M\"","owner":"ABC Plumbing","urgent":false}` && got.body != `{"name":"Mike \"M\"","owner":"ABC Plumbing","urgent":"false"}` {
+	if got.body != `{"name":"Mike \"M\"","owner":"ABC Plumbing https://abc.example","urgent":false}` && got.body != `{"name":"Mike \"M\"","owner":"ABC Plumbing https://abc.example","urgent":"false"}` {
 		t.Errorf("sent %s", got.body)
 	}
 	if got.header.Get("Webhook-Id") == "" || got.header.Get("Idempotency-Key") == "" {

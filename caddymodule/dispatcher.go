@@ -47,7 +47,7 @@ type durable struct {
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
-func (u *durable) start(logger *zap.Logger) (d *dispatcher, detach func(), err error) {
+func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dispatcher, detach func(), err error) {
 	key := u.module.StoreKey()
 	v, _, err := dispatchers.LoadOrNew(key, func() (caddy.Destructor, error) { return u.open(key, logger) })
 	if err != nil {
@@ -58,7 +58,7 @@ func (u *durable) start(logger *zap.Logger) (d *dispatcher, detach func(), err e
 		_, _ = dispatchers.Delete(key)
 		return nil, nil, errors.New("store: encryption keys change with a restart and not with a reload, because the store is open; restart, and use callgate rekey to seal what is stored with the new key")
 	}
-	detachEngine := d.engine.Attach(u.snapshot)
+	detachEngine := d.engine.Attach(snapshot)
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
 	before := d.alerts.Swap(monitor)
 	return d, func() {

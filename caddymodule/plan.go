@@ -114,6 +114,7 @@ func (pl *plan) setTargets(h *Handler, p Policy) error {
 	}
 	if len(pl.deliver) > 0 {
 		h.app.needed = true
+		h.app.noteVars(pl.tenant, pl.vars)
 		queue := 1000
 		if p.RateLimit != nil && p.RateLimit.BurstQueue != 0 {
 			queue = p.RateLimit.BurstQueue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -96,10 +97,13 @@ func spooledHeader(r *http.Request) http.Header {
 
 // resumeSpools finds, for each route that spools, what comes after it in its server, so that stored requests go the
 // same way: with the load balancing, health checks and TLS settings that the user gave the route.
-func (a *App) resumeSpools() error {
+//
+// The destinations are added to a snapshot of their own: requests may be looking at the configuration's already.
+func (a *App) resumeSpools(snapshot *delivery.Snapshot) error {
 	if len(a.spools) == 0 {
 		return nil
 	}
+	snapshot.Destinations = maps.Clone(snapshot.Destinations)
 	v, err := a.ctx.App("http")
 	if err != nil {
 		return err
@@ -117,7 +121,7 @@ func (a *App) resumeSpools() error {
 			return fmt.Errorf("route %s: spool: the route is in a place from which its requests cannot be sent again; put it in a site or in a handle or route block of one", h.Name)
 		}
 		h.rest = rest
-		a.durable.snapshot.Destinations[spoolPrefix+h.Name] = delivery.Config{
+		snapshot.Destinations[spoolPrefix+h.Name] = delivery.Config{
 			Destination: &spoolDestination{h: h, server: server},
 			Schedule:    h.spoolSchedule,
 			Concurrency: 4,
