@@ -59,6 +59,7 @@ func salesforceSchema() map[string]map[string]SalesforceField {
 		"Task": system(map[string]SalesforceField{
 			"WhoId": {Type: "reference"}, "WhatId": {Type: "reference"}, "Subject": salesforceText(255),
 			"Status":      {Type: "string", Length: 255, Values: []string{"Not Started", "In Progress", "Completed"}},
+			"Priority":    {Type: "string", Length: 255, Values: []string{"High", "Normal", "Low"}},
 			"TaskSubtype": {Type: "string", Length: 40, Values: []string{"Task", "Call", "Email"}},
 			"CallType":    {Type: "string", Length: 40, Values: []string{"Internal", "Inbound", "Outbound"}},
 			"CallObject":  salesforceText(255), "CallDisposition": salesforceText(255),

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 )
 
@@ -207,7 +208,11 @@ func (v *view) communication(subject *reference, service string) *communication 
 			}
 		}
 		if len(who) > 0 {
-			c.Sender = &reference{Display: strings.Join(who, ", ")}
+			if person := (&reference{Display: strings.Join(who, ", ")}); v.Call.Direction == call.Outbound {
+				c.Recipient = []*reference{person}
+			} else {
+				c.Sender = person
+			}
 		}
 	}
 	seen := map[string]bool{"": true}

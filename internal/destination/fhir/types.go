@@ -67,6 +67,7 @@ type communication struct {
 	Subject      *reference   `json:"subject,omitempty"`
 	Sent         string       `json:"sent,omitempty"`
 	Received     string       `json:"received,omitempty"`
+	Recipient    []*reference `json:"recipient,omitempty"`
 	Sender       *reference   `json:"sender,omitempty"`
 	Payload      []content    `json:"payload,omitempty"`
 }

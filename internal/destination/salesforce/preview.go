@@ -38,7 +38,9 @@ func (d *Destination) Preview(items []destination.Item) ([]destination.Request, 
 const (
 	noteUpsert   = "creates the record, or updates the one that carries the call's id"
 	noteDefaults = "only if Salesforce answers REQUIRED_FIELD_MISSING, because the record is new: the same with defaults"
-	noteLookup   = "looks for the caller's record and the call's log"
+	noteLookup   = "looks for the caller's record"
+	noteLookLog  = "looks for the call's log"
+	noteLookBoth = "looks for the caller's record and the call's log"
 	noteCreate   = "if the look-up finds nothing; otherwise the record that it finds is updated"
 )
 
@@ -48,8 +50,15 @@ func (d *Destination) previewOne(it *destination.Item) (out []destination.Reques
 		w.task = d.newTask(it, w.record.key)
 	}
 	note := noteUpsert
-	if parts, _ := d.queries(w, nil); len(parts) > 0 {
-		out = append(out, d.show(d.compositeRequest(parts...), it, noteLookup))
+	if parts, refs := d.queries(w, nil); len(parts) > 0 {
+		looks := noteLookup
+		switch {
+		case len(parts) > 1:
+			looks = noteLookBoth
+		case refs[0] == refTask:
+			looks = noteLookLog
+		}
+		out = append(out, d.show(d.compositeRequest(parts...), it, looks))
 		note = noteCreate
 	}
 	if d.blind() {

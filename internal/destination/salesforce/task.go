@@ -43,6 +43,9 @@ func (d *Destination) newTask(it *destination.Item, key string) *task {
 	set("Status", "Completed", false)
 	set("TaskSubtype", "Call", false)
 	set("CallType", kind, false)
+	if c.Urgent {
+		set("Priority", "High", false) // never lowered: a later event of the call may just not know
+	}
 	if c.Duration != nil && *c.Duration >= 0 {
 		set("CallDurationInSeconds", strconv.Itoa(*c.Duration), true)
 	}
@@ -51,6 +54,9 @@ func (d *Destination) newTask(it *destination.Item, key string) *task {
 		set("ActivityDate", at.UTC().Format("2006-01-02"), false)
 	}
 	var parts []string
+	if c.CallbackRequested {
+		parts = append(parts, "Callback requested")
+	}
 	for _, p := range []struct{ title, text string }{
 		{"", c.Message}, {"", c.Summary}, {"Recording: ", c.RecordingURL}, {"Transcript:\n", c.Transcript},
 	} {
