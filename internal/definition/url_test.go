@@ -1,7 +1,9 @@
 package definition
 
 import (
+	"encoding/json"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -35,9 +37,9 @@ func TestURLOfTheOptions(t *testing.T) {
 			t.Errorf("a problem of the configuration's URL is said to be one of the document: %+v", p)
 		}
 	}
-	for _, url := range []string{"https://{{email}}/", "ftp://x.example/", "https://x.example/{env.NONE}"} {
-		if _, _, err := Parse([]byte(`{"url":"https://x.example/"}`), Options{URL: url}); !errors.Is(err, ErrInvalid) {
-			t.Errorf("%s: %v", url, err)
+	for _, address := range []string{"https://{{email}}/", "ftp://x.example/", "https://x.example/{env.NONE}"} {
+		if _, _, err := Parse([]byte(`{"url":"https://x.example/"}`), Options{URL: address}); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }
@@ -86,4 +88,40 @@ func TestShowURL(t *testing.T) {
 			t.Errorf("%s is sent as %v (%v)", written, r, err)
 		}
 	}
+}
+
+// FuzzShowURL: whatever the URL around it looks like, what a reference put behind the host is not shown.
+func FuzzShowURL(f *testing.F) {
+	f.Add("https://hooks.example/", "?a=1")
+	f.Add("", "/x")
+	f.Add("https://", "")
+	f.Add("https://a.example/{{email}}/", "{{email}}")
+	f.Add("https://a.example/x?k=", "&{env.B}")
+	const secret = "s3cr3tPATH"
+	f.Fuzz(func(t *testing.T, before, after string) {
+		if strings.Contains(before+after, secret) {
+			return
+		}
+		for _, value := range []string{"https://hooks.example/" + secret, secret, "hooks.example/" + secret, "{{" + secret} {
+			doc, err := json.Marshal(map[string]string{"url": before + "{env.A}" + after})
+			if err != nil {
+				t.Fatal(err)
+			}
+			d, _, err := Parse(doc, Options{Resolve: func(string) (string, error) { return value, nil }})
+			if err != nil {
+				continue // a secret in the place of the host is no URL, or the host
+			}
+			shown, err := d.ShowURL(&call.Call{Email: "m@x.example"})
+			if err != nil {
+				continue
+			}
+			u, err := url.Parse(shown)
+			if err != nil {
+				t.Fatalf("%q is no URL", shown)
+			}
+			if strings.Contains(u.RequestURI(), secret) || strings.Contains(u.Fragment, secret) {
+				t.Fatalf("%q with %q is shown as %q", before+"{env.A}"+after, value, shown)
+			}
+		}
+	})
 }
