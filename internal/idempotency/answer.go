@@ -19,7 +19,9 @@ type Answer struct {
 	Truncated bool
 }
 
-func (a *Answer) omits(name string) bool { return a.Omit[name] || strings.HasPrefix(name, http.TrailerPrefix) }
+func (a *Answer) omits(name string) bool {
+	return a.Omit[name] || strings.HasPrefix(name, http.TrailerPrefix)
+}
 
 // encode writes the answer as one piece of memory: status, truncated, the headers with their values, each text behind
 // its length, and the body.
