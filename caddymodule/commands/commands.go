@@ -22,12 +22,23 @@ var all = []command{
 	{"send", "Sends a signed webhook and prints the answer", fillSend},
 	{"sign", "Prints the headers that sign a body", fillSign},
 	{"verify", "Says whether a signature is right and, if not, why", fillVerify},
+	{"preview", "Shows what a payload becomes, and what would be sent for it", fillPreview},
+	{"events", "Lists the events that a running gateway has accepted", fillEvents},
+	{"deliveries", "Lists the deliveries of a running gateway and where they stand", fillDeliveries},
+	{"show", "Shows an event with its deliveries and all attempts", fillShow},
+	{"replay", "Sends dead or delivered deliveries again", fillReplay},
+	{"pause", "Keeps the deliveries to a destination waiting", fillPause},
+	{"resume", "Lets the deliveries to a paused destination go", fillResume},
+	{"erase", "Deletes events with all that belongs to them", fillErase},
+	{"stats", "Shows the store and how each destination stands", fillStats},
+	{"tail", "Prints events and attempts as they come", fillTail},
+	{"rekey", "Seals what is stored with a new encryption key", fillRekey},
 }
 
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "callgate",
-		Short: "Sends, signs and verifies call webhooks",
+		Short: "Sends and verifies call webhooks, and operates their gateway",
 		CobraFunc: func(parent *cobra.Command) {
 			for _, c := range all {
 				cmd := &cobra.Command{Use: c.name, Short: c.short}

@@ -1,0 +1,128 @@
+package commands
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/store"
+)
+
+// listing is what events and deliveries have in common.
+type listing struct {
+	admin  admin
+	filter filter
+	before string
+	limit  int
+}
+
+func (l *listing) add(cmd *cobra.Command) {
+	l.filter.flags(cmd, "pending, delivered, dead")
+	cmd.Flags().StringVar(&l.before, "before", "", "go on after this id, the last one of the page before")
+	cmd.Flags().IntVarP(&l.limit, "limit", "n", 50, "how many at most; 0 for all")
+	l.admin.add(cmd)
+	cmd.Args = cobra.NoArgs
+}
+
+// pageRows is how many rows are asked for at once.
+const pageRows = 500
+
+// request is one page of a listing as it is asked for.
+type pageRequest struct {
+	filter
+	Before string `json:"before,omitempty"`
+	Limit  int    `json:"limit"`
+}
+
+// pages goes through the pages of a listing. one asks for a page and tells how many rows it had, and what comes next.
+func (l *listing) pages(one func(pageRequest) (rows int, next string, err error)) (next string, err error) {
+	if l.limit < 0 {
+		return "", fmt.Errorf("--limit is a number of rows, or 0 for all")
+	}
+	if err := l.filter.settle(time.Now()); err != nil {
+		return "", err
+	}
+	r := pageRequest{filter: l.filter, Before: l.before}
+	for left := l.limit; ; {
+		r.Limit = pageRows
+		if l.limit > 0 {
+			r.Limit = min(left, pageRows)
+		}
+		n, next, err := one(r)
+		left -= n
+		if err != nil || next == "" || l.limit > 0 && left <= 0 {
+			return next, err
+		}
+		r.Before = next
+	}
+}
+
+// more tells people that a listing goes on.
+func more(cmd *cobra.Command, next string) {
+	if next != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "There are more: go on with --before %s, or see all with --limit 0.\n", next)
+	}
+}
+
+func fillEvents(cmd *cobra.Command) {
+	var l listing
+	cmd.Use = "events [flags]"
+	cmd.Long = `Lists the events that the gateway has accepted, newest first, and how many deliveries of each are pending, delivered
+and dead. What callers said is not shown; see show --content.` + exitCodes
+	cmd.Example = `  callgate events --tenant acme --from 2h
+  callgate events --caller +15551234567 --limit 0 --json
+  callgate events --state dead --destination crm`
+	l.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		page := struct {
+			Events []store.EventInfo `json:"events"`
+			Next   string            `json:"next,omitempty"`
+		}{Events: []store.EventInfo{}}
+		out, t := cmd.OutOrStdout(), table{}
+		if !l.admin.json {
+			t = newTable(out, "RECEIVED", "EVENT", "TENANT", "SOURCE", "TYPE", "CALL", "BYTES", "DELIVERIES")
+		}
+		next, err := l.pages(func(r pageRequest) (int, string, error) {
+			got := page
+			got.Events, got.Next = nil, ""
+			if err := l.admin.ask(http.MethodPost, "/callgate/events", r, &got); err != nil {
+				return 0, "", err
+			}
+			for i := range got.Events {
+				if e := &got.Events[i]; !l.admin.json {
+					t.row(stamp(e.ReceivedAt), e.ID, e.Tenant, e.Source, e.EventType, e.CallID, number(e.Bytes), states(e.States))
+				}
+			}
+			if l.admin.json {
+				page.Events = append(page.Events, got.Events...)
+			}
+			return len(got.Events), got.Next, nil
+		})
+		if err != nil {
+			return err
+		}
+		if l.admin.json {
+			page.Next = next
+			return printJSON(out, page)
+		}
+		if err := t.end(); err != nil {
+			return err
+		}
+		more(cmd, next)
+		return nil
+	}
+}
+
+// states are the counts of an event's deliveries, the troublesome first.
+func states(counts map[store.State]int) string {
+	var s []string
+	for _, state := range []store.State{store.Dead, store.Pending, store.Delivered} {
+		if n := counts[state]; n > 0 {
+			s = append(s, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	return strings.Join(s, ", ")
+}

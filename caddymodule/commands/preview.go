@@ -1,0 +1,77 @@
+package commands
+
+import (
+	"errors"
+	"path/filepath"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/caddymodule"
+)
+
+func fillPreview(cmd *cobra.Command) {
+	var (
+		in                           caddymodule.PreviewInput
+		config, adapter, contentType string
+		headers                      []string
+	)
+	cmd.Use = "preview --source NAME [--destination NAME]... [--config FILE] PAYLOAD"
+	cmd.Long = `Shows what becomes of a payload, as JSON on standard output: the call record and, for each --destination, every request
+that would be sent, with method, URL, headers and body. Secrets are masked, nothing is sent, and no store is opened.
+PAYLOAD is a file, or - for standard input.
+
+Without --destination it is the call record alone, for which the presets of sources need no configuration. Sources,
+tenants and destinations of your own are those of the --config, a Caddyfile or JSON.
+
+Exit status: 0 if everything could be shown; 1 if the payload cannot be read as one of the source, if a destination
+cannot be rendered (the output says which and why), or if the configuration or the arguments are wrong.`
+	cmd.Example = `  callgate preview --source retell payload.json
+  callgate preview --source retell --destination crm --config Caddyfile payload.json
+  curl -s https://example.com/sample.json | callgate preview --source vapi -d crm -d oncall -t acme -c Caddyfile -`
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.SilenceUsage = true
+	fl := cmd.Flags()
+	fl.StringVar(&in.Source, "source", "", "source of the payload: one of the configuration, or a preset such as retell")
+	if err := cmd.MarkFlagRequired("source"); err != nil {
+		panic(err) // the flag is defined
+	}
+	fl.StringArrayVarP(&in.Destinations, "destination", "d", nil, "destination to show the requests of; can be repeated")
+	fl.StringVarP(&config, "config", "c", "", "configuration file (default with --destination or --tenant: the Caddyfile in this directory)")
+	fl.StringVarP(&adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
+	fl.StringVarP(&in.Tenant, "tenant", "t", "", "tenant of the configuration that the call is for")
+	fl.StringVar(&in.Region, "region", "", "country whose national phone numbers are understood, such as US")
+	fl.StringVar(&contentType, "content-type", "", "Content-Type of the payload (default: as it looks)")
+	fl.StringArrayVarP(&headers, "header", "H", nil, "header of the request; can be repeated")
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		if in.Header, err = parseHeaders(headers); err != nil {
+			return err
+		}
+		if contentType != "" {
+			in.Header.Set("Content-Type", contentType)
+		} else if in.Header.Get("Content-Type") == "" && filepath.Ext(args[0]) == ".form" {
+			in.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		if config != "" || adapter != "" || len(in.Destinations) > 0 || in.Tenant != "" {
+			text, file, _, err := caddycmd.LoadConfig(config, adapter)
+			if err != nil {
+				return err
+			}
+			if file == "" {
+				return errors.New("destinations and tenants are those of a configuration: give it with --config")
+			}
+			in.Config = text
+		}
+		if in.Body, err = readInput(cmd, args[0]); err != nil {
+			return err
+		}
+		p, err := caddymodule.MakePreview(in)
+		if err != nil {
+			return err
+		}
+		if err := printJSON(cmd.OutOrStdout(), p); err != nil {
+			return err
+		}
+		return p.Err()
+	}
+}

@@ -1,0 +1,74 @@
+package commands
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/caddymodule"
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store/sqlite"
+)
+
+func fillRekey(cmd *cobra.Command) {
+	var config, adapter string
+	cmd.Use = "rekey --config FILE"
+	cmd.Long = `Seals everything that is stored with the first encryption_key of the configuration. The gateway must not run
+meanwhile; the store's lock sees to that. It can be interrupted and started again: what is sealed already is passed over.
+
+To change the key: put the new key before the old one in encryption_key, stop the gateway, run this command, and start
+the gateway. Without this command the gateway seals new events with the new key, opens old ones with the old key, and
+the old key can go when the last of them is past its retention.
+
+Events are found by their caller's number with a hash that is keyed too and cannot be made again. So as long as old
+events may have to be found by number, as for an erasure, leave the old key in encryption_key, behind the new one.
+
+Exit status: 0 if everything is sealed with the first key, 1 if not, with the reason on standard error.`
+	cmd.Example = `  callgate rekey --config /etc/callgate/Caddyfile`
+	cmd.Args = cobra.NoArgs
+	cmd.SilenceUsage = true
+	fl := cmd.Flags()
+	fl.StringVarP(&config, "config", "c", "", "configuration file of the gateway (default: the Caddyfile in this directory)")
+	fl.StringVarP(&adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		text, file, _, err := caddycmd.LoadConfig(config, adapter)
+		if err != nil {
+			return err
+		}
+		if file == "" {
+			return errors.New("which configuration? give --config")
+		}
+		return rekey(cmd, text)
+	}
+}
+
+func rekey(cmd *cobra.Command, config []byte) (err error) {
+	s, err := caddymodule.OpenStore(config, caddy.Log())
+	switch {
+	case errors.Is(err, sqlite.ErrLocked):
+		return fmt.Errorf("the gateway runs, or another command works on its store: stop it first: %w", err)
+	case err != nil:
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	all, last := 0, time.Now()
+	err = s.Rekey(cmd.Context(), func(done, total int) {
+		all = max(all, done)
+		if now := time.Now(); now.Sub(last) >= reportEvery {
+			last = now
+			fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d sealed with the first key\n", done, total)
+		}
+	})
+	if errors.Is(err, seal.ErrNoKey) {
+		return fmt.Errorf("%w: encryption_key has to hold the new key first, and the old ones that the store was written with", err)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s sealed again; everything is sealed with the first key.\n", plural(all, "record", "records"))
+	return err
+}

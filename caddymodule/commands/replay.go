@@ -1,0 +1,170 @@
+package commands
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// selection is what replay and erase send.
+type selection struct {
+	filter
+	All    bool `json:"all,omitempty"`
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// action is a command that changes much at once: it counts first, and acts with --yes.
+type action struct {
+	admin     admin
+	selection selection
+	yes       bool
+	path      string
+	// counted reads the answer; one and many name what is counted.
+	counted   func(actionAnswer) int
+	one, many string
+	// doing and done say what becomes of them.
+	doing, done string
+	// left is what shrinks in the statistics while the work goes on.
+	left func(*statistics, *filter) int64
+}
+
+// actionAnswer is the answer to replay and to erase.
+type actionAnswer struct {
+	DryRun     bool `json:"dry_run"`
+	Deliveries *int `json:"deliveries,omitempty"`
+	Events     *int `json:"events,omitempty"`
+}
+
+func (a *action) add(cmd *cobra.Command) {
+	a.admin.add(cmd)
+	fl := cmd.Flags()
+	fl.BoolVar(&a.selection.All, "all", false, "without any filter: everything")
+	fl.BoolVarP(&a.yes, "yes", "y", false, "do it; without this it is only counted")
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.run(cmd) }
+}
+
+func (a *action) run(cmd *cobra.Command) error {
+	if err := a.selection.settle(time.Now()); err != nil {
+		return err
+	}
+	a.selection.DryRun = true
+	var counted actionAnswer
+	if err := a.admin.ask(http.MethodPost, a.path, a.selection, &counted); err != nil {
+		return err
+	}
+	n := a.counted(counted)
+	out := cmd.OutOrStdout()
+	if !a.yes {
+		if a.admin.json {
+			return printJSON(out, counted)
+		}
+		hint := ""
+		if n > 0 {
+			hint = fmt.Sprintf("; add --yes to have %s %s", map[bool]string{true: "it", false: "them"}[n == 1], a.done)
+		}
+		_, err := fmt.Fprintf(out, "%s would be %s. Nothing was changed%s.\n", plural(n, a.one, a.many), a.done, hint)
+		return err
+	}
+	a.selection.DryRun = false
+	stop := a.report(cmd, n)
+	var did actionAnswer
+	err := a.admin.ask(http.MethodPost, a.path, a.selection, &did)
+	stop()
+	if err != nil {
+		return err
+	}
+	if a.admin.json {
+		return printJSON(out, did)
+	}
+	_, err = fmt.Fprintf(out, "%s %s.\n", plural(a.counted(did), a.one, a.many), a.done)
+	return err
+}
+
+// reportEvery is how often work that takes long is told of.
+const reportEvery = 2 * time.Second
+
+// report tells how far the work is while it goes on, by what the statistics count.
+func (a *action) report(cmd *cobra.Command, total int) (stop func()) {
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(reportEvery)
+		defer ticker.Stop()
+		began := time.Now()
+		first := int64(-1)
+		for {
+			select {
+			case <-end:
+				return
+			case <-ticker.C:
+			}
+			var s statistics
+			if err := a.admin.ask(http.MethodGet, "/callgate/stats", nil, &s); err != nil {
+				continue // what counts is the answer that is waited for
+			}
+			now := a.left(&s, &a.selection.filter)
+			if first < 0 {
+				first = now
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s: %s so far, some %d of them since the last %s\n", a.doing,
+				plural(total, a.one, a.many), time.Since(began).Round(time.Second), max(0, first-now), reportEvery)
+			first = now
+		}
+	}()
+	return func() { close(end); <-ended }
+}
+
+func fillReplay(cmd *cobra.Command) {
+	a := &action{
+		path: "/callgate/replay", one: "delivery", many: "deliveries", doing: "replaying", done: "replayed",
+		counted: func(a actionAnswer) int { return deref(a.Deliveries) },
+		left: func(s *statistics, f *filter) (n int64) {
+			for _, d := range s.Destinations {
+				if f.Destination == "" || f.Destination == d.Name {
+					n += d.Dead
+					if f.State != "" && f.State != "dead" {
+						n += d.Delivered
+					}
+				}
+			}
+			return n
+		},
+	}
+	cmd.Use = "replay [flags]"
+	cmd.Long = `Sends deliveries again, from the start of their schedule: dead ones or, with --state, delivered ones (which the
+receiver then gets twice, with the same id) or any. Without --yes it only tells how many there are.` + exitCodes
+	cmd.Example = `  callgate replay --destination crm
+  callgate replay --destination crm --from 2026-01-31T08:00:00Z --to 2026-01-31T09:30:00Z --yes
+  callgate replay --delivery 01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0 --state delivered --yes`
+	a.selection.flags(cmd, "dead (the default), delivered, any")
+	a.add(cmd)
+}
+
+func fillErase(cmd *cobra.Command) {
+	a := &action{
+		path: "/callgate/erase", one: "event", many: "events", doing: "erasing", done: "erased",
+		counted: func(a actionAnswer) int { return deref(a.Events) },
+		left:    func(s *statistics, _ *filter) int64 { return s.Events },
+	}
+	cmd.Use = "erase [flags]"
+	cmd.Long = `Deletes events with all that belongs to them: what was said, deliveries, also waiting ones, and attempts. It cannot
+be undone. A filter for deliveries, such as --destination, erases the whole events that have such a delivery. An
+attempt that is under way cannot be called back, and what was delivered is still where it went.
+
+Without --yes it only tells how many events there are.` + exitCodes
+	cmd.Example = `  callgate erase --caller +15551234567
+  callgate erase --caller +15551234567 --yes
+  callgate erase --tenant acme --to 2026-01-01 --yes`
+	a.selection.flags(cmd, "pending, delivered, dead")
+	a.add(cmd)
+}
+
+func deref(n *int) int {
+	if n == nil {
+		return 0
+	}
+	return *n
+}

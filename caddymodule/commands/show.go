@@ -1,0 +1,180 @@
+package commands
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/store"
+)
+
+// shownEvent is the answer of /callgate/events/{id}.
+type shownEvent struct {
+	ID         string          `json:"id"`
+	Tenant     string          `json:"tenant"`
+	Source     string          `json:"source"`
+	Route      string          `json:"route"`
+	EventType  string          `json:"event_type"`
+	EventID    string          `json:"event_id"`
+	CallID     string          `json:"call_id"`
+	ReceivedAt time.Time       `json:"received_at"`
+	Bytes      int             `json:"bytes"`
+	Deliveries []shownDelivery `json:"deliveries"`
+	Content    *shownContent   `json:"content"`
+}
+
+type shownDelivery struct {
+	ID          string         `json:"id"`
+	Destination string         `json:"destination"`
+	State       store.State    `json:"state"`
+	Leased      bool           `json:"delivering"`
+	NextAt      time.Time      `json:"next_at"`
+	RemoteID    string         `json:"remote_id"`
+	Attempts    []shownAttempt `json:"attempts"`
+}
+
+type shownAttempt struct {
+	Number   int       `json:"attempt"`
+	At       time.Time `json:"at"`
+	TookMS   float64   `json:"took_ms"`
+	Status   int       `json:"status"`
+	Reason   string    `json:"reason"`
+	Warnings []string  `json:"warnings"`
+	Excerpt  string    `json:"excerpt"`
+}
+
+type shownContent struct {
+	Record     json.RawMessage     `json:"call"`
+	URI        string              `json:"uri"`
+	Header     map[string][]string `json:"headers"`
+	Body       string              `json:"body"`
+	BodyBase64 []byte              `json:"body_base64"`
+}
+
+func fillShow(cmd *cobra.Command) {
+	var a admin
+	var content bool
+	cmd.Use = "show EVENT [flags]"
+	cmd.Long = `Shows one event with its deliveries and every attempt at them. EVENT is the id of an event, or of a delivery of it.
+
+With --content it also shows what the caller said: the call record, the request as it came in, and what is kept of
+receivers' answers. Mind who sees your terminal.` + exitCodes
+	cmd.Example = `  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y
+  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --content --json`
+	cmd.Args = cobra.ExactArgs(1)
+	a.add(cmd)
+	cmd.Flags().BoolVar(&content, "content", false, "also show what the caller said")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		id, _, _ := strings.Cut(args[0], ".") // a delivery's id begins with its event's
+		uri := "/callgate/events/" + escaped(id)
+		if content {
+			uri += "?content=1"
+		}
+		var text json.RawMessage
+		if err := a.ask(http.MethodGet, uri, nil, &text); err != nil {
+			return err
+		}
+		if a.json {
+			return printJSON(cmd.OutOrStdout(), text)
+		}
+		var e shownEvent
+		if err := json.Unmarshal(text, &e); err != nil {
+			return fmt.Errorf("the gateway's answer cannot be read; has it the version of this command? %w", err)
+		}
+		return e.print(cmd.OutOrStdout())
+	}
+}
+
+func (e *shownEvent) print(out io.Writer) error {
+	for _, l := range [][2]string{
+		{"event", e.ID}, {"received", stamp(e.ReceivedAt)}, {"tenant", e.Tenant}, {"source", e.Source}, {"route", e.Route},
+		{"type", e.EventType}, {"event id", e.EventID}, {"call", e.CallID}, {"bytes", number(e.Bytes)},
+	} {
+		if l[1] != "" {
+			fmt.Fprintf(out, "%-10s %s\n", l[0]+":", plain(l[1]))
+		}
+	}
+	for i := range e.Deliveries {
+		if err := e.Deliveries[i].print(out); err != nil {
+			return err
+		}
+	}
+	return e.Content.print(out)
+}
+
+func (d *shownDelivery) print(out io.Writer) error {
+	standing := stateOf(&store.Delivery{State: d.State, Leased: d.Leased})
+	if next := nextOf(&store.Delivery{State: d.State, Leased: d.Leased, NextAt: d.NextAt}); next != "" {
+		standing += ", next attempt " + next
+	}
+	if d.RemoteID != "" {
+		standing += ", there as " + d.RemoteID
+	}
+	fmt.Fprintf(out, "\n%s to %s: %s\n", plain(d.ID), plain(d.Destination), plain(standing))
+	if len(d.Attempts) == 0 {
+		return nil
+	}
+	t := newTable(out, "  ATTEMPT", "AT", "TOOK", "STATUS", "RESULT")
+	for _, a := range d.Attempts {
+		result := a.Reason
+		if result == "" {
+			result = "delivered"
+		}
+		for _, w := range a.Warnings {
+			result += "; warning: " + w
+		}
+		t.row("  "+fmt.Sprint(a.Number), stamp(a.At), fmt.Sprintf("%.1fms", a.TookMS), number(a.Status), result)
+	}
+	if err := t.end(); err != nil {
+		return err
+	}
+	for _, a := range d.Attempts {
+		if a.Excerpt != "" {
+			fmt.Fprintf(out, "  answer to attempt %d: %s\n", a.Number, plain(a.Excerpt))
+		}
+	}
+	return nil
+}
+
+func (c *shownContent) print(out io.Writer) error {
+	if c == nil {
+		return nil
+	}
+	var record bytes.Buffer
+	if json.Indent(&record, c.Record, "", "  ") == nil {
+		fmt.Fprintf(out, "\ncall record:\n%s\n", record.Bytes())
+	}
+	fmt.Fprintf(out, "\nrequest to %s:\n", plain(c.URI))
+	names := make([]string, 0, len(c.Header))
+	for n := range c.Header {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		for _, v := range c.Header[n] {
+			fmt.Fprintf(out, "%s: %s\n", plain(n), plain(v))
+		}
+	}
+	if len(c.BodyBase64) > 0 {
+		_, err := fmt.Fprintf(out, "\n(%d bytes that are not text; see them with --json)\n", len(c.BodyBase64))
+		return err
+	}
+	_, err := fmt.Fprintf(out, "\n%s\n", printableLines(c.Body))
+	return err
+}
+
+// printableLines is a text of several lines that cannot steer the terminal.
+func printableLines(s string) string {
+	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = plain(strings.ReplaceAll(strings.TrimSuffix(l, "\r"), "\t", "    "))
+	}
+	return strings.Join(lines, "\n")
+}

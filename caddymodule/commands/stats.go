@@ -1,0 +1,71 @@
+package commands
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/delivery"
+)
+
+// statistics are the answer of /callgate/stats.
+type statistics struct {
+	Events       int64                        `json:"events"`
+	Bytes        int64                        `json:"bytes"`
+	MaxBytes     int64                        `json:"max_bytes,omitempty"`
+	Destinations []delivery.DestinationStatus `json:"destinations"`
+}
+
+func fillStats(cmd *cobra.Command) {
+	var a admin
+	cmd.Use = "stats [flags]"
+	cmd.Long = `Shows how much the store holds and how each destination stands: what waits and since when, what was delivered and
+what is dead, whether it is paused and what its breaker says.` + exitCodes
+	cmd.Args = cobra.NoArgs
+	a.add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var s statistics
+		if err := a.ask(http.MethodGet, "/callgate/stats", nil, &s); err != nil {
+			return err
+		}
+		out := cmd.OutOrStdout()
+		if a.json {
+			return printJSON(out, s)
+		}
+		size := humanize.IBytes(uint64(max(0, s.Bytes)))
+		if s.MaxBytes > 0 {
+			size += " of " + humanize.IBytes(uint64(s.MaxBytes))
+		}
+		fmt.Fprintf(out, "%s in the store, %s\n", plural(int(s.Events), "event", "events"), size)
+		if len(s.Destinations) == 0 {
+			return nil
+		}
+		fmt.Fprintln(out)
+		t := newTable(out, "DESTINATION", "STATE", "PENDING", "SINCE", "IN FLIGHT", "DELIVERED", "DEAD", "BREAKER")
+		for i := range s.Destinations {
+			d := &s.Destinations[i]
+			t.row(d.Name, standing(d), fmt.Sprint(d.Pending), stamp(d.OldestPending), fmt.Sprint(d.InFlight),
+				fmt.Sprint(d.Delivered), fmt.Sprint(d.Dead), d.Breaker)
+		}
+		return t.end()
+	}
+}
+
+// standing is what keeps a destination's deliveries, if anything does.
+func standing(d *delivery.DestinationStatus) string {
+	switch {
+	case d.Paused && d.PauseReason != "":
+		return "paused: " + shortened(d.PauseReason)
+	case d.Paused:
+		return "paused"
+	case !d.Known:
+		return "not configured"
+	case d.HeldUntil.After(time.Time{}):
+		return "asked to wait until " + stamp(d.HeldUntil)
+	default:
+		return "ready"
+	}
+}
