@@ -2,14 +2,9 @@ package wire
 
 import (
 	"net/http"
-	"time"
 
 	"golang.org/x/net/http/httpguts"
 )
-
-// unprobed is how long an idle connection is trusted that cannot be looked at: servers keep idle connections for
-// several seconds at least.
-const unprobed = time.Second
 
 // DefaultMaxBody is the largest request body, in bytes, that should be sent this way: 256 KiB. The kernels' buffers
 // between two machines take about as much, so that a server that answers while it reads is no obstacle either; and

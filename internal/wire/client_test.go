@@ -53,7 +53,7 @@ func TestBodyErrorSendsNothing(t *testing.T) {
 
 // TestSlowSender has a sender so slow that the server has closed the connection that was opened for it.
 func TestSlowSender(t *testing.T) {
-	var sender *io.PipeWriter
+	body, sender := io.Pipe()
 	s := serve(t, func(p *peer) {
 		if p.n == 1 {
 			p.Conn.Close()
@@ -67,8 +67,7 @@ func TestSlowSender(t *testing.T) {
 	c := &Client{Dial: dial}
 	defer c.CloseIdle()
 	req := newRequest(t, "POST", s.Addr().String(), "")
-	req.Body, sender = io.Pipe()
-	req.ContentLength = 2
+	req.Body, req.ContentLength = body, 2
 	run(func(req *http.Request) (*http.Response, error) {
 		return c.Do(req, Target{Network: "tcp", Address: s.Addr().String()})
 	}, req).check(t, okOutcome())

@@ -84,6 +84,10 @@ func (cn *conn) alive() bool {
 	return cn.probe.quiet(time.Since(cn.idleSince))
 }
 
+// unprobed is how long an idle connection is trusted that cannot be looked at: servers keep idle connections for
+// several seconds at least.
+const unprobed = time.Second
+
 // exchange writes msg, which is req, and reads the answer. On an error the connection is closed, and again tells
 // whether the request may be sent again on another one.
 func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, again bool, err error) {

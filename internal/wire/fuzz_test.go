@@ -31,7 +31,7 @@ func FuzzMessage(f *testing.F) {
 			return req
 		}
 		if !Carries(request(), DefaultMaxBody) {
-			t.Skip("not carried")
+			return
 		}
 		sameAsNetHTTP(t, request)
 		// Whatever went in, one request comes out, and nothing after it.
