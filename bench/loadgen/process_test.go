@@ -8,7 +8,6 @@ import (
 )
 
 func TestParseStat(t *testing.T) {
-	const rest = " S 1 42 42 0 -1 4194304 900 0 0 0 %s 0 0 20 0 9 0 1234 1000 200 18446744073709551615"
 	for _, c := range []struct {
 		name, stat string
 		want       time.Duration
