@@ -1,0 +1,199 @@
+// Command durable measures what it costs to answer a call only when it is on disk: acknowledged calls a second over
+// HTTP, with an fsync before every answer, beside what the same disk does without a gateway.
+//
+//	go run ./bench/durable
+//
+// In each round these take turns at each number of connections, so that whatever else the machine does meets all of
+// them:
+//
+//   - the gateway, over HTTP, with signatures, idempotency and all: first with a destination that is paced so slowly
+//     that everything waits, then with one that takes everything,
+//   - the gateway's store by itself, called by as many goroutines as there are connections,
+//   - the limit: a file that the same bytes are appended to, in groups, with an fsync for each group,
+//   - one transaction for each call, with the same SQLite driver, as programs are usually written.
+//
+// After that 500 calls a second go through the gateway to a receiver, and the time from the acknowledgement to the
+// arrival is taken.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are what the flags say.
+type options struct {
+	connections      []int
+	size, rounds     int
+	seconds, warmup  time.Duration
+	rate             int
+	rateSeconds      time.Duration
+	dir, out         string
+	callgate         string
+	loadgen          string
+	profile          string
+	receiver         string // this program, which is its own receiver
+	scratch          string
+	stdout, progress io.Writer
+}
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "-receiver" { // what it starts itself as
+		if err := runReceiver(os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, "receiver:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "durable:", err)
+		os.Exit(1)
+	}
+}
+
+func parseFlags(args []string, stderr io.Writer) (*options, error) {
+	o := new(options)
+	fl := flag.NewFlagSet("durable", flag.ContinueOnError)
+	fl.SetOutput(stderr)
+	connections := fl.String("connections", "16,64,256", "numbers of connections, separated by commas")
+	fl.IntVar(&o.size, "size", 2048, "bytes in each body")
+	fl.IntVar(&o.rounds, "rounds", 2, "rounds of each")
+	fl.DurationVar(&o.seconds, "seconds", 5*time.Second, "measured time of each")
+	fl.DurationVar(&o.warmup, "warmup", time.Second, "time before that, in each round")
+	fl.IntVar(&o.rate, "rate", 500, "calls a second from which the time to their arrival is taken; 0: not at all")
+	fl.DurationVar(&o.rateSeconds, "rate-seconds", 20*time.Second, "for how long")
+	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
+	fl.StringVar(&o.callgate, "callgate", "", "the callgate binary; default: built from this module")
+	fl.StringVar(&o.loadgen, "loadgen", "", "the load generator's binary; default: built from this module")
+	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the gateway while it only accepts, at the last number of connections")
+	fl.StringVar(&o.out, "o", "", "file for the whole result as JSON")
+	if err := fl.Parse(args); err != nil {
+		return nil, err
+	}
+	for s := range strings.SplitSeq(*connections, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(s))
+		if err != nil || n < 1 || n > 10_000 {
+			return nil, fmt.Errorf("-connections: %q is not a number from 1 to 10000", s)
+		}
+		o.connections = append(o.connections, n)
+	}
+	switch {
+	case fl.NArg() > 0:
+		return nil, fmt.Errorf("%q is not a flag: all arguments are flags, see -help", fl.Arg(0))
+	case o.rounds < 1 || o.seconds <= 0 || o.warmup < 0 || o.rate < 0 || o.rateSeconds <= 0 || o.size < 512:
+		return nil, errors.New("-rounds and -seconds must be more than 0, -size at least 512, and nothing less than 0")
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	o.stdout, o.progress = stdout, stderr
+	if o.scratch, err = os.MkdirTemp(o.dir, "callgate-durable-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(o.scratch)) }()
+	if kind := inMemory(o.scratch); kind != "" {
+		return fmt.Errorf("%s is on %s, where an fsync does nothing: give a directory on a disk with -dir", o.scratch, kind)
+	}
+	if o.receiver, err = os.Executable(); err != nil {
+		return err
+	}
+	for _, b := range []struct {
+		path *string
+		name string
+	}{{&o.callgate, "cmd/callgate"}, {&o.loadgen, "bench/loadgen"}} {
+		if *b.path == "" {
+			*b.path = filepath.Join(o.scratch, filepath.Base(b.name))
+			fmt.Fprintln(stderr, "building", b.name)
+			cmd := exec.CommandContext(ctx, "go", "build", "-o", *b.path, "github.com/callgate/callgate/"+b.name)
+			cmd.Stderr = stderr
+			if err := cmd.Run(); err != nil {
+				return fmt.Errorf("%s cannot be built; run this inside the module: %w", b.name, err)
+			}
+		}
+	}
+	r, err := o.measure(ctx)
+	if err != nil {
+		return err
+	}
+	if o.out != "" {
+		text, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(o.out, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if err := r.print(stdout); err != nil {
+		return err
+	}
+	if r.Failed > 0 {
+		return fmt.Errorf("%d requests were not acknowledged, so the figures mean little", r.Failed)
+	}
+	return nil
+}
+
+// measure runs the rounds. Every other round has the order turned, so that being first favours nobody.
+func (o *options) measure(ctx context.Context) (*result, error) {
+	r := &result{Machine: thisMachine(), BodyBytes: o.size, Rounds: o.rounds, Seconds: o.seconds.Seconds()}
+	subjects := []struct {
+		name string
+		run  func(ctx context.Context, connections int) (*figures, error)
+	}{
+		{gatewayAccepting, func(ctx context.Context, n int) (*figures, error) { return o.gateway(ctx, n, false) }},
+		{gatewayDelivering, func(ctx context.Context, n int) (*figures, error) { return o.gateway(ctx, n, true) }},
+		{storeAlone, o.store},
+		{appendLog, o.appendLog},
+		{transactions, o.transactions},
+	}
+	for round := range o.rounds {
+		for _, n := range o.connections {
+			for i := range subjects {
+				s := subjects[i]
+				if round%2 == 1 {
+					s = subjects[len(subjects)-1-i]
+				}
+				f, err := s.run(ctx, n)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", s.name, err)
+				}
+				f.Subject, f.Connections, f.Round = s.name, n, round+1
+				f.Load = loadAverage()
+				r.Runs = append(r.Runs, f)
+				r.Failed += f.Failed
+				fmt.Fprintf(o.progress, "round %d, %3d connections: %-40s %8.0f acks/s  p50 %6.2f ms  p99 %6.2f ms\n",
+					f.Round, n, s.name, f.PerSecond, f.P50, f.P99)
+			}
+		}
+		if o.rate > 0 {
+			e, err := o.endToEnd(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("from acknowledgement to arrival: %w", err)
+			}
+			e.Round, e.Load = round+1, loadAverage()
+			r.EndToEnd = append(r.EndToEnd, e)
+			r.Failed += e.Failed
+			fmt.Fprintf(o.progress, "round %d, %d calls a second: ack to arrival p50 %.2f ms, p99 %.2f ms\n", e.Round, o.rate, e.AckToArrival.P50, e.AckToArrival.P99)
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// The subjects, as they are named in the result.
+const (
+	gatewayAccepting  = "gateway over HTTP"
+	gatewayDelivering = "gateway over HTTP, and delivering"
+	storeAlone        = "its store alone"
+	appendLog         = "append log with group commit, the limit"
+	transactions      = "a transaction for each call"
+)
+
+// result is everything that was measured.
+type result struct {
+	Machine   machine     `json:"machine"`
+	BodyBytes int         `json:"body_bytes"`
+	Rounds    int         `json:"rounds"`
+	Seconds   float64     `json:"seconds_each"`
+	Runs      []*figures  `json:"runs"`
+	EndToEnd  []*endToEnd `json:"end_to_end,omitempty"`
+	Failed    int64       `json:"failed"`
+}
+
+// machine is what the figures were measured on.
+type machine struct {
+	CPUs int    `json:"cpus"`
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	Go   string `json:"go"`
+	CPU  string `json:"cpu,omitempty"`
+}
+
+// figures are those of one subject in one round. Times are in milliseconds, CPU times in microseconds.
+type figures struct {
+	Subject     string  `json:"subject"`
+	Connections int     `json:"connections"`
+	Round       int     `json:"round"`
+	PerSecond   float64 `json:"acks_per_second"`
+	P50         float64 `json:"p50_ms"`
+	P99         float64 `json:"p99_ms"`
+	Acks        int64   `json:"acks"`
+	Failed      int64   `json:"failed"`
+	// Load is the machine's load average over a minute, afterwards.
+	Load string `json:"load,omitempty"`
+
+	// The rest is told of the gateway only. CommitSize is how many requests, those of deliveries included, share a
+	// commit; CommitMillis is how long one takes.
+	CPU          float64 `json:"cpu_us_per_request,omitempty"`
+	GeneratorCPU float64 `json:"generator_cpu_us_per_request,omitempty"`
+	PeakRSSBytes int64   `json:"peak_rss_bytes,omitempty"`
+	CommitSize   float64 `json:"requests_per_commit,omitempty"`
+	CommitMillis float64 `json:"commit_ms,omitempty"`
+	// Delivered is how many had been delivered at the end, the warm-up included.
+	Delivered int64 `json:"delivered,omitempty"`
+}
+
+// endToEnd is what became of calls that came at a steady rate. Times start when a call was to go out.
+type endToEnd struct {
+	Round         int         `json:"round"`
+	Rate          int         `json:"calls_per_second"`
+	Calls         int         `json:"calls"`
+	Failed        int64       `json:"failed"`
+	SendToAck     percentiles `json:"send_to_ack_ms"`
+	SendToArrival percentiles `json:"send_to_arrival_ms"`
+	// AckToArrival is 0 where a call arrived before its sender had the answer.
+	AckToArrival percentiles `json:"ack_to_arrival_ms"`
+	Load         string      `json:"load,omitempty"`
+}
+
+type percentiles struct {
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+// print writes the tables: a line for each subject and number of connections, with the figures of every round.
+func (r *result) print(w io.Writer) error {
+	fmt.Fprintf(w, "%d byte bodies, %d rounds of %gs each, %s/%s, %d CPUs, %s %s\n", r.BodyBytes, r.Rounds, r.Seconds,
+		r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Machine.CPU)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "connections\tsubject\tacks/s\tp50 ms\tp99 ms\tCPU µs\tin a commit\tcommit ms\tload\t")
+	type key struct {
+		connections int
+		subject     string
+	}
+	var order []key
+	groups := map[key][]*figures{}
+	for _, f := range r.Runs {
+		k := key{f.Connections, f.Subject}
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], f)
+	}
+	for _, k := range order {
+		column := func(format string, of func(*figures) float64) string {
+			var values []string
+			for _, f := range groups[k] {
+				if v := of(f); v != 0 {
+					values = append(values, fmt.Sprintf(format, v))
+				}
+			}
+			return strings.Join(values, ", ")
+		}
+		var load []string
+		for _, f := range groups[k] {
+			load = append(load, f.Load)
+		}
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", k.connections, k.subject,
+			column("%.0f", func(f *figures) float64 { return f.PerSecond }), column("%.2f", func(f *figures) float64 { return f.P50 }),
+			column("%.2f", func(f *figures) float64 { return f.P99 }), column("%.0f", func(f *figures) float64 { return f.CPU }),
+			column("%.1f", func(f *figures) float64 { return f.CommitSize }), column("%.2f", func(f *figures) float64 { return f.CommitMillis }),
+			strings.Join(load, ", "))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, c := range r.connections() {
+		g, l, s := r.mean(c, gatewayAccepting), r.mean(c, appendLog), r.mean(c, transactions)
+		if l > 0 && s > 0 {
+			fmt.Fprintf(w, "%d connections: the gateway does %.2f of the append log, and %.1f times a transaction for each call\n", c, g/l, g/s)
+		}
+	}
+	for _, e := range r.EndToEnd {
+		fmt.Fprintf(w, "round %d, %d calls a second: sent to acknowledged p50 %.2f ms, p99 %.2f ms; acknowledged to arrived p50 %.2f ms, p99 %.2f ms, at most %.2f ms; load %s\n",
+			e.Round, e.Rate, e.SendToAck.P50, e.SendToAck.P99, e.AckToArrival.P50, e.AckToArrival.P99, e.AckToArrival.Max, e.Load)
+	}
+	return nil
+}
+
+func (r *result) connections() (list []int) {
+	for _, f := range r.Runs {
+		if !slices.Contains(list, f.Connections) {
+			list = append(list, f.Connections)
+		}
+	}
+	return list
+}
+
+// mean is that of the rounds of a subject.
+func (r *result) mean(connections int, subject string) float64 {
+	sum, n := 0.0, 0
+	for _, f := range r.Runs {
+		if f.Connections == connections && f.Subject == subject {
+			sum += f.PerSecond
+			n++
+		}
+	}
+	return sum / float64(max(n, 1))
+}
+
+func thisMachine() machine {
+	m := machine{CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return m // not Linux
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+			m.CPU = strings.TrimSpace(value)
+			break
+		}
+	}
+	return m
+}
+
+// loadAverage is how many processes wanted to run over the last minute; empty where the system does not tell.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
