@@ -296,3 +296,16 @@ http:// {
 		})
 	}
 }
+
+// TestMatchersSeeTheCall has a route behind the gateway that only urgent calls take.
+func TestMatchersSeeTheCall(t *testing.T) {
+	config := strings.Replace(fmt.Sprintf(oneRoute, ""), "callgate nextphone", "route {\ncallgate nextphone", 1)
+	g := newGateway(t, strings.Replace(config, "test_receiver", "@urgent expression `{callgate.call.urgent} == \"true\" && {callgate.tenant} == \"acme\"`\n"+
+		"respond @urgent \"on call: {callgate.call.phone}\"\ntest_receiver\n}", 1))
+	for notes, want := range map[string]string{"EMERGENCY, it burns": "on call: +15559876543", "a quote": "received 1"} {
+		body := fmt.Sprintf(`{"lead":{"phone":"+15559876543","notes":%q}}`, notes)
+		if got := text(t, g.do(lead(t, "http://gate.test/hook/acme", body))); got != want {
+			t.Errorf("%s: %q, want %q", notes, got, want)
+		}
+	}
+}
