@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -49,6 +50,12 @@ func (a *action) add(cmd *cobra.Command) {
 func (a *action) run(cmd *cobra.Command) error {
 	if err := a.selection.settle(time.Now()); err != nil {
 		return err
+	}
+	switch none := a.selection.filter == (filter{}); {
+	case none && !a.selection.All:
+		return errors.New("without a filter this would be for everything; give a filter, or --all if everything is meant")
+	case !none && a.selection.All:
+		return errors.New("--all means no filter; give either --all or a filter")
 	}
 	a.selection.DryRun = true
 	var counted actionAnswer
