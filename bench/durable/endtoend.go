@@ -25,7 +25,7 @@ type passage struct {
 // endToEnd sends calls at a steady rate, whether or not those before have been answered, and takes the time at which
 // each is acknowledged and at which it arrives at a receiver in this process.
 func (o *options) endToEnd(ctx context.Context) (*endToEnd, error) {
-	n := int(float64(o.rate) * o.rateSeconds.Seconds())
+	n := int(float64(o.rate) * o.rateTime.Seconds())
 	calls := make([]passage, n)
 	var mu sync.Mutex
 	began := time.Now()

@@ -39,7 +39,7 @@ type options struct {
 	size, rounds     int
 	seconds, warmup  time.Duration
 	rate             int
-	rateSeconds      time.Duration
+	rateTime      time.Duration
 	dir, out         string
 	callgate         string
 	loadgen          string
@@ -75,7 +75,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.DurationVar(&o.seconds, "seconds", 5*time.Second, "measured time of each")
 	fl.DurationVar(&o.warmup, "warmup", time.Second, "time before that, in each round")
 	fl.IntVar(&o.rate, "rate", 500, "calls a second from which the time to their arrival is taken; 0: not at all")
-	fl.DurationVar(&o.rateSeconds, "rate-seconds", 20*time.Second, "for how long")
+	fl.DurationVar(&o.rateTime, "rate-seconds", 20*time.Second, "for how long")
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
 	fl.StringVar(&o.callgate, "callgate", "", "the callgate binary; default: built from this module")
 	fl.StringVar(&o.loadgen, "loadgen", "", "the load generator's binary; default: built from this module")
@@ -94,7 +94,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	switch {
 	case fl.NArg() > 0:
 		return nil, fmt.Errorf("%q is not a flag: all arguments are flags, see -help", fl.Arg(0))
-	case o.rounds < 1 || o.seconds <= 0 || o.warmup < 0 || o.rate < 0 || o.rateSeconds <= 0 || o.size < 512:
+	case o.rounds < 1 || o.seconds <= 0 || o.warmup < 0 || o.rate < 0 || o.rateTime <= 0 || o.size < 512:
 		return nil, errors.New("-rounds and -seconds must be more than 0, -size at least 512, and nothing less than 0")
 	}
 	return o, nil
