@@ -149,7 +149,7 @@ func (c *shownContent) print(out io.Writer) error {
 	}
 	var record bytes.Buffer
 	if json.Indent(&record, c.Record, "", "  ") == nil {
-		fmt.Fprintf(out, "\ncall record:\n%s\n", record.Bytes())
+		fmt.Fprintf(out, "\ncall record:\n%s\n", printableLines(record.String()))
 	}
 	fmt.Fprintf(out, "\nrequest to %s:\n", plain(c.URI))
 	names := make([]string, 0, len(c.Header))

@@ -1,0 +1,90 @@
+package commands
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+)
+
+// TestMain makes this test binary the gateway's, for tests of the whole process.
+func TestMain(m *testing.M) {
+	if os.Getenv("CALLGATE_TEST_AS_PROGRAM") != "" {
+		RegisterTopLevel()
+		caddycmd.Main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func program(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd.Env = append(os.Environ(), "CALLGATE_TEST_AS_PROGRAM=1")
+	cmd.Dir = t.TempDir()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	if e, ok := errors.AsType[*exec.ExitError](err); ok {
+		return e.ExitCode(), out.String(), errs.String()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return 0, out.String(), errs.String()
+}
+
+func TestTheProgramExitsAsDocumented(t *testing.T) {
+	address := standIn(t, map[string]string{
+		"/callgate/stats":  `{"events":0,"bytes":0,"destinations":[]}`,
+		"/callgate/replay": `{"dry_run":true,"deliveries":0}`,
+		"/callgate/erase":  `{"error":"the gateway's own words"}`,
+	})
+	payload := write(t, "payload.json", `{"lead":{"phone":"+15559876543"}}`)
+	broken := write(t, "broken.json", `{"lead`)
+	for _, tt := range []struct {
+		args   string
+		status int
+		stderr string
+	}{
+		{"stats --address " + address, 0, ""},
+		{"callgate stats --address " + address, 0, ""},
+		{"replay --tenant nobody --address " + address, 0, ""},
+		{"erase --tenant nobody --address " + address, 1, "Error: the gateway's own words\n"},
+		{"callgate erase --address " + address, 1, "--all"},
+		{"events --nonsense", 1, "unknown flag"},
+		{"stats --address 127.0.0.1:1", 1, "does the gateway run"},
+		{"preview --source nextphone " + payload, 0, ""},
+		{"preview --source nextphone " + broken, 1, "malformed payload"},
+		{"rekey", 1, "which configuration?"},
+	} {
+		status, stdout, stderr := program(t, strings.Fields(tt.args)...)
+		if status != tt.status || !strings.Contains(stderr, tt.stderr) || (stdout != "") != (status == 0) {
+			t.Errorf("%s: status %d\n%s\n%s", tt.args, status, stdout, stderr)
+		}
+	}
+}
+
+func TestEveryCommandIsThereTwice(t *testing.T) {
+	status, stdout, _ := program(t, "callgate", "--help")
+	top, outer, _ := program(t, "--help")
+	if status != 0 || top != 0 {
+		t.Fatal(status, top)
+	}
+	for _, c := range all {
+		if !strings.Contains(stdout, c.name) || !strings.Contains(outer, c.name) || c.short == "" {
+			t.Errorf("%s is missing", c.name)
+		}
+		if status, help, _ := program(t, c.name, "--help"); status != 0 || !strings.Contains(help, "xit status") && c.name != "sign" {
+			t.Errorf("the help of %s does not tell its exit status:\n%s", c.name, help)
+		}
+	}
+}

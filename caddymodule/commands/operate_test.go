@@ -1,0 +1,361 @@
+package commands
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/spf13/cobra"
+
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/callgate/callgate/caddymodule"
+	"github.com/callgate/callgate/internal/signature"
+)
+
+// running is a gateway in this process, with its admin endpoint on a socket.
+type running struct {
+	t      *testing.T
+	admin  string // its address
+	hook   string // URL of the route
+	client *http.Client
+	store  string
+	down   atomic.Bool // whether the receiver fails
+	got    chan string
+}
+
+const runningConfig = `{
+	callgate {
+		store sqlite STORE
+		encryption_key KEY
+		tenant acme {
+			secret s3cret
+		}
+		destination crm http {
+			url RECEIVER/leads
+			pass_through
+			retry 0s
+			breaker off
+		}
+	}
+}
+http:// {
+	bind SOCKET
+	callgate /hook/* nextphone {
+		tenant {path.1}
+		deliver crm
+	}
+}`
+
+const firstKey = "0000000000000000000000000000000000000000000000000000000000000001"
+
+// adapted is a Caddyfile as JSON, with an admin endpoint if one is given, and quiet.
+func adapted(t *testing.T, config, admin string) []byte {
+	t.Helper()
+	text, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c map[string]any
+	if err := json.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	c["admin"] = map[string]any{"disabled": admin == "", "listen": admin, "config": map[string]any{"persist": false}}
+	c["logging"] = map[string]any{"logs": map[string]any{"default": map[string]any{"level": "PANIC"}}}
+	if text, err = json.Marshal(c); err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func runGateway(t *testing.T) *running {
+	t.Helper()
+	g := &running{t: t, got: make(chan string, 100)}
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g.down.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		b, _ := io.ReadAll(r.Body)
+		g.got <- string(b)
+	}))
+	t.Cleanup(receiver.Close)
+	dir := t.TempDir()
+	g.admin, g.store = "unix/"+filepath.Join(dir, "admin"), filepath.Join(dir, "store.db")
+	socket := filepath.Join(dir, "s")
+	config := strings.NewReplacer("STORE", g.store, "KEY", firstKey, "RECEIVER", receiver.URL, "SOCKET", "unix/"+socket).Replace(runningConfig)
+	if err := caddy.Load(adapted(t, config, g.admin), true); err != nil {
+		t.Fatal(err)
+	}
+	g.client = overSocket(socket)
+	g.hook = "http://gate.test/hook/acme"
+	t.Cleanup(g.stop)
+	return g
+}
+
+func (g *running) stop() {
+	g.client.CloseIdleConnections()
+	// Only another configuration ends an admin endpoint.
+	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil {
+		g.t.Error(err)
+	}
+	if err := caddy.Stop(); err != nil {
+		g.t.Error(err)
+	}
+}
+
+// send sends a signed lead and gives the event's id.
+func (g *running) send(n int) string {
+	g.t.Helper()
+	body := fmt.Sprintf(`{"lead":{"name":"Mike Johnson","phone":"+1555987654%d","notes":"private words %d"}}`, n%10, n)
+	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, g.hook, strings.NewReader(body))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	signer, err := signature.NewSigner(signature.Config{Scheme: "nextphone", Secrets: []string{"s3cret"}})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	m := signature.Message{Method: r.Method, URL: g.hook, Header: r.Header, Body: []byte(body)}
+	if err := signer.Sign(&m, "", time.Now()); err != nil {
+		g.t.Fatal(err)
+	}
+	res, err := g.client.Do(r)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var a struct{ ID string }
+	if err := json.NewDecoder(res.Body).Decode(&a); err != nil || res.StatusCode != 200 {
+		g.t.Fatalf("status %d, %v", res.StatusCode, err)
+	}
+	return a.ID
+}
+
+// run runs a command on the gateway.
+func (g *running) run(fill func(*cobra.Command), args ...string) (string, error) {
+	g.t.Helper()
+	return run(g.t, fill, "", append(args, "--address", g.admin)...)
+}
+
+// must runs a command that has to succeed.
+func (g *running) must(fill func(*cobra.Command), args ...string) string {
+	g.t.Helper()
+	out, err := g.run(fill, args...)
+	if err != nil {
+		g.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return out
+}
+
+// settled waits until the destination has so many delivered and dead deliveries, and none that wait.
+func (g *running) settled(delivered, dead int64) {
+	g.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		var s statistics
+		if err := json.Unmarshal([]byte(g.must(fillStats, "--json")), &s); err != nil {
+			g.t.Fatal(err)
+		}
+		if len(s.Destinations) == 1 && s.Destinations[0].Pending == 0 && s.Destinations[0].Delivered == delivered && s.Destinations[0].Dead == dead {
+			return
+		}
+		if time.Now().After(deadline) {
+			g.t.Fatalf("%+v", s)
+		}
+		time.Sleep(5 * time.Millisecond) // the gateway has no event for this
+	}
+}
+
+func TestAGatewayIsOperatedFromThePrompt(t *testing.T) {
+	g := runGateway(t)
+	g.down.Store(true)
+	var ids []string
+	for n := range 3 {
+		ids = append(ids, g.send(n))
+	}
+	g.settled(0, 3)
+
+	if out := g.must(fillEvents, "--limit", "2"); strings.Count(out, "\n") != 3 || !strings.Contains(out, ids[2]) || strings.Contains(out, ids[0]) || !strings.Contains(out, "1 dead") {
+		t.Errorf("events:\n%s", out)
+	}
+	var page struct {
+		Events []struct{ ID string }
+		Next   string
+	}
+	if err := json.Unmarshal([]byte(g.must(fillEvents, "--json", "--limit", "2", "--caller", "+15559876541")), &page); err != nil || len(page.Events) != 1 || page.Events[0].ID != ids[1] {
+		t.Errorf("%+v, %v", page, err)
+	}
+	if out := g.must(fillDeliveries, "--state", "dead", "--from", "1h"); strings.Count(out, " dead ") != 3 || !strings.Contains(out, "503") {
+		t.Errorf("deliveries:\n%s", out)
+	}
+	out := g.must(fillShow, ids[0]+".0")
+	if !strings.Contains(out, "to crm: dead") || !strings.Contains(out, "503") || strings.Contains(out, "Mike") {
+		t.Errorf("show:\n%s", out)
+	}
+	if out := g.must(fillShow, ids[0], "--content"); !strings.Contains(out, "private words 0") || !strings.Contains(out, `"caller_number": "+15559876540"`) {
+		t.Errorf("show --content:\n%s", out)
+	}
+
+	if out := g.must(fillReplay, "--destination", "crm"); out != "3 deliveries would be replayed. Nothing was changed; add --yes to have them replayed.\n" {
+		t.Errorf("replay: %s", out)
+	}
+	if out := g.must(fillReplay, "--destination", "crm", "--caller", "+15550000000", "--yes"); out != "0 deliveries replayed.\n" {
+		t.Errorf("replay: %s", out)
+	}
+	g.settled(0, 3)
+	g.down.Store(false)
+	if out := g.must(fillReplay, "--delivery", ids[0]+".0", "--yes"); out != "1 delivery replayed.\n" {
+		t.Errorf("replay: %s", out)
+	}
+	g.settled(1, 2)
+
+	if out := g.must(fillPause, "crm", "--reason", "tea"); !strings.Contains(out, "crm is paused") {
+		t.Errorf("pause: %s", out)
+	}
+	if out := g.must(fillStats); !strings.Contains(out, "paused: tea") || !strings.HasPrefix(out, "3 events in the store, ") {
+		t.Errorf("stats:\n%s", out)
+	}
+	if out := g.must(fillResume, "crm", "--json"); !strings.Contains(out, `"paused": false`) {
+		t.Errorf("resume: %s", out)
+	}
+
+	if out := g.must(fillErase, "--caller", "+15559876541"); !strings.HasPrefix(out, "1 event would be erased. Nothing was changed") {
+		t.Errorf("erase: %s", out)
+	}
+	if out := g.must(fillErase, "--caller", "+15559876541", "--yes"); out != "1 event erased.\n" {
+		t.Errorf("erase: %s", out)
+	}
+	if out := g.must(fillErase, "--all", "--yes", "--json"); !strings.Contains(out, `"events": 2`) {
+		t.Errorf("erase: %s", out)
+	}
+	g.settled(0, 0)
+}
+
+func TestATailPrintsWhatHappens(t *testing.T) {
+	g := runGateway(t)
+	sent := 0
+	for _, json := range []bool{false, true} {
+		in, out := io.Pipe()
+		cmd := new(cobra.Command)
+		fillTail(cmd)
+		args := []string{"--tenant", "acme", "--address", g.admin}
+		if json {
+			args = append(args, "--json")
+		}
+		cmd.SetArgs(args)
+		cmd.SetOut(out)
+		var errors bytes.Buffer
+		cmd.SetErr(&errors)
+		done := make(chan error, 1)
+		go func() {
+			done <- cmd.ExecuteContext(t.Context())
+			out.Close()
+		}()
+		// What is sent before the stream begins is not told, so it is sent until something is.
+		lines := make(chan string, 100)
+		go func() {
+			defer close(lines)
+			var b [64 << 10]byte
+			for {
+				n, err := in.Read(b[:])
+				if err != nil {
+					return
+				}
+				lines <- string(b[:n])
+			}
+		}()
+		printed := ""
+		deadline := time.After(20 * time.Second)
+		for ; !strings.Contains(printed, "attempt") || !strings.Contains(printed, "nextphone"); sent++ {
+			g.send(sent)
+			select {
+			case l := <-lines:
+				printed += l
+			case <-time.After(100 * time.Millisecond):
+			case <-deadline:
+				t.Fatalf("printed %q, %s", printed, errors.String())
+			}
+		}
+		if wantJSON := strings.Contains(printed, `"kind":"event"`) && strings.Contains(printed, `"kind":"attempt"`); wantJSON != json {
+			t.Errorf("printed %s", printed)
+		}
+		in.Close() // as when a pipe's reader goes away: writing fails, and that ends it
+		g.send(1000 + sent)
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Error("a tail that cannot write ended without an error")
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("the tail runs on")
+		}
+	}
+}
+
+// TestExitStatus holds the documented exit statuses: cobra and Caddy turn an error into 1 and its absence into 0.
+func TestExitStatus(t *testing.T) {
+	g := runGateway(t)
+	g.send(1)
+	g.settled(1, 0)
+	const id = "01JC0Q4Z6W5P9G2N8S3T7V1X0Y"
+	for _, tt := range []struct {
+		fill func(*cobra.Command)
+		args string
+		says string // empty for success
+	}{
+		{fillEvents, "", ""},
+		{fillEvents, "--tenant nobody", ""},
+		{fillEvents, "--state odd", "state must be"},
+		{fillEvents, "--from yesterday", `--from "yesterday" is not a time`},
+		{fillEvents, "--limit -1", "--limit"},
+		{fillEvents, "--before x", "before"},
+		{fillEvents, "stray", "stray"},
+		{fillDeliveries, "--caller 5551234567", "with its country"},
+		{fillShow, "", "accepts 1 arg"},
+		{fillShow, id, "not found"},
+		{fillReplay, "--destination nowhere", ""},
+		{fillReplay, "--destination nowhere --yes", ""},
+		{fillReplay, "", "--all"},
+		{fillReplay, "--all --tenant acme", "either"},
+		{fillReplay, "--state pending", "need no replay"},
+		{fillErase, "", "--all"},
+		{fillErase, "--yes", "--all"},
+		{fillErase, "--all", ""},
+		{fillPause, "nowhere", "there are: crm"},
+		{fillResume, "nowhere", "there are: crm"},
+		{fillStats, "", ""},
+		{fillStats, "--config /nowhere/Caddyfile --address=", "no such file"},
+	} {
+		args := append(strings.Fields("--address "+g.admin), strings.Fields(tt.args)...)
+		out, err := run(t, tt.fill, "", args...)
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%v: %v\n%s", tt.args, err, out)
+		}
+	}
+	// Nothing was changed by all this.
+	g.settled(1, 0)
+	for _, fill := range []func(*cobra.Command){fillEvents, fillStats, fillTail} {
+		if _, err := run(t, fill, "", "--address", "unix/"+filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "does the gateway run") {
+			t.Errorf("without a gateway: %v", err)
+		}
+	}
+}
+
+func TestTheAdminEndpointIsFoundInTheConfiguration(t *testing.T) {
+	g := runGateway(t)
+	file := write(t, "Caddyfile", "{\n\tadmin "+g.admin+"\n}\n")
+	if out, err := run(t, fillStats, "", "--config", file); err != nil || !strings.Contains(out, "0 events") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
