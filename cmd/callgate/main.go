@@ -29,7 +29,14 @@ Send it a signed call, sign a body, or find out why a signature does not verify:
 
 	$ callgate send lead.json --to URL --scheme nextphone --secret SECRET
 	$ callgate sign --scheme stripe --secret SECRET --body event.json
-	$ callgate verify --scheme svix --secret SECRET --header 'Svix-Signature: …' --body event.json`
+	$ callgate verify --scheme svix --secret SECRET --header 'Svix-Signature: …' --body event.json
+
+See what a destination would be sent, and operate a gateway that runs:
+
+	$ callgate preview --source retell --config Caddyfile --destination crm call.json
+	$ callgate stats
+	$ callgate deliveries --state dead
+	$ callgate replay --destination crm --yes`
 	commands.RegisterTopLevel()
 	caddycmd.Main()
 }
