@@ -39,7 +39,7 @@ type options struct {
 	size, rounds     int
 	seconds, warmup  time.Duration
 	rate             int
-	rateTime      time.Duration
+	rateTime         time.Duration
 	dir, out         string
 	callgate         string
 	loadgen          string

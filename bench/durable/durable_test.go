@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test be its own receiver, as the program is.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "-receiver" {
+		if err := runReceiver(os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestRun measures everything, for a moment each.
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	if inMemory(dir) != "" {
+		t.Skip("the directory for temporary files is in memory, where the program rightly refuses to measure")
+	}
+	out := filepath.Join(dir, "result.json")
+	var stdout, stderr bytes.Buffer
+	err := run(t.Context(), []string{"-dir", dir, "-connections", "2,8", "-rounds", "2", "-seconds", "150ms", "-warmup", "50ms",
+		"-rate", "100", "-rate-seconds", "300ms", "-o", out}, &stdout, &stderr)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.Bytes())
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r result
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for _, f := range r.Runs {
+		seen[f.Subject]++
+		if f.Acks < 1 || f.PerSecond <= 0 || f.P50 <= 0 || f.P99 < f.P50 || f.Failed != 0 {
+			t.Errorf("%+v", f)
+		}
+		if strings.HasPrefix(f.Subject, "gateway") && (f.CommitSize < 1 || f.CommitMillis <= 0) {
+			t.Errorf("%s says nothing of its commits: %+v", f.Subject, f)
+		}
+		if f.Subject == gatewayDelivering && f.Delivered == 0 || f.Subject == gatewayAccepting && f.Delivered != 0 {
+			t.Errorf("%s has delivered %d", f.Subject, f.Delivered)
+		}
+	}
+	for _, s := range []string{gatewayAccepting, gatewayDelivering, storeAlone, appendLog, transactions} {
+		if seen[s] != 4 {
+			t.Errorf("%s was measured %d times, want two numbers of connections in two rounds", s, seen[s])
+		}
+		if !strings.Contains(stdout.String(), s) {
+			t.Errorf("the table does not have %s:\n%s", s, stdout.Bytes())
+		}
+	}
+	if len(r.EndToEnd) != 2 || r.EndToEnd[0].Calls != 30 || r.EndToEnd[0].SendToArrival.P50 <= 0 || r.EndToEnd[0].SendToAck.P50 <= 0 {
+		t.Errorf("from acknowledgement to arrival: %+v", r.EndToEnd)
+	}
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) != 1 {
+		t.Errorf("it leaves %v behind, %v", left, err)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	for _, args := range [][]string{
+		{"-connections", "0"}, {"-connections", "16,x"}, {"-connections", ""}, {"-rounds", "0"}, {"-seconds", "0s"},
+		{"-size", "10"}, {"-rate", "-1"}, {"more"},
+	} {
+		if _, err := parseFlags(args, new(bytes.Buffer)); err == nil {
+			t.Errorf("%q is taken", args)
+		}
+	}
+	o, err := parseFlags([]string{"-connections", "1, 2"}, new(bytes.Buffer))
+	if err != nil || !slices.Equal(o.connections, []int{1, 2}) {
+		t.Errorf("%v, %v", o, err)
+	}
+}
+
+func TestSummarize(t *testing.T) {
+	const ms = time.Millisecond
+	calls := []passage{
+		{due: 10 * ms, acked: 12 * ms, arrived: 15 * ms},
+		{due: 20 * ms, acked: 24 * ms, arrived: 23 * ms}, // it arrived before the sender had the answer
+		{due: 30 * ms, acked: 31 * ms, arrived: 41 * ms},
+		{due: 40 * ms, failed: true},
+	}
+	e := summarize(calls, 100)
+	want := endToEnd{
+		Rate: 100, Calls: 4, Failed: 1, SendToAck: percentiles{2, 4, 4}, SendToArrival: percentiles{5, 11, 11}, AckToArrival: percentiles{3, 10, 10},
+	}
+	if *e != want {
+		t.Errorf("%+v, want %+v", *e, want)
+	}
+}
+
+func TestCallsHaveTheirNumberAndSize(t *testing.T) {
+	for _, i := range []int{0, 7, 123456} {
+		b := call(i, 2048)
+		if n, ok := numberOf(b); !ok || n != i || len(b) != 2048 || !json.Valid(b) {
+			t.Errorf("call %d: number %d, %v, %d bytes", i, n, ok, len(b))
+		}
+	}
+	for _, b := range []string{"", "{}", numberPrefix + "12", numberPrefix + "-00000012"} {
+		if n, ok := numberOf([]byte(b)); ok {
+			t.Errorf("%q is call %d", b, n)
+		}
+	}
+}
