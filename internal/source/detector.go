@@ -112,6 +112,9 @@ func (d *detector) found(c *call.Call) bool {
 		return true
 	}
 	for k, v := range c.Params {
+		if text, ok := v.(string); ok && (text == c.Message || text == c.Summary) {
+			continue // it was searched
+		}
 		if telling(k) && d.within(v) {
 			return true
 		}
@@ -203,7 +206,7 @@ func (p *phrases) in(s string) bool {
 		}
 		for _, w := range p.list {
 			end := i + len(w)
-			if end > len(s) || !strings.EqualFold(s[i:end], w) || wordAfter(s, end) {
+			if end > len(s) || otherwise(s[i+len(w)/2], w[len(w)/2]) || !strings.EqualFold(s[i:end], w) || wordAfter(s, end) {
 				continue
 			}
 			if !denied(s[:i]) && !answeredNo(s[end:]) {
@@ -212,6 +215,11 @@ func (p *phrases) in(s string) bool {
 		}
 	}
 	return false
+}
+
+// otherwise reports at a glance that two bytes in one place cannot be those of texts that are equal but for case.
+func otherwise(a, b byte) bool {
+	return a|b < utf8.RuneSelf && a|0x20 != b|0x20
 }
 
 func wordBefore(s string, i int) bool {
