@@ -14,6 +14,7 @@ import (
 
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/seal"
 )
 
@@ -107,6 +108,12 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 			return fmt.Errorf("destination %s: %w", name, err)
 		}
 		u.snapshot.Destinations[name] = c
+		// A series that begins at 1 has no increase; these begin at 0.
+		deliveryMetrics.dead.WithLabelValues(name)
+		deliveryMetrics.retries.WithLabelValues(name)
+		for _, o := range []destination.Outcome{destination.Delivered, destination.Retry, destination.Dead} {
+			deliveryMetrics.attempts.WithLabelValues(name, o.String())
+		}
 	}
 	var err error
 	if u.alerts, err = a.Alert.settings(); err != nil {

@@ -65,8 +65,8 @@ type Destination struct {
 	// Timeout bounds one attempt. Default: 30s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
-	// Retry is when an attempt is made after each failure: "0s" is at once. After the last one the delivery is
-	// dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m.
+	// Retry is the wait before each attempt; that before the first, 0s, can be left out. After the last attempt the
+	// delivery is dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m.
 	Retry []caddy.Duration `json:"retry,omitempty"`
 
 	// Exponential takes the place of Retry: waits that double from First up to Max, for at most Attempts attempts.

@@ -42,7 +42,8 @@ type Options struct {
 
 	// MaxBatch is how many requests may share a commit; 0 means 512.
 	MaxBatch int
-	// BatchDelay is how long a commit waits for company; 0, the default, commits at once: what arrives meanwhile
+	// BatchDelay is how long a commit waits for more company once it has some, or the one before it had; 0, the
+	// default, commits at once: what arrives meanwhile
 	// shares the next commit.
 	BatchDelay time.Duration
 	// Committed, if set, hears of every commit: how many requests shared it and how long it took, fsync included.
@@ -74,6 +75,7 @@ type Store struct {
 
 	// These belong to the writer.
 	writer  *session
+	company bool // the batch before was of several requests
 	nextSeq int64
 	events  int64
 	keys    *recentKeys
