@@ -282,7 +282,7 @@ func TestRefreshTokensRotate(t *testing.T) {
 	}
 }
 
-func TestTokenErrorsTellWhatToDoAndNoSecret(t *testing.T) {
+func TestTokenErrorsAdviseAndHoldNoSecret(t *testing.T) {
 	for name, c := range map[string]struct {
 		reply   standin.Reply
 		refused bool
