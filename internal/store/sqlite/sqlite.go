@@ -75,7 +75,7 @@ type Store struct {
 
 	// These belong to the writer.
 	writer  *session
-	company bool // the batch before was of several requests
+	company int // how many requests the batch before was of
 	nextSeq int64
 	events  int64
 	keys    *recentKeys
