@@ -22,6 +22,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/callgate/callgate/internal/standin"
 )
 
 // root is the directory of the module, and scratch one that lasts as long as the tests.
@@ -173,12 +175,7 @@ func (p *process) stop() {
 // freePort is a port of the loopback interface that nothing listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return standin.FreePort(t)
 }
 
 // gateway is a running gateway.

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/signature"
+	"github.com/callgate/callgate/internal/standin"
 )
 
 const secret = "secret-of-the-test"
@@ -154,10 +155,5 @@ func (g *gateway) scrape() string {
 
 func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return standin.FreePort(t)
 }
