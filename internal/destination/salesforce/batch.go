@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 // batch upserts several calls with sObject Collections, which answer for each record. Records that need a
@@ -115,7 +116,7 @@ func (d *Destination) collectionRequest(rows []int, writes []*write) request {
 		}
 		r := writes[i].record
 		head := append(append([]byte(`"attributes":{"type":"`+d.cfg.Object+`"},"`), d.cfg.ExternalID...), `":`...)
-		head = append(appendString(head, r.key), ',')
+		head = append(jsonscan.AppendString(head, r.key), ',')
 		b = appendBody(b, string(head), r.values)
 	}
 	q.body = append(b, "]}"...)

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 func jsonNumber(s string) json.Number { return json.Number(s) }
@@ -218,7 +220,7 @@ func FuzzString(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		var back string
-		if err := json.Unmarshal(appendString(nil, s), &back); err != nil || back != string([]rune(s)) {
+		if err := json.Unmarshal(jsonscan.AppendString(nil, s), &back); err != nil || back != string([]rune(s)) {
 			t.Errorf("%q reads as %q, %v", s, back, err)
 		}
 		for _, limit := range []int{1, 2, 40, 300} {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 // value is what one field of a record is about to be sent.
@@ -200,7 +201,7 @@ func appendBody(dst []byte, head string, values []value) []byte {
 		if v.raw {
 			dst = append(dst, v.text...)
 		} else {
-			dst = appendString(dst, v.text)
+			dst = jsonscan.AppendString(dst, v.text)
 		}
 	}
 	if len(values) == 0 && head != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/jsonscan"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -115,7 +116,7 @@ func (d *Destination) compositeRequest(parts ...part) request {
 			b = append(b, ',')
 		}
 		b = append(append(append(b, `{"method":"`...), p.method...), `","url":`...)
-		b = appendString(b, p.path)
+		b = jsonscan.AppendString(b, p.path)
 		b = append(append(append(b, `,"referenceId":"`...), p.ref...), '"')
 		if len(p.header) > 0 {
 			b = append(b, `,"httpHeaders":{`...)
@@ -123,8 +124,8 @@ func (d *Destination) compositeRequest(parts ...part) request {
 				if j > 0 {
 					b = append(b, ',')
 				}
-				b = append(appendString(b, p.header[j]), ':')
-				b = appendString(b, p.header[j+1])
+				b = append(jsonscan.AppendString(b, p.header[j]), ':')
+				b = jsonscan.AppendString(b, p.header[j+1])
 			}
 			b = append(b, '}')
 		}

@@ -7,6 +7,8 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
+const hexDigits = "0123456789abcdef"
+
 // appendLiteral appends s as a SOQL string literal. SOQL knows the escapes \n \r \t \b \f \" \' \\ and \uXXXX, and
 // takes any other use of the backslash as an error (SOQL and SOSL Reference, "Quoted String Escape Sequences").
 func appendLiteral(dst []byte, s string) []byte {
