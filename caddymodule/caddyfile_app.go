@@ -150,25 +150,17 @@ func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		var err error
-		switch d.Val() {
+	return block(d, nil, func(name string) (known bool, err error) {
+		switch name {
 		case "entries":
 			c.Entries, err = positive(d)
 		case "memory":
 			c.Memory, err = size(d)
 		default:
-			err = d.Errf("unrecognized subdirective '%s'", d.Val())
+			return false, nil
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return true, err
+	})
 }
 
 func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
@@ -250,20 +242,14 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 		return d.Errf("tenant '%s' is defined twice", name)
 	}
 	t := new(Tenant)
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if d.Val() == "source" {
-			if err := t.unmarshalSource(d); err != nil {
-				return err
-			}
-			continue
+	err = block(d, []string{"source"}, func(line string) (bool, error) {
+		if line == "source" {
+			return true, t.unmarshalSource(d)
 		}
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		if err := t.Policy.unmarshalLine(d); err != nil {
-			return err
-		}
+		return true, t.Policy.unmarshalLine(d)
+	})
+	if err != nil {
+		return err
 	}
 	if a.Tenants == nil {
 		a.Tenants = make(map[string]*Tenant)
@@ -281,14 +267,8 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
 		return d.Errf("source '%s' is given twice", name)
 	}
 	p := new(Policy)
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		if err := p.unmarshalLine(d); err != nil {
-			return err
-		}
+	if err := block(d, nil, func(string) (bool, error) { return true, p.unmarshalLine(d) }); err != nil {
+		return err
 	}
 	if t.Sources == nil {
 		t.Sources = make(map[string]*Policy)

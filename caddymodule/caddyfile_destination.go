@@ -170,13 +170,8 @@ func (t *Destination) unmarshalRetry(d *caddyfile.Dispenser) error {
 }
 
 func (e *Exponential) unmarshal(d *caddyfile.Dispenser) error {
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		var err error
-		switch d.Val() {
+	return block(d, nil, func(name string) (known bool, err error) {
+		switch name {
 		case "first":
 			e.First, err = duration(d)
 		case "max":
@@ -184,11 +179,8 @@ func (e *Exponential) unmarshal(d *caddyfile.Dispenser) error {
 		case "attempts":
 			e.Attempts, err = positive(d)
 		default:
-			err = d.Errf("unrecognized subdirective '%s'", d.Val())
+			return false, nil
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return true, err
+	})
 }
