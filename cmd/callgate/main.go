@@ -37,6 +37,7 @@ See what a destination would be sent, and operate a gateway that runs:
 	$ callgate stats
 	$ callgate deliveries --state dead
 	$ callgate replay --destination crm --yes`
+	keepHeadroom()
 	commands.RegisterTopLevel()
 	caddycmd.Main()
 }
