@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/callgate/callgate/bench/machine"
 )
 
 // TestMain lets the test be its own receiver, as the program is.
@@ -27,7 +29,7 @@ func TestMain(m *testing.M) {
 // TestRun measures everything, for a moment each.
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
-	if inMemory(dir) != "" {
+	if machine.InMemory(dir) != "" {
 		t.Skip("the directory for temporary files is in memory, where the program rightly refuses to measure")
 	}
 	out := filepath.Join(dir, "result.json")

@@ -31,6 +31,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/callgate/callgate/bench/machine"
 )
 
 // options are what the flags say.
@@ -110,7 +112,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.scratch)) }()
-	if kind := inMemory(o.scratch); kind != "" {
+	if kind := machine.InMemory(o.scratch); kind != "" {
 		return fmt.Errorf("%s is on %s, where an fsync does nothing: give a directory on a disk with -dir", o.scratch, kind)
 	}
 	if o.receiver, err = os.Executable(); err != nil {
@@ -154,7 +156,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 
 // measure runs the rounds. Every other round has the order turned, so that being first favours nobody.
 func (o *options) measure(ctx context.Context) (*result, error) {
-	r := &result{Machine: thisMachine(), BodyBytes: o.size, Rounds: o.rounds, Seconds: o.seconds.Seconds()}
+	r := &result{Machine: machine.This(), BodyBytes: o.size, Rounds: o.rounds, Seconds: o.seconds.Seconds()}
 	subjects := []struct {
 		name string
 		run  func(ctx context.Context, connections int) (*figures, error)
@@ -177,7 +179,7 @@ func (o *options) measure(ctx context.Context) (*result, error) {
 					return nil, fmt.Errorf("%s: %w", s.name, err)
 				}
 				f.Subject, f.Connections, f.Round = s.name, n, round+1
-				f.Load = loadAverage()
+				f.Load = machine.LoadAverage()
 				r.Runs = append(r.Runs, f)
 				r.Failed += f.Failed
 				fmt.Fprintf(o.progress, "round %d, %3d connections: %-40s %8.0f acks/s  p50 %6.2f ms  p99 %6.2f ms\n",
@@ -189,7 +191,7 @@ func (o *options) measure(ctx context.Context) (*result, error) {
 			if err != nil {
 				return nil, fmt.Errorf("from acknowledgement to arrival: %w", err)
 			}
-			e.Round, e.Load = round+1, loadAverage()
+			e.Round, e.Load = round+1, machine.LoadAverage()
 			r.EndToEnd = append(r.EndToEnd, e)
 			r.Failed += e.Failed
 			fmt.Fprintf(o.progress, "round %d, %d calls a second: ack to arrival p50 %.2f ms, p99 %.2f ms\n", e.Round, o.rate, e.AckToArrival.P50, e.AckToArrival.P99)

@@ -3,11 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/callgate/callgate/bench/machine"
 )
 
 // The subjects, as they are named in the result.
@@ -21,22 +21,13 @@ const (
 
 // result is everything that was measured.
 type result struct {
-	Machine   machine     `json:"machine"`
-	BodyBytes int         `json:"body_bytes"`
-	Rounds    int         `json:"rounds"`
-	Seconds   float64     `json:"seconds_each"`
-	Runs      []*figures  `json:"runs"`
-	EndToEnd  []*endToEnd `json:"end_to_end,omitempty"`
-	Failed    int64       `json:"failed"`
-}
-
-// machine is what the figures were measured on.
-type machine struct {
-	CPUs int    `json:"cpus"`
-	OS   string `json:"os"`
-	Arch string `json:"arch"`
-	Go   string `json:"go"`
-	CPU  string `json:"cpu,omitempty"`
+	Machine   machine.Info `json:"machine"`
+	BodyBytes int          `json:"body_bytes"`
+	Rounds    int          `json:"rounds"`
+	Seconds   float64      `json:"seconds_each"`
+	Runs      []*figures   `json:"runs"`
+	EndToEnd  []*endToEnd  `json:"end_to_end,omitempty"`
+	Failed    int64        `json:"failed"`
 }
 
 // figures are those of one subject in one round. Times are in milliseconds, CPU times in microseconds.
@@ -156,29 +147,4 @@ func (r *result) mean(connections int, subject string) float64 {
 		}
 	}
 	return sum / float64(max(n, 1))
-}
-
-func thisMachine() machine {
-	m := machine{CPUs: runtime.NumCPU(), OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version()}
-	info, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return m // not Linux
-	}
-	for line := range strings.Lines(string(info)) {
-		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
-			m.CPU = strings.TrimSpace(value)
-			break
-		}
-	}
-	return m
-}
-
-// loadAverage is how many processes wanted to run over the last minute; empty where the system does not tell.
-func loadAverage() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
 }

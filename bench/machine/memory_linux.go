@@ -1,9 +1,9 @@
-package main
+package machine
 
 import "syscall"
 
-// inMemory names the kind of a file system that keeps its files in memory; empty for all others.
-func inMemory(dir string) string {
+// InMemory names the kind of a file system that keeps its files in memory; empty for all others.
+func InMemory(dir string) string {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
 		return ""
