@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/callgate/callgate/bench/process"
 	"github.com/callgate/callgate/bench/report"
 )
 
@@ -91,7 +92,7 @@ func cpuTimes(pids []int) ([]time.Duration, error) {
 	times := make([]time.Duration, len(pids))
 	for i, pid := range pids {
 		var err error
-		if times[i], err = cpuTime(pid); err != nil {
+		if times[i], err = process.CPUTime(pid); err != nil {
 			return nil, err
 		}
 	}
@@ -132,7 +133,7 @@ func (l *load) report(clients []*client, pids []int, before, after []time.Durati
 		if r.Requests > 0 {
 			p.CPUMicrosPerReq = p.CPUSeconds * 1e6 / float64(r.Requests)
 		}
-		p.RSSBytes, p.PeakRSSBytes = memory(pid)
+		p.RSSBytes, p.PeakRSSBytes = process.Memory(pid)
 		if i == 0 {
 			r.Generator = p
 		} else {

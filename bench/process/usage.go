@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ const tick = 10 * time.Millisecond
 
 var errStat = errors.New("/proc has no CPU times of the process in the form of proc(5); it needs Linux")
 
-// cpuTime is what a process used so far, all of its threads together.
-func cpuTime(pid int) (time.Duration, error) {
+// CPUTime is what a process used so far, all of its threads together.
+func CPUTime(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("CPU time of process %d cannot be read; check the pid: %w", pid, err)
@@ -43,8 +43,40 @@ func parseStat(stat []byte) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
-// memory is what a process holds in memory and the most it ever held, in bytes; zero if that cannot be read.
-func memory(pid int) (rss, peak int64) {
+// parseParent reads the parent of a process, field 4 of proc_pid_stat(5); 0 if it cannot be read.
+func parseParent(stat []byte) int {
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 2 {
+		return 0
+	}
+	parent, err := strconv.Atoi(string(fields[1]))
+	if err != nil {
+		return 0
+	}
+	return parent
+}
+
+// Children are the processes that a process has started and that still run; none where the system does not tell.
+func Children(pid int) (children []int) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	for _, e := range entries {
+		child, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue // not a process
+		}
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
+		if err == nil && parseParent(stat) == pid { // one that has ended meanwhile is no child any more
+			children = append(children, child)
+		}
+	}
+	return children
+}
+
+// Memory is what a process holds in memory and the most it ever held, in bytes; zero if that cannot be read.
+func Memory(pid int) (rss, peak int64) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0

@@ -1,4 +1,4 @@
-package main
+package process
 
 import (
 	"os"
@@ -40,21 +40,21 @@ func TestProcessOfThisTest(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has /proc in this form")
 	}
-	before, err := cpuTime(os.Getpid())
+	before, err := CPUTime(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n, began := 0, time.Now(); time.Since(began) < 100*time.Millisecond; n++ {
 		_ = n * n
 	}
-	after, err := cpuTime(os.Getpid())
+	after, err := CPUTime(os.Getpid())
 	if err != nil || after <= before {
 		t.Errorf("CPU time went from %v to %v (%v) in 100 ms of work", before, after, err)
 	}
-	if rss, peak := memory(os.Getpid()); rss < 1<<20 || peak < rss {
+	if rss, peak := Memory(os.Getpid()); rss < 1<<20 || peak < rss {
 		t.Errorf("%d bytes in memory, %d at most", rss, peak)
 	}
-	if _, err := cpuTime(1 << 30); err == nil {
+	if _, err := CPUTime(1 << 30); err == nil {
 		t.Error("a process that does not exist has a CPU time")
 	}
 }
