@@ -49,7 +49,8 @@ type Options struct {
 	// Committed, if set, hears of every commit: how many requests shared it and how long it took, fsync included.
 	// It is called by the writer and must be quick.
 	Committed func(requests int, took time.Duration)
-	// WALBytes is the size of the write-ahead log at which it is copied into the database; 0 means 64 MiB.
+	// WALBytes bounds the write-ahead log; 0 means 64 MiB. It is copied into the database when a quarter of that was
+	// written, beside the commits, and inside a commit if it reaches WALBytes all the same.
 	WALBytes int64
 	// CacheBytes bounds the writer's page cache; 0 means 64 MiB. Each of Readers has a quarter of it.
 	CacheBytes int64
@@ -73,12 +74,18 @@ type Store struct {
 	closed    atomic.Bool
 	done      chan struct{}
 
+	copyDue   chan struct{} // to copyLog: there is something to copy
+	copied    chan struct{} // from copyLog: the writer's turn
+	copyEnded chan struct{}
+	copying   sync.Mutex // held by who copies the log on purpose
+
 	// These belong to the writer.
-	writer  *session
-	company int // how many requests the batch before was of
-	nextSeq int64
-	events  int64
-	keys    *recentKeys
+	writer   *session
+	company  int   // how many requests the batch before was of
+	logPages int64 // written to the log since a copy was last asked for
+	nextSeq  int64
+	events   int64
+	keys     *recentKeys
 
 	eventCount atomic.Int64
 	names      names
@@ -115,12 +122,15 @@ func Open(o Options) (*Store, error) {
 		requests: make(chan *request, 2*o.MaxBatch),
 		closing:  make(chan struct{}),
 		done:     make(chan struct{}),
+
+		copyDue: make(chan struct{}, 1), copied: make(chan struct{}), copyEnded: make(chan struct{}),
 	}
 	if err := s.open(); err != nil {
 		s.release()
 		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)
 	}
 	go s.run()
+	go s.copyLog()
 	return s, nil
 }
 
@@ -147,6 +157,7 @@ func (s *Store) Close() error {
 		s.closed.Store(true)
 		close(s.closing)
 		<-s.done
+		<-s.copyEnded
 		err = s.release()
 	})
 	if errors.Is(err, store.ErrClosed) {

@@ -94,6 +94,9 @@ func (s *Store) run() {
 		case r := <-s.requests:
 			taken = s.gather(append(taken, r))
 			s.commit(taken)
+			s.countLog()
+		case <-s.copied:
+			s.checkpoint("PASSIVE")
 		case <-s.closing:
 			for {
 				if taken = s.gather(taken[:0]); len(taken) == 0 {
@@ -313,6 +316,8 @@ func (s *Store) recover(err error) {
 // checkpoint copies the write-ahead log into the database. What it cannot do now, since somebody is reading, a later one
 // does: it waits for readers no longer than requests can wait for it.
 func (s *Store) checkpoint(mode string) {
+	s.copying.Lock()
+	defer s.copying.Unlock()
 	if s.writer == nil {
 		return
 	}

@@ -1,0 +1,105 @@
+package sqlite
+
+import (
+	"database/sql/driver"
+	"fmt"
+
+	"modernc.org/sqlite"
+)
+
+// The write-ahead log is copied into the database beside the commits, by a connection of its own: a copy takes tens of
+// milliseconds, for which no request should wait. SQLite lets one connection copy while another one writes, but begins
+// the log anew only when all of it was copied, and under load there is always something new in it. So when little is
+// left the writer copies that, between two commits. If the copies cannot keep up, the log reaches WALBytes and SQLite
+// copies it inside a commit.
+
+const (
+	// copyShare is the part of WALBytes that is written to the log before it is copied: a quarter.
+	copyShare = 4
+	// littleLeft is how many pages may be left for the writer: what it copies in the time of two or three commits.
+	littleLeft = 64
+	// maxCopies is how often a copy follows another one: each leaves what came in while it ran.
+	maxCopies = 4
+)
+
+// countLog adds up what commits have written to the log, and has it copied when it is enough.
+func (s *Store) countLog() {
+	if s.writer == nil {
+		return
+	}
+	pages, _, err := s.writer.conn.(sqlite.DBStatus).Status(sqlite.DBStatusCacheWrite, true)
+	if err != nil {
+		return // the log grows to WALBytes then
+	}
+	if s.logPages += int64(pages); s.logPages*pageSize < s.o.WALBytes/copyShare {
+		return
+	}
+	s.logPages = 0
+	select {
+	case s.copyDue <- struct{}{}:
+	default: // a copy is under way
+	}
+}
+
+// copyLog copies the log whenever it is due, until the store is closed.
+func (s *Store) copyLog() {
+	defer close(s.copyEnded)
+	var c *session
+	defer func() { c.discard() }()
+	for {
+		select {
+		case <-s.copyDue:
+		case <-s.closing:
+			return
+		}
+		if err := s.copyBeside(&c); err != nil {
+			s.o.Log("copying the store's log into its database", err)
+			c.discard() // what SQLite holds in memory about the disk may be wrong
+			c = nil
+		}
+		select {
+		case s.copied <- struct{}{}:
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// copyBeside copies until little is left, or somebody who reads an older state keeps the rest where it is.
+func (s *Store) copyBeside(c **session) (err error) {
+	s.copying.Lock()
+	defer s.copying.Unlock()
+	if err := s.inPlace(); err != nil {
+		return err
+	}
+	if *c == nil {
+		if *c, err = openSession(s.writerSource()); err != nil {
+			return err
+		}
+	}
+	for range maxCopies {
+		left, err := (*c).copyLog("PASSIVE")
+		if err != nil || left <= littleLeft {
+			return err
+		}
+	}
+	return nil
+}
+
+// discard closes a connection that has nothing to lose, if there is one.
+func (c *session) discard() {
+	if c != nil {
+		_ = c.close()
+	}
+}
+
+// copyLog copies the log as far as the mode allows and tells how many pages are left in it.
+func (c *session) copyLog(mode string) (left int64, err error) {
+	err = c.query(fmt.Sprintf("PRAGMA wal_checkpoint(%s)", mode), func(v []driver.Value) error {
+		inLog, _ := v[1].(int64)
+		copied, _ := v[2].(int64)
+		left = inLog - copied
+		return nil
+	})
+	return left, err
+}

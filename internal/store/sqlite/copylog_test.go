@@ -1,0 +1,86 @@
+package sqlite_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/callgate/callgate/internal/store/sqlite"
+)
+
+// TestLogIsCopiedBesideCommits writes many times what the log may hold, while many others write, and while somebody
+// reads. The log keeps its bound, give or take what is written during one copy, and all of it ends in the database.
+func TestLogIsCopiedBesideCommits(t *testing.T) {
+	const bound, writers, each = 4 << 20, 16, 100
+	path := filepath.Join(t.TempDir(), "store.db")
+	var mu sync.Mutex
+	var logged []error
+	s := openStore(t, sqlite.Options{Path: path, WALBytes: bound, Log: func(msg string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		logged = append(logged, fmt.Errorf("%s: %w", msg, err))
+	}})
+	body := make([]byte, 8<<10)
+	var wg sync.WaitGroup
+	for range writers {
+		wg.Go(func() {
+			for range each {
+				e := randomEvent(body)
+				if _, err := s.Accept(t.Context(), e, []string{"crm"}); err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := s.Event(t.Context(), e.ID); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	wal, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wal.Size() > 2*bound {
+		t.Errorf("the log has grown to %d bytes, bounded by %d", wal.Size(), bound)
+	}
+	db, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if written := int64(writers * each * len(body)); db.Size() < written-bound {
+		t.Errorf("of %d bytes only %d were copied into the database", written, db.Size())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(logged...); err != nil {
+		t.Errorf("it complained: %v", err)
+	}
+}
+
+// TestLogIsCopiedBeforeItIsFull holds that a copy does not wait for the bound, at which it would be a commit's to do.
+func TestLogIsCopiedBeforeItIsFull(t *testing.T) {
+	const bound = 64 << 20
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, sqlite.Options{Path: path, WALBytes: bound})
+	size := func(name string) int64 {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	for size(path) < bound/8 {
+		if _, err := s.Accept(t.Context(), randomEvent(make([]byte, 64<<10)), nil); err != nil {
+			t.Fatal(err)
+		}
+		if size(path+"-wal") >= bound {
+			t.Fatal("the log has reached its bound, and nothing was copied before")
+		}
+	}
+}
