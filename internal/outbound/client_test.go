@@ -11,6 +11,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,6 +51,42 @@ func TestDoReadsTheAnswer(t *testing.T) {
 	got := r.Requests()
 	if len(got) != 1 || got[0].URI != "/x?y=1" || string(got[0].Body) != "hello" {
 		t.Fatalf("%+v", got)
+	}
+}
+
+// TestConnectionsAreUsedAgain sends from as many sides at once as a destination may, in rounds: later rounds open no
+// connections.
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	const concurrency = 64
+	var opened atomic.Int32
+	var together sync.WaitGroup
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		together.Done()
+		together.Wait() // so that no connection serves two requests of a round
+	}))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	c := onPrem(outbound.Options{})
+	for range 3 {
+		together.Add(concurrency)
+		var round sync.WaitGroup
+		for range concurrency {
+			round.Go(func() {
+				if _, err := c.Do(t.Context(), request(t, server.URL, "")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		round.Wait()
+	}
+	// A connection becomes idle a moment after its answer was read, so a few may not be ready for the next round.
+	if n := opened.Load(); n > concurrency+concurrency/4 {
+		t.Errorf("%d requests at once opened %d connections in three rounds", concurrency, n)
 	}
 }
 

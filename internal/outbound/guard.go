@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// maxIdleConns is how many connections are kept for reuse, to all receivers of a client together.
+const maxIdleConns = 256
+
 // newTransport is http.DefaultTransport with the options' bounds and the guard over addresses.
 func newTransport(o Options) http.RoundTripper {
 	conf := &tls.Config{}
@@ -40,8 +43,8 @@ func newTransport(o Options) http.RoundTripper {
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConns:          256,
-		MaxIdleConnsPerHost:   32,
+		MaxIdleConns:          maxIdleConns,
+		MaxIdleConnsPerHost:   maxIdleConns, // fewer than a destination's concurrency would be opened again and again
 		MaxConnsPerHost:       o.MaxConnsPerHost,
 		// 64 KiB of headers are more than any receiver needs to tell us anything.
 		MaxResponseHeaderBytes: 64 << 10,
