@@ -74,7 +74,7 @@ func quantile(sorted []time.Duration, q float64) float64 {
 }
 
 func (o *options) body() []byte {
-	b := make([]byte, o.size)
+	b := make([]byte, o.Size)
 	_, _ = rand.Read(b) // never fails
 	return b
 }

@@ -3,27 +3,22 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/callgate/callgate/bench/command"
+	"github.com/callgate/callgate/bench/commandtest"
 	"github.com/callgate/callgate/bench/machine"
 )
 
 // TestMain lets the test be its own receiver, as the program is.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == "-receiver" {
-		if err := runReceiver(os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	if !command.Helper(receiverHelper, runReceiver) {
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
 }
 
 // TestRun measures everything, for a moment each.
@@ -32,21 +27,9 @@ func TestRun(t *testing.T) {
 	if machine.InMemory(dir) != "" {
 		t.Skip("the directory for temporary files is in memory, where the program rightly refuses to measure")
 	}
-	out := filepath.Join(dir, "result.json")
-	var stdout, stderr bytes.Buffer
-	err := run(t.Context(), []string{"-dir", dir, "-connections", "2,8", "-rounds", "2", "-seconds", "150ms", "-warmup", "50ms",
-		"-rate", "100", "-rate-seconds", "300ms", "-o", out}, &stdout, &stderr)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, stderr.Bytes())
-	}
-	text, err := os.ReadFile(out)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var r result
-	if err := json.Unmarshal(text, &r); err != nil {
-		t.Fatal(err)
-	}
+	stdout, _ := commandtest.Run(t, run, &r, "-dir", dir, "-connections", "2,8", "-rounds", "2", "-seconds", "150ms", "-warmup", "50ms",
+		"-rate", "100", "-rate-seconds", "300ms")
 	seen := map[string]int{}
 	for _, f := range r.Runs {
 		seen[f.Subject]++
@@ -64,15 +47,15 @@ func TestRun(t *testing.T) {
 		if seen[s] != 4 {
 			t.Errorf("%s was measured %d times, want two numbers of connections in two rounds", s, seen[s])
 		}
-		if !strings.Contains(stdout.String(), s) {
-			t.Errorf("the table does not have %s:\n%s", s, stdout.Bytes())
+		if !strings.Contains(stdout, s) {
+			t.Errorf("the table does not have %s:\n%s", s, stdout)
 		}
 	}
 	if len(r.EndToEnd) != 2 || r.EndToEnd[0].Calls != 30 || r.EndToEnd[0].SendToArrival.P50 <= 0 || r.EndToEnd[0].SendToAck.P50 <= 0 {
 		t.Errorf("from acknowledgement to arrival: %+v", r.EndToEnd)
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 1 {
+	if err != nil || len(left) != 0 {
 		t.Errorf("it leaves %v behind, %v", left, err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/callgate/callgate/bench/gateway"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -60,15 +61,15 @@ func (o *options) endToEnd(ctx context.Context) (*endToEnd, error) {
 		return nil, err
 	}
 	defer s.end()
-	if err := o.sendSteadily(ctx, s.url, calls, &mu, began); err != nil {
+	if err := o.sendSteadily(ctx, s.url(), calls, &mu, began); err != nil {
 		return nil, err
 	}
 	select {
 	case <-all:
 	case <-time.After(30 * time.Second):
 		return nil, errors.New("not everything has arrived 30 seconds after the last call")
-	case <-s.done:
-		return nil, s.failed()
+	case <-s.Done():
+		return nil, s.Failed()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -119,7 +120,7 @@ func numberOf(body []byte) (int, bool) {
 
 // sendSteadily sends call i at i divided by the rate. A call that goes out late is late by its own due time.
 func (o *options) sendSteadily(ctx context.Context, url string, calls []passage, mu *sync.Mutex, began time.Time) error {
-	signer, err := signature.NewSigner(signature.Config{Scheme: "nextphone", Secrets: []string{secret}})
+	signer, err := signature.NewSigner(signature.Config{Scheme: "nextphone", Secrets: []string{gateway.Secret}})
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func (o *options) sendSteadily(ctx context.Context, url string, calls []passage,
 }
 
 func (o *options) sendCall(ctx context.Context, client *http.Client, signer signature.Signer, url string, i int) bool {
-	m := signature.Message{Method: http.MethodPost, URL: url, Body: call(i, o.size), Header: http.Header{"Content-Type": {"application/json"}}}
+	m := signature.Message{Method: http.MethodPost, URL: url, Body: call(i, o.Size), Header: http.Header{"Content-Type": {"application/json"}}}
 	if err := signer.Sign(&m, "", time.Now()); err != nil {
 		return false
 	}

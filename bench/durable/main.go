@@ -18,72 +18,49 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/callgate/callgate/bench/command"
 	"github.com/callgate/callgate/bench/machine"
 )
 
 // options are what the flags say.
 type options struct {
-	connections      []int
-	size, rounds     int
-	seconds, warmup  time.Duration
-	rate             int
-	rateTime         time.Duration
-	dir, out         string
-	callgate         string
-	loadgen          string
-	profile          string
-	receiver         string // this program, which is its own receiver
-	scratch          string
-	stdout, progress io.Writer
+	command.Options
+	connections     []int
+	rounds          int
+	seconds, warmup time.Duration
+	rate            int
+	rateTime        time.Duration
+	dir, profile    string
+	scratch         string
+	progress        io.Writer
 }
 
 func main() {
-	if len(os.Args) == 2 && os.Args[1] == "-receiver" { // what it starts itself as
-		if err := runReceiver(os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "receiver:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "durable:", err)
-		os.Exit(1)
+	if !command.Helper(receiverHelper, runReceiver) {
+		command.Main("durable", run)
 	}
 }
 
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	o := new(options)
-	fl := flag.NewFlagSet("durable", flag.ContinueOnError)
-	fl.SetOutput(stderr)
+	fl := o.Flags("durable", stderr)
 	connections := fl.String("connections", "16,64,256", "numbers of connections, separated by commas")
-	fl.IntVar(&o.size, "size", 2048, "bytes in each body")
 	fl.IntVar(&o.rounds, "rounds", 2, "rounds of each")
 	fl.DurationVar(&o.seconds, "seconds", 5*time.Second, "measured time of each")
 	fl.DurationVar(&o.warmup, "warmup", time.Second, "time before that, in each round")
 	fl.IntVar(&o.rate, "rate", 500, "calls a second from which the time to their arrival is taken; 0: not at all")
 	fl.DurationVar(&o.rateTime, "rate-seconds", 20*time.Second, "for how long")
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
-	fl.StringVar(&o.callgate, "callgate", "", "the callgate binary; default: built from this module")
-	fl.StringVar(&o.loadgen, "loadgen", "", "the load generator's binary; default: built from this module")
 	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the gateway while it only accepts, at the last number of connections")
-	fl.StringVar(&o.out, "o", "", "file for the whole result as JSON")
-	if err := fl.Parse(args); err != nil {
+	if err := command.Parse(fl, args); err != nil {
 		return nil, err
 	}
 	for s := range strings.SplitSeq(*connections, ",") {
@@ -93,10 +70,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 		}
 		o.connections = append(o.connections, n)
 	}
-	switch {
-	case fl.NArg() > 0:
-		return nil, fmt.Errorf("%q is not a flag: all arguments are flags, see -help", fl.Arg(0))
-	case o.rounds < 1 || o.seconds <= 0 || o.warmup < 0 || o.rate < 0 || o.rateTime <= 0 || o.size < 512:
+	if o.rounds < 1 || o.seconds <= 0 || o.warmup < 0 || o.rate < 0 || o.rateTime <= 0 || o.Size < 512 {
 		return nil, errors.New("-rounds and -seconds must be more than 0, -size at least 512, and nothing less than 0")
 	}
 	return o, nil
@@ -107,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	o.stdout, o.progress = stdout, stderr
+	o.progress = stderr
 	if o.scratch, err = os.MkdirTemp(o.dir, "callgate-durable-"); err != nil {
 		return err
 	}
@@ -115,37 +89,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if kind := machine.InMemory(o.scratch); kind != "" {
 		return fmt.Errorf("%s is on %s, where an fsync does nothing: give a directory on a disk with -dir", o.scratch, kind)
 	}
-	if o.receiver, err = os.Executable(); err != nil {
+	if err := o.Build(ctx, o.scratch, stderr); err != nil {
 		return err
-	}
-	for _, b := range []struct {
-		path *string
-		name string
-	}{{&o.callgate, "cmd/callgate"}, {&o.loadgen, "bench/loadgen"}} {
-		if *b.path == "" {
-			*b.path = filepath.Join(o.scratch, filepath.Base(b.name))
-			fmt.Fprintln(stderr, "building", b.name)
-			cmd := exec.CommandContext(ctx, "go", "build", "-o", *b.path, "github.com/callgate/callgate/"+b.name)
-			cmd.Stderr = stderr
-			if err := cmd.Run(); err != nil {
-				return fmt.Errorf("%s cannot be built; run this inside the module: %w", b.name, err)
-			}
-		}
 	}
 	r, err := o.measure(ctx)
 	if err != nil {
 		return err
 	}
-	if o.out != "" {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(o.out, append(text, '\n'), 0o644); err != nil {
-			return err
-		}
-	}
-	if err := r.print(stdout); err != nil {
+	if err := o.Publish(r, stdout); err != nil {
 		return err
 	}
 	if r.Failed > 0 {
@@ -156,7 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 
 // measure runs the rounds. Every other round has the order turned, so that being first favours nobody.
 func (o *options) measure(ctx context.Context) (*result, error) {
-	r := &result{Machine: machine.This(), BodyBytes: o.size, Rounds: o.rounds, Seconds: o.seconds.Seconds()}
+	r := &result{Machine: machine.This(), BodyBytes: o.Size, Rounds: o.rounds, Seconds: o.seconds.Seconds()}
 	subjects := []struct {
 		name string
 		run  func(ctx context.Context, connections int) (*figures, error)

@@ -73,8 +73,8 @@ type percentiles struct {
 	Max float64 `json:"max"`
 }
 
-// print writes the tables: a line for each subject and number of connections, with the figures of every round.
-func (r *result) print(w io.Writer) error {
+// Print writes the tables: a line for each subject and number of connections, with the figures of every round.
+func (r *result) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%d byte bodies, %d rounds of %gs each, %s/%s, %d CPUs, %s %s\n", r.BodyBytes, r.Rounds, r.Seconds,
 		r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Machine.CPU)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
