@@ -6,32 +6,25 @@ import (
 	"slices"
 	"text/tabwriter"
 
+	"github.com/callgate/callgate/bench/machine"
 	"github.com/callgate/callgate/bench/report"
 )
 
 // result is a whole comparison.
 type result struct {
-	Machine     machine   `json:"machine"`
-	Connections int       `json:"connections"`
-	BodyBytes   int       `json:"body_bytes"`
-	Rounds      int       `json:"rounds"`
-	Seconds     float64   `json:"seconds_per_round"`
-	Policy      string    `json:"policy,omitempty"`
-	Proxy       string    `json:"gateway_proxy,omitempty"`
-	Subjects    []summary `json:"subjects"`
-	// Ratios are the gateway's figures divided by plain Caddy's of the same round.
-	Ratios ratios `json:"gateway_to_plain"`
+	Machine     machine.Info `json:"machine"`
+	Load        string       `json:"load,omitempty"` // the load average over a minute, afterwards
+	Connections int          `json:"connections"`
+	BodyBytes   int          `json:"body_bytes"`
+	Rounds      int          `json:"rounds"`
+	Seconds     float64      `json:"seconds_per_round"`
+	Policy      string       `json:"policy,omitempty"`
+	Proxy       string       `json:"gateway_proxy,omitempty"`
+	Subjects    []summary    `json:"subjects"`
+	// ToPlain are the gateway's figures divided by plain Caddy's of the same round.
+	ToPlain ratios `json:"gateway_to_plain"`
 	// Runs has every single run, by subject.
 	Runs map[string][]*report.Run `json:"runs"`
-}
-
-// machine is what the figures were measured on.
-type machine struct {
-	CPUs int    `json:"cpus"`
-	OS   string `json:"os"`
-	Arch string `json:"arch"`
-	Go   string `json:"go"`
-	CPU  string `json:"cpu,omitempty"`
 }
 
 // spread is the median of several rounds, and the least and the most of them.
@@ -94,17 +87,23 @@ func paired(a, b []*report.Run, figure func(*report.Run) float64) spread {
 func rps(r *report.Run) float64 { return r.RequestsPerSecond }
 func p50(r *report.Run) float64 { return r.Latency.P50 }
 func p99(r *report.Run) float64 { return r.Latency.P99 }
-func cpu(r *report.Run) float64 {
-	if len(r.Processes) == 0 {
-		return 0
+func cpu(r *report.Run) (sum float64) {
+	for _, p := range r.Processes {
+		sum += p.CPUMicrosPerReq
 	}
-	return r.Processes[0].CPUMicrosPerReq
+	return sum
+}
+func peakRSS(r *report.Run) (sum int64) {
+	for _, p := range r.Processes {
+		sum += p.PeakRSSBytes
+	}
+	return sum
 }
 func generatorCPU(r *report.Run) float64 { return r.Generator.CPUMicrosPerReq }
 
 // summarize fills in what follows from the runs.
 func (r *result) summarize() {
-	for _, name := range []string{direct, plain, gateway} {
+	for _, name := range []string{direct, plain, withGateway} {
 		runs := r.Runs[name]
 		if len(runs) == 0 {
 			continue
@@ -116,14 +115,17 @@ func (r *result) summarize() {
 		for _, run := range runs {
 			s.Requests += run.Requests
 			s.Failed += run.Failed()
-			if len(run.Processes) > 0 {
-				s.PeakRSSBytes = max(s.PeakRSSBytes, run.Processes[0].PeakRSSBytes)
-			}
+			s.PeakRSSBytes = max(s.PeakRSSBytes, peakRSS(run))
 		}
 		r.Subjects = append(r.Subjects, s)
 	}
-	g, p := r.Runs[gateway], r.Runs[plain]
-	r.Ratios = ratios{paired(g, p, rps), paired(g, p, p50), paired(g, p, p99), paired(g, p, cpu)}
+	r.ToPlain = r.gatewayTo(plain)
+}
+
+// gatewayTo has the gateway's figures divided by those of another subject in the same round.
+func (r *result) gatewayTo(other string) ratios {
+	a, b := r.Runs[withGateway], r.Runs[other]
+	return ratios{paired(a, b, rps), paired(a, b, p50), paired(a, b, p99), paired(a, b, cpu)}
 }
 
 // failed is how many requests got no good answer.
@@ -134,10 +136,10 @@ func (r *result) failed() (n int64) {
 	return n
 }
 
-// print writes the table.
-func (r *result) print(w io.Writer) error {
-	fmt.Fprintf(w, "%d connections, %d byte bodies, %d rounds of %gs each, %s/%s, %d CPUs, %s\n",
-		r.Connections, r.BodyBytes, r.Rounds, r.Seconds, r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go)
+// Print writes the table.
+func (r *result) Print(w io.Writer) error {
+	fmt.Fprintf(w, "%d connections, %d byte bodies, %d rounds of %gs each, %s/%s, %d CPUs, %s %s\n",
+		r.Connections, r.BodyBytes, r.Rounds, r.Seconds, r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Machine.CPU)
 	fmt.Fprintf(w, "median (least to most) of the rounds\n\n")
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "\trequests/s\tp50 ms\tp99 ms\tCPU µs a request\tpeak RSS MiB\tfailed")
@@ -145,9 +147,11 @@ func (r *result) print(w io.Writer) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", s.Name, s.RequestsPerSecond.text(1, "%.0f"), s.P50.text(1e3, "%.2f"),
 			s.P99.text(1e3, "%.2f"), s.CPU.text(1, "%.1f"), s.PeakRSSBytes>>20, s.Failed)
 	}
-	q := r.Ratios
-	fmt.Fprintf(t, "gateway / plain, by round\t%s\t%s\t%s\t%s\t\t\n", q.RequestsPerSecond.text(1, "%.2f"), q.P50.text(1, "%.2f"),
-		q.P99.text(1, "%.2f"), q.CPU.text(1, "%.2f"))
+	row := func(other string, q ratios) {
+		fmt.Fprintf(t, "gateway / %s, by round\t%s\t%s\t%s\t%s\t\t\n", other, q.RequestsPerSecond.text(1, "%.2f"),
+			q.P50.text(1, "%.2f"), q.P99.text(1, "%.2f"), q.CPU.text(1, "%.2f"))
+	}
+	row("plain", r.ToPlain)
 	return t.Flush()
 }
 

@@ -1,4 +1,6 @@
-package main
+// Package upstream is what stands behind the proxies that are measured: it answers each request as soon as it has read
+// it, at as little cost as there can be.
+package upstream
 
 import (
 	"bufio"
@@ -7,27 +9,29 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
+	"strings"
 )
 
-// upstreamAnswer is all that the upstream ever says.
-const upstreamAnswer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n" + `{"received":true}`
+// answerBody is all that the upstream ever says, but for spaces behind it.
+const answerBody = `{"received":true}`
 
 const lengthRequired = "HTTP/1.1 411 Length Required\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
-// runUpstream is the process behind the gateways. It says on standard output where it listens, and answers each
-// request as soon as it has read it, at as little cost as there can be.
-func runUpstream() error {
+// Run is the whole of a process. It says on standard output where it listens.
+func Run(stdout io.Writer) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stdout, l.Addr())
-	return serve(l)
+	fmt.Fprintln(stdout, l.Addr())
+	return Serve(l, 0)
 }
 
-func serve(l net.Listener) error {
+// Serve answers until the listener is closed, with a body of that many bytes, or a short one if it is longer.
+func Serve(l net.Listener, size int) error {
+	body := answerBody + strings.Repeat(" ", max(0, size-len(answerBody)))
+	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	for {
 		c, err := l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -38,15 +42,14 @@ func serve(l net.Listener) error {
 		}
 		go func() {
 			defer c.Close()
-			_ = converse(c, c) // the client hung up, or is none of HTTP
+			_ = converse(c, c, answer) // the client hung up, or is none of HTTP
 		}()
 	}
 }
 
 // converse answers the requests that come over one connection.
-func converse(in io.Reader, out io.Writer) error {
+func converse(in io.Reader, out io.Writer, answer []byte) error {
 	r := bufio.NewReaderSize(in, 16<<10)
-	answer := []byte(upstreamAnswer)
 	for {
 		length, err := readRequestHead(r)
 		if errors.Is(err, errLength) {
