@@ -1,13 +1,18 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
+	"net/http"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/callgate/callgate/bench/command"
 	"github.com/callgate/callgate/bench/commandtest"
+	"github.com/callgate/callgate/bench/process"
 	"github.com/callgate/callgate/bench/report"
 	"github.com/callgate/callgate/bench/upstream"
 )
@@ -19,18 +24,84 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// TestRun measures everything, for a moment each.
+// TestRun measures everything, for a moment each; nginx where there is one.
 func TestRun(t *testing.T) {
 	var r result
-	stdout, _ := commandtest.Run(t, run, &r, "-connections", "4", "-rounds", "2", "-seconds", "0.1", "-warmup", "0.05")
-	want := []string{direct, plain, withGateway}
-	if len(r.Subjects) != len(want) || r.ToPlain.RequestsPerSecond.Median <= 0 {
+	stdout, stderr := commandtest.Run(t, run, &r, "-connections", "4", "-rounds", "2", "-seconds", "0.1", "-warmup", "0.05")
+	want := []string{direct, nginx, plain, withGateway}
+	if strings.Contains(stderr, "nginx was not found") {
+		want = slices.Delete(want, 1, 2)
+	}
+	if len(r.Subjects) != len(want) || (r.ToNginx != nil) != slices.Contains(want, nginx) || r.ToPlain.RequestsPerSecond.Median <= 0 {
 		t.Errorf("want %v, got %s", want, stdout)
 	}
 	for i, s := range r.Subjects {
 		if s.Name != want[i] || s.Requests < 1 || s.Failed != 0 || s.PeakRSSBytes <= 0 || len(r.Runs[s.Name]) != 2 {
 			t.Errorf("%+v", s)
 		}
+	}
+}
+
+func TestNginx(t *testing.T) {
+	path, err := findNginx(defaultNginx, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path == "" {
+		t.Skip("there is no nginx on this machine")
+	}
+	dir := t.TempDir()
+	up, address, err := command.StartHelper(t.Context(), upstreamHelper, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(up.Kill)
+	o := &options{nginx: path, connections: 4}
+	o.Size = 100_000
+	p, listen, err := startNginx(t.Context(), o, dir, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Stop)
+	workers := process.Children(p.PID())
+	if len(workers) < 1 {
+		t.Error("nginx has no workers, whose CPU time is to be measured")
+	}
+	res, err := http.Post("http://"+listen+"/webhooks/bench", "text/plain", strings.NewReader(strings.Repeat("a", o.Size)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	if err != nil || res.StatusCode != http.StatusOK || !json.Valid(body) || len(body) == 0 {
+		t.Errorf("%d %q %v", res.StatusCode, body, err)
+	}
+	p.Stop()
+	for _, pid := range workers {
+		if _, err := process.CPUTime(pid); err == nil {
+			t.Errorf("worker %d outlives nginx", pid)
+		}
+	}
+	if log, err := os.ReadFile(filepath.Join(dir, "nginx.log")); err != nil || strings.Contains(string(log), "buffered to a temporary file") {
+		t.Errorf("nginx wrote the body to a file: %s %v", log, err)
+	}
+}
+
+func TestFindNginx(t *testing.T) {
+	for _, flag := range []string{"", "off"} {
+		if path, err := findNginx(flag, io.Discard); path != "" || err != nil {
+			t.Errorf("%q: %q %v", flag, path, err)
+		}
+	}
+	if _, err := findNginx("no-such-nginx", io.Discard); err == nil {
+		t.Error("an nginx that was asked for and is not there is no error")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path, err := findNginx(self, io.Discard); path != self || err != nil {
+		t.Errorf("%q %v", path, err)
 	}
 }
 
@@ -48,24 +119,28 @@ func TestSummary(t *testing.T) {
 		// The machine is twice as fast in the last round, for both.
 		plain:       {runOf(100, 10, 50), runOf(110, 11, 40), runOf(200, 5, 60)},
 		withGateway: {runOf(50, 20, 100), runOf(66, 22, 60), runOf(120, 15, 120)},
+		nginx:       {runOf(200, 10, 50), runOf(264, 11, 30), runOf(480, 5, 60)},
 	}}
 	r.summarize()
-	if len(r.Subjects) != 2 || r.Subjects[0].Name != plain || r.Subjects[0].RequestsPerSecond != (spread{110, 100, 200}) ||
-		r.Subjects[1].CPU != (spread{100, 60, 120}) || r.Subjects[1].Requests != 236 || r.Subjects[1].Failed != 9 ||
-		r.Subjects[1].PeakRSSBytes != 5<<20 {
+	if len(r.Subjects) != 3 || r.Subjects[0].Name != nginx || r.Subjects[1].Name != plain || r.Subjects[1].RequestsPerSecond != (spread{110, 100, 200}) ||
+		r.Subjects[2].CPU != (spread{100, 60, 120}) || r.Subjects[2].Requests != 236 || r.Subjects[2].Failed != 9 ||
+		r.Subjects[2].PeakRSSBytes != 5<<20 {
 		t.Errorf("%+v", r.Subjects)
 	}
 	if got := r.ToPlain; got.RequestsPerSecond != (spread{.6, .5, .6}) || got.P99 != (spread{2, 2, 3}) || got.CPU != (spread{2, 1.5, 2}) {
 		t.Errorf("%+v", got)
 	}
-	if r.failed() != 18 {
+	if got := r.ToNginx; got == nil || got.RequestsPerSecond != (spread{.25, .25, .25}) || got.CPU != (spread{2, 2, 2}) {
+		t.Errorf("%+v", got)
+	}
+	if r.failed() != 27 {
 		t.Errorf("%d failed", r.failed())
 	}
 	var table strings.Builder
 	if err := r.Print(&table); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{plain, withGateway, "110 (100 to 200)", "0.60 (0.50 to 0.60)"} {
+	for _, want := range []string{plain, withGateway, "110 (100 to 200)", "0.60 (0.50 to 0.60)", "gateway / nginx", "0.25 (0.25 to 0.25)"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &table)
 		}
@@ -95,7 +170,10 @@ func TestFlags(t *testing.T) {
 		}
 	}
 	o, err := parseFlags(nil, io.Discard)
-	if err != nil || o.connections != 64 || o.Size != 2048 || o.rounds < 5 {
+	if err != nil || o.connections != 64 || o.Size != 2048 || o.rounds < 5 || o.nginx != defaultNginx {
+		t.Errorf("%+v %v", o, err)
+	}
+	if o, err = parseFlags([]string{"-gateway-proxy", "", "-nginx", ""}, io.Discard); err != nil || o.proxy != "" || o.nginx != "" {
 		t.Errorf("%+v %v", o, err)
 	}
 }

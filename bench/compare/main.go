@@ -1,6 +1,6 @@
 // Command compare shows what the gateway costs: plain Caddy with reverse_proxy, and the same Caddy with Callgate's
 // whole pipeline in front of it, before the same upstream, in one run and in turns, so that whatever else the machine
-// does meets both of them.
+// does meets both of them. Where there is nginx, it takes its turns too, as a proxy that checks nothing.
 //
 //	go run ./bench/compare
 //
@@ -29,6 +29,7 @@ type options struct {
 	connections, rounds int
 	seconds, warmup     float64
 	policy, proxy       string
+	nginx               string
 	direct              bool
 }
 
@@ -48,6 +49,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.BoolVar(&o.direct, "direct", true, "send to the upstream itself too")
 	fl.StringVar(&o.policy, "policy", "", `more lines for the callgate directive, separated with semicolons, such as "require phone"`)
 	fl.StringVar(&o.proxy, "gateway-proxy", "", "lines for the gateway's reverse_proxy block, separated with semicolons")
+	fl.StringVar(&o.nginx, "nginx", defaultNginx, `the nginx binary, measured if there is one; "off" or empty: not`)
 	if err := command.Parse(fl, args); err != nil {
 		return nil, err
 	}
@@ -60,6 +62,9 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parseFlags(args, stderr)
 	if err != nil {
+		return err
+	}
+	if o.nginx, err = findNginx(o.nginx, stderr); err != nil {
 		return err
 	}
 	dir, err := os.MkdirTemp("", "callgate-bench-")

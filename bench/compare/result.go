@@ -21,8 +21,9 @@ type result struct {
 	Policy      string       `json:"policy,omitempty"`
 	Proxy       string       `json:"gateway_proxy,omitempty"`
 	Subjects    []summary    `json:"subjects"`
-	// ToPlain are the gateway's figures divided by plain Caddy's of the same round.
-	ToPlain ratios `json:"gateway_to_plain"`
+	// ToPlain and ToNginx are the gateway's figures divided by those of the other in the same round.
+	ToPlain ratios  `json:"gateway_to_plain"`
+	ToNginx *ratios `json:"gateway_to_nginx,omitempty"`
 	// Runs has every single run, by subject.
 	Runs map[string][]*report.Run `json:"runs"`
 }
@@ -34,7 +35,8 @@ type spread struct {
 	Max    float64 `json:"max"`
 }
 
-// summary is what the rounds of one subject say. Latencies and CPU times are in microseconds.
+// summary is what the rounds of one subject say. Latencies and CPU times are in microseconds. Where a subject has several
+// processes, memory that they share counts for each of them.
 type summary struct {
 	Name              string `json:"name"`
 	RequestsPerSecond spread `json:"requests_per_second"`
@@ -103,7 +105,7 @@ func generatorCPU(r *report.Run) float64 { return r.Generator.CPUMicrosPerReq }
 
 // summarize fills in what follows from the runs.
 func (r *result) summarize() {
-	for _, name := range []string{direct, plain, withGateway} {
+	for _, name := range []string{direct, nginx, plain, withGateway} {
 		runs := r.Runs[name]
 		if len(runs) == 0 {
 			continue
@@ -120,6 +122,10 @@ func (r *result) summarize() {
 		r.Subjects = append(r.Subjects, s)
 	}
 	r.ToPlain = r.gatewayTo(plain)
+	if len(r.Runs[nginx]) > 0 {
+		q := r.gatewayTo(nginx)
+		r.ToNginx = &q
+	}
 }
 
 // gatewayTo has the gateway's figures divided by those of another subject in the same round.
@@ -152,6 +158,9 @@ func (r *result) Print(w io.Writer) error {
 			q.P50.text(1, "%.2f"), q.P99.text(1, "%.2f"), q.CPU.text(1, "%.2f"))
 	}
 	row("plain", r.ToPlain)
+	if r.ToNginx != nil {
+		row("nginx", *r.ToNginx)
+	}
 	return t.Flush()
 }
 

@@ -15,11 +15,13 @@ const upstreamHelper = "-upstream"
 // The subjects, as they are named in the result and in its order.
 const (
 	direct      = "upstream alone"
+	nginx       = "nginx"
 	plain       = "plain Caddy"
 	withGateway = "gateway"
 )
 
-// subject is something that requests are sent to.
+// subject is something that requests are sent to. CPU time and memory are those of its process and of the processes
+// that this one has started.
 type subject struct {
 	name    string
 	url     string
@@ -29,7 +31,10 @@ type subject struct {
 }
 
 func (s *subject) target() command.Target {
-	return command.Target{URL: s.url, Secret: gateway.Secret, Process: s.process}
+	return command.Target{
+		URL: s.url, Secret: gateway.Secret, Process: s.process,
+		PIDs: append([]int{s.process.PID()}, process.Children(s.process.PID())...),
+	}
 }
 
 // plainConfig is Caddy as everybody has it: no access log, and nothing but a proxy.
@@ -80,6 +85,13 @@ func startSubjects(ctx context.Context, o *options, dir string) (subjects []*sub
 	add(direct, "http://"+address, up)
 	if !o.direct {
 		subjects = nil
+	}
+	if o.nginx != "" {
+		p, listen, err := startNginx(ctx, o, dir, address)
+		if err != nil {
+			return nil, stop, err
+		}
+		add(nginx, "http://"+listen, p)
 	}
 	for _, c := range o.caddies(dir, address) {
 		s, err := gateway.Start(ctx, c)
