@@ -105,6 +105,15 @@ func TestFindNginx(t *testing.T) {
 	}
 }
 
+// TestGarbageCollector holds the two that are compared to what they have outside of this program.
+func TestGarbageCollector(t *testing.T) {
+	for _, c := range new(options).caddies("", "") {
+		if set := slices.Equal(c.Env, []string{"GOGC=100"}); set != (c.Name == plain) || !set && len(c.Env) > 0 {
+			t.Errorf("%s is started with %v", c.Name, c.Env)
+		}
+	}
+}
+
 func runOf(rps, p99, cpu float64) *report.Run {
 	return &report.Run{
 		RequestsPerSecond: rps, Requests: int64(rps), Latency: report.Latency{P50: p99 / 2, P99: p99},
