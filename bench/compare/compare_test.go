@@ -40,6 +40,9 @@ func TestRun(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 	}
+	if r.Proxy != "transport callgate" {
+		t.Errorf("the gateway's proxy was measured with %q, and is shipped with transport callgate", r.Proxy)
+	}
 }
 
 func TestNginx(t *testing.T) {
@@ -179,7 +182,7 @@ func TestFlags(t *testing.T) {
 		}
 	}
 	o, err := parseFlags(nil, io.Discard)
-	if err != nil || o.connections != 64 || o.Size != 2048 || o.rounds < 5 || o.nginx != defaultNginx {
+	if err != nil || o.connections != 64 || o.Size != 2048 || o.rounds < 5 || o.proxy != "transport callgate" || o.nginx != defaultNginx {
 		t.Errorf("%+v %v", o, err)
 	}
 	if o, err = parseFlags([]string{"-gateway-proxy", "", "-nginx", ""}, io.Discard); err != nil || o.proxy != "" || o.nginx != "" {

@@ -48,7 +48,8 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.Float64Var(&o.warmup, "warmup", 0.5, "seconds before that, in each round")
 	fl.BoolVar(&o.direct, "direct", true, "send to the upstream itself too")
 	fl.StringVar(&o.policy, "policy", "", `more lines for the callgate directive, separated with semicolons, such as "require phone"`)
-	fl.StringVar(&o.proxy, "gateway-proxy", "", "lines for the gateway's reverse_proxy block, separated with semicolons")
+	fl.StringVar(&o.proxy, "gateway-proxy", "transport callgate",
+		"lines for the gateway's reverse_proxy block, separated with semicolons; empty: none, and so Caddy's standard transport")
 	fl.StringVar(&o.nginx, "nginx", defaultNginx, `the nginx binary, measured if there is one; "off" or empty: not`)
 	if err := command.Parse(fl, args); err != nil {
 		return nil, err
