@@ -8,12 +8,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
 // Run runs a command and reads its result, which it lets it write to a file. Output is what it has printed.
 func Run(t testing.TB, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error, result any, args ...string) (stdout, stderr string) {
 	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("the load generator reads CPU times from /proc, which only Linux has")
+	}
 	out := filepath.Join(t.TempDir(), "result.json")
 	var output, progress bytes.Buffer
 	if err := run(t.Context(), append(args, "-o", out), &output, &progress); err != nil {
