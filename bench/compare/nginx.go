@@ -23,7 +23,7 @@ func findNginx(flag string, stderr io.Writer) (string, error) {
 	}
 	path, err := exec.LookPath(flag)
 	if err == nil {
-		return filepath.Abs(path) // it is not started in this directory
+		return path, nil
 	}
 	if flag != defaultNginx {
 		return "", fmt.Errorf("-nginx: %w; give the path of the binary, or \"off\"", err)
