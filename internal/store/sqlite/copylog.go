@@ -3,15 +3,13 @@ package sqlite
 import (
 	"database/sql/driver"
 	"fmt"
-
-	"modernc.org/sqlite"
 )
 
 // The write-ahead log is copied into the database beside the commits, by a connection of its own: a copy takes tens of
 // milliseconds, for which no request should wait. SQLite lets one connection copy while another one writes, but begins
 // the log anew only when all of it was copied, and under load there is always something new in it. So when little is
-// left the writer copies that, between two commits. If the copies cannot keep up, the log reaches WALBytes and SQLite
-// copies it inside a commit.
+// left the writer copies that, between two commits. If the copies cannot keep up, the log reaches WALBytes and the
+// writer copies it.
 
 const (
 	// copyShare is the part of WALBytes that is written to the log before it is copied: a quarter.
@@ -22,27 +20,35 @@ const (
 	maxCopies = 4
 )
 
-// countLog adds up what commits have written to the log, and has it copied when it is enough.
+// countLog looks at how long the log is after a commit, and has it copied when it is long enough.
 func (s *Store) countLog() {
 	if s.writer == nil {
 		return
 	}
-	pages, _, err := s.writer.conn.(sqlite.DBStatus).Status(sqlite.DBStatusCacheWrite, true)
+	pages, _, err := s.writer.logPages()
 	if err != nil {
-		return // the log grows to WALBytes then
+		return // what is wrong the next commit will say
 	}
-	if s.logPages += int64(pages); s.logPages*pageSize < s.o.WALBytes/copyShare {
+	if pages < s.logPages {
+		s.logPages = 0 // it was begun anew
+	}
+	if (pages-s.logPages)*pageSize < s.o.WALBytes/copyShare {
 		return
 	}
-	s.logPages = 0
+	s.logPages = pages
+	if pages*pageSize >= s.o.WALBytes && s.copying.TryLock() {
+		defer s.copying.Unlock()
+		s.copyByWriter("PASSIVE")
+		return
+	}
 	select {
 	case s.copyDue <- struct{}{}:
 	default: // a copy is under way
 	}
 }
 
-// copyLog copies the log whenever it is due, until the store is closed.
-func (s *Store) copyLog() {
+// runCopies copies the log whenever it is due, until the store is closed.
+func (s *Store) runCopies() {
 	defer close(s.copyEnded)
 	var c *session
 	defer func() { c.discard() }()
@@ -53,7 +59,7 @@ func (s *Store) copyLog() {
 			return
 		}
 		if err := s.copyBeside(&c); err != nil {
-			s.o.Log("copying the store's log into its database", err)
+			s.o.Log("copying the store's log into its database", public(err))
 			c.discard() // what SQLite holds in memory about the disk may be wrong
 			c = nil
 		}
@@ -78,7 +84,7 @@ func (s *Store) copyBeside(c **session) (err error) {
 		}
 	}
 	for range maxCopies {
-		left, err := (*c).copyLog("PASSIVE")
+		left, err := s.copyLog(*c, "PASSIVE")
 		if err != nil || left <= littleLeft {
 			return err
 		}
@@ -95,11 +101,18 @@ func (c *session) discard() {
 
 // copyLog copies the log as far as the mode allows and tells how many pages are left in it.
 func (c *session) copyLog(mode string) (left int64, err error) {
+	pages, copied, err := c.checkpoint(mode)
+	return pages - copied, err
+}
+
+// logPages tells how many pages the log has, and how many of them are copied, and copies none.
+func (c *session) logPages() (pages, copied int64, err error) { return c.checkpoint("NOOP") }
+
+func (c *session) checkpoint(mode string) (pages, copied int64, err error) {
 	err = c.query(fmt.Sprintf("PRAGMA wal_checkpoint(%s)", mode), func(v []driver.Value) error {
-		inLog, _ := v[1].(int64)
-		copied, _ := v[2].(int64)
-		left = inLog - copied
+		pages, _ = v[1].(int64)
+		copied, _ = v[2].(int64)
 		return nil
 	})
-	return left, err
+	return pages, copied, err
 }

@@ -84,3 +84,13 @@ func TestLogIsCopiedBeforeItIsFull(t *testing.T) {
 		}
 	}
 }
+
+// size is that of a file.
+func size(t *testing.T, name string) int64 {
+	t.Helper()
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}

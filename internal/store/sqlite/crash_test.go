@@ -38,6 +38,10 @@ func child() bool {
 		err = acceptForever(path)
 	case "full":
 		err = fillUp(path)
+	case "through":
+		err = acceptThrough(path)
+	case "steps":
+		err = takeSteps(path)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -141,6 +145,14 @@ func TestKill(t *testing.T) {
 		}
 	}
 
+	stored := checkAcknowledged(t, path, acknowledged)
+	t.Logf("%d kills: %d events acknowledged, %d stored, none lost", rounds, len(acknowledged), stored)
+}
+
+// checkAcknowledged opens a store that was left by a kill and compares it with what was acknowledged, event ids by key. It
+// returns how many events there are.
+func checkAcknowledged(t *testing.T, path string, acknowledged map[string]string) int {
+	t.Helper()
 	s := openStore(t, sqlite.Options{Path: path})
 	stored := map[string]bool{}
 	keys := map[[16]byte]string{}
@@ -193,7 +205,10 @@ func TestKill(t *testing.T) {
 	if counted != deliveries || int(stats.Events) != len(stored) {
 		t.Errorf("stats count %d events and %d deliveries, there are %d and %d", stats.Events, counted, len(stored), deliveries)
 	}
-	t.Logf("%d kills: %d events acknowledged, %d stored, none lost", rounds, len(acknowledged), len(stored))
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	return len(stored)
 }
 
 // TestFilesMayNotGrow lets a process run into the bound of its file size, as a stand-in for a full disk.

@@ -45,6 +45,15 @@ func failed(err error) bool {
 	return errors.Is(err, errGone)
 }
 
+// errNotSynced is said of a failed fsync: what was written may be in memory only.
+var errNotSynced = errors.New("its disk does not confirm what is written to it (fsync): look for errors of the disk in the system's log (dmesg), and replace it if they stay")
+
+// notSynced tells whether SQLite's error is a failed fsync.
+func notSynced(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code() == lib.SQLITE_IOERR_FSYNC || e.Code() == lib.SQLITE_IOERR_DIR_FSYNC)
+}
+
 var errGone = errors.New("the database file is not where it was opened: put the directory back, or restart")
 
 // public turns an error into one of store's with what can be done about it.
@@ -60,6 +69,8 @@ func public(err error) error {
 		return fmt.Errorf("%w: make room on its disk, or shorten the retention: %w", store.ErrFull, err)
 	case code(err) == lib.SQLITE_CORRUPT, code(err) == lib.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w: %w", store.ErrUnavailable, ErrCorrupt, err)
+	case notSynced(err):
+		return fmt.Errorf("%w: %w: %w", store.ErrUnavailable, errNotSynced, err)
 	case failed(err):
 		return fmt.Errorf("%w: check its disk and directory: %w", store.ErrUnavailable, err)
 	}

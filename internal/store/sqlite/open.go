@@ -42,6 +42,9 @@ func (s *Store) open() (err error) {
 	if err != nil {
 		return err
 	}
+	if err := settleLog(s.o.Path); err != nil {
+		return err
+	}
 	if fresh {
 		if err := s.format(); err != nil {
 			return err
@@ -74,6 +77,9 @@ func (s *Store) open() (err error) {
 	s.reader.SetMaxOpenConns(s.o.Readers)
 	s.reader.SetMaxIdleConns(s.o.Readers)
 	if err := s.reader.Ping(); err != nil {
+		return err
+	}
+	if err := s.pin(); err != nil {
 		return err
 	}
 	if s.identity, err = os.Stat(s.o.Path); err != nil {

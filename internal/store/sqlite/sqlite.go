@@ -50,7 +50,7 @@ type Options struct {
 	// It is called by the writer and must be quick.
 	Committed func(requests int, took time.Duration)
 	// WALBytes bounds the write-ahead log; 0 means 64 MiB. It is copied into the database when a quarter of that was
-	// written, beside the commits, and inside a commit if it reaches WALBytes all the same.
+	// written, beside the commits, and between two of them if it reaches WALBytes all the same.
 	WALBytes int64
 	// CacheBytes bounds the writer's page cache; 0 means 64 MiB. Each of Readers has a quarter of it.
 	CacheBytes int64
@@ -74,15 +74,21 @@ type Store struct {
 	closed    atomic.Bool
 	done      chan struct{}
 
-	copyDue   chan struct{} // to copyLog: there is something to copy
-	copied    chan struct{} // from copyLog: the writer's turn
+	copyDue   chan struct{} // to runCopies: there is something to copy
+	copied    chan struct{} // from runCopies: the writer's turn
 	copyEnded chan struct{}
-	copying   sync.Mutex // held by who copies the log on purpose
+	copying   sync.Mutex // held by who copies the log
+
+	// copyFailed tells that the last copy of the log failed, so that the next one has to begin at its beginning; it
+	// belongs to who holds copying. Holder and index keep SQLite's index of the log; see failedsync.go.
+	copyFailed bool
+	holder     *session
+	index      *os.File
 
 	// These belong to the writer.
 	writer   *session
 	company  int   // how many requests the batch before was of
-	logPages int64 // written to the log since a copy was last asked for
+	logPages int64 // in the log when a copy was last asked for
 	nextSeq  int64
 	events   int64
 	keys     *recentKeys
@@ -130,7 +136,7 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)
 	}
 	go s.run()
-	go s.copyLog()
+	go s.runCopies()
 	return s, nil
 }
 
@@ -140,10 +146,7 @@ func (s *Store) release() error {
 	if s.reader != nil {
 		errs = append(errs, s.reader.Close())
 	}
-	if s.writer != nil {
-		errs = append(errs, s.writer.close())
-		s.writer = nil
-	}
+	errs = append(errs, s.unpin())
 	if s.lock != nil {
 		errs = append(errs, s.lock.release())
 	}

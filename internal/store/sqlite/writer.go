@@ -318,12 +318,21 @@ func (s *Store) recover(err error) {
 func (s *Store) checkpoint(mode string) {
 	s.copying.Lock()
 	defer s.copying.Unlock()
+	s.copyByWriter(mode)
+}
+
+// copyByWriter is checkpoint for a caller that holds s.copying.
+func (s *Store) copyByWriter(mode string) {
 	if s.writer == nil {
 		return
 	}
-	for _, query := range []string{"PRAGMA busy_timeout = 200", "PRAGMA wal_checkpoint(" + mode + ")", "PRAGMA busy_timeout = 5000"} {
-		if _, err := s.writer.exec(query); err != nil {
-			s.o.Log("copying the store's log into its database", err)
+	for _, step := range []func() error{
+		func() error { _, err := s.writer.exec("PRAGMA busy_timeout = 200"); return err },
+		func() error { _, err := s.copyLog(s.writer, mode); return err },
+		func() error { _, err := s.writer.exec("PRAGMA busy_timeout = 5000"); return err },
+	} {
+		if err := step(); err != nil {
+			s.o.Log("copying the store's log into its database", public(err))
 		}
 	}
 }
