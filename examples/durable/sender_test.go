@@ -114,6 +114,18 @@ func (l *ledger) calls() int {
 	return len(l.distinct)
 }
 
+// arrived tells whether all of these calls have arrived.
+func (l *ledger) arrived(ids map[string]bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id := range ids {
+		if l.distinct[id] == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // of are the arrivals of one call.
 func (l *ledger) of(id string) (list []arrival) {
 	l.mu.Lock()
