@@ -42,6 +42,7 @@ const (
 type node struct {
 	start, end uint32 // of the text; a string's without its quotes
 	next       uint32 // the index of the node after this one and all its children
+	text       uint32 // one more than the index in texts of the decoded text; 0 while there is none
 	kind       Kind
 	escaped    bool // a string with a backslash in it
 }
@@ -51,11 +52,13 @@ type node struct {
 type Doc struct {
 	text  []byte
 	nodes []node
+	shared
 }
 
 // Scan checks the text and indexes it. On error the Doc is empty.
 func (d *Doc) Scan(text []byte) error {
-	d.text, d.nodes = text, d.nodes[:0]
+	d.Reset()
+	d.text = text
 	if len(text) > math.MaxInt32 {
 		d.text = nil
 		return ErrTooLarge
@@ -71,7 +74,10 @@ func (d *Doc) Scan(text []byte) error {
 }
 
 // Reset forgets the text, so that a Doc kept for later does not hold on to it.
-func (d *Doc) Reset() { d.text, d.nodes = nil, d.nodes[:0] }
+func (d *Doc) Reset() {
+	d.text, d.nodes = nil, d.nodes[:0]
+	d.shared.reset()
+}
 
 // Size is the number of values and keys in the text: what the Doc's memory is proportional to.
 func (d *Doc) Size() int { return len(d.nodes) }

@@ -113,6 +113,12 @@ func FuzzScanAgreesWithEncodingJSON(f *testing.F) {
 		if got := d.Root().Interface(); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %#v, want %#v", got, want)
 		}
+		d.Share()
+		for range 2 {
+			if got := d.Root().Interface(); !reflect.DeepEqual(got, want) {
+				t.Fatalf("shared: got %#v, want %#v", got, want)
+			}
+		}
 		obj, _ := want.(map[string]any)
 		for k, v := range obj {
 			// A key of invalid UTF-8 is decoded with U+FFFD in it, and nobody looks for that.

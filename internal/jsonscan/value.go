@@ -130,19 +130,18 @@ func (v Value) Members() iter.Seq2[string, Value] {
 
 // Text is the content of a string, or the text of a number as it was written; otherwise empty.
 func (v Value) Text() string {
-	switch v.Kind() {
-	case String:
-		n := v.node()
-		b := v.d.text[n.start:n.end]
-		if n.escaped || !utf8.Valid(b) {
-			return decode(b)
-		}
-		return string(b)
-	case Number:
-		return string(v.Raw())
-	default:
+	if k := v.Kind(); k != String && k != Number {
 		return ""
 	}
+	n := v.node()
+	if v.d.sharing {
+		return v.d.sharedText(n)
+	}
+	b := v.d.text[n.start:n.end]
+	if n.escaped || !utf8.Valid(b) {
+		return decode(b)
+	}
+	return string(b)
 }
 
 // Interface is the value as encoding/json would decode it with UseNumber.
@@ -151,7 +150,7 @@ func (v Value) Interface() any {
 	case String:
 		return v.Text()
 	case Number:
-		return json.Number(v.Raw())
+		return json.Number(v.Text())
 	case True:
 		return true
 	case False:
@@ -177,15 +176,24 @@ func (v Value) Interface() any {
 func decode(b []byte) string {
 	var s strings.Builder
 	s.Grow(len(b))
-	for len(b) > 0 {
-		if b[0] != '\\' {
-			n := bytes.IndexByte(b, '\\')
-			if n < 0 {
-				n = len(b)
-			}
-			writeValid(&s, b[:n])
-			b = b[n:]
-			continue
+	writeDecoded(&s, b, utf8.Valid(b))
+	return s.String()
+}
+
+// writeDecoded writes the content of a string. Unless it is known to be valid UTF-8, that is looked at too.
+func writeDecoded(s *strings.Builder, b []byte, valid bool) {
+	for {
+		n := bytes.IndexByte(b, '\\')
+		if n < 0 {
+			n = len(b)
+		}
+		if valid {
+			s.Write(b[:n])
+		} else {
+			writeValid(s, b[:n])
+		}
+		if b = b[n:]; len(b) == 0 {
+			return
 		}
 		if b[1] != 'u' {
 			s.WriteByte(unescape(b[1]))
@@ -205,15 +213,10 @@ func decode(b []byte) string {
 		}
 		s.WriteRune(r)
 	}
-	return s.String()
 }
 
 // writeValid writes text without escapes, each byte that is not UTF-8 as U+FFFD.
 func writeValid(s *strings.Builder, b []byte) {
-	if utf8.Valid(b) {
-		s.Write(b)
-		return
-	}
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)
 		s.WriteRune(r)

@@ -1,0 +1,67 @@
+package jsonscan
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// shared is what a Doc keeps of the texts that were read from it.
+type shared struct {
+	sharing bool
+	texts   []string
+	// piece is memory that short texts lie in side by side: it never grows, a new one is begun instead.
+	piece strings.Builder
+}
+
+const (
+	// maxShort is how long a text may be, in bytes, to get no memory of its own.
+	maxShort = 256
+	// pieceSize is how much memory short texts get at a time. A short text that is kept keeps that much alive.
+	pieceSize = 1024
+)
+
+// Share makes Text decode each string and key but once until the next Scan, and put the short ones together, so that
+// reading many members costs few allocations. Use it where what is read is kept together. Text then changes the Doc,
+// so it must not be called by two goroutines at a time.
+func (d *Doc) Share() { d.sharing = true }
+
+func (s *shared) reset() {
+	clear(s.texts)
+	*s = shared{texts: s.texts[:0]}
+}
+
+func (d *Doc) sharedText(n *node) string {
+	if n.text > 0 {
+		return d.texts[n.text-1]
+	}
+	b := d.text[n.start:n.end]
+	valid := utf8.Valid(b)
+	var text string
+	switch {
+	case len(b) <= maxShort && valid:
+		text = d.short(b, n.escaped)
+	case n.escaped || !valid:
+		text = decode(b)
+	default:
+		text = string(b)
+	}
+	d.texts = append(d.texts, text)
+	n.text = uint32(len(d.texts))
+	return text
+}
+
+// short puts the content of a string, which is valid UTF-8, into the piece. Resolving escapes makes none longer.
+func (d *Doc) short(b []byte, escaped bool) string {
+	p := &d.piece
+	if p.Cap()-p.Len() < len(b) {
+		p.Reset()
+		p.Grow(max(len(b), min(len(d.text), pieceSize)))
+	}
+	at := p.Len()
+	if escaped {
+		writeDecoded(p, b, true)
+	} else {
+		p.Write(b)
+	}
+	return p.String()[at:]
+}
