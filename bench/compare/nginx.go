@@ -39,9 +39,9 @@ func findNginx(flag string, stderr io.Writer) (string, error) {
 // nginxModules are those that want a directory of their own even if nothing uses them.
 var nginxModules = []string{"fastcgi", "uwsgi", "scgi"}
 
-// nginxConfig is nginx as a proxy that checks nothing, given what it needs to be fast: as many workers as CPUs, each
-// with a socket of its own to accept from, connections to the upstream that are kept however many requests they have
-// carried, no access log, and a buffer that holds the whole body. modules are those of nginxModules that it has.
+// nginxConfig is nginx as a proxy that checks nothing, given what it needs to be fast: as many workers as CPUs, connections
+// that are kept on both sides however many requests they have carried, no access log, and a buffer that holds the whole
+// body. modules are those of nginxModules that it has.
 // Files are named from the directory that it is started with.
 func nginxConfig(address, upstream string, connections, size int, modules []string) string {
 	user := ""
@@ -73,7 +73,7 @@ http {
 		keepalive_requests 1000000000;
 	}
 	server {
-		listen %s reuseport;
+		listen %s;
 		location / {
 			proxy_pass http://receiver;
 			proxy_http_version 1.1;
