@@ -28,8 +28,15 @@ func TestRun(t *testing.T) {
 		t.Skip("the directory for temporary files is in memory, where the program rightly refuses to measure")
 	}
 	var r result
-	stdout, _ := commandtest.Run(t, run, &r, "-dir", dir, "-connections", "2,8", "-rounds", "2", "-seconds", "150ms", "-warmup", "50ms",
-		"-rate", "100", "-rate-seconds", "300ms")
+	var stdout string
+	for _, seconds := range []string{"150ms", "1s", "5s"} { // a busy machine may get through nothing in a moment
+		r = result{}
+		stdout, _ = commandtest.Run(t, run, &r, "-dir", dir, "-connections", "2,8", "-rounds", "2", "-seconds", seconds, "-warmup", "50ms",
+			"-rate", "100", "-rate-seconds", "300ms")
+		if !slices.ContainsFunc(r.Runs, func(f *figures) bool { return f.Acks == 0 }) {
+			break
+		}
+	}
 	seen := map[string]int{}
 	for _, f := range r.Runs {
 		seen[f.Subject]++
