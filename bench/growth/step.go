@@ -96,12 +96,9 @@ func (s *subject) round(ctx context.Context, settled bool) (*round, error) {
 			return nil, err
 		}
 	}
-	// The oldest waiting delivery is another one now, which the summary has to find out.
-	again, err := s.stats(ctx)
-	if err != nil {
+	if r.StatsAgainMillis, err = s.stats(ctx); err != nil {
 		return nil, err
 	}
-	r.StatsMillis = max(r.StatsMillis, again)
 	if err := s.singles(ctx, r, empty); err != nil {
 		return nil, err
 	}
