@@ -296,9 +296,21 @@ func (s *Store) Next(ctx context.Context, destination string) (time.Time, error)
 	return fromNanos(next), nil
 }
 
-// eventBySeq reads an event. With an error of its seal the event's ID is still set.
+// eventBySeq reads an event. With an error of its seal the event's ID is still set. Every claimed delivery goes through
+// here, and parsing the query anew took two fifths of the time, so it is prepared once.
 func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, error) {
-	return s.readEvent(s.reader.QueryRowContext(ctx, eventQuery+"WHERE e.seq = ?", seq))
+	query := s.bySeq.Load()
+	if query == nil {
+		var err error
+		if query, err = s.reader.PrepareContext(ctx, eventQuery+"WHERE e.seq = ?"); err != nil {
+			return &store.Event{}, err
+		}
+		if !s.bySeq.CompareAndSwap(nil, query) { // another one was quicker
+			_ = query.Close()
+			query = s.bySeq.Load()
+		}
+	}
+	return s.readEvent(query.QueryRowContext(ctx, seq))
 }
 
 const eventQuery = `SELECT e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,

@@ -67,6 +67,7 @@ type Store struct {
 	lock     *fileLock
 	identity os.FileInfo // of the database file when it was opened
 	reader   *sql.DB
+	bySeq    atomic.Pointer[sql.Stmt] // eventBySeq's query, prepared
 
 	requests  chan *request
 	closing   chan struct{}
