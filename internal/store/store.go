@@ -60,7 +60,7 @@ type Store interface {
 
 // Errors that callers tell apart. Implementations wrap them with what an operator can do.
 var (
-	// ErrFull means that the store reached max_size, or its disk is full.
+	// ErrFull means that the store reached max_size, or that its disk has no more free than is kept for what is stored.
 	ErrFull = errors.New("store is full")
 	// ErrUnavailable means that the store cannot write now; a later call may succeed.
 	ErrUnavailable = errors.New("store is unavailable")

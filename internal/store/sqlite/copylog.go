@@ -32,11 +32,16 @@ func (s *Store) countLog() {
 	if pages < s.logPages {
 		s.logPages = 0 // it was begun anew
 	}
-	if (pages-s.logPages)*pageSize < s.o.WALBytes/copyShare {
+	limit := s.logBytes()
+	if (pages-s.logPages)*pageSize < limit/copyShare {
 		return
 	}
 	s.logPages = pages
-	if pages*pageSize >= s.o.WALBytes && s.copying.TryLock() {
+	if s.room.scarce() {
+		s.checkpoint("PASSIVE") // the log must not grow while a copy beside takes its time
+		return
+	}
+	if pages*pageSize >= limit && s.copying.TryLock() {
 		defer s.copying.Unlock()
 		s.copyByWriter("PASSIVE")
 		return

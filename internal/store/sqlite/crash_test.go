@@ -230,7 +230,7 @@ func fillUp(path string) error {
 		return err
 	}
 	defer s.Close()
-	if err := runFull(s, func(full bool) error {
+	if err := runFull(s, 0, func(full bool) error {
 		limit := syscall.Rlimit{Cur: 4 << 20}
 		var now syscall.Rlimit
 		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &now); err != nil {
@@ -248,8 +248,8 @@ func fillUp(path string) error {
 }
 
 // runFull accepts events until the disk is full, sees that nothing is acknowledged then and what is there can be read,
-// and that all goes on when there is room again. room(true) takes the room away, if it is not limited anyway.
-func runFull(s *sqlite.Store, room func(full bool) error) error {
+// and that all goes on when there is room again. room(true) takes the room away. The store has some events.
+func runFull(s *sqlite.Store, has int, room func(full bool) error) error {
 	ctx := context.Background()
 	if err := room(true); err != nil {
 		return err
@@ -294,8 +294,8 @@ func runFull(s *sqlite.Store, room func(full bool) error) error {
 		}
 	}
 	stats, err := s.Stats(ctx)
-	if err != nil || stats.Events != int64(len(kept))+1 {
-		return fmt.Errorf("%d events counted, %d accepted: %w", stats.Events, len(kept)+1, err)
+	if err != nil || stats.Events != int64(has+len(kept))+1 {
+		return fmt.Errorf("%d events counted, %d accepted: %w", stats.Events, has+len(kept)+1, err)
 	}
 	return nil
 }

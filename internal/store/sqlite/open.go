@@ -187,6 +187,7 @@ func (s *Store) load() error {
 	if err := c.query("SELECT destination, tenant, pending, delivered, dead FROM queues", func(v []driver.Value) error {
 		q := s.queues.queue(&s.names, v[0].(int64), v[1].(int64))
 		q.count = [3]int64{v[2].(int64), v[3].(int64), v[4].(int64)}
+		s.queues.live += q.count[pending]
 		return nil
 	}); err != nil {
 		return err

@@ -44,6 +44,7 @@ type queues struct {
 	mu     sync.Mutex
 	lanes  map[int64]*lane
 	paused map[string]string
+	live   int64 // deliveries that are pending
 }
 
 // lane is a destination's part.
@@ -88,6 +89,13 @@ type lease struct {
 
 func (qs *queues) init() { qs.lanes, qs.paused = map[int64]*lane{}, map[string]string{} }
 
+// unsettled is the number of deliveries that are pending.
+func (qs *queues) unsettled() int64 {
+	qs.mu.Lock()
+	defer qs.mu.Unlock()
+	return qs.live
+}
+
 // queue finds or makes a queue. The caller holds the lock, or is alone.
 func (qs *queues) queue(n *names, destination, tenant int64) *queue {
 	l := qs.lanes[destination]
@@ -119,6 +127,12 @@ func (qs *queues) apply(n *names, changes []change) {
 		}
 		if c.to != none {
 			q.count[c.to]++
+		}
+		if c.from == pending {
+			qs.live--
+		}
+		if c.to == pending {
+			qs.live++
 		}
 		if l.reading {
 			l.settled[c.key] = true

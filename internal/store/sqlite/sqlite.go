@@ -33,6 +33,14 @@ type Options struct {
 	// goes on being delivered then, and the records of its attempts may go beyond the bound. The write-ahead log,
 	// up to WALBytes, is not counted.
 	MaxBytes int64
+	// MinFree is how many bytes of its file system the store leaves free, but no more than the tenth part of it: with less
+	// Accept answers store.ErrFull, and what is left is for the outcomes of what is stored, for replays and for the
+	// write-ahead log. 0 means 64 MiB, a negative number that nothing is left free.
+	MinFree int64
+	// FreeSpace tells how many bytes are free for the process on the file system that a directory is on, and how many it
+	// has. Where it does not know nothing is left free. nil means that the system is asked, which Linux, macOS, FreeBSD
+	// and Windows answer.
+	FreeSpace func(dir string) (free, size int64, err error)
 	// Keys seal bodies, records, requests and excerpts; nil stores them as they are.
 	Keys *seal.Ring
 	// Now is the clock; nil means time.Now.
@@ -93,6 +101,7 @@ type Store struct {
 	nextSeq  int64
 	events   int64
 	keys     *recentKeys
+	room     room
 
 	eventCount atomic.Int64
 	names      names
@@ -116,10 +125,14 @@ func Open(o Options) (*Store, error) {
 	o.MaxBatch = cmp.Or(o.MaxBatch, 512)
 	o.WALBytes = cmp.Or(o.WALBytes, 64<<20)
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
+	o.MinFree = cmp.Or(o.MinFree, defaultMinFree)
 	o.Readers = cmp.Or(o.Readers, 4)
 	o.RecentKeys = cmp.Or(o.RecentKeys, 128<<10)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.FreeSpace == nil {
+		o.FreeSpace = freeSpace
 	}
 	if o.Log == nil {
 		o.Log = func(string, error) {}

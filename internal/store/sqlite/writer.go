@@ -43,6 +43,7 @@ type batch struct {
 	seq       int64 // of the next event
 	events    int64 // added less deleted
 	used      int64 // bytes of the file in use, if there is a bound
+	room      int64 // bytes that the disk has for new events
 	changes   []change
 	keys      map[[16]byte]recentKey
 	days      []int64
@@ -216,6 +217,9 @@ func (s *Store) transact(rs []*request) (err error) {
 			return err
 		}
 	}
+	if err := b.look(); err != nil {
+		return err
+	}
 	for _, r := range rs {
 		if r.err = r.apply(b); r.err != nil {
 			if _, refused := r.err.(refusal); !refused {
@@ -253,6 +257,7 @@ func (b *batch) finish() error {
 func (b *batch) committed() {
 	s := b.s
 	s.nextSeq = b.seq
+	s.room.left = b.room
 	s.events += b.events
 	s.eventCount.Store(s.events)
 	for name, id := range b.names {
