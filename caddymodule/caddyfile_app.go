@@ -29,6 +29,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	callgate {
 //		store             sqlite [<file>] [{
 //			max_size <size>
+//			min_free off | <size>
 //		}]
 //		retention         <duration>
 //		window            <duration>
@@ -322,6 +323,19 @@ func size(d *caddyfile.Dispenser) (int64, error) {
 	if err := oneArg(d, &s); err != nil {
 		return 0, err
 	}
+	return parseSize(d, s)
+}
+
+// sizeOrOff reads a size, or "off" or "0" for none.
+func sizeOrOff(d *caddyfile.Dispenser) (int64, error) {
+	var s string
+	if err := oneArg(d, &s); err != nil || s == "off" || s == "0" {
+		return 0, err
+	}
+	return parseSize(d, s)
+}
+
+func parseSize(d *caddyfile.Dispenser, s string) (int64, error) {
 	n, err := humanize.ParseBytes(s)
 	if err != nil || n == 0 || n > 1<<40 {
 		return 0, d.Errf("'%s' is not a size such as 512KiB or 1MiB", s)

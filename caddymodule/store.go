@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -47,6 +48,12 @@ type SQLite struct {
 	// MaxSize is how many bytes the file may grow to. When it is full new events are answered with 503 while what
 	// is stored goes on being delivered. Default: no bound but the disk's.
 	MaxSize int64 `json:"max_size,omitempty"`
+
+	// MinFree is how many bytes of its disk the store leaves free, but no more than the tenth part of it. With less new
+	// events are answered with 503, as with MaxSize, and what is left is for the outcomes of deliveries, for replays and
+	// for the write-ahead log, so that what is stored goes on being delivered. For every delivery that waits 256 bytes are
+	// kept free besides. 0 turns it off. Default: 64 MiB.
+	MinFree *int64 `json:"min_free,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -58,6 +65,9 @@ func (*SQLite) CaddyModule() caddy.ModuleInfo {
 func (s *SQLite) Provision(caddy.Context) error {
 	if s.MaxSize < 0 {
 		return fmt.Errorf("max_size cannot be negative")
+	}
+	if s.MinFree != nil && *s.MinFree < 0 {
+		return fmt.Errorf("min_free cannot be negative; 0 turns it off")
 	}
 	path := s.Path
 	if path == "" {
@@ -80,8 +90,12 @@ const batchDelay = time.Millisecond
 
 // OpenStore implements StoreModule.
 func (s *SQLite) OpenStore(o StoreOptions) (store.Store, error) {
+	var minFree int64 // the default
+	if s.MinFree != nil {
+		minFree = cmp.Or(*s.MinFree, -1)
+	}
 	return sqlite.Open(sqlite.Options{
-		Path: s.Path, Window: o.Window, MaxBytes: s.MaxSize, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
+		Path: s.Path, Window: o.Window, MaxBytes: s.MaxSize, MinFree: minFree, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	})
 }
@@ -90,6 +104,7 @@ func (s *SQLite) OpenStore(o StoreOptions) (store.Store, error) {
 //
 //	store sqlite [<file>] {
 //		max_size <size>
+//		min_free off | <size>
 //	}
 func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the store's kind
@@ -108,6 +123,10 @@ func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		switch d.Val() {
 		case "max_size":
 			s.MaxSize, err = size(d)
+		case "min_free":
+			var n int64
+			n, err = sizeOrOff(d)
+			s.MinFree = &n
 		default:
 			err = d.Errf("unrecognized subdirective '%s'", d.Val())
 		}
