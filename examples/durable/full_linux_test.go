@@ -1,7 +1,8 @@
 package durable_test
 
 import (
-	"bytes"
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,17 +12,13 @@ import (
 	"time"
 )
 
-// TestFullDisk fills a small disk. Nothing is acknowledged that is not stored, and when there is room again the gateway
-// accepts, and delivers everything that it has acknowledged, without a restart. While the disk is full it cannot write
-// down what became of a delivery, so it may go on with as many as there are slots only; max_size, which keeps a disk from
-// filling up, has no such limit.
-func TestFullDisk(t *testing.T) {
-	t.Parallel()
-	s, l := newSite(t), newLedger()
+// onSmallDisk gives a site's store a disk of its own.
+func onSmallDisk(t *testing.T, s *site, size string) {
+	t.Helper()
 	if err := os.Mkdir(s.store, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", s.store, "tmpfs", 0, "size=48m"); err != nil {
+	if err := syscall.Mount("tmpfs", s.store, "tmpfs", 0, "size="+size); err != nil {
 		t.Skipf("a small disk needs the right to mount one, which root has; TestMaxSize needs no such right: %v", err)
 	}
 	t.Cleanup(func() {
@@ -29,10 +26,14 @@ func TestFullDisk(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	ballast := filepath.Join(s.store, "ballast")
-	if err := os.WriteFile(ballast, bytes.Repeat([]byte{1}, 24<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
+}
+
+// TestFullDisk fills a small disk with calls until the gateway turns them away. The reserve is for what is stored: all of
+// it is delivered while the disk is as full as before, and its outcomes are recorded.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t), newLedger()
+	onSmallDisk(t, s, "24m")
 	var up atomic.Bool
 	_, port := l.receiver(t, 1, func(string, *http.Request) int {
 		if up.Load() {
@@ -44,10 +45,57 @@ func TestFullDisk(t *testing.T) {
 	sender := newSender(t)
 	acknowledged := fill(t, s, sender)
 	up.Store(true)
-	await(t, "deliveries go on while the disk is full", 30*time.Second, func() bool { return l.calls() >= slots })
-	if a, err := sender.send(s.url(), call("too-much")); err != nil || a.Error.Code != "store_full" {
-		t.Errorf("with a full disk: %v, %+v; want store_full", err, a)
+	await(t, "what is stored has arrived", 60*time.Second, func() bool { return l.calls() == len(acknowledged) })
+	g.terminate(20 * time.Second)
+
+	// The outcomes were recorded too: nothing comes again.
+	_, port = l.receiver(t, 2, nil)
+	g = s.start(port)
+	if err := os.WriteFile(filepath.Join(s.store, "probe"), make([]byte, 1<<20), 0o600); err != nil {
+		t.Errorf("the reserve is used up: %v", err)
 	}
+	time.Sleep(500 * time.Millisecond) // the time in which something could come again
+	g.terminate(10 * time.Second)
+	if copies := l.check(t, acknowledged); copies != 0 {
+		t.Errorf("%d calls arrived twice", copies)
+	}
+	t.Logf("%d calls were acknowledged before the disk was full, and arrived", len(acknowledged))
+}
+
+// TestDiskFilledByOthers takes the last byte of the disk. Nothing is acknowledged then, and when there is room again the
+// gateway accepts, and delivers everything that it has acknowledged, without a restart. What becomes of deliveries cannot
+// be written down meanwhile, so that as many go out as there are slots.
+func TestDiskFilledByOthers(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t), newLedger()
+	onSmallDisk(t, s, "24m")
+	var up atomic.Bool
+	_, port := l.receiver(t, 1, func(string, *http.Request) int {
+		if up.Load() {
+			return 0
+		}
+		return http.StatusServiceUnavailable
+	})
+	g := s.start(port)
+	sender := newSender(t)
+	acknowledged := map[string]bool{}
+	for i := range 200 {
+		id := fmt.Sprintf("before%d", i)
+		sender.accepted(t, s.url(), id)
+		acknowledged[id] = true
+	}
+	ballast := filepath.Join(s.store, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 24<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("the ballast does not fill the disk: %v", err)
+	}
+	for i := range 20 {
+		a, err := sender.send(s.url(), call(fmt.Sprintf("refused%d", i)))
+		if err != nil || a.status != http.StatusServiceUnavailable || a.Error.Code != "store_full" || a.retryAfter == "" {
+			t.Fatalf("with a full disk: %v, %+v; want 503 store_full with Retry-After", err, a)
+		}
+	}
+	up.Store(true)
+	await(t, "deliveries go on", 30*time.Second, func() bool { return l.calls() >= slots })
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +104,6 @@ func TestFullDisk(t *testing.T) {
 	await(t, "everything has arrived", 30*time.Second, func() bool { return l.calls() == len(acknowledged) })
 	g.terminate(20 * time.Second)
 
-	// The outcomes were recorded too: nothing comes again.
 	_, port = l.receiver(t, 2, nil)
 	g = s.start(port)
 	sender.accepted(t, s.url(), "next")
@@ -66,5 +113,4 @@ func TestFullDisk(t *testing.T) {
 	if copies := l.check(t, acknowledged); copies != 0 {
 		t.Errorf("%d calls arrived twice", copies)
 	}
-	t.Logf("%d calls were acknowledged before the disk was full, and arrived", len(acknowledged)-2)
 }
