@@ -52,21 +52,39 @@ func AppendString(dst []byte, s string) []byte {
 
 // verbatim returns the index of the first byte from i on that may not stand in a JSON string as it is, or has to be
 // looked at: a quote, a backslash, a control character, or a byte that is not ASCII. It looks at eight bytes at a time,
-// as plain does.
+// and at the last eight once more rather than one by one.
 func verbatim(s string, i int) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(s); i += 8 {
-		b := s[i : i+8]
-		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
-			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		m := ((quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w | w) & highs
-		if m != 0 {
+		if m := special(word(s, i)); m != 0 {
 			return i + bits.TrailingZeros64(m)/8
 		}
 	}
-	for i < len(s) && s[i] < utf8.RuneSelf && s[i] != '"' && s[i] != '\\' && s[i] >= ' ' {
-		i++
+	if i == len(s) || len(s) < 8 {
+		for i < len(s) && s[i] < utf8.RuneSelf && s[i] != '"' && s[i] != '\\' && s[i] >= ' ' {
+			i++
+		}
+		return i
 	}
-	return i
+	last := len(s) - 8
+	m := special(word(s, last)) >> (8 * (i - last)) // without what was looked at
+	if m == 0 {
+		return len(s)
+	}
+	return i + bits.TrailingZeros64(m)/8
+}
+
+// word is the eight bytes from i on.
+func word(s string, i int) uint64 {
+	b := s[i : i+8]
+	return uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+		uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+}
+
+// special has the high bit of each byte of a word that may not stand in a JSON string as it is, or is not ASCII.
+func special(w uint64) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	// Of a byte below 128 each sum has the high bit unless it is a control character, a quote, a backslash.
+	low := w &^ highs
+	allowed := (low + (0x80-' ')*ones) & ((low ^ '"'*ones) + 0x7f*ones) & ((low ^ '\\'*ones) + 0x7f*ones)
+	return (^allowed | w) & highs
 }

@@ -42,9 +42,9 @@ const (
 type node struct {
 	start, end uint32 // of the text; a string's without its quotes
 	next       uint32 // the index of the node after this one and all its children
-	text       uint32 // one more than the index in texts of the decoded text; 0 while there is none
 	kind       Kind
-	escaped    bool // a string with a backslash in it
+	escaped    bool   // a string with a backslash in it
+	text       uint16 // one more than the index in texts of the decoded text; 0 while there is none
 }
 
 // Doc is a scanned text. The zero Doc is ready for Scan; a Doc can be scanned into again and keeps its memory.

@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -20,9 +21,9 @@ const (
 	pieceSize = 1024
 )
 
-// Share makes Text decode each string and key but once until the next Scan, and put the short ones together, so that
-// reading many members costs few allocations. Use it where what is read is kept together. Text then changes the Doc,
-// so it must not be called by two goroutines at a time.
+// Share makes Text decode each string and key but once until the next Scan (of a text with more than 65,535 of them, the
+// first), and put the short ones together, so that reading many members costs few allocations. Use it where what is
+// read is kept together. Text then changes the Doc, so it must not be called by two goroutines at a time.
 func (d *Doc) Share() { d.sharing = true }
 
 func (s *shared) reset() {
@@ -45,8 +46,10 @@ func (d *Doc) sharedText(n *node) string {
 	default:
 		text = string(b)
 	}
-	d.texts = append(d.texts, text)
-	n.text = uint32(len(d.texts))
+	if len(d.texts) < math.MaxUint16 { // more is no payload of a call
+		d.texts = append(d.texts, text)
+		n.text = uint16(len(d.texts))
+	}
 	return text
 }
 

@@ -43,19 +43,23 @@ func (v Value) Get(key string) Value {
 	if v.Kind() != Object {
 		return Value{}
 	}
-	var found Value
-	nodes := v.d.nodes
-	for i, end := v.i+1, v.node().next; i < end; i = nodes[i+1].next {
+	at := uint32(0) // no value that is a member is the first node
+	nodes, text := v.d.nodes, v.d.text
+	for i, end := v.i+1, nodes[v.i].next; i < end; i = nodes[i+1].next {
 		k := &nodes[i]
-		if k.escaped {
-			if decode(v.d.text[k.start:k.end]) == key {
-				found = Value{v.d, i + 1}
+		switch {
+		case k.escaped:
+			if decode(text[k.start:k.end]) == key {
+				at = i + 1
 			}
-		} else if string(v.d.text[k.start:k.end]) == key {
-			found = Value{v.d, i + 1}
+		case k.end-k.start == uint32(len(key)) && string(text[k.start:k.end]) == key:
+			at = i + 1
 		}
 	}
-	return found
+	if at == 0 {
+		return Value{}
+	}
+	return Value{v.d, at}
 }
 
 // Path follows members from object to object.
