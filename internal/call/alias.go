@@ -56,12 +56,29 @@ var byAlias = func() map[string]alias {
 	return m
 }()
 
+// maxAlias is how long an alias may be, in bytes.
+const maxAlias = 32
+
+// firsts and lasts have, for each length, a bit for each letter that an alias of that length begins or ends with. Most
+// keys are no alias, and these tell so sooner than the map does.
+var firsts, lasts = func() (f, l [maxAlias + 1]uint64) {
+	for name := range byAlias {
+		n := len(name)
+		f[n] |= letterBit(name[0])
+		l[n] |= letterBit(name[n-1])
+	}
+	return f, l
+}()
+
+// letterBit is a bit for a letter or digit. Some of them share one.
+func letterBit(c byte) uint64 { return 1 << (c & 63) }
+
 // FieldOf names the field of the record that a key of some form, CRM or prompt stands for: "first_name" for
 // "FirstName", "caller_number" for "callback_number", "message" for "issue"; empty for a key of no known meaning.
 // Of two keys for one field that with the lower rank says it more plainly. Besides the names that Lookup knows there
 // is "duration_ms".
 func FieldOf(key string) (field string, rank int) {
-	var buf [32]byte
+	var buf [maxAlias]byte
 	n := 0
 	for i := range len(key) {
 		c := key[i]
@@ -77,6 +94,9 @@ func FieldOf(key string) (field string, rank int) {
 		}
 		buf[n] = c
 		n++
+	}
+	if n == 0 || firsts[n]&letterBit(buf[0]) == 0 || lasts[n]&letterBit(buf[n-1]) == 0 {
+		return "", 0
 	}
 	a := byAlias[string(buf[:n])]
 	return a.field, a.rank

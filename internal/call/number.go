@@ -52,6 +52,9 @@ func NormalizeNumber(raw, region string) (e164 string, ok bool) {
 // digits and no letters, or seven digits and any words): a lead must not lose its only number because somebody said
 // "555-1234". It is empty for a withheld number, and for an address without digits such as "sip:alice@example.com".
 func KeepNumber(raw, region string) (number, extension string) {
+	if isNANP(raw) {
+		return raw, ""
+	}
 	if number, extension = read(raw, region); number != "" {
 		return number, extension
 	}
