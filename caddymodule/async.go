@@ -138,7 +138,7 @@ func (rq *request) event(d *dispatcher, header http.Header) (*store.Event, error
 	if err != nil {
 		return nil, err
 	}
-	record, err := json.Marshal(c)
+	record, err := c.Encode()
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,7 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -134,10 +132,8 @@ func readRecord(ev *store.Event) (*call.Call, error) {
 	if len(ev.Record) == 0 {
 		return &call.Call{Provider: ev.Source, EventType: ev.EventType, EventID: ev.EventID, ID: ev.CallID}, nil
 	}
-	d := json.NewDecoder(bytes.NewReader(ev.Record))
-	d.UseNumber()
-	c := new(call.Call)
-	if err := d.Decode(c); err != nil {
+	c, err := call.Decode(ev.Record)
+	if err != nil {
 		// The decoder's text may quote the record.
 		return nil, fmt.Errorf("the stored call record cannot be read (%T): it was written by another version or is damaged", err)
 	}
