@@ -29,12 +29,21 @@ func longTranscript() []byte {
 	return b
 }
 
+// longLead is a lead of 2 KiB, nearly all of which are its notes.
+func longLead() []byte {
+	const start, end = `{"lead":{"name":"Mike Johnson","phone":"+15559876543","email":"mjohnson@email.com","company":"",` +
+		`"source":"AI Receptionist","created_at":"2026-01-01T00:00:42Z","call_id":"call_000000000001","notes":"`, `"}}`
+	words := strings.Repeat("The kitchen pipe leaks, and water stands on the floor. ", 40)
+	return []byte(start + words[:2048-len(start)-len(end)] + end)
+}
+
 func BenchmarkSource(b *testing.B) {
 	for _, c := range []struct {
 		name, preset string
 		body         []byte
 	}{
 		{"nextphone lead", "nextphone", body(b, "nextphone-lead.json")},
+		{"nextphone 2 KiB", "nextphone", longLead()},
 		{"retell 2 KiB", "retell", body(b, "retell-call-analyzed.json")},
 		{"vapi 2.5 KiB", "vapi", body(b, "vapi-end-of-call-report.json")},
 		{"twilio form", "twilio", body(b, "twilio-voice-status-callback.form")},

@@ -33,11 +33,11 @@ var bland = &format{
 			d.Transcript = turns(doc.get("transcripts"), speakerNames, wordNames)
 		}
 		d.RecordingURL = doc.text("recording_url")
-		d.params(doc.get("analysis"))
-		d.params(doc.get("variables"), "now", "now_utc", "short_from", "short_to", "from", "to", "call_id", "timestamp", "timezone",
+		d.collect(doc.get("analysis"))
+		d.collect(doc.get("variables"), "now", "now_utc", "short_from", "short_to", "from", "to", "call_id", "timestamp", "timezone",
 			"phone_number", "language", "metadata")
-		d.params(doc.get("metadata"))
-		d.params(doc.get("request_data"))
+		d.collect(doc.get("metadata"))
+		d.collect(doc.get("request_data"))
 		for _, k := range []string{"answered_by", "call_ended_by", "disposition_tag", "batch_id", "error_message"} {
 			d.param(k, collected(doc.get(k)))
 		}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,6 @@ import (
 	"mime/multipart"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/callgate/callgate/internal/jsonscan"
@@ -25,8 +25,9 @@ type document struct {
 	xmlRoot string // the name of an XML body's outermost element, the only member of root
 	decoded any    // root as ojg wants it, once a path needs it
 
-	scan jsonscan.Doc
-	buf  []byte // what a form or XML was turned into
+	scan  jsonscan.Doc
+	buf   []byte // what a form or XML was turned into
+	draft draft
 }
 
 // documents keeps documents for their memory.
@@ -45,7 +46,7 @@ func (d *document) release() {
 		return
 	}
 	d.scan.Reset()
-	*d = document{scan: d.scan, buf: d.buf[:0]}
+	*d = document{scan: d.scan, buf: d.buf[:0], draft: d.draft.emptied()}
 	documents.Put(d)
 }
 
@@ -96,7 +97,7 @@ func openAny(d *document, r *Request) error {
 		return d.multipart(r.Body, params["boundary"])
 	case media == "application/x-www-form-urlencoded" || media == "" && bytes.IndexByte(body, '=') > 0:
 		var err error
-		if d.buf, err = appendForm(d.buf, string(body)); err != nil {
+		if d.buf, err = appendForm(d.buf, body); err != nil {
 			return err
 		}
 		d.form = true
@@ -115,23 +116,63 @@ func (d *document) json(text []byte) error {
 }
 
 // appendForm turns an URL-encoded form into a JSON object. Of repeated names the last wins.
-func appendForm(b []byte, form string) ([]byte, error) {
+func appendForm(b, form []byte) ([]byte, error) {
 	b = append(b, '{')
-	for pair := range strings.SplitSeq(form, "&") {
-		k, v, _ := strings.Cut(pair, "=")
-		if k == "" {
+	ok := true
+	for pair := range bytes.SplitSeq(form, []byte("&")) {
+		k, v, _ := bytes.Cut(pair, []byte("="))
+		if len(k) == 0 {
 			continue
 		}
-		k, err := url.QueryUnescape(k)
-		if err != nil {
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		if b, ok = appendUnescaped(b, k); ok {
+			b, ok = appendUnescaped(append(b, ':'), v)
+		}
+		if !ok {
 			return b, malformed("the form has a broken escape")
 		}
-		if v, err = url.QueryUnescape(v); err != nil {
-			return b, malformed("the form has a broken escape")
-		}
-		b = appendMember(b, k, v)
 	}
 	return append(b, '}'), nil
+}
+
+// appendUnescaped appends a name or value of an URL-encoded form as a JSON string. ok is false for a percent sign
+// without two hexadecimal digits after it.
+func appendUnescaped(b, s []byte) (_ []byte, ok bool) {
+	b = append(b, '"')
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch c {
+		case '+':
+			c = ' '
+		case '%':
+			if len(s)-i < 3 {
+				return b, false
+			}
+			var one [1]byte
+			if _, err := hex.Decode(one[:], s[i+1:i+3]); err != nil {
+				return b, false
+			}
+			c = one[0]
+			i += 2
+		}
+		b = appendByte(b, c)
+	}
+	return append(b, '"'), true
+}
+
+// appendByte appends a byte of a text within a JSON string.
+func appendByte(b []byte, c byte) []byte {
+	switch {
+	case c == '"' || c == '\\':
+		return append(b, '\\', c)
+	case c < ' ':
+		const digits = "0123456789abcdef"
+		return append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+	default:
+		return append(b, c)
+	}
 }
 
 func appendValues(b []byte, q url.Values) []byte {
@@ -148,25 +189,8 @@ func appendMember(b []byte, k, v string) []byte {
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
 	}
-	b = append(appendString(b, k), ':')
-	return appendString(b, v)
-}
-
-// appendString appends s as a JSON string.
-func appendString(b []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	b = append(b, '"')
-	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			b = append(b, '\\', c)
-		case c < ' ':
-			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		default:
-			b = append(b, c)
-		}
-	}
-	return append(b, '"')
+	b = append(jsonscan.AppendString(b, k), ':')
+	return jsonscan.AppendString(b, v)
 }
 
 // maxParts bounds the parts of a multipart form.

@@ -7,8 +7,25 @@ import (
 	"github.com/callgate/callgate/internal/call"
 )
 
+// signIn looks for one sign in a call, as finish does for all.
+type signIn struct{ detectors }
+
+func newDetector(s *sign, mark marks) *signIn {
+	d := &signIn{}
+	d.add(s, mark, nil, nil)
+	return d
+}
+
+func (s *signIn) found(c *call.Call) bool {
+	d := &draft{Call: c}
+	for k, v := range c.Params {
+		d.param(k, v)
+	}
+	return s.find(c, d.params, allMarks) != noMarks
+}
+
 func TestUrgencyFromWords(t *testing.T) {
-	d := newDetector(urgency, nil, nil)
+	d := newDetector(urgency, urgentMark)
 	for text, want := range map[string]bool{
 		"this is an emergency": true,
 		"URGENT!":              true,
@@ -43,7 +60,7 @@ func TestUrgencyFromWords(t *testing.T) {
 }
 
 func TestUrgencyLooksAtWhatTheCallerSaid(t *testing.T) {
-	d := newDetector(urgency, nil, nil)
+	d := newDetector(urgency, urgentMark)
 	for _, c := range []struct {
 		name string
 		call call.Call
@@ -70,7 +87,7 @@ func TestUrgencyLooksAtWhatTheCallerSaid(t *testing.T) {
 }
 
 func TestUrgencyFromParameters(t *testing.T) {
-	d := newDetector(urgency, nil, nil)
+	d := newDetector(urgency, urgentMark)
 	for _, c := range []struct {
 		key   string
 		value any
@@ -89,7 +106,7 @@ func TestUrgencyFromParameters(t *testing.T) {
 }
 
 func TestCallbackRequests(t *testing.T) {
-	d := newDetector(callback, nil, nil)
+	d := newDetector(callback, callbackMark)
 	for _, c := range []struct {
 		key   string
 		value any

@@ -2,6 +2,7 @@ package source
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -15,41 +16,83 @@ const maxParams = 500
 
 // settings are Options, made ready.
 type settings struct {
-	region   string
-	own      map[string]bool
-	urgent   *detector
-	callback *detector
-	maps     []*mapping
+	region    string
+	own       map[string]bool
+	detectors detectors
+	maps      []*mapping
 }
 
 // draft is a call record in the making.
 type draft struct {
 	*call.Call
 	settings *settings
+	params   []param
+	named    named
+}
+
+// param is a parameter of the record in the making. Keys are few and looked at often, so what a key means is kept.
+type param struct {
+	key   string
+	value any
+	meaning
+}
+
+// meaning is what call.FieldOf says of a key.
+type meaning struct {
+	field string
+	rank  int
+}
+
+func meaningOf(key string) meaning {
+	field, rank := call.FieldOf(key)
+	return meaning{field, rank}
+}
+
+// emptied is the draft without its content, for its memory.
+func (d *draft) emptied() draft {
+	clear(d.params)
+	clear(d.named)
+	return draft{params: d.params[:0], named: d.named[:0]}
 }
 
 // param adds a parameter, unless there is one of that name already or it is empty.
 func (d *draft) param(key string, v any) {
-	switch s := v.(type) {
-	case nil:
-		return
-	case string:
-		if s == "" {
-			return
-		}
+	if d.takes(key, v) {
+		d.params = append(d.params, param{key, v, meaningOf(key)})
 	}
-	if _, there := d.Params[key]; there || key == "" || len(d.Params) >= maxParams {
-		return
-	}
-	if d.Params == nil {
-		d.Params = make(map[string]any)
-	}
-	d.Params[key] = v
 }
 
-// params adds every member of an object as a parameter. What was added first stays, so call it for the most telling
+// paramOf is param for a key whose meaning is known.
+func (d *draft) paramOf(key string, is meaning, v any) {
+	if d.takes(key, v) {
+		d.params = append(d.params, param{key, v, is})
+	}
+}
+
+func (d *draft) takes(key string, v any) bool {
+	return v != nil && v != "" && key != "" && len(d.params) < maxParams && d.find(key) < 0
+}
+
+// find is the index of the parameter of that name, or -1. There are few as a rule, and never more than maxParams.
+func (d *draft) find(key string) int {
+	for i := range d.params {
+		if d.params[i].key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// drop removes the parameter of that name, if there is one.
+func (d *draft) drop(key string) {
+	if i := d.find(key); i >= 0 {
+		d.params = slices.Delete(d.params, i, i+1)
+	}
+}
+
+// collect adds every member of an object as a parameter. What was added first stays, so call it for the most telling
 // object first.
-func (d *draft) params(v jsonscan.Value, skip ...string) {
+func (d *draft) collect(v jsonscan.Value, skip ...string) {
 next:
 	for k, m := range v.Members() {
 		for _, s := range skip {
@@ -197,8 +240,27 @@ func (d *draft) length(n *int) {
 func (d *draft) finish() {
 	d.fromParams()
 	d.times()
-	d.Urgent = d.Urgent || d.settings.urgent.found(d.Call)
-	d.CallbackRequested = d.CallbackRequested || d.settings.callback.found(d.Call)
+	d.signs()
+	if len(d.params) > 0 {
+		d.Params = make(map[string]any, len(d.params))
+		for i := range d.params {
+			d.Params[d.params[i].key] = d.params[i].value
+		}
+	}
+}
+
+// signs finds out whether the call is urgent and a callback wanted, where that is not known.
+func (d *draft) signs() {
+	wanted := allMarks
+	if d.Urgent {
+		wanted &^= urgentMark
+	}
+	if d.CallbackRequested {
+		wanted &^= callbackMark
+	}
+	found := d.settings.detectors.find(d.Call, d.params, wanted)
+	d.Urgent = d.Urgent || found&urgentMark != 0
+	d.CallbackRequested = d.CallbackRequested || found&callbackMark != 0
 }
 
 // times completes start, end and duration from one another.
@@ -217,30 +279,36 @@ func (d *draft) times() {
 // fromParams fills the fields that say who called and why from the parameters that say so, where the provider's own
 // data does not.
 func (d *draft) fromParams() {
-	best := make(map[string]string)
-	ranks := make(map[string]int)
-	for k, v := range d.Params {
-		s, ok := v.(string)
-		if !ok {
-			continue
-		}
-		field, rank := call.FieldOf(k)
-		if old, seen := ranks[field]; field == "" || seen && (old < rank || old == rank && best[field] <= s) {
-			continue
-		}
-		best[field], ranks[field] = s, rank
+	if d.FirstName == "" && d.LastName == "" {
+		d.person(d.best("name"), d.best("first_name"), d.best("last_name"))
 	}
-	d.person(best["name"], best["first_name"], best["last_name"])
 	if d.Email == "" {
-		d.email(best["email"])
+		d.email(d.best("email"))
 	}
 	if d.Company == "" {
-		d.Company = best["company"]
+		d.Company = d.best("company")
 	}
 	if d.Message == "" {
-		d.Message = best["message"]
+		d.Message = d.best("message")
 	}
-	if d.CallerNumber == "" && best["caller_number"] != "" {
-		d.CallerNumber, _ = call.KeepNumber(best["caller_number"], d.settings.region)
+	if d.CallerNumber == "" {
+		if number := d.best("caller_number"); number != "" {
+			d.CallerNumber, _ = call.KeepNumber(number, d.settings.region)
+		}
 	}
+}
+
+// best is the text of the parameter that says a field most plainly, and of several such the first in order.
+func (d *draft) best(field string) string {
+	text, rank := "", 0
+	for i := range d.params {
+		p := &d.params[i]
+		if p.field != field {
+			continue
+		}
+		if s, ok := p.value.(string); ok && (text == "" || p.rank < rank || p.rank == rank && s < text) {
+			text, rank = s, p.rank
+		}
+	}
+	return text
 }

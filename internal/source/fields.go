@@ -3,7 +3,6 @@ package source
 import (
 	"strings"
 
-	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
 
@@ -21,44 +20,49 @@ var wrappers = map[string]bool{
 	"questions_and_answers": true, "item": true, "detail": true,
 }
 
-// named are the members of a payload that FieldOf knows, by field.
-type named map[string]namedValue
+// named are the members of a payload that FieldOf knows, one for each field.
+type named []namedValue
 
 type namedValue struct {
-	key   string
-	value jsonscan.Value
-	rank  int
+	field, key string
+	value      jsonscan.Value
+	rank       int
 }
 
 // readFields fills the record from a payload that follows no provider's rules, by the names of its members: flat, in
 // groups such as "lead", or as a list of names and values. Everything in it becomes a parameter too.
 func (d *draft) readFields(v jsonscan.Value) {
-	n := make(named)
-	d.gather(n, v, "", 0)
-	d.fill(n)
+	d.gather(v, newGroup(""), 0)
+	d.fill()
 }
 
-// gather adds the members of an object to n and to the parameters: its own first, then those of the groups in it.
-// group is the name of the group that it is itself.
-func (d *draft) gather(n named, v jsonscan.Value, group string, depth int) {
+// gather notes the members of an object and makes parameters of them: its own first, then those of the groups in it.
+// g is the group that it is itself.
+func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 	alone := v.Len() == 1
-	for _, inner := range []bool{false, true} {
-		for k, m := range v.Members() {
-			key := clean(k)
-			g := grouping(key, m, alone)
-			if isGroup := g.Kind() != jsonscan.Missing && depth < maxWrapping; isGroup != inner {
-				continue
-			} else if isGroup {
-				d.gather(n, g, key, depth+1)
-				continue
-			}
-			if m.Kind() == jsonscan.Array && d.pairs(n, m, group) {
-				continue
-			}
-			n.add(key, group, m)
-			if f, _ := call.FieldOf(key); f != "transcript" { // long, and not what anybody asked the caller for
-				d.grouped(group, key, collected(m))
-			}
+	groups := false
+	for k, m := range v.Members() {
+		key := clean(k)
+		if depth < maxWrapping && grouping(key, m, alone).Kind() != jsonscan.Missing {
+			groups = true
+			continue
+		}
+		if m.Kind() == jsonscan.Array && d.pairs(m, g) {
+			continue
+		}
+		is := meaningOf(key)
+		d.named.add(key, is, g, m)
+		if is.field != "transcript" { // long, and not what anybody asked the caller for
+			d.grouped(g, key, is, collected(m))
+		}
+	}
+	if !groups {
+		return
+	}
+	for k, m := range v.Members() {
+		key := clean(k)
+		if inner := grouping(key, m, alone); inner.Kind() != jsonscan.Missing {
+			d.gather(inner, newGroup(key), depth+1)
 		}
 	}
 }
@@ -66,13 +70,16 @@ func (d *draft) gather(n named, v jsonscan.Value, group string, depth int) {
 // grouping is the object, if a member is one that only groups others: by its name, or as the only member there is. A
 // group may also stand in an array by itself.
 func grouping(key string, m jsonscan.Value, alone bool) jsonscan.Value {
-	known := wrappers[strings.ToLower(key)]
-	if m.Kind() == jsonscan.Object && (known || alone) {
-		return m
-	}
-	if e := m.Index(0); known && e.Kind() == jsonscan.Object && m.Len() == 1 {
-		if _, _, ok := pairNames(m); !ok {
-			return e
+	switch m.Kind() {
+	case jsonscan.Object:
+		if alone || wrappers[strings.ToLower(key)] {
+			return m
+		}
+	case jsonscan.Array:
+		if e := m.Index(0); e.Kind() == jsonscan.Object && m.Len() == 1 && wrappers[strings.ToLower(key)] {
+			if _, _, ok := pairNames(m); !ok {
+				return e
+			}
 		}
 	}
 	return jsonscan.Value{}
@@ -80,11 +87,16 @@ func grouping(key string, m jsonscan.Value, alone bool) jsonscan.Value {
 
 // grouped adds a parameter. Where another group had one of that name, and it was not the same, the name of the group is
 // put before it, so that neither is lost.
-func (d *draft) grouped(group, key string, v any) {
-	if old, there := d.Params[key]; there && group != "" && v != nil && !same(old, v) {
-		key = group + "_" + key
+func (d *draft) grouped(g group, key string, is meaning, v any) {
+	if g.name == "" || v == nil || len(d.params) == maxParams {
+		d.paramOf(key, is, v)
+		return
 	}
-	d.param(key, v)
+	if i := d.find(key); i >= 0 && !same(d.params[i].value, v) {
+		d.param(g.name+"_"+key, v)
+		return
+	}
+	d.paramOf(key, is, v)
 }
 
 // same reports whether two values are one text, number or truth value.
@@ -119,7 +131,7 @@ func pairNames(list jsonscan.Value) (name, value string, ok bool) {
 
 // pairs adds the members of a list of names and values, which is how HubSpot's contacts/v1 writes an object:
 // [{"property": "firstname", "value": "Mike"}]. It reports whether the list was one.
-func (d *draft) pairs(n named, list jsonscan.Value, group string) bool {
+func (d *draft) pairs(list jsonscan.Value, g group) bool {
 	name, value, ok := pairNames(list)
 	if !ok {
 		return false
@@ -129,8 +141,9 @@ func (d *draft) pairs(n named, list jsonscan.Value, group string) bool {
 		if key == "" {
 			continue
 		}
-		n.add(key, group, v)
-		d.grouped(group, key, collected(v))
+		is := meaningOf(key)
+		d.named.add(key, is, g, v)
+		d.grouped(g, key, is, collected(v))
 	}
 	return true
 }
@@ -142,11 +155,27 @@ var people = map[string]bool{
 	"args": true, "arguments": true, "parameters": true,
 }
 
-// add notes a member, if its name is known and no plainer one has a value. Of members of one name, what a group of
-// people has comes first, then what has no group.
-func (n named) add(key, group string, v jsonscan.Value) {
-	field, rank := call.FieldOf(key)
-	if field == "" {
+// group is an object that groups members; the payload itself has no name.
+type group struct {
+	name string
+	// order is which of members of one name counts: what a group of people has comes first, then what has no group.
+	order int
+}
+
+func newGroup(name string) group {
+	switch {
+	case people[strings.ToLower(name)]:
+		return group{name, 0}
+	case name == "":
+		return group{name, 1}
+	default:
+		return group{name, 2}
+	}
+}
+
+// add notes a member, if its name is known and no plainer one has a value.
+func (n *named) add(key string, is meaning, g group, v jsonscan.Value) {
+	if is.field == "" {
 		return
 	}
 	if t := v.Get("#text"); t.Kind() == jsonscan.String { // an XML element with attributes
@@ -155,18 +184,31 @@ func (n named) add(key, group string, v jsonscan.Value) {
 	if missing(v) {
 		return
 	}
-	rank *= 3
-	switch {
-	case people[strings.ToLower(group)]:
-	case group == "":
-		rank++
-	default:
-		rank += 2
+	rank := 3*is.rank + g.order
+	found := namedValue{field: is.field, key: key, value: v, rank: rank}
+	switch old := n.find(is.field); {
+	case old == nil:
+		*n = append(*n, found)
+	case rank < old.rank:
+		*old = found
 	}
-	if old, ok := n[field]; ok && old.rank <= rank {
-		return
+}
+
+func (n named) find(field string) *namedValue {
+	for i := range n {
+		if n[i].field == field {
+			return &n[i]
+		}
 	}
-	n[field] = namedValue{key: key, value: v, rank: rank}
+	return nil
+}
+
+// of is the member for a field; its zero value if there is none.
+func (n named) of(field string) (v namedValue) {
+	if found := n.find(field); found != nil {
+		v = *found
+	}
+	return v
 }
 
 // missing reports whether a member has nothing for a field.
@@ -181,10 +223,11 @@ func missing(v jsonscan.Value) bool {
 	}
 }
 
-func (n named) text(field string) string { return text(n[field].value) }
+func (n named) text(field string) string { return text(n.of(field).value) }
 
 // fill sets the fields of the record that are not set yet.
-func (d *draft) fill(n named) {
+func (d *draft) fill() {
+	n := d.named
 	if d.Direction == "" {
 		d.Direction = direction(n.text("direction"))
 	}
@@ -197,21 +240,21 @@ func (d *draft) fill(n named) {
 		}
 	}
 	set(&d.Company, n.text("company"))
-	set(&d.Message, lines(n["message"].value))
-	set(&d.Summary, lines(n["summary"].value))
+	set(&d.Message, lines(n.of("message").value))
+	set(&d.Summary, lines(n.of("summary").value))
 	set(&d.RecordingURL, n.text("recording_url"))
-	if list := n["transcript"].value; list.Kind() == jsonscan.Array {
+	if list := n.of("transcript").value; list.Kind() == jsonscan.Array {
 		set(&d.Transcript, turns(list, speakerNames, wordNames))
 	} else {
 		set(&d.Transcript, text(list))
 	}
 	if d.StartedAt.IsZero() {
-		d.StartedAt = moment(n["started_at"].value)
+		d.StartedAt = moment(n.of("started_at").value)
 	}
 	if d.EndedAt.IsZero() {
-		d.EndedAt = moment(n["ended_at"].value)
+		d.EndedAt = moment(n.of("ended_at").value)
 	}
-	d.length(duration(n["duration_ms"].value, milliseconds))
+	d.length(duration(n.of("duration_ms").value, milliseconds))
 	d.length(spokenDuration(n.text("duration")))
 }
 
@@ -221,7 +264,7 @@ func (d *draft) fillNumbers(n named) {
 		return
 	}
 	caller, receiving := n.text("caller_number"), n.text("receiving_number")
-	switch strings.ToLower(strings.ReplaceAll(n["caller_number"].key, "_", "")) {
+	switch strings.ToLower(strings.ReplaceAll(n.of("caller_number").key, "_", "")) {
 	case "from", "fromnumber", "caller", "callerid", "":
 		d.numbers(caller, receiving)
 	default:

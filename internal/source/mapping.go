@@ -154,7 +154,7 @@ func (m *mapping) apply(d *draft, doc *document) {
 		if v == nil {
 			continue
 		}
-		delete(d.Params, p.name)
+		d.drop(p.name)
 		d.param(p.name, v)
 	}
 }

@@ -104,11 +104,11 @@ func openPayload(d *document, r *Request) error {
 func readAny(d *draft, doc *document) {
 	if doc.root.Kind() == jsonscan.Array {
 		d.param("events", collected(doc.root))
-		n := make(named)
 		for k, v := range doc.root.Index(0).Members() {
-			n.add(clean(k), "", v)
+			key := clean(k)
+			d.named.add(key, meaningOf(key), newGroup(""), v)
 		}
-		d.fill(n)
+		d.fill()
 		return
 	}
 	d.readFields(doc.root)

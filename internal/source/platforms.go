@@ -116,7 +116,7 @@ var slack = &format{
 	},
 	read: func(d *draft, doc *document) {
 		readAny(d, doc)
-		delete(d.Params, "token") // the retired way of telling Slack from others, and a secret
+		d.drop("token") // the retired way of telling Slack from others, and a secret
 	},
 }
 

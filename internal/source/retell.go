@@ -40,11 +40,11 @@ var retell = &format{
 		}
 		d.Summary = first(analysis.Get("call_summary"), analysis.Get("chat_summary"))
 		d.RecordingURL = first(c.Get("recording_url"), c.Get("scrubbed_recording_url"))
-		d.params(doc.get("args"))
-		d.params(analysis.Get("custom_analysis_data"))
-		d.params(c.Get("collected_dynamic_variables"))
-		d.params(c.Get("metadata"))
-		d.params(c.Get("retell_llm_dynamic_variables"))
+		d.collect(doc.get("args"))
+		d.collect(analysis.Get("custom_analysis_data"))
+		d.collect(c.Get("collected_dynamic_variables"))
+		d.collect(c.Get("metadata"))
+		d.collect(c.Get("retell_llm_dynamic_variables"))
 		for _, k := range []string{"in_voicemail", "user_sentiment", "call_successful"} {
 			d.param(k, collected(analysis.Get(k)))
 		}

@@ -90,8 +90,8 @@ func New(preset string, o Options) (Parser, error) {
 		}
 		s.own[e164] = true
 	}
-	s.urgent = newDetector(urgency, o.UrgentWords, o.UrgentFields)
-	s.callback = newDetector(callback, o.CallbackWords, o.CallbackFields)
+	s.detectors.add(urgency, urgentMark, o.UrgentWords, o.UrgentFields)
+	s.detectors.add(callback, callbackMark, o.CallbackWords, o.CallbackFields)
 	if o.Map != nil {
 		m, err := o.Map.compile()
 		if err != nil {
@@ -154,11 +154,11 @@ func (p *parser) Parse(r *Request) (*call.Call, error) {
 		return nil, err
 	}
 	defer doc.release()
+	doc.scan.Share()
 	id := p.identify(doc)
-	d := &draft{
-		settings: p.settings,
-		Call:     &call.Call{Provider: p.name, EventType: id.EventType, EventID: id.EventID, ID: id.CallID},
-	}
+	d := &doc.draft
+	d.settings = p.settings
+	d.Call = &call.Call{Provider: p.name, EventType: id.EventType, EventID: id.EventID, ID: id.CallID}
 	p.format.read(d, doc)
 	for _, m := range p.settings.maps {
 		m.apply(d, doc)

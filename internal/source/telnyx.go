@@ -43,7 +43,7 @@ var telnyx = &format{
 			p.Path("public_recording_urls", "mp3"), p.Path("public_recording_urls", "wav"))
 		d.Message = text(p.Get("text"))
 		telnyxState(d, text(p.Get("client_state")))
-		d.params(p.Get("message_history").Get("params"))
+		d.collect(p.Get("message_history").Get("params"))
 		for _, k := range []string{
 			"call_leg_id", "call_control_id", "connection_id", "hangup_cause", "hangup_source", "state", "sip_hangup_cause",
 			"digits", "result", "tags", "custom_headers",
@@ -63,7 +63,7 @@ func telnyxState(d *draft, state string) {
 	}
 	var doc jsonscan.Doc
 	if doc.Scan(b) == nil && doc.Root().Kind() == jsonscan.Object {
-		d.params(doc.Root())
+		d.collect(doc.Root())
 		return
 	}
 	d.param("client_state", clean(string(b)))

@@ -78,18 +78,7 @@ const (
 	callerRole
 )
 
-// roles are the words by which providers say who speaks. The business's own people count as agents.
-var roles = map[string]role{
-	"agent": agentRole, "ai": agentRole, "assistant": agentRole, "bot": agentRole, "receptionist": agentRole,
-	"system": agentRole, "operator": agentRole, "internal": agentRole, "ai agent": agentRole, "ai receptionist": agentRole,
-	"virtual assistant": agentRole, "agent-action": agentRole, "tool": agentRole, "function": agentRole,
-	"tool_call_invocation": agentRole, "tool_call_result": agentRole,
-
-	"user": callerRole, "caller": callerRole, "customer": callerRole, "human": callerRole, "client": callerRole,
-	"external": callerRole, "lead": callerRole, "patient": callerRole, "contact": callerRole,
-}
-
-// roleOf is the role that a word names, in any case.
+// roleOf is the role that a word names, in any case. The business's own people count as agents.
 func roleOf(word string) role {
 	var buf [maxSpeaker]byte
 	if len(word) > len(buf) {
@@ -102,7 +91,15 @@ func roleOf(word string) role {
 		}
 		buf[i] = c
 	}
-	return roles[string(buf[:len(word)])]
+	switch string(buf[:len(word)]) {
+	case "agent", "ai", "assistant", "bot", "receptionist", "system", "operator", "internal", "ai agent", "ai receptionist",
+		"virtual assistant", "agent-action", "tool", "function", "tool_call_invocation", "tool_call_result":
+		return agentRole
+	case "user", "caller", "customer", "human", "client", "external", "lead", "patient", "contact":
+		return callerRole
+	default:
+		return noRole
+	}
 }
 
 // callerLines yields what was said by anyone but the agent: the agent's "Is this an emergency?" makes none. A line

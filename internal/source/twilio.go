@@ -70,7 +70,7 @@ func readTwilio(d *draft, doc *document) {
 	d.RecordingURL = doc.text("RecordingUrl")
 	d.Transcript = doc.text("TranscriptionText")
 	d.Message = first(doc.get("Body"), doc.get("SpeechResult"))
-	d.params(doc.root, "From", "Caller", "To", "Called", "CallSid", "MessageSid", "SmsMessageSid", "SmsSid", "Direction",
+	d.collect(doc.root, "From", "Caller", "To", "Called", "CallSid", "MessageSid", "SmsMessageSid", "SmsSid", "Direction",
 		"CallDuration", "Duration", "Timestamp", "StartTime", "RecordingUrl", "TranscriptionText", "Body", "ApiVersion",
 		"CallerName", "AccountSid", "CallToken", "SequenceNumber", "CallbackSource")
 	// The URL that the operator gave Twilio is signed too, and what they put into its query is theirs to use.

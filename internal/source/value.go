@@ -16,7 +16,7 @@ func text(v jsonscan.Value) string { return clean(v.Text()) }
 
 func clean(s string) string {
 	s = strings.TrimSpace(s)
-	if unreplaced(s) {
+	if s == "" || (s[0] == '{' || s[0] == '$') && unreplaced(s) {
 		return ""
 	}
 	if strings.IndexByte(s, 0) >= 0 {
@@ -122,6 +122,9 @@ const maxSeconds = 366 * 24 * 3600
 func duration(v jsonscan.Value, unit float64) *int { return scaled(text(v), unit) }
 
 func scaled(s string, unit float64) *int {
+	if s == "" {
+		return nil
+	}
 	f, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil {
 		return nil
@@ -140,7 +143,9 @@ func wholeSeconds(f float64) *int {
 // spokenDuration reads a length whose form nobody fixed: a number of seconds, "1:05", "0:01:05", "1m 5s",
 // "3 minutes".
 func spokenDuration(s string) *int {
-	s = strings.ToLower(strings.TrimSpace(s))
+	if s = strings.ToLower(strings.TrimSpace(s)); s == "" {
+		return nil
+	}
 	if f, err := strconv.ParseFloat(s, 64); err == nil {
 		return wholeSeconds(f)
 	}
@@ -172,6 +177,9 @@ var layouts = []string{
 	"2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
 }
 
+// mailDate is the form of RFC 2822 that is sent. mail.ParseDate tries it after a dozen others.
+const mailDate = "Mon, 2 Jan 2006 15:04:05 -0700"
+
 // moment reads a point in time, in UTC: ISO 8601, RFC 2822 as Twilio writes it, or a number of seconds, milliseconds,
 // microseconds or nanoseconds since 1970, told apart by their size. It is zero for anything else.
 func moment(v jsonscan.Value) time.Time { return parseTime(text(v)) }
@@ -190,6 +198,9 @@ func parseTime(s string) time.Time {
 				return sane(t)
 			}
 		}
+	}
+	if t, err := time.Parse(mailDate, s); err == nil {
+		return sane(t)
 	}
 	if t, err := mail.ParseDate(s); err == nil {
 		return sane(t)

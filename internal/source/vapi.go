@@ -71,11 +71,11 @@ func vapiToolCalls(m jsonscan.Value) string {
 // vapiParams adds what was collected: the structured data of the analysis and of named outputs, the arguments of
 // tools, the variables.
 func vapiParams(d *draft, m, artifact, analysis jsonscan.Value) {
-	d.params(analysis.Get("structuredData"))
+	d.collect(analysis.Get("structuredData"))
 	for _, output := range artifact.Get("structuredOutputs").Members() {
 		switch r := output.Get("result"); r.Kind() {
 		case jsonscan.Object:
-			d.params(r)
+			d.collect(r)
 		default:
 			d.param(text(output.Get("name")), collected(r))
 		}
@@ -83,15 +83,15 @@ func vapiParams(d *draft, m, artifact, analysis jsonscan.Value) {
 	for _, list := range []string{"toolCallList", "toolCalls"} {
 		for t := range m.Get(list).Elements() {
 			for _, args := range []jsonscan.Value{t.Get("parameters"), t.Get("arguments"), t.Path("function", "arguments")} {
-				d.params(args)
+				d.collect(args)
 			}
 			d.param("tool_name", collected(either(t.Get("name"), t.Path("function", "name"))))
 		}
 	}
-	d.params(m.Path("functionCall", "parameters"))
-	d.params(artifact.Get("variableValues"), "customer", "now", "date", "time", "month", "day", "year", "transport", "phoneNumber")
-	d.params(m.Path("call", "metadata"))
-	d.params(m.Path("call", "assistantOverrides", "variableValues"))
+	d.collect(m.Path("functionCall", "parameters"))
+	d.collect(artifact.Get("variableValues"), "customer", "now", "date", "time", "month", "day", "year", "transport", "phoneNumber")
+	d.collect(m.Path("call", "metadata"))
+	d.collect(m.Path("call", "assistantOverrides", "variableValues"))
 	d.param("endedReason", collected(m.Get("endedReason")))
 	d.param("successEvaluation", collected(analysis.Get("successEvaluation")))
 	d.param("status", collected(m.Get("status")))

@@ -31,7 +31,7 @@ var vonage = &format{
 		d.length(duration(doc.get("duration"), seconds))
 		d.RecordingURL = doc.text("recording_url")
 		d.Message = doc.text("text")
-		d.params(doc.root, "from", "to", "direction", "start_time", "end_time", "timestamp", "duration", "recording_url",
+		d.collect(doc.root, "from", "to", "direction", "start_time", "end_time", "timestamp", "duration", "recording_url",
 			"text", "uuid")
 	},
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/encoding/charmap"
+
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 // maxXMLDepth is how deep elements may nest. An element becomes up to two levels of JSON, of which there may be
@@ -35,7 +37,7 @@ func (d *document) xml(body []byte) error {
 		return err
 	}
 	d.xmlRoot = root.name
-	d.buf = append(appendString(append(d.buf, '{'), root.name), ':')
+	d.buf = append(jsonscan.AppendString(append(d.buf, '{'), root.name), ':')
 	d.buf = append(root.append(d.buf), '}')
 	return d.json(d.buf)
 }
@@ -96,7 +98,7 @@ func trailing(dec *xml.Decoder) error {
 func (e *element) append(b []byte) []byte {
 	content := strings.TrimSpace(string(e.text))
 	if len(e.members) == 0 {
-		return appendString(b, content)
+		return jsonscan.AppendString(b, content)
 	}
 	b = append(b, '{')
 	at := make(map[string]int, len(e.members)) // name -> its place in order
@@ -115,7 +117,7 @@ func (e *element) append(b []byte) []byte {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, same[0].name), ':')
+		b = append(jsonscan.AppendString(b, same[0].name), ':')
 		if len(same) == 1 {
 			b = same[0].append(b)
 			continue
@@ -126,8 +128,8 @@ func (e *element) append(b []byte) []byte {
 		b = append(b, ']')
 	}
 	if content != "" {
-		b = append(appendString(append(b, ','), "#text"), ':')
-		b = appendString(b, content)
+		b = append(jsonscan.AppendString(append(b, ','), "#text"), ':')
+		b = jsonscan.AppendString(b, content)
 	}
 	return append(b, '}')
 }
