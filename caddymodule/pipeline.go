@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
@@ -143,103 +142,6 @@ func signatureRefusal(err error) *refusal {
 	}
 	return f
 }
-
-// readCall finds the event's id and checks the required fields.
-func (rq *request) readCall() *refusal {
-	if refused := rq.openPayload(); refused != nil {
-		return refused
-	}
-	var err error
-	if rq.identity, err = rq.plan.parser.Identify(rq.sourceRequest()); err != nil && rq.mustBeRead() {
-		return malformed(err)
-	}
-	if rq.identity.EventID == "" {
-		rq.identity.EventID = rq.result.ID
-	}
-	rq.sum = sha256.Sum256(rq.body)
-	rq.eventID = rq.findEventID()
-	if len(rq.plan.require) == 0 {
-		return nil
-	}
-	c, err := rq.record()
-	if err != nil {
-		return malformed(err)
-	}
-	if field := c.Missing(rq.plan.require); field != "" {
-		return &refusal{outcome: fieldMissing, message: "required field missing: " + field}
-	}
-	return nil
-}
-
-// mustBeRead reports whether a body that cannot be read has to be refused. What its sender signed and never said to be
-// JSON, a form or XML is the receiver's to judge, unless this route itself needs something out of it.
-func (rq *request) mustBeRead() bool {
-	p := rq.plan
-	if len(p.require) > 0 || len(p.deliver) > 0 || p.eventID.path != nil || p.test || rq.h.convertTo != nil {
-		return true
-	}
-	if len(rq.payload) == 0 {
-		return false
-	}
-	kind, _, _ := strings.Cut(rq.r.Header.Get("Content-Type"), ";")
-	kind = strings.ToLower(strings.TrimSpace(kind))
-	return strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml") || strings.HasPrefix(kind, "multipart/") ||
-		kind == "application/x-www-form-urlencoded"
-}
-
-func malformed(err error) *refusal {
-	return &refusal{outcome: malformedBody, cause: err, message: "the body cannot be read as the format that its Content-Type names"}
-}
-
-func (rq *request) sourceRequest() *source.Request {
-	s := &rq.parsing
-	s.Body, s.ContentType, s.Header = rq.payload, rq.r.Header.Get("Content-Type"), rq.r.Header
-	if len(rq.payload) == 0 {
-		s.Query = rq.r.URL.Query()
-	}
-	return s
-}
-
-// record is the call record, read when it is first asked for.
-func (rq *request) record() (*call.Call, error) {
-	if rq.call == nil && rq.callErr == nil {
-		rq.call, rq.callErr = rq.plan.parser.Parse(rq.sourceRequest())
-	}
-	return rq.call, rq.callErr
-}
-
-// findEventID is what tells the event from all others of its tenant on its route.
-func (rq *request) findEventID() string {
-	from := &rq.plan.eventID
-	var id string
-	switch {
-	case from.header != "":
-		id = rq.r.Header.Get(from.header)
-	case from.path != nil:
-		id, _ = from.path.ID(rq.payload)
-	case !from.body:
-		id = rq.identity.EventID
-	}
-	if id != "" && len(id) <= maxEventID {
-		return id
-	}
-	sum := rq.sum
-	if len(rq.body) == 0 || id != "" {
-		// An event that was sent with an empty body is in the URL; an id that is too long to keep is hashed.
-		s := sha256.New()
-		s.Write([]byte(rq.r.Method + " " + rq.r.URL.RequestURI() + "\n" + id + "\n"))
-		s.Write(sum[:])
-		s.Sum(sum[:0])
-	}
-	text := [len(hashed) + 2*sha256.Size]byte{}
-	return string(hex.AppendEncode(append(text[:0], hashed...), sum[:]))
-}
-
-// hashed begins the ids that are hashes.
-const hashed = "sha256:"
-
-// maxEventID is how long an id may be to serve as it stands.
-const maxEventID = 256
 
 // once carries the request out unless it is a copy.
 func (rq *request) once(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {

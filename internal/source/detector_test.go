@@ -7,7 +7,7 @@ import (
 	"github.com/callgate/callgate/internal/call"
 )
 
-// signIn looks for one sign in a call, as finish does for all.
+// signIn looks for one sign in a call, as signs does for all.
 type signIn struct{ detectors }
 
 func newDetector(s *sign, mark marks) *signIn {

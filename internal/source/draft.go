@@ -236,17 +236,15 @@ func (d *draft) length(n *int) {
 	}
 }
 
-// finish fills what can be told from the rest of the record.
-func (d *draft) finish() {
-	d.fromParams()
-	d.times()
-	d.signs()
+// record is the finished record.
+func (d *draft) record() *call.Call {
 	if len(d.params) > 0 {
 		d.Params = make(map[string]any, len(d.params))
 		for i := range d.params {
 			d.Params[d.params[i].key] = d.params[i].value
 		}
 	}
+	return d.Call
 }
 
 // signs finds out whether the call is urgent and a callback wanted, where that is not known.

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -148,6 +150,35 @@ func TestIdentifyAgreesWithParse(t *testing.T) {
 			}
 			if got := (Identity{c.EventType, c.EventID, c.ID}); got != id {
 				t.Errorf("%s as %s: Identify says %+v, Parse %+v", s.name, p.Name, id, got)
+			}
+		}
+	}
+}
+
+// TestRequireAgreesWithParse: the cheap way of looking for a field finds what the whole record holds.
+func TestRequireAgreesWithParse(t *testing.T) {
+	for _, p := range Presets() {
+		parser := newParser(t, p.Name, Options{Map: &Mapping{Fields: map[string]string{"company": "$..company"}}})
+		for _, s := range samples(t) {
+			c, err := parser.Parse(s.request)
+			if err != nil {
+				if _, _, err := parser.Require(s.request, nil); err == nil {
+					t.Errorf("%s as %s: Require reads what Parse refuses", s.name, p.Name)
+				}
+				continue
+			}
+			fields := slices.Collect(maps.Keys(c.Params))
+			for f := range fieldSetters {
+				fields = append(fields, f, "params."+f)
+			}
+			for _, f := range append(fields, "phone", "company_name", "issue", "notes", "timestamp", "provider", "params", "event_id", "event_type", "call_id", "none") {
+				id, missing, err := parser.Require(s.request, []string{"provider", f})
+				if want := c.Missing([]string{"provider", f}); err != nil || missing != want {
+					t.Errorf("%s as %s: of %s got %q, error %v, want %q", s.name, p.Name, f, missing, err, want)
+				}
+				if want := (Identity{c.EventType, c.EventID, c.ID}); id != want {
+					t.Errorf("%s as %s: Require says %+v, Parse %+v", s.name, p.Name, id, want)
+				}
 			}
 		}
 	}

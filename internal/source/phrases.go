@@ -98,9 +98,10 @@ func (p *phrases) in(s string, wanted marks) (found marks) {
 	return found
 }
 
-// at gives those of the wanted marks of which the text has a phrase of the groups at an index.
+// at gives those of the wanted marks of which the text has a phrase of the groups at an index, which no ASCII letter or
+// digit stands before.
 func (p *phrases) at(s string, i int, groups uint8, wanted marks) (found marks) {
-	if groups == 0 || wordBefore(s, i) {
+	if groups == 0 || i > 0 && s[i-1] >= utf8.RuneSelf && wordBefore(s, i) {
 		return noMarks
 	}
 	for j := range p.list {
