@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/nyaruka/phonenumbers"
 )
@@ -152,8 +153,8 @@ func dialled(raw string) string {
 			return "" // a host alone; an IP address is no number
 		}
 		user, _, _ = strings.Cut(user, ";")
-		if u, err := url.PathUnescape(user); err == nil {
-			user = u
+		if u, err := url.PathUnescape(user); err == nil && utf8.ValidString(u) && !strings.Contains(u, "\x00") {
+			user = u // else it is no text, and no record can hold it
 		}
 		return strings.TrimSpace(user)
 	case "tel":

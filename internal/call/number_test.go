@@ -74,7 +74,7 @@ func TestValidRegion(t *testing.T) {
 
 // FuzzNumber: a number that is read is E.164, reads as itself again, and what is kept is a number with digits.
 func FuzzNumber(f *testing.F) {
-	for _, s := range []string{"+15559876543", "(555) 987-6543 ext. 5", "sip:+1%35@x;y", "tel:1;phone-context=+1;ext=9", "anonymous", "<<>>", "٣٤٥٦٧٨٩٠١٢"} {
+	for _, s := range []string{"+15559876543", "(555) 987-6543 ext. 5", "sip:+1%35@x;y", "tel:1;phone-context=+1;ext=9", "anonymous", "<<>>", "sip:+00%800", "sip:+555%000", "٣٤٥٦٧٨٩٠١٢"} {
 		f.Add(s, "US")
 		f.Add(s, "DE")
 	}
@@ -97,6 +97,9 @@ func FuzzNumber(f *testing.F) {
 		}
 		if utf8.ValidString(raw) && !utf8.ValidString(kept) {
 			t.Fatalf("%q is not UTF-8", kept)
+		}
+		if strings.Contains(kept, "\x00") && !strings.Contains(raw, "\x00") {
+			t.Fatalf("%q has a NUL that was not in %q", kept, raw)
 		}
 	})
 }
