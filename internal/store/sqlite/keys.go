@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"database/sql/driver"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -29,6 +30,10 @@ type recentKey struct {
 }
 
 const day = int64(24 * time.Hour)
+
+// partAfter and the number of a part are the name of the counter that says up to which event the part's keys are in the
+// table.
+const partAfter = "keys_after/"
 
 func (k *recentKeys) put(key [16]byte, r recentKey) {
 	i := key[0]
@@ -55,8 +60,6 @@ func (s *Store) loadKeys() error {
 	if err != nil {
 		return err
 	}
-	// A number whose key counts as written must not be given again, even if its event was the newest and is erased.
-	s.nextSeq = max(last, s.keys.after) + 1
 	if err := c.query(`WITH RECURSIVE d (day) AS (SELECT min(day) FROM keys
 		UNION ALL SELECT (SELECT min(day) FROM keys WHERE keys.day > d.day) FROM d WHERE d.day IS NOT NULL)
 		SELECT day FROM d WHERE day IS NOT NULL`, func(v []driver.Value) error {
@@ -65,8 +68,24 @@ func (s *Store) loadKeys() error {
 	}); err != nil {
 		return err
 	}
+	// The parts go one after the other, so that half of what is read stands in the table already. Holding that too would
+	// make the first commit write it once more, all over the table: seconds, when the table is large.
+	var written [256]int64
+	if err := c.query("SELECT CAST(substr(name, ?) AS INTEGER), value FROM counters WHERE name GLOB ?", func(v []driver.Value) error {
+		if part := v[0].(int64); part >= 0 && part < int64(len(written)) {
+			written[part] = v[1].(int64)
+		}
+		return nil
+	}, len(partAfter)+1, partAfter+"*"); err != nil {
+		return err
+	}
+	// A number whose key counts as written must not be given again, even if its event was the newest and is erased.
+	s.nextSeq = max(last, s.keys.after, slices.Max(written[:])) + 1
 	return c.query("SELECT seq, id, unique_key, accepted_at FROM events WHERE seq > ? ORDER BY seq", func(v []driver.Value) error {
-		s.keys.put([16]byte(v[2].([]byte)), recentKey{seq: v[0].(int64), event: [16]byte(v[1].([]byte)), at: v[3].(int64)})
+		seq, key := v[0].(int64), [16]byte(v[2].([]byte))
+		if seq > written[key[0]] {
+			s.keys.put(key, recentKey{seq: seq, event: [16]byte(v[1].([]byte)), at: v[3].(int64)})
+		}
 		return nil
 	}, s.keys.after)
 }
@@ -132,6 +151,10 @@ func (b *batch) flushKeys() error {
 			if err := b.writeKey(e.key, e.recentKey); err != nil {
 				return err
 			}
+		}
+		if _, err := b.c.exec(`INSERT INTO counters (name, value) VALUES (?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, partAfter+strconv.Itoa(part), b.s.nextSeq-1); err != nil {
+			return err
 		}
 		left -= len(k.parts[part])
 		b.flushed = append(b.flushed, part)
