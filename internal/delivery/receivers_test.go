@@ -129,13 +129,13 @@ func sites() map[string]*site {
 		"well":    {answer: answerOK},
 		"refuses": {accepts: func(since time.Duration) bool { return since >= trouble }, answer: answerOK},
 		"hangs":   {answer: until(trouble, hang)},
-		"fails":   {answer: until(trouble, status(500))},
+		"fails":   {answer: until(trouble, status(http.StatusInternalServerError))},
 		"busy": {answer: until(trouble, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "600")
 			w.WriteHeader(http.StatusTooManyRequests)
 		})},
 		"hangs up":  {answer: until(trouble, hangUp)},
-		"redirects": {answer: until(trouble, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://well/", 302) })},
+		"redirects": {answer: until(trouble, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://well/", http.StatusFound) })},
 		"cuts before the status": {answer: until(trouble, func(w http.ResponseWriter, _ *http.Request) {
 			if conn, buf, err := http.NewResponseController(w).Hijack(); err == nil {
 				buf.WriteString("HTTP/1.1 20")
