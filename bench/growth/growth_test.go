@@ -62,7 +62,7 @@ func TestRun(t *testing.T) {
 			t.Errorf("%d events: %+v", s.Rows, s)
 		}
 		for _, m := range s.Measured {
-			if m.CloseMillis <= 0 || m.OpenMillis <= 0 || m.OpenAfterKillMillis <= 0 || m.LogAtKillBytes == 0 || m.DeliveriesPerSecond <= 0 ||
+			if m.CloseMillis <= 0 || m.OpenMillis <= 0 || m.FirstMillis <= 0 || m.OpenAfterKillMillis <= 0 || m.LogAtKillBytes == 0 || m.DeliveriesPerSecond <= 0 ||
 				m.StatsMillis <= 0 || m.StatsAgainMillis <= 0 || m.FileBytes == 0 || len(m.Accepts) != 2 || len(m.Empty.Accepts) != 2 || m.Empty.DeliveriesPerSecond <= 0 ||
 				m.Fresh.P50 <= 0 || m.Fresh.P99 < m.Fresh.P50 || m.Empty.Fresh.P50 <= 0 ||
 				(m.Duplicate != nil) != (s.Rows > 0) {

@@ -36,8 +36,10 @@ type step struct {
 type round struct {
 	CloseMillis float64 `json:"close_ms"`
 	// OpenMillis and the memory are those of a process that does nothing else: when it had opened the store, and when it
-	// had then accepted some events. LogAtKillBytes is how long the write-ahead log was when it was killed after that.
+	// had then accepted some events, the first of which took FirstMillis. LogAtKillBytes is how long the write-ahead log
+	// was when it was killed after that.
 	OpenMillis          float64 `json:"open_ms"`
+	FirstMillis         float64 `json:"first_accept_ms"`
 	OpenedRSSBytes      int64   `json:"opened_rss_bytes"`
 	BusyRSSBytes        int64   `json:"busy_rss_bytes"`
 	OpenAfterKillMillis float64 `json:"open_after_kill_ms"`
@@ -119,6 +121,7 @@ func (r *result) print(w io.Writer) error {
 	r.rounds(t, "summary after delivering, ms", "%.1f", func(m *round) float64 { return m.StatsAgainMillis })
 	r.rounds(t, "closing, ms", "%.0f", func(m *round) float64 { return m.CloseMillis })
 	r.rounds(t, "opening, ms", "%.0f", func(m *round) float64 { return m.OpenMillis })
+	r.rounds(t, "first event after opening, ms", "%.0f", func(m *round) float64 { return m.FirstMillis })
 	r.rounds(t, "opening after a kill, ms", "%.0f", func(m *round) float64 { return m.OpenAfterKillMillis })
 	r.rounds(t, "memory when opened, MiB", "%.0f", func(m *round) float64 { return float64(m.OpenedRSSBytes) / (1 << 20) })
 	r.rounds(t, "memory when busy, MiB", "%.0f", func(m *round) float64 { return float64(m.BusyRSSBytes) / (1 << 20) })

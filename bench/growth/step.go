@@ -125,7 +125,7 @@ func (s *subject) restart(ctx context.Context, r *round) error {
 	if err != nil {
 		return err
 	}
-	r.OpenMillis, r.OpenedRSSBytes, r.BusyRSSBytes = o.Millis, o.RSSBytes, o.BusyRSSBytes
+	r.OpenMillis, r.FirstMillis, r.OpenedRSSBytes, r.BusyRSSBytes = o.Millis, o.FirstMillis, o.RSSBytes, o.BusyRSSBytes
 	if info, err := os.Stat(s.path + "-wal"); err == nil {
 		r.LogAtKillBytes = info.Size()
 	}
