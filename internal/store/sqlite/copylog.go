@@ -104,15 +104,11 @@ func (c *session) discard() {
 	}
 }
 
-// copyLog copies the log as far as the mode allows and tells how many pages are left in it.
-func (c *session) copyLog(mode string) (left int64, err error) {
-	pages, copied, err := c.checkpoint(mode)
-	return pages - copied, err
-}
-
 // logPages tells how many pages the log has, and how many of them are copied, and copies none.
 func (c *session) logPages() (pages, copied int64, err error) { return c.checkpoint("NOOP") }
 
+// checkpoint copies as far as the mode allows, and tells how many pages the log had when it began and how many of them are
+// copied now.
 func (c *session) checkpoint(mode string) (pages, copied int64, err error) {
 	err = c.query(fmt.Sprintf("PRAGMA wal_checkpoint(%s)", mode), func(v []driver.Value) error {
 		pages, _ = v[1].(int64)

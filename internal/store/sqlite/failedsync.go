@@ -1,11 +1,14 @@
 package sqlite
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/callgate/callgate/internal/store"
 )
 
 // What a failed fsync leaves behind. Linux and others count the pages that they could not write as written: reads find
@@ -21,10 +24,10 @@ import (
 //   - The same commit after a restart. Now SQLite reads the log from its beginning, finds the failed transaction whole in
 //     memory, and puts acknowledged ones behind it. A power cut would end the log in front of all of them, since the bytes
 //     in between are not on the disk. See settleLog.
-//   - A copy of the log into the database whose fsync failed. SQLite copies in parts, notes after each how far it got,
-//     and syncs the database with the last part only. If that fails, the next copy begins after the parts that were noted,
-//     which the failed fsync may have dropped, and then the log, the only place where they still are, is overwritten. See
-//     copyAgain.
+//   - A copy of the log into the database. SQLite copies in parts, notes after each how far it got, from when on it reads
+//     these pages in the database, and syncs the database with the last part only. If that fails, the next copy begins
+//     after the parts that were noted, which the failed fsync may have dropped, and then the log, the only place where
+//     they still are, is overwritten. See copyLog and syncPart.
 
 // settleLog writes the log that an earlier process has left once more, byte by byte where it is, and syncs it. Then what
 // SQLite is about to read from it is on the disk. It has to be called before SQLite opens the database.
@@ -56,37 +59,85 @@ func settleLog(path string) (err error) {
 	return nil
 }
 
-// copiedAt is where SQLite notes in the index of the log, the file -shm, how many frames of the log are in the database:
-// behind two copies of the header of 48 bytes, as a number of four bytes (https://sqlite.org/walformat.html).
-const copiedAt = 2 * 48
+// Where SQLite keeps something in the index of the log, the file -shm (https://sqlite.org/walformat.html), in numbers of
+// four bytes in the order of the machine: in the first of two headers of 48 bytes how many pages the log has, and two
+// numbers that are drawn anew for every log; and behind both how many pages of the log are in the database.
+const (
+	pagesAt  = 16
+	saltAt   = 32
+	copiedAt = 2 * 48
+)
 
 // copyLog copies the log through a connection, as SQLite's mode says, and tells how many pages are left in it. All copies
-// go through it. The caller holds s.copying.
+// go through it. The caller holds s.copying. After an error the copy counts for nothing.
 func (s *Store) copyLog(c *session, mode string) (left int64, err error) {
 	if err := s.copyAgain(); err != nil {
 		return 0, err
 	}
-	left, err = c.copyLog(mode)
-	s.copyFailed = err != nil
-	return left, err
+	_, salt, err := s.log()
+	if err != nil {
+		return 0, err
+	}
+	_, copied, err := c.checkpoint(mode)
+	if err == nil {
+		left, err = s.syncPart(salt, copied)
+	}
+	if err != nil {
+		s.copyFailed = true
+		return 0, errors.Join(err, s.copyAgain())
+	}
+	return left, nil
 }
 
-// copyAgain has the next copy begin at the beginning of the log if the one before has failed. Until then the log is not
-// overwritten, since SQLite does that only when a copy has brought all of it into the database.
+// syncPart syncs the database if only a part of the log was copied, and tells how many pages are left. Meanwhile the part
+// does not count as copied, so that its pages are read in the log, where they are for certain: the kernel drops those of
+// the database if it cannot write them, and whoever read an older one then would build upon it. Only in the moment between
+// SQLite's note and this one that could still happen.
+//
+// If SQLite has copied all of the log it has synced the database itself, and somebody who writes may be about to begin the
+// log anew, so that nothing may be changed any more. While there are pages left he cannot.
+func (s *Store) syncPart(salt [8]byte, copied int64) (left int64, err error) {
+	pages, now, err := s.log()
+	if left = pages - copied; err != nil || now != salt || left <= 0 || copied <= 0 {
+		return 0, err
+	}
+	if err := s.setCopied(0); err != nil {
+		return 0, err
+	}
+	if err := s.file.Sync(); err != nil {
+		return 0, fmt.Errorf("%w: %w: %w", store.ErrUnavailable, errNotSynced, err)
+	}
+	return left, s.setCopied(copied)
+}
+
+// log tells how many pages the log has, and by which numbers it is known from the next one.
+func (s *Store) log() (pages int64, salt [8]byte, err error) {
+	var header [copiedAt / 2]byte
+	_, err = s.index.ReadAt(header[:], 0)
+	return int64(binary.NativeEndian.Uint32(header[pagesAt:])), [8]byte(header[saltAt:]), err
+}
+
+func (s *Store) setCopied(pages int64) error {
+	_, err := s.index.WriteAt(binary.NativeEndian.AppendUint32(nil, uint32(pages)), copiedAt)
+	return err
+}
+
+// copyAgain has the next copy begin at the beginning of the log if one has failed. That is right at any time, since SQLite
+// overwrites the log only when a copy has brought all of it into the database.
 func (s *Store) copyAgain() error {
 	if !s.copyFailed {
 		return nil
 	}
-	if _, err := s.index.WriteAt(make([]byte, 4), copiedAt); err != nil {
+	if err := s.setCopied(0); err != nil {
 		return err
 	}
 	s.copyFailed = false
 	return nil
 }
 
-// pin keeps the index of the log for as long as the store is open: by a connection that does nothing, and by a file.
-// The file must not be closed before all connections are, since closing any file gives back the locks that the process
-// has on it, SQLite's too.
+// pin keeps the index of the log for as long as the store is open, by a connection that does nothing, and opens the index
+// and the database as files. These must not be closed before all connections are, since closing any file gives back the
+// locks that the process has on it, SQLite's too.
 func (s *Store) pin() (err error) {
 	if s.holder, err = openSession(s.readerSource()); err != nil {
 		return err
@@ -94,7 +145,10 @@ func (s *Store) pin() (err error) {
 	if _, err := s.holder.number("SELECT count(*) FROM counters"); err != nil { // it opens the log with the first query
 		return err
 	}
-	s.index, err = os.OpenFile(s.o.Path+"-shm", os.O_RDWR, 0)
+	if s.index, err = os.OpenFile(s.o.Path+"-shm", os.O_RDWR, 0); err != nil {
+		return err
+	}
+	s.file, err = os.OpenFile(s.o.Path, os.O_RDWR, 0)
 	return err
 }
 
@@ -113,9 +167,10 @@ func (s *Store) unpin() error {
 		errs = append(errs, s.writer.close())
 		s.writer = nil
 	}
-	if s.index != nil {
-		errs = append(errs, s.index.Close())
-		s.index = nil
+	for _, f := range []*os.File{s.index, s.file} {
+		if f != nil {
+			errs = append(errs, f.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

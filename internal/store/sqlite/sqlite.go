@@ -88,11 +88,12 @@ type Store struct {
 	copyEnded chan struct{}
 	copying   sync.Mutex // held by who copies the log
 
-	// copyFailed tells that the last copy of the log failed, so that the next one has to begin at its beginning; it
-	// belongs to who holds copying. Holder and index keep SQLite's index of the log; see failedsync.go.
-	copyFailed bool
-	holder     *session
-	index      *os.File
+	// copyFailed tells that a copy of the log has failed, so that the next one has to begin at its beginning; it belongs
+	// to who holds copying. Holder keeps SQLite's index of the log, index is that as a file, and file is the database;
+	// see failedsync.go.
+	copyFailed  bool
+	holder      *session
+	index, file *os.File
 
 	// These belong to the writer.
 	writer   *session
