@@ -1,13 +1,16 @@
 package sqlite_test
 
 import (
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sqlite"
 )
 
@@ -29,9 +32,13 @@ func TestLogIsCopiedBesideCommits(t *testing.T) {
 		wg.Go(func() {
 			for range each {
 				e := randomEvent(body)
-				if _, err := s.Accept(t.Context(), e, []string{"crm"}); err != nil {
+				a, err := s.Accept(t.Context(), e, []string{"crm"})
+				if err != nil {
 					t.Error(err)
 					return
+				}
+				if err := s.Finish(t.Context(), []store.Attempt{{DeliveryID: a.Deliveries[0], At: time.Now(), State: store.Delivered}}); err != nil {
+					t.Error(err)
 				}
 				if _, err := s.Event(t.Context(), e.ID); err != nil {
 					t.Error(err)
@@ -60,6 +67,20 @@ func TestLogIsCopiedBesideCommits(t *testing.T) {
 	}
 	if err := errors.Join(logged...); err != nil {
 		t.Errorf("it complained: %v", err)
+	}
+	checkIntegrity(t, path)
+}
+
+func checkIntegrity(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var text string
+	if err := db.QueryRow("PRAGMA integrity_check").Scan(&text); err != nil || text != "ok" {
+		t.Errorf("the database is damaged: %v\n%s", err, text)
 	}
 }
 

@@ -2,7 +2,6 @@ package sqlite_test
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"io"
 	"os"
@@ -276,19 +275,6 @@ func (c *steps) kill(t *testing.T) {
 	}
 	if err := c.cmd.Wait(); err == nil || !strings.Contains(err.Error(), "killed") {
 		t.Fatalf("the process was not killed: %v", err)
-	}
-}
-
-func checkIntegrity(t *testing.T, path string) {
-	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	var text string
-	if err := db.QueryRow("PRAGMA integrity_check").Scan(&text); err != nil || text != "ok" {
-		t.Errorf("the database is damaged: %v\n%s", err, text)
 	}
 }
 
