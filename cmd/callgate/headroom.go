@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxHeadroom is how many bytes may be allocated from one garbage collection to the next, however small the heap is.
-	maxHeadroom = 192 << 20
+	maxHeadroom = 128 << 20
 	// headroomShare is the part of the memory limit that headroom may take: one sixteenth.
 	headroomShare = 16
 	// usualPercent is Go's own goal, and Caddy's: the heap may double.
@@ -19,9 +19,10 @@ const (
 // keepHeadroom has the garbage collector wait until maxHeadroom was allocated, where Go would wait for the heap to double.
 //
 // A collection looks at all that is alive, which in a gateway is mostly answers that are remembered, tens of megabytes
-// of them; and a busy gateway doubles that in a fraction of a second. Collections were a quarter of its CPU time. On a
-// small machine the headroom is a sixteenth of the memory limit, which Caddy sets to what the container or the machine has.
-// A heap larger than the headroom is collected as Go would, and who sets GOGC has it their way.
+// of them; and a busy gateway doubles that in a fraction of a second. Collections were a quarter of its CPU time; with
+// more headroom than this they cost no less that could be measured. On a small machine the headroom is a sixteenth of the
+// memory limit, which Caddy sets to what the container or the machine has. A heap larger than the headroom is collected as
+// Go would, and who sets GOGC has it their way.
 func keepHeadroom() {
 	if os.Getenv("GOGC") != "" {
 		return

@@ -15,9 +15,9 @@ func TestPercent(t *testing.T) {
 		limit int64
 		want  int
 	}{
-		{"nothing yet, no limit", 0, math.MaxInt64, 19200},
-		{"a small heap", 48 * mib, math.MaxInt64, 400},
-		{"as large as the headroom", 192 * mib, math.MaxInt64, 100},
+		{"nothing yet, no limit", 0, math.MaxInt64, 12800},
+		{"a small heap", 32 * mib, math.MaxInt64, 400},
+		{"as large as the headroom", 128 * mib, math.MaxInt64, 100},
 		{"larger than the headroom", 4096 * mib, math.MaxInt64, 100},
 		{"a container of 512 MiB", 16 * mib, 512 * mib, 200},
 		{"a container that is nearly full", 400 * mib, 512 * mib, 100},
