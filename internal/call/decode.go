@@ -56,12 +56,10 @@ func scanned(text []byte) *Call {
 
 // set sets a field from its member, and reports whether it could.
 func (c *Call) set(name string, v jsonscan.Value) bool {
-	if to := c.textField(name); to != nil {
+	if to := c.TextField(name); to != nil {
 		return setText(to, v)
 	}
 	switch name {
-	case "direction":
-		return setText((*string)(&c.Direction), v)
 	case "started_at":
 		return setTime(&c.StartedAt, v)
 	case "ended_at":
@@ -81,7 +79,8 @@ func (c *Call) set(name string, v jsonscan.Value) bool {
 	return false
 }
 
-func (c *Call) textField(name string) *string {
+// TextField is the field that is text and has this name in JSON, or nil.
+func (c *Call) TextField(name string) *string {
 	switch name {
 	case "provider":
 		return &c.Provider
@@ -91,6 +90,8 @@ func (c *Call) textField(name string) *string {
 		return &c.EventID
 	case "call_id":
 		return &c.ID
+	case "direction":
+		return (*string)(&c.Direction)
 	case "caller_number":
 		return &c.CallerNumber
 	case "receiving_number":

@@ -98,7 +98,7 @@ func clone(v any) any {
 // change drops, hashes and masks.
 func (p *Compiled) change(c *call.Call) {
 	for _, f := range order {
-		s := text(c, f)
+		s := c.TextField(f)
 		switch {
 		case p.drop.field(f):
 			empty(c, f)

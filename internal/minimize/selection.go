@@ -29,46 +29,9 @@ var order = []string{
 	"duration", "urgent", "callback_requested",
 }
 
-// text is the field of a record that is text, or nil.
-func text(c *call.Call, field string) *string {
-	switch field {
-	case "provider":
-		return &c.Provider
-	case "event_type":
-		return &c.EventType
-	case "event_id":
-		return &c.EventID
-	case "call_id":
-		return &c.ID
-	case "direction":
-		return (*string)(&c.Direction)
-	case "caller_number":
-		return &c.CallerNumber
-	case "receiving_number":
-		return &c.ReceivingNumber
-	case "first_name":
-		return &c.FirstName
-	case "last_name":
-		return &c.LastName
-	case "email":
-		return &c.Email
-	case "company":
-		return &c.Company
-	case "message":
-		return &c.Message
-	case "summary":
-		return &c.Summary
-	case "transcript":
-		return &c.Transcript
-	case "recording_url":
-		return &c.RecordingURL
-	}
-	return nil
-}
-
 // empty empties a field.
 func empty(c *call.Call, field string) {
-	if s := text(c, field); s != nil {
+	if s := c.TextField(field); s != nil {
 		*s = ""
 		return
 	}
@@ -88,7 +51,7 @@ func empty(c *call.Call, field string) {
 
 // has reports whether a field is not empty.
 func has(c *call.Call, field string) bool {
-	if s := text(c, field); s != nil {
+	if s := c.TextField(field); s != nil {
 		return *s != ""
 	}
 	switch field {
@@ -152,7 +115,7 @@ func newSelection(names []string, onlyText bool) (*selection, error) {
 		s.timestamp = s.timestamp || name == "timestamp"
 		s.started = s.started || name == "started_at"
 		for _, f := range fieldsOf[name] {
-			if onlyText && f != "name" && text(&call.Call{}, f) == nil {
+			if onlyText && f != "name" && new(call.Call).TextField(f) == nil {
 				return nil, fmt.Errorf("%s is no text, so that it cannot be masked or hashed; drop it", name)
 			}
 			s.fields[f] = true
@@ -169,7 +132,7 @@ func (s *selection) widen(onlyText bool) {
 		}
 		f, _ := call.FieldOf(name)
 		for _, f := range fieldsOf[f] {
-			if !onlyText || f == "name" || text(&call.Call{}, f) != nil {
+			if !onlyText || f == "name" || new(call.Call).TextField(f) != nil {
 				s.fields[f] = true
 			}
 		}
