@@ -154,14 +154,14 @@ func (o *Options) Load(ctx context.Context, to Target, args ...string) (*report.
 // printed is a result that has a table.
 type printed interface{ Print(io.Writer) error }
 
-// Publish writes the result to the file, if one was given, and its table to stdout.
-func (o *Options) Publish(result printed, stdout io.Writer) error {
-	if o.Out != "" {
+// Publish writes the result to the file, if one is named, and its table to stdout.
+func Publish(result printed, file string, stdout io.Writer) error {
+	if file != "" {
 		text, err := json.MarshalIndent(result, "", "  ")
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(o.Out, append(text, '\n'), 0o644); err != nil {
+		if err := os.WriteFile(file, append(text, '\n'), 0o644); err != nil {
 			return err
 		}
 	}

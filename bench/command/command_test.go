@@ -108,15 +108,15 @@ func (s sample) Print(w io.Writer) error {
 }
 
 func TestPublish(t *testing.T) {
-	o := Options{Out: filepath.Join(t.TempDir(), "result.json")}
+	file := filepath.Join(t.TempDir(), "result.json")
 	var stdout bytes.Buffer
-	if err := o.Publish(sample{A: 1}, &stdout); err != nil || stdout.String() != "the table" {
+	if err := Publish(sample{A: 1}, file, &stdout); err != nil || stdout.String() != "the table" {
 		t.Errorf("%q %v", &stdout, err)
 	}
-	if text, err := os.ReadFile(o.Out); err != nil || string(text) != "{\n  \"a\": 1\n}\n" {
+	if text, err := os.ReadFile(file); err != nil || string(text) != "{\n  \"a\": 1\n}\n" {
 		t.Errorf("%q %v", text, err)
 	}
-	if err := new(Options).Publish(sample{err: errors.New("closed")}, io.Discard); err == nil {
+	if err := Publish(sample{err: errors.New("closed")}, "", io.Discard); err == nil {
 		t.Error("an error of the table is lost")
 	}
 }

@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := o.Publish(r, stdout); err != nil {
+	if err := command.Publish(r, o.Out, stdout); err != nil {
 		return err
 	}
 	if n := r.failed(); n > 0 {

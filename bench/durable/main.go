@@ -96,7 +96,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	if err := o.Publish(r, stdout); err != nil {
+	if err := command.Publish(r, o.Out, stdout); err != nil {
 		return err
 	}
 	if r.Failed > 0 {

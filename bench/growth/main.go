@@ -15,19 +15,17 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/callgate/callgate/bench/command"
 	"github.com/callgate/callgate/bench/machine"
 )
 
@@ -56,12 +54,7 @@ func main() {
 		}
 		return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "growth:", err)
-		os.Exit(1)
-	}
+	command.Main("growth", run)
 }
 
 func parseFlags(args []string, stderr io.Writer) (*options, error) {
@@ -81,7 +74,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
 	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the rounds at the largest number of events, the empty store included")
 	fl.StringVar(&o.out, "o", "", "file for the whole result as JSON")
-	if err := fl.Parse(args); err != nil {
+	if err := command.Parse(fl, args); err != nil {
 		return nil, err
 	}
 	var err error
@@ -92,8 +85,6 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 		return nil, fmt.Errorf("-producers: %w", err)
 	}
 	switch {
-	case fl.NArg() > 0:
-		return nil, fmt.Errorf("%q is not a flag: all arguments are flags, see -help", fl.Arg(0))
 	case !slices.IsSortedFunc(o.rows, func(a, b int64) int { return cmp.Or(cmp.Compare(a, b), -1) }):
 		return nil, errors.New("-rows must rise: the store is filled further from one to the next")
 	case o.rounds < 1 || o.seconds <= 0 || o.singles < 1:
@@ -136,16 +127,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	if o.out != "" {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(o.out, append(text, '\n'), 0o644); err != nil {
-			return err
-		}
-	}
-	return r.print(stdout)
+	return command.Publish(r, o.out, stdout)
 }
 
 // measure goes through the numbers of events, and then through the waiting deliveries.

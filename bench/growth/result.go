@@ -81,8 +81,8 @@ type accepts struct {
 	WrittenBytes float64 `json:"written_bytes_each"`
 }
 
-// print writes the table: a column for each step, with the figures of every round.
-func (r *result) print(w io.Writer) error {
+// Print writes the table: a column for each step, with the figures of every round.
+func (r *result) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%d byte bodies, filled with %d byte bodies, %d rounds of %gs each, %s/%s, %d CPUs, %s %s\n",
 		r.BodyBytes, r.FillBytes, r.Rounds, r.Seconds, r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Machine.CPU)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -119,7 +119,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 		r.Courses = append(r.Courses, c)
 	}
-	if err := o.Publish(r, stdout); err != nil {
+	if err := command.Publish(r, o.Out, stdout); err != nil {
 		return err
 	}
 	return r.verdict()
