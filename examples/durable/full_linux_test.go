@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -34,13 +33,7 @@ func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	s, l := newSite(t), newLedger()
 	onSmallDisk(t, s, "24m")
-	var up atomic.Bool
-	_, port := l.receiver(t, 1, func(string, *http.Request) int {
-		if up.Load() {
-			return 0
-		}
-		return http.StatusServiceUnavailable
-	})
+	up, port := l.receiverDown(t, 1)
 	g := s.start(port)
 	sender := newSender(t)
 	acknowledged := fill(t, s, sender)
@@ -69,13 +62,7 @@ func TestDiskFilledByOthers(t *testing.T) {
 	t.Parallel()
 	s, l := newSite(t), newLedger()
 	onSmallDisk(t, s, "24m")
-	var up atomic.Bool
-	_, port := l.receiver(t, 1, func(string, *http.Request) int {
-		if up.Load() {
-			return 0
-		}
-		return http.StatusServiceUnavailable
-	})
+	up, port := l.receiverDown(t, 1)
 	g := s.start(port)
 	sender := newSender(t)
 	acknowledged := map[string]bool{}

@@ -5,7 +5,6 @@ package durable_test
 import (
 	"fmt"
 	"net/http"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -46,13 +45,7 @@ func fill(t *testing.T, s *site, sender *sender) map[string]bool {
 func TestMaxSize(t *testing.T) {
 	t.Parallel()
 	s, l := newSite(t, "CALLGATE_STORE_SIZE=1MiB"), newLedger()
-	var up atomic.Bool
-	_, port := l.receiver(t, 1, func(string, *http.Request) int {
-		if up.Load() {
-			return 0
-		}
-		return http.StatusServiceUnavailable
-	})
+	up, port := l.receiverDown(t, 1)
 	g := s.start(port)
 	sender := newSender(t)
 	acknowledged := fill(t, s, sender)

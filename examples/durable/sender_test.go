@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,6 +137,19 @@ func (l *ledger) of(id string) (list []arrival) {
 		}
 	}
 	return list
+}
+
+// receiverDown starts a receiver that answers 503 until it is told to be up.
+func (l *ledger) receiverDown(t *testing.T, generation int) (up *atomic.Bool, port int) {
+	t.Helper()
+	up = new(atomic.Bool)
+	_, port = l.receiver(t, generation, func(string, *http.Request) int {
+		if up.Load() {
+			return 0
+		}
+		return http.StatusServiceUnavailable
+	})
+	return up, port
 }
 
 // receiver starts a receiver for one generation of the gateway, so that what a gateway sent before it was killed cannot
