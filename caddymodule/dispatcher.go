@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +35,10 @@ type dispatcher struct {
 	keys *seal.Ring
 	// ringID tells a configuration with other keys apart.
 	ringID string
+
+	mu sync.Mutex
+	// inForce are the configurations that use the store; the last one's settings are the store's.
+	inForce []*durable
 }
 
 // durable is what a configuration says about storing and delivering, worked out when it is loaded.
@@ -58,14 +64,30 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dis
 		_, _ = dispatchers.Delete(key)
 		return nil, nil, errors.New("store: encryption keys change with a restart and not with a reload, because the store is open; restart, and use callgate rekey to seal what is stored with the new key")
 	}
+	d.tune(func(in []*durable) []*durable { return append(in, u) })
 	detachEngine := d.engine.Attach(snapshot)
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
 	before := d.alerts.Swap(monitor)
 	return d, func() {
 		detachEngine()
+		d.tune(func(in []*durable) []*durable { return slices.DeleteFunc(in, func(v *durable) bool { return v == u }) })
 		d.alerts.CompareAndSwap(monitor, before)
 		monitor.Close()
 	}, nil
+}
+
+// tune changes which configurations are in force, and has the store take over the settings of the last one: also those of
+// the one before, if a configuration could not be started.
+func (d *dispatcher) tune(change func([]*durable) []*durable) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.inForce = change(d.inForce); len(d.inForce) == 0 {
+		return
+	}
+	u := d.inForce[len(d.inForce)-1]
+	if t, ok := u.module.(StoreTuner); ok {
+		t.TuneStore(d.store, u.options)
+	}
 }
 
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {

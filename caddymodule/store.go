@@ -28,6 +28,12 @@ type StoreModule interface {
 	OpenStore(StoreOptions) (store.Store, error)
 }
 
+// StoreTuner is a StoreModule with settings that an open store can take over, so that a reload is enough for them.
+type StoreTuner interface {
+	// TuneStore has a store, which a module with the same StoreKey has opened, take the settings over.
+	TuneStore(store.Store, StoreOptions)
+}
+
 // StoreOptions are what a store's module is given besides its own settings.
 type StoreOptions struct {
 	// Window is how long the unique key of an event is remembered.
@@ -41,6 +47,8 @@ type StoreOptions struct {
 
 // SQLite keeps events in a file, without any other program. It is meant for one machine with a disk that keeps what it
 // says it has written.
+//
+// A reload changes max_size, min_free and the window of the open store.
 type SQLite struct {
 	// Path is the file. Default: callgate/callgate.db in Caddy's data directory.
 	Path string `json:"path,omitempty"`
@@ -90,14 +98,26 @@ const batchDelay = time.Millisecond
 
 // OpenStore implements StoreModule.
 func (s *SQLite) OpenStore(o StoreOptions) (store.Store, error) {
-	var minFree int64 // the default
-	if s.MinFree != nil {
-		minFree = cmp.Or(*s.MinFree, -1)
-	}
+	t := s.tuning(o)
 	return sqlite.Open(sqlite.Options{
-		Path: s.Path, Window: o.Window, MaxBytes: s.MaxSize, MinFree: minFree, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
+		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	})
+}
+
+// TuneStore implements StoreTuner.
+func (s *SQLite) TuneStore(open store.Store, o StoreOptions) {
+	if open, ok := open.(*sqlite.Store); ok {
+		open.Tune(s.tuning(o))
+	}
+}
+
+func (s *SQLite) tuning(o StoreOptions) sqlite.Tuning {
+	t := sqlite.Tuning{Window: o.Window, MaxBytes: s.MaxSize}
+	if s.MinFree != nil {
+		t.MinFree = cmp.Or(*s.MinFree, -1)
+	}
+	return t
 }
 
 // UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
@@ -142,4 +162,5 @@ var (
 	_ caddy.Provisioner     = (*SQLite)(nil)
 	_ caddyfile.Unmarshaler = (*SQLite)(nil)
 	_ StoreModule           = (*SQLite)(nil)
+	_ StoreTuner            = (*SQLite)(nil)
 )

@@ -60,9 +60,9 @@ func (s *Store) Accept(ctx context.Context, e *store.Event, destinations []strin
 // insert adds an event with its deliveries, whose ids it writes to ids.
 func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids []string) error {
 	size := int64(len(p.request)+len(p.body)+len(p.record)) + rowOverhead + deliveryOverhead*int64(len(destinations))
-	if limit := b.s.o.MaxBytes; limit > 0 {
-		if b.used+size > limit {
-			return refusal{fmt.Errorf("%w: it has reached max_size, %d bytes: raise it, shorten the retention or see what is not delivered", store.ErrFull, limit)}
+	if b.limit > 0 {
+		if b.used+size > b.limit {
+			return refusal{fmt.Errorf("%w: it has reached max_size, %d bytes: raise it, shorten the retention or see what is not delivered", store.ErrFull, b.limit)}
 		}
 		b.used += size
 	}

@@ -93,7 +93,7 @@ func (s *Store) loadKeys() error {
 // first finds the event that was accepted with a key within the window.
 func (b *batch) first(key [16]byte) (event [16]byte, found bool, err error) {
 	k := b.s.keys
-	since := b.now - int64(b.s.o.Window)
+	since := b.now - b.s.tuning.window.Load()
 	r, ok := b.keys[key]
 	if !ok {
 		r, ok = k.parts[key[0]][key]
@@ -131,7 +131,7 @@ func (b *batch) writeKey(key [16]byte, r recentKey) error {
 func (b *batch) flushKeys() error {
 	k := b.s.keys
 	left := k.count + len(b.keys)
-	since := b.now - int64(b.s.o.Window)
+	since := b.now - b.s.tuning.window.Load()
 	type entry struct {
 		key [16]byte
 		recentKey

@@ -103,7 +103,7 @@ func (s *Store) Expire(ctx context.Context, before, now time.Time, limit int) (i
 
 // expireKeys deletes the days of unique keys that lie before the window as a whole.
 func (s *Store) expireKeys(ctx context.Context, now time.Time) error {
-	first := (now.UnixNano() - int64(s.o.Window)) / day
+	first := (now.UnixNano() - s.tuning.window.Load()) / day
 	for {
 		var n int64
 		err := s.write(ctx, false, func(b *batch) (err error) {
@@ -185,7 +185,7 @@ func (b *batch) remove(seq int64, settledOnly bool) (bool, error) {
 	}, seq); err != nil || live && settledOnly {
 		return false, err
 	}
-	if seq > b.s.keys.after && b.now-at < int64(b.s.o.Window) {
+	if seq > b.s.keys.after && b.now-at < b.s.tuning.window.Load() {
 		// The key stands nowhere else on the disk.
 		if err := b.writeKey(key, recentKey{at: at, seq: seq, event: id}); err != nil {
 			return false, err

@@ -67,14 +67,15 @@ func (b *batch) measure() (room, error) {
 
 // reserve tells what is to be kept free, and what is. The reserve is 0 if there is none, or nobody knows what is free.
 func (s *Store) reserve() (reserve, free int64) {
-	if s.o.MinFree < 0 {
+	minFree := s.tuning.minFree.Load()
+	if minFree < 0 {
 		return 0, 0
 	}
 	free, size, err := s.o.FreeSpace(filepath.Dir(s.o.Path))
 	if err != nil || size <= 0 {
 		return 0, 0
 	}
-	return min(s.o.MinFree, size/minFreeShare), free
+	return min(minFree, size/minFreeShare), free
 }
 
 // take takes room for an event, or refuses it.

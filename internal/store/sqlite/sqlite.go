@@ -71,7 +71,8 @@ type Options struct {
 
 // Store is a store.Store in a SQLite file.
 type Store struct {
-	o        Options
+	o        Options // but for what Tune can change
+	tuning   tuning
 	lock     *fileLock
 	identity os.FileInfo // of the database file when it was opened
 	reader   *sql.DB
@@ -122,11 +123,9 @@ func Open(o Options) (*Store, error) {
 	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.BatchDelay < 0 || o.WALBytes < 0 || o.CacheBytes < 0 || o.Readers < 0 || o.RecentKeys < 0 {
 		return nil, errors.New("the store's sizes and durations must not be negative")
 	}
-	o.Window = cmp.Or(o.Window, 72*time.Hour)
 	o.MaxBatch = cmp.Or(o.MaxBatch, 512)
 	o.WALBytes = cmp.Or(o.WALBytes, 64<<20)
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
-	o.MinFree = cmp.Or(o.MinFree, defaultMinFree)
 	o.Readers = cmp.Or(o.Readers, 4)
 	o.RecentKeys = cmp.Or(o.RecentKeys, 128<<10)
 	if o.Now == nil {
@@ -146,6 +145,7 @@ func Open(o Options) (*Store, error) {
 
 		copyDue: make(chan struct{}, 1), copied: make(chan struct{}), copyEnded: make(chan struct{}),
 	}
+	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, MinFree: o.MinFree})
 	if err := s.open(); err != nil {
 		s.release()
 		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)

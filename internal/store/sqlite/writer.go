@@ -42,7 +42,8 @@ type batch struct {
 
 	seq       int64 // of the next event
 	events    int64 // added less deleted
-	used      int64 // bytes of the file in use, if there is a bound
+	limit     int64 // of the file, in bytes; 0 for none
+	used      int64 // bytes of the file in use, if there is a limit
 	room      int64 // bytes that the disk has for new events
 	changes   []change
 	keys      map[[16]byte]recentKey
@@ -212,7 +213,7 @@ func (s *Store) transact(rs []*request) (err error) {
 			s.recover(err)
 		}
 	}()
-	if s.o.MaxBytes > 0 {
+	if b.limit = s.tuning.maxBytes.Load(); b.limit > 0 {
 		if b.used, err = b.bytesUsed(); err != nil {
 			return err
 		}
