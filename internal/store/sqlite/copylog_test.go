@@ -115,3 +115,26 @@ func size(t *testing.T, name string) int64 {
 	}
 	return info.Size()
 }
+
+// TestLogIsNotCopiedBeforeItIsDue holds that looking how long the log is copies nothing, which in versions of SQLite that
+// do not know how to look it would.
+func TestLogIsNotCopiedBeforeItIsDue(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, sqlite.Options{Path: path})
+	size := func() int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	before := size()
+	for range 10 {
+		if _, err := s.Accept(t.Context(), randomEvent(make([]byte, 64<<10)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := size(); n != before {
+		t.Errorf("the database grew from %d to %d bytes", before, n)
+	}
+}
