@@ -13,17 +13,16 @@ import (
 // In a lane that keeps order the later event of a call waits until the earlier one is through, and other calls do not.
 func TestEventsOfACallInOrder(t *testing.T) {
 	in(t, func(t *testing.T) {
-		var first string
 		f := newFake(nil)
 		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
-			if items[0].EventID == first && items[0].Attempt < 3 {
+			if items[0].Call.FirstName == "caller 1" && items[0].Attempt < 3 {
 				return []destination.Result{{Reason: "not now"}}
 			}
 			return []destination.Result{ok}
 		}
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1}})
 		defer r.close()
-		first = r.accept("acme", "call-1", "crm")
+		first := r.accept("acme", "call-1", "crm")
 		second := r.accept("acme", "call-1", "crm")
 		third := r.accept("acme", "call-1", "crm")
 		other := r.accept("acme", "call-2", "crm")
@@ -65,17 +64,16 @@ func TestEventsOfACallNeverAtOnce(t *testing.T) {
 // What is held for its turn outlives its lease.
 func TestHeldBeyondTheLease(t *testing.T) {
 	in(t, func(t *testing.T) {
-		var first string
 		f := newFake(nil)
 		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
-			if items[0].EventID == first && items[0].Attempt == 1 {
+			if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
 				return []destination.Result{{Reason: "not now"}}
 			}
 			return []destination.Result{ok}
 		}
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, Schedule: ListSchedule(0, time.Hour)}})
 		defer r.close()
-		first = r.accept("", "call-1", "crm")
+		r.accept("", "call-1", "crm")
 		r.accept("", "call-1", "crm")
 		after(59 * time.Minute)
 		if n := len(f.calls()); n != 1 {
