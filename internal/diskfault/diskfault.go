@@ -58,10 +58,36 @@ func SyncsOf(t testing.TB, cmd *exec.Cmd, files ...string) *exec.Cmd {
 }
 
 // Watched is a command as which another one runs while its writes to certain files and its syncs of them are written
-// down, a line for each, in the file record.
+// down in the file record, which Calls reads.
 func Watched(t testing.TB, cmd *exec.Cmd, record string, files ...string) *exec.Cmd {
 	t.Helper()
 	return wrap(t, cmd, arguments(record, "pwrite64,fsync,fdatasync", files))
+}
+
+// Calls are the system calls that a record of Watched holds, a line for each. A write stands where it ended and a sync
+// where it began, so what stands before a sync was there for it.
+func Calls(record string) []string {
+	var calls []string
+	begun := map[string]string{} // by thread: the call that another thread's line has interrupted in the record
+	for line := range strings.Lines(record) {
+		thread, call, _ := strings.Cut(strings.TrimSpace(line), " ")
+		call = strings.TrimLeft(call, " ")
+		if start, is := strings.CutSuffix(call, " <unfinished ...>"); is {
+			if call = start; !strings.Contains(start, "sync(") {
+				begun[thread] = start
+				continue
+			}
+		} else if name, rest, is := strings.Cut(call, " resumed>"); is && strings.HasPrefix(name, "<... ") {
+			start, held := begun[thread]
+			if !held {
+				continue // a sync, which stands where it began
+			}
+			delete(begun, thread)
+			call = start + rest
+		}
+		calls = append(calls, call)
+	}
+	return calls
 }
 
 const failing = "inject=fsync,fdatasync:error=EIO"
