@@ -284,9 +284,10 @@ func clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}
-	s = s[:n-len("…")]
-	for len(s) > 0 && !utf8.ValidString(s[max(0, len(s)-utf8.UTFMax):]) {
-		s = s[:len(s)-1]
+	end := n - len("…")
+	// The cut goes before the character that it would split. In text that is not UTF-8 there may be none to find.
+	for i := 1; i < utf8.UTFMax && !utf8.RuneStart(s[end]); i++ {
+		end--
 	}
-	return s + "…"
+	return s[:end] + "…"
 }

@@ -169,6 +169,8 @@ func TestConfigValidate(t *testing.T) {
 func TestClip(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"short", "short"}, {"two\r\nlines", "two lines"}, {"0123456789abc", "0123456…"}, {"012345éé789", "012345…"},
+		{"01234567890", "0123456…"}, {"0世世世世", "0世世…"}, {"世世世世", "世世…"}, {"01234é67890", "01234é…"}, {"😀😀😀", "😀…"},
+		{strings.Repeat("\x80", 11), strings.Repeat("\x80", 4) + "…"},
 	} {
 		if got := clip(tt.in, 10); got != tt.want {
 			t.Errorf("clip(%q) = %q, want %q", tt.in, got, tt.want)
