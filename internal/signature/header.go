@@ -155,14 +155,17 @@ func formatTime(t time.Time, u unit) string {
 }
 
 // checkTime holds a signed time to its tolerance, both ends included. where names the header.
+//
+// Both distances are subtractions, neither is the other one negated: beyond 292 years a distance is the longest or the
+// shortest Duration, and the shortest one negated is negative still. Milliseconds read as seconds lie that far ahead.
 func checkTime(where string, t, now time.Time, past, future time.Duration) error {
-	switch age := now.Sub(t); {
+	switch age, ahead := now.Sub(t), t.Sub(now); {
 	case age > past:
 		return fmt.Errorf("%w: the time in %s is %s ago, and %s are allowed; check the clocks, or whether the request was replayed",
 			ErrTimestamp, where, age.Round(time.Second), past)
-	case -age > future:
-		return fmt.Errorf("%w: the time in %s is %s ahead, and %s are allowed; check the clocks",
-			ErrTimestamp, where, (-age).Round(time.Second), future)
+	case ahead > future:
+		return fmt.Errorf("%w: the time in %s is %s ahead, and %s are allowed; check the clocks, and the unit of the time",
+			ErrTimestamp, where, ahead.Round(time.Second), future)
 	}
 	return nil
 }

@@ -180,6 +180,39 @@ func TestTimestampTexts(t *testing.T) {
 	}
 }
 
+// TestFarTimes: a signed time so far away that a Duration cannot hold the distance is outside every tolerance. A
+// sender that writes milliseconds where seconds are expected is that far ahead, and its messages could be replayed for
+// ever.
+func TestFarTimes(t *testing.T) {
+	zendesk := Config{Scheme: "zendesk", Secrets: []string{secret}}
+	for name, x := range map[string]struct {
+		c  Config
+		at time.Time
+	}{
+		"milliseconds as seconds":            {Config{Scheme: "slack", Secrets: []string{secret}}, time.Unix(noon.UnixMilli(), 0)},
+		"milliseconds as seconds in a list":  {Config{Scheme: "stripe", Secrets: []string{secret}}, time.Unix(noon.UnixMilli(), 0)},
+		"milliseconds as seconds in an HMAC": {Config{Scheme: "hmac", Secrets: []string{secret}, HMAC: &HMACConfig{Header: "X", TimestampHeader: "T"}}, time.Unix(noon.UnixMilli(), 0)},
+		"milliseconds, Standard Webhooks":    {Config{Scheme: "standard-webhooks", Secrets: []string{secret}}, time.Unix(noon.UnixMilli(), 0)},
+		"milliseconds as seconds in a JWT":   {Config{Scheme: "vonage", Secrets: []string{secret}}, time.Unix(noon.UnixMilli(), 0)},
+		"the most seconds":                   {Config{Scheme: "slack", Secrets: []string{secret}}, time.Unix(999_999_999_999_999, 0)},
+		"the most milliseconds":              {Config{Scheme: "retell", Secrets: []string{secret}}, time.UnixMilli(999_999_999_999_999)},
+		"the last year":                      {zendesk, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)},
+		"the first year":                     {zendesk, time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)},
+	} {
+		s, err := NewSigner(x.c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := message()
+		if err := s.Sign(m, "msg_1", x.at); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mustNew(t, x.c).Verify(m, noon); !errors.Is(err, ErrTimestamp) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestVapiCredentials(t *testing.T) {
 	v := mustNew(t, Config{Scheme: "vapi", Secrets: []string{secret}})
 	bodies := message()
