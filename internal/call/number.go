@@ -109,16 +109,25 @@ func read(raw, region string) (e164, extension string) {
 		region = DefaultRegion
 	}
 	n, err := phonenumbers.Parse(text, region)
-	if err != nil || phonenumbers.IsPossibleNumberWithReason(n) != phonenumbers.IS_POSSIBLE {
-		// Some senders (Vonage) write E.164 without its plus.
+	if err != nil || !possible(n) {
+		// Some senders (Vonage) write E.164 without its plus, and most of the world dials 00 in place of it.
 		if text[0] == '+' || len(text) < 10 {
 			return "", ""
 		}
+		text = strings.TrimPrefix(text, "00")
 		if n, err = phonenumbers.Parse("+"+text, region); err != nil || !phonenumbers.IsValidNumber(n) {
 			return "", ""
 		}
 	}
 	return phonenumbers.Format(n, phonenumbers.E164), n.GetExtension()
+}
+
+// possible reports whether the number has a length that its country has. No area code of North America begins with 0
+// or 1, so a French "06 12 34 56 78" without its country is not taken for a number there, which it could be by its length.
+func possible(n *phonenumbers.PhoneNumber) bool {
+	const least = 200_000_0000
+	return phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE &&
+		(n.GetCountryCode() != 1 || n.GetNationalNumber() >= least)
 }
 
 // isNANP reports whether the text is a North American number in E.164 already, as nearly all are: it saves the
@@ -138,9 +147,11 @@ func isNANP(s string) bool {
 // dialled is the part of an address that would be dialled: the text itself, the user of a SIP URI (RFC 3261) with or
 // without a display name, or what follows "tel:" (RFC 3966), "whatsapp:" and the like.
 func dialled(raw string) string {
-	s := strings.TrimSpace(raw)
-	if i := strings.LastIndexByte(s, '<'); i >= 0 && strings.HasSuffix(s, ">") {
-		s = s[i+1 : len(s)-1]
+	s := strings.TrimSpace(visible(raw))
+	if i := strings.LastIndexByte(s, '<'); i >= 0 {
+		if n := strings.IndexByte(s[i:], '>'); n > 0 { // what follows it, such as ;tag=, is about the header
+			s = s[i+1 : i+n]
+		}
 	}
 	scheme, rest, found := strings.Cut(s, ":")
 	if !found {
@@ -175,6 +186,22 @@ func dialled(raw string) string {
 	default:
 		return s
 	}
+}
+
+// visible is the text without characters that only steer how text is shown: telephones put marks of direction around a
+// number that is copied from their contacts.
+func visible(s string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return strings.Map(func(r rune) rune {
+				if unicode.Is(unicode.Cf, r) {
+					return -1
+				}
+				return r
+			}, s)
+		}
+	}
+	return s
 }
 
 func b2i(b bool) int {

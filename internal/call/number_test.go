@@ -24,6 +24,10 @@ func TestNormalizeNumber(t *testing.T) {
 		{"353 1 960 5860", "IE", "+35319605860"},
 		{"030 1234567", "DE", "+49301234567"},
 		{"4915112345678", "US", "+4915112345678"},
+		{"0044 20 7946 0958", "US", "+442079460958"},
+		{"+1 234-567-8901", "", "+12345678901"},
+		{"\u202a+1 555 987 6543\u202c", "", "+15559876543"}, // as copied from a telephone's contacts
+		{"\"Mike\" <sip:+15559876543@carrier.example>;tag=1928301774", "", "+15559876543"},
 
 		{"", "", ""},
 		{"anonymous", "", ""},
@@ -36,6 +40,8 @@ func TestNormalizeNumber(t *testing.T) {
 		{"555-1234", "", ""},
 		{"555-987-6543 or 555-123-4567", "", ""},
 		{"1-800-FLOWERS", "", ""},
+		{"06 12 34 56 78", "US", ""}, // no area code begins with 0 or 1
+		{"0000000000", "", ""},
 		{strings.Repeat("5", 300), "", ""},
 	} {
 		got, ok := NormalizeNumber(c.raw, c.region)
@@ -51,6 +57,7 @@ func TestKeepNumberLosesNoNumberThatCanBeDialled(t *testing.T) {
 		{"tel:+15559876543;ext=7", "+15559876543", "7"},
 		{"555-1234", "555-1234", ""},
 		{"911", "911", ""},
+		{"06 12 34 56 78", "06 12 34 56 78", ""},
 		{"1-800-555-FLOWERS", "1-800-555-FLOWERS", ""},
 		{"anonymous", "", ""},
 		{"sip:alice@example.com", "", ""},
