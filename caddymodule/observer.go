@@ -89,7 +89,8 @@ func (o *observer) BreakerChanged(name string, from, to breaker.State) {
 	deliveryMetrics.breaker.WithLabelValues(name).Set(float64(to))
 	o.d.logger.Warn("circuit breaker of a destination changed", zap.String("destination", name),
 		zap.Stringer("from", from), zap.Stringer("to", to))
-	if m := o.d.alerts.Load(); m != nil {
+	// A half-open breaker only tries: the receiver has not recovered before it closes.
+	if m := o.d.alerts.Load(); m != nil && to != breaker.HalfOpen {
 		m.Breaker(name, to == breaker.Open)
 	}
 }
