@@ -226,6 +226,25 @@ func TestDuplicateRules(t *testing.T) {
 	}
 }
 
+// TestDuplicateWithHiddenColumns finds the record of a duplicate rule where not all of its columns can be read.
+func TestDuplicateWithHiddenColumns(t *testing.T) {
+	t.Run("the user may not see them", func(t *testing.T) {
+		s, d := org(t, standin.SalesforceConfig{DuplicateRule: true, Without: []string{"Lead.Phone", "Lead.Company"}}, Config{ExternalID: "Call_Id__c",
+			Fields: []Field{{Name: "Company"}, {Name: "Title", From: "title"}}})
+		s.Put("Lead", noon, map[string]any{"LastName": "Johnson", "Company": "x", "Email": callerEmail})
+		delivered(t, deliver(t, d, mike()))
+		holds(t, only(t, s, "Lead"), map[string]string{"Description": callerMessage, "FirstName": "Mike"})
+	})
+	t.Run("the object does not have them", func(t *testing.T) {
+		sc := standin.SalesforceConfig{Fields: map[string]map[string]standin.SalesforceField{"Job__c": {"Subject__c": {Type: "string", Length: 80}}}}
+		s, d := org(t, sc, Config{Object: "Job__c", ExternalID: "Call_Id__c", Fields: []Field{{Name: "Subject__c", From: "message"}}})
+		id := s.Put("Job__c", noon, map[string]any{"Subject__c": "quote"})
+		s.Fail(standin.SalesforceFailure{Reply: standin.Reply{Status: 400, Body: `[{"errorCode":"DUPLICATES_DETECTED","message":"Use one of these records?","duplicateResult":{"allowSave":false,"matchResults":[{"matchRecords":[{"record":{"attributes":{"type":"Job__c"},"Id":"` + id + `"}}]}]}}]`}})
+		delivered(t, deliver(t, d, mike()))
+		holds(t, only(t, s, "Job__c"), map[string]string{"Subject__c": callerMessage})
+	})
+}
+
 func TestAssignmentRule(t *testing.T) {
 	const rule = "01Q000000000001"
 	for name, tt := range map[string]struct {

@@ -236,25 +236,34 @@ func choose(records []found, c *call.Call, owner string) found {
 	return nil
 }
 
-// fetch reads one record by its id; nil when it is gone or converted.
+// fetch reads one record by its id; nil when it is gone or converted. A column that the user may not see, or that the
+// object does not have, is done without: what is to be found out is above all whether the record is there.
 func (d *Destination) fetch(ctx context.Context, w *write, id string) (f found, res destination.Result, ok bool) {
-	q := d.selection(nil) + " WHERE Id = '" + id + "'"
-	if d.cfg.Object == "Lead" {
-		q += " AND IsConverted = false"
+	var without []string
+	for {
+		q := d.selection(without) + " WHERE Id = '" + id + "'"
+		if d.cfg.Object == "Lead" {
+			q += " AND IsConverted = false"
+		}
+		a, err := d.send(ctx, request{method: http.MethodGet, path: d.prefix + "/query?q=" + escapeSegment(q)}, w.record.item)
+		if err != nil {
+			return nil, d.whole(nil, err), false
+		}
+		p := reply{status: a.Status, body: a.Body}
+		rows, readable := p.rows()
+		e, hidden := has(parseErrors(a.Body), "INVALID_FIELD")
+		column := unknownColumn(e.Message)
+		switch {
+		case !readable && a.Status == http.StatusOK:
+			return nil, unreadable(a.Status), false
+		case !readable && hidden && column != "Id" && slices.Contains(d.columns(), column) && !slices.Contains(without, column):
+			without = append(without, column)
+			continue
+		case !readable:
+			return nil, d.whole(a, nil), false
+		case len(rows) == 0 || !isID(rows[0].text("Id")):
+			return nil, res, true
+		}
+		return rows[0], res, true
 	}
-	a, err := d.send(ctx, request{method: http.MethodGet, path: d.prefix + "/query?q=" + escapeSegment(q)}, w.record.item)
-	if err != nil {
-		return nil, d.whole(nil, err), false
-	}
-	p := reply{status: a.Status, body: a.Body}
-	rows, readable := p.rows()
-	switch {
-	case !readable && a.Status == http.StatusOK:
-		return nil, unreadable(a.Status), false
-	case !readable:
-		return nil, d.whole(a, nil), false
-	case len(rows) == 0 || !isID(rows[0].text("Id")):
-		return nil, res, true
-	}
-	return rows[0], res, true
 }
