@@ -16,7 +16,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -179,37 +178,8 @@ func (c *Client) open(ctx context.Context, t Target) (*conn, error) {
 	if !t.TLS {
 		return cn, nil
 	}
-	cfg := c.TLS.Clone()
-	if cfg == nil {
-		cfg = new(tls.Config)
-	}
-	cfg.NextProtos = []string{"http/1.1"}
-	cfg.ServerName = t.ServerName
-	secure := tls.Client(raw, cfg)
-	hctx := ctx
-	if c.TLSHandshakeTimeout > 0 {
-		var cancel context.CancelFunc
-		hctx, cancel = context.WithTimeoutCause(ctx, c.TLSHandshakeTimeout, errHandshakeTimeout)
-		defer cancel()
-	}
-	if err := secure.HandshakeContext(hctx); err != nil {
-		raw.Close()
-		if declined(err) {
-			return nil, fmt.Errorf("%w: %w", ErrNotHTTP1, err)
-		}
-		if ctx.Err() == nil && hctx.Err() != nil {
-			return nil, errHandshakeTimeout
-		}
+	if err := cn.handshake(ctx); err != nil {
 		return nil, err
 	}
-	state := secure.ConnectionState()
-	cn.Conn, cn.tls = secure, &state
 	return cn, nil
-}
-
-// declined tells whether err is the alert no_application_protocol of RFC 7301, section 3.2. The type that crypto/tls
-// has for alerts received over TCP is not exported; its text is.
-func declined(err error) bool {
-	var remote *net.OpError
-	return errors.As(err, &remote) && remote.Op == "remote error" && remote.Err.Error() == tls.AlertError(120).Error()
 }

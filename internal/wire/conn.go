@@ -25,6 +25,7 @@ type conn struct {
 	target Target
 	br     *bufio.Reader
 	tls    *tls.ConnectionState
+	under  *under   // what TLS is over; nil without
 	raw    net.Conn // under TLS, and the same as Conn without
 	probe  probe
 	end    func() // cancel, made into a value once
@@ -80,6 +81,9 @@ func (cn *conn) cancel() { cn.raw.Close() }
 func (cn *conn) alive() bool {
 	if cn.br.Buffered() > 0 {
 		return false
+	}
+	if cn.under != nil {
+		return cn.under.quiet(cn.Conn, cn.used) && (cn.probe.sees() || time.Since(cn.idleSince) < unprobed)
 	}
 	return cn.probe.quiet(time.Since(cn.idleSince))
 }

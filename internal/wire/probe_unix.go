@@ -3,6 +3,7 @@
 package wire
 
 import (
+	"io"
 	"syscall"
 	"time"
 )
@@ -13,6 +14,11 @@ type probe struct {
 	look func(fd uintptr) bool
 	open bool
 	byte [1]byte
+
+	read func(fd uintptr) bool
+	into []byte // what read reads into
+	n    int    // what it read
+	err  error
 }
 
 func (p *probe) init(sc syscall.Conn) {
@@ -28,6 +34,34 @@ func (p *probe) init(sc syscall.Conn) {
 		p.open = err == syscall.EAGAIN || err == syscall.EWOULDBLOCK
 		return true
 	}
+	p.read = func(fd uintptr) bool {
+		p.n, p.err = syscall.Read(int(fd), p.into) // the system does not let it wait: Go's connections never do
+		return true
+	}
+}
+
+// sees tells whether the connection can be looked at.
+func (p *probe) sees() bool { return p.raw != nil }
+
+// take reads what is there, without waiting.
+func (p *probe) take(b []byte) (int, error) {
+	if p.raw == nil {
+		return 0, errNothing
+	}
+	p.into = b
+	err := p.raw.Read(p.read)
+	p.into = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case p.err == syscall.EAGAIN, p.err == syscall.EWOULDBLOCK:
+		return 0, errNothing
+	case p.err != nil:
+		return 0, p.err
+	case p.n == 0 && len(b) > 0:
+		return 0, io.EOF
+	}
+	return p.n, nil
 }
 
 // quiet tells whether the connection is open and has nothing to read. A connection that cannot be looked at counts as
