@@ -134,19 +134,21 @@ func (rq *request) persist(destinations []string, header http.Header) (store.Acc
 }
 
 func (rq *request) event(d *dispatcher, header http.Header) (*store.Event, error) {
-	c, err := rq.record()
-	if err != nil {
-		return nil, err
-	}
-	record, err := c.Encode()
-	if err != nil {
-		return nil, err
+	var record []byte
+	var caller string
+	// What cannot be read is stored without a record. Only a spooled request gets here so, and its receiver is to judge
+	// the bytes, as it would have if it had worked.
+	if c, err := rq.record(); err == nil {
+		if record, err = c.Encode(); err != nil {
+			return nil, err
+		}
+		caller = c.CallerNumber
 	}
 	id := ulid.Make()
 	ev := &store.Event{
 		ID: id.String(), Tenant: rq.plan.tenant, Source: rq.h.Source, Route: rq.h.Name,
 		EventType: rq.identity.EventType, EventID: rq.eventID, CallID: rq.identity.CallID,
-		CallerHash: d.callerHash(c.CallerNumber), ReceivedAt: time.Now(),
+		CallerHash: d.callerHash(caller), ReceivedAt: time.Now(),
 		Method: rq.r.Method, URI: rq.r.URL.RequestURI(), Header: header, Body: rq.body, Record: record,
 	}
 	if rq.plan.idem.Off {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -240,9 +241,14 @@ func (h *Handler) signAgain(r *http.Request, ev *store.Event) error {
 }
 
 func storedRequest(ctx context.Context, ev *store.Event, item *destination.Item) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, ev.Method, ev.URI, bytes.NewReader(ev.Body))
+	invalid := errors.New("the stored request has no valid method or URI")
+	r, err := http.NewRequestWithContext(ctx, ev.Method, "/", bytes.NewReader(ev.Body))
 	if err != nil {
-		return nil, errors.New("the stored request has no valid method or URI")
+		return nil, invalid
+	}
+	// NewRequest would take the beginning of a path with two slashes for a host.
+	if r.URL, err = url.ParseRequestURI(ev.URI); err != nil {
+		return nil, invalid
 	}
 	r.RequestURI = ev.URI
 	r.RemoteAddr = "127.0.0.1:0"
