@@ -127,14 +127,22 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 			if msg == nil && req.Body != nil {
 				req.Body.Close()
 			}
-			if ctx.Err() != nil {
+			switch {
+			case ctx.Err() != nil:
 				err = context.Cause(ctx)
+			case msg != nil && req.Body != nil:
+				err = spentError{err}
 			}
 			return nil, err
 		}
-		waited := msg == nil
-		if waited {
-			// Only now: a caller that tries the next server after a failed dial needs the body untouched.
+		if cn.used && !cn.alive() {
+			c.release(cn, false)
+			continue
+		}
+		if msg == nil {
+			// Only now: a caller that tries the next server after a failed dial needs the body untouched. The dial
+			// may come after a connection was found to be gone, as all are when a server has gone.
+			begun := time.Now()
 			msg = messages.Get().(*message)
 			if err := msg.write(req); err != nil {
 				c.release(cn, true)
@@ -143,11 +151,11 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 				}
 				return nil, err
 			}
-		}
-		// Reading the body can have taken as long as its sender liked, so that also a new connection may be gone.
-		if (cn.used || waited) && !cn.alive() {
-			c.release(cn, false)
-			continue
+			// If the body's sender took its time, a new connection may be gone too.
+			if time.Since(begun) > slowBody && !cn.alive() {
+				c.release(cn, false)
+				continue
+			}
 		}
 		res, again, err := cn.exchange(req, msg.b)
 		if err == nil {
@@ -161,6 +169,22 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 		}
 	}
 }
+
+// slowBody is how long reading a body may take before the connection that waits for it is looked at again.
+const slowBody = time.Millisecond
+
+// spentError is an error of opening a connection after the request's body was read. Its kind is hidden: who saw that
+// nothing was sent would send the request elsewhere, and find that there is no body any more.
+type spentError struct{ error }
+
+// Timeout tells whether the hidden error is a time limit.
+func (e spentError) Timeout() bool {
+	var ne net.Error
+	return errors.As(e.error, &ne) && ne.Timeout()
+}
+
+// Temporary is as in [net.Error].
+func (e spentError) Temporary() bool { return e.Timeout() }
 
 // CloseIdle closes the connections that are idle, and from now on every other one when its answer has been read.
 // Requests under way are not disturbed, and further ones are served, each on a connection of its own.

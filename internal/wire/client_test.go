@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -299,4 +300,63 @@ func TestTLSClosedIdleConnection(t *testing.T) {
 		}
 		<-closed
 	}
+}
+
+// TestGoneServerLeavesBody has a server go away that answered before. The caller, who then tries another one, must
+// find the body as it was.
+func TestGoneServerLeavesBody(t *testing.T) {
+	gone := make(chan struct{})
+	s := serve(t, func(p *peer) {
+		p.request()
+		p.say(ok)
+		p.Conn.Close()
+		close(gone)
+	})
+	refused := errors.New("refused")
+	dials := 0
+	c := &Client{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		if dials++; dials > 1 {
+			return nil, refused
+		}
+		return dial(ctx, network, address)
+	}}
+	if err := to(t, c, s.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	<-gone
+	req := newRequest(t, "POST", "h", "")
+	body := strings.NewReader("{}")
+	req.Body, req.ContentLength = io.NopCloser(body), 2
+	_, err := c.Do(req, Target{Network: "tcp", Address: s.Addr().String()})
+	if !errors.Is(err, refused) || body.Len() != 2 {
+		t.Errorf("error %v, and %d bytes left of the body", err, body.Len())
+	}
+}
+
+// TestSpentBodyIsNoDialError is a server that goes away while the body comes in. The error must not look as if the
+// request could be sent elsewhere.
+func TestSpentBodyIsNoDialError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := &net.DNSError{IsTimeout: true}
+		n := new(network)
+		c := &Client{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if n.opened.Load() > 0 {
+				return nil, refused
+			}
+			return n.dial(ctx, network, address)
+		}}
+		body, sender := io.Pipe()
+		go func() {
+			time.Sleep(2 * unprobed) // such a connection is not trusted any more
+			_, _ = io.WriteString(sender, "{}")
+			sender.Close()
+		}()
+		req := newRequest(t, "POST", "h", "")
+		req.Body, req.ContentLength = body, 2
+		_, err := c.Do(req, Target{Network: "tcp", Address: "h"})
+		if ne, ok := err.(net.Error); !ok || !ne.Timeout() || errors.Is(err, refused) {
+			t.Errorf("error %#v", err)
+		}
+		n.want(t, 1, 1)
+	})
 }
