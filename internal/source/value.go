@@ -160,7 +160,7 @@ func spokenDuration(s string) *int {
 		}
 		return wholeSeconds(total)
 	}
-	d, err := time.ParseDuration(durationWords.Replace(s))
+	d, err := time.ParseDuration(durationWords.Replace(strings.TrimPrefix(s, "pt"))) // ISO 8601 has PT1M5S
 	if err != nil {
 		return nil
 	}
@@ -174,7 +174,9 @@ var durationWords = strings.NewReplacer(" ", "", ",", "", "and", "", "hours", "h
 var layouts = []string{
 	time.RFC3339Nano, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05",
 	"2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 UTC", "2006-01-02T15:04Z07:00",
-	"2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
+	"2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01-02 15:04:05Z07", "2006-01-02T15:04:05Z07",
+	"2006-01-02 15:04:05 Z07:00", "2006-01-02T15:04:05 Z07:00", "2006-01-02T15:04:05 -0700", "2006-01-02 15:04:05 GMT",
+	"20060102T150405Z0700",
 }
 
 // mailDate is the form of RFC 2822 that is sent. mail.ParseDate tries it after a dozen others.

@@ -13,6 +13,8 @@ func TestTimesInEveryForm(t *testing.T) {
 		"2026-01-01T00:00:42Z", "2025-12-31T19:00:42-05:00", "2025-12-31T19:00:42-0500", "2026-01-01 00:00:42", "2026-01-01 00:00:42 UTC",
 		"2026-01-01T00:00:42.000000Z", "Thu, 01 Jan 2026 00:00:42 +0000", "Wed, 31 Dec 2025 19:00:42 -0500", "1767225642", "1767225642000",
 		"1767225642000000", "1767225642000000000", "1767225642.0", "1767225642000.0", "1.767225642e9",
+		"2026-01-01 00:00:42+00", "2025-12-31T19:00:42-05", "2025-12-31 19:00:42 -05:00", "2025-12-31T19:00:42 -05:00",
+		"2026-01-01T00:00:42 +0000", "2026-01-01 00:00:42 GMT", "20260101T000042Z", "20251231T190042-0500",
 	} {
 		if got := parseTime(s); !got.Equal(want) || got.Location() != time.UTC {
 			t.Errorf("%s: got %v", s, got)
@@ -28,7 +30,7 @@ func TestTimesInEveryForm(t *testing.T) {
 func TestDurationsInEveryForm(t *testing.T) {
 	for s, want := range map[string]int{
 		"42": 42, " 42.5 ": 43, "0": 0, "1:05": 65, "0:01:05": 65, "1m 5s": 65, "1m5s": 65, "1 minute and 5 seconds": 65, "3 minutes": 180,
-		"2 hrs": 7200, "13s": 13,
+		"2 hrs": 7200, "13s": 13, "PT1M5S": 65, "PT42.4S": 42, "pt1h": 3600,
 	} {
 		if got := spokenDuration(s); got == nil || *got != want {
 			t.Errorf("%q: got %v, want %d", s, got, want)
