@@ -1,6 +1,9 @@
 package source
 
-import "github.com/callgate/callgate/internal/jsonscan"
+import (
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/jsonscan"
+)
 
 // bland reads Bland's post-call webhook, which has no event type: the status of the call stands for one. The events
 // during a call, which have a category, come many times and have no id.
@@ -17,11 +20,10 @@ var bland = &format{
 		return id
 	},
 	read: func(d *draft, doc *document) {
-		switch doc.get("inbound").Kind() {
-		case jsonscan.True:
-			d.Direction = direction("inbound")
-		case jsonscan.False:
-			d.Direction = direction("outbound")
+		if inbound, known := truth(collected(doc.get("inbound"))); known && inbound {
+			d.Direction = call.Inbound
+		} else if known {
+			d.Direction = call.Outbound
 		}
 		d.numbers(doc.text("from"), doc.text("to"))
 		d.StartedAt = moment(either(doc.get("started_at"), doc.get("created_at")))

@@ -1,10 +1,6 @@
 package source
 
-import (
-	"strings"
-
-	"github.com/callgate/callgate/internal/jsonscan"
-)
+import "strings"
 
 // callrail reads CallRail's webhooks, which do not say which one they are: a call without a duration is still going
 // on (pre_call), one with "changes" was edited afterwards (call_modified), others are over (post_call). A call can be
@@ -13,10 +9,10 @@ var callrail = &format{
 	identify: func(d *document) Identity {
 		id := Identity{CallID: first(d.get("id"), d.get("resource_id"), d.get("call_id"))}
 		switch {
-		case d.get("changes").Kind() != jsonscan.Missing:
+		case collected(d.get("changes")) != nil:
 			id.EventType = "call_modified"
 			return id
-		case d.get("duration").Kind() == jsonscan.Missing || d.get("duration").Kind() == jsonscan.Null:
+		case d.text("duration") == "":
 			id.EventType = "pre_call"
 		default:
 			id.EventType = "post_call"

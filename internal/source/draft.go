@@ -193,9 +193,16 @@ func (d *draft) keep(side, raw string) string {
 	return n
 }
 
-// person sets the caller's name from one text, or its parts.
+// person sets the caller's name from one text, or its parts. "Anonymous" and "Unknown caller" are what phone systems
+// put where they know no name: a CRM would file all such callers as one person.
 func (d *draft) person(full, first, last string) {
 	full, first, last = nameText(full), nameText(first), nameText(last)
+	if call.Withheld(full) {
+		full = ""
+	}
+	if call.Withheld(first+last) || call.Withheld(first) && last == "" {
+		first, last = "", ""
+	}
 	if first == "" && last == "" {
 		first, last = call.SplitName(full)
 	}
@@ -290,21 +297,42 @@ func (d *draft) fromParams() {
 		d.Message = d.best("message")
 	}
 	if d.CallerNumber == "" {
-		if number := d.best("caller_number"); number != "" {
-			d.CallerNumber, _ = call.KeepNumber(number, d.settings.region)
-		}
+		d.CallerNumber = d.bestOf("caller_number", d.numberOf)
+	}
+}
+
+// numberOf is the number that a parameter's value is, if any. A caller whose own number is withheld may have been asked
+// for one, so that a "phone" that is "anonymous" must not stand before the "callback_number".
+func (d *draft) numberOf(v any) string {
+	switch s := v.(type) {
+	case string:
+		n, _ := call.KeepNumber(s, d.settings.region)
+		return n
+	case json.Number:
+		n, _ := call.KeepNumber(s.String(), d.settings.region)
+		return n
+	default:
+		return ""
 	}
 }
 
 // best is the text of the parameter that says a field most plainly, and of several such the first in order.
 func (d *draft) best(field string) string {
+	return d.bestOf(field, func(v any) string {
+		s, _ := v.(string)
+		return s
+	})
+}
+
+// bestOf is best for what is read from a value; what nothing is read from counts as missing.
+func (d *draft) bestOf(field string, read func(v any) string) string {
 	text, rank := "", 0
 	for i := range d.params {
 		p := &d.params[i]
 		if p.field != field {
 			continue
 		}
-		if s, ok := p.value.(string); ok && (text == "" || p.rank < rank || p.rank == rank && s < text) {
+		if s := read(p.value); s != "" && (text == "" || p.rank < rank || p.rank == rank && s < text) {
 			text, rank = s, p.rank
 		}
 	}

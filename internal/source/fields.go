@@ -3,6 +3,7 @@ package source
 import (
 	"strings"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
 
@@ -50,7 +51,7 @@ func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 		if m.Kind() == jsonscan.Array && d.pairs(m, g) {
 			continue
 		}
-		is := meaningOf(key)
+		is := d.meaningIn(g, key, m)
 		d.named.add(key, is, g, m)
 		if is.field != "transcript" { // long, and not what anybody asked the caller for
 			d.grouped(g, key, is, collected(m))
@@ -83,6 +84,19 @@ func grouping(key string, m jsonscan.Value, alone bool) jsonscan.Value {
 		}
 	}
 	return jsonscan.Value{}
+}
+
+// collectText is collect for an object that is JSON within a text. It reports whether the text is one.
+func (d *draft) collectText(s string) bool {
+	if s = strings.TrimSpace(s); s == "" || s[0] != '{' {
+		return false
+	}
+	var doc jsonscan.Doc
+	if doc.Scan([]byte(s)) != nil {
+		return false
+	}
+	d.collect(doc.Root())
+	return true
 }
 
 // grouped adds a parameter. Where another group had one of that name, and it was not the same, the name of the group is
@@ -173,6 +187,16 @@ func newGroup(name string) group {
 	}
 }
 
+// meaningIn is the meaning of a member of a group. A "number" is that of many things, but of a person the one to call.
+func (d *draft) meaningIn(g group, key string, m jsonscan.Value) meaning {
+	if g.order == 0 && strings.EqualFold(key, "number") {
+		if _, ok := call.NormalizeNumber(text(m), d.settings.region); ok {
+			return meaningOf("phone_number")
+		}
+	}
+	return meaningOf(key)
+}
+
 // add notes a member, if its name is known and no plainer one has a value.
 func (n *named) add(key string, is meaning, g group, v jsonscan.Value) {
 	if is.field == "" {
@@ -223,7 +247,11 @@ func missing(v jsonscan.Value) bool {
 	}
 }
 
-func (n named) text(field string) string { return text(n.of(field).value) }
+// text is the text of the member for a field; of a list, as contacts have of numbers, that of its first element.
+func (n named) text(field string) string {
+	v := n.of(field).value
+	return first(v, v.Index(0))
+}
 
 // fill sets the fields of the record that are not set yet.
 func (d *draft) fill() {

@@ -54,6 +54,10 @@ func TestEventsOfOneCallDiffer(t *testing.T) {
 		{"dialpad", `{"call_id":5314479320940545123,"state":"hangup","event_timestamp":5}`, `{"call_id":5314479320940545124,"state":"hangup","event_timestamp":5}`},
 		{"bland", `{"call_id":"c","status":"started"}`, `{"call_id":"c","status":"completed"}`},
 		{"vonage", `{"uuid":"c","status":"ringing"}`, `{"uuid":"c","status":"answered"}`},
+		{"signalwire", `{"event_type":"calling.call.play","params":{"call_id":"c","control_id":"p1","state":"finished"}}`, `{"event_type":"calling.call.play","params":{"call_id":"c","control_id":"p2","state":"finished"}}`},
+		{"callrail", `{"id":"c","duration":""}`, `{"id":"c","duration":"3"}`},
+		{"twilio", `ConferenceSid=f&StatusCallbackEvent=participant-join&CallSid=c&SequenceNumber=1`, `ConferenceSid=f&StatusCallbackEvent=participant-join&CallSid=c&SequenceNumber=2`},
+		{"vapi", `{"message":{"type":"tool-calls","call":{"id":"c"},"toolWithToolCallList":[{"toolCall":{"id":"1"}}]}}`, `{"message":{"type":"tool-calls","call":{"id":"c"},"toolWithToolCallList":[{"toolCall":{"id":"2"}}]}}`},
 		{"signalwire", `{"event":"call.state","params":{"call_id":"c","state":"ringing"}}`, `{"event":"call.state","params":{"call_id":"c","state":"answered"}}`},
 	} {
 		a, b := identify(t, c.preset, c.first, nil), identify(t, c.preset, c.second, nil)
@@ -74,6 +78,7 @@ func TestRepeatedEventsHaveNoID(t *testing.T) {
 		{"retell", `{"name":"book","args":{},"call":{"call_id":"c"}}`},
 		{"vapi", `{"message":{"type":"transcript","call":{"id":"c"}}}`},
 		{"vapi", `{"message":{"type":"tool-calls","call":{"id":"c"}}}`},
+		{"vapi", `{"message":{"type":"tool-calls","call":{"id":"c"},"toolCallList":[{"name":"a"},{"name":"b"}]}}`},
 		{"bland", `{"call_id":"c","category":"info","message":"x"}`},
 		{"twilio", `CallSid=c&CallStatus=in-progress&Digits=1`},
 		{"callrail", `{"id":"c","duration":"3","changes":["note"]}`},

@@ -9,6 +9,7 @@ import (
 // variable for an event or a call, so there is an event id only where the operator's template puts one into the body,
 // as event_id, delivery_id, webhook_id or idempotency_key. A call id alone is none: one call may fire several webhooks.
 var nextphone = &format{
+	open: openLead,
 	identify: func(d *document) Identity {
 		id := templated(d)
 		if id.EventType == "" {
@@ -16,7 +17,21 @@ var nextphone = &format{
 		}
 		return id
 	},
-	read: func(d *draft, doc *document) { d.readFields(doc.root) },
+	read: readAny,
+}
+
+// openLead reads a body of any kind and wants an object in it, or what stands for one: a list of names and values.
+func openLead(d *document, r *Request) error {
+	if err := openPayload(d, r); err != nil {
+		return err
+	}
+	if d.root.Kind() == jsonscan.Object {
+		return nil
+	}
+	if _, _, ok := pairNames(d.root); !ok {
+		return malformed("the body is not a JSON object")
+	}
+	return nil
 }
 
 // generic reads bodies of any sender by the names of their members. Besides the names of an identity that a template
@@ -66,6 +81,9 @@ func templated(d *document) Identity {
 			id.CallID = firstOf(v, callIDNames)
 		}
 	}
+	if id.CallID == "" {
+		id.CallID = first(root.Path("call", "id"), root.Path("data", "call", "id"))
+	}
 	return id
 }
 
@@ -99,17 +117,17 @@ func openPayload(d *document, r *Request) error {
 	return nil
 }
 
-// readAny reads an object by the names of its members; of several events the first fills the fields, and all are
-// kept as the parameter "events".
+// readAny reads an object by the names of its members, or a list of names and values; of several events the first fills
+// the fields, and all are kept as the parameter "events".
 func readAny(d *draft, doc *document) {
-	if doc.root.Kind() == jsonscan.Array {
-		d.param("events", collected(doc.root))
-		for k, v := range doc.root.Index(0).Members() {
-			key := clean(k)
-			d.named.add(key, meaningOf(key), newGroup(""), v)
-		}
-		d.fill()
+	switch {
+	case doc.root.Kind() != jsonscan.Array:
+		d.readFields(doc.root)
 		return
+	case !d.pairs(doc.root, newGroup("")):
+		d.gather(doc.root.Index(0), newGroup(""), 0)
+		d.params = d.params[:0] // they are among the events
+		d.param("events", collected(doc.root))
 	}
-	d.readFields(doc.root)
+	d.fill()
 }

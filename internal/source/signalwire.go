@@ -1,7 +1,8 @@
 package source
 
 // signalwire reads SignalWire's calling events ({"event_type", "timestamp", "params"}) and cXML callbacks, which are
-// forms in Twilio's words. The state is a part of the id where the event has one.
+// forms in Twilio's words. The state is a part of the id where the event has one, and so is what it is the state of: a
+// call may play and record many times.
 var signalwire = &format{
 	identify: func(d *document) Identity {
 		if d.form {
@@ -15,6 +16,9 @@ var signalwire = &format{
 		id.EventID = firstOf(d.root, eventIDNames)
 		if state := first(p.Get("call_state"), p.Get("state")); id.EventID == "" {
 			id.EventID = eventID(id.EventType, id.CallID, state)
+			if control := text(p.Get("control_id")); control != "" && id.EventID != "" {
+				id.EventID = eventID(id.EventType, id.CallID, control, state)
+			}
 		}
 		return id
 	},

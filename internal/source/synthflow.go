@@ -20,10 +20,14 @@ var synthflow = &format{
 			return jsonscan.Value{}
 		}
 		d.Direction = direction(text(get("type_of_call", "direction")))
-		d.sides(
-			first(lead.Get("phone_number"), lead.Get("phone"), get("phone_number_from", "lead_phone_number")),
-			text(get("phone_number_to", "agent_phone_number")),
-		)
+		d.numbers(text(get("phone_number_from")), text(get("phone_number_to")))
+		// Who dialled says less than who is the lead, and who the agent.
+		if n := d.keep("caller", first(lead.Get("phone_number"), lead.Get("phone"), get("lead_phone_number"))); n != "" {
+			d.CallerNumber = n
+		}
+		if n := d.keep("receiving", text(get("agent_phone_number"))); n != "" {
+			d.ReceivingNumber = n
+		}
 		d.StartedAt, d.EndedAt = moment(get("start_time", "created_at")), moment(get("end_time"))
 		d.length(spokenDuration(text(get("duration", "telephony_duration"))))
 		d.person(text(lead.Get("name")), "", "")

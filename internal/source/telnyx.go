@@ -3,8 +3,6 @@ package source
 import (
 	"encoding/base64"
 	"unicode/utf8"
-
-	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 // telnyx reads Telnyx's Call Control events: {"data": {"id", "event_type", "occurred_at", "payload"}}
@@ -61,10 +59,7 @@ func telnyxState(d *draft, state string) {
 		d.param("client_state", state)
 		return
 	}
-	var doc jsonscan.Doc
-	if doc.Scan(b) == nil && doc.Root().Kind() == jsonscan.Object {
-		d.collect(doc.Root())
-		return
+	if !d.collectText(string(b)) {
+		d.param("client_state", clean(string(b)))
 	}
-	d.param("client_state", clean(string(b)))
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/callgate/callgate/internal/jsonscan"
+	"github.com/callgate/callgate/internal/call"
 )
 
 // twilioRequest is the event type given to a request for TwiML, whose answer is what happens next in the call.
@@ -26,11 +26,15 @@ func twilioIdentity(d *document) Identity {
 	status := d.text("CallStatus")
 	switch {
 	case d.text("TranscriptionSid") != "":
-		id.EventType = "transcription-" + first(d.get("TranscriptionStatus"), d.get("TranscriptionEvent"))
-		id.EventID = eventID(d.text("TranscriptionSid"), id.EventType)
-		if d.get("TranscriptionEvent").Kind() != jsonscan.Missing { // one of many of a live transcription
+		if id.EventType = d.text("TranscriptionEvent"); id.EventType != "" { // one of many of a live transcription
 			id.EventID = eventID(d.text("TranscriptionSid"), id.EventType, d.text("SequenceId"))
+			break
 		}
+		id.EventType = "transcription-" + d.text("TranscriptionStatus")
+		id.EventID = eventID(d.text("TranscriptionSid"), id.EventType)
+	case d.text("ConferenceSid") != "" && d.text("StatusCallbackEvent") != "":
+		id.EventType = d.text("StatusCallbackEvent")
+		id.EventID = eventID(d.text("ConferenceSid"), id.EventType, d.text("SequenceNumber"))
 	case d.text("RecordingStatus") != "":
 		id.EventType = "recording-" + d.text("RecordingStatus")
 		id.EventID = eventID(d.text("RecordingSid"), id.EventType)
@@ -56,6 +60,9 @@ var twilioFinal = []string{"completed", "busy", "failed", "no-answer", "canceled
 
 func readTwilio(d *draft, doc *document) {
 	d.Direction = direction(doc.text("Direction"))
+	if status := doc.text("MessageStatus"); status != "" && !strings.HasPrefix(status, "receiv") {
+		d.Direction = call.Outbound // Twilio tells the state of messages that the business sent, and no direction
+	}
 	d.numbers(first(doc.get("From"), doc.get("Caller")), first(doc.get("To"), doc.get("Called")))
 	d.person(doc.text("CallerName"), "", "")
 	d.length(duration(doc.get("CallDuration"), seconds))

@@ -30,12 +30,9 @@ var vapi = &format{
 		m := doc.get("message")
 		c, artifact, analysis := m.Get("call"), m.Get("artifact"), m.Get("analysis")
 		d.Direction = direction(text(c.Get("type")))
-		customer := m.Get("customer")
-		if customer.Kind() != jsonscan.Object {
-			customer = c.Get("customer")
-		}
+		customer, earlier := m.Get("customer"), c.Get("customer")
 		d.sides(
-			first(customer.Get("number"), customer.Get("sipUri")),
+			first(customer.Get("number"), customer.Get("sipUri"), earlier.Get("number"), earlier.Get("sipUri")),
 			first(m.Path("phoneNumber", "number"), c.Path("phoneNumber", "number"), m.Path("phoneNumber", "sipUri")),
 		)
 		d.StartedAt = moment(either(m.Get("startedAt"), c.Get("startedAt"), c.Get("createdAt")))
@@ -44,28 +41,57 @@ var vapi = &format{
 		d.length(duration(m.Get("durationMs"), milliseconds))
 		d.Summary = first(analysis.Get("summary"), m.Get("summary"))
 		if d.Transcript = first(artifact.Get("transcript"), m.Get("transcript")); d.Transcript == "" {
-			d.Transcript = turns(artifact.Get("messages"), speakerNames, wordNames)
+			d.Transcript = vapiTranscript(artifact.Get("messages"))
 		}
 		d.RecordingURL = first(artifact.Get("recordingUrl"), artifact.Path("recording", "mono", "combinedUrl"),
 			artifact.Path("recording", "stereoUrl"), artifact.Get("presignedMonoUrl"), m.Get("recordingUrl"))
 		vapiParams(d, m, artifact, analysis)
-		d.person(text(customer.Get("name")), "", "")
-		d.email(text(customer.Get("email")))
+		d.person(first(customer.Get("name"), earlier.Get("name")), "", "")
+		d.email(first(customer.Get("email"), earlier.Get("email")))
 	},
 }
 
-// vapiToolCalls joins the ids of the calls of tools that a message asks for.
+// vapiTranscript is the transcript that the messages are. The system's message is the agent's instructions, which nobody
+// said.
+func vapiTranscript(messages jsonscan.Value) string {
+	var b transcriptText
+	for t := range messages.Elements() {
+		if role := firstOf(t, speakerNames); role != "system" {
+			b.turn(speaker(role), firstOf(t, wordNames))
+		}
+	}
+	return b.String()
+}
+
+// vapiToolLists are the lists in which a message names the calls of tools that it asks for. All say the same.
+var vapiToolLists = []string{"toolCallList", "toolCalls", "toolWithToolCallList"}
+
+// vapiToolCalls joins the ids of the calls of tools that a message asks for; empty if one has none.
 func vapiToolCalls(m jsonscan.Value) string {
 	var ids []string
-	for t := range m.Get("toolCallList").Elements() {
-		ids = append(ids, text(t.Get("id")))
-	}
-	if len(ids) == 0 {
-		for t := range m.Get("toolCalls").Elements() {
-			ids = append(ids, text(t.Get("id")))
+	for _, list := range vapiToolLists {
+		for t := range m.Get(list).Elements() {
+			id := first(t.Get("id"), t.Path("toolCall", "id"))
+			if id == "" {
+				return ""
+			}
+			ids = append(ids, id)
+		}
+		if ids != nil {
+			break
 		}
 	}
 	return strings.Join(ids, ",")
+}
+
+// vapiTool adds the name of a tool, and the arguments that it is called with.
+func vapiTool(d *draft, t jsonscan.Value) {
+	f := t.Get("function")
+	for _, args := range []jsonscan.Value{t.Get("parameters"), t.Get("arguments"), f.Get("arguments"), f.Get("parameters")} {
+		d.collect(args)
+		d.collectText(args.Text()) // OpenAI's form has the arguments as JSON in a text
+	}
+	d.param("tool_name", first(t.Get("name"), f.Get("name")))
 }
 
 // vapiParams adds what was collected: the structured data of the analysis and of named outputs, the arguments of
@@ -80,12 +106,10 @@ func vapiParams(d *draft, m, artifact, analysis jsonscan.Value) {
 			d.param(text(output.Get("name")), collected(r))
 		}
 	}
-	for _, list := range []string{"toolCallList", "toolCalls"} {
+	for _, list := range vapiToolLists {
 		for t := range m.Get(list).Elements() {
-			for _, args := range []jsonscan.Value{t.Get("parameters"), t.Get("arguments"), t.Path("function", "arguments")} {
-				d.collect(args)
-			}
-			d.param("tool_name", collected(either(t.Get("name"), t.Path("function", "name"))))
+			vapiTool(d, t.Get("toolCall"))
+			vapiTool(d, t)
 		}
 	}
 	d.collect(m.Path("functionCall", "parameters"))

@@ -1,5 +1,11 @@
 package source
 
+import (
+	"strings"
+
+	"github.com/callgate/callgate/internal/call"
+)
+
 // vonage reads Vonage's voice events and messages, which come as JSON or, where the operator chose GET, as a query.
 // A call passes each state once, at a time that the event tells.
 var vonage = &format{
@@ -26,7 +32,7 @@ var vonage = &format{
 	},
 	read: func(d *draft, doc *document) {
 		d.Direction = direction(doc.text("direction"))
-		d.numbers(doc.text("from"), doc.text("to"))
+		d.numbers(international(doc.text("from")), international(doc.text("to")))
 		d.StartedAt, d.EndedAt = moment(doc.get("start_time")), moment(doc.get("end_time"))
 		d.length(duration(doc.get("duration"), seconds))
 		d.RecordingURL = doc.text("recording_url")
@@ -34,4 +40,15 @@ var vonage = &format{
 		d.collect(doc.root, "from", "to", "direction", "start_time", "end_time", "timestamp", "duration", "recording_url",
 			"text", "uuid")
 	},
+}
+
+// international puts a plus before a number that Vonage writes in E.164 without one. Ten digits and fewer may as well be
+// a national number that somebody typed in.
+func international(s string) string {
+	if len(s) > 10 && len(s) <= 15 && strings.Trim(s, "0123456789") == "" {
+		if n, ok := call.NormalizeNumber("+"+s, ""); ok {
+			return n
+		}
+	}
+	return s
 }

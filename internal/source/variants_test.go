@@ -1,0 +1,58 @@
+package source
+
+import "testing"
+
+// TestVariantsOfPayloads: what senders write in other ways than their examples do.
+func TestVariantsOfPayloads(t *testing.T) {
+	for _, c := range []struct {
+		name, preset, body string
+		want               string // a field, as Lookup names it
+		is                 any
+	}{
+		{"a list of names and values", "nextphone", `[{"name":"first_name","value":"Mike"},{"name":"phone","value":"+15559876543"}]`, "caller_number", "+15559876543"},
+		{"of anyone", "generic", `[{"property":"firstname","value":"Mike"},{"property":"phone","value":"5559876543"}]`, "first_name", "Mike"},
+		{"the first of several leads", "generic", `[{"lead":{"phone":"+15559876543"}},{"lead":{"phone":"+15559876544"}}]`, "caller_number", "+15559876543"},
+		{"the number that a withheld caller was asked for", "nextphone", `{"phone":"Anonymous","callback_number":"555-987-6543"}`, "caller_number", "+15559876543"},
+		{"which is a number", "retell", `{"call":{"from_number":"anonymous","call_analysis":{"custom_analysis_data":{"callback_number":5559876543}}}}`, "caller_number", "+15559876543"},
+		{"a person's number", "generic", `{"caller":{"name":"Mike","number":"(555) 987-6543"}}`, "caller_number", "+15559876543"},
+		{"a person's number that is none", "generic", `{"client":{"number":"K-1234"}}`, "caller_number", nil},
+		{"lists of one number", "generic", `{"phone":["+15559876543","+15559876544"]}`, "caller_number", "+15559876543"},
+		{"a call with an id", "generic", `{"call":{"id":"c1","duration":42}}`, "call_id", "c1"},
+		{"a call with an id in data", "generic", `{"id":"e1","type":"call.ended","data":{"call":{"id":"c1"}}}`, "call_id", "c1"},
+		{"no name", "callrail", `{"id":1,"customer_name":"Restricted"}`, "first_name", nil},
+		{"no name in parts", "nextphone", `{"first_name":"Unknown","last_name":"Caller"}`, "name", nil},
+		{"a lone withheld name", "dialpad", `{"contact":{"name":"Anonymous"}}`, "name", nil},
+		{"no name but the caller's own", "nextphone", `{"name":"Unknown Caller","first_name":"Mike"}`, "first_name", "Mike"},
+		{"a name that begins alike", "nextphone", `{"name":"Private Ryan"}`, "name", "Private Ryan"},
+		{"arguments of a tool in a text", "vapi", `{"message":{"toolCalls":[{"id":"t","function":{"name":"f","arguments":"{\"email\":\"a@b.example\"}"}}]}}`, "email", "a@b.example"},
+		{"arguments beside a tool", "vapi", `{"message":{"toolWithToolCallList":[{"name":"f","toolCall":{"id":"t","function":{"parameters":{"email":"a@b.example"}}}}]}}`, "email", "a@b.example"},
+		{"the customer's number with the call", "vapi", `{"message":{"customer":{"name":"Mike"},"call":{"customer":{"number":"+15559876543"}}}}`, "caller_number", "+15559876543"},
+		{"the agent's instructions", "vapi", `{"message":{"artifact":{"messages":[{"role":"system","message":"You are."},{"role":"bot","message":"Hi."}]}}}`, "transcript", "Agent: Hi."},
+		{"a truth in words", "bland", `{"inbound":"false","from":"+15551234567","to":"+15559876543"}`, "caller_number", "+15559876543"},
+		{"who was dialled", "synthflow", `{"call":{"type_of_call":"outbound","phone_number_from":"+15551234567","phone_number_to":"+15559876543"}}`, "caller_number", "+15559876543"},
+		{"who dialled", "synthflow", `{"call":{"type_of_call":"outbound","phone_number_from":"+15551234567","phone_number_to":"+15559876543"},"lead":{"phone":"+15559876543"}}`, "receiving_number", "+15551234567"},
+		{"a number without its plus", "vonage", `{"direction":"outbound","from":"15551234567","to":"447700900123"}`, "caller_number", "+447700900123"},
+		{"the state of a message", "twilio", `MessageSid=S&MessageStatus=delivered&From=%2B15551234567&To=%2B15559876543`, "caller_number", "+15559876543"},
+		{"a conference", "twilio", `ConferenceSid=C&StatusCallbackEvent=participant-join&CallSid=c&SequenceNumber=1`, "event_type", "participant-join"},
+		{"a live transcription", "twilio", `TranscriptionSid=G&TranscriptionEvent=transcription-content&SequenceId=3&CallSid=c`, "event_type", "transcription-content"},
+		{"a call that has no duration yet", "callrail", `{"id":1,"duration":""}`, "event_type", "pre_call"},
+		{"a call without changes", "callrail", `{"id":1,"duration":"13","changes":null}`, "event_type", "post_call"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			rec, err := newParser(t, c.preset, Options{}).Parse(&Request{Body: []byte(c.body)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := rec.Lookup(c.want); got != c.is {
+				t.Errorf("%s: got %v, want %v", c.want, got, c.is)
+			}
+		})
+	}
+}
+
+func TestANumberOfAPersonIsReadInItsRegion(t *testing.T) {
+	rec, err := newParser(t, "generic", Options{Region: "DE"}).Parse(&Request{Body: []byte(`{"caller":{"number":"030 1234567"}}`)})
+	if err != nil || rec.CallerNumber != "+49301234567" {
+		t.Errorf("got %+v, %v", rec, err)
+	}
+}
