@@ -13,7 +13,9 @@
 //
 // What a caller will say is not known when a condition is written, so nothing that is missing makes it fail. A missing
 // field or parameter is the empty string: call.params.issue.contains("gas") is false without an issue, and so is
-// call.params.x.y.z == "a" without any of the three. has(call.params.issue) tells whether it is there.
+// call.params.x.y.z == "a" without any of the three. Where a list is wanted a missing one is empty: "vip" in
+// call.params.tags and call.params.tags.exists(t, t == "vip") are false without tags. has(call.params.issue) tells whether
+// it is there.
 //
 // Voice agents collect numbers and decisions as text as often as not. So the comparisons <, <=, > and >= read a text
 // that is a number as one, and are false where the two sides cannot be compared, as with a missing one. Where yes or

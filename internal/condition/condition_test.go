@@ -68,6 +68,12 @@ func TestEval(t *testing.T) {
 		{`has(call.params) && !has(call.params.address.street)`, true},
 		{`call.email.endsWith("@example.com")`, false},
 		{`call[1] == ""`, true},
+		{`"vip" in call.params.nothing`, false},
+		{`"vip" in call.nothing.tags`, false},
+		{`call.params.nothing.exists(t, t == "vip")`, false},
+		{`call.params.nothing.all(t, t == "vip")`, true},
+		{`call.params["nothing"].filter(t, t == "vip").size() > 0`, false},
+		{`call.params.tags.exists(t, t in call.params.nothing)`, false},
 
 		// Numbers and decisions come as text.
 		{`call.params.budget > 1000`, true},
@@ -113,6 +119,7 @@ func TestEvalOnNothing(t *testing.T) {
 	for _, text := range []string{
 		`call.urgent || call.params.issue.contains("gas leak")`, `call.params.x`, `call.params.budget > 10`,
 		`call.duration > 1 && call.name == "x"`, `has(call.params.x)`, `size(call.params) > 0`, `"x" in call.params`,
+		`"x" in call.params.x`, `call.params.x.exists(y, y == "x")`,
 	} {
 		c, err := Compile(text)
 		if err != nil {

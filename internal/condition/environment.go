@@ -11,8 +11,8 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// truthy and deeper are the functions that operands of && and the like, and fields that a field is selected from, are
-// wrapped in. No expression can name them.
+// truthy and deeper are the functions that operands of && and the like, and fields that a field is selected from or that
+// are gone through, are wrapped in. No expression can name them.
 const (
 	truthy = "@truthy"
 	deeper = "@deeper"
@@ -56,7 +56,8 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 })
 
 // tolerate wraps every field that stands where yes or no is asked for, so that a parameter that is missing, or was
-// collected as text, can stand there; and every field that another is selected from, so that it may be missing.
+// collected as text, can stand there; and every field that another is selected from, or that a list is wanted of, so
+// that it may be missing.
 func tolerate(tree *ast.AST) {
 	next := ast.MaxID(tree)
 	factory := ast.NewExprFactory()
@@ -93,7 +94,11 @@ func tolerate(tree *ast.AST) {
 				if from := c.Args()[0]; !isParams(from) {
 					wrap(deeper, from)
 				}
+			case operators.In:
+				wrap(deeper, c.Args()[1])
 			}
+		case ast.ComprehensionKind: // what exists, all, map and filter are made of
+			wrap(deeper, e.AsComprehension().IterRange())
 		}
 	}))
 	wrap(truthy, tree.Expr())
