@@ -32,6 +32,7 @@ type conn struct {
 	used   bool   // it was idle before, so the server may have closed it
 
 	headLeft  int64     // how many bytes may still be read
+	readErr   error     // of the last read, if it failed
 	headBy    time.Time // when the head must have been read; zero without limit
 	idleSince time.Time
 }
@@ -69,6 +70,7 @@ func (cn *conn) Read(p []byte) (int, error) {
 	}
 	n, err := cn.Conn.Read(p)
 	cn.headLeft -= int64(n)
+	cn.readErr = err
 	return n, err
 }
 
@@ -237,6 +239,8 @@ func (cn *conn) headError(err error) error {
 		return ErrHeaderTooLarge
 	case errors.As(err, &ne), errors.Is(err, io.ErrUnexpectedEOF):
 		return err
+	case errors.As(cn.readErr, &ne): // net/http finds fault with the line that it cut off
+		return cn.readErr
 	}
 	return ErrMalformed
 }

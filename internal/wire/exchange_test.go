@@ -167,6 +167,10 @@ func TestExchangesLikeNetHTTP(t *testing.T) {
 			name: "says nothing", script: func(p *peer) { p.request(); p.ended() }, options: options{headerTimeout: 30 * time.Millisecond},
 			want: outcome{err: errAny, timeout: true}, requests: 1,
 		},
+		{
+			name: "stops in a header line", script: func(p *peer) { p.request(); p.say("HTTP/1.1 200 OK\nContent-Le"); p.ended() },
+			options: options{headerTimeout: 30 * time.Millisecond}, want: outcome{err: errAny, timeout: true}, requests: 1,
+		},
 		{name: "only informational answers", script: func(p *peer) {
 			p.request()
 			p.say("HTTP/1.1 103 Early Hints\n\n")
