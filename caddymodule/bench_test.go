@@ -121,10 +121,14 @@ func inBatches[T any](b *testing.B, ready func() T, run func(T)) {
 	}
 }
 
-// benchNext is a next handler that only counts, which is an answer of 200.
+// benchNext is a next handler that only counts, and answers 200.
 type benchNext int
 
-func (n *benchNext) ServeHTTP(http.ResponseWriter, *http.Request) error { *n++; return nil }
+func (n *benchNext) ServeHTTP(w http.ResponseWriter, _ *http.Request) error {
+	*n++
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
 
 // BenchmarkPipeline is the whole handler from its first to its last line, with a next handler that does nothing. What
 // net/http and Caddy do to get a request ready is not in it; BenchmarkPreparation shows that.

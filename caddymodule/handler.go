@@ -80,7 +80,8 @@ type Handler struct {
 	SpoolRetry []caddy.Duration `json:"spool_retry,omitempty"`
 
 	// Convert names the destination whose request for the call is handed on in place of the one that came: its
-	// method, URI, headers and body. Where it goes is up to the next handler.
+	// method, URI, headers and body. Where it goes is up to the next handler; matchers after this one see the new URI,
+	// so that handler wants to stand with this one in a handle or route block.
 	Convert string `json:"convert,omitempty"`
 
 	Policy

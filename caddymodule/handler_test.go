@@ -234,3 +234,27 @@ func TestWhatNobodySaidToBeJSONIsTheReceiversToJudge(t *testing.T) {
 		t.Errorf("%d of 4 arrived", n)
 	}
 }
+
+// An empty 200 would tell the sender that its call has arrived.
+func TestACallThatNobodyAnswersIsNotTakenForDelivered(t *testing.T) {
+	const config = `http:// {
+		callgate /calls/* nextphone ` + testSecret + ` {
+			name NAME
+		}
+		%s
+	}`
+	for routes, want := range map[string]int{
+		"reverse_proxy /cals/* localhost:1":       502, // a slip in the path
+		"encode\nrespond /calls/* 204":            204,
+		"encode\nrespond /calls/* 200":            200,
+		"handle /calls/* {\nrespond ok\n}":        200,
+		"header X-Seen yes\nrespond /calls/* 200": 200,
+	} {
+		g := newGateway(t, fmt.Sprintf(config, routes))
+		for range 2 { // the second would be answered like the first
+			if res := g.do(lead(t, "/calls/a", `{"lead":{"phone":"+15551234567"}}`)); res.StatusCode != want {
+				t.Errorf("with %q: status %d instead of %d", routes, res.StatusCode, want)
+			}
+		}
+	}
+}

@@ -127,6 +127,7 @@ func TestTheNextCopyRunsWhenTheFirstComesToNothing(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g.respond = func(w http.ResponseWriter, r *http.Request) error {
 					if g.calls.Load() > 1 {
+						w.WriteHeader(200)
 						return nil
 					}
 					time.Sleep(time.Second)

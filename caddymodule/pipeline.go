@@ -208,10 +208,12 @@ func (rq *request) guarded(w http.ResponseWriter, next caddyhttp.Handler) (refus
 	stageTimers.next.Observe(time.Since(began).Seconds())
 
 	status := rec.status
+	if err == nil && status == 0 {
+		// net/http would answer 200, and the sender would take a call for delivered that nobody has.
+		err = caddyhttp.Error(http.StatusBadGateway, errNobodyAnswered)
+	}
 	if err != nil {
 		status = statusOf(err)
-	} else if status == 0 {
-		status = http.StatusOK // net/http writes it when a handler returns without a word
 	}
 	switch {
 	case status < 400:
@@ -224,6 +226,9 @@ func (rq *request) guarded(w http.ResponseWriter, next caddyhttp.Handler) (refus
 	}
 	return nil, err
 }
+
+var errNobodyAnswered = errors.New("no handler after callgate answered the request, so nobody has it: " +
+	"see that the matcher of reverse_proxy, or of what else should answer, matches what this route lets in")
 
 // verdict is what the request says about the receiver's health.
 func (rq *request) verdict() breaker.Outcome {

@@ -90,6 +90,7 @@ func TestTheBreakerOpensOnFailuresAndClosesAfterAProbe(t *testing.T) {
 				healthy := false
 				g.respond = func(w http.ResponseWriter, r *http.Request) error {
 					if healthy {
+						w.WriteHeader(200)
 						return nil
 					}
 					return failure(w, r)
