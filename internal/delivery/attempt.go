@@ -95,7 +95,7 @@ func (a *attempt) run() {
 	}
 	a.breaker(health)
 	if a.pause != "" {
-		e.notePaused(a.lane.name, a.pause)
+		e.pauseItself(a.lane.name, a.pause)
 	}
 	e.recorder.add(a)
 }

@@ -63,6 +63,9 @@ type Engine struct {
 	background   sync.WaitGroup
 	attempts     sync.WaitGroup
 	recorder     *recorder
+	// flags orders the writes of pauses and resumptions, so that the last one is what the store keeps. It is taken
+	// before mu.
+	flags sync.Mutex
 
 	mu        sync.Mutex
 	snapshots []*attached // the last one is in force
@@ -70,7 +73,9 @@ type Engine struct {
 	paused    map[string]string
 	// pausedVersion counts the changes of paused, so that an older reading of the store does not undo one.
 	pausedVersion int
-	closed        chan struct{}
+	// unsaved counts, by destination, the pauses that attempts asked for and that the store does not know yet.
+	unsaved map[string]int
+	closed  chan struct{}
 }
 
 // attached is a snapshot in use.
@@ -112,7 +117,7 @@ func New(o Options) *Engine {
 	e := &Engine{
 		o: o, log: o.Log, store: o.Store,
 		stop: make(chan struct{}), recorderStop: make(chan struct{}),
-		lanes: map[string]*lane{}, paused: map[string]string{},
+		lanes: map[string]*lane{}, paused: map[string]string{}, unsaved: map[string]int{},
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.recorder = newRecorder(e)

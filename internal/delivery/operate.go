@@ -10,6 +10,8 @@ import (
 
 // Pause keeps a destination's deliveries waiting until Resume, also over restarts. Attempts under way run on.
 func (e *Engine) Pause(ctx context.Context, destination, reason string) error {
+	e.flags.Lock()
+	defer e.flags.Unlock()
 	if err := e.store.Pause(ctx, destination, reason); err != nil {
 		return err
 	}
@@ -31,8 +33,40 @@ func (e *Engine) notePaused(destination, reason string) {
 	e.o.Observer.Paused(destination, reason)
 }
 
+// pauseItself stops a lane for what an attempt was answered. The recorder stores it by savePause.
+func (e *Engine) pauseItself(destination, reason string) {
+	e.mu.Lock()
+	e.unsaved[destination]++
+	e.mu.Unlock()
+	e.notePaused(destination, reason)
+}
+
+// savePause makes the pause of pauseItself durable, unless the destination was resumed since.
+func (e *Engine) savePause(ctx context.Context, destination, reason string) error {
+	e.flags.Lock()
+	defer e.flags.Unlock()
+	e.mu.Lock()
+	_, paused := e.paused[destination]
+	e.mu.Unlock()
+	if !paused {
+		return nil
+	}
+	return e.store.Pause(ctx, destination, reason)
+}
+
+// pauseSaved ends what pauseItself began.
+func (e *Engine) pauseSaved(destination string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.unsaved[destination]--; e.unsaved[destination] == 0 {
+		delete(e.unsaved, destination)
+	}
+}
+
 // Resume ends a pause. What waited goes out at the destination's pace.
 func (e *Engine) Resume(ctx context.Context, destination string) error {
+	e.flags.Lock()
+	defer e.flags.Unlock()
 	if err := e.store.Resume(ctx, destination); err != nil {
 		return err
 	}
@@ -110,7 +144,13 @@ func (e *Engine) refreshPaused() {
 	if e.pausedVersion != version {
 		return // something newer is known
 	}
+	before := e.paused
 	e.paused = map[string]string{}
+	for name := range e.unsaved {
+		if reason, isPaused := before[name]; isPaused {
+			e.paused[name] = reason // the store is going to know
+		}
+	}
 	for name, reason := range paused {
 		e.paused[name] = reason
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/storetest"
 )
 
 func TestPauseByResult(t *testing.T) {
@@ -56,6 +57,69 @@ func TestGoneIsDeadAndPauses(t *testing.T) {
 		r.accept("", "", "crm")
 		after(time.Hour)
 		r.want("crm", 1, 0, 1)
+	})
+}
+
+// A destination that paused itself stays so while the store cannot be told, however often the store is asked meanwhile.
+func TestUnsavedPauseHolds(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s := &flaky{Store: storetest.NewMemory(storetest.Options{})}
+		full := store.ErrFull
+		s.pause.Store(&full)
+		f := newFake(always(destination.Result{Outcome: destination.Dead, Status: 410, Reason: "gone", Pause: true}))
+		r := newRig(t, Options{Store: s}, map[string]Config{"crm": {Destination: f, Concurrency: 4}})
+		defer r.close()
+		r.accept("", "", "crm")
+		after(time.Second)
+		for range 5 {
+			r.accept("", "", "crm")
+		}
+		after(10 * idleCheck)
+		if n := len(f.calls()); n != 1 || !r.status("crm").Paused {
+			t.Errorf("%d attempts at a receiver that is gone", n)
+		}
+		s.pause.Store(nil)
+		after(10 * idleCheck)
+		r.want("crm", 5, 0, 1)
+		// The store knows now, and so does another process that resumes it there.
+		if p, _ := s.Paused(t.Context()); p["crm"] != "gone" {
+			t.Errorf("%v", p)
+		}
+		_ = s.Resume(t.Context(), "crm")
+		after(idleCheck + time.Second)
+		if n := len(f.calls()); n < 2 {
+			t.Error("not resumed")
+		}
+	})
+}
+
+// An operator resumes a destination before its own pause is stored: that must not come after and undo it.
+func TestResumeOvertakesThePause(t *testing.T) {
+	in(t, func(t *testing.T) {
+		s := &flaky{Store: storetest.NewMemory(storetest.Options{})}
+		down := store.ErrUnavailable
+		s.pause.Store(&down)
+		var mended atomic.Bool
+		f := newFake(func(context.Context, []destination.Item) []destination.Result {
+			if mended.Load() {
+				return []destination.Result{ok}
+			}
+			return []destination.Result{{Status: 401, Reason: "refused", Pause: true}}
+		})
+		r := newRig(t, Options{Store: s}, map[string]Config{"crm": {Destination: f}})
+		defer r.close()
+		r.accept("", "", "crm")
+		after(time.Second)
+		mended.Store(true)
+		if err := r.engine.Resume(t.Context(), "crm"); err != nil {
+			t.Fatal(err)
+		}
+		s.pause.Store(nil)
+		after(2 * time.Minute)
+		r.want("crm", 0, 1, 0)
+		if p, _ := s.Paused(t.Context()); len(p) != 0 || r.status("crm").Paused {
+			t.Errorf("paused again: %v", p)
+		}
 	})
 }
 

@@ -91,7 +91,8 @@ func (r *recorder) record(taken []*attempt) {
 	}
 	for _, a := range taken {
 		if a.pause != "" {
-			r.persist("pause a destination", func(ctx context.Context) error { return r.e.store.Pause(ctx, a.lane.name, a.pause) })
+			r.persist("pause a destination", func(ctx context.Context) error { return r.e.savePause(ctx, a.lane.name, a.pause) })
+			r.e.pauseSaved(a.lane.name)
 		}
 		for _, d := range a.dead {
 			r.e.o.Observer.DeadLetter(d)
