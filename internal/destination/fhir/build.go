@@ -244,58 +244,6 @@ func (v *view) task(subject *reference, service string) *task {
 	return t
 }
 
-// appointment is nil when the caller named no time.
-func (v *view) appointment(subject *reference, service string) *appointment {
-	var wanted string
-	for _, name := range v.d.cfg.TimeParams {
-		if wanted = v.text(name); wanted != "" {
-			break
-		}
-	}
-	if wanted == "" {
-		return nil
-	}
-	a := &appointment{
-		ResourceType: "Appointment", Status: "proposed", Description: service, Created: v.ended(),
-		Participant: []participant{{Actor: subject, Status: "needs-action"}},
-	}
-	if subject == nil {
-		// Invariant app-1: a participant has a type or an actor.
-		a.Participant[0].Type = []concept{{Text: "patient"}}
-	}
-	if start := v.when(wanted); start != "" {
-		a.RequestedPeriod = []period{{Start: start}}
-		if len(start) == len(time.DateOnly) {
-			a.RequestedPeriod[0].End = start // any time on that day
-		}
-	} else {
-		a.Comment = "Wanted: " + wanted
-	}
-	return a
-}
-
-// when reads a time as FHIR writes it; empty for one that has to stay a text.
-func (v *view) when(s string) string {
-	if t, err := time.Parse(time.RFC3339, s); err == nil && t.Year() > 0 {
-		if _, offset := t.Zone(); offset > 14*3600 || offset < -14*3600 {
-			t = t.UTC() // R4 knows no zone further away
-		}
-		return t.Format(time.RFC3339)
-	}
-	if t, err := time.Parse(time.DateOnly, s); err == nil && t.Year() > 0 {
-		return t.Format(time.DateOnly)
-	}
-	if v.d.cfg.Location == nil {
-		return ""
-	}
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04"} {
-		if t, err := time.ParseInLocation(layout, s, v.d.cfg.Location); err == nil {
-			return t.Format(time.RFC3339)
-		}
-	}
-	return ""
-}
-
 func (v *view) number() string {
 	if s := v.text("caller_number"); s != "" {
 		return s

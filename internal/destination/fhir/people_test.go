@@ -71,24 +71,33 @@ func TestPatients(t *testing.T) {
 func TestAppointmentTimes(t *testing.T) {
 	berlin := time.FixedZone("x", 3600)
 	for _, c := range []struct {
-		in             string
+		in, date       string
 		zone           *time.Location
 		start, comment string
 	}{
-		{"2026-01-05T15:00:00-05:00", nil, "2026-01-05T15:00:00-05:00", ""},
-		{"2026-01-05", nil, "2026-01-05", ""},
-		{"2026-01-05T15:00:00+20:00", nil, "2026-01-04T19:00:00Z", ""},
-		{"0000-01-01", nil, "", "Wanted: 0000-01-01"},
-		{"2026-01-05 15:00", berlin, "2026-01-05T15:00:00+01:00", ""},
-		{"2026-01-05 15:00", nil, "", "Wanted: 2026-01-05 15:00"},
-		{"tomorrow afternoon", berlin, "", "Wanted: tomorrow afternoon"},
+		{"2026-01-05T15:00:00-05:00", "", nil, "2026-01-05T15:00:00-05:00", ""},
+		{"2026-01-05", "", nil, "2026-01-05", ""},
+		{"2026-01-05T15:00:00+20:00", "", nil, "2026-01-04T19:00:00Z", ""},
+		{"0000-01-01", "", nil, "", "Wanted: 0000-01-01"},
+		{"2026-01-05 15:00", "", berlin, "2026-01-05T15:00:00+01:00", ""},
+		{"2026-01-05 15:00", "", nil, "", "Wanted: 2026-01-05 15:00"},
+		{"tomorrow afternoon", "", berlin, "", "Wanted: tomorrow afternoon"},
+
+		// The day and the hour, as agents ask for them one by one.
+		{"15:00", "2026-01-05", berlin, "2026-01-05T15:00:00+01:00", ""},
+		{"3:30 pm", "2026-01-05", berlin, "2026-01-05T15:30:00+01:00", ""},
+		{"15:00", "2026-01-05", nil, "2026-01-05", "Wanted: 15:00"},
+		{"in the morning", "2026-01-05", berlin, "2026-01-05", "Wanted: in the morning"},
+		{"in the morning", "next week", berlin, "", "Wanted: in the morning, next week"},
+		{"2026-01-05T15:00:00-05:00", "2026-01-05", nil, "2026-01-05T15:00:00-05:00", ""},
+		{"2026-01-05T15:00:00-05:00", "2026-01-06", nil, "2026-01-05T15:00:00-05:00", "Wanted: 2026-01-06"},
 	} {
 		s := standin.NewFHIR(t, nil)
 		d := build(t, s, func(cfg *Config) {
 			cfg.Kinds, cfg.Patient, cfg.Location = []Kind{Appointment}, PatientNone, c.zone
 		})
 		one := sample()
-		one.Params["appointment_time"] = c.in
+		one.Params["appointment_time"], one.Params["appointment_date"] = c.in, c.date
 		must(t, deliver(t, d, one))
 		a := s.Stored("Appointment")[0]
 		comment, _ := a["comment"].(string)
@@ -97,7 +106,7 @@ func TestAppointmentTimes(t *testing.T) {
 			start = p[0].(map[string]any)["start"].(string)
 		}
 		if start != c.start || comment != c.comment {
-			t.Errorf("%q: start %q, comment %q", c.in, start, comment)
+			t.Errorf("%q and %q: start %q, comment %q", c.in, c.date, start, comment)
 		}
 	}
 }
