@@ -37,6 +37,8 @@ type lane struct {
 	name  string
 	waker chan struct{}
 	queue queue // the run goroutine's own
+	// confirmAt is when the turns of calls are looked through next; the run goroutine's own too.
+	confirmAt time.Time
 
 	mu sync.Mutex
 	// terms is nil while no snapshot in force knows the destination: its deliveries are parked.
@@ -179,6 +181,7 @@ func (l *lane) step() time.Duration {
 		return idleCheck
 	}
 	now := l.e.o.Now()
+	l.confirmTurns(now)
 	l.release(v.terms, now)
 	for v.free > 0 {
 		if wait := v.holdUntil.Sub(now); wait > 0 {
@@ -285,9 +288,10 @@ func (l *lane) giveBack() {
 	if len(items) == 0 {
 		return
 	}
+	now := l.e.o.Now()
 	l.mu.Lock()
 	for i := range items {
-		l.calls.leave(items[i].Claimed)
+		l.calls.leave(items[i].Claimed, now)
 	}
 	l.mu.Unlock()
 	l.returnItems(items)

@@ -9,9 +9,12 @@ import (
 const (
 	// maxCalls bounds the calls whose order is watched. Calls beyond it are delivered as they fall due.
 	maxCalls = 10_000
-	// orderGrace is how long after its time a delivery that is to be tried again keeps later ones of its call
-	// waiting. It may have been erased.
+	// orderGrace is how long after its time a delivery that is to be tried again is believed to keep its call's turn.
+	// Then the store is asked: it may have been erased, or the destination was paused or down all the while.
 	orderGrace = 5 * time.Minute
+	// confirmEvery is the time between two looks for turns past their grace, and maxConfirm how many are asked for in
+	// one.
+	confirmEvery, maxConfirm = time.Minute, 100
 )
 
 type callKey struct{ tenant, id string }
@@ -24,7 +27,7 @@ type callOrder map[callKey]callTurn
 // callTurn is the delivery whose turn it is.
 type callTurn struct {
 	delivery string
-	// until is when a delivery that is to be tried again stops blocking others; zero while it is under way.
+	// until is when it has to be confirmed that the delivery is still to be tried again; zero while it is under way.
 	until time.Time
 }
 
@@ -33,7 +36,7 @@ func keyOf(c store.Claimed) (callKey, bool) {
 }
 
 // busy reports whether another delivery of the call goes first.
-func (o callOrder) busy(c store.Claimed, ordered bool, now time.Time) bool {
+func (o callOrder) busy(c store.Claimed, ordered bool) bool {
 	key, ok := keyOf(c)
 	if !ok {
 		return false
@@ -42,10 +45,7 @@ func (o callOrder) busy(c store.Claimed, ordered bool, now time.Time) bool {
 	if !ok || turn.delivery == c.ID {
 		return false
 	}
-	if turn.until.IsZero() {
-		return true
-	}
-	if !ordered || now.After(turn.until) {
+	if !turn.until.IsZero() && !ordered {
 		delete(o, key)
 		return false
 	}
@@ -59,10 +59,15 @@ func (o callOrder) enter(c store.Claimed) {
 	}
 }
 
-// leave takes the turn back from a delivery that was not attempted. One that waits to be tried again loses its place
-// only until it is claimed again, which is at once.
-func (o callOrder) leave(c store.Claimed) {
-	if key, ok := keyOf(c); ok && o[key].delivery == c.ID {
+// leave takes the turn back from a delivery that was not attempted. One that is to be tried again keeps it: later ones
+// of its call fell due before it, and would be claimed first.
+func (o callOrder) leave(c store.Claimed, now time.Time) {
+	key, ok := keyOf(c)
+	switch {
+	case !ok || o[key].delivery != c.ID:
+	case c.Attempts > 0:
+		o[key] = callTurn{delivery: c.ID, until: now.Add(orderGrace)}
+	default:
 		delete(o, key)
 	}
 }
@@ -78,4 +83,51 @@ func (o callOrder) settle(c store.Claimed, retryAt time.Time, ordered bool) {
 		return
 	}
 	o[key] = callTurn{delivery: c.ID, until: retryAt.Add(orderGrace)}
+}
+
+// overdue lists turns that have to be confirmed.
+func (o callOrder) overdue(now time.Time) map[callKey]string {
+	list := map[callKey]string{}
+	for key, turn := range o {
+		if len(list) == maxConfirm {
+			break
+		}
+		if !turn.until.IsZero() && now.After(turn.until) {
+			list[key] = turn.delivery
+		}
+	}
+	return list
+}
+
+// confirmed is told whether an overdue turn's delivery is still to be tried again.
+func (o callOrder) confirmed(key callKey, delivery string, waits bool, now time.Time) {
+	turn := o[key]
+	switch {
+	case turn.delivery != delivery || turn.until.IsZero(): // it moved on meanwhile
+	case waits:
+		o[key] = callTurn{delivery: delivery, until: now.Add(orderGrace)}
+	default:
+		delete(o, key)
+	}
+}
+
+// confirmTurns asks the store about deliveries that were to be tried again long ago.
+func (l *lane) confirmTurns(now time.Time) {
+	if now.Before(l.confirmAt) {
+		return
+	}
+	l.confirmAt = now.Add(confirmEvery)
+	l.mu.Lock()
+	overdue := l.calls.overdue(now)
+	l.mu.Unlock()
+	for key, id := range overdue {
+		f := store.Filter{Destination: l.name, DeliveryID: id, State: store.Pending}
+		list, err := l.e.store.Deliveries(l.e.ctx, f, store.Page{Limit: 1})
+		if err != nil {
+			return // claiming is going to say so
+		}
+		l.mu.Lock()
+		l.calls.confirmed(key, id, len(list) > 0, now)
+		l.mu.Unlock()
+	}
 }

@@ -111,3 +111,83 @@ func TestHeldIsBounded(t *testing.T) {
 		r.want("crm", 0, maxHeld+21, 0)
 	})
 }
+
+// A delivery that waits for its batch to be tried again keeps its place when it is given back: later events of its call
+// fell due before it.
+func TestOrderOutlastsGivingBack(t *testing.T) {
+	in(t, func(t *testing.T) {
+		f := newFake(nil)
+		f.batch = 10
+		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
+			if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
+				return []destination.Result{{Reason: "not now"}}
+			}
+			return same(len(items), ok)
+		}
+		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, BatchWait: 20 * time.Second}})
+		defer r.close()
+		first := r.accept("acme", "call-1", "crm")
+		second := r.accept("acme", "call-1", "crm")
+		after(35 * time.Second) // the first was sent at 20 s, is due again at 30 s, and waits for company
+		if n := len(f.calls()); n != 1 {
+			t.Fatalf("%d attempts", n)
+		}
+		if _, err := r.engine.Erase(t.Context(), store.Filter{CallID: "another"}, false); err != nil {
+			t.Fatal(err)
+		}
+		after(time.Hour)
+		r.want("crm", 0, 2, 0)
+		var order []string
+		for _, s := range f.calls() {
+			for _, i := range s.items {
+				order = append(order, i.EventID)
+			}
+		}
+		if want := []string{first, first, second}; !slices.Equal(order, want) {
+			t.Errorf("%v, want %v", order, want)
+		}
+	})
+}
+
+// The order of a call outlasts a pause that is longer than the wait for the retry, and an outage in which many others
+// are due before it; and an erased delivery does not stop its call for ever.
+func TestOrderOutlastsPause(t *testing.T) {
+	for _, erased := range []bool{false, true} {
+		in(t, func(t *testing.T) {
+			f := newFake(nil)
+			f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
+				if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
+					return []destination.Result{{Reason: "not now"}}
+				}
+				return []destination.Result{ok}
+			}
+			r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1}})
+			defer r.close()
+			first := r.accept("acme", "call-1", "crm")
+			second := r.accept("acme", "call-1", "crm")
+			after(5 * time.Second)
+			if err := r.engine.Pause(t.Context(), "crm", "maintenance"); err != nil {
+				t.Fatal(err)
+			}
+			want := []string{first, first, second}
+			if erased {
+				want = []string{first, second}
+				if n, err := r.engine.Erase(t.Context(), store.Filter{EventID: first}, false); n != 1 || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			after(time.Hour)
+			if err := r.engine.Resume(t.Context(), "crm"); err != nil {
+				t.Fatal(err)
+			}
+			after(time.Minute)
+			var order []string
+			for _, s := range f.calls() {
+				order = append(order, s.items[0].EventID)
+			}
+			if !slices.Equal(order, want) {
+				t.Errorf("%v, want %v", order, want)
+			}
+		})
+	}
+}

@@ -88,7 +88,7 @@ func (l *lane) release(t *terms, now time.Time) {
 		if fresh(w) {
 			return false
 		}
-		l.calls.leave(w.Claimed)
+		l.calls.leave(w.Claimed, now)
 		stale = append(stale, w)
 		return true
 	})
@@ -100,7 +100,7 @@ func (l *lane) release(t *terms, now time.Time) {
 			stale = append(stale, w)
 			continue
 		}
-		l.admit(t, w, now)
+		l.admit(t, w)
 	}
 	q.noteStale(t)
 	l.mu.Unlock()
@@ -122,7 +122,7 @@ func (q *queue) noteStale(t *terms) {
 
 // admit puts a claimed delivery among the ready or the held. It returns false when it can be neither. The caller
 // holds l.mu.
-func (l *lane) admit(t *terms, w waiting, now time.Time) bool {
+func (l *lane) admit(t *terms, w waiting) bool {
 	q := &l.queue
 	full := len(q.held) >= maxHeld
 	if l.tenantBusy(t, w.Tenant) {
@@ -132,7 +132,7 @@ func (l *lane) admit(t *terms, w waiting, now time.Time) bool {
 		q.held = append(q.held, w)
 		return true
 	}
-	if !full && l.calls.busy(w.Claimed, t.Concurrency == 1, now) {
+	if !full && l.calls.busy(w.Claimed, t.Concurrency == 1) {
 		q.held = append(q.held, w)
 		return true
 	}
@@ -175,7 +175,7 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 			continue // its lease ran out before its outcome could be recorded, which is going to settle it
 		}
 		w := waiting{Claimed: c, since: now, leasedUntil: now.Add(t.lease())}
-		if !l.admit(t, w, now) {
+		if !l.admit(t, w) {
 			rest = append(rest, w)
 		}
 	}
