@@ -309,6 +309,20 @@ func TestBodyBound(t *testing.T) {
 }
 
 // Parse never panics, and what it accepts renders into a request that net/http can send.
+// TestListsAndObjectsMayBeDescribed: a voice agent has to be told of what a list is.
+func TestListsAndObjectsMayBeDescribed(t *testing.T) {
+	d, _, err := Parse([]byte(`{"url": "https://x.example/", "body_template": {"s": "{{services}}", "a": "{{address}}"}, "parameters": [
+		{"name": "services", "type": "array", "items": {"type": "string"}},
+		{"name": "address", "type": "object", "properties": {"city": {"type": "string"}}}]}`), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := d.Render(vars{"services": []any{"a", "b"}, "address": map[string]any{"city": "Austin"}})
+	if want := `{"s":["a","b"],"a":{"city":"Austin"}}`; err != nil || string(r.Body) != want {
+		t.Errorf("got %v, %v, want %s", r, err, want)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"lead", "hubspot", "salesforce", "custom-api", "hipaa-body"} {
 		text, err := os.ReadFile(filepath.Join(guide, name+".json"))

@@ -187,8 +187,10 @@ func (p *parser) parameter(m *member) (par Parameter, ok bool) {
 			if !ok {
 				p.err(f, "a list is expected")
 			}
+		case f.key == "items", f.key == "properties":
+			// They tell the voice agent what a list or an object is of, as enum tells it what values there are.
 		default:
-			p.err(f, "unknown field; a parameter has name, type, description, required, default, enum")
+			p.err(f, "unknown field; a parameter has name, type, description, required, default, enum, items, properties")
 		}
 	}
 	_, twice := p.types[par.Name]
