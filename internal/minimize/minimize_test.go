@@ -229,3 +229,28 @@ const (
 	hmacCaller  = "2243486ce44abef896965ac3f18df1fc"
 	hmacPatient = "a2f355179c0544feff598d1040331d6e"
 )
+
+// TestWhatStandsInForANumberGoesWithIt: of a caller with a SIP address the record has no number, and a parameter instead.
+func TestWhatStandsInForANumberGoesWithIt(t *testing.T) {
+	c := &call.Call{Params: map[string]any{
+		"caller_address": "sip:mike@example.com", "from_extension": "12", "receiving_address": "sip:desk@example.com", "address": "1 Main St",
+	}}
+	for _, tt := range []struct {
+		policy Policy
+		want   map[string]any
+	}{
+		{Policy{Drop: []string{"caller_number"}}, map[string]any{"receiving_address": "sip:desk@example.com", "address": "1 Main St"}},
+		{Policy{Drop: []string{"receiving_number"}}, map[string]any{"caller_address": "sip:mike@example.com", "address": "1 Main St"}},
+		{Policy{Mask: []string{"phone"}}, map[string]any{
+			"caller_address": "s***@***", "from_extension": "***", "receiving_address": "sip:desk@example.com", "address": "1 Main St",
+		}},
+	} {
+		p, err := Compile(tt.policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Apply(c).Params; !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%+v: got %v, want %v", tt.policy, got, tt.want)
+		}
+	}
+}

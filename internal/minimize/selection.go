@@ -157,6 +157,16 @@ func (s *selection) shared(o *selection) string {
 	return ""
 }
 
+// standIns are the parameters in which package source keeps what a field cannot hold: an address such as
+// sip:mike@example.com in place of a number, and the extension of one. Who dialled is the customer in one direction, and
+// the business in the other.
+var standIns = map[string][]string{
+	"caller_address": {"caller_number"}, "caller_extension": {"caller_number"},
+	"receiving_address": {"receiving_number"}, "receiving_extension": {"receiving_number"},
+	"from_address": {"caller_number", "receiving_number"}, "from_extension": {"caller_number", "receiving_number"},
+	"to_address": {"caller_number", "receiving_number"}, "to_extension": {"caller_number", "receiving_number"},
+}
+
 // takes reports whether the selection covers a parameter, by its key and the path to it.
 func (s *selection) takes(key, path string) bool {
 	if s.all || s.bare[bare(key)] || s.bare[path] {
@@ -164,6 +174,11 @@ func (s *selection) takes(key, path string) bool {
 	}
 	switch f, _ := call.FieldOf(key); f {
 	case "":
+		for _, f := range standIns[key] {
+			if s.fields[f] {
+				return true
+			}
+		}
 		return false
 	case "name":
 		return s.fields["first_name"] || s.fields["last_name"]
