@@ -123,11 +123,13 @@ func read(raw, region string) (e164, extension string) {
 }
 
 // possible reports whether the number has a length that its country has. No area code of North America begins with 0
-// or 1, so a French "06 12 34 56 78" without its country is not taken for a number there, which it could be by its length.
+// or 1, so a French "06 12 34 56 78" without its country is not taken for a number there, which it could be by its length. Zeros
+// alone are no number anywhere.
 func possible(n *phonenumbers.PhoneNumber) bool {
 	const least = 200_000_0000
+	national := n.GetNationalNumber()
 	return phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE &&
-		(n.GetCountryCode() != 1 || n.GetNationalNumber() >= least)
+		national > 0 && (n.GetCountryCode() != 1 || national >= least)
 }
 
 // isNANP reports whether the text is a North American number in E.164 already, as nearly all are: it saves the

@@ -42,6 +42,7 @@ func TestNormalizeNumber(t *testing.T) {
 		{"1-800-FLOWERS", "", ""},
 		{"06 12 34 56 78", "US", ""}, // no area code begins with 0 or 1
 		{"0000000000", "", ""},
+		{"000000", "CC", ""},
 		{strings.Repeat("5", 300), "", ""},
 	} {
 		got, ok := NormalizeNumber(c.raw, c.region)
