@@ -14,7 +14,6 @@ import (
 
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
-	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/seal"
 )
 
@@ -108,12 +107,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 			return fmt.Errorf("destination %s: %w", name, err)
 		}
 		u.snapshot.Destinations[name] = c
-		// A series that begins at 1 has no increase; these begin at 0.
-		deliveryMetrics.dead.WithLabelValues(name)
-		deliveryMetrics.retries.WithLabelValues(name)
-		for _, o := range []destination.Outcome{destination.Delivered, destination.Retry, destination.Dead} {
-			deliveryMetrics.attempts.WithLabelValues(name, o.String())
-		}
+		countFromZero(name)
 	}
 	var err error
 	if u.alerts, err = a.Alert.settings(); err != nil {

@@ -66,20 +66,20 @@ func (c *crm) nothingMore(t testing.TB) {
 
 // running is a gateway that runs in this process with a store in a directory of the test's.
 type running struct {
-	t      testing.TB
-	socket string
-	client *http.Client
-	config string
+	t            testing.TB
+	socket, name string
+	client       *http.Client
+	config       string
+	fill         *strings.Replacer
 }
 
 // runGateway starts a configuration in which SOCKET, STORE and NAME are filled in.
 func runGateway(t testing.TB, config string) *running {
 	t.Helper()
 	dir := t.TempDir()
-	g := &running{t: t, socket: filepath.Join(dir, "s")}
-	g.config = strings.NewReplacer(
-		"SOCKET", "unix/"+g.socket, "STORE", filepath.Join(dir, "store.db"), "NAME", fmt.Sprintf("run-%d", gateways.Add(1)),
-	).Replace(config)
+	g := &running{t: t, socket: filepath.Join(dir, "s"), name: fmt.Sprintf("run-%d", gateways.Add(1))}
+	g.fill = strings.NewReplacer("SOCKET", "unix/"+g.socket, "STORE", filepath.Join(dir, "store.db"), "NAME", g.name)
+	g.config = g.fill.Replace(config)
 	g.client = unixClient(g.socket)
 	g.start()
 	t.Cleanup(g.stop)

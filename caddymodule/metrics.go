@@ -11,10 +11,9 @@ import (
 // metrics are made once for the process: Caddy has a new registry for each configuration, and counters must not start
 // again at each reload. No label holds a tenant, a key or anything else that a sender can choose.
 var metrics = func() (m struct {
-	requests     *prometheus.CounterVec
-	stages       *prometheus.HistogramVec
-	breakerState *prometheus.GaugeVec
-	sizes        []prometheus.Collector
+	requests *prometheus.CounterVec
+	stages   *prometheus.HistogramVec
+	sizes    []prometheus.Collector
 }) {
 	const namespace, subsystem = "caddy", "callgate"
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -26,10 +25,6 @@ var metrics = func() (m struct {
 		Help:    "Time in each stage of a request: body (reading it), verify, parse, wait (for the first of several copies), next (the receiver).",
 		Buckets: []float64{5e-6, 25e-6, 100e-6, 500e-6, 2.5e-3, 10e-3, 50e-3, 250e-3, 1, 5, 30},
 	}, []string{"stage"})
-	m.breakerState = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: namespace, Subsystem: subsystem, Name: "breaker_state",
-		Help: "State of a route's circuit breaker: 0 closed, 1 half open, 2 open.",
-	}, []string{"route"})
 	gauge := func(name, help string, read func(*shared) float64) {
 		m.sizes = append(m.sizes, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: namespace, Subsystem: subsystem, Name: name, Help: help,
@@ -58,7 +53,7 @@ func registerMetrics(ctx caddy.Context) error {
 	if registry == nil {
 		return nil
 	}
-	for _, c := range slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, metrics.breakerState, queueMetrics}, metrics.sizes, deliveryMetrics.all) {
+	for _, c := range slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics}, metrics.sizes, deliveryMetrics.all) {
 		var there prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &there) {
 			return err

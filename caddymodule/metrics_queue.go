@@ -9,7 +9,7 @@ import (
 
 // queueCollector reads how destinations stand when the metrics are asked for.
 type queueCollector struct {
-	deliveries, oldest, paused *prometheus.Desc
+	deliveries, oldest, paused, breaker *prometheus.Desc
 }
 
 var queueMetrics = &queueCollector{
@@ -19,6 +19,8 @@ var queueMetrics = &queueCollector{
 		"Age of the oldest delivery that waits for a destination; 0 when none does.", []string{"destination"}, nil),
 	paused: prometheus.NewDesc("caddy_callgate_destination_paused",
 		"Whether a destination is paused: 0 no, 1 yes.", []string{"destination"}, nil),
+	breaker: prometheus.NewDesc("caddy_callgate_destination_breaker_state",
+		"State of a destination's circuit breaker: 0 closed, 1 half open, 2 open.", []string{"destination"}, nil),
 }
 
 // Describe implements prometheus.Collector.
@@ -26,18 +28,24 @@ func (q *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- q.deliveries
 	ch <- q.oldest
 	ch <- q.paused
+	ch <- q.breaker
 }
 
 // collectTimeout bounds how long a scrape waits for the store.
 const collectTimeout = 2 * time.Second
 
-// Collect implements prometheus.Collector. When the store cannot tell, the series are missing, which alerts can be
-// written for, and not zero.
+// Collect implements prometheus.Collector. When the store cannot tell, the series that it counts are missing, which alerts
+// can be written for, and not zero.
 func (q *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
 	defer cancel()
 	dispatchers.Range(func(_, v any) bool {
 		list, err := v.(*dispatcher).engine.Status(ctx)
+		for _, s := range list {
+			if s.Breaker != "" { // a destination that was taken out of the configuration has none
+				ch <- prometheus.MustNewConstMetric(q.breaker, prometheus.GaugeValue, breakerStates[s.Breaker], s.Name)
+			}
+		}
 		if err != nil {
 			return true
 		}

@@ -55,8 +55,11 @@ func (o *observer) AttemptFinished(a delivery.Attempted) {
 		o.d.logger.Info("delivered with warnings", fields...)
 		return
 	}
-	o.d.logger.Warn("delivery attempt failed", append(fields, zap.String("reason", a.Reason),
-		zap.String("state", string(a.State)), zap.Time("next_at", a.NextAt))...)
+	fields = append(fields, zap.String("reason", a.Reason), zap.String("state", string(a.State)))
+	if !a.NextAt.IsZero() { // a dead one has no next attempt
+		fields = append(fields, zap.Time("next_at", a.NextAt))
+	}
+	o.d.logger.Warn("delivery attempt failed", fields...)
 }
 
 // DeadLetter implements delivery.Observer.
@@ -86,7 +89,6 @@ func (o *observer) Resumed(name string) {
 
 // BreakerChanged implements delivery.Observer.
 func (o *observer) BreakerChanged(name string, from, to breaker.State) {
-	deliveryMetrics.breaker.WithLabelValues(name).Set(float64(to))
 	o.d.logger.Warn("circuit breaker of a destination changed", zap.String("destination", name),
 		zap.Stringer("from", from), zap.Stringer("to", to))
 	// A half-open breaker only tries: the receiver has not recovered before it closes.
@@ -102,7 +104,6 @@ var deliveryMetrics = func() (m struct {
 	attempts               *prometheus.CounterVec
 	retries, dead          *prometheus.CounterVec
 	attemptTime, endToEnd  *prometheus.HistogramVec
-	breaker                *prometheus.GaugeVec
 	commitSize, commitTime prometheus.Histogram
 	all                    []prometheus.Collector
 }) {
@@ -126,10 +127,6 @@ var deliveryMetrics = func() (m struct {
 		Help:    "Time from the receipt of an event to its delivery.",
 		Buckets: []float64{.01, .05, .25, 1, 5, 30, 120, 600, 3600, 6 * 3600},
 	}, []string{"destination"})
-	m.breaker = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: namespace, Subsystem: subsystem, Name: "destination_breaker_state",
-		Help: "State of a destination's circuit breaker: 0 closed, 1 half open, 2 open.",
-	}, []string{"destination"})
 	m.commitSize = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "store_commit_requests",
 		Help: "Requests that shared a commit.", Buckets: []float64{1, 2, 4, 8, 16, 32, 64, 128, 256, 512},
@@ -139,7 +136,17 @@ var deliveryMetrics = func() (m struct {
 		Help: "Time of a commit, fsync included.", Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .5, 1, 5},
 	})
 	m.all = []prometheus.Collector{
-		m.accepted, m.duplicates, m.attempts, m.retries, m.dead, m.attemptTime, m.endToEnd, m.breaker, m.commitSize, m.commitTime,
+		m.accepted, m.duplicates, m.attempts, m.retries, m.dead, m.attemptTime, m.endToEnd, m.commitSize, m.commitTime,
 	}
 	return m
 }()
+
+// countFromZero begins the counters of a destination. A series that begins at 1 has no increase, so that an alert would
+// miss the first of what it is for.
+func countFromZero(name string) {
+	deliveryMetrics.dead.WithLabelValues(name)
+	deliveryMetrics.retries.WithLabelValues(name)
+	for _, o := range []destination.Outcome{destination.Delivered, destination.Retry, destination.Dead} {
+		deliveryMetrics.attempts.WithLabelValues(name, o.String())
+	}
+}

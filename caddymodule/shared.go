@@ -111,10 +111,7 @@ func (routeBreaker) Destruct() error { return nil }
 
 func acquireBreaker(k breakerKey, logger *zap.Logger) (*breaker.Breaker, error) {
 	v, _, err := breakers.LoadOrNew(k, func() (caddy.Destructor, error) {
-		gauge := metrics.breakerState.WithLabelValues(k.route)
-		gauge.Set(0)
 		return routeBreaker{breaker.New(k.settings, func(from, to breaker.State) {
-			gauge.Set(float64(to))
 			// Logged elsewhere: the breaker is locked now, and a log's writer may block.
 			go logger.Warn("circuit breaker changed", zap.String("route", k.route), zap.String("tenant", k.tenant),
 				zap.Stringer("from", from), zap.Stringer("to", to))

@@ -127,6 +127,7 @@ func (a *App) resumeSpools(snapshot *delivery.Snapshot) error {
 			Schedule:    h.spoolSchedule,
 			Concurrency: 4,
 		}
+		countFromZero(spoolPrefix + h.Name)
 	}
 	return nil
 }
