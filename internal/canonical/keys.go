@@ -2,6 +2,7 @@ package canonical
 
 import (
 	"bytes"
+	"cmp"
 	"hash/maphash"
 	"slices"
 )
@@ -76,7 +77,7 @@ func (t *tape) ordered(at int) (ms []member, pushed int) {
 		slices.SortStableFunc(ms, func(a, b member) int {
 			switch {
 			case a.index >= 0 && b.index >= 0:
-				return int(a.index - b.index)
+				return cmp.Compare(a.index, b.index) // the difference may not fit into an int of 32 bits
 			case a.index >= 0:
 				return -1
 			case b.index >= 0:
