@@ -249,6 +249,9 @@ func (a *attempt) decide(done *Attempted, r destination.Result, made int) {
 	case r.Pause:
 		// The operator is asked to mend the destination, and then this one goes out with all the others.
 		done.State, done.NextAt = store.Pending, now.Add(after)
+	case r.Spent:
+		// The schedule is for receivers that fail, and shorter than the day that such a limit is for.
+		done.State, done.NextAt = store.Pending, now.Add(max(after, spentWait))
 	default:
 		done.State = store.Dead
 		done.Reason = clip(fmt.Sprintf("gave up after %d attempts: %s", made, done.Reason), maxReason)

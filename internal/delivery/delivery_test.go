@@ -141,6 +141,36 @@ func TestRetryAfter(t *testing.T) {
 }
 
 // A receiver that is too busy for one delivery is left alone by the others too, and they burn no attempt.
+// A limit that is counted by the day outlasts every schedule, and no delivery is given up for it; a receiver that is
+// only busy is given up as ever.
+func TestSpentLimitGivesNothingUp(t *testing.T) {
+	for _, spent := range []bool{true, false} {
+		in(t, func(t *testing.T) {
+			start := time.Now()
+			f := newFake(func(context.Context, []destination.Item) []destination.Result {
+				if left := 16*time.Hour - time.Since(start); left > 0 {
+					return []destination.Result{{Status: 429, Reason: "the limit of the day", RetryAfter: left, Spent: spent}}
+				}
+				return []destination.Result{ok}
+			})
+			r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f}})
+			defer r.close()
+			for range 3 {
+				r.accept("", "", "crm")
+			}
+			after(24 * time.Hour)
+			if spent {
+				r.want("crm", 0, 3, 0)
+			} else {
+				r.want("crm", 0, 0, 3)
+			}
+			if n := len(f.calls()); n > 3*20 {
+				t.Errorf("%d attempts in a day", n)
+			}
+		})
+	}
+}
+
 func TestRetryAfterHoldsTheDestination(t *testing.T) {
 	in(t, func(t *testing.T) {
 		n := 0

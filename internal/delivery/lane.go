@@ -21,6 +21,9 @@ const (
 	// maxHold bounds how long one Retry-After keeps the whole destination waiting. A receiver that is still busy
 	// then says so again.
 	maxHold = time.Minute
+	// spentWait is the least time between attempts of a delivery whose schedule has ended while the account's limit is
+	// used up.
+	spentWait = time.Minute
 )
 
 // terms is a destination's configuration with the snapshot it is from.

@@ -86,6 +86,9 @@ type Result struct {
 	RemoteID string
 	// Pause asks for the destination to be paused: it is gone (410), or its credentials are refused.
 	Pause bool
+	// Spent says that the account as a whole may not send anything for now, for hours perhaps: what it may send in a
+	// day is used up, or it is being moved. That passes by itself, and no delivery is given up for it. Only with Retry.
+	Spent bool
 	// Unhealthy says that the failure was the receiver's as a whole (refused, timeout, 5xx), so that a circuit
 	// breaker should count it. An answer about one record (a 400) is the sign of a healthy receiver.
 	Unhealthy bool

@@ -36,11 +36,11 @@ func (d *Destination) judge(a *outbound.Answer, err error) destination.Result {
 	case a.Status == http.StatusTooManyRequests || f.Category == categoryRate:
 		// HubSpot has been seen to answer 500 with the category of a rate limit.
 		res.Outcome, res.Unhealthy, res.Pause = destination.Retry, false, false
-		res.RetryAfter, res.Reason = d.limited(a, &f, now)
+		res.RetryAfter, res.Reason, res.Spent = d.limited(a, &f, now)
 	case a.Status == http.StatusLocked:
 		res.RetryAfter = max(res.RetryAfter, waitLocked)
 	case a.Status == outbound.StatusMigration:
-		res.Reason = "477: HubSpot is moving the account; it goes on by itself"
+		res.Spent, res.Reason = true, "477: HubSpot is moving the account; it goes on by itself"
 	case a.Status == http.StatusUnauthorized:
 		res.Reason = "401: HubSpot refuses the token; make a new one (private app) or authorise the app again (OAuth), then resume the destination" + f.trailer()
 	case a.Status == http.StatusForbidden:
@@ -56,17 +56,17 @@ func (d *Destination) judge(a *outbound.Answer, err error) destination.Result {
 	return res
 }
 
-// limited is the time to wait for a rate limit, and the reason.
-func (d *Destination) limited(a *outbound.Answer, f *failure, now time.Time) (time.Duration, string) {
+// limited is the time to wait for a rate limit, and the reason. spent tells the limit of a day from the shorter ones.
+func (d *Destination) limited(a *outbound.Answer, f *failure, now time.Time) (wait time.Duration, reason string, spent bool) {
 	asked := outbound.RetryAfter(a.Header, now)
 	policy := strings.ToUpper(string(f.PolicyName))
 	message := strings.ToLower(string(f.Message))
 	switch {
 	case strings.Contains(policy, "DAILY") || policy == "" && strings.Contains(message, "daily"):
-		return max(asked, d.untilMidnight(now)), "429: HubSpot's daily limit is used up; it starts anew at midnight in the account's time zone (set time_zone to wait exactly until then)"
+		return max(asked, d.untilMidnight(now)), "429: HubSpot's daily limit is used up; it starts anew at midnight in the account's time zone (set time_zone to wait exactly until then)", true
 	case strings.HasPrefix(policy, "TEN"), strings.Contains(message, "ten_secondly"):
 	case policy == "SECONDLY" || strings.Contains(message, "secondly"):
-		return max(asked, waitSecond), "429: HubSpot's limit for one second; set a lower rate if this goes on"
+		return max(asked, waitSecond), "429: HubSpot's limit for one second; set a lower rate if this goes on", false
 	}
 	if asked == 0 {
 		asked = waitRolling
@@ -74,7 +74,7 @@ func (d *Destination) limited(a *outbound.Answer, f *failure, now time.Time) (ti
 			asked = time.Duration(ms) * time.Millisecond
 		}
 	}
-	return asked, "429: HubSpot's limit for ten seconds; set a lower rate if this goes on"
+	return asked, "429: HubSpot's limit for ten seconds; set a lower rate if this goes on", false
 }
 
 func (d *Destination) untilMidnight(now time.Time) time.Duration {

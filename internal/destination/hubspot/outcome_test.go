@@ -58,6 +58,10 @@ func TestFailuresOfTheAccountLoseNothing(t *testing.T) {
 				if r.Outcome != destination.Retry || r.RetryAfter != tt.wait || r.Pause != tt.pause || r.Unhealthy != tt.unhealthy || !strings.Contains(r.Reason, tt.reason) || r.Reason == "" {
 					t.Errorf("item %d: %s after %s, pause %v, unhealthy %v, %q", i, r.Outcome, r.RetryAfter, r.Pause, r.Unhealthy, r.Reason)
 				}
+				// Only these last longer than a schedule of retries.
+				if want := name == "429 of the day" || name == "477"; r.Spent != want {
+					t.Errorf("item %d: spent %v, want %v", i, r.Spent, want)
+				}
 				if r.Excerpt != nil {
 					t.Error("an answer about several callers is handed to each of them")
 				}

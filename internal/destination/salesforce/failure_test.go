@@ -175,7 +175,7 @@ func TestRequestLimit(t *testing.T) {
 				t.Errorf("warnings %v", res.Warnings)
 			}
 			s.Use(10)
-			if res = deliver(t, d, mike()); res.Outcome != destination.Retry || res.RetryAfter != limitWait {
+			if res = deliver(t, d, mike()); res.Outcome != destination.Retry || res.RetryAfter != limitWait || !res.Spent {
 				t.Errorf("%+v", res)
 			}
 		})

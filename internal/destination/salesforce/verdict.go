@@ -72,7 +72,7 @@ func verdict(status int, errs []apiError) destination.Result {
 		case later:
 			res.Outcome = destination.Retry
 		case full:
-			res.Outcome, res.RetryAfter, res.Unhealthy = destination.Retry, limitWait, true
+			res.Outcome, res.RetryAfter, res.Spent, res.Unhealthy = destination.Retry, limitWait, true, true
 		case config:
 			res.Outcome, res.Pause = destination.Retry, true
 		}
