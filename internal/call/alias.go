@@ -7,7 +7,7 @@ var aliases = map[string][]string{
 		"callernumber", "callerphonenumber", "callerphone", "phone", "phonenumber", "callbacknumber", "callbackphone",
 		"callbackphonenumber", "customerphone", "customernumber", "customerphonenumber", "contactphone",
 		"contactphonenumber", "leadphone", "leadphonenumber", "mobile", "mobilephone", "mobilenumber", "cell",
-		"cellphone", "telephone", "tel", "fromnumber", "from", "callerid", "caller",
+		"cellphone", "telephone", "tel", "fromnumber", "from", "callerid", "caller", "textremindernumber",
 	},
 	"receiving_number": {
 		"receivingnumber", "tonumber", "callednumber", "called", "to", "businessnumber", "businessphone",

@@ -18,7 +18,7 @@ var wrappers = map[string]bool{
 	"fields": true, "data": true, "payload": true, "body": true, "attributes": true, "message": true, "event": true,
 	"details": true, "record": true, "envelope": true, "request": true, "args": true, "arguments": true,
 	"custom_fields": true, "customfields": true, "custom": true, "inputs": true, "resource": true, "object": true,
-	"questions_and_answers": true, "item": true, "detail": true,
+	"questions_and_answers": true, "item": true, "detail": true, "records": true, "leads": true, "contacts": true,
 }
 
 // named are the members of a payload that FieldOf knows, one for each field.
@@ -73,7 +73,7 @@ func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 func grouping(key string, m jsonscan.Value, alone bool) jsonscan.Value {
 	switch m.Kind() {
 	case jsonscan.Object:
-		if alone || wrappers[strings.ToLower(key)] {
+		if wrappers[strings.ToLower(key)] || alone && missing(m.Get("value")) {
 			return m
 		}
 	case jsonscan.Array:
@@ -203,6 +203,8 @@ func (n *named) add(key string, is meaning, g group, v jsonscan.Value) {
 		return
 	}
 	if t := v.Get("#text"); t.Kind() == jsonscan.String { // an XML element with attributes
+		v = t
+	} else if t := v.Get("value"); !missing(t) { // forms and HubSpot put what is known of a value around it
 		v = t
 	}
 	if missing(v) {
