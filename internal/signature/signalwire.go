@@ -87,9 +87,11 @@ func matchURLAndBody(m *Message, header string, d []byte, keys []*key) (Result, 
 	return Result{Form: "raw", Secret: matched}, nil
 }
 
-// Sign signs forms as Twilio does, and other bodies with both hexadecimal signatures.
+// Sign signs forms as Twilio does, and other bodies with both hexadecimal signatures. A message that is signed again
+// may bring the SHA-256 header of its first sender, which would count alone and is of another key.
 func (s *signalwireScheme) Sign(m *Message, id string, now time.Time) error {
 	if isForm(m) {
+		delete(m.Header, signalwireSHA256Header)
 		return s.twilioScheme.Sign(m, id, now)
 	}
 	for _, h := range []struct {

@@ -166,6 +166,21 @@ func TestTwilioBodies(t *testing.T) {
 	}
 }
 
+// TestSignalwireSignedAgain: what another sender has signed is signed for a receiver with a secret of its own, in every
+// way that the receiver may look at.
+func TestSignalwireSignedAgain(t *testing.T) {
+	for kind, body := range map[string]string{"application/x-www-form-urlencoded": "CallSid=1&a=%2B2", "application/json": `{"a":1}`} {
+		m := &Message{
+			Method: "POST", URL: "https://a.example/x", Body: []byte(body),
+			Header: http.Header{"Content-Type": {kind}, signalwireHeader: {"00"}, signalwireSHA256Header: {hexHMAC("theirs", "https://a.example/x"+body)}},
+		}
+		c := Config{Scheme: "signalwire", Secrets: []string{"ours"}}
+		if _, err := mustNew(t, c).Verify(signed(t, c, m), noon); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 // TestHubspotOld: a plain hash behind a secret can be extended, but not without a NUL.
 func TestHubspotOld(t *testing.T) {
 	v := mustNew(t, Config{Scheme: "hubspot", Secrets: []string{"s"}})
