@@ -339,6 +339,10 @@ func TestRingForgets(t *testing.T) {
 	if c, _ := r.sums(6); c.attempts != 1 {
 		t.Error("an attempt was lost when the clock went back")
 	}
+	// And the window moves on after it, as it did before.
+	if c, _ := r.sums(20); c.attempts != 0 {
+		t.Errorf("%d attempts are still counted two windows after the clock went back", c.attempts)
+	}
 }
 
 func TestValidate(t *testing.T) {

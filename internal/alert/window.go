@@ -28,9 +28,10 @@ type ring struct {
 	last  int64 // the newest slot
 }
 
-// move makes now the newest slot and empties those that were passed over.
+// move makes now the newest slot and empties those that were passed over. A clock that is far behind the newest slot was
+// wrong when that was written: the past is forgotten, or no window would move on until the clock is there again.
 func (r *ring) move(now int64) {
-	if now-r.last >= ringSize {
+	if now-r.last >= ringSize || r.last-now >= ringSize {
 		*r = ring{last: now}
 		return
 	}
@@ -42,7 +43,7 @@ func (r *ring) move(now int64) {
 
 func (r *ring) add(now int64, t tally) {
 	r.move(now)
-	// A clock that was set back counts for the newest slot.
+	// A clock that was set back a little counts for the newest slot.
 	r.slots[r.last%ringSize].add(t)
 }
 
