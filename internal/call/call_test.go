@@ -83,6 +83,15 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%s: got %v, want nothing", name, v)
 		}
 	}
+	withheld := &Call{Params: map[string]any{"phone": "Anonymous", "caller_number": "+266696687", "name": "Unknown Caller", "first_name": "Restricted"}}
+	for name := range withheld.Params {
+		if v, ok := withheld.Lookup(name); ok {
+			t.Errorf("%s of a withheld caller: got %v, want nothing", name, v)
+		}
+		if _, ok := withheld.Lookup("params." + name); !ok {
+			t.Errorf("params.%s is missing", name)
+		}
+	}
 	if got := c.Missing([]string{"phone", "email", "company"}); got != "email" {
 		t.Errorf("Missing: got %q", got)
 	}

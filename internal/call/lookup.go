@@ -16,11 +16,12 @@ import (
 //
 // Values are strings, except duration (an int, seconds), urgent and callback_requested (bool), and parameters. Times
 // are RFC 3339 in UTC; timestamp is the end of the call or, failing that, its start. ok is false when the value is
-// missing, and empty counts as missing; urgent and callback_requested are never missing.
+// missing, and empty counts as missing; urgent and callback_requested are never missing. A caller_number, phone,
+// receiving_number, name or first_name that says that there is none, such as "anonymous", is missing too.
 func (c *Call) Lookup(name string) (value any, ok bool) {
 	if s, known := c.text(name); known {
 		if s == "" {
-			return c.param(name)
+			return c.collected(name)
 		}
 		return s, true
 	}
@@ -43,6 +44,19 @@ func (c *Call) Lookup(name string) (value any, ok bool) {
 		return c.Message, c.Message != ""
 	}
 	return c.param(strings.TrimPrefix(name, "params."))
+}
+
+// collected is the parameter that has the name of a field which is empty. What tells that there is no number or name, such
+// as "anonymous", is neither.
+func (c *Call) collected(field string) (any, bool) {
+	v, ok := c.param(field)
+	switch field {
+	case "caller_number", "phone", "receiving_number", "name", "first_name":
+		if s, isText := v.(string); isText && Withheld(s) {
+			return nil, false
+		}
+	}
+	return v, ok
 }
 
 // text is the value of a field that is text; known is false when the name is not that of such a field.
