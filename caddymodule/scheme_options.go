@@ -82,16 +82,22 @@ func (o *SchemeOptions) config(scheme string) signature.Config {
 	if o.NoTimestamp {
 		h.IncludeTimestamp = new(bool)
 	}
-	configurable := scheme == "hmac" || scheme == "vapi-hmac"
+	name := scheme
+	if info, ok := signature.Lookup(scheme); ok {
+		name = info.Name // under an alias a scheme takes the same options
+	}
+	configurable := name == "hmac" || name == "vapi-hmac"
 	if given := h != (signature.HMACConfig{}); !configurable && !given {
 		c.Header, c.Prefix, c.Tolerance = o.Header, o.Prefix, time.Duration(o.Tolerance)
 		return c
 	}
 	// For other schemes this is refused, with the reason, by the package that knows them.
-	h.Header, h.Prefix, h.TolerancePast = o.Header, o.Prefix, time.Duration(o.Tolerance)
-	if configurable && scheme != "hmac" && h == (signature.HMACConfig{}) {
-		return c // the scheme's own defaults
+	h.Header, h.Prefix = o.Header, o.Prefix
+	if name == "vapi-hmac" && h == (signature.HMACConfig{}) {
+		c.Tolerance = time.Duration(o.Tolerance)
+		return c // the scheme's own defaults, which a tolerance does not describe anew
 	}
+	h.TolerancePast = time.Duration(o.Tolerance)
 	c.HMAC = &h
 	return c
 }
