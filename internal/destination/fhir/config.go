@@ -179,7 +179,12 @@ func New(cfg Config) (*Destination, error) {
 	}
 	d.times = d.allowed["timestamp"] || cfg.Minimized && (d.allowed["started_at"] || d.allowed["ended_at"])
 	// Fields with a place of their own; the rest of what is allowed is sent as text.
-	d.own = slices.Concat(ownPlace, []string{cfg.PatientParam}, services, cfg.TimeParams)
+	d.own = slices.Clone(ownPlace)
+	for _, p := range slices.Concat([]string{cfg.PatientParam}, services, cfg.TimeParams) {
+		long := "params." + p // which names the same parameter
+		d.own = append(d.own, p, long)
+		d.allowed[p] = d.allowed[p] || d.allowed[long]
+	}
 	for _, f := range cfg.Fields {
 		if !slices.Contains(d.own, f) && !slices.Contains(d.extra, f) {
 			d.extra = append(d.extra, f)

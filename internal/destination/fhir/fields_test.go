@@ -68,6 +68,25 @@ func TestTheServiceIsNotLost(t *testing.T) {
 	}
 }
 
+// A parameter may be named in full: it is the patient's id all the same, and no text for people to read besides.
+func TestParametersAreKnownByTheirFullNames(t *testing.T) {
+	s := standin.NewFHIR(t, nil)
+	for _, minimized := range []bool{false, true} {
+		got := bodies(t, build(t, s, func(c *Config) {
+			c.Patient, c.Minimized = PatientReference, minimized
+			c.Fields = []string{"params.patient_id", "params.service_type", "params.appointment_time"}
+		}), sample())
+		for _, want := range []string{`"value":"PT-10023"`, `"description":"dental cleaning"`, `"start":"2026-01-05T15:00:00Z"`} {
+			if !strings.Contains(got, want) {
+				t.Errorf("minimized %t: %s is not there:\n%s", minimized, want, got)
+			}
+		}
+		if strings.Contains(got, "patient_id: ") || strings.Contains(got, "appointment_time: ") {
+			t.Errorf("minimized %t: a parameter is text too:\n%s", minimized, got)
+		}
+	}
+}
+
 // One list decides: what the minimizer leaves is written, and nothing else is asked for.
 func TestMinimizedCallsAreWrittenWhole(t *testing.T) {
 	s := standin.NewFHIR(t, nil)
