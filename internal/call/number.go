@@ -122,11 +122,11 @@ func read(raw, region string) (e164, extension string) {
 	return phonenumbers.Format(n, phonenumbers.E164), n.GetExtension()
 }
 
-// possible reports whether the number has a length that its country has. No area code of North America begins with 0
-// or 1, so a French "06 12 34 56 78" without its country is not taken for a number there, which it could be by its length. Zeros
+// possible reports whether the number has a length that its country has. No area code of North America begins with 0,
+// so a French "06 12 34 56 78" without its country is not taken for a number there, which it could be by its length. Zeros
 // alone are no number anywhere.
 func possible(n *phonenumbers.PhoneNumber) bool {
-	const least = 200_000_0000
+	const least = 100_000_0000
 	national := n.GetNationalNumber()
 	return phonenumbers.IsPossibleNumberWithReason(n) == phonenumbers.IS_POSSIBLE &&
 		national > 0 && (n.GetCountryCode() != 1 || national >= least)

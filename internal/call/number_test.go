@@ -40,7 +40,8 @@ func TestNormalizeNumber(t *testing.T) {
 		{"555-1234", "", ""},
 		{"555-987-6543 or 555-123-4567", "", ""},
 		{"1-800-FLOWERS", "", ""},
-		{"06 12 34 56 78", "US", ""}, // no area code begins with 0 or 1
+		{"06 12 34 56 78", "US", ""},             // no area code begins with 0
+		{"(123) 456-7890", "US", "+11234567890"}, // nor with 1, but every form is tried with it
 		{"0000000000", "", ""},
 		{"000000", "CC", ""},
 		{strings.Repeat("5", 300), "", ""},
