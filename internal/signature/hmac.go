@@ -138,6 +138,9 @@ func (h *hmacScheme) parsePairs(v string, p *presented) error {
 			return fmt.Errorf("%w: header %s holds more than %d items", ErrMalformed, p.header, maxSignatures)
 		}
 		item, rest, more := strings.Cut(v, h.sep)
+		if h.spaces {
+			item = strings.Trim(item, " ")
+		}
 		if h.exact { // either case, and nothing else in between
 			if n > 1 {
 				return fmt.Errorf("%w: header %s holds more than the time and one signature", ErrMalformed, p.header)

@@ -41,7 +41,7 @@ type HMACConfig struct {
 	TimestampKey string `json:"timestamp_key,omitempty"`
 	SignatureKey string `json:"signature_key,omitempty"`
 	// ListSeparator separates the items of such a list (default ","), or, without SignatureKey, several signatures in
-	// one header (default: there is only one).
+	// one header (default: there is only one). Spaces around the items do not count.
 	ListSeparator string `json:"list_separator,omitempty"`
 	// IDHeader carries the message's id, the {id} in Signed.
 	IDHeader string `json:"id_header,omitempty"`
@@ -163,6 +163,7 @@ type spec struct {
 	sigKey   string // with its "="
 	first    bool   // only the first signature of the list counts
 	exact    bool   // the list is the time and one signature, in that order; keys in either case
+	spaces   bool   // items of the list may have spaces around them, as in any list of HTTP (RFC 9110, 5.6.1)
 	idHeader string
 	past     time.Duration
 	future   time.Duration
@@ -269,6 +270,7 @@ func (c *HMACConfig) compile(scheme string) (*spec, error) {
 	switch {
 	case c.SignatureKey != "":
 		s.layout, s.sigKey = pairs, c.SignatureKey+"="
+		s.spaces = scheme == "hmac" || scheme == "vapi-hmac" // vendors with a preset write none, and their libraries take none
 		if s.sep == "" {
 			s.sep = ","
 		}

@@ -101,6 +101,8 @@ func TestGenericHMAC(t *testing.T) {
 			http.Header{"Dixa-Signature": {"t=" + ts + ",v1=" + strings.Repeat("0", 64) + ",v1=" + hexHMAC("k", ts+"."+body)}}, "raw"},
 		"list with semicolons": {`{"header":"x-sig","timestamp_key":"t","signature_key":"s","list_separator":";"}`, "k",
 			http.Header{"X-Sig": {"s=" + hexHMAC("k", ts+"."+body) + ";t=" + ts}}, "raw"},
+		"list with spaces": {`{"header":"x-sig","timestamp_key":"t","signature_key":"v1"}`, "k",
+			http.Header{"X-Sig": {"t=" + ts + ", v1=" + strings.Repeat("0", 64) + " , v1=" + hexHMAC("k", ts+"."+body)}}, "raw"},
 		"several signatures": {`{"header":"x-sig","list_separator":",","prefix":"v1:","encoding":"base64","key_encoding":"base64"}`, "aw==",
 			http.Header{"X-Sig": {"v0:x, v1:" + b64(hexHMAC("k", body))}}, "raw"},
 		"everything": {`{"header":"x-sig","signed":"{method}|{url}|{id}|{json:call.id}|{json:call.n}|{body}","id_header":"x-id"}`, "k",
