@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
@@ -87,17 +88,33 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		"tenant's source": {"{\ncallgate {\ntenant a {\nsource nobody\n}\n}\n}\nhttp:// {\nrespond ok\n}", "unknown source"},
 		"tenant's secret": {"{\ncallgate {\ntenant a\ntenant b {\nsecret s\n}\n}\n}\nhttp:// {\ncallgate nextphone {\ntenant {path.0}\n}\n}",
 			"tenant a: verify nextphone"},
-		"no such file": {"{\ncallgate {\ntenants /nonexistent/one.json\n}\n}\nhttp:// {\nrespond ok\n}", "there is no such file"},
-		"bad region":   {"http:// {\ncallgate nextphone s {\nregion Narnia\n}\n}", "region"},
-		"bad mapping":  {"{\ncallgate {\nsource p {\nsecret s\nverify github\ncall {\nfavourite_colour $.x\n}\n}\n}\n}\nhttp:// {\ncallgate p\n}", "favourite_colour"},
-		"huge body":    {"http:// {\ncallgate nextphone s {\nmax_body 2GiB\n}\n}", "max_body"},
-		"sign":         {"http:// {\ncallgate nextphone s {\nsign nextphone {env.CALLGATE_TEST_UNSET}\n}\n}", "sign nextphone"},
+		"no such file":       {"{\ncallgate {\ntenants /nonexistent/one.json\n}\n}\nhttp:// {\nrespond ok\n}", "there is no such file"},
+		"bad region":         {"http:// {\ncallgate nextphone s {\nregion Narnia\n}\n}", "region"},
+		"bad mapping":        {"{\ncallgate {\nsource p {\nsecret s\nverify github\ncall {\nfavourite_colour $.x\n}\n}\n}\n}\nhttp:// {\ncallgate p\n}", "favourite_colour"},
+		"huge body":          {"http:// {\ncallgate nextphone s {\nmax_body 2GiB\n}\n}", "max_body"},
+		"sign":               {"http:// {\ncallgate nextphone s {\nsign nextphone {env.CALLGATE_TEST_UNSET}\n}\n}", "sign nextphone"},
+		"braces in a secret": {"http:// {\ncallgate nextphone ab{s3cr3t-part}cd\n}", "secret 1: braces that are no placeholder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := provision(c.config)
-			if err == nil || !strings.Contains(err.Error(), c.want) {
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cr3t") {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestSettingsThatAreNoneAreRefused has what only JSON can say.
+func TestSettingsThatAreNoneAreRefused(t *testing.T) {
+	for _, r := range []RateLimit{{Rate: "5/s", BurstQueue: -1}, {Rate: "5/s", Burst: -1}, {Rate: "off", BurstQueue: 5}} {
+		if _, _, err := r.limit(); err == nil {
+			t.Errorf("%+v was accepted", r)
+		}
+	}
+	for _, to := range []string{`{"token":"s3cr3t"}`, `{"type":"","token":"s3cr3t"}`, `null`, `"s3cr3t"`} {
+		d := &Destination{ToRaw: json.RawMessage(to)}
+		if err := d.provision(caddy.Context{}); err == nil || !strings.Contains(err.Error(), "has no kind") {
+			t.Errorf("destination %s: %v", to, err)
+		}
 	}
 }

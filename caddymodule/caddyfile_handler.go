@@ -131,7 +131,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "tenant":
 			err = oneArg(d, &h.Tenant)
 		case "address_limit":
-			h.AddressLimit, err = unmarshalRateLimit(d)
+			if h.AddressLimit, err = unmarshalRateLimit(d); err == nil && h.AddressLimit.BurstQueue != 0 {
+				err = d.WrapErr(errAddressQueue)
+			}
 		case "spool":
 			h.Spool = true
 			for _, a := range d.RemainingArgs() {

@@ -112,8 +112,12 @@ type Exponential struct {
 }
 
 func (d *Destination) provision(ctx caddy.Context) error {
-	if d.ToRaw == nil {
-		return fmt.Errorf("has no kind; say what it is, such as http or hubspot")
+	// Caddy's own error for a missing kind would quote all settings, secrets among them.
+	var kind struct {
+		Type string `json:"type"`
+	}
+	if d.ToRaw == nil || json.Unmarshal(d.ToRaw, &kind) != nil || kind.Type == "" {
+		return fmt.Errorf(`has no kind; say what it is with "type" in "to", such as http or hubspot`)
 	}
 	mod, err := ctx.LoadModule(d, "ToRaw")
 	if err != nil {

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -152,6 +153,9 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		if h.addressLimit, h.addressLimited, err = h.AddressLimit.limit(); err != nil {
 			return fmt.Errorf("address_limit: %w", err)
 		}
+		if h.AddressLimit.BurstQueue != 0 {
+			return errAddressQueue
+		}
 	}
 	if err := h.provisionDelivery(); err != nil {
 		return err
@@ -172,6 +176,8 @@ func (h *Handler) provision(ctx caddy.Context) error {
 		return h.allTenants(base)
 	}
 }
+
+var errAddressQueue = errors.New("address_limit takes no burst_queue: what is over the limit is not stored")
 
 // provisionDelivery settles what becomes of requests that are not simply handed on.
 func (h *Handler) provisionDelivery() (err error) {

@@ -199,8 +199,7 @@ func setting(o DestinationOptions, what, raw string) (string, error) {
 	case err != nil && placeholder.MatchString(raw):
 		return "", fmt.Errorf("%s: %w", what, err)
 	case err != nil:
-		// The error would quote what stands between the braces, and that may be a part of the secret.
-		return "", fmt.Errorf("%s: braces that are no placeholder such as {env.NAME}; put the value into the environment or a file and write {env.NAME} or {file./path}", what)
+		return "", fmt.Errorf("%s: %w", what, errBraces)
 	}
 	// Files and variables often end with the line break that an editor or echo put there.
 	if v = strings.TrimRight(v, "\r\n"); v == "" {
@@ -208,6 +207,9 @@ func setting(o DestinationOptions, what, raw string) (string, error) {
 	}
 	return v, nil
 }
+
+// errBraces takes the place of an error that would quote what stands between the braces: that may be a part of the secret.
+var errBraces = errors.New("braces that are no placeholder such as {env.NAME}; put the value into the environment or a file and write {env.NAME} or {file./path}")
 
 // placeholder is text that is one placeholder and nothing else.
 var placeholder = regexp.MustCompile(`^\{[A-Za-z_]\w*\.[^{}]+\}$`)

@@ -147,7 +147,7 @@ func (r *RateLimit) limit() (l ratelimit.Limit, on bool, err error) {
 		return ratelimit.Limit{PerSecond: 100, Burst: 200}, true, nil
 	}
 	if r.Rate == "off" {
-		if r.Burst != 0 {
+		if r.Burst != 0 || r.BurstQueue != 0 {
 			return l, false, fmt.Errorf("rate_limit off takes no burst")
 		}
 		return l, false, nil
@@ -158,8 +158,10 @@ func (r *RateLimit) limit() (l ratelimit.Limit, on bool, err error) {
 	if err != nil || !known || !(n > 0) || n > 1e9 {
 		return l, false, fmt.Errorf("rate_limit %q is not a rate: write a number of requests and a unit, such as 20/s, 600/m or 1000/h, or off", r.Rate)
 	}
-	if r.Burst < 0 || r.Burst > 1e9 {
-		return l, false, fmt.Errorf("rate_limit burst %d is out of range: give 1 or more", r.Burst)
+	for _, n := range []int{r.Burst, r.BurstQueue} {
+		if n < 0 || n > 1e9 {
+			return l, false, fmt.Errorf("rate_limit burst %d is out of range: give 1 or more", n)
+		}
 	}
 	l = ratelimit.Limit{PerSecond: n / seconds, Burst: r.Burst}
 	if l.Burst == 0 {

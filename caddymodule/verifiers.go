@@ -97,7 +97,10 @@ type resolver func(string) (string, error)
 // resolveSecret resolves placeholders that Caddy knows at load time. An unknown one and an empty value are errors:
 // an empty key is one that anybody can sign with.
 func resolveSecret(s string) (string, error) {
-	v, err := caddy.NewReplacer().ReplaceOrErr(s, true, true)
+	v, err := resolveAll(s)
+	if err != nil && !placeholder.MatchString(s) {
+		return "", errBraces
+	}
 	if err != nil {
 		return "", err
 	}
