@@ -182,7 +182,7 @@ func decodeStrictly(text []byte, into any) error {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return badRequest("member %q must be a %s", wrong.Field, wrong.Type)
+			return badRequest("%s", describeWrongType(wrong))
 		}
 		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 			return badRequest("there is no member %.100s here; see the list of members in the documentation of the admin API", name)

@@ -15,6 +15,7 @@ func init() {
 
 func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 	if before != nil {
+		d.Next() // to the option's name, so that the error tells its place
 		return nil, d.Err("callgate is configured twice; write one block")
 	}
 	a := new(App)

@@ -42,6 +42,9 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 		return d.Errf("destination '%s' has no kind; say what it is, such as http or hubspot", name)
 	}
 	kind := d.Val()
+	if err := knownGuest(d, "callgate.destinations", "kind of destination"); err != nil {
+		return err
+	}
 	tokens := []caddyfile.Token{d.Token()} // what the kind's module gets to read
 	for d.NextArg() {
 		tokens = append(tokens, d.Token())

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
@@ -16,6 +17,9 @@ func (a *App) unmarshalDurable(d *caddyfile.Dispenser) (err error) {
 			return d.ArgErr()
 		}
 		kind := d.Val()
+		if err := knownGuest(d, "callgate.stores", "kind of store"); err != nil {
+			return err
+		}
 		mod, err := caddyfile.UnmarshalModule(d, "callgate.stores."+kind)
 		if err != nil {
 			return err
@@ -35,6 +39,18 @@ func (a *App) unmarshalDurable(d *caddyfile.Dispenser) (err error) {
 		err = a.Alert.unmarshal(d)
 	}
 	return err
+}
+
+// knownGuest refuses the name of a guest module that this gateway has not, which is the current token, and says which it has.
+func knownGuest(d *caddyfile.Dispenser, namespace, what string) error {
+	var have []string
+	for _, m := range caddy.GetModules(namespace) {
+		if m.ID.Name() == d.Val() {
+			return nil
+		}
+		have = append(have, m.ID.Name())
+	}
+	return d.Errf("unknown %s '%s'; this gateway has %s", what, d.Val(), strings.Join(have, ", "))
 }
 
 func (a *Alert) unmarshal(d *caddyfile.Dispenser) error {

@@ -67,6 +67,9 @@ func (p *Policy) unmarshalVerify(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	scheme := d.Val()
+	if err := knownGuest(d, "callgate.verifiers", "signature scheme"); err != nil {
+		return err
+	}
 	mod, err := caddyfile.UnmarshalModule(d, "callgate.verifiers."+scheme)
 	if err != nil {
 		return err
@@ -106,14 +109,15 @@ func (p *Policy) unmarshalDeliver(d *caddyfile.Dispenser) error {
 	if !d.Args(&t.To) {
 		return d.ArgErr()
 	}
-	if d.NextArg() {
-		t.If = d.Val()
+	rest := d.RemainingArgs()
+	if len(rest) > 1 {
+		return d.Errf("a line delivers to one destination, and its condition is one argument; put it in backquotes")
+	}
+	if len(rest) == 1 {
+		t.If = rest[0]
 		if _, err := condition.Compile(t.If); err != nil {
 			return d.WrapErr(err)
 		}
-	}
-	if d.NextArg() {
-		return d.Errf("a condition is one argument; put it in backquotes")
 	}
 	p.Deliver = append(p.Deliver, t)
 	return nil

@@ -104,6 +104,24 @@ func TestTenantsAreReadFromFiles(t *testing.T) {
 	}
 }
 
+// The errors are for people who know JSON, and not the types of the program that reads it.
+func TestErrorsOfTenantFilesSpeakOfJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`[]`:                                 "the whole must be an object",
+		`{"rate_limit":"20/s"}`:              `member "rate_limit" must be an object`,
+		`{"secrets":"x"}`:                    `member "secrets" must be a list`,
+		`{"secrets":[1]}`:                    `member "secrets" must be a text`,
+		`{"test":"yes"}`:                     `member "test" must be true or false`,
+		`{"sign":{"forms":true}}`:            `member "sign.forms" must be a list`,
+		`{"sources":{"retell":{"vars":[]}}}`: `member "sources.vars" must be an object`,
+		`{"max_body":"1MiB"}`:                `member "max_body" must be a number`,
+	} {
+		if _, err := parseTenant([]byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v\nwant %s", text, err, want)
+		}
+	}
+}
+
 func FuzzTenantFile(f *testing.F) {
 	f.Add([]byte(`{"name":"a","secrets":["x"],"sources":{"retell":{"secrets":["y"],"idempotency":{"ttl":"1h"}}}}`))
 	f.Add([]byte(`{"verify":{"scheme":"hmac","header":"X"},"rate_limit":{"rate":"5/s","burst":-1},"breaker":{"ratio":1e308}}`))
