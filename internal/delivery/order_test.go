@@ -87,6 +87,35 @@ func TestHeldBeyondTheLease(t *testing.T) {
 	})
 }
 
+// Events that wait for longer than their leases are claimed again one by one, and keep their order all the same.
+func TestHeldInOrderBeyondTheLease(t *testing.T) {
+	in(t, func(t *testing.T) {
+		f := newFake(nil)
+		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
+			if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
+				return []destination.Result{{Reason: "not now"}}
+			}
+			return []destination.Result{ok}
+		}
+		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, Schedule: ListSchedule(0, 280*time.Second)}})
+		defer r.close()
+		want := []string{r.accept("", "call-1", "crm")}
+		want = append(want, want[0])
+		for range 4 {
+			after(7 * time.Second)
+			want = append(want, r.accept("", "call-1", "crm"))
+		}
+		after(time.Hour)
+		var order []string
+		for _, s := range f.calls() {
+			order = append(order, s.items[0].EventID)
+		}
+		if !slices.Equal(order, want) {
+			t.Errorf("%v, want %v", order, want)
+		}
+	})
+}
+
 // More deliveries than a lane holds wait for one call; the lane goes on all the same.
 func TestHeldIsBounded(t *testing.T) {
 	in(t, func(t *testing.T) {

@@ -1,7 +1,9 @@
 package delivery
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
@@ -78,10 +80,18 @@ func (q *queue) batch(t *terms, now time.Time) []waiting {
 func (t *terms) maxBatch() int { return max(1, t.Destination.MaxBatch()) }
 
 // release moves what need not be held any longer to the ready ones, and gives back what was held for so long that
-// its lease would not last through an attempt; the store hands it out again.
+// its lease would not last through an attempt; the store hands it out again. With it goes what is held of the same call
+// and came in later, which would overtake it otherwise.
 func (l *lane) release(t *terms, now time.Time) {
 	q := &l.queue
 	var stale []waiting
+	left := map[callKey]bool{}
+	giveBack := func(w waiting) {
+		stale = append(stale, w)
+		if key, ok := keyOf(w.Claimed); ok {
+			left[key] = true
+		}
+	}
 	fresh := func(w waiting) bool { return w.leasedUntil.Sub(now) > t.Timeout+leaseMargin/2 }
 	l.mu.Lock()
 	q.ready = slices.DeleteFunc(q.ready, func(w waiting) bool {
@@ -89,15 +99,19 @@ func (l *lane) release(t *terms, now time.Time) {
 			return false
 		}
 		l.calls.leave(w.Claimed, now)
-		stale = append(stale, w)
+		giveBack(w)
 		return true
 	})
 	held := q.held
+	// What was given back and claimed again stands behind what came in after it.
+	slices.SortStableFunc(held, func(a, b waiting) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+	})
 	q.held = nil
 	q.staleAt = time.Time{}
 	for _, w := range held {
-		if !fresh(w) {
-			stale = append(stale, w)
+		if key, ok := keyOf(w.Claimed); !fresh(w) || ok && left[key] {
+			giveBack(w)
 			continue
 		}
 		l.admit(t, w)
