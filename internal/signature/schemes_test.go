@@ -215,6 +215,25 @@ func TestFarTimes(t *testing.T) {
 	}
 }
 
+// TestQuoFirstError: of several signatures that do not count, the error of the first is told. The list may end in a
+// comma or in a scheme of the future, which says nothing about why the first was refused.
+func TestQuoFirstError(t *testing.T) {
+	v := mustNew(t, Config{Scheme: "quo", Secrets: []string{secret}})
+	now, old := formatTime(noon, millis), formatTime(noon.Add(-time.Hour), millis)
+	sig := strings.Repeat("A", 43) + "="
+	for h, want := range map[string]error{
+		"hmac;1;" + old + ";" + sig + ",":                               ErrTimestamp,
+		"hmac;1;" + now + ";" + sig + ",hmac;2;" + now + ";" + sig:       ErrInvalid,
+		"hmac;1;" + now + ";" + sig + ", hmac;1;" + old + ";" + sig:      ErrInvalid,
+		"hmac;2;" + now + ";" + sig + ",hmac;1;" + now + ";" + sig + ",": ErrMalformed,
+	} {
+		m := &Message{Header: http.Header{"Openphone-Signature": {h}}, Body: []byte(`{}`)}
+		if _, err := v.Verify(m, noon); !errors.Is(err, want) {
+			t.Errorf("%s: %v", h, err)
+		}
+	}
+}
+
 func TestVapiCredentials(t *testing.T) {
 	v := mustNew(t, Config{Scheme: "vapi", Secrets: []string{secret}})
 	bodies := message()

@@ -254,7 +254,7 @@ func (h *hmacScheme) verifyQuo(header http.Header, m *Message, now time.Time) (R
 		if err == nil {
 			return r, nil
 		}
-		if first == nil || !more {
+		if first == nil {
 			first = err
 		}
 		if !more {
