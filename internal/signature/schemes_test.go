@@ -222,7 +222,7 @@ func TestQuoFirstError(t *testing.T) {
 	now, old := formatTime(noon, millis), formatTime(noon.Add(-time.Hour), millis)
 	sig := strings.Repeat("A", 43) + "="
 	for h, want := range map[string]error{
-		"hmac;1;" + old + ";" + sig + ",":                               ErrTimestamp,
+		"hmac;1;" + old + ";" + sig + ",":                                ErrTimestamp,
 		"hmac;1;" + now + ";" + sig + ",hmac;2;" + now + ";" + sig:       ErrInvalid,
 		"hmac;1;" + now + ";" + sig + ", hmac;1;" + old + ";" + sig:      ErrInvalid,
 		"hmac;2;" + now + ";" + sig + ",hmac;1;" + now + ";" + sig + ",": ErrMalformed,
