@@ -53,7 +53,8 @@ func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 		}
 		is := d.meaningIn(g, key, m)
 		d.named.add(key, is, g, m)
-		if is.field != "transcript" { // long, and not what anybody asked the caller for
+		// A transcript is long, and not what anybody asked the caller for.
+		if is.field != "transcript" || missing(inside(is.field, m)) {
 			d.grouped(g, key, is, collected(m))
 		}
 	}
@@ -202,12 +203,7 @@ func (n *named) add(key string, is meaning, g group, v jsonscan.Value) {
 	if is.field == "" {
 		return
 	}
-	if t := v.Get("#text"); t.Kind() == jsonscan.String { // an XML element with attributes
-		v = t
-	} else if t := v.Get("value"); !missing(t) { // forms and HubSpot put what is known of a value around it
-		v = t
-	}
-	if missing(v) {
+	if v = inside(is.field, v); missing(v) {
 		return
 	}
 	rank := 3*is.rank + g.order
@@ -218,6 +214,32 @@ func (n *named) add(key string, is meaning, g group, v jsonscan.Value) {
 	case rank < old.rank:
 		*old = found
 	}
+}
+
+// insides are the members under which an object that stands for a field has what the field is to hold. An XML element
+// with attributes has #text, and forms and HubSpot put what is known of a value around it.
+var insides = map[string][]string{
+	"transcript":    {"text", "content", "transcript", "messages", "turns", "utterances", "segments", "dialogue"},
+	"summary":       {"text", "content", "summary"},
+	"recording_url": {"url", "recording_url"},
+}
+
+// inside is what an object holds for a field; any other value as it is.
+func inside(field string, v jsonscan.Value) jsonscan.Value {
+	if v.Kind() != jsonscan.Object {
+		return v
+	}
+	for _, k := range [...]string{"#text", "value"} {
+		if t := v.Get(k); !missing(t) {
+			return t
+		}
+	}
+	for _, k := range insides[field] {
+		if t := v.Get(k); !missing(t) {
+			return t
+		}
+	}
+	return v
 }
 
 func (n named) find(field string) *namedValue {

@@ -82,7 +82,8 @@ func templated(d *document) Identity {
 		}
 	}
 	if id.CallID == "" {
-		id.CallID = first(root.Path("call", "id"), root.Path("data", "call", "id"))
+		c, inner := root.Get("call"), root.Path("data", "call")
+		id.CallID = first(c.Get("id"), c.Get("sid"), inner.Get("id"), inner.Get("sid"))
 	}
 	return id
 }
