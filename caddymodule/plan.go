@@ -188,7 +188,7 @@ func checkPublicURL(s string) (string, error) {
 		return "", nil
 	}
 	u, err := url.Parse(s)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || strings.ContainsAny(s, "?#") {
 		return "", fmt.Errorf("public_url must be the address that senders use, such as https://hooks.example.com, without query and fragment")
 	}
 	return strings.TrimSuffix(s, "/"), nil
