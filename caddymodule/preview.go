@@ -59,7 +59,7 @@ func (rq *request) item(c *call.Call) destination.Item {
 	return destination.Item{
 		DeliveryID: "preview", EventID: rq.eventID, Attempt: 1, Tenant: rq.plan.tenant, Vars: rq.plan.vars, Call: c,
 		ReceivedAt: time.Now(), Body: rq.body, ContentType: rq.r.Header.Get("Content-Type"),
-		Traceparent: rq.r.Header.Get("Traceparent"),
+		ContentEncoding: rq.r.Header.Get("Content-Encoding"), Traceparent: rq.r.Header.Get("Traceparent"),
 	}
 }
 

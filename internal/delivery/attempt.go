@@ -112,7 +112,8 @@ func (a *attempt) item(c store.Claimed) (item destination.Item, err error) {
 	header := http.Header(ev.Header)
 	item = destination.Item{
 		DeliveryID: c.ID, EventID: c.EventID, Attempt: c.Attempts + 1, Tenant: c.Tenant, ReceivedAt: ev.ReceivedAt,
-		Body: ev.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
+		Body: ev.Body, ContentType: header.Get("Content-Type"), ContentEncoding: header.Get("Content-Encoding"),
+		Traceparent: header.Get("Traceparent"),
 	}
 	if item.Call, err = readRecord(ev); err != nil {
 		return item, err

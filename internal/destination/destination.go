@@ -40,9 +40,10 @@ type Item struct {
 	Call *call.Call
 	// ReceivedAt is when the gateway accepted the event.
 	ReceivedAt time.Time
-	// Body and ContentType are the provider's request as it came in, for destinations that pass it on.
-	Body        []byte
-	ContentType string
+	// Body, ContentType and ContentEncoding are the provider's request as it came in, for destinations that pass it on.
+	Body            []byte
+	ContentType     string
+	ContentEncoding string
 	// Traceparent is the W3C trace context that the event arrived with, or empty.
 	Traceparent string
 }

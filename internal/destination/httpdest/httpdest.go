@@ -189,6 +189,9 @@ func (d *Destination) build(ctx context.Context, item destination.Item) (*http.R
 		if item.ContentType != "" {
 			h.Set("Content-Type", item.ContentType)
 		}
+		if item.ContentEncoding != "" {
+			h.Set("Content-Encoding", item.ContentEncoding)
+		}
 	}
 	if out.Method == http.MethodGet {
 		body = nil // RFC 9110, section 9.3.1: it has no meaning there, and some servers refuse it
