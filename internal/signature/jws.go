@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -89,14 +91,13 @@ func (j *jws) claimTime(claims jsonscan.Value, name string) (t time.Time, ok boo
 	if v.Kind() == jsonscan.Missing {
 		return t, false, nil
 	}
-	whole, _, _ := strings.Cut(v.Text(), ".")
-	if v.Kind() == jsonscan.Number {
-		t, ok = parseTime(whole, seconds)
-	}
-	if !ok {
+	// JSON may write the number with a point or an exponent: 1.9e9 is a time in 2030, and none in 1970.
+	f, err := strconv.ParseFloat(v.Text(), 64)
+	if v.Kind() != jsonscan.Number || err != nil || f < 0 || f >= 1e15 {
 		return t, false, fmt.Errorf("%w: the claim %s of %s is no time in Unix seconds", ErrMalformed, name, j.where)
 	}
-	return t, true, nil
+	whole, part := math.Modf(f)
+	return time.Unix(int64(whole), int64(part*1e9)).UTC(), true, nil
 }
 
 // checkValidity holds the claims exp and nbf, where they are there, to the clock.

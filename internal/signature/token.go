@@ -119,6 +119,9 @@ func (b *bodyToken) Verify(m *Message, _ time.Time) (Result, error) {
 	case jsonscan.Missing, jsonscan.Null:
 		return Result{}, fmt.Errorf("%w: the body has no member token", ErrMissing)
 	case jsonscan.String:
+		if v.Text() == "" {
+			return Result{}, fmt.Errorf("%w: the member token of the body is empty", ErrMissing)
+		}
 		if i := b.tokens.match(v.Text()); i >= 0 {
 			return Result{Secret: i, Weak: true}, nil
 		}

@@ -86,6 +86,11 @@ func TestAircallToken(t *testing.T) {
 			t.Errorf("%s: %v", in, err)
 		}
 	}
+	for in, want := range map[string]error{`{}`: ErrMissing, `{"token":null}`: ErrMissing, `{"token":""}`: ErrMissing, `{"token":1}`: ErrMalformed, `{"token":"to"}`: ErrInvalid} {
+		if _, err := mustNew(t, c).Verify(&Message{Body: []byte(in)}, noon); !errors.Is(err, want) {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
 	s, err := NewSigner(c)
 	if err != nil {
 		t.Fatal(err)
@@ -177,6 +182,34 @@ func TestSignalwireSignedAgain(t *testing.T) {
 		c := Config{Scheme: "signalwire", Secrets: []string{"ours"}}
 		if _, err := mustNew(t, c).Verify(signed(t, c, m), noon); err != nil {
 			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+// TestClaimTimes: the times of a JWT are numbers in any of the ways that JSON has for them.
+func TestClaimTimes(t *testing.T) {
+	c := Config{Scheme: "dialpad", Secrets: []string{"k"}}
+	for claims, want := range map[string]error{
+		`{"exp":1767268801}`:             nil,
+		`{"exp":1767268800}`:             ErrTimestamp,
+		`{"exp":1767268800.5}`:           nil,
+		`{"exp":1767268799.5}`:           ErrTimestamp,
+		`{"exp":1.767268801e9}`:          nil,
+		`{"exp":17672688E2}`:             ErrTimestamp,
+		`{"nbf":1767268800}`:             nil,
+		`{"nbf":1767269100}`:             nil, // as far ahead as clocks may differ
+		`{"nbf":1767269101}`:             ErrTimestamp,
+		`{"nbf":1.9e9}`:                  ErrTimestamp,
+		`{"nbf":-1}`:                     ErrMalformed,
+		`{"nbf":1e300}`:                  ErrMalformed,
+		`{"exp":1e999}`:                  ErrMalformed,
+		`{"exp":"1767268801"}`:           ErrMalformed,
+		`{"exp":null}`:                   ErrMalformed,
+		`{"exp":1767268801,"nbf":false}`: ErrMalformed,
+	} {
+		m := signed(t, c, &Message{Body: []byte(claims)})
+		if _, err := mustNew(t, c).Verify(m, noon); !errors.Is(err, want) {
+			t.Errorf("%s: %v", claims, err)
 		}
 	}
 }
