@@ -156,8 +156,10 @@ func (r *run) sort(b batch, ins []*input, a *outbound.Answer, round int) {
 	case len(open) == 0:
 	case len(open) == 1 && len(rest) == 1:
 		open[0].done, open[0].recordID = true, string(rest[0].ID)
-	case len(ins) == 1 && a.Status != http.StatusMultiStatus && (!ok || ans.Status == "" || ans.Status == "COMPLETE"):
-		// HubSpot confirmed the one record there was, in words that cannot be read.
+	case len(ins) == 1 && !ok:
+		r.stop(unreadable(a.Status))
+	case len(ins) == 1 && a.Status != http.StatusMultiStatus && (ans.Status == "" || ans.Status == "COMPLETE"):
+		// HubSpot confirmed the one record there was, and does not name it.
 		open[0].done = true
 	case len(ins) > 1 && b.verb != "create":
 		// The answer does not tell these apart. Sending each alone does, and changes nothing that is written already.

@@ -143,7 +143,11 @@ func (r *run) read(object, property string, ins []*input, properties []string, n
 			r.stop(res)
 			return found
 		}
-		ans, _ := parseBatch(a.Body)
+		ans, ok := parseBatch(a.Body)
+		if !ok { // which does not say that nothing is there
+			r.stop(unreadable(a.Status))
+			return found
+		}
 		for _, rec := range ans.Results {
 			if v := string(rec.Properties[property]); v != "" && rec.ID != "" {
 				if property == "email" {

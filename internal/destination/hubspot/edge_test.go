@@ -84,6 +84,35 @@ func TestAnswersThatDoNotTellTheRowsApart(t *testing.T) {
 	}
 }
 
+// A page that a proxy answers with 200, or an answer that is cut, does not say that anything is written.
+func TestAPageWithStatus200IsNoSuccess(t *testing.T) {
+	for _, body := range []string{`<html>please sign in</html>`, `{"status":"COMPLETE","results":[{"id":"1`, ``} {
+		for _, api := range []string{"v3", "v1"} {
+			for before := range 4 { // whichever request is answered so
+				t.Run(fmt.Sprintf("%q %s %d", body, api, before), func(t *testing.T) {
+					s, d := account(t, standin.HubSpotConfig{}, func(c *Config) {
+						c.API, c.LogCall, c.KeepNames, c.NoPhoneMatch, c.Lifecycle = api, true, true, true, "lead"
+					})
+					s.Put("contacts", map[string]string{"email": "mjohnson@email.com", "firstname": "Mike", "lifecyclestage": "customer"})
+					d.conf.Client = outbound.NewClient(outbound.Options{Transport: &counting{n: before, hit: func() {
+						s.Fail(standin.Reply{Status: 200, Body: body})
+					}}})
+					it := item(nil)
+					r := one(t, d, it)
+					if r.Outcome != destination.Retry || r.Reason == "" {
+						t.Errorf("%s, %q; want a retry", r.Outcome, r.Reason)
+					}
+					delivered(t, one(t, d, it))
+					want(t, contact(t, s), map[string]string{"phone": "+15559876543", "lifecyclestage": "customer"})
+					if n := len(s.Objects("calls")); n != 1 {
+						t.Errorf("%d calls, want 1", n)
+					}
+				})
+			}
+		}
+	}
+}
+
 func TestSearchesThatFail(t *testing.T) {
 	tests := map[string]struct {
 		replies []standin.Reply

@@ -56,6 +56,13 @@ func (d *Destination) judge(a *outbound.Answer, err error) destination.Result {
 	return res
 }
 
+// unreadable is the result of a success that is not HubSpot's, such as the page of a proxy, or was cut: what became of the
+// request is not known, and repeating it changes nothing that is written already.
+func unreadable(status int) destination.Result {
+	return destination.Result{Status: status, Unhealthy: true, Reason: strconv.Itoa(status) +
+		" without HubSpot's answer: the outcome is unknown, another attempt follows; check the base URL, and that no proxy stands between"}
+}
+
 // limited is the time to wait for a rate limit, and the reason. spent tells the limit of a day from the shorter ones.
 func (d *Destination) limited(a *outbound.Answer, f *failure, now time.Time) (wait time.Duration, reason string, spent bool) {
 	asked := outbound.RetryAfter(a.Header, now)

@@ -24,6 +24,10 @@ func (r *run) upsertV1(rows []*row) {
 			}
 			if a.Status < 300 {
 				var ans v1Answer
+				if !json.Valid(a.Body) {
+					r.stop(unreadable(a.Status))
+					break
+				}
 				_ = json.Unmarshal(a.Body, &ans) // the status says that it is written
 				in.done, in.recordID = true, ans.VID.String()
 				if r.dry {

@@ -1,0 +1,125 @@
+package hubspot
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/standin"
+)
+
+// Whatever answers are lost, limited or not HubSpot's: calls that are tried again until they are delivered end in one
+// contact for each caller, and one log for each call.
+func TestRandomLife(t *testing.T) {
+	for seed := range uint64(20) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 3))
+			keyed := seed%2 == 0
+			api := []string{"v3", "2026-03", "v1"}[seed%3]
+			s, d := account(t, standin.HubSpotConfig{NoTrace: seed%5 == 0}, func(c *Config) {
+				c.LogCall, c.Note, c.API = true, seed%4 == 0, api
+				c.KeepNames = seed%7 == 0
+				if keyed {
+					c.ContactProperty, c.CallProperty = "call_key", "call_key"
+				}
+				c.Properties = map[string]string{"nope": "params.issue"}
+			})
+			s.Define("contacts", standin.HubSpotProperty{Name: "call_key", Unique: true})
+			s.Define("calls", standin.HubSpotProperty{Name: "call_key", Unique: true})
+			var items []destination.Item
+			for caller := range 6 {
+				for n := range 3 {
+					for ev := range 2 {
+						items = append(items, item(func(c *call.Call) {
+							c.ID = fmt.Sprintf("Call-%d-%d", caller, n)
+							c.CallerNumber = fmt.Sprintf("+1555987%04d", caller)
+							c.FirstName, c.LastName = fmt.Sprint("First", caller), "Last"
+							c.Email = fmt.Sprintf("Caller%d@Example.com", caller)
+							if ev == 0 && rnd.IntN(2) == 0 {
+								c.Email = ""
+							}
+						}))
+					}
+				}
+			}
+			rnd.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+			var mu sync.Mutex
+			roll := func(n int) int { mu.Lock(); defer mu.Unlock(); return rnd.IntN(n) }
+			take := func() []destination.Item {
+				mu.Lock()
+				defer mu.Unlock()
+				n := min(len(items), 1+rnd.IntN(min(4, d.MaxBatch())))
+				b := items[:n:n]
+				items = items[n:]
+				return b
+			}
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for b := take(); len(b) > 0; b = take() {
+						for try := 0; len(b) > 0; try++ {
+							if try > 30 {
+								t.Error("never delivered")
+								return
+							}
+							if try < 5 {
+								switch roll(6) {
+								case 0:
+									s.Lose(1)
+								case 1:
+									s.Fail(standin.Reply{Status: 500})
+								case 2:
+									s.Fail(standin.Reply{Status: 429, Body: `{"category":"RATE_LIMITS"}`})
+								case 3:
+									s.Fail(standin.Reply{Status: 200, Body: `<html>`})
+								}
+							}
+							var left []destination.Item
+							for i, r := range d.Deliver(context.Background(), b) {
+								switch r.Outcome {
+								case destination.Dead:
+									t.Errorf("dead: %s", r.Reason)
+								case destination.Retry:
+									left = append(left, b[i])
+								}
+							}
+							b = left
+						}
+					}
+				})
+			}
+			wg.Wait()
+			contacts := map[string]int{}
+			for _, c := range s.Objects("contacts") {
+				contacts[c.Properties["phone"]]++
+			}
+			for number, n := range contacts {
+				if n != 1 {
+					t.Errorf("%d contacts of %s", n, number)
+				}
+			}
+			if len(contacts) != 6 {
+				t.Errorf("%d callers, want 6", len(contacts))
+			}
+			logs := map[string]int{}
+			for _, c := range s.Objects("calls") {
+				logs[c.Properties["hs_call_external_id"]]++
+				if len(c.Contacts) != 1 {
+					t.Errorf("call with %d contacts", len(c.Contacts))
+				}
+			}
+			if len(logs) != 18 {
+				t.Errorf("%d calls", len(logs))
+			}
+			for id, n := range logs {
+				if n != 1 {
+					t.Errorf("%d logs of %s", n, id)
+				}
+			}
+		})
+	}
+}
