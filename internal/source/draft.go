@@ -308,8 +308,8 @@ func (d *draft) numberOf(v any) string {
 	case string:
 		n, _ := call.KeepNumber(s, d.settings.region)
 		return n
-	case json.Number:
-		n, _ := call.KeepNumber(s.String(), d.settings.region)
+	case json.Number: // a short one is more likely an id than a number that somebody could dial
+		n, _ := call.NormalizeNumber(s.String(), d.settings.region)
 		return n
 	default:
 		return ""

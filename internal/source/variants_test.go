@@ -14,6 +14,7 @@ func TestVariantsOfPayloads(t *testing.T) {
 		{"the first of several leads", "generic", `[{"lead":{"phone":"+15559876543"}},{"lead":{"phone":"+15559876544"}}]`, "caller_number", "+15559876543"},
 		{"the number that a withheld caller was asked for", "nextphone", `{"phone":"Anonymous","callback_number":"555-987-6543"}`, "caller_number", "+15559876543"},
 		{"which is a number", "retell", `{"call":{"from_number":"anonymous","call_analysis":{"custom_analysis_data":{"callback_number":5559876543}}}}`, "caller_number", "+15559876543"},
+		{"but no id", "retell", `{"call":{"from_number":"anonymous","metadata":{"caller_id":98231}}}`, "caller_number", nil},
 		{"a person's number", "generic", `{"caller":{"name":"Mike","number":"(555) 987-6543"}}`, "caller_number", "+15559876543"},
 		{"a person's number that is none", "generic", `{"client":{"number":"K-1234"}}`, "caller_number", nil},
 		{"lists of one number", "generic", `{"phone":["+15559876543","+15559876544"]}`, "caller_number", "+15559876543"},
