@@ -218,9 +218,10 @@ func environment(t *testing.T) []string {
 // callgate runs a command of the gateway to its end.
 func callgate(t *testing.T, stdin []byte, args ...string) (out string, err error) {
 	t.Helper()
+	program := binary(t) // building it is not in the minute
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary(t), args...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin = bytes.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -20,6 +20,8 @@ const (
 	connections = 16
 	// slots is the destination's concurrency in the Caddyfile.
 	slots = 16
+	// leastCalls is for how many calls a round there are acknowledgements at least.
+	leastCalls = 50
 )
 
 // TestKill kills the gateway at random moments, while it starts and while it works. Senders do as providers do: they
@@ -49,6 +51,8 @@ func TestKill(t *testing.T) {
 	load := startLoad(t, s)
 	whileStarting := 0
 	for round := range rounds {
+		// On a busy machine a start can take all of a moment.
+		await(t, "calls are acknowledged", time.Minute, func() bool { return load.acknowledged() >= leastCalls*round })
 		var moment time.Duration
 		if round%5 == 4 { // the rest of the time it starts, and finds what the last one left
 			g.kill()
@@ -64,7 +68,7 @@ func TestKill(t *testing.T) {
 		_, port = l.receiver(t, s.generation+1, slow)
 		g = s.start(port)
 	}
-	time.Sleep(100 * time.Millisecond)
+	await(t, "calls are acknowledged", time.Minute, func() bool { return load.acknowledged() >= leastCalls*rounds })
 	sent := load.stop()
 	await(t, "every acknowledged call has arrived", 2*time.Minute, func() bool { return l.calls() >= len(sent) })
 	g.terminate(30 * time.Second) // what is under way ends
@@ -75,9 +79,6 @@ func TestKill(t *testing.T) {
 		"with the webhook-id of the first", kills, whileStarting, len(sent), load.again.Load(), len(l.arrivals), twice)
 	if twice > kills*slots {
 		t.Errorf("%d copies in %d kills: no more than %d deliveries are under way at once", twice, kills, slots)
-	}
-	if len(sent) < 50*rounds {
-		t.Errorf("only %d calls in %d rounds: the test says little", len(sent), rounds)
 	}
 }
 

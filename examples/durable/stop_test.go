@@ -34,14 +34,16 @@ func TestStop(t *testing.T) {
 		}
 		return n
 	}
+	stopping := make(chan struct{})
 	_, port := l.receiver(t, 1, func(id string, r *http.Request) int {
 		arrived(id, r)
 		switch {
 		case strings.HasPrefix(id, "long"): // longer than the gateway waits
 			<-r.Context().Done()
 			return http.StatusServiceUnavailable
-		default:
-			time.Sleep(700 * time.Millisecond)
+		default: // a part of the time that it waits
+			<-stopping
+			time.Sleep(500 * time.Millisecond)
 			return 0
 		}
 	})
@@ -59,6 +61,12 @@ func TestStop(t *testing.T) {
 	for i := range 10 {
 		sender.accepted(t, s.url(), fmt.Sprintf("waiting%d", i))
 	}
+	go func() {
+		defer close(stopping)
+		for !strings.Contains(g.tail(4000), "shutting down apps") && !g.ended() {
+			time.Sleep(2 * time.Millisecond)
+		}
+	}()
 	took := g.terminate(10 * time.Second)
 	if took < 1400*time.Millisecond || took > 6*time.Second {
 		t.Errorf("it stopped after %v, with a drain_timeout of 1.5s and deliveries that take longer", took)
