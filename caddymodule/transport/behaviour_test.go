@@ -2,9 +2,12 @@ package transport
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +55,27 @@ func TestReverseProxyAlike(t *testing.T) {
 	}
 	serveOn(t, ln, echo)
 	up := listen(t, echo)
+	asking := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		fmt.Fprintf(w, "%s presented", r.TLS.PeerCertificates[0].Subject.Organization)
+	}))
+	asking.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	asking.Config.ErrorLog = log.New(io.Discard, "", 0)
+	asking.StartTLS()
+	t.Cleanup(asking.Close)
+	key, err := x509.MarshalPKCS8PrivateKey(asking.TLS.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyFile := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	six := up
+	if ln, err := net.Listen("tcp", "[::1]:0"); err == nil { // where there is IPv6
+		serveOn(t, ln, echo)
+		six = ln.Addr().String()
+	}
 	silent := raw(t, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	// says answers every request on a connection; hangsUp answers one, and ends the connection.
 	speak := func(text string, times int) string {
@@ -159,6 +183,26 @@ func TestReverseProxyAlike(t *testing.T) {
 		{name: "TLS, not trusted", upstreams: "https://" + secure.Listener.Addr().String(), body: small, status: 502},
 		{name: "TLS, not verified", upstreams: secure.Listener.Addr().String(), options: "tls\ntls_insecure_skip_verify", body: small, status: 200, want: "HTTP/1.1 POST /hooks?x=1 2048 |http|"},
 		{name: "TLS without answer", upstreams: silent, options: "tls\ntls_timeout 50ms", body: small, status: 504},
+		{name: "TLS without answer, single reads limited", upstreams: silent, options: "tls\nread_timeout 50ms", body: small, status: 504},
+		{name: "TLS where there is none", upstreams: up, options: "tls", body: small, status: 502},
+		{
+			name: "TLS, with a certificate", upstreams: asking.Listener.Addr().String(), body: small, status: 200, want: "[Acme Co] presented",
+			options: "tls_client_auth " + ca + " " + keyFile + "\ntls_trust_pool file " + ca + "\ntls_server_name example.com",
+		},
+		{
+			name: "TLS, without a certificate", upstreams: asking.Listener.Addr().String(), body: small, status: 502,
+			options: "tls_trust_pool file " + ca + "\ntls_server_name example.com",
+		},
+		{name: "IPv6", upstreams: six, body: small, status: 200, want: "HTTP/1.1 POST /hooks?x=1 2048 |http|"},
+		{name: "dial_timeout", upstreams: up, options: "dial_timeout 1ns", body: small, status: 502},
+		{name: "one connection", upstreams: up, options: "max_conns_per_host 1", body: small, status: 200, want: "HTTP/1.1 POST /hooks?x=1 2048 |http|"},
+		{
+			name: "304", upstreams: says("HTTP/1.1 304 Not Modified\nEtag: \"x\"\nContent-Length: 7\n\n"), method: "GET", status: 304,
+			header: http.Header{"Etag": {`"x"`}},
+		},
+		{name: "204 with a body", upstreams: hangsUp("HTTP/1.1 204 No Content\nContent-Length: 2\n\nok"), body: small, status: 204},
+		{name: "two lengths", upstreams: says("HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 3\n\nok"), body: small, status: 502},
+		{name: "a length and chunks", upstreams: says("HTTP/1.1 200 OK\nContent-Length: 9\nTransfer-Encoding: chunked\n\n2\nok\n0\n\n"), body: small, status: 200, want: "ok"},
 		{
 			name: "not TLS at this port", upstreams: up, options: "tls\ntls_except_ports " + up[strings.LastIndex(up, ":")+1:], body: small, status: 200,
 			want: "HTTP/1.1 POST /hooks?x=1 2048 |http|",
