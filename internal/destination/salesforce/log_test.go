@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -121,5 +122,27 @@ func TestTimes(t *testing.T) {
 	it.Call = &call.Call{}
 	if got, _ := lookup(&it, "timestamp"); got != "2026-03-02T12:00:00.000Z" {
 		t.Errorf("timestamp is %q, want when the event came", got)
+	}
+}
+
+// TestLogOnceWhileTheUpdateIsAmended is a second call of a caller, whose record takes not all that is mapped, so that it
+// is sent twice.
+func TestLogOnceWhileTheUpdateIsAmended(t *testing.T) {
+	for _, id := range []string{"call-1", "call @{record.id}"} {
+		s, d := org(t, standin.SalesforceConfig{}, Config{LogCall: true, Fields: []Field{{Name: "Nope__c", From: "issue"}}})
+		s.Put("Lead", noon, map[string]any{"LastName": "Johnson", "Company": "x", "Phone": callerNumber})
+		c := mike()
+		c.ID, c.Params = id, map[string]any{"issue": "leak"}
+		for range 2 {
+			res := deliver(t, d, c)
+			delivered(t, res)
+			if !slices.ContainsFunc(res.Warnings, func(w string) bool { return strings.Contains(w, "Nope__c") }) {
+				t.Errorf("warnings %q", res.Warnings)
+			}
+			if n := len(s.Records("Task")); n != 1 {
+				t.Fatalf("%q: %d logs of one call", id, n)
+			}
+		}
+		only(t, s, "Lead")
 	}
 }

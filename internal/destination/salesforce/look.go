@@ -84,7 +84,7 @@ func (d *Destination) selection(without []string) string {
 
 // taskQuery is the query for the log of the call.
 func (d *Destination) taskQuery(t *task) string {
-	b := append([]byte("SELECT Id, "+d.relation()+" FROM Task WHERE "), appendIn(nil, "CallObject", []string{t.key})...)
+	b := append([]byte("SELECT Id, "+d.relation()+" FROM Task WHERE "), appendIn(nil, "CallObject", []string{literal(t.key)})...)
 	return string(append(b, " ORDER BY CreatedDate DESC LIMIT 1"...))
 }
 

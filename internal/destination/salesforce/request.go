@@ -84,10 +84,13 @@ func (d *Destination) literal(values []value) []value {
 	}
 	values = slices.Clone(values)
 	for i := range values {
-		values[i].text = strings.ReplaceAll(values[i].text, "@{", "@ {")
+		values[i].text = literal(values[i].text)
 	}
 	return values
 }
+
+// literal is a text as it is sent where Salesforce looks for references.
+func literal(s string) string { return strings.ReplaceAll(s, "@{", "@ {") }
 
 func bodySize(values []value) int {
 	n := 16

@@ -61,7 +61,7 @@ func (d *Destination) write(ctx context.Context, w *write) destination.Result {
 			status = res.Status
 			continue
 		}
-		if w.task == nil || w.task.done {
+		if !w.logs() {
 			return w.delivered(status)
 		}
 		again, res := d.writeTask(ctx, w)
@@ -84,10 +84,13 @@ func endless(status int) destination.Result {
 		Reason: "Salesforce found something else wrong with every version of the record: compare it with a preview, correct the mapping and replay"}
 }
 
-// wholeRequest is the request that writes the record, and its log when there is one.
+// logs says that a log is still to be written.
+func (w *write) logs() bool { return w.task != nil && !w.task.done }
+
+// wholeRequest is the request that writes the record, and its log when there is one to write.
 func (d *Destination) wholeRequest(w *write) request {
 	q := d.recordRequest(w.record)
-	if w.task == nil {
+	if !w.logs() {
 		return q
 	}
 	id := w.record.id
@@ -99,7 +102,7 @@ func (d *Destination) wholeRequest(w *write) request {
 
 // writeRecord sends the record once, with its log when there is one. again says that another round makes sense.
 func (d *Destination) writeRecord(ctx context.Context, w *write) (again bool, res destination.Result) {
-	r, both := w.record, w.task != nil
+	r, both := w.record, w.logs()
 	a, err := d.send(ctx, d.wholeRequest(w), r.item)
 	if err != nil {
 		return false, d.whole(nil, err)
@@ -117,6 +120,11 @@ func (d *Destination) writeRecord(ctx context.Context, w *write) (again bool, re
 	}
 	again, res = d.settle(ctx, w, readReply(parts[0].status, parts[0].body), a)
 	if w.saved == "" {
+		// The log of a record that was there before does not depend on the update, and must not be written once more
+		// with the next try at it.
+		if p := readReply(parts[1].status, parts[1].body); p.ok() {
+			w.task.done = true
+		}
 		return again, res
 	}
 	again, taskRes := d.settleTask(w, readReply(parts[1].status, parts[1].body))

@@ -1,0 +1,138 @@
+package salesforce
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/standin"
+)
+
+// Whatever answers are lost, refused or not Salesforce's: calls that are tried again until they are delivered end in one
+// record for each call, or for each caller where calls have no record of their own, and one log for each call.
+func TestRandomLife(t *testing.T) {
+	for seed := range uint64(24) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			rnd := rand.New(rand.NewPCG(seed, 4))
+			cfg := Config{LogCall: seed%2 == 0 || seed%4 == 0, Fields: []Field{{Name: "Nope__c", From: "issue"}}}
+			keyed := seed%3 != 0
+			if keyed {
+				cfg.ExternalID = "Call_Id__c"
+			}
+			if seed%4 == 0 {
+				cfg.TaskExternalID = "Log_Id__c"
+			}
+			if seed%5 == 0 {
+				cfg.Status = "Open - Not Contacted"
+			}
+			s, d := org(t, standin.SalesforceConfig{}, cfg)
+			var items []destination.Item
+			for caller := range 5 {
+				for n := range 3 {
+					for ev := range 2 {
+						c := mike()
+						c.ID, c.EventID = fmt.Sprintf("call/%d?%d @{x}", caller, n), fmt.Sprint(caller, n, ev)
+						c.CallerNumber, c.Email = fmt.Sprintf("+1555987%04d", caller), fmt.Sprintf("caller%d@example.com", caller)
+						if ev == 0 && rnd.IntN(2) == 0 {
+							c.Email, c.LastName = "", ""
+						}
+						c.Params = map[string]any{"issue": "x"}
+						items = append(items, item(c))
+					}
+				}
+			}
+			rnd.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
+			var mu sync.Mutex
+			take := func() []destination.Item {
+				mu.Lock()
+				defer mu.Unlock()
+				n := min(len(items), 1+rnd.IntN(min(4, d.MaxBatch())))
+				b := items[:n:n]
+				items = items[n:]
+				return b
+			}
+			trouble := func() {
+				mu.Lock()
+				defer mu.Unlock()
+				fail := standin.SalesforceFailure{After: rnd.IntN(2) == 0}
+				switch rnd.IntN(8) {
+				case 0:
+					fail.Reply.Hangup = true
+				case 1:
+					fail.Reply = standin.Reply{Status: 500}
+				case 2:
+					fail.Reply = standin.Reply{Status: 200, Body: `<html>`}
+				case 3:
+					fail.Reply = standin.Reply{Status: 403, Body: `[{"errorCode":"REQUEST_LIMIT_EXCEEDED"}]`}
+				case 4:
+					fail.Reply = standin.Reply{Status: 400, Body: `[{"errorCode":"UNABLE_TO_LOCK_ROW"}]`}
+				case 5:
+					s.Tokens.Revoke()
+					return
+				default:
+					return
+				}
+				s.Fail(fail)
+			}
+			var wg sync.WaitGroup
+			for range 4 {
+				wg.Go(func() {
+					for b := take(); len(b) > 0; b = take() {
+						for try := 0; len(b) > 0; try++ {
+							if try > 30 {
+								t.Error("never delivered")
+								return
+							}
+							if try < 5 {
+								trouble()
+							}
+							var left []destination.Item
+							for i, r := range d.Deliver(context.Background(), b) {
+								quiet(t, r)
+								switch r.Outcome {
+								case destination.Dead:
+									t.Errorf("dead: %s", r.Reason)
+								case destination.Retry:
+									left = append(left, b[i])
+								}
+							}
+							b = left
+						}
+					}
+				})
+			}
+			wg.Wait()
+			field, want := "Phone", 5
+			if keyed {
+				field, want = "Call_Id__c", 15
+			}
+			leads := map[string]int{}
+			for _, r := range s.Records("Lead") {
+				leads[r.Text(field)]++
+			}
+			for of, n := range leads {
+				if n != 1 || of == "" {
+					t.Errorf("%d leads of %q", n, of)
+				}
+			}
+			if len(leads) != want {
+				t.Errorf("%d leads, want %d", len(leads), want)
+			}
+			logs := map[string]int{}
+			for _, r := range s.Records("Task") {
+				logs[r.Text("CallObject")]++
+			}
+			for of, n := range logs {
+				if n != 1 {
+					t.Errorf("%d logs of %q", n, of)
+				}
+			}
+			if cfg.LogCall != (len(logs) == 15) {
+				t.Errorf("%d logs", len(logs))
+			}
+		})
+	}
+}
