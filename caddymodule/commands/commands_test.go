@@ -94,10 +94,13 @@ func TestWhatSignPrintsVerifyAccepts(t *testing.T) {
 		t.Fatal(err)
 	}
 	const body = `{"phone": "+15559876543"}`
-	for _, scheme := range []string{"nextphone", "stripe", "github", "slack", "retell", "bearer", "hmac", "standard-webhooks", "svix"} {
+	for _, scheme := range []string{"nextphone", "stripe", "github", "slack", "retell", "bearer", "hmac", "custom", "vapi-hmac", "standard-webhooks", "svix"} {
 		options := []string{"--scheme", scheme, "--secret", "@" + secret}
 		if scheme == "standard-webhooks" || scheme == "svix" {
 			options[3] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+		}
+		if scheme == "custom" || scheme == "vapi-hmac" {
+			options = append(options, "--signature-header", "X-Sig")
 		}
 		if scheme == "hmac" {
 			options = append(options, "--signature-header", "X-Sig", "--algorithm", "sha512", "--encoding", "base64",

@@ -29,8 +29,8 @@ func (f *schemeFlags) add(cmd *cobra.Command) {
 	fl.StringVarP(&f.scheme, "scheme", "s", "", "signature scheme: "+strings.Join(schemeNames(), ", "))
 	fl.StringArrayVar(&f.secrets, "secret", nil, "secret, or @FILE that holds it; can be repeated (default $CALLGATE_SECRET)")
 	fl.StringSliceVar(&f.forms, "form", nil, "rendering of the body that is signed, for nextphone: raw, js, python")
-	fl.StringVar(&f.header, "signature-header", "", "header of the signature, for hmac, bearer and api_key")
-	fl.StringVar(&f.prefix, "prefix", "", "what stands before the signature in its header, for hmac, bearer and api_key")
+	fl.StringVar(&f.header, "signature-header", "", "header of the signature, for hmac, vapi-hmac, bearer and api_key")
+	fl.StringVar(&f.prefix, "prefix", "", "what stands before the signature in its header, for hmac, vapi-hmac, bearer and api_key")
 	fl.StringVar(&f.hmac.Algorithm, "algorithm", "", "for hmac: sha256, sha1, sha512 (default sha256)")
 	fl.StringVar(&f.hmac.Encoding, "encoding", "", "for hmac: hex, base64, base64url (default hex)")
 	fl.StringVar(&f.hmac.KeyEncoding, "key-encoding", "", "for hmac: text, base64, hex (default text)")
@@ -61,7 +61,9 @@ func (f *schemeFlags) config(cmd *cobra.Command) (signature.Config, error) {
 			c.Secrets = []string{s}
 		}
 	}
-	if f.scheme == "hmac" || f.hmac != (signature.HMACConfig{}) {
+	info, _ := signature.Lookup(f.scheme) // an alias takes what its scheme takes
+	ownHeader := info.Name == "vapi-hmac" && (f.header != "" || f.prefix != "")
+	if info.Name == "hmac" || ownHeader || f.hmac != (signature.HMACConfig{}) {
 		h := f.hmac
 		h.Header, h.Prefix, h.TolerancePast = f.header, f.prefix, f.tolerance
 		c.HMAC, c.Tolerance = &h, 0
