@@ -156,9 +156,11 @@ const earlyAnswer = 50 * time.Millisecond
 //
 // A server that answers before it has read the request, and at length, could wait for its answer to be read while
 // this waits for the request to be taken. What fits into the buffers of a connection is written in one call. More is
-// written piece by piece, and if a piece is not taken in stallTime, exchange looks for that answer.
+// written piece by piece, and if a piece is not taken in stallTime and there is something to read, or it cannot be seen
+// whether there is, exchange looks for that answer.
 func (cn *conn) send(msg []byte) (int, error) {
 	limit, piece := cn.client.WriteTimeout, len(msg)
+	patient := limit == 0 && cn.tls == nil // after a time limit, TLS cannot go on writing
 	if len(msg) > onePiece {
 		piece = onePiece
 		if limit == 0 {
@@ -179,6 +181,9 @@ func (cn *conn) send(msg []byte) (int, error) {
 		n, err := cn.Conn.Write(msg[sent:min(sent+piece, len(msg))])
 		sent += n
 		if err != nil {
+			if patient && errors.Is(err, os.ErrDeadlineExceeded) && cn.probe.sees() && cn.probe.quiet(0) {
+				continue // it is slow, but there is no answer that it waits for us to read
+			}
 			return sent, err
 		}
 	}
@@ -188,7 +193,8 @@ func (cn *conn) send(msg []byte) (int, error) {
 const (
 	// onePiece is what fits into the window of a new connection, with a head of the usual size.
 	onePiece = 68 << 10
-	// stallTime is how long a server may take no piece of a request, if WriteTimeout does not say.
+	// stallTime is how long a server may take no piece of a request before it is looked whether it answers already, if
+	// WriteTimeout does not say.
 	stallTime = 30 * time.Second
 )
 
