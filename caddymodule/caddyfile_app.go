@@ -174,13 +174,8 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
 		return d.Errf("source '%s' is defined twice", name)
 	}
 	s := new(Source)
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		var err error
-		switch d.Val() {
+	err = block(d, nil, func(line string) (known bool, err error) {
+		switch line {
 		case "preset":
 			if err = oneArg(d, &s.Preset); err == nil && !isPreset(s.Preset) {
 				err = d.Errf("unknown preset '%s'; presets are %s", s.Preset, presetNames())
@@ -195,9 +190,10 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
 		default:
 			err = s.Policy.unmarshalLine(d)
 		}
-		if err != nil {
-			return err
-		}
+		return true, err
+	})
+	if err != nil {
+		return err
 	}
 	if a.Sources == nil {
 		a.Sources = make(map[string]*Source)
@@ -211,25 +207,22 @@ func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	m.Fields = make(map[string]string)
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		field, place := d.Val(), ""
+	return block(d, nil, func(field string) (bool, error) {
+		place := ""
 		if err := oneArg(d, &place); err != nil {
-			return err
+			return true, err
 		}
-		if name, ok := strings.CutPrefix(field, "params."); ok {
-			if m.Params == nil {
-				m.Params = make(map[string]string)
-			}
+		name, isParam := strings.CutPrefix(field, "params.")
+		switch {
+		case !isParam:
+			m.Fields[field] = place
+		case m.Params == nil:
+			m.Params = map[string]string{name: place}
+		default:
 			m.Params[name] = place
-			continue
 		}
-		m.Fields[field] = place
-	}
-	return nil
+		return true, nil
+	})
 }
 
 func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {

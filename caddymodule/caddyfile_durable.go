@@ -58,13 +58,8 @@ func (a *Alert) unmarshal(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	flags := map[string]*bool{"dead_letter": &a.DeadLetter, "breaker_open": &a.BreakerOpen, "paused": &a.Paused}
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		var err error
-		switch name := d.Val(); name {
+	return block(d, nil, func(name string) (known bool, err error) {
+		switch name {
 		case "url":
 			err = oneArg(d, &a.URL)
 		case "dead_letter", "breaker_open", "paused":
@@ -83,13 +78,10 @@ func (a *Alert) unmarshal(d *caddyfile.Dispenser) error {
 		case "cooldown":
 			a.Cooldown, err = duration(d)
 		default:
-			err = d.Errf("unrecognized subdirective '%s'", name)
+			return false, nil
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return true, err
+	})
 }
 
 // number reads a number above 0 with its unit, which may be left out.

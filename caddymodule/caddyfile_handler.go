@@ -115,17 +115,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !d.Args(&h.Source) {
 		return d.ArgErr()
 	}
-	seen := make(once)
-	if secrets := d.RemainingArgs(); len(secrets) > 0 {
-		h.Secrets = secrets
-		seen["secret"] = true
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		var err error
-		switch d.Val() {
+	h.Secrets = d.RemainingArgs()
+	return block(d, nil, func(line string) (known bool, err error) {
+		switch line {
 		case "name":
 			err = oneArg(d, &h.Name)
 		case "tenant":
@@ -139,7 +131,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			for _, a := range d.RemainingArgs() {
 				v, err := caddy.ParseDuration(a)
 				if err != nil || v < 0 {
-					return d.Errf("'%s' is not a duration such as 0s, 30s or 5m", a)
+					return true, d.Errf("'%s' is not a duration such as 0s, 30s or 5m", a)
 				}
 				h.SpoolRetry = append(h.SpoolRetry, caddy.Duration(v))
 			}
@@ -147,17 +139,19 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			err = oneArg(d, &h.Convert)
 		case "pass_errors":
 			if d.NextArg() {
-				return d.ArgErr()
+				err = d.ArgErr()
 			}
 			h.PassErrors = true
+		case "secret":
+			if len(h.Secrets) > 0 { // after the source
+				return true, d.Errf("secret is given twice")
+			}
+			fallthrough
 		default:
 			err = h.Policy.unmarshalLine(d)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return true, err
+	})
 }
 
 // Interface guards

@@ -137,19 +137,14 @@ func (i *Idempotency) unmarshal(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 	}
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
+	return block(d, nil, func(line string) (known bool, err error) {
 		if i.Off {
-			return d.Err("idempotency off takes no block")
+			return true, d.Err("idempotency off takes no block")
 		}
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		var err error
-		switch d.Val() {
+		switch line {
 		case "strict":
 			if d.NextArg() {
-				return d.ArgErr()
+				err = d.ArgErr()
 			}
 			i.Strict = true
 		case "ttl":
@@ -159,13 +154,10 @@ func (i *Idempotency) unmarshal(d *caddyfile.Dispenser) error {
 		case "max_replay_body":
 			i.MaxReplayBody, err = size(d)
 		default:
-			err = d.Errf("unrecognized subdirective '%s'", d.Val())
+			return false, nil
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return true, err
+	})
 }
 
 func (e *EventID) unmarshal(d *caddyfile.Dispenser) error {
@@ -205,16 +197,11 @@ func (b *Breaker) unmarshal(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 	}
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
+	return block(d, nil, func(line string) (known bool, err error) {
 		if b.Off {
-			return d.Err("breaker off takes no block")
+			return true, d.Err("breaker off takes no block")
 		}
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		var err error
-		switch d.Val() {
+		switch line {
 		case "failures":
 			b.Failures, err = positive(d)
 		case "ratio":
@@ -227,17 +214,14 @@ func (b *Breaker) unmarshal(d *caddyfile.Dispenser) error {
 			b.Probes, err = positive(d)
 		case "per_tenant":
 			if d.NextArg() {
-				return d.ArgErr()
+				err = d.ArgErr()
 			}
 			b.PerTenant = true
 		default:
-			err = d.Errf("unrecognized subdirective '%s'", d.Val())
+			return false, nil
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return true, err
+	})
 }
 
 // unmarshalRatio reads "50%", "0.5" or "50% of 20".
@@ -270,18 +254,14 @@ func (p *Policy) unmarshalVars(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	p.Vars = make(map[string]string)
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
-			return err
-		}
-		name, value := d.Val(), ""
+	return block(d, nil, func(name string) (bool, error) {
+		value := ""
 		if !d.Args(&value) || d.NextArg() {
-			return d.ArgErr()
+			return true, d.ArgErr()
 		}
 		p.Vars[name] = value
-	}
-	return nil
+		return true, nil
+	})
 }
 
 // positive reads a whole number of at least 1.
