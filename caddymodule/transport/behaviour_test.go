@@ -54,6 +54,11 @@ func TestReverseProxyAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 	serveOn(t, ln, echo)
+	secureSocket := filepath.Join(t.TempDir(), "s")
+	if ln, err = net.Listen("unix", secureSocket); err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, tls.NewListener(ln, secure.TLS), echo)
 	up := listen(t, echo)
 	asking := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -192,6 +197,18 @@ func TestReverseProxyAlike(t *testing.T) {
 		{
 			name: "TLS, without a certificate", upstreams: asking.Listener.Addr().String(), body: small, status: 502,
 			options: "tls_trust_pool file " + ca + "\ntls_server_name example.com",
+		},
+		{
+			name: "TLS, named by its address", upstreams: "https://" + secure.Listener.Addr().String(), options: "tls_trust_pool file " + ca,
+			body: small, status: 200, want: "HTTP/1.1 POST /hooks?x=1 2048 |http|",
+		},
+		{
+			name: "TLS, unix socket", upstreams: "unix/" + secureSocket, options: "tls_trust_pool file " + ca + "\ntls_server_name example.com",
+			body: small, status: 200, want: "HTTP/1.1 POST /hooks?x=1 2048 |http|",
+		},
+		{
+			name: "TLS, unix socket, not verified", upstreams: "unix/" + secureSocket, options: "tls_insecure_skip_verify",
+			body: small, status: 200, want: "HTTP/1.1 POST /hooks?x=1 2048 |http|",
 		},
 		{name: "IPv6", upstreams: six, body: small, status: 200, want: "HTTP/1.1 POST /hooks?x=1 2048 |http|"},
 		{name: "dial_timeout", upstreams: up, options: "dial_timeout 1ns", body: small, status: 502},

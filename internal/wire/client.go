@@ -130,7 +130,7 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 			switch {
 			case ctx.Err() != nil:
 				err = context.Cause(ctx)
-			case msg != nil && req.Body != nil:
+			case msg != nil && req.Body != nil && req.Body != http.NoBody:
 				err = spentError{err}
 			}
 			return nil, err
