@@ -52,6 +52,24 @@ func (v *SchemeVerifier) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// Provision warns of headers that do not arrive: the only sign of it would be that every request is refused as unsigned.
+func (v *SchemeVerifier) Provision(ctx caddy.Context) error {
+	for _, name := range v.droppedHeaders() {
+		ctx.Logger().Warn("Caddy drops headers with underscores or dots in their names, so signatures in this one are missing; "+
+			"rename it, or name it in expected_underscore_headers or expected_dot_headers of the HTTP server", zap.String("header", name))
+	}
+	return nil
+}
+
+func (o *SchemeOptions) droppedHeaders() (names []string) {
+	for _, name := range []string{o.Header, o.TimestampHeader, o.IDHeader} {
+		if strings.ContainsAny(name, "_.") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Verifier implements VerifierModule.
 func (v *SchemeVerifier) Verifier(k Keys) (Verifier, error) {
 	c := v.config(v.scheme)
@@ -144,5 +162,6 @@ func resolveSecrets(what string, in []string) ([]string, error) {
 var (
 	_ caddyfile.Unmarshaler = (*SchemeVerifier)(nil)
 	_ caddy.Module          = (*SchemeVerifier)(nil)
+	_ caddy.Provisioner     = (*SchemeVerifier)(nil)
 	_ VerifierModule        = (*SchemeVerifier)(nil)
 )
