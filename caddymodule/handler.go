@@ -32,7 +32,7 @@ func init() {
 // of the event.
 //
 // Requests that it refuses are answered with JSON, {"error":{"code","message"},"request_id"}. What the next handler
-// answers, errors included, is left as it is.
+// answers, errors included, is left as it is; if no handler of the route answers, that is an error, 502.
 //
 // The handler defines these placeholders:
 //
