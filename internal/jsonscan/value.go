@@ -132,6 +132,61 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
+// Distinct are the members of an object in their order, but of those with the same key only the last, which is what Get
+// gives; none if the value is no object.
+func (v Value) Distinct() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		if v.Kind() != Object {
+			return
+		}
+		last := v.lastOfKeys()
+		for i, end := v.i+1, v.node().next; i < end; i = v.d.nodes[i+1].next {
+			if last != nil && last[(Value{v.d, i}).Text()] != i || last == nil && v.comesAgain(i) {
+				continue
+			}
+			if !yield(Value{v.d, i}.Text(), Value{v.d, i + 1}) {
+				return
+			}
+		}
+	}
+}
+
+// fewKeys is of how many members each is compared with all that follow it. For more a table is made.
+const fewKeys = 32
+
+// lastOfKeys tells of each key of an object where it stands last; nil for an object of few members.
+func (v Value) lastOfKeys() map[string]uint32 {
+	n := v.Len()
+	if n <= fewKeys {
+		return nil
+	}
+	last := make(map[string]uint32, n)
+	for i, end := v.i+1, v.node().next; i < end; i = v.d.nodes[i+1].next {
+		last[Value{v.d, i}.Text()] = i
+	}
+	return last
+}
+
+// comesAgain reports whether another member of the object has the key at i, further on.
+func (v Value) comesAgain(i uint32) bool {
+	nodes, end := v.d.nodes, v.node().next
+	key := &nodes[i]
+	for j := nodes[i+1].next; j < end; j = nodes[j+1].next {
+		other := &nodes[j]
+		switch {
+		case key.escaped || other.escaped:
+			if (Value{v.d, i}).Text() == (Value{v.d, j}).Text() {
+				return true
+			}
+		case key.end-key.start == other.end-other.start:
+			if bytes.Equal(v.d.text[key.start:key.end], v.d.text[other.start:other.end]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Text is the content of a string, or the text of a number as it was written; otherwise empty.
 func (v Value) Text() string {
 	if k := v.Kind(); k != String && k != Number {

@@ -38,7 +38,7 @@ var callrail = &format{
 		d.RecordingURL = first(doc.get("recording"), doc.get("recording_player"))
 		// The form that the caller filled in before calling, if any, tells the most.
 		d.collect(doc.get("form_data"))
-		for k, v := range doc.root.Members() {
+		for k, v := range doc.root.Distinct() {
 			if !callrailSkipped[k] && !strings.HasPrefix(k, "formatted_") {
 				d.param(clean(k), collected(v))
 			}

@@ -94,7 +94,7 @@ func (d *draft) drop(key string) {
 // object first.
 func (d *draft) collect(v jsonscan.Value, skip ...string) {
 next:
-	for k, m := range v.Members() {
+	for k, m := range v.Distinct() {
 		for _, s := range skip {
 			if k == s {
 				continue next

@@ -45,10 +45,10 @@ var elevenlabs = &format{
 		d.length(duration(meta.Get("call_duration_secs"), seconds))
 		d.Transcript = turns(data.Get("transcript"), speakerNames, wordNames)
 		d.Summary = text(analysis.Get("transcript_summary"))
-		for k, v := range analysis.Get("data_collection_results").Members() {
+		for k, v := range analysis.Get("data_collection_results").Distinct() {
 			d.param(clean(k), collected(v.Get("value")))
 		}
-		for k, v := range vars.Members() {
+		for k, v := range vars.Distinct() {
 			if !strings.HasPrefix(k, "system__") { // those are about the call and not from it
 				d.param(clean(k), collected(v))
 			}

@@ -42,7 +42,7 @@ func (d *draft) readFields(v jsonscan.Value) {
 func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 	alone := v.Len() == 1
 	groups := false
-	for k, m := range v.Members() {
+	for k, m := range v.Distinct() {
 		key := clean(k)
 		if depth < maxWrapping && grouping(key, m, alone).Kind() != jsonscan.Missing {
 			groups = true
@@ -61,7 +61,7 @@ func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 	if !groups {
 		return
 	}
-	for k, m := range v.Members() {
+	for k, m := range v.Distinct() {
 		key := clean(k)
 		if inner := grouping(key, m, alone); inner.Kind() != jsonscan.Missing {
 			d.gather(inner, newGroup(key), depth+1)

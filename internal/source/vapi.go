@@ -98,7 +98,7 @@ func vapiTool(d *draft, t jsonscan.Value) {
 // tools, the variables.
 func vapiParams(d *draft, m, artifact, analysis jsonscan.Value) {
 	d.collect(analysis.Get("structuredData"))
-	for _, output := range artifact.Get("structuredOutputs").Members() {
+	for _, output := range artifact.Get("structuredOutputs").Distinct() {
 		switch r := output.Get("result"); r.Kind() {
 		case jsonscan.Object:
 			d.collect(r)

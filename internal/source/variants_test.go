@@ -10,6 +10,9 @@ func TestVariantsOfPayloads(t *testing.T) {
 		is                 any
 	}{
 		{"a list of names and values", "nextphone", `[{"name":"first_name","value":"Mike"},{"name":"phone","value":"+15559876543"}]`, "caller_number", "+15559876543"},
+		{"the last of duplicates", "nextphone", `{"lead":{"phone":"+15559876543","issue":"a","phone":"+15559876544","issue":"b"}}`, "caller_number", "+15559876544"},
+		{"and its parameter", "nextphone", `{"lead":{"phone":"+15559876543","issue":"a","phone":"+15559876544","issue":"b"}}`, "params.issue", "b"},
+		{"the last of two groups", "nextphone", `{"lead":{"phone":"+15559876543"},"lead":{"phone":"+15559876544"}}`, "caller_number", "+15559876544"},
 		{"of anyone", "generic", `[{"property":"firstname","value":"Mike"},{"property":"phone","value":"5559876543"}]`, "first_name", "Mike"},
 		{"the first of several leads", "generic", `[{"lead":{"phone":"+15559876543"}},{"lead":{"phone":"+15559876544"}}]`, "caller_number", "+15559876543"},
 		{"the number that a withheld caller was asked for", "nextphone", `{"phone":"Anonymous","callback_number":"555-987-6543"}`, "caller_number", "+15559876543"},
