@@ -73,8 +73,9 @@ func bodyOf(b []byte) *body {
 
 func (*body) Close() error { return nil }
 
-// openPayload finds what parsers read: the verified content of an envelope, and of a compressed body the expanded
-// form, which is bounded like the body itself. What is handed on stays as it was sent.
+// openPayload finds what parsers read: the content of an envelope or the form of the body, where that is what was
+// verified, and of a compressed body the expanded form, which is bounded like the body itself. What is handed on stays as
+// it was sent.
 func (rq *request) openPayload() *refusal {
 	rq.payload = rq.body
 	if rq.result.Payload != nil {

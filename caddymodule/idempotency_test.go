@@ -206,3 +206,25 @@ func TestStrictIdempotencyRefusesAnIDThatComesWithAnotherBody(t *testing.T) {
 		t.Errorf("answered %d %s", res.StatusCode, c)
 	}
 }
+
+// TestWhatTheSignatureDoesNotCoverMakesNoOtherEvent changes a body in ways that its JavaScript form does not have.
+func TestWhatTheSignatureDoesNotCoverMakesNoOtherEvent(t *testing.T) {
+	const first = `{"id":"1","lead":{"phone":"+15559876543","notes":"a"}}`
+	for name, again := range map[string]string{
+		"spaces":              `{"id": "1", "lead": {"phone": "+15559876543", "notes": "a"}}`,
+		"escapes":             `{"id":"\u0031","lead":{"phone":"+15559876543","notes":"a"}}`,
+		"a member of one key": `{"id":"2","id":"1","lead":{"phone":"+15550000000","phone":"+15559876543","notes":"a"}}`,
+	} {
+		for _, lines := range []string{"", "event_id jsonpath $.id"} {
+			t.Run(name+" "+lines, func(t *testing.T) {
+				g := newRoute(t, lines)
+				g.do(lead(t, "http://gate.test/hook/acme", first))
+				r := lead(t, "http://gate.test/hook/acme", first)
+				r.Body, r.ContentLength = io.NopCloser(strings.NewReader(again)), int64(len(again))
+				if res := g.do(r); res.StatusCode != 200 || res.Header.Get("Idempotency-Replayed") == "" {
+					t.Errorf("status %d, and not taken for a copy", res.StatusCode)
+				}
+			})
+		}
+	}
+}

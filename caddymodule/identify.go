@@ -21,12 +21,21 @@ func (rq *request) readCall() *refusal {
 	if rq.identity.EventID == "" {
 		rq.identity.EventID = rq.result.ID
 	}
-	rq.sum = sha256.Sum256(rq.body)
+	rq.sum = sha256.Sum256(rq.signed())
 	rq.eventID = rq.findEventID()
 	if missing != "" {
 		return &refusal{outcome: fieldMissing, message: "required field missing: " + missing}
 	}
 	return nil
+}
+
+// signed is the content that the signature vouches for. Were an event known by the hash of the body as it came, anybody
+// could send it once more with a space added, where the signature does not cover the spaces.
+func (rq *request) signed() []byte {
+	if rq.result.Payload != nil {
+		return rq.result.Payload
+	}
+	return rq.body
 }
 
 // identify finds out which event it is, and the first of the required fields that it has not. Where the record is needed

@@ -282,8 +282,11 @@ func (h *hmacScheme) match(m *Message, p *presented) (Result, error) {
 				ErrBody, p.header)
 		}
 		r := Result{Form: f.String(), Secret: matched, Timestamp: p.at, ID: p.id, Weak: h.weak}
-		if h.weak {
+		switch {
+		case h.weak:
 			r.Form, r.ID = "", p.values[0]
+		case f != raw:
+			r.Payload = bytes.Clone(b)
 		}
 		return r, nil
 	}

@@ -32,6 +32,8 @@ func TestNextphoneForms(t *testing.T) {
 		m := &Message{Body: []byte(body), Header: http.Header{"X-Nextphone-Signature": {hexHMAC("k", text)}}}
 		if r, err := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"old", "k"}}).Verify(m, noon); err != nil || r.Form != form || r.Secret != 1 {
 			t.Errorf("%s: %+v, %v", form, r, err)
+		} else if form == "raw" && r.Payload != nil || form != "raw" && string(r.Payload) != text {
+			t.Errorf("%s: verified is %q", form, r.Payload)
 		}
 		for pinned := range texts {
 			c := Config{Scheme: "nextphone", Secrets: []string{"k"}, Forms: []string{pinned}}

@@ -83,7 +83,10 @@ type Result struct {
 	Timestamp time.Time
 	// ID is the signed id of the message or call; empty where the scheme signs none.
 	ID string
-	// Payload is the verified payload where the body is an envelope of it, such as the claims of a JWT; otherwise nil.
+	// Payload is what was verified where that is not the body as it came: the claims of a JWT, or the form of the body
+	// that the signature covers. Otherwise it is nil. Who reads an event, or tells one from another, has to go by it: a
+	// body can be changed and still have the same form, by white space, digits that a double does not hold, or a member
+	// put before another one of the same key.
 	Payload []byte
 	// Weak is set when the signature does not cover the body, so that whoever has seen one can send any body with it.
 	Weak bool
