@@ -37,20 +37,26 @@ func (rq *request) handOn() error {
 	if rq.plan.signer == nil {
 		return nil
 	}
-	m := &rq.message
-	m.Method, m.URL, m.Header, m.Body = rq.r.Method, publicURL(rq.r, rq.plan.publicURL), h, rq.body
+	m, called := &rq.message, publicURL(rq.r, rq.plan.publicURL)
+	m.Method, m.URL, m.Header, m.Body = rq.r.Method, called, h, rq.body
 	if err := rq.plan.signer.Sign(m, rq.eventID, time.Now()); err != nil {
 		return err
 	}
-	if _, query, ok := strings.Cut(m.URL, "?"); ok && query != rq.r.URL.RawQuery {
-		rq.r.URL.RawQuery = query // Twilio's scheme puts a hash of the body there
-	}
+	takeQuery(rq.r, called, m.URL)
 	if len(m.Body) != len(rq.body) || (len(m.Body) > 0 && &m.Body[0] != &rq.body[0]) {
 		// Some schemes put the signature into the body.
 		rq.setBody(m.Body)
 		h.Set("Content-Length", strconv.Itoa(len(m.Body)))
 	}
 	return nil
+}
+
+// takeQuery gives a request the query that was signed, if the scheme has changed it: Twilio's puts a hash of the body
+// there. Otherwise the query stays, which need not be the sender's any more.
+func takeQuery(r *http.Request, called, signed string) {
+	if _, query, ok := strings.Cut(signed, "?"); ok && signed != called {
+		r.URL.RawQuery = query
+	}
 }
 
 // headerText makes text from a request fit for a header or a log line.
