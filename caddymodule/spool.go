@@ -1,16 +1,12 @@
 package caddymodule
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -19,8 +15,6 @@ import (
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
-	"github.com/callgate/callgate/internal/signature"
-	"github.com/callgate/callgate/internal/store"
 )
 
 // spoolPrefix begins the names of the destinations that spooled requests wait for. No configured destination has it.
@@ -30,12 +24,22 @@ const spoolPrefix = "spool:"
 // the dispatcher to send it through the same route until the receiver takes it.
 func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {
 	held := &heldWriter{ResponseWriter: w}
-	refused, err := rq.guarded(held, next)
+	var came *http.Request
+	// Handlers after this one change the request in its place, and will do so again when it is sent again.
+	refused, err := rq.guarded(held, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		u := *r.URL
+		came = &http.Request{Method: r.Method, URL: &u, RequestURI: r.RequestURI, Host: r.Host, Header: r.Header.Clone()}
+		return next.ServeHTTP(w, r)
+	}))
 	failed := refused != nil && refused.outcome == breakerOpen || rq.outcome == upstreamFailed
 	if !failed || held.passed || rq.r.Context().Err() != nil {
 		return refused, err
 	}
 	rq.setBody(rq.body) // the receiver may have read a part of it
+	if came != nil {
+		r := rq.r
+		r.Method, r.URL, r.RequestURI, r.Host, r.Header = came.Method, came.URL, came.RequestURI, came.Host, came.Header
+	}
 	a, unstored := rq.persist([]string{spoolPrefix + rq.h.Name}, spooledHeader(rq.r))
 	if unstored != nil {
 		if refused == nil && err == nil {
@@ -81,19 +85,6 @@ func (h *heldWriter) Unwrap() http.ResponseWriter {
 		return nil
 	}
 	return h.ResponseWriter
-}
-
-// hopHeaders belong to a connection (RFC 9110, section 7.6.1) and are not stored with a request.
-var hopHeaders = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Expect"}
-
-// spooledHeader is the header that a receiver is to get, when the request is sent to it again later.
-func spooledHeader(r *http.Request) http.Header {
-	h := r.Header.Clone()
-	for _, name := range hopHeaders {
-		h.Del(name)
-	}
-	h["Callgate-Host"] = []string{r.Host} // not a header of the request; taken out again
-	return h
 }
 
 // resumeSpools finds, for each route that spools, what comes after it in its server, so that stored requests go the
@@ -199,15 +190,16 @@ func (s *spoolDestination) deliver(ctx context.Context, item *destination.Item) 
 	if err != nil {
 		return destination.Result{Reason: "the stored request could not be read: " + err.Error()}
 	}
-	r, err := storedRequest(ctx, ev, item)
+	w := newSink()
+	r, err := storedRequest(ctx, ev, item, func(r *http.Request) *http.Request {
+		return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, s.server)
+	})
 	if err != nil {
 		return destination.Result{Outcome: destination.Dead, Reason: err.Error()}
 	}
 	if err := s.h.signAgain(r, ev); err != nil {
 		return destination.Result{Reason: "the stored request could not be signed: " + err.Error()}
 	}
-	w := newSink()
-	r = caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, s.server)
 	defer func() {
 		if p := recover(); p != nil { // the answer broke off
 			result = destination.Result{Unhealthy: true, Reason: "the receiver's answer broke off"}
@@ -220,47 +212,6 @@ func (s *spoolDestination) deliver(ctx context.Context, item *destination.Item) 
 	result = outbound.ResultFrom(&outbound.Answer{Status: w.status(), Header: w.header}, nil, time.Now())
 	result.Pause = false // a route is not a destination that somebody resumes
 	return result
-}
-
-// signAgain gives a stored request a signature of this moment: receivers refuse old ones.
-func (h *Handler) signAgain(r *http.Request, ev *store.Event) error {
-	p := h.single
-	if p == nil {
-		p = h.plans[ev.Tenant]
-	}
-	if p == nil || p.signer == nil {
-		return nil
-	}
-	m := signature.Message{Method: r.Method, URL: publicURL(r, p.publicURL), Header: r.Header, Body: ev.Body}
-	if err := p.signer.Sign(&m, ev.EventID, time.Now()); err != nil {
-		return err
-	}
-	r.Body, r.ContentLength = bodyOf(m.Body), int64(len(m.Body))
-	r.GetBody = func() (io.ReadCloser, error) { return bodyOf(m.Body), nil }
-	r.Header.Set("Content-Length", strconv.Itoa(len(m.Body)))
-	return nil
-}
-
-func storedRequest(ctx context.Context, ev *store.Event, item *destination.Item) (*http.Request, error) {
-	invalid := errors.New("the stored request has no valid method or URI")
-	r, err := http.NewRequestWithContext(ctx, ev.Method, "/", bytes.NewReader(ev.Body))
-	if err != nil {
-		return nil, invalid
-	}
-	// NewRequest would take the beginning of a path with two slashes for a host.
-	if r.URL, err = url.ParseRequestURI(ev.URI); err != nil {
-		return nil, invalid
-	}
-	r.RequestURI = ev.URI
-	r.RemoteAddr = "127.0.0.1:0"
-	r.Header = http.Header(ev.Header).Clone()
-	if hosts := r.Header["Callgate-Host"]; len(hosts) > 0 {
-		r.Host = hosts[0]
-		delete(r.Header, "Callgate-Host")
-	}
-	r.Header.Set("Idempotency-Key", item.DeliveryID)
-	r.Header.Set("X-Callgate-Attempt", fmt.Sprint(item.Attempt))
-	return r, nil
 }
 
 // sink takes an answer that nobody reads.
