@@ -3,8 +3,11 @@ package sqlite
 import (
 	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
@@ -17,15 +20,53 @@ type payload struct {
 	keyID                 []byte // nil if it is not sealed
 }
 
+// requestJSON has what is not UTF-8, such as a name in Latin-1, in members of their own: as text, JSON would replace it.
 type requestJSON struct {
-	Method string              `json:"m,omitempty"`
-	URI    string              `json:"u,omitempty"`
-	Header map[string][]string `json:"h,omitempty"`
+	Method      string              `json:"m,omitempty"`
+	URI         string              `json:"u,omitempty"`
+	Header      map[string][]string `json:"h,omitempty"`
+	URIBytes    []byte              `json:"ub,omitempty"`
+	HeaderBytes map[string][][]byte `json:"hb,omitempty"`
+}
+
+func newRequestJSON(e *store.Event) requestJSON {
+	r := requestJSON{Method: e.Method, URI: e.URI, Header: e.Header}
+	if !utf8.ValidString(r.URI) {
+		r.URI, r.URIBytes = "", []byte(e.URI)
+	}
+	for name, values := range e.Header {
+		if !slices.ContainsFunc(values, func(v string) bool { return !utf8.ValidString(v) }) {
+			continue
+		}
+		if r.HeaderBytes == nil {
+			r.Header, r.HeaderBytes = maps.Clone(e.Header), map[string][][]byte{}
+		}
+		delete(r.Header, name)
+		for _, v := range values {
+			r.HeaderBytes[name] = append(r.HeaderBytes[name], []byte(v))
+		}
+	}
+	return r
+}
+
+func (r *requestJSON) fill(e *store.Event) {
+	e.Method, e.URI, e.Header = r.Method, r.URI, r.Header
+	if r.URIBytes != nil {
+		e.URI = string(r.URIBytes)
+	}
+	if e.Header == nil && r.HeaderBytes != nil {
+		e.Header = map[string][]string{}
+	}
+	for name, values := range r.HeaderBytes {
+		for _, v := range values {
+			e.Header[name] = append(e.Header[name], string(v))
+		}
+	}
 }
 
 func (s *Store) sealPayload(e *store.Event) (p payload, err error) {
 	if e.Method != "" || e.URI != "" || len(e.Header) > 0 {
-		if p.request, err = json.Marshal(requestJSON{e.Method, e.URI, e.Header}); err != nil {
+		if p.request, err = json.Marshal(newRequestJSON(e)); err != nil {
 			return p, err
 		}
 	}
@@ -89,7 +130,7 @@ func (s *Store) openPayload(e *store.Event, p payload) error {
 		if err := json.Unmarshal(p.request, &r); err != nil {
 			return seal.ErrTampered
 		}
-		e.Method, e.URI, e.Header = r.Method, r.URI, r.Header
+		r.fill(e)
 	}
 	return nil
 }

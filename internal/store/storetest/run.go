@@ -80,8 +80,9 @@ func makeEvent(n int, tenant string, at time.Time) *store.Event {
 	return &store.Event{
 		ID: id.String(), Key: [16]byte{byte(n), byte(n >> 8), byte(n >> 16), 7}, Tenant: tenant, Source: "nextphone", Route: "r1",
 		EventType: "call.ended", EventID: fmt.Sprintf("evt-%d", n), CallID: fmt.Sprintf("call-%d", n/2), CallerHash: fmt.Sprintf("caller-%d", n%3),
-		ReceivedAt: at, Method: "POST", URI: "/hook?x=1", Header: map[string][]string{"Content-Type": {"application/json"}, "X-A": {"1", "2"}},
-		Body: fmt.Appendf(nil, `{"n":%d}`, n), Record: fmt.Appendf(nil, `{"call":%d}`, n),
+		ReceivedAt: at, Method: "POST", URI: "/hook?x=\xfc", // senders are not held to UTF-8
+		Header: map[string][]string{"Content-Type": {"application/json"}, "X-A": {"1", "J\xfcrgen"}},
+		Body:   fmt.Appendf(nil, `{"n":%d}`, n), Record: fmt.Appendf(nil, `{"call":%d}`, n),
 	}
 }
 
