@@ -53,24 +53,35 @@ func TestBodyErrorSendsNothing(t *testing.T) {
 
 // TestSlowSender has a sender so slow that the server has closed the connection that was opened for it.
 func TestSlowSender(t *testing.T) {
-	body, sender := io.Pipe()
+	closed := make(chan struct{})
 	s := serve(t, func(p *peer) {
 		if p.n == 1 {
 			p.Conn.Close()
-			time.Sleep(5 * time.Millisecond) // for it to arrive
-			_, _ = io.WriteString(sender, "{}")
-			sender.Close()
+			close(closed)
 			return
 		}
 		again(ok)(p)
 	})
+	body := &lateReader{closed, strings.NewReader("{}")}
 	c := &Client{Dial: dial}
 	defer c.CloseIdle()
 	req := newRequest(t, "POST", s.Addr().String(), "")
-	req.Body, req.ContentLength = body, 2
+	req.Body, req.ContentLength = io.NopCloser(body), 2
 	run(func(req *http.Request) (*http.Response, error) {
 		return c.Do(req, Target{Network: "tcp", Address: s.Addr().String()})
 	}, req).check(t, okOutcome())
+}
+
+// lateReader has nothing to read until something has happened, and a little longer, for it to arrive.
+type lateReader struct {
+	after <-chan struct{}
+	io.Reader
+}
+
+func (r *lateReader) Read(b []byte) (int, error) {
+	<-r.after
+	time.Sleep(5 * time.Millisecond)
+	return r.Reader.Read(b)
 }
 
 func TestUpgradeUnasked(t *testing.T) {
@@ -104,7 +115,9 @@ func TestReadAndWriteTimeouts(t *testing.T) {
 		t.Errorf("reading: error %v", err)
 	}
 
-	deaf := serve(t, func(p *peer) { time.Sleep(200 * time.Millisecond) })
+	hold := make(chan struct{})
+	defer close(hold)
+	deaf := serve(t, func(p *peer) { <-hold })
 	c = &Client{Dial: dial, WriteTimeout: 30 * time.Millisecond}
 	req := newRequest(t, "POST", deaf.Addr().String(), strings.Repeat("x", 8<<20))
 	if _, err := c.Do(req, Target{Network: "tcp", Address: deaf.Addr().String()}); !errors.As(err, &ne) || !ne.Timeout() {
