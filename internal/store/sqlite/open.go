@@ -35,6 +35,9 @@ func (s *Store) open() (err error) {
 	if err := os.MkdirAll(filepath.Dir(s.o.Path), 0o700); err != nil {
 		return err
 	}
+	if s.o.Path, err = followLinks(s.o.Path); err != nil {
+		return err
+	}
 	if s.lock, err = acquireLock(s.o.Path + ".lock"); err != nil {
 		return err
 	}
@@ -86,6 +89,30 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	return s.load()
+}
+
+// followLinks gives the name of the file that a symbolic link leads to, whether there is one yet or not. SQLite puts the
+// -wal and -shm files beside that one, and two links to one file must not have two locks.
+func followLinks(path string) (string, error) {
+	for range 40 {
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode()&fs.ModeSymlink == 0 {
+			return path, nil // what is wrong with it shows when it is opened
+		}
+		dir, err := filepath.EvalSymlinks(filepath.Dir(path)) // .. in a link means the directory's real parent
+		if err != nil {
+			return "", err
+		}
+		target, err := os.Readlink(path)
+		if err != nil {
+			return "", err
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(dir, target)
+		}
+		path = target
+	}
+	return "", fmt.Errorf("%s: too many symbolic links", path)
 }
 
 // checkFile looks at a database file without opening it as one. A file that is missing or empty is fine, and made

@@ -133,6 +133,56 @@ func TestOpenIsExclusive(t *testing.T) {
 	}
 }
 
+// SQLite puts the log beside the file that a link leads to, and there it has to be looked for.
+func TestOpenThroughALink(t *testing.T) {
+	real, links := t.TempDir(), filepath.Join(t.TempDir(), "links")
+	if err := os.Symlink(t.TempDir(), links); err != nil {
+		t.Skip(err)
+	}
+	target := filepath.Join(real, "store.db")
+	relative, err := filepath.Rel(must(t, filepath.EvalSymlinks, links), must(t, filepath.EvalSymlinks, real))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"absolute.db": target, "relative.db": filepath.Join(relative, "store.db"), "second.db": "absolute.db"} {
+		if err := os.Symlink(to, filepath.Join(links, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, name := range []string{"absolute.db", "relative.db", "second.db"} { // the first leads to a file that is not there yet
+		s := openStore(t, sqlite.Options{Path: filepath.Join(links, name)})
+		if _, err := s.Accept(t.Context(), randomEvent(nil), nil); err != nil {
+			t.Error(err)
+		}
+		if stats, err := s.Stats(t.Context()); err != nil || stats.Events != int64(i+1) {
+			t.Errorf("%s: %d events, %v", name, stats.Events, err)
+		}
+		if other, err := sqlite.Open(sqlite.Options{Path: target}); err == nil {
+			other.Close()
+			t.Errorf("%s: the store was opened a second time under its own name", name)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := os.Symlink("circle.db", filepath.Join(links, "circle.db")); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := sqlite.Open(sqlite.Options{Path: filepath.Join(links, "circle.db")}); err == nil {
+		s.Close()
+		t.Error("a link to itself was opened")
+	}
+}
+
+func must(t *testing.T, f func(string) (string, error), path string) string {
+	t.Helper()
+	v, err := f(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 func TestOpenNeedsTheKey(t *testing.T) {
 	path := used(t, sqlite.Options{Keys: ring(t, keyA)})
 	for _, keys := range []*seal.Ring{nil, ring(t, keyB)} {
