@@ -24,6 +24,7 @@ type turn struct {
 	rows    []dueRow
 	want    int // rows to read next
 	after   dueRow
+	read    bool  // something was
 	end     bool  // everything due was read
 	head    int64 // what comes after that
 }
@@ -158,6 +159,7 @@ func (s *Store) readDue(ctx context.Context, t *turn, due int64, leased map[[2]i
 		return err
 	}
 	defer rows.Close()
+	t.read = true
 	read := 0
 	for rows.Next() {
 		var r dueRow
@@ -200,6 +202,9 @@ func (s *Store) grant(l *lane, turns, served []*turn, rows []dueRow, claimed []s
 		kept = append(kept, c)
 	}
 	for _, t := range turns {
+		if !t.read {
+			continue // its turn did not come, and what is known of it stays
+		}
 		// The queue's head is known if nothing but this Claim changed it.
 		t.q.headKnown = t.q.version == t.version+taken[t] && (len(t.rows) > 0 || t.end)
 		t.q.head = t.head
