@@ -2,7 +2,12 @@ package caddymodule
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/callgate/callgate/internal/signature"
 )
 
 // The query that is signed is put into the request only where the scheme has changed it.
@@ -28,5 +33,47 @@ func TestSigningKeepsARewrittenQuery(t *testing.T) {
 	}
 	if query != "from=gateway" {
 		t.Errorf("handed on with the query %s", query)
+	}
+}
+
+// A receiver that knows several headers could take the sender's signature for the one that counts.
+func TestTheSendersSignatureIsTakenOffWhereItIsSignedAgain(t *testing.T) {
+	const secret = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+	for sign, kept := range map[string]bool{"": true, "sign standard-webhooks whsec_b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcg==": false} {
+		g := newGateway(t, `{
+			callgate {
+				source partner {
+					verify svix
+					secret `+secret+`
+				}
+			}
+		}
+		http:// {
+			callgate partner {
+				name NAME
+				`+sign+`
+			}
+			test_receiver
+		}`)
+		r := httptest.NewRequest(http.MethodPost, "http://gate.test/calls", strings.NewReader(`{"first_name":"Ann"}`))
+		r.Header.Set("Content-Type", "application/json")
+		s, err := signature.NewSigner(signature.Config{Scheme: "svix", Secrets: []string{secret}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := signature.Message{Method: r.Method, Header: r.Header, Body: []byte(`{"first_name":"Ann"}`)}
+		if err := s.Sign(&m, "msg_1", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if res := g.do(r); res.StatusCode != 200 {
+			t.Fatalf("%q: status %d: %s", sign, res.StatusCode, text(t, res))
+		}
+		h := g.last.Load().header
+		if has := h.Get("Svix-Signature") != ""; has != kept {
+			t.Errorf("%q: the receiver got the sender's signature: %v", sign, has)
+		}
+		if h.Get("Svix-Id") != "msg_1" || (h.Get("Webhook-Signature") == "") != kept {
+			t.Errorf("%q: the receiver got %v", sign, h)
+		}
 	}
 }

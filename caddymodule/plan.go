@@ -84,9 +84,11 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 		return nil, err
 	}
 	if p.Sign != nil {
-		if pl.signer, err = p.Sign.signer(resolveSecret); err != nil {
+		signer, err := p.Sign.signer(resolveSecret)
+		if err != nil {
 			return nil, err
 		}
+		pl.signer = signature.Again(pl.verifier, signer)
 	}
 	if p.Breaker == nil || !p.Breaker.Off {
 		if pl.breaker, err = h.breakerFor(tenant, p.Breaker); err != nil {

@@ -53,7 +53,8 @@ type Policy struct {
 	// name, email, message and so on, or params.x for a collected parameter.
 	Require []string `json:"require,omitempty"`
 
-	// Sign signs what is handed on, for a receiver that verifies signatures itself.
+	// Sign signs what is handed on, for a receiver that verifies signatures itself. The header that carried the sender's
+	// signature is taken off, since the receiver could take it for the one that counts.
 	Sign *Sign `json:"sign,omitempty"`
 
 	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
