@@ -24,6 +24,7 @@ const spoolPrefix = "spool:"
 // the dispatcher to send it through the same route until the receiver takes it.
 func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {
 	held := &heldWriter{ResponseWriter: w}
+	own := w.Header().Clone()
 	var came *http.Request
 	// Handlers after this one change the request in its place, and will do so again when it is sent again.
 	refused, err := rq.guarded(held, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
@@ -35,6 +36,8 @@ func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler) (*refusa
 	if !failed || held.passed || rq.r.Context().Err() != nil {
 		return refused, err
 	}
+	clear(w.Header()) // of what a failed receiver had to say of itself
+	maps.Copy(w.Header(), own)
 	rq.setBody(rq.body) // the receiver may have read a part of it
 	if came != nil {
 		r := rq.r
@@ -46,9 +49,6 @@ func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler) (*refusa
 			return unstored, nil // the receiver's own answer was held back, and is gone
 		}
 		return refused, err
-	}
-	for name := range w.Header() {
-		delete(w.Header(), name) // what a failed receiver had to say of itself
 	}
 	return nil, rq.answerAccepted(w, a)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -69,5 +70,29 @@ func TestASpooledRequestKeepsItsPath(t *testing.T) {
 	c.down.Store(false)
 	if got := c.next(t); got.uri != uri {
 		t.Errorf("sent again to %s, and not to %s", got.uri, uri)
+	}
+}
+
+// A receiver that fails may have put anything into the header of its answer. Nothing of it belongs to the gateway's, and
+// what other handlers have put there stays.
+func TestASpoolAnswersWithoutTheReceiversHeader(t *testing.T) {
+	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Set("Set-Cookie", "session=1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer failing.Close()
+	config := strings.Replace(fmt.Sprintf(plainSpool, failing.Listener.Addr()), "bind SOCKET", "bind SOCKET\n\theader X-Own yes", 1)
+	for store, want := range map[string]int{"store sqlite STORE": 200, "store sqlite STORE {\n\t\t\tmax_size 1\n\t\t}": 503} {
+		g := runGateway(t, strings.Replace(config, "store sqlite STORE", store, 1))
+		res, body := g.send("/calls", numbered(1))
+		h := res.Header
+		if res.StatusCode != want || !strings.HasPrefix(body, "{") {
+			t.Errorf("status %d: %q", res.StatusCode, body)
+		}
+		if h.Get("Content-Encoding") != "" || h.Get("Set-Cookie") != "" || h.Get("X-Own") != "yes" {
+			t.Errorf("status %d with the header %v", res.StatusCode, h)
+		}
+		g.stop()
 	}
 }
