@@ -236,10 +236,15 @@ func (s *Store) load() error {
 	return s.checkRing()
 }
 
-// checkRing finds out at start whether the ring opens what is stored, by the oldest and the newest event.
+// checkRing finds out at start whether the ring opens what is stored, by the oldest and the newest event, and by the next
+// one for a Rekey that was stopped.
 func (s *Store) checkRing() error {
-	for _, order := range []string{"ASC", "DESC"} {
-		err := s.writer.query("SELECT key_id FROM events ORDER BY seq "+order+" LIMIT 1", func(v []driver.Value) error {
+	rekeyed, err := s.writer.number("SELECT value FROM counters WHERE name = ?", rekeyedUpTo)
+	if err != nil {
+		return err
+	}
+	for _, which := range []string{"seq > 0 ORDER BY seq", "seq > 0 ORDER BY seq DESC", fmt.Sprintf("seq > %d ORDER BY seq", rekeyed)} {
+		err := s.writer.query("SELECT key_id FROM events WHERE "+which+" LIMIT 1", func(v []driver.Value) error {
 			id, _ := v[0].([]byte)
 			if len(id) == len(seal.KeyID{}) && (s.o.Keys == nil || !s.o.Keys.Has(seal.KeyID(id))) {
 				return fmt.Errorf("%w (key id %x)", seal.ErrNoKey, id)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/callgate/callgate/internal/seal"
@@ -45,9 +46,17 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 	// The log may still hold what was sealed with the old key.
 	return s.write(ctx, false, func(b *batch) error {
 		b.after = append(b.after, func() { s.checkpoint("TRUNCATE") })
-		return nil
+		_, err := b.c.exec("DELETE FROM counters WHERE name = ?", rekeyedUpTo)
+		return err
 	})
 }
+
+// rekeyedUpTo is the counter that says how far a Rekey has come which was stopped: the oldest event has the new key then
+// and the newest one too, but those after this one have not. See checkRing.
+const rekeyedUpTo = "rekeyed_up_to"
+
+// rekeyBytes is how much is sealed again in one batch, which is held in memory, but for one event.
+const rekeyBytes = 16 << 20
 
 // rekeyPayloads seals the next events' payloads again and tells how many.
 func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (int, error) {
@@ -57,6 +66,7 @@ func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (
 		new payload
 	}
 	var list []row
+	size := 0
 	err := s.each(ctx, `SELECT e.seq, e.id, e.key_id, p.request, p.body, p.record FROM events e JOIN payloads p ON p.seq = e.seq
 		WHERE e.key_id IS NOT ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, func(rows *sql.Rows) error {
 		var r row
@@ -77,6 +87,9 @@ func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (
 		}
 		*after = r.seq
 		list = append(list, r)
+		if size += len(r.old.request) + len(r.old.body) + len(r.old.record); size >= rekeyBytes {
+			return errEnough
+		}
 		return nil
 	}, first, *after, step)
 	if err != nil || len(list) == 0 {
@@ -95,7 +108,9 @@ func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (
 				return err
 			}
 		}
-		return nil
+		_, err := b.c.exec(`INSERT INTO counters (name, value) VALUES (?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, rekeyedUpTo, list[len(list)-1].seq)
+		return err
 	})
 }
 
@@ -138,6 +153,9 @@ func (s *Store) rekeyExcerpts(ctx context.Context, first []byte, after *int64) (
 	})
 }
 
+// errEnough ends each before the last row.
+var errEnough = errors.New("enough")
+
 // each reads rows.
 func (s *Store) each(ctx context.Context, query string, row func(*sql.Rows) error, args ...any) error {
 	rows, err := s.reader.QueryContext(ctx, query, args...)
@@ -146,7 +164,10 @@ func (s *Store) each(ctx context.Context, query string, row func(*sql.Rows) erro
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := row(rows); err != nil {
+		switch err := row(rows); {
+		case errors.Is(err, errEnough):
+			return nil
+		case err != nil:
 			return err
 		}
 	}
