@@ -59,6 +59,10 @@ func TestSealedAtRest(t *testing.T) {
 		if err := s.Finish(ctx, []store.Attempt{{DeliveryID: a.Deliveries[0], State: store.Dead, Excerpt: []byte(secret)}}); err != nil {
 			t.Fatal(err)
 		}
+		attempts, err := s.Attempts(ctx, strings.ToLower(a.Deliveries[0]))
+		if err != nil || len(attempts) != 1 || string(attempts[0].Excerpt) != secret || attempts[0].DeliveryID != a.Deliveries[0] {
+			t.Errorf("%s: attempts of an id in small letters: %+v, %v", name, attempts, err)
+		}
 		if found := onDisk(t, path, secret); found != (keys == nil) {
 			t.Errorf("%s: the content stands on the disk: %v", name, found)
 		}

@@ -156,6 +156,7 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
+	deliveryID = key.String() // a ULID can be written in small letters too, but excerpts are sealed under this one
 	seq, err := s.seqOf(ctx, key.event)
 	if err != nil {
 		return nil, public(err)
