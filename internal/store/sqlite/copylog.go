@@ -1,8 +1,12 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"os"
+	"time"
 )
 
 // The write-ahead log is copied into the database beside the commits, by a connection of its own: a copy takes tens of
@@ -96,6 +100,40 @@ func (s *Store) copyBeside(c **session) (err error) {
 	}
 	return nil
 }
+
+// emptyLog makes a last change and empties the log, which still holds what was there before. Whoever reads an older state
+// keeps the log as it is, for as long as a search through all events takes; so it is tried again, with more and more time
+// in between, since requests wait while it is tried.
+func (s *Store) emptyLog(ctx context.Context, change func(*batch) error) error {
+	for wait := 50 * time.Millisecond; ; wait *= 2 {
+		done := false
+		err := s.write(ctx, false, func(b *batch) error {
+			b.after = append(b.after, func() {
+				if done = !s.checkpoint("TRUNCATE"); !done { // an error is told already, and no reader is its cause
+					log, err := os.Stat(s.o.Path + "-wal")
+					done = err != nil || log.Size() == 0
+				}
+			})
+			return change(b)
+		})
+		if err != nil || done {
+			return err
+		}
+		if wait > 10*time.Second {
+			s.o.Log("what was deleted may stand in the store's log until there is more in it, or the store is closed", errLogRead)
+			return nil
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.closing: // which empties it too
+			return nil
+		}
+	}
+}
+
+var errLogRead = errors.New("somebody has been reading the store's file for seconds and keeps the log from being emptied")
 
 // discard closes a connection that has nothing to lose, if there is one.
 func (c *session) discard() {

@@ -3,12 +3,15 @@ package sqlite_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,6 +99,40 @@ func TestErasedFromDisk(t *testing.T) {
 		if onDisk(t, path, secret) {
 			t.Errorf("%s leaves the content on the disk", name)
 		}
+	}
+}
+
+// Who reads an older state meanwhile keeps the log, and with it what was erased. So the log is emptied afterwards.
+func TestErasedFromDiskWhileSomebodyReads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	var commits atomic.Int64
+	release := make(chan struct{})
+	s := openStore(t, sqlite.Options{Path: path, Committed: func(int, time.Duration) {
+		if commits.Add(1) == 3 { // of the event, of its deletion, and of the first try
+			close(release)
+		}
+	}})
+	if _, err := s.Accept(ctx, secretEvent(), nil); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: "mode=ro"}).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT seq FROM events UNION ALL SELECT 1")
+	if err != nil || !rows.Next() {
+		t.Fatal(err)
+	}
+	go func() {
+		<-release
+		rows.Close()
+	}()
+	if n, err := s.Erase(ctx, store.Filter{CallID: "call-0123456789"}, false); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if onDisk(t, path, secret) {
+		t.Error("what was erased stands on the disk")
 	}
 }
 

@@ -44,8 +44,7 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 		}
 	}
 	// The log may still hold what was sealed with the old key.
-	return s.write(ctx, false, func(b *batch) error {
-		b.after = append(b.after, func() { s.checkpoint("TRUNCATE") })
+	return s.emptyLog(ctx, func(b *batch) error {
 		_, err := b.c.exec("DELETE FROM counters WHERE name = ?", rekeyedUpTo)
 		return err
 	})

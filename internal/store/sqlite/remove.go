@@ -47,10 +47,7 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 		}
 	}
 	if total > 0 {
-		err = s.write(ctx, false, func(b *batch) error {
-			b.after = append(b.after, func() { s.checkpoint("TRUNCATE") })
-			return b.vacuum()
-		})
+		err = s.emptyLog(ctx, (*batch).vacuum)
 	}
 	return total, err
 }

@@ -320,18 +320,19 @@ func (s *Store) recover(err error) {
 }
 
 // checkpoint copies the write-ahead log into the database. What it cannot do now, since somebody is reading, a later one
-// does: it waits for readers no longer than requests can wait for it.
-func (s *Store) checkpoint(mode string) {
+// does: it waits for readers no longer than requests can wait for it. Of an error it tells the log, and that there was one.
+func (s *Store) checkpoint(mode string) (ok bool) {
 	s.copying.Lock()
 	defer s.copying.Unlock()
-	s.copyByWriter(mode)
+	return s.copyByWriter(mode)
 }
 
 // copyByWriter is checkpoint for a caller that holds s.copying.
-func (s *Store) copyByWriter(mode string) {
+func (s *Store) copyByWriter(mode string) (ok bool) {
 	if s.writer == nil {
-		return
+		return false
 	}
+	ok = true
 	for _, step := range []func() error{
 		func() error { _, err := s.writer.exec("PRAGMA busy_timeout = 200"); return err },
 		func() error { _, err := s.copyLog(s.writer, mode); return err },
@@ -339,6 +340,8 @@ func (s *Store) copyByWriter(mode string) {
 	} {
 		if err := step(); err != nil {
 			s.o.Log("copying the store's log into its database", public(err))
+			ok = false
 		}
 	}
+	return ok
 }
