@@ -27,7 +27,7 @@ func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler) (*refusa
 	own := w.Header().Clone()
 	var came *http.Request
 	// Handlers after this one change the request in its place, and will do so again when it is sent again.
-	refused, err := rq.guarded(held, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+	refused, err := rq.guardedHeld(held, caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		u := *r.URL
 		came = &http.Request{Method: r.Method, URL: &u, RequestURI: r.RequestURI, Host: r.Host, Header: r.Header.Clone()}
 		return next.ServeHTTP(w, r)
@@ -51,6 +51,19 @@ func (rq *request) spool(w http.ResponseWriter, next caddyhttp.Handler) (*refusa
 		return refused, err
 	}
 	return nil, rq.answerAccepted(w, a)
+}
+
+// guardedHeld is guarded for an answer that may be held back. If that breaks off, which panics, nobody has seen it begin.
+func (rq *request) guardedHeld(held *heldWriter, next caddyhttp.Handler) (refused *refusal, err error) {
+	defer func() {
+		if !held.held || held.passed {
+			return
+		}
+		if p := recover(); p != nil && p != http.ErrAbortHandler {
+			panic(p)
+		}
+	}()
+	return rq.guarded(held, next)
 }
 
 // heldWriter holds back an answer that says that the receiver failed, because the sender shall not get it.

@@ -26,7 +26,7 @@ http:// {
 		route {
 			callgate nextphone ` + testSecret + ` {
 				name NAME
-				spool 0s 20ms 20ms 20ms 20ms 20ms 20ms 20ms 20ms 20ms
+				spool 0s 20ms 50ms 100ms 200ms 400ms 1s 2s 4s 8s
 				sign twilio dispatch-secret
 				breaker off
 			}

@@ -20,7 +20,7 @@ http:// {
 	bind SOCKET
 	callgate nextphone ` + testSecret + ` {
 		name NAME
-		spool 0s 20ms 20ms 20ms 20ms 20ms 20ms 20ms 20ms 20ms
+		spool 0s 20ms 50ms 100ms 200ms 400ms 1s 2s 4s 8s
 		breaker off
 	}
 	reverse_proxy %s
@@ -94,5 +94,21 @@ func TestASpoolAnswersWithoutTheReceiversHeader(t *testing.T) {
 			t.Errorf("status %d with the header %v", res.StatusCode, h)
 		}
 		g.stop()
+	}
+}
+
+// The answer of a receiver that fails may break off, which aborts the handler. The sender has seen nothing of it.
+func TestASpoolTakesWhatAReceiverFailedToRefuseInFull(t *testing.T) {
+	failing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = w.Write([]byte("it broke"))
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer failing.Close()
+	g := runGateway(t, fmt.Sprintf(plainSpool, failing.Listener.Addr()))
+	if res, body := g.send("/calls", numbered(1)); res.StatusCode != 200 || !strings.Contains(body, `"accepted"`) {
+		t.Errorf("status %d: %s", res.StatusCode, body)
 	}
 }
