@@ -10,16 +10,28 @@ import (
 	"github.com/callgate/callgate/internal/store"
 )
 
+// refusesCaller1 answers the first attempts at the first call's delivery with a failure, and takes everything else.
+func refusesCaller1(attempts int) func(context.Context, []destination.Item) []destination.Result {
+	return func(_ context.Context, items []destination.Item) []destination.Result {
+		if items[0].Call.FirstName == "caller 1" && items[0].Attempt <= attempts {
+			return same(len(items), destination.Result{Reason: "not now"})
+		}
+		return same(len(items), ok)
+	}
+}
+
+// firstEvents are the events that the attempts began with.
+func firstEvents(f *fake) (order []string) {
+	for _, s := range f.calls() {
+		order = append(order, s.items[0].EventID)
+	}
+	return order
+}
+
 // In a lane that keeps order the later event of a call waits until the earlier one is through, and other calls do not.
 func TestEventsOfACallInOrder(t *testing.T) {
 	in(t, func(t *testing.T) {
-		f := newFake(nil)
-		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
-			if items[0].Call.FirstName == "caller 1" && items[0].Attempt < 3 {
-				return []destination.Result{{Reason: "not now"}}
-			}
-			return []destination.Result{ok}
-		}
+		f := newFake(refusesCaller1(2))
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1}})
 		defer r.close()
 		first := r.accept("acme", "call-1", "crm")
@@ -29,10 +41,7 @@ func TestEventsOfACallInOrder(t *testing.T) {
 		namesake := r.accept("other", "call-1", "crm")
 		after(time.Hour)
 		r.want("crm", 0, 5, 0)
-		var order []string
-		for _, s := range f.calls() {
-			order = append(order, s.items[0].EventID)
-		}
+		order := firstEvents(f)
 		at := func(id string) int { return slices.Index(order, id) }
 		if order[0] != first || at(second) != len(order)-2 || at(third) != len(order)-1 || at(other) > 3 || at(namesake) > 3 {
 			t.Errorf("%v, with the call's %v", order, []string{first, second, third})
@@ -64,13 +73,7 @@ func TestEventsOfACallNeverAtOnce(t *testing.T) {
 // What is held for its turn outlives its lease.
 func TestHeldBeyondTheLease(t *testing.T) {
 	in(t, func(t *testing.T) {
-		f := newFake(nil)
-		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
-			if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
-				return []destination.Result{{Reason: "not now"}}
-			}
-			return []destination.Result{ok}
-		}
+		f := newFake(refusesCaller1(1))
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, Schedule: ListSchedule(0, time.Hour)}})
 		defer r.close()
 		r.accept("", "call-1", "crm")
@@ -90,13 +93,7 @@ func TestHeldBeyondTheLease(t *testing.T) {
 // Events that wait for longer than their leases are claimed again one by one, and keep their order all the same.
 func TestHeldInOrderBeyondTheLease(t *testing.T) {
 	in(t, func(t *testing.T) {
-		f := newFake(nil)
-		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
-			if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
-				return []destination.Result{{Reason: "not now"}}
-			}
-			return []destination.Result{ok}
-		}
+		f := newFake(refusesCaller1(1))
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, Schedule: ListSchedule(0, 280*time.Second)}})
 		defer r.close()
 		want := []string{r.accept("", "call-1", "crm")}
@@ -106,10 +103,7 @@ func TestHeldInOrderBeyondTheLease(t *testing.T) {
 			want = append(want, r.accept("", "call-1", "crm"))
 		}
 		after(time.Hour)
-		var order []string
-		for _, s := range f.calls() {
-			order = append(order, s.items[0].EventID)
-		}
+		order := firstEvents(f)
 		if !slices.Equal(order, want) {
 			t.Errorf("%v, want %v", order, want)
 		}
@@ -119,13 +113,7 @@ func TestHeldInOrderBeyondTheLease(t *testing.T) {
 // More deliveries than a lane holds wait for one call; the lane goes on all the same.
 func TestHeldIsBounded(t *testing.T) {
 	in(t, func(t *testing.T) {
-		f := newFake(nil)
-		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
-			if items[0].Attempt == 1 && items[0].Call.FirstName == "caller 1" {
-				return []destination.Result{{Reason: "not now"}}
-			}
-			return []destination.Result{ok}
-		}
+		f := newFake(refusesCaller1(1))
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, Schedule: ListSchedule(0, time.Hour)}})
 		defer r.close()
 		for range maxHeld + 20 {
@@ -145,14 +133,8 @@ func TestHeldIsBounded(t *testing.T) {
 // fell due before it.
 func TestOrderOutlastsGivingBack(t *testing.T) {
 	in(t, func(t *testing.T) {
-		f := newFake(nil)
+		f := newFake(refusesCaller1(1))
 		f.batch = 10
-		f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
-			if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
-				return []destination.Result{{Reason: "not now"}}
-			}
-			return same(len(items), ok)
-		}
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, BatchWait: 20 * time.Second}})
 		defer r.close()
 		first := r.accept("acme", "call-1", "crm")
@@ -183,13 +165,7 @@ func TestOrderOutlastsGivingBack(t *testing.T) {
 func TestOrderOutlastsPause(t *testing.T) {
 	for _, erased := range []bool{false, true} {
 		in(t, func(t *testing.T) {
-			f := newFake(nil)
-			f.answer = func(_ context.Context, items []destination.Item) []destination.Result {
-				if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
-					return []destination.Result{{Reason: "not now"}}
-				}
-				return []destination.Result{ok}
-			}
+			f := newFake(refusesCaller1(1))
 			r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1}})
 			defer r.close()
 			first := r.accept("acme", "call-1", "crm")
@@ -210,10 +186,7 @@ func TestOrderOutlastsPause(t *testing.T) {
 				t.Fatal(err)
 			}
 			after(time.Minute)
-			var order []string
-			for _, s := range f.calls() {
-				order = append(order, s.items[0].EventID)
-			}
+			order := firstEvents(f)
 			if !slices.Equal(order, want) {
 				t.Errorf("%v, want %v", order, want)
 			}
