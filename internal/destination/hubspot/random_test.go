@@ -1,14 +1,13 @@
 package hubspot
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/destinationtest"
 	"github.com/callgate/callgate/internal/standin"
 )
 
@@ -46,53 +45,18 @@ func TestRandomLife(t *testing.T) {
 					}
 				}
 			}
-			rnd.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-			var mu sync.Mutex
-			roll := func(n int) int { mu.Lock(); defer mu.Unlock(); return rnd.IntN(n) }
-			take := func() []destination.Item {
-				mu.Lock()
-				defer mu.Unlock()
-				n := min(len(items), 1+rnd.IntN(min(4, d.MaxBatch())))
-				b := items[:n:n]
-				items = items[n:]
-				return b
-			}
-			var wg sync.WaitGroup
-			for range 4 {
-				wg.Go(func() {
-					for b := take(); len(b) > 0; b = take() {
-						for try := 0; len(b) > 0; try++ {
-							if try > 30 {
-								t.Error("never delivered")
-								return
-							}
-							if try < 5 {
-								switch roll(6) {
-								case 0:
-									s.Lose(1)
-								case 1:
-									s.Fail(standin.Reply{Status: 500})
-								case 2:
-									s.Fail(standin.Reply{Status: 429, Body: `{"category":"RATE_LIMITS"}`})
-								case 3:
-									s.Fail(standin.Reply{Status: 200, Body: `<html>`})
-								}
-							}
-							var left []destination.Item
-							for i, r := range d.Deliver(context.Background(), b) {
-								switch r.Outcome {
-								case destination.Dead:
-									t.Errorf("dead: %s", r.Reason)
-								case destination.Retry:
-									left = append(left, b[i])
-								}
-							}
-							b = left
-						}
-					}
-				})
-			}
-			wg.Wait()
+			destinationtest.DeliverAll(t, rnd, d, items, func() {
+				switch rnd.IntN(6) {
+				case 0:
+					s.Lose(1)
+				case 1:
+					s.Fail(standin.Reply{Status: 500})
+				case 2:
+					s.Fail(standin.Reply{Status: 429, Body: `{"category":"RATE_LIMITS"}`})
+				case 3:
+					s.Fail(standin.Reply{Status: 200, Body: `<html>`})
+				}
+			}, nil)
 			contacts := map[string]int{}
 			for _, c := range s.Objects("contacts") {
 				contacts[c.Properties["phone"]]++

@@ -1,13 +1,12 @@
 package salesforce
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"testing"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/destinationtest"
 	"github.com/callgate/callgate/internal/standin"
 )
 
@@ -44,19 +43,7 @@ func TestRandomLife(t *testing.T) {
 					}
 				}
 			}
-			rnd.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] })
-			var mu sync.Mutex
-			take := func() []destination.Item {
-				mu.Lock()
-				defer mu.Unlock()
-				n := min(len(items), 1+rnd.IntN(min(4, d.MaxBatch())))
-				b := items[:n:n]
-				items = items[n:]
-				return b
-			}
-			trouble := func() {
-				mu.Lock()
-				defer mu.Unlock()
+			destinationtest.DeliverAll(t, rnd, d, items, func() {
 				fail := standin.SalesforceFailure{After: rnd.IntN(2) == 0}
 				switch rnd.IntN(8) {
 				case 0:
@@ -76,35 +63,7 @@ func TestRandomLife(t *testing.T) {
 					return
 				}
 				s.Fail(fail)
-			}
-			var wg sync.WaitGroup
-			for range 4 {
-				wg.Go(func() {
-					for b := take(); len(b) > 0; b = take() {
-						for try := 0; len(b) > 0; try++ {
-							if try > 30 {
-								t.Error("never delivered")
-								return
-							}
-							if try < 5 {
-								trouble()
-							}
-							var left []destination.Item
-							for i, r := range d.Deliver(context.Background(), b) {
-								quiet(t, r)
-								switch r.Outcome {
-								case destination.Dead:
-									t.Errorf("dead: %s", r.Reason)
-								case destination.Retry:
-									left = append(left, b[i])
-								}
-							}
-							b = left
-						}
-					}
-				})
-			}
-			wg.Wait()
+			}, func(r destination.Result) { quiet(t, r) })
 			field, want := "Phone", 5
 			if keyed {
 				field, want = "Call_Id__c", 15
