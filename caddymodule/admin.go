@@ -119,7 +119,7 @@ func withMethod(r *http.Request, h caddy.AdminHandlerFunc, w http.ResponseWriter
 func openDispatcher() (*dispatcher, error) {
 	if v, err := caddy.ActiveContext().AppIfConfigured("callgate"); err == nil {
 		if a, ok := v.(*App); ok {
-			if d := a.dispatcher.Load(); d != nil {
+			if d := a.run.dispatcher.Load(); d != nil {
 				return d, nil
 			}
 		}

@@ -72,8 +72,7 @@ func MakePreview(in PreviewInput) (*Preview, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{sourceConfig: src, preset: preset}
-	parser, err := h.parser(policy.Region)
+	parser, err := (&routeCompiler{source: src, preset: preset}).parser(policy.Region)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +101,11 @@ func MakePreview(in PreviewInput) (*Preview, error) {
 		if _, ok := app.Destinations[name]; !ok {
 			return nil, fmt.Errorf("the configuration has no destination %q; %s", name, haveDestinations(app))
 		}
-		made := app.preview(name, item)
-		p.Requests = append(p.Requests, DestinationPreview{name, made.Requests, made.Error})
+		made := DestinationPreview{Destination: name}
+		if made.Requests, err = app.run.render(name, item); err != nil {
+			made.Error = err.Error()
+		}
+		p.Requests = append(p.Requests, made)
 	}
 	return p, nil
 }

@@ -97,7 +97,7 @@ func unmarshalRateLimit(d *caddyfile.Dispenser) (*RateLimit, error) {
 		}
 		*into = n
 	}
-	if _, _, err := r.limit(); err != nil {
+	if _, err := r.compile(); err != nil {
 		return nil, d.WrapErr(err)
 	}
 	return r, nil

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 // tenantExpression finds the tenant of a request. The usual ones, a segment of the path and a header, are looked up
@@ -16,8 +14,8 @@ type tenantExpression struct {
 	segment int // -1: none
 }
 
-func compileTenantExpression(text string) tenantExpression {
-	e := tenantExpression{text: text, segment: -1}
+func compileTenantExpression(text string) *tenantExpression {
+	e := &tenantExpression{text: text, segment: -1}
 	inner, opened := strings.CutPrefix(text, "{")
 	inner, closed := strings.CutSuffix(inner, "}")
 	if !opened || !closed || strings.ContainsAny(inner, "{}\\") {
@@ -34,14 +32,14 @@ func compileTenantExpression(text string) tenantExpression {
 	return e
 }
 
-func (e *tenantExpression) name(r *http.Request, repl *caddy.Replacer) string {
+func (e *tenantExpression) name(r *http.Request) string {
 	switch {
 	case e.segment >= 0:
 		return pathSegment(r.URL.Path, e.segment)
 	case e.header != "" && len(r.Header[e.header]) == 1:
 		return r.Header[e.header][0]
 	default:
-		return repl.ReplaceAll(e.text, "")
+		return replacerOf(r).ReplaceAll(e.text, "")
 	}
 }
 

@@ -1,18 +1,17 @@
-package caddymodule
+package gateway
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"sync"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/callgate/callgate/internal/idempotency"
 )
 
 // recorder passes an answer through and keeps what is needed to give it again.
 type recorder struct {
-	caddyhttp.ResponseWriterWrapper
+	http.ResponseWriter
 	status    int
 	keep      bool // the answer may have to be given again
 	truncated bool
@@ -63,6 +62,32 @@ func (rec *recorder) Write(p []byte) (int, error) {
 	}
 	return rec.ResponseWriter.Write(p)
 }
+
+// ReadFrom implements io.ReaderFrom, which io.Copy uses: for a file without a copy in memory, where the answer need not be
+// kept.
+func (rec *recorder) ReadFrom(r io.Reader) (int64, error) {
+	if from, ok := rec.ResponseWriter.(io.ReaderFrom); ok && !rec.keep {
+		if rec.status == 0 {
+			rec.status = http.StatusOK
+		}
+		return from.ReadFrom(r)
+	}
+	return io.Copy(onlyWriter{rec}, r)
+}
+
+// onlyWriter hides ReadFrom from io.Copy.
+type onlyWriter struct{ io.Writer }
+
+// Push implements http.Pusher.
+func (rec *recorder) Push(target string, opts *http.PushOptions) error {
+	if p, ok := rec.ResponseWriter.(http.Pusher); ok {
+		return p.Push(target, opts)
+	}
+	return http.ErrNotSupported
+}
+
+// Unwrap is for http.ResponseController.
+func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }
 
 // notReplayed are headers that belong to a connection or a moment and not to an answer.
 var notReplayed = map[string]bool{

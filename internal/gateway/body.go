@@ -1,4 +1,4 @@
-package caddymodule
+package gateway
 
 import (
 	"bytes"
@@ -15,8 +15,8 @@ import (
 //
 // The memory is never used again for another request: net/http's transport may still be reading it after the
 // receiver answered.
-func (rq *request) readBody(w http.ResponseWriter) *refusal {
-	r, limit := rq.r, rq.plan.maxBody
+func (rq *Request) readBody(w http.ResponseWriter) *refusal {
+	r, limit := rq.r, rq.plan.MaxBody
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
@@ -54,7 +54,7 @@ func tooLarge() *refusal {
 }
 
 // setBody makes b the request's body.
-func (rq *request) setBody(b []byte) {
+func (rq *Request) setBody(b []byte) {
 	rq.reader.Reset(b)
 	rq.r.Body = &rq.reader
 	rq.r.ContentLength = int64(len(b))
@@ -76,7 +76,7 @@ func (*body) Close() error { return nil }
 // openPayload finds what parsers read: the content of an envelope or the form of the body, where that is what was
 // verified, and of a compressed body the expanded form, which is bounded like the body itself. What is handed on stays as
 // it was sent.
-func (rq *request) openPayload() *refusal {
+func (rq *Request) openPayload() *refusal {
 	rq.payload = rq.body
 	if rq.result.Payload != nil {
 		rq.payload = rq.result.Payload
@@ -97,10 +97,10 @@ func (rq *request) openPayload() *refusal {
 		return malformed(errNotGzip)
 	}
 	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(zr, rq.plan.maxBody+1)); err != nil {
+	if _, err := b.ReadFrom(io.LimitReader(zr, rq.plan.MaxBody+1)); err != nil {
 		return malformed(errNotGzip)
 	}
-	if int64(b.Len()) > rq.plan.maxBody {
+	if int64(b.Len()) > rq.plan.MaxBody {
 		return tooLarge()
 	}
 	rq.payload = b.Bytes()
