@@ -6,6 +6,8 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"runtime/debug"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -65,6 +67,11 @@ type App struct {
 	// those seen longest ago start afresh. Default: 100000.
 	LimiterKeys int `json:"limiter_keys,omitempty"`
 
+	// UnverifiedMemory is how many bytes of bodies that are not verified yet are held at once, of all senders together.
+	// With more a request is answered with 503. Default: an eighth of the memory limit of the process (GOMEMLIMIT), at
+	// least 32 MiB and at most 1 GiB; 256 MiB where there is no limit.
+	UnverifiedMemory int64 `json:"unverified_memory,omitempty"`
+
 	run *instance
 }
 
@@ -87,6 +94,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.run = newInstance(ctx)
 	if a.LimiterKeys < 0 {
 		return fmt.Errorf("limiter_keys cannot be negative")
+	}
+	if a.UnverifiedMemory < 0 {
+		return fmt.Errorf("unverified_memory cannot be negative")
 	}
 	if c := a.IdempotencyCache; c != nil && (c.Entries < 0 || c.Memory < 0) {
 		return fmt.Errorf("idempotency_cache: entries and memory cannot be negative")
@@ -176,7 +186,10 @@ func (a *App) Start() error {
 	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
 		return err
 	}
-	l := limits{cache: idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, limiterKeys: 100_000}
+	l := limits{cache: idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, limiterKeys: 100_000, unverified: a.UnverifiedMemory}
+	if l.unverified == 0 {
+		l.unverified = defaultUnverified(debug.SetMemoryLimit(-1))
+	}
 	if c := a.IdempotencyCache; c != nil {
 		if c.Entries > 0 {
 			l.cache.Entries = c.Entries
@@ -190,6 +203,14 @@ func (a *App) Start() error {
 	}
 	a.run.detach = append(a.run.detach, a.run.shared.attach(l))
 	return nil
+}
+
+// defaultUnverified is the memory for unverified bodies under a memory limit, which is MaxInt64 where there is none.
+func defaultUnverified(limit int64) int64 {
+	if limit == math.MaxInt64 {
+		return 256 << 20
+	}
+	return min(max(limit/8, 32<<20), 1<<30)
 }
 
 // Stop gives the limits of the configuration before back their force, if that is still running: Caddy stops an app

@@ -22,6 +22,12 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 		err = p.unmarshalVerify(d)
 	case "max_body":
 		p.MaxBody, err = size(d)
+	case "min_body_rate":
+		if p.MinBodyRate, err = sizeOrOff(d); err == nil && p.MinBodyRate == 0 {
+			p.MinBodyRate = -1
+		}
+	case "receiver_timeout":
+		p.ReceiverTimeout, err = durationOrOff(d)
 	case "rate_limit":
 		p.RateLimit, err = unmarshalRateLimit(d)
 	case "idempotency":
@@ -275,6 +281,22 @@ func positive(d *caddyfile.Dispenser) (int, error) {
 		return 0, d.Errf("'%s' is not a whole number of at least 1", s)
 	}
 	return n, nil
+}
+
+// durationOrOff reads a time, or "off", which is -1.
+func durationOrOff(d *caddyfile.Dispenser) (caddy.Duration, error) {
+	args := d.RemainingArgs()
+	if len(args) == 1 && args[0] == "off" {
+		return -1, nil
+	}
+	if len(args) != 1 {
+		return 0, d.ArgErr()
+	}
+	v, err := caddy.ParseDuration(args[0])
+	if err != nil || v <= 0 {
+		return 0, d.Errf("'%s' is not a duration such as 500ms, 10s or 3d, or off", args[0])
+	}
+	return caddy.Duration(v), nil
 }
 
 // duration reads a time such as 500ms, 10s or 3d.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
@@ -15,6 +16,9 @@ import (
 const (
 	defaultMaxBody = 1 << 20
 	maxMaxBody     = 1 << 30
+
+	defaultMinBodyRate     = 1 << 10
+	defaultReceiverTimeout = time.Minute
 )
 
 // newPlan works a policy out for a tenant.
@@ -26,6 +30,12 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 	}
 	if pl.MaxBody < 0 || pl.MaxBody > maxMaxBody {
 		return nil, fmt.Errorf("max_body must lie between 1 byte and 1 GiB")
+	}
+	if pl.MinBodyRate = p.MinBodyRate; pl.MinBodyRate == 0 {
+		pl.MinBodyRate = defaultMinBodyRate
+	}
+	if pl.ReceiverTimeout = time.Duration(p.ReceiverTimeout); pl.ReceiverTimeout == 0 {
+		pl.ReceiverTimeout = defaultReceiverTimeout
 	}
 	if err := setKeys(pl, p); err != nil {
 		return nil, err

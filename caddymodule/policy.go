@@ -37,6 +37,14 @@ type Policy struct {
 	// most 1 GiB.
 	MaxBody int64 `json:"max_body,omitempty"`
 
+	// MinBodyRate is how many bytes a second a request's body has to come at, after a grace of ten seconds. One that comes
+	// more slowly is answered with 503. Default: 1 KiB. -1 for no bound but the server's.
+	MinBodyRate int64 `json:"min_body_rate,omitempty"`
+
+	// ReceiverTimeout is how long the receiver may take to begin its answer, after which the request is answered with 504
+	// and counts as failed. Default: 60s. -1 waits as long as the sender does.
+	ReceiverTimeout caddy.Duration `json:"receiver_timeout,omitempty"`
+
 	// RateLimit bounds the verified requests of each tenant. Default: 100 a second with bursts of 200.
 	RateLimit *RateLimit `json:"rate_limit,omitempty"`
 
@@ -94,6 +102,12 @@ func (p Policy) over(base Policy) Policy {
 	}
 	if p.MaxBody == 0 {
 		p.MaxBody = base.MaxBody
+	}
+	if p.MinBodyRate == 0 {
+		p.MinBodyRate = base.MinBodyRate
+	}
+	if p.ReceiverTimeout == 0 {
+		p.ReceiverTimeout = base.ReceiverTimeout
 	}
 	p.RateLimit = either(p.RateLimit, base.RateLimit)
 	p.Idempotency = either(p.Idempotency, base.Idempotency)
@@ -242,7 +256,7 @@ type Breaker struct {
 	// Off lets every request through.
 	Off bool `json:"off,omitempty"`
 
-	// Failures in a row open the breaker. Default: 5.
+	// Failures in a row, within Window, open the breaker. Default: 5.
 	Failures int `json:"failures,omitempty"`
 
 	// Ratio of failures within Window opens it too, once there were MinRequests. Default: 0.5.
@@ -251,7 +265,7 @@ type Breaker struct {
 	// MinRequests is how many requests the ratio needs. Default: 20.
 	MinRequests int `json:"min_requests,omitempty"`
 
-	// Window is how far Ratio looks back. Default: 10s.
+	// Window is how far Failures and Ratio look back. Default: 10s.
 	Window caddy.Duration `json:"window,omitempty"`
 
 	// OpenFor is how long the breaker stays open before it lets probes through. Default: 10s.

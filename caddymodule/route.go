@@ -69,6 +69,7 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 		}
 	default:
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
+		rt.PathTenant = mayComeFromPath(h.Tenant)
 		rt.Plans, err = c.allTenants(base)
 	}
 	return err

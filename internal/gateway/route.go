@@ -38,6 +38,9 @@ type Route struct {
 	Plans    map[string]*Plan
 	TenantOf func(*http.Request) string
 
+	// PathTenant says that the tenant may come from the path, so that paths which can be read in two ways are refused.
+	PathTenant bool
+
 	// AddressLimit bounds the requests of each client address; nil for no limit.
 	AddressLimit *ratelimit.Limit
 
@@ -72,16 +75,21 @@ type Plan struct {
 	Parser   source.Parser
 
 	MaxBody     int64 // bytes
+	MinBodyRate int64 // bytes a second, after a grace; 0 for none
 	Limit       *ratelimit.Limit
 	EventID     EventIDFrom
 	Idempotency Idempotency
 	Breaker     *breaker.Breaker // nil lets every request through
-	Require     []string
-	Signer      signature.Signer // nil hands on without a signature of our own
-	Vars        map[string]string
-	PublicURL   string // without a slash at the end; "" for the request's own
-	Deliver     []Target
-	Test        bool
+
+	// ReceiverTimeout bounds the time until the receiver begins to answer; 0 does not.
+	ReceiverTimeout time.Duration
+
+	Require   []string
+	Signer    signature.Signer // nil hands on without a signature of our own
+	Vars      map[string]string
+	PublicURL string // without a slash at the end; "" for the request's own
+	Deliver   []Target
+	Test      bool
 
 	// SignsURL says that the verifier looks at the URL, and LimiterKey is the tenant's on this route.
 	SignsURL   bool
@@ -113,6 +121,9 @@ type State struct {
 	Answers   *idempotency.Cache
 	Tenants   *ratelimit.Table
 	Addresses *ratelimit.Table
+
+	// Unverified bounds the memory of bodies that are not verified yet; nil for no bound.
+	Unverified *Budget
 }
 
 // Handler is what comes after the gateway on a request's way.
