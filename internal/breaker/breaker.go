@@ -131,22 +131,26 @@ func (b *Breaker) Allow() (done func(Outcome), wait time.Duration) {
 		return nil, max(left, time.Second)
 	}
 	began := time.Now()
-	return func(o Outcome) {
-		if time.Since(began) >= b.stays {
-			// gobreaker counts a request at the time of its beginning. One that took as long as the window would not count at
-			// all, and a receiver that hangs would never be found out; so it counts as one of now.
-			report(errNeither)
-			if report, err = b.cb.Allow(); err != nil {
-				return
-			}
+	return func(o Outcome) { b.finished(report, began, o) }, 0
+}
+
+// finished reports what became of a request.
+func (b *Breaker) finished(report func(error), began time.Time, o Outcome) {
+	if time.Since(began) >= b.stays {
+		// gobreaker counts a request at the time of its beginning. One that took as long as the window would not count at all,
+		// and a receiver that hangs would never be found out; so it counts as one of now.
+		report(errNeither)
+		var err error
+		if report, err = b.cb.Allow(); err != nil {
+			return
 		}
-		switch o {
-		case Success:
-			report(nil)
-		case Failure:
-			report(errFailure)
-		default:
-			report(errNeither)
-		}
-	}, 0
+	}
+	switch o {
+	case Success:
+		report(nil)
+	case Failure:
+		report(errFailure)
+	default:
+		report(errNeither)
+	}
 }

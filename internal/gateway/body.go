@@ -30,7 +30,7 @@ func (rq *Request) readBody(w http.ResponseWriter) *refusal {
 	}
 	in := incoming{r: r, limit: limit, budget: rq.route.State.Unverified, rate: rq.plan.MinBodyRate, began: time.Now()}
 	if in.rate > 0 {
-		in.deadline = http.NewResponseController(w)
+		in.deadline = deadliner(w)
 	}
 	refused := in.read()
 	rq.body, rq.held = in.b, in.held
@@ -55,8 +55,25 @@ type incoming struct {
 	budget   *Budget
 	held     int64 // what b holds of the budget
 	rate     int64 // bytes a second; 0 for none
-	deadline *http.ResponseController
+	deadline readDeadliner // nil where there is none to set
 	began    time.Time
+}
+
+// readDeadliner is a ResponseWriter with the deadline of its connection.
+type readDeadliner interface{ SetReadDeadline(time.Time) error }
+
+// deadliner finds the ResponseWriter that has a deadline, as http.ResponseController does, and makes nothing for it.
+func deadliner(w http.ResponseWriter) readDeadliner {
+	for {
+		switch v := w.(type) {
+		case readDeadliner:
+			return v
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return nil
+		}
+	}
 }
 
 const (
