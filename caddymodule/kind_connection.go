@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -116,7 +117,7 @@ func unmarshalTLS(d *caddyfile.Dispenser, into **TLS) (known bool, err error) {
 		*into = new(TLS)
 	}
 	if name == "ca" {
-		return true, oneArg(d, &(*into).CA)
+		return true, grammar.OneArg(d, &(*into).CA)
 	}
 	if !d.Args(&(*into).Certificate, &(*into).Key) || d.NextArg() {
 		return true, d.ArgErr()

@@ -6,6 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/fhir"
 	"github.com/callgate/callgate/internal/outbound"
@@ -145,30 +146,30 @@ func (f *FHIRDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	lists := map[string]*[]string{"resources": &f.Resources, "time_params": &f.TimeParams}
 	words := map[string]*bool{"allow_http": &f.AllowHTTP, "update": &f.Update, "separate": &f.Separate}
-	err := block(d, []string{"header"}, func(name string) (known bool, err error) {
+	err := grammar.Block(d, []string{"header"}, func(name string) (known bool, err error) {
 		switch name {
 		case "base":
 			if f.Base != "" {
 				return true, d.Err("base is given twice")
 			}
-			return true, oneArg(d, &f.Base)
+			return true, grammar.OneArg(d, &f.Base)
 		case "smart":
 			f.SMART = new(SMARTLogin)
 			return true, f.SMART.unmarshal(d)
 		case "header":
-			return true, pair(d, &f.Headers)
+			return true, grammar.Pair(d, &f.Headers)
 		case "patient":
-			return true, oneOf(d, &f.Patient, "lookup", "phone", "reference", "create", "none")
+			return true, grammar.OneOf(d, &f.Patient, "lookup", "phone", "reference", "create", "none")
 		}
 		if into, ok := texts[name]; ok {
-			return true, oneArg(d, into)
+			return true, grammar.OneArg(d, into)
 		}
 		if into, ok := lists[name]; ok {
-			*into, err = someArgs(d)
+			*into, err = grammar.SomeArgs(d)
 			return true, err
 		}
 		if into, ok := words[name]; ok {
-			return true, word(d, into)
+			return true, grammar.Word(d, into)
 		}
 		if known, err := f.Login.unmarshalLine(d); known {
 			return true, err
@@ -178,7 +179,7 @@ func (f *FHIRDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	return located(d, f.check())
+	return grammar.Located(d, f.check())
 }
 
 func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
@@ -188,9 +189,9 @@ func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
 	texts := map[string]*string{
 		"token_url": &s.TokenURL, "client_id": &s.ClientID, "key": &s.Key, "kid": &s.KeyID, "jwks_url": &s.JWKSURL,
 	}
-	err := block(d, []string{"scope"}, func(name string) (bool, error) {
+	err := grammar.Block(d, []string{"scope"}, func(name string) (bool, error) {
 		if name == "scope" {
-			scopes, err := someArgs(d)
+			scopes, err := grammar.SomeArgs(d)
 			s.Scopes = append(s.Scopes, scopes...)
 			return true, err
 		}
@@ -198,7 +199,7 @@ func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
 		if !ok {
 			return false, nil
 		}
-		return true, oneArg(d, into)
+		return true, grammar.OneArg(d, into)
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/httpdest"
 )
@@ -100,25 +101,25 @@ func (h *HTTPDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	words := map[string]*bool{
 		"pass_through": &h.PassThrough, "omit_empty": &h.OmitEmpty, "strict": &h.Strict, "allow_http": &h.AllowHTTP,
 	}
-	err := block(d, []string{"header"}, func(name string) (bool, error) {
+	err := grammar.Block(d, []string{"header"}, func(name string) (bool, error) {
 		switch name {
 		case "url":
 			if h.URL != "" {
 				return true, d.Err("url is given twice")
 			}
-			return true, oneArg(d, &h.URL)
+			return true, grammar.OneArg(d, &h.URL)
 		case "method":
-			return true, oneOf(d, &h.Method, "POST", "GET", "PUT", "PATCH", "DELETE")
+			return true, grammar.OneOf(d, &h.Method, "POST", "GET", "PUT", "PATCH", "DELETE")
 		case "header":
-			return true, pair(d, &h.Headers)
+			return true, grammar.Pair(d, &h.Headers)
 		case "success":
 			return true, h.unmarshalSuccess(d)
 		}
 		if into, ok := texts[name]; ok {
-			return true, oneArg(d, into)
+			return true, grammar.OneArg(d, into)
 		}
 		if into, ok := words[name]; ok {
-			return true, word(d, into)
+			return true, grammar.Word(d, into)
 		}
 		if known, err := h.Login.unmarshalLine(d); known {
 			return true, err
@@ -128,11 +129,11 @@ func (h *HTTPDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	return located(d, h.check())
+	return grammar.Located(d, h.check())
 }
 
 func (h *HTTPDestination) unmarshalSuccess(d *caddyfile.Dispenser) error {
-	args, err := someArgs(d)
+	args, err := grammar.SomeArgs(d)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/hubspot"
 	"github.com/callgate/callgate/internal/outbound"
@@ -138,39 +139,39 @@ func (h *HubSpotDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"keep_names": &h.KeepNames, "no_phone_match": &h.NoPhoneMatch, "create_nameless": &h.CreateNameless,
 		"log_call": &h.LogCall, "note": &h.Note, "transcript": &h.Transcript,
 	}
-	err := block(d, []string{"property", "omit"}, func(name string) (bool, error) {
+	err := grammar.Block(d, []string{"property", "omit"}, func(name string) (bool, error) {
 		switch name {
 		case "token":
 			if h.Token != "" {
 				return true, d.Err("token is given twice")
 			}
-			return true, oneArg(d, &h.Token)
+			return true, grammar.OneArg(d, &h.Token)
 		case "oauth":
 			h.OAuth = new(HubSpotOAuth)
 			return true, h.OAuth.unmarshal(d)
 		case "property":
-			return true, pair(d, &h.Properties)
+			return true, grammar.Pair(d, &h.Properties)
 		case "omit":
 			return true, h.unmarshalOmit(d)
 		case "search_rate":
 			return true, h.unmarshalSearchRate(d)
 		}
 		if into, ok := texts[name]; ok {
-			return true, oneArg(d, into)
+			return true, grammar.OneArg(d, into)
 		}
 		if into, ok := words[name]; ok {
-			return true, word(d, into)
+			return true, grammar.Word(d, into)
 		}
 		return unmarshalTLS(d, &h.TLS)
 	})
 	if err != nil {
 		return err
 	}
-	return located(d, h.check())
+	return grammar.Located(d, h.check())
 }
 
 func (h *HubSpotDestination) unmarshalOmit(d *caddyfile.Dispenser) error {
-	names, err := someArgs(d)
+	names, err := grammar.SomeArgs(d)
 	if err != nil {
 		return err
 	}
@@ -188,7 +189,7 @@ func (h *HubSpotDestination) unmarshalOmit(d *caddyfile.Dispenser) error {
 
 func (h *HubSpotDestination) unmarshalSearchRate(d *caddyfile.Dispenser) error {
 	var s string
-	if err := oneArg(d, &s); err != nil {
+	if err := grammar.OneArg(d, &s); err != nil {
 		return err
 	}
 	var err error
@@ -199,16 +200,16 @@ func (h *HubSpotDestination) unmarshalSearchRate(d *caddyfile.Dispenser) error {
 }
 
 func (a *HubSpotOAuth) unmarshal(d *caddyfile.Dispenser) error {
-	if err := exactly(d, &a.ClientID, &a.ClientSecret, &a.RefreshToken); err != nil {
+	if err := grammar.Exactly(d, &a.ClientID, &a.ClientSecret, &a.RefreshToken); err != nil {
 		return err
 	}
 	texts := map[string]*string{"token_url": &a.TokenURL, "refresh_token_file": &a.RefreshTokenFile}
-	return block(d, nil, func(name string) (bool, error) {
+	return grammar.Block(d, nil, func(name string) (bool, error) {
 		into, ok := texts[name]
 		if !ok {
 			return false, nil
 		}
-		return true, oneArg(d, into)
+		return true, grammar.OneArg(d, into)
 	})
 }
 

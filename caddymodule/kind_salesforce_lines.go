@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/callgate/callgate/caddymodule/grammar"
 )
 
 // UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
@@ -48,50 +50,50 @@ func (s *SalesforceDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error
 		"token_url": &s.TokenURL, "api_version": &s.APIVersion, "object": &s.Object, "external_id": &s.ExternalID,
 		"status": &s.Status, "assignment_rule": &s.AssignmentRule, "task_external_id": &s.TaskExternalID,
 	}
-	err := block(d, []string{"field", "omit"}, func(name string) (known bool, err error) {
+	err := grammar.Block(d, []string{"field", "omit"}, func(name string) (known bool, err error) {
 		switch name {
 		case "instance":
 			if s.Instance != "" {
 				return true, d.Err("instance is given twice")
 			}
-			return true, oneArg(d, &s.Instance)
+			return true, grammar.OneArg(d, &s.Instance)
 		case "client_credentials", "refresh_token", "jwt":
 			return true, s.unmarshalLogin(d)
 		case "field":
 			return true, s.unmarshalField(d)
 		case "omit":
-			names, err := someArgs(d)
+			names, err := grammar.SomeArgs(d)
 			for _, n := range names {
 				s.Fields = append(s.Fields, SalesforceField{Name: n})
 			}
 			return true, err
 		case "duplicates":
-			return true, oneOf(d, &s.Duplicates, "update", "allow", "block")
+			return true, grammar.OneOf(d, &s.Duplicates, "update", "allow", "block")
 		case "window":
-			s.Window, err = duration(d)
+			s.Window, err = grammar.Duration(d)
 			return true, err
 		case "log_call":
-			return true, word(d, &s.LogCall)
+			return true, grammar.Word(d, &s.LogCall)
 		case "max_batch":
-			s.MaxBatch, err = positive(d)
+			s.MaxBatch, err = grammar.Positive(d)
 			return true, err
 		case "describe":
 			var state string
-			err = oneOf(d, &state, "on", "off")
+			err = grammar.OneOf(d, &state, "on", "off")
 			s.NoDescribe = state == "off"
 			return true, err
 		case "limit_warning":
 			return true, s.unmarshalLimitWarning(d)
 		}
 		if into, ok := texts[name]; ok {
-			return true, oneArg(d, into)
+			return true, grammar.OneArg(d, into)
 		}
 		return unmarshalTLS(d, &s.TLS)
 	})
 	if err != nil {
 		return err
 	}
-	return located(d, s.check())
+	return grammar.Located(d, s.check())
 }
 
 func (s *SalesforceDestination) unmarshalLogin(d *caddyfile.Dispenser) error {
@@ -104,24 +106,24 @@ func (s *SalesforceDestination) unmarshalLogin(d *caddyfile.Dispenser) error {
 	switch name {
 	case "client_credentials":
 		s.ClientCredentials = new(SalesforceClient)
-		return exactly(d, &s.ClientCredentials.ClientID, &s.ClientCredentials.ClientSecret)
+		return grammar.Exactly(d, &s.ClientCredentials.ClientID, &s.ClientCredentials.ClientSecret)
 	case "refresh_token":
 		r := new(SalesforceRefresh)
 		s.RefreshToken, option, into = r, "refresh_token_file", &r.RefreshTokenFile
-		err = exactly(d, &r.ClientID, &r.ClientSecret, &r.RefreshToken)
+		err = grammar.Exactly(d, &r.ClientID, &r.ClientSecret, &r.RefreshToken)
 	case "jwt":
 		j := new(SalesforceJWT)
 		s.JWT, option, into = j, "audience", &j.Audience
-		err = exactly(d, &j.ClientID, &j.User, &j.Key)
+		err = grammar.Exactly(d, &j.ClientID, &j.User, &j.Key)
 	}
 	if err != nil {
 		return err
 	}
-	return block(d, nil, func(name string) (bool, error) {
+	return grammar.Block(d, nil, func(name string) (bool, error) {
 		if name != option {
 			return false, nil
 		}
-		return true, oneArg(d, into)
+		return true, grammar.OneArg(d, into)
 	})
 }
 
@@ -159,7 +161,7 @@ func (s *SalesforceDestination) unmarshalField(d *caddyfile.Dispenser) error {
 
 func (s *SalesforceDestination) unmarshalLimitWarning(d *caddyfile.Dispenser) error {
 	var v string
-	if err := oneArg(d, &v); err != nil {
+	if err := grammar.OneArg(d, &v); err != nil {
 		return err
 	}
 	if v == "off" {

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -153,19 +154,19 @@ func (o *SchemeOptions) unmarshalBlock(d *caddyfile.Dispenser) error {
 		"timestamp_unit": &o.TimestampUnit, "timestamp_key": &o.TimestampKey, "signature_key": &o.SignatureKey,
 		"list_separator": &o.ListSeparator, "id_header": &o.IDHeader,
 	}
-	seen := make(once)
+	seen := make(grammar.Once)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
+		if err := seen.First(d); err != nil {
 			return err
 		}
 		var err error
 		switch name := d.Val(); name {
 		case "tolerance":
-			o.Tolerance, err = duration(d)
+			o.Tolerance, err = grammar.Duration(d)
 		case "tolerance_future":
-			o.ToleranceFuture, err = duration(d)
+			o.ToleranceFuture, err = grammar.Duration(d)
 		case "forms":
-			o.Forms, err = someArgs(d)
+			o.Forms, err = grammar.SomeArgs(d)
 		case "no_timestamp":
 			if d.NextArg() {
 				return d.ArgErr()
@@ -176,7 +177,7 @@ func (o *SchemeOptions) unmarshalBlock(d *caddyfile.Dispenser) error {
 			if !ok {
 				return d.Errf("unrecognized subdirective '%s'", name)
 			}
-			err = oneArg(d, into)
+			err = grammar.OneArg(d, into)
 		}
 		if err != nil {
 			return err

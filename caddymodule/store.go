@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sqlite"
@@ -134,18 +135,18 @@ func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	seen := make(once)
+	seen := make(grammar.Once)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
+		if err := seen.First(d); err != nil {
 			return err
 		}
 		var err error
 		switch d.Val() {
 		case "max_size":
-			s.MaxSize, err = size(d)
+			s.MaxSize, err = grammar.Size(d)
 		case "min_free":
 			var n int64
-			n, err = sizeOrOff(d)
+			n, err = grammar.SizeOrOff(d)
 			s.MinFree = &n
 		default:
 			err = d.Errf("unrecognized subdirective '%s'", d.Val())
