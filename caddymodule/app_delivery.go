@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/seal"
@@ -55,7 +56,7 @@ func (a *Alert) settings() (alert.Settings, error) {
 	}
 	if a.URL != "" {
 		var err error
-		if s.URL, err = resolveSecret(a.URL); err != nil {
+		if s.URL, err = secret.Resolve(a.URL); err != nil {
 			return s, fmt.Errorf("url: %w", err)
 		}
 	}
@@ -132,7 +133,7 @@ func (u *durable) setKeys(texts []string) error {
 	}
 	keys := make([]string, len(texts))
 	for i, t := range texts {
-		k, err := resolveSecret(t)
+		k, err := secret.Resolve(t)
 		if err != nil {
 			return fmt.Errorf("encryption_key %d: %w", i+1, err)
 		}

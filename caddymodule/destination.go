@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
@@ -159,9 +160,9 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 	if c.Minimize, err = d.minimizer(); err != nil {
 		return c, err
 	}
-	o := DestinationOptions{Name: name, Resolve: resolveAll, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
+	o := DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
 	if d.Sign != nil {
-		signer, err := d.Sign.signer(resolveSecret)
+		signer, err := d.Sign.signer(secret.Resolve)
 		if err != nil {
 			return c, err
 		}
@@ -191,7 +192,7 @@ func signFunc(s signature.Signer) func(string, string, http.Header, []byte, stri
 func (d *Destination) minimizer() (func(*call.Call) *call.Call, error) {
 	p := minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}
 	if d.HashKey != "" {
-		key, err := resolveSecret(d.HashKey)
+		key, err := secret.Resolve(d.HashKey)
 		if err != nil {
 			return nil, fmt.Errorf("hash_key: %w", err)
 		}
@@ -205,12 +206,6 @@ func (d *Destination) minimizer() (func(*call.Call) *call.Call, error) {
 		return nil, err
 	}
 	return compiled.Apply, nil
-}
-
-// resolveAll resolves placeholders in settings that are not secrets alone: an unknown or empty one is an error, text
-// without any stays as it is.
-func resolveAll(s string) (string, error) {
-	return caddy.NewReplacer().ReplaceOrErr(s, true, true)
 }
 
 // terms are what is written in a notation of its own, which the Caddyfile checks too.

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -99,7 +100,7 @@ func (l *Login) authorizer(k *kept, o DestinationOptions, client *outbound.Clien
 	}
 	switch {
 	case l.Bearer != "":
-		token, err := secret(o, "bearer", l.Bearer)
+		token, err := credential(o, "bearer", l.Bearer)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +109,7 @@ func (l *Login) authorizer(k *kept, o DestinationOptions, client *outbound.Clien
 	case l.Basic != nil:
 		return l.Basic.authorizer(o)
 	case l.APIKey != nil:
-		key, err := secret(o, "api_key", l.APIKey.Value)
+		key, err := credential(o, "api_key", l.APIKey.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +127,7 @@ func (b *BasicLogin) authorizer(o DestinationOptions) (outbound.Authorizer, erro
 	if err != nil {
 		return nil, err
 	}
-	password, err := secret(o, "basic: password", b.Password)
+	password, err := credential(o, "basic: password", b.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +144,7 @@ func (l *OAuth2Login) authorizer(k *kept, o DestinationOptions, client *outbound
 	if cfg.ClientID, err = setting(o, "client_id", l.ClientID); err != nil {
 		return nil, err
 	}
-	if cfg.ClientSecret, err = secret(o, "client_secret", l.ClientSecret); err != nil {
+	if cfg.ClientSecret, err = credential(o, "client_secret", l.ClientSecret); err != nil {
 		return nil, err
 	}
 	cfg.Scopes = l.Scopes
@@ -196,10 +197,10 @@ func setting(o DestinationOptions, what, raw string) (string, error) {
 	}
 	v, err := o.Resolve(raw)
 	switch {
-	case err != nil && placeholder.MatchString(raw):
+	case err != nil && secret.IsPlaceholder(raw):
 		return "", fmt.Errorf("%s: %w", what, err)
 	case err != nil:
-		return "", fmt.Errorf("%s: %w", what, errBraces)
+		return "", fmt.Errorf("%s: %w", what, secret.ErrBraces)
 	}
 	// Files and variables often end with the line break that an editor or echo put there.
 	if v = strings.TrimRight(v, "\r\n"); v == "" {
@@ -208,14 +209,8 @@ func setting(o DestinationOptions, what, raw string) (string, error) {
 	return v, nil
 }
 
-// errBraces takes the place of an error that would quote what stands between the braces: that may be a part of the secret.
-var errBraces = errors.New("braces that are no placeholder such as {env.NAME}; put the value into the environment or a file and write {env.NAME} or {file./path}")
-
-// placeholder is text that is one placeholder and nothing else.
-var placeholder = regexp.MustCompile(`^\{[A-Za-z_]\w*\.[^{}]+\}$`)
-
-// secret is setting for a secret. One that is written out is warned about, because the admin API shows it.
-func secret(o DestinationOptions, what, raw string) (string, error) {
+// credential is setting for a secret. One that is written out is warned about, because the admin API shows it.
+func credential(o DestinationOptions, what, raw string) (string, error) {
 	v, err := setting(o, what, raw)
 	if err != nil {
 		return "", err

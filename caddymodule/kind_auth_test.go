@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 	logtest "go.uber.org/zap/zaptest/observer"
 
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
@@ -60,7 +61,7 @@ func makeKind(t *testing.T, text string, change func(*DestinationOptions)) (kind
 		t.Fatal(err)
 	}
 	core, logs := logtest.New(zap.DebugLevel)
-	o := DestinationOptions{Name: "x", Resolve: resolveAll, Timeout: delivery.DefaultTimeout, Logger: zap.New(core)}
+	o := DestinationOptions{Name: "x", Resolve: secret.ResolveText, Timeout: delivery.DefaultTimeout, Logger: zap.New(core)}
 	if change != nil {
 		change(&o)
 	}
@@ -284,7 +285,7 @@ func TestPrivateKeys(t *testing.T) {
 	text := string(b)
 	t.Setenv("KIND_PEM", text)
 	t.Setenv("KIND_PEM_ONE_LINE", strings.ReplaceAll(strings.TrimSpace(text), "\n", `\n`))
-	o := DestinationOptions{Resolve: resolveAll, Logger: zap.NewNop()}
+	o := DestinationOptions{Resolve: secret.ResolveText, Logger: zap.NewNop()}
 	for _, raw := range []string{file, "{env.KIND_PEM}", "{env.KIND_PEM_ONE_LINE}", "{file." + file + "}"} {
 		if _, err := privateKey(o, "key", raw); err != nil {
 			t.Errorf("%s: %v", raw, err)

@@ -287,7 +287,7 @@ func (h *HubSpotDestination) NewDestination(o DestinationOptions) (destination.D
 		c.Auth, err = h.OAuth.authorizer(&h.kept, o, c.Client)
 		err = within("oauth", err)
 	} else {
-		c.Token, err = secret(o, "token", h.Token)
+		c.Token, err = credential(o, "token", h.Token)
 	}
 	if err != nil {
 		return nil, err

@@ -51,7 +51,7 @@ type keptToken struct {
 
 // refreshing makes an authorizer from a refresh token, or finds the one that the running configuration has.
 func (k *kept) refreshing(o DestinationOptions, cfg outbound.OAuth2Config, s Refresh) (outbound.Authorizer, error) {
-	first, err := secret(o, "refresh_token", s.RefreshToken)
+	first, err := credential(o, "refresh_token", s.RefreshToken)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/ratelimit"
@@ -84,7 +85,7 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 		return nil, err
 	}
 	if p.Sign != nil {
-		signer, err := p.Sign.signer(resolveSecret)
+		signer, err := p.Sign.signer(secret.Resolve)
 		if err != nil {
 			return nil, err
 		}
@@ -130,10 +131,10 @@ func (pl *plan) setTargets(h *Handler, p Policy) error {
 func (pl *plan) setKeys(p Policy) error {
 	var k Keys
 	var err error
-	if k.Secrets, err = resolveSecrets("secret", p.Secrets); err != nil {
+	if k.Secrets, err = secret.ResolveList("secret", p.Secrets); err != nil {
 		return err
 	}
-	if k.PublicKeys, err = resolveSecrets("public_key", p.PublicKeys); err != nil {
+	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys); err != nil {
 		return err
 	}
 	verify := p.verify

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -32,7 +33,7 @@ func TestSchemeOptions(t *testing.T) {
 		"a time that is not to be found": {"vapi-hmac", SchemeOptions{Header: "X-Own", NoTimestamp: true, TimestampHeader: "X-Own-Time"}, "X-Own", 0},
 	} {
 		s := Sign{Scheme: c.scheme, Secret: "s3cret", SchemeOptions: c.o}
-		signer, err := s.signer(resolveSecret)
+		signer, err := s.signer(secret.Resolve)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

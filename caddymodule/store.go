@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sqlite"
@@ -82,7 +83,7 @@ func (s *SQLite) Provision(caddy.Context) error {
 	if path == "" {
 		path = filepath.Join(caddy.AppDataDir(), "callgate", "callgate.db")
 	}
-	path, err := resolveAll(path)
+	path, err := secret.ResolveText(path)
 	if err != nil {
 		return fmt.Errorf("path: %w", err)
 	}

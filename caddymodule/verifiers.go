@@ -112,22 +112,6 @@ func (s *Sign) signer(resolve resolver) (signature.Signer, error) {
 // resolver gives the value of a setting that may hold placeholders.
 type resolver func(string) (string, error)
 
-// resolveSecret resolves placeholders that Caddy knows at load time. An unknown one and an empty value are errors:
-// an empty key is one that anybody can sign with.
-func resolveSecret(s string) (string, error) {
-	v, err := resolveAll(s)
-	if err != nil && !placeholder.MatchString(s) {
-		return "", errBraces
-	}
-	if err != nil {
-		return "", err
-	}
-	if v == "" {
-		return "", fmt.Errorf("is empty")
-	}
-	return v, nil
-}
-
 // warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
 // show them to whoever may read these.
 func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
@@ -144,18 +128,6 @@ func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
 		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
 			zap.String("in", where), zap.String("name", name), zap.Int("secrets", literal))
 	}
-}
-
-func resolveSecrets(what string, in []string) ([]string, error) {
-	out := make([]string, len(in))
-	for i, s := range in {
-		v, err := resolveSecret(s)
-		if err != nil {
-			return nil, fmt.Errorf("%s %d: %w", what, i+1, err)
-		}
-		out[i] = v
-	}
-	return out, nil
 }
 
 // Interface guards
