@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -27,7 +28,7 @@ func OpenStore(config []byte, logger *zap.Logger) (store.Store, error) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	defer cancel()
 	var u durable
-	u.options = StoreOptions{Window: time.Duration(app.Window), Logger: logger}
+	u.options = guest.StoreOptions{Window: time.Duration(app.Window), Logger: logger}
 	if err := u.setKeys(app.EncryptionKeys); err != nil {
 		return nil, err
 	}
@@ -38,7 +39,7 @@ func OpenStore(config []byte, logger *zap.Logger) (store.Store, error) {
 	} else {
 		var mod any
 		if mod, err = ctx.LoadModule(app, "StoreRaw"); err == nil {
-			u.module = mod.(StoreModule)
+			u.module = mod.(guest.Store)
 		}
 	}
 	if err != nil {

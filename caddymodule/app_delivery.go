@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
@@ -70,7 +71,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain = time.Duration(a.DrainTimeout)
-	u.options = StoreOptions{Window: time.Duration(a.Window), Logger: a.logger.Named("store"), Committed: func(n int, took time.Duration) {
+	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
 	}}
@@ -83,7 +84,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		if err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
-		u.module = mod.(StoreModule)
+		u.module = mod.(guest.Store)
 	} else if err := u.module.(*SQLite).Provision(ctx); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/outbound"
 )
@@ -94,7 +95,7 @@ func (l *Login) given() int {
 }
 
 // authorizer resolves the secrets. It is nil when no way is configured. allowHTTP lets the token server be http.
-func (l *Login) authorizer(k *kept, o DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
+func (l *Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
 	if l.given() > 1 {
 		return nil, errors.New("choose one of bearer, basic, api_key and oauth2; another fixed credential can go into a header")
 	}
@@ -122,7 +123,7 @@ func (l *Login) authorizer(k *kept, o DestinationOptions, client *outbound.Clien
 	return nil, nil
 }
 
-func (b *BasicLogin) authorizer(o DestinationOptions) (outbound.Authorizer, error) {
+func (b *BasicLogin) authorizer(o guest.DestinationOptions) (outbound.Authorizer, error) {
 	user, err := setting(o, "basic: user", b.User)
 	if err != nil {
 		return nil, err
@@ -135,7 +136,7 @@ func (b *BasicLogin) authorizer(o DestinationOptions) (outbound.Authorizer, erro
 	return a, within("basic", err)
 }
 
-func (l *OAuth2Login) authorizer(k *kept, o DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
+func (l *OAuth2Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
 	cfg := outbound.OAuth2Config{Client: client, Params: url.Values{}}
 	var err error
 	if cfg.TokenURL, err = tokenURL(o, l.TokenURL, allowHTTP); err != nil {
@@ -191,7 +192,7 @@ func within(line string, err error) error {
 }
 
 // setting resolves the placeholders of something that is needed.
-func setting(o DestinationOptions, what, raw string) (string, error) {
+func setting(o guest.DestinationOptions, what, raw string) (string, error) {
 	if raw == "" {
 		return "", fmt.Errorf("%s is missing", what)
 	}
@@ -210,7 +211,7 @@ func setting(o DestinationOptions, what, raw string) (string, error) {
 }
 
 // credential is setting for a secret. One that is written out is warned about, because the admin API shows it.
-func credential(o DestinationOptions, what, raw string) (string, error) {
+func credential(o guest.DestinationOptions, what, raw string) (string, error) {
 	v, err := setting(o, what, raw)
 	if err != nil {
 		return "", err
@@ -232,7 +233,7 @@ func constant(what, template string) error {
 var unreplaced = regexp.MustCompile(`(?:^|[^{])\{(?:env|file)\.[^{}]+\}`)
 
 // tokenURL resolves and checks the address of a token server.
-func tokenURL(o DestinationOptions, raw string, allowHTTP bool) (string, error) {
+func tokenURL(o guest.DestinationOptions, raw string, allowHTTP bool) (string, error) {
 	address, err := setting(o, "token_url", raw)
 	if err != nil {
 		return "", err
@@ -241,7 +242,7 @@ func tokenURL(o DestinationOptions, raw string, allowHTTP bool) (string, error) 
 }
 
 // privateKey reads a private key that is a PEM text, a placeholder for one, or the name of a file.
-func privateKey(o DestinationOptions, what, raw string) (crypto.Signer, error) {
+func privateKey(o guest.DestinationOptions, what, raw string) (crypto.Signer, error) {
 	text, err := setting(o, what, raw)
 	if err != nil {
 		return nil, err
@@ -263,7 +264,7 @@ func privateKey(o DestinationOptions, what, raw string) (crypto.Signer, error) {
 }
 
 // headers splits headers into those that are shown and those that hold secrets, which are masked in previews.
-func headers(o DestinationOptions, all map[string]string) (shown http.Header, hidden outbound.Authorizer, err error) {
+func headers(o guest.DestinationOptions, all map[string]string) (shown http.Header, hidden outbound.Authorizer, err error) {
 	shown = make(http.Header)
 	secrets := make(map[string]string)
 	for name, raw := range all {

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap"
 	logtest "go.uber.org/zap/zaptest/observer"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
@@ -34,7 +35,7 @@ const kindSecret = "s3cr3t-of-a-destination"
 // kind is a destination that was made from the lines of a Caddyfile.
 type kind struct {
 	destination.Destination
-	module DestinationModule
+	module guest.Destination
 	logs   *logtest.ObservedLogs
 }
 
@@ -48,7 +49,7 @@ func newKind(t *testing.T, text string) kind {
 	return k
 }
 
-func makeKind(t *testing.T, text string, change func(*DestinationOptions)) (kind, error) {
+func makeKind(t *testing.T, text string, change func(*guest.DestinationOptions)) (kind, error) {
 	t.Helper()
 	t.Setenv("KIND_SECRET", kindSecret)
 	t.Setenv("KIND_EMPTY", "")
@@ -61,7 +62,7 @@ func makeKind(t *testing.T, text string, change func(*DestinationOptions)) (kind
 		t.Fatal(err)
 	}
 	core, logs := logtest.New(zap.DebugLevel)
-	o := DestinationOptions{Name: "x", Resolve: secret.ResolveText, Timeout: delivery.DefaultTimeout, Logger: zap.New(core)}
+	o := guest.DestinationOptions{Name: "x", Resolve: secret.ResolveText, Timeout: delivery.DefaultTimeout, Logger: zap.New(core)}
 	if change != nil {
 		change(&o)
 	}
@@ -285,7 +286,7 @@ func TestPrivateKeys(t *testing.T) {
 	text := string(b)
 	t.Setenv("KIND_PEM", text)
 	t.Setenv("KIND_PEM_ONE_LINE", strings.ReplaceAll(strings.TrimSpace(text), "\n", `\n`))
-	o := DestinationOptions{Resolve: secret.ResolveText, Logger: zap.NewNop()}
+	o := guest.DestinationOptions{Resolve: secret.ResolveText, Logger: zap.NewNop()}
 	for _, raw := range []string{file, "{env.KIND_PEM}", "{env.KIND_PEM_ONE_LINE}", "{file." + file + "}"} {
 		if _, err := privateKey(o, "key", raw); err != nil {
 			t.Errorf("%s: %v", raw, err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/standin"
 )
@@ -48,7 +49,7 @@ func TestHubSpotKeepsWithinItsLimit(t *testing.T) {
 	for _, lines := range []string{"", "log_call", "log_call\nnote", "keep_names", "note\nlead_status NEW\nlifecycle lead"} {
 		hs := standin.NewHubSpot(t, standin.HubSpotConfig{Token: kindSecret})
 		k := newKind(t, "hubspot {env.KIND_SECRET} {\nbase_url "+hs.URL+"\nno_phone_match\nsearch_rate 1000\n"+lines+"\n}")
-		rate, burst := k.module.(DefaultRater).DefaultRate()
+		rate, burst := k.module.(guest.DefaultRater).DefaultRate()
 		k.delivered(t)
 		counted := 0
 		for _, p := range hs.Paths() {
@@ -144,7 +145,7 @@ func TestFHIRDelivers(t *testing.T) {
 	tokens := standin.NewToken(t, standin.TokenConfig{ClientID: "gate", Key: key.Public()})
 	ehr := standin.NewFHIR(t, func(r *http.Request) bool { return tokens.Valid(r) && r.Header.Get("X-Office") == kindSecret })
 	ehr.Put(map[string]any{"resourceType": "Patient", "identifier": []any{map[string]any{"system": "https://clinic.example/mrn", "value": "PT-10023"}}})
-	k, err := makeKind(t, "fhir "+ehr.Base()+" {\nsmart {\ntoken_url "+tokens.URL+"/token\nclient_id gate\nkey "+keyFile(t, key)+"\nkid k1\nscope system/Communication.write\n}\nheader X-Office {env.KIND_SECRET}\nheader X-Plain yes\npatient_system https://clinic.example/mrn\ncategory Intake\n}", func(o *DestinationOptions) {
+	k, err := makeKind(t, "fhir "+ehr.Base()+" {\nsmart {\ntoken_url "+tokens.URL+"/token\nclient_id gate\nkey "+keyFile(t, key)+"\nkid k1\nscope system/Communication.write\n}\nheader X-Office {env.KIND_SECRET}\nheader X-Plain yes\npatient_system https://clinic.example/mrn\ncategory Intake\n}", func(o *guest.DestinationOptions) {
 		o.Fields = []string{"patient_id", "caller_number", "message", "address"}
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/fhir"
 	"github.com/callgate/callgate/internal/outbound"
@@ -221,8 +222,8 @@ func (f *FHIRDestination) check() error {
 	return nil
 }
 
-// NewDestination implements DestinationModule.
-func (f *FHIRDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
+// NewDestination implements guest.Destination.
+func (f *FHIRDestination) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -264,7 +265,7 @@ func (f *FHIRDestination) NewDestination(o DestinationOptions) (destination.Dest
 	return fhir.New(c)
 }
 
-func (s *SMARTLogin) authorizer(o DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
+func (s *SMARTLogin) authorizer(o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
 	cfg := outbound.OAuth2Config{Client: client, Scopes: s.Scopes}
 	var err error
 	if cfg.TokenURL, err = tokenURL(o, s.TokenURL, allowHTTP); err != nil {
@@ -288,7 +289,7 @@ func (s *SMARTLogin) authorizer(o DestinationOptions, client *outbound.Client, a
 
 // Interface guards
 var (
-	_ DestinationModule     = (*FHIRDestination)(nil)
+	_ guest.Destination     = (*FHIRDestination)(nil)
 	_ caddyfile.Unmarshaler = (*FHIRDestination)(nil)
 	_ caddy.CleanerUpper    = (*FHIRDestination)(nil)
 )

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/httpdest"
 )
@@ -167,8 +168,8 @@ func (h *HTTPDestination) check() error {
 	return nil
 }
 
-// NewDestination implements DestinationModule.
-func (h *HTTPDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
+// NewDestination implements guest.Destination.
+func (h *HTTPDestination) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
@@ -192,7 +193,7 @@ func (h *HTTPDestination) NewDestination(o DestinationOptions) (destination.Dest
 
 // Interface guards
 var (
-	_ DestinationModule     = (*HTTPDestination)(nil)
+	_ guest.Destination     = (*HTTPDestination)(nil)
 	_ caddyfile.Unmarshaler = (*HTTPDestination)(nil)
 	_ caddy.CleanerUpper    = (*HTTPDestination)(nil)
 )

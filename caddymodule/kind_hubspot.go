@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/hubspot"
 	"github.com/callgate/callgate/internal/outbound"
@@ -244,8 +245,8 @@ func (h *HubSpotDestination) DefaultRate() (perSecond float64, burst int) {
 	return 9 / float64(requests), max(1, 10/requests)
 }
 
-// NewDestination implements DestinationModule.
-func (h *HubSpotDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
+// NewDestination implements guest.Destination.
+func (h *HubSpotDestination) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
@@ -302,7 +303,7 @@ func (h *HubSpotDestination) NewDestination(o DestinationOptions) (destination.D
 	return d, nil
 }
 
-func (a *HubSpotOAuth) authorizer(k *kept, o DestinationOptions, client *outbound.Client) (outbound.Authorizer, error) {
+func (a *HubSpotOAuth) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client) (outbound.Authorizer, error) {
 	l := OAuth2Login{
 		TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: a.ClientSecret, Refresh: a.Refresh,
 		SecretIn: "form", // HubSpot takes them nowhere else
@@ -318,8 +319,8 @@ func (a *HubSpotOAuth) authorizer(k *kept, o DestinationOptions, client *outboun
 
 // Interface guards
 var (
-	_ DestinationModule     = (*HubSpotDestination)(nil)
-	_ DefaultRater          = (*HubSpotDestination)(nil)
+	_ guest.Destination     = (*HubSpotDestination)(nil)
+	_ guest.DefaultRater    = (*HubSpotDestination)(nil)
 	_ caddyfile.Unmarshaler = (*HubSpotDestination)(nil)
 	_ caddy.CleanerUpper    = (*HubSpotDestination)(nil)
 )

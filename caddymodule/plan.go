@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
@@ -129,7 +130,7 @@ func (pl *plan) setTargets(h *Handler, p Policy) error {
 
 // setKeys makes the verifier. There is no way to be without one.
 func (pl *plan) setKeys(p Policy) error {
-	var k Keys
+	var k guest.Keys
 	var err error
 	if k.Secrets, err = secret.ResolveList("secret", p.Secrets); err != nil {
 		return err

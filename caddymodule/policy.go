@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/ratelimit"
 )
@@ -77,7 +78,7 @@ type Policy struct {
 	// Region is the ISO 3166 code of the country whose national phone numbers are understood. Default: US.
 	Region string `json:"region,omitempty"`
 
-	verify VerifierModule
+	verify guest.Verifier
 }
 
 // over lays p over base: what p gives wins.

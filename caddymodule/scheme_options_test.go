@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/signature"
 )
@@ -38,12 +39,12 @@ func TestSchemeOptions(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		v, err := (&SchemeVerifier{scheme: c.scheme, SchemeOptions: c.o}).Verifier(Keys{Secrets: []string{"s3cret"}})
+		v, err := (&SchemeVerifier{scheme: c.scheme, SchemeOptions: c.o}).Verifier(guest.Keys{Secrets: []string{"s3cret"}})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		m := &Message{Method: "POST", URL: "https://a.example/x", Header: make(http.Header), Body: []byte(`{"a":1}`)}
+		m := &signature.Message{Method: "POST", URL: "https://a.example/x", Header: make(http.Header), Body: []byte(`{"a":1}`)}
 		if err := signer.Sign(m, "msg_1", now); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -65,7 +66,7 @@ func TestSchemeOptions(t *testing.T) {
 		"HMAC options on a preset":      {scheme: "stripe", SchemeOptions: SchemeOptions{Algorithm: "sha1"}},
 		"an HMAC that is not described": {scheme: "custom"},
 	} {
-		if _, err := v.Verifier(Keys{Secrets: []string{"s3cret"}}); !errors.Is(err, signature.ErrConfig) {
+		if _, err := v.Verifier(guest.Keys{Secrets: []string{"s3cret"}}); !errors.Is(err, signature.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

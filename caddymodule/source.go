@@ -5,6 +5,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/source"
 )
 
@@ -81,7 +82,7 @@ func (p *Policy) provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	p.verify = mod.(VerifierModule)
+	p.verify = mod.(guest.Verifier)
 	return nil
 }
 

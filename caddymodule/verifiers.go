@@ -8,32 +8,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/signature"
 )
-
-// Keys are what a verifier checks signatures with, placeholders resolved.
-type Keys struct {
-	// Secrets are accepted each by itself, the newest first.
-	Secrets []string
-	// PublicKeys likewise.
-	PublicKeys []string
-}
-
-// Verifier checks the signature of one message. Implementations are safe for concurrent use, compare in constant
-// time, and put neither secrets nor parts of the body into their errors.
-type Verifier = signature.Verifier
-
-// Message is what is verified: the request as its sender saw it, its body byte for byte as it arrived.
-type Message = signature.Message
-
-// Result tells how a message was verified.
-type Result = signature.Result
-
-// VerifierModule is a guest module in the namespace callgate.verifiers: one signature scheme with its options.
-// Verifier is called once for each tenant, when the configuration is loaded.
-type VerifierModule interface {
-	Verifier(Keys) (Verifier, error)
-}
 
 // SchemeVerifier is the guest module of each signature scheme that is built in, named after the scheme:
 // callgate.verifiers.nextphone, callgate.verifiers.stripe and so on.
@@ -70,8 +47,8 @@ func (o *SchemeOptions) droppedHeaders() (names []string) {
 	return names
 }
 
-// Verifier implements VerifierModule.
-func (v *SchemeVerifier) Verifier(k Keys) (Verifier, error) {
+// Verifier implements guest.Verifier.
+func (v *SchemeVerifier) Verifier(k guest.Keys) (signature.Verifier, error) {
 	c := v.config(v.scheme)
 	c.Secrets, c.PublicKeys = k.Secrets, k.PublicKeys
 	return signature.New(c)
@@ -135,5 +112,5 @@ var (
 	_ caddyfile.Unmarshaler = (*SchemeVerifier)(nil)
 	_ caddy.Module          = (*SchemeVerifier)(nil)
 	_ caddy.Provisioner     = (*SchemeVerifier)(nil)
-	_ VerifierModule        = (*SchemeVerifier)(nil)
+	_ guest.Verifier        = (*SchemeVerifier)(nil)
 )
