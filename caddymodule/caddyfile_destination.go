@@ -6,6 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/scheme"
 )
 
 // unmarshalDestination reads a destination. Syntax:
@@ -132,8 +133,8 @@ func (t *Destination) unmarshalLine(d *caddyfile.Dispenser, seen grammar.Once) (
 			err = d.ArgErr()
 		}
 	case name == "sign":
-		t.Sign = new(Sign)
-		err = t.Sign.unmarshal(d)
+		t.Sign = new(scheme.Sign)
+		err = t.Sign.Unmarshal(d)
 	}
 	return known, err
 }

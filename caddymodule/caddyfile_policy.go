@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/condition"
 )
 
@@ -36,8 +37,8 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	case "require":
 		p.Require, err = grammar.SomeArgs(d)
 	case "sign":
-		p.Sign = new(Sign)
-		err = p.Sign.unmarshal(d)
+		p.Sign = new(scheme.Sign)
+		err = p.Sign.Unmarshal(d)
 	case "deliver":
 		err = p.unmarshalDeliver(d)
 	case "test":

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
@@ -70,7 +71,7 @@ type Destination struct {
 	KeepExcerpt bool `json:"keep_excerpt,omitempty"`
 
 	// Sign signs what is sent, for kinds that can.
-	Sign *Sign `json:"sign,omitempty"`
+	Sign *scheme.Sign `json:"sign,omitempty"`
 
 	module guest.Destination
 }
@@ -129,7 +130,7 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
 	if d.Sign != nil {
-		signer, err := d.Sign.signer(secret.Resolve)
+		signer, err := d.Sign.Signer()
 		if err != nil {
 			return c, err
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -262,8 +263,8 @@ func TestACallThatNobodyAnswersIsNotTakenForDelivered(t *testing.T) {
 
 // Caddy removes such headers before any handler sees the request, which looks like a sender that does not sign.
 func TestHeadersThatCaddyDropsAreWarnedOf(t *testing.T) {
-	o := SchemeOptions{Header: "X_Signature", TimestampHeader: "X.Time", IDHeader: "X-Id"}
-	if got := o.droppedHeaders(); !slices.Equal(got, []string{"X_Signature", "X.Time"}) {
+	o := scheme.Options{Header: "X_Signature", TimestampHeader: "X.Time", IDHeader: "X-Id"}
+	if got := droppedHeaders(o); !slices.Equal(got, []string{"X_Signature", "X.Time"}) {
 		t.Errorf("warned of %q", got)
 	}
 	g := newGateway(t, "http:// {\ncallgate generic "+testSecret+" {\nname NAME\nverify hmac {\nheader X_Signature\n}\n}\ntest_receiver\n}")

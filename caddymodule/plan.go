@@ -86,7 +86,7 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 		return nil, err
 	}
 	if p.Sign != nil {
-		signer, err := p.Sign.signer(secret.Resolve)
+		signer, err := p.Sign.Signer()
 		if err != nil {
 			return nil, err
 		}

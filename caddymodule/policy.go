@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/ratelimit"
 )
@@ -56,7 +57,7 @@ type Policy struct {
 
 	// Sign signs what is handed on, for a receiver that verifies signatures itself. The header that carried the sender's
 	// signature is taken off, since the receiver could take it for the one that counts.
-	Sign *Sign `json:"sign,omitempty"`
+	Sign *scheme.Sign `json:"sign,omitempty"`
 
 	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
 	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.

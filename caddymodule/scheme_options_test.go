@@ -9,7 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/callgate/callgate/caddymodule/guest"
-	"github.com/callgate/callgate/caddymodule/secret"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -18,28 +18,28 @@ func TestSchemeOptions(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for name, c := range map[string]struct {
 		scheme  string
-		o       SchemeOptions
+		o       scheme.Options
 		header  string        // carries the signature
 		allowed time.Duration // is how old a message may be
 	}{
-		"a preset":                       {"stripe", SchemeOptions{Tolerance: caddy.Duration(time.Hour)}, "Stripe-Signature", time.Hour},
-		"Vapi's defaults":                {"vapi-hmac", SchemeOptions{}, "X-Signature", 5 * time.Minute},
-		"Vapi's defaults, a tolerance":   {"vapi-hmac", SchemeOptions{Tolerance: caddy.Duration(time.Hour)}, "X-Signature", time.Hour},
-		"Vapi, described":                {"vapi-hmac", SchemeOptions{Header: "X-Own", TimestampHeader: "X-Own-Time", Tolerance: caddy.Duration(time.Hour)}, "X-Own", time.Hour},
-		"an HMAC of the body":            {"hmac", SchemeOptions{Header: "X-Own"}, "X-Own", 0},
-		"an HMAC under another name":     {"custom", SchemeOptions{Header: "X-Own"}, "X-Own", 0},
-		"the same with more":             {"generic", SchemeOptions{Header: "X-Own", Prefix: "v1:", Encoding: "base64"}, "X-Own", 0},
-		"a token under another name":     {"apikey", SchemeOptions{Header: "X-Own"}, "X-Own", 0},
-		"{method} as a site writes it":   {"hmac", SchemeOptions{Header: "X-Own", Signed: "{http.request.method}{body}"}, "X-Own", 0},
-		"a time that is not to be found": {"vapi-hmac", SchemeOptions{Header: "X-Own", NoTimestamp: true, TimestampHeader: "X-Own-Time"}, "X-Own", 0},
+		"a preset":                       {"stripe", scheme.Options{Tolerance: caddy.Duration(time.Hour)}, "Stripe-Signature", time.Hour},
+		"Vapi's defaults":                {"vapi-hmac", scheme.Options{}, "X-Signature", 5 * time.Minute},
+		"Vapi's defaults, a tolerance":   {"vapi-hmac", scheme.Options{Tolerance: caddy.Duration(time.Hour)}, "X-Signature", time.Hour},
+		"Vapi, described":                {"vapi-hmac", scheme.Options{Header: "X-Own", TimestampHeader: "X-Own-Time", Tolerance: caddy.Duration(time.Hour)}, "X-Own", time.Hour},
+		"an HMAC of the body":            {"hmac", scheme.Options{Header: "X-Own"}, "X-Own", 0},
+		"an HMAC under another name":     {"custom", scheme.Options{Header: "X-Own"}, "X-Own", 0},
+		"the same with more":             {"generic", scheme.Options{Header: "X-Own", Prefix: "v1:", Encoding: "base64"}, "X-Own", 0},
+		"a token under another name":     {"apikey", scheme.Options{Header: "X-Own"}, "X-Own", 0},
+		"{method} as a site writes it":   {"hmac", scheme.Options{Header: "X-Own", Signed: "{http.request.method}{body}"}, "X-Own", 0},
+		"a time that is not to be found": {"vapi-hmac", scheme.Options{Header: "X-Own", NoTimestamp: true, TimestampHeader: "X-Own-Time"}, "X-Own", 0},
 	} {
-		s := Sign{Scheme: c.scheme, Secret: "s3cret", SchemeOptions: c.o}
-		signer, err := s.signer(secret.Resolve)
+		s := scheme.Sign{Scheme: c.scheme, Secret: "s3cret", Options: c.o}
+		signer, err := s.Signer()
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		v, err := (&SchemeVerifier{scheme: c.scheme, SchemeOptions: c.o}).Verifier(guest.Keys{Secrets: []string{"s3cret"}})
+		v, err := (&SchemeVerifier{scheme: c.scheme, Options: c.o}).Verifier(guest.Keys{Secrets: []string{"s3cret"}})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -61,9 +61,9 @@ func TestSchemeOptions(t *testing.T) {
 		}
 	}
 	for name, v := range map[string]*SchemeVerifier{
-		"negative tolerance":            {scheme: "vapi-hmac", SchemeOptions: SchemeOptions{Tolerance: -1}},
-		"tolerance without a time":      {scheme: "hmac", SchemeOptions: SchemeOptions{Header: "X", Tolerance: 1}},
-		"HMAC options on a preset":      {scheme: "stripe", SchemeOptions: SchemeOptions{Algorithm: "sha1"}},
+		"negative tolerance":            {scheme: "vapi-hmac", Options: scheme.Options{Tolerance: -1}},
+		"tolerance without a time":      {scheme: "hmac", Options: scheme.Options{Header: "X", Tolerance: 1}},
+		"HMAC options on a preset":      {scheme: "stripe", Options: scheme.Options{Algorithm: "sha1"}},
 		"an HMAC that is not described": {scheme: "custom"},
 	} {
 		if _, err := v.Verifier(guest.Keys{Secrets: []string{"s3cret"}}); !errors.Is(err, signature.ErrConfig) {

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -9,36 +8,37 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/signature"
 )
 
 // SchemeVerifier is the guest module of each signature scheme that is built in, named after the scheme:
 // callgate.verifiers.nextphone, callgate.verifiers.stripe and so on.
 type SchemeVerifier struct {
-	SchemeOptions
+	scheme.Options
 
 	scheme string
 }
 
 // CaddyModule returns the Caddy module information.
 func (v *SchemeVerifier) CaddyModule() caddy.ModuleInfo {
-	scheme := v.scheme
+	name := v.scheme
 	return caddy.ModuleInfo{
-		ID:  caddy.ModuleID("callgate.verifiers." + scheme),
-		New: func() caddy.Module { return &SchemeVerifier{scheme: scheme} },
+		ID:  caddy.ModuleID("callgate.verifiers." + name),
+		New: func() caddy.Module { return &SchemeVerifier{scheme: name} },
 	}
 }
 
 // Provision warns of headers that do not arrive: the only sign of it would be that every request is refused as unsigned.
 func (v *SchemeVerifier) Provision(ctx caddy.Context) error {
-	for _, name := range v.droppedHeaders() {
+	for _, name := range droppedHeaders(v.Options) {
 		ctx.Logger().Warn("Caddy drops headers with underscores or dots in their names, so signatures in this one are missing; "+
 			"rename it, or name it in expected_underscore_headers or expected_dot_headers of the HTTP server", zap.String("header", name))
 	}
 	return nil
 }
 
-func (o *SchemeOptions) droppedHeaders() (names []string) {
+func droppedHeaders(o scheme.Options) (names []string) {
 	for _, name := range []string{o.Header, o.TimestampHeader, o.IDHeader} {
 		if strings.ContainsAny(name, "_.") {
 			names = append(names, name)
@@ -49,9 +49,37 @@ func (o *SchemeOptions) droppedHeaders() (names []string) {
 
 // Verifier implements guest.Verifier.
 func (v *SchemeVerifier) Verifier(k guest.Keys) (signature.Verifier, error) {
-	c := v.config(v.scheme)
+	c := v.Config(v.scheme)
 	c.Secrets, c.PublicKeys = k.Secrets, k.PublicKeys
 	return signature.New(c)
+}
+
+// UnmarshalCaddyfile sets up the options from Caddyfile tokens. Syntax:
+//
+//	verify <scheme> {
+//		tolerance        <duration>
+//		forms            raw|js|python...
+//		header           <name>
+//		prefix           <text>
+//		algorithm        sha256|sha1|sha512
+//		encoding         hex|base64|base64url
+//		key_encoding     text|base64|hex
+//		signed           <template>
+//		timestamp_header <name>
+//		timestamp_unit   s|ms|auto|rfc3339
+//		timestamp_key    <key>
+//		signature_key    <key>
+//		list_separator   <text>
+//		id_header        <name>
+//		tolerance_future <duration>
+//		no_timestamp
+//	}
+func (v *SchemeVerifier) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the scheme's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return v.UnmarshalBlock(d)
 }
 
 func init() {
@@ -59,35 +87,6 @@ func init() {
 		caddy.RegisterModule(&SchemeVerifier{scheme: s.Name})
 	}
 }
-
-// Sign says how to sign what is handed on.
-type Sign struct {
-	// Scheme is any signature scheme that is built in.
-	Scheme string `json:"scheme"`
-
-	// Secret is the receiver's secret or, for schemes with a public key, the private key. Placeholders are resolved
-	// when the configuration is loaded.
-	Secret string `json:"secret"`
-
-	SchemeOptions
-}
-
-func (s *Sign) signer(resolve resolver) (signature.Signer, error) {
-	secret, err := resolve(s.Secret)
-	if err != nil {
-		return nil, fmt.Errorf("sign %s: secret: %w", s.Scheme, err)
-	}
-	c := s.config(s.Scheme)
-	c.Secrets = []string{secret}
-	signer, err := signature.NewSigner(c)
-	if err != nil {
-		return nil, fmt.Errorf("sign %s: %w", s.Scheme, err)
-	}
-	return signer, nil
-}
-
-// resolver gives the value of a setting that may hold placeholders.
-type resolver func(string) (string, error)
 
 // warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
 // show them to whoever may read these.
