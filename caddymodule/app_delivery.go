@@ -78,14 +78,8 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if err := u.setKeys(a.EncryptionKeys); err != nil {
 		return err
 	}
-	u.module = new(SQLite)
-	if a.StoreRaw != nil {
-		mod, err := ctx.LoadModule(a, "StoreRaw")
-		if err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
-		u.module = mod.(guest.Store)
-	} else if err := u.module.(*SQLite).Provision(ctx); err != nil {
+	var err error
+	if u.module, err = a.storeModule(ctx); err != nil {
 		return err
 	}
 	retention := time.Duration(a.Retention)
@@ -111,11 +105,25 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		u.snapshot.Destinations[name] = c
 		countFromZero(name)
 	}
-	var err error
 	if u.alerts, err = a.Alert.settings(); err != nil {
 		return fmt.Errorf("alert: %w", err)
 	}
 	return nil
+}
+
+// storeModule loads the store's module: the one that is configured, or SQLite with its defaults.
+func (a *App) storeModule(ctx caddy.Context) (guest.Store, error) {
+	var mod any
+	var err error
+	if a.StoreRaw != nil {
+		mod, err = ctx.LoadModule(a, "StoreRaw")
+	} else {
+		mod, err = ctx.LoadModuleByID("callgate.stores.sqlite", nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return mod.(guest.Store), nil
 }
 
 // checkDestinationName keeps names fit for the command line, and apart from those of spools.

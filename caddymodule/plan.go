@@ -62,7 +62,7 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 	if pl.maxBody < 0 || pl.maxBody > maxMaxBody {
 		return nil, fmt.Errorf("max_body must lie between 1 byte and 1 GiB")
 	}
-	if err := pl.setKeys(p); err != nil {
+	if err := pl.setKeys(h.app, p); err != nil {
 		return nil, err
 	}
 	parser, err := h.parser(p.Region)
@@ -129,7 +129,7 @@ func (pl *plan) setTargets(h *Handler, p Policy) error {
 }
 
 // setKeys makes the verifier. There is no way to be without one.
-func (pl *plan) setKeys(p Policy) error {
+func (pl *plan) setKeys(a *App, p Policy) error {
 	var k guest.Keys
 	var err error
 	if k.Secrets, err = secret.ResolveList("secret", p.Secrets); err != nil {
@@ -139,20 +139,18 @@ func (pl *plan) setKeys(p Policy) error {
 		return err
 	}
 	verify := p.verify
-	pl.scheme = pl.preset.Scheme
-	if s, ok := verify.(*SchemeVerifier); ok {
-		pl.scheme = s.scheme
-	} else if verify != nil {
-		pl.scheme = "guest"
-	}
 	if verify == nil {
-		if pl.scheme == "" {
+		if pl.preset.Scheme == "" {
 			return fmt.Errorf("the source's preset names no signature scheme; say which one with verify")
 		}
-		verify = &SchemeVerifier{scheme: pl.scheme}
+		if verify, err = a.presetVerifier(pl.preset.Scheme); err != nil {
+			return err
+		}
 	}
-	info, known := signature.Lookup(pl.scheme)
-	pl.signsURL = !known || info.SignsURL || pl.scheme == "hmac" || strings.HasPrefix(pl.scheme, "vapi")
+	pl.scheme, pl.signsURL = "guest", true
+	if s, ok := verify.(guest.Described); ok {
+		pl.scheme, pl.signsURL = s.SchemeName(), s.SignsURL()
+	}
 	if pl.verifier, err = verify.Verifier(k); err != nil {
 		return fmt.Errorf("verify %s: %w", pl.scheme, err)
 	}

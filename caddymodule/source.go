@@ -86,6 +86,23 @@ func (p *Policy) provision(ctx caddy.Context) error {
 	return nil
 }
 
+// presetVerifier finds the verifier of a preset's scheme, with the scheme's own options.
+func (a *App) presetVerifier(scheme string) (guest.Verifier, error) {
+	if v, ok := a.presetVerifiers[scheme]; ok {
+		return v, nil
+	}
+	mod, err := a.ctx.LoadModuleByID("callgate.verifiers."+scheme, nil)
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", scheme, err)
+	}
+	v := mod.(guest.Verifier)
+	if a.presetVerifiers == nil {
+		a.presetVerifiers = make(map[string]guest.Verifier)
+	}
+	a.presetVerifiers[scheme] = v
+	return v, nil
+}
+
 func presetNames() string {
 	var s string
 	for i, p := range source.Presets() {

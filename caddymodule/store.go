@@ -68,6 +68,9 @@ func (s *SQLite) Provision(caddy.Context) error {
 // StoreKey implements guest.Store.
 func (s *SQLite) StoreKey() string { return "sqlite:" + s.Path }
 
+// File implements guest.StoreFile.
+func (s *SQLite) File() string { return s.Path }
+
 // batchDelay is how long a commit waits for more under load. Measured with 64 connections, it raises the accepted events a
 // second by a quarter.
 const batchDelay = time.Millisecond
@@ -139,4 +142,5 @@ var (
 	_ caddyfile.Unmarshaler = (*SQLite)(nil)
 	_ guest.Store           = (*SQLite)(nil)
 	_ guest.StoreTuner      = (*SQLite)(nil)
+	_ guest.StoreFile       = (*SQLite)(nil)
 )

@@ -47,6 +47,15 @@ func droppedHeaders(o scheme.Options) (names []string) {
 	return names
 }
 
+// SchemeName implements guest.Described.
+func (v *SchemeVerifier) SchemeName() string { return v.scheme }
+
+// SignsURL implements guest.Described. What a configurable scheme signs is written in its options.
+func (v *SchemeVerifier) SignsURL() bool {
+	info, known := signature.Lookup(v.scheme)
+	return !known || info.SignsURL || v.scheme == "hmac" || strings.HasPrefix(v.scheme, "vapi")
+}
+
 // Verifier implements guest.Verifier.
 func (v *SchemeVerifier) Verifier(k guest.Keys) (signature.Verifier, error) {
 	c := v.Config(v.scheme)
@@ -112,4 +121,5 @@ var (
 	_ caddy.Module          = (*SchemeVerifier)(nil)
 	_ caddy.Provisioner     = (*SchemeVerifier)(nil)
 	_ guest.Verifier        = (*SchemeVerifier)(nil)
+	_ guest.Described       = (*SchemeVerifier)(nil)
 )

@@ -24,6 +24,12 @@ type StoreTuner interface {
 	TuneStore(store.Store, StoreOptions)
 }
 
+// StoreFile is a Store that is a file of this machine.
+type StoreFile interface {
+	// File is its absolute path.
+	File() string
+}
+
 // StoreOptions are what a store's module is given besides its own settings.
 type StoreOptions struct {
 	// Window is how long the unique key of an event is remembered.

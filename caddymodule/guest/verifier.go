@@ -8,6 +8,14 @@ type Verifier interface {
 	Verifier(Keys) (signature.Verifier, error)
 }
 
+// Described is a Verifier that says what is known of its scheme. Of any other it is assumed that it looks at the URL.
+type Described interface {
+	// SchemeName is the name by which logs and errors call the scheme; that of any other is guest.
+	SchemeName() string
+	// SignsURL reports whether the signature may cover the URL, which then has to be the one that the sender requested.
+	SignsURL() bool
+}
+
 // Keys are what a verifier checks signatures with, placeholders resolved.
 type Keys struct {
 	// Secrets are accepted each by itself, the newest first.
