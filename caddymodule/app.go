@@ -13,7 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/guest"
-	_ "github.com/callgate/callgate/caddymodule/transport" // reverse_proxy { transport callgate }
 	"github.com/callgate/callgate/internal/idempotency"
 )
 
