@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/scheme"
@@ -272,4 +273,22 @@ func (b *Breaker) settings() (breaker.Settings, error) {
 		OpenFor:             time.Duration(b.OpenFor),
 		Probes:              b.Probes,
 	}.WithDefaults(), nil
+}
+
+// warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
+// show them to whoever may read these.
+func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
+	literal := 0
+	for _, s := range p.Secrets {
+		if !strings.Contains(s, "{") {
+			literal++
+		}
+	}
+	if p.Sign != nil && !strings.Contains(p.Sign.Secret, "{") {
+		literal++
+	}
+	if literal > 0 {
+		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
+			zap.String("in", where), zap.String("name", name), zap.Int("secrets", literal))
+	}
 }

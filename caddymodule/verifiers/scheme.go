@@ -1,4 +1,6 @@
-package caddymodule
+// Package verifiers has the guest modules of the signature schemes that are built in: callgate.verifiers.nextphone,
+// callgate.verifiers.stripe and so on.
+package verifiers
 
 import (
 	"strings"
@@ -12,25 +14,25 @@ import (
 	"github.com/callgate/callgate/internal/signature"
 )
 
-// SchemeVerifier is the guest module of each signature scheme that is built in, named after the scheme:
+// Scheme is the guest module of each signature scheme that is built in, named after the scheme:
 // callgate.verifiers.nextphone, callgate.verifiers.stripe and so on.
-type SchemeVerifier struct {
+type Scheme struct {
 	scheme.Options
 
 	scheme string
 }
 
 // CaddyModule returns the Caddy module information.
-func (v *SchemeVerifier) CaddyModule() caddy.ModuleInfo {
+func (v *Scheme) CaddyModule() caddy.ModuleInfo {
 	name := v.scheme
 	return caddy.ModuleInfo{
 		ID:  caddy.ModuleID("callgate.verifiers." + name),
-		New: func() caddy.Module { return &SchemeVerifier{scheme: name} },
+		New: func() caddy.Module { return &Scheme{scheme: name} },
 	}
 }
 
 // Provision warns of headers that do not arrive: the only sign of it would be that every request is refused as unsigned.
-func (v *SchemeVerifier) Provision(ctx caddy.Context) error {
+func (v *Scheme) Provision(ctx caddy.Context) error {
 	for _, name := range droppedHeaders(v.Options) {
 		ctx.Logger().Warn("Caddy drops headers with underscores or dots in their names, so signatures in this one are missing; "+
 			"rename it, or name it in expected_underscore_headers or expected_dot_headers of the HTTP server", zap.String("header", name))
@@ -48,16 +50,16 @@ func droppedHeaders(o scheme.Options) (names []string) {
 }
 
 // SchemeName implements guest.Described.
-func (v *SchemeVerifier) SchemeName() string { return v.scheme }
+func (v *Scheme) SchemeName() string { return v.scheme }
 
 // SignsURL implements guest.Described. What a configurable scheme signs is written in its options.
-func (v *SchemeVerifier) SignsURL() bool {
+func (v *Scheme) SignsURL() bool {
 	info, known := signature.Lookup(v.scheme)
 	return !known || info.SignsURL || v.scheme == "hmac" || strings.HasPrefix(v.scheme, "vapi")
 }
 
 // Verifier implements guest.Verifier.
-func (v *SchemeVerifier) Verifier(k guest.Keys) (signature.Verifier, error) {
+func (v *Scheme) Verifier(k guest.Keys) (signature.Verifier, error) {
 	c := v.Config(v.scheme)
 	c.Secrets, c.PublicKeys = k.Secrets, k.PublicKeys
 	return signature.New(c)
@@ -83,7 +85,7 @@ func (v *SchemeVerifier) Verifier(k guest.Keys) (signature.Verifier, error) {
 //		tolerance_future <duration>
 //		no_timestamp
 //	}
-func (v *SchemeVerifier) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (v *Scheme) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the scheme's name
 	if d.NextArg() {
 		return d.ArgErr()
@@ -93,33 +95,15 @@ func (v *SchemeVerifier) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 func init() {
 	for _, s := range signature.Schemes() {
-		caddy.RegisterModule(&SchemeVerifier{scheme: s.Name})
-	}
-}
-
-// warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
-// show them to whoever may read these.
-func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
-	literal := 0
-	for _, s := range p.Secrets {
-		if !strings.Contains(s, "{") {
-			literal++
-		}
-	}
-	if p.Sign != nil && !strings.Contains(p.Sign.Secret, "{") {
-		literal++
-	}
-	if literal > 0 {
-		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
-			zap.String("in", where), zap.String("name", name), zap.Int("secrets", literal))
+		caddy.RegisterModule(&Scheme{scheme: s.Name})
 	}
 }
 
 // Interface guards
 var (
-	_ caddyfile.Unmarshaler = (*SchemeVerifier)(nil)
-	_ caddy.Module          = (*SchemeVerifier)(nil)
-	_ caddy.Provisioner     = (*SchemeVerifier)(nil)
-	_ guest.Verifier        = (*SchemeVerifier)(nil)
-	_ guest.Described       = (*SchemeVerifier)(nil)
+	_ caddyfile.Unmarshaler = (*Scheme)(nil)
+	_ caddy.Module          = (*Scheme)(nil)
+	_ caddy.Provisioner     = (*Scheme)(nil)
+	_ guest.Verifier        = (*Scheme)(nil)
+	_ guest.Described       = (*Scheme)(nil)
 )

@@ -1,0 +1,6 @@
+package commands
+
+// The guest modules that the configurations of the tests name.
+import (
+	_ "github.com/callgate/callgate/caddymodule/verifiers"
+)
