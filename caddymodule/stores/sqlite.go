@@ -1,4 +1,5 @@
-package caddymodule
+// Package stores has the guest modules of the stores that are built in.
+package stores
 
 import (
 	"cmp"
