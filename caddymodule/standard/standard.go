@@ -3,9 +3,10 @@
 package standard
 
 import (
-	_ "github.com/callgate/callgate/caddymodule"           // the app callgate and the handler callgate
-	_ "github.com/callgate/callgate/caddymodule/commands"  // callgate send, sign, verify and so on
-	_ "github.com/callgate/callgate/caddymodule/stores"    // store NAME
-	_ "github.com/callgate/callgate/caddymodule/transport" // reverse_proxy { transport callgate }
-	_ "github.com/callgate/callgate/caddymodule/verifiers" // verify NAME
+	_ "github.com/callgate/callgate/caddymodule"              // the app callgate and the handler callgate
+	_ "github.com/callgate/callgate/caddymodule/commands"     // callgate send, sign, verify and so on
+	_ "github.com/callgate/callgate/caddymodule/destinations" // destination NAME KIND
+	_ "github.com/callgate/callgate/caddymodule/stores"       // store NAME
+	_ "github.com/callgate/callgate/caddymodule/transport"    // reverse_proxy { transport callgate }
+	_ "github.com/callgate/callgate/caddymodule/verifiers"    // verify NAME
 )

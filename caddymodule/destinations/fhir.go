@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -14,16 +14,16 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(FHIRDestination))
+	caddy.RegisterModule(new(FHIR))
 }
 
-// FHIRDestination delivers calls to an EHR by FHIR R4: a Communication for the call, a Task for a callback, a proposed
+// FHIR delivers calls to an EHR by FHIR R4: a Communication for the call, a Task for a callback, a proposed
 // Appointment for a wish, created once however often the delivery is repeated.
 //
 // The destination's fields say what leaves for the EHR, as they do for every kind: those without a place of their own in
 // a resource go into the Communication as text. Without them it is the least that is of use: patient_id, service_type,
 // appointment_type, caller_number, timestamp, message, summary, and the parameters that this kind's own settings name.
-type FHIRDestination struct {
+type FHIR struct {
 	// Base is the server's base URL, such as https://ehr.example/fhir. Required.
 	Base string `json:"base,omitempty"`
 
@@ -100,8 +100,8 @@ type SMARTLogin struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*FHIRDestination) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "callgate.destinations.fhir", New: func() caddy.Module { return new(FHIRDestination) }}
+func (*FHIR) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.fhir", New: func() caddy.Module { return new(FHIR) }}
 }
 
 // UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
@@ -133,7 +133,7 @@ func (*FHIRDestination) CaddyModule() caddy.ModuleInfo {
 //		client_cert    <certificate file> <key file>
 //		ca             <file>
 //	}
-func (f *FHIRDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (f *FHIR) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if d.NextArg() {
 		f.Base = d.Val()
@@ -212,7 +212,7 @@ func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
 }
 
 // check says which settings do not go together.
-func (f *FHIRDestination) check() error {
+func (f *FHIR) check() error {
 	switch {
 	case f.Base == "":
 		return errors.New("a fhir destination needs a base, such as https://ehr.example/fhir")
@@ -223,7 +223,7 @@ func (f *FHIRDestination) check() error {
 }
 
 // NewDestination implements guest.Destination.
-func (f *FHIRDestination) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
+func (f *FHIR) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -289,7 +289,7 @@ func (s *SMARTLogin) authorizer(o guest.DestinationOptions, client *outbound.Cli
 
 // Interface guards
 var (
-	_ guest.Destination     = (*FHIRDestination)(nil)
-	_ caddyfile.Unmarshaler = (*FHIRDestination)(nil)
-	_ caddy.CleanerUpper    = (*FHIRDestination)(nil)
+	_ guest.Destination     = (*FHIR)(nil)
+	_ caddyfile.Unmarshaler = (*FHIR)(nil)
+	_ caddy.CleanerUpper    = (*FHIR)(nil)
 )

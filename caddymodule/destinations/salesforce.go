@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -15,12 +15,12 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(SalesforceDestination))
+	caddy.RegisterModule(new(Salesforce))
 }
 
-// SalesforceDestination delivers calls to a Salesforce organization: each as a lead or another object, created or
+// Salesforce delivers calls to a Salesforce organization: each as a lead or another object, created or
 // updated, and the call as a completed task if wanted.
-type SalesforceDestination struct {
+type Salesforce struct {
 	// Instance is the organization's My Domain address: https://acme.my.salesforce.com. Required.
 	Instance string `json:"instance,omitempty"`
 
@@ -122,12 +122,12 @@ type SalesforceJWT struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*SalesforceDestination) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "callgate.destinations.salesforce", New: func() caddy.Module { return new(SalesforceDestination) }}
+func (*Salesforce) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.salesforce", New: func() caddy.Module { return new(Salesforce) }}
 }
 
 // check says which settings do not go together.
-func (s *SalesforceDestination) check() error {
+func (s *Salesforce) check() error {
 	ways := 0
 	for _, yes := range []bool{s.ClientCredentials != nil, s.RefreshToken != nil, s.JWT != nil} {
 		if yes {
@@ -144,7 +144,7 @@ func (s *SalesforceDestination) check() error {
 }
 
 // NewDestination implements guest.Destination.
-func (s *SalesforceDestination) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
+func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (s *SalesforceDestination) NewDestination(o guest.DestinationOptions) (dest
 }
 
 // authorizer signs in at the instance's token server, unless another is named.
-func (s *SalesforceDestination) authorizer(o guest.DestinationOptions, instance string, client *outbound.Client) (outbound.Authorizer, error) {
+func (s *Salesforce) authorizer(o guest.DestinationOptions, instance string, client *outbound.Client) (outbound.Authorizer, error) {
 	l := OAuth2Login{TokenURL: s.TokenURL, SecretIn: "form"}
 	if l.TokenURL == "" {
 		l.TokenURL = salesforce.TokenURL(instance)
@@ -230,7 +230,7 @@ func (j *SalesforceJWT) authorizer(o guest.DestinationOptions, address, instance
 
 // Interface guards
 var (
-	_ guest.Destination     = (*SalesforceDestination)(nil)
-	_ caddyfile.Unmarshaler = (*SalesforceDestination)(nil)
-	_ caddy.CleanerUpper    = (*SalesforceDestination)(nil)
+	_ guest.Destination     = (*Salesforce)(nil)
+	_ caddyfile.Unmarshaler = (*Salesforce)(nil)
+	_ caddy.CleanerUpper    = (*Salesforce)(nil)
 )

@@ -1,4 +1,6 @@
-package caddymodule
+// Package destinations has the guest modules of the kinds of systems that calls are delivered to: any HTTP endpoint,
+// HubSpot, Salesforce, and EHRs by FHIR.
+package destinations
 
 import (
 	"crypto"

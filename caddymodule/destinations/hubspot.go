@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -15,12 +15,12 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(HubSpotDestination))
+	caddy.RegisterModule(new(HubSpot))
 }
 
-// HubSpotDestination delivers calls to a HubSpot account: the caller as a contact, created or updated, and the call on
+// HubSpot delivers calls to a HubSpot account: the caller as a contact, created or updated, and the call on
 // its timeline if wanted. Without a rate of its own in the configuration it keeps within 100 requests in ten seconds.
-type HubSpotDestination struct {
+type HubSpot struct {
 	// Token is the access token of a private app (pat-…). Either it or OAuth is needed.
 	Token string `json:"token,omitempty"`
 
@@ -90,8 +90,8 @@ type HubSpotOAuth struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*HubSpotDestination) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "callgate.destinations.hubspot", New: func() caddy.Module { return new(HubSpotDestination) }}
+func (*HubSpot) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.hubspot", New: func() caddy.Module { return new(HubSpot) }}
 }
 
 // UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
@@ -123,7 +123,7 @@ func (*HubSpotDestination) CaddyModule() caddy.ModuleInfo {
 //		client_cert      <certificate file> <key file>
 //		ca               <file>
 //	}
-func (h *HubSpotDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (h *HubSpot) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if d.NextArg() {
 		h.Token = d.Val()
@@ -171,7 +171,7 @@ func (h *HubSpotDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return grammar.Located(d, h.check())
 }
 
-func (h *HubSpotDestination) unmarshalOmit(d *caddyfile.Dispenser) error {
+func (h *HubSpot) unmarshalOmit(d *caddyfile.Dispenser) error {
 	names, err := grammar.SomeArgs(d)
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (h *HubSpotDestination) unmarshalOmit(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (h *HubSpotDestination) unmarshalSearchRate(d *caddyfile.Dispenser) error {
+func (h *HubSpot) unmarshalSearchRate(d *caddyfile.Dispenser) error {
 	var s string
 	if err := grammar.OneArg(d, &s); err != nil {
 		return err
@@ -215,7 +215,7 @@ func (a *HubSpotOAuth) unmarshal(d *caddyfile.Dispenser) error {
 }
 
 // check says which settings do not go together.
-func (h *HubSpotDestination) check() error {
+func (h *HubSpot) check() error {
 	switch {
 	case h.Token == "" && h.OAuth == nil:
 		return errors.New("a hubspot destination needs the token of a private app, or oauth")
@@ -231,7 +231,7 @@ func (h *HubSpotDestination) check() error {
 
 // DefaultRate implements DefaultRater: 100 requests in ten seconds, which is what HubSpot grants to a private app of
 // the smallest account (API usage guidelines). An attempt is several requests where the call is logged.
-func (h *HubSpotDestination) DefaultRate() (perSecond float64, burst int) {
+func (h *HubSpot) DefaultRate() (perSecond float64, burst int) {
 	requests := 1
 	for _, also := range []bool{h.LogCall, h.Note} {
 		if also {
@@ -246,7 +246,7 @@ func (h *HubSpotDestination) DefaultRate() (perSecond float64, burst int) {
 }
 
 // NewDestination implements guest.Destination.
-func (h *HubSpotDestination) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
+func (h *HubSpot) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
@@ -319,8 +319,8 @@ func (a *HubSpotOAuth) authorizer(k *kept, o guest.DestinationOptions, client *o
 
 // Interface guards
 var (
-	_ guest.Destination     = (*HubSpotDestination)(nil)
-	_ guest.DefaultRater    = (*HubSpotDestination)(nil)
-	_ caddyfile.Unmarshaler = (*HubSpotDestination)(nil)
-	_ caddy.CleanerUpper    = (*HubSpotDestination)(nil)
+	_ guest.Destination     = (*HubSpot)(nil)
+	_ guest.DefaultRater    = (*HubSpot)(nil)
+	_ caddyfile.Unmarshaler = (*HubSpot)(nil)
+	_ caddy.CleanerUpper    = (*HubSpot)(nil)
 )

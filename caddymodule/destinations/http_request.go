@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"encoding/json"
@@ -23,7 +23,7 @@ import (
 
 // renderer makes the requests: as the definition says, with what the configuration says over it, or as the
 // configuration alone says.
-func (h *HTTPDestination) renderer(o guest.DestinationOptions) (httpdest.Renderer, error) {
+func (h *HTTP) renderer(o guest.DestinationOptions) (httpdest.Renderer, error) {
 	options := definition.Options{Resolve: o.Resolve, Region: o.Region}
 	switch {
 	case h.OmitEmpty:
@@ -58,7 +58,7 @@ func (h *HTTPDestination) renderer(o guest.DestinationOptions) (httpdest.Rendere
 }
 
 // document loads the webhook document, and says what may be wrong with it.
-func (h *HTTPDestination) document(o guest.DestinationOptions, name string, options definition.Options) (*httpdest.Document, error) {
+func (h *HTTP) document(o guest.DestinationOptions, name string, options definition.Options) (*httpdest.Document, error) {
 	doc, err := definition.Load(name, options)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func (h *HTTPDestination) document(o guest.DestinationOptions, name string, opti
 }
 
 // settles reports whether the configuration has taken the place of what the problem is about.
-func (h *HTTPDestination) settles(p definition.Problem) bool {
+func (h *HTTP) settles(p definition.Problem) bool {
 	if p.Field == "" && strings.HasPrefix(p.Message, "the request has no body") {
 		return h.PassThrough
 	}
@@ -114,7 +114,7 @@ func local(p definition.Problem, address string) bool {
 }
 
 // inline makes a definition of what stands in the configuration. One that only lies over another has no body.
-func (h *HTTPDestination) inline(o guest.DestinationOptions, options definition.Options) (*definition.Definition, error) {
+func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*definition.Definition, error) {
 	doc := map[string]any{"url": h.URL, "http_method": h.Method, "headers": h.Headers}
 	all := make(map[string]string, len(h.Headers)+1)
 	for name, value := range h.Headers {

@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"strconv"
@@ -38,7 +38,7 @@ import (
 //		client_cert        <certificate file> <key file>
 //		ca                 <file>
 //	}
-func (s *SalesforceDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if d.NextArg() {
 		s.Instance = d.Val()
@@ -96,7 +96,7 @@ func (s *SalesforceDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error
 	return grammar.Located(d, s.check())
 }
 
-func (s *SalesforceDestination) unmarshalLogin(d *caddyfile.Dispenser) error {
+func (s *Salesforce) unmarshalLogin(d *caddyfile.Dispenser) error {
 	name := d.Val()
 	if s.ClientCredentials != nil || s.RefreshToken != nil || s.JWT != nil {
 		return d.Errf("%s, and another way to sign in before it; choose one of client_credentials, refresh_token and jwt", name)
@@ -127,7 +127,7 @@ func (s *SalesforceDestination) unmarshalLogin(d *caddyfile.Dispenser) error {
 	})
 }
 
-func (s *SalesforceDestination) unmarshalField(d *caddyfile.Dispenser) error {
+func (s *Salesforce) unmarshalField(d *caddyfile.Dispenser) error {
 	f := SalesforceField{}
 	if !d.NextArg() {
 		return d.ArgErr()
@@ -159,7 +159,7 @@ func (s *SalesforceDestination) unmarshalField(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (s *SalesforceDestination) unmarshalLimitWarning(d *caddyfile.Dispenser) error {
+func (s *Salesforce) unmarshalLimitWarning(d *caddyfile.Dispenser) error {
 	var v string
 	if err := grammar.OneArg(d, &v); err != nil {
 		return err

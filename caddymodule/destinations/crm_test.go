@@ -1,13 +1,11 @@
-package caddymodule
+package destinations
 
 import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/callgate/callgate/caddymodule/guest"
-	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/standin"
 )
 
@@ -175,44 +173,4 @@ func TestFHIRRefusals(t *testing.T) {
 		"header":    {"fhir https://ehr.example/fhir {\nheader \"X Y\" z\n}", "not a usable header"},
 		"sign":      {"fhir https://ehr.example/fhir {\nsign nextphone {env.KIND_SECRET}\n}", "sign: FHIR knows no signatures"},
 	})
-}
-
-// TestFieldsAreHeldBackFromTheEHR is the guide's rule for health data: what is not named does not leave.
-func TestFieldsAreHeldBackFromTheEHR(t *testing.T) {
-	ctx, err := provision("{\ncallgate {\ndestination ehr fhir {\nbase https://ehr.example/fhir\nfields patient_id caller_number timestamp callback_requested\n}\n}\n}\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	app, err := ctx.App("callgate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := kind{}
-	c, err := app.(*App).Destinations["ehr"].config("ehr", ctx.Logger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.Destination = c.Destination
-	item := kindItem()
-	item.Call.CallbackRequested = true
-	item.Call = c.Minimize(item.Call)
-	requests, err := k.Preview([]destination.Item{item})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := ""
-	for _, r := range requests {
-		all += r.Body
-	}
-	if !strings.Contains(all, "PT-10023") || !strings.Contains(all, "5559876543") {
-		t.Errorf("what was named is missing: %s", all)
-	}
-	for _, secret := range []string{"Mike", "Johnson", "leaky", "email.com", "Main Street"} {
-		if strings.Contains(all, secret) {
-			t.Errorf("%s has left: %s", secret, all)
-		}
-	}
-	if c.Timeout != 30*time.Second {
-		t.Errorf("timeout %v", c.Timeout)
-	}
 }

@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -15,15 +15,15 @@ import (
 )
 
 func init() {
-	caddy.RegisterModule(new(HTTPDestination))
+	caddy.RegisterModule(new(HTTP))
 }
 
-// HTTPDestination delivers calls to any HTTP endpoint: by a NextPhone webhook document, by a template that stands in
+// HTTP delivers calls to any HTTP endpoint: by a NextPhone webhook document, by a template that stands in
 // the configuration, or by passing the provider's own request on.
 //
 // In templates {{name}} is a field of the call, a collected parameter or a variable of the tenant. In url and header
 // values, placeholders such as {env.NAME} and {file./path} are replaced when the configuration is loaded.
-type HTTPDestination struct {
+type HTTP struct {
 	// Definition is the file of a NextPhone webhook document (type, http_method, url, headers, body_template,
 	// parameters), relative to the directory in which the gateway runs. The document says method and body; URL,
 	// Headers and the login take the place of its own.
@@ -67,8 +67,8 @@ type HTTPDestination struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*HTTPDestination) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "callgate.destinations.http", New: func() caddy.Module { return new(HTTPDestination) }}
+func (*HTTP) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.http", New: func() caddy.Module { return new(HTTP) }}
 }
 
 // UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
@@ -90,7 +90,7 @@ func (*HTTPDestination) CaddyModule() caddy.ModuleInfo {
 //		client_cert  <certificate file> <key file>
 //		ca           <file>
 //	}
-func (h *HTTPDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if d.NextArg() {
 		h.URL = d.Val()
@@ -133,7 +133,7 @@ func (h *HTTPDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return grammar.Located(d, h.check())
 }
 
-func (h *HTTPDestination) unmarshalSuccess(d *caddyfile.Dispenser) error {
+func (h *HTTP) unmarshalSuccess(d *caddyfile.Dispenser) error {
 	args, err := grammar.SomeArgs(d)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (h *HTTPDestination) unmarshalSuccess(d *caddyfile.Dispenser) error {
 }
 
 // check says which settings do not go together.
-func (h *HTTPDestination) check() error {
+func (h *HTTP) check() error {
 	body := h.Body != "" || h.BodyFile != ""
 	switch {
 	case h.Definition == "" && h.URL == "":
@@ -169,7 +169,7 @@ func (h *HTTPDestination) check() error {
 }
 
 // NewDestination implements guest.Destination.
-func (h *HTTPDestination) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
+func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (h *HTTPDestination) NewDestination(o guest.DestinationOptions) (destinatio
 
 // Interface guards
 var (
-	_ guest.Destination     = (*HTTPDestination)(nil)
-	_ caddyfile.Unmarshaler = (*HTTPDestination)(nil)
-	_ caddy.CleanerUpper    = (*HTTPDestination)(nil)
+	_ guest.Destination     = (*HTTP)(nil)
+	_ caddyfile.Unmarshaler = (*HTTP)(nil)
+	_ caddy.CleanerUpper    = (*HTTP)(nil)
 )
