@@ -55,7 +55,13 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	dest := new(Destination)
 	seen := make(grammar.Once)
 	opened := false
+	var brace caddyfile.Token
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if brace.Text == "" { // at the first line
+			d.Prev()
+			brace = d.Token()
+			d.Next()
+		}
 		known, err := dest.unmarshalLine(d, seen)
 		if err != nil {
 			return err
@@ -64,13 +70,15 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 			continue
 		}
 		if !opened {
+			// The block's own braces go along: whether a brace belongs to what stands before it depends on its file and on
+			// the imports that it came through too, which nobody but the parser can give to a token.
 			opened = true
-			tokens = append(tokens, brace(tokens[len(tokens)-1], "{"))
+			tokens = append(tokens, brace)
 		}
 		tokens = append(tokens, d.NextSegment()...)
 	}
 	if opened {
-		tokens = append(tokens, brace(d.Token(), "}"))
+		tokens = append(tokens, d.Token())
 	}
 	if _, _, err := dest.terms(); err != nil {
 		return d.WrapErr(err)
@@ -87,11 +95,6 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	}
 	a.Destinations[name] = dest
 	return nil
-}
-
-// brace is a token of our own making, on the line of another: a block opens on the line of what it belongs to.
-func brace(beside caddyfile.Token, text string) caddyfile.Token {
-	return caddyfile.Token{File: beside.File, Line: beside.Line, Text: text}
 }
 
 // unmarshalLine reads a line that all kinds of destinations have; known is false for any other.
