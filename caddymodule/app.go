@@ -12,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	_ "github.com/callgate/callgate/caddymodule/transport" // reverse_proxy { transport callgate }
 	"github.com/callgate/callgate/internal/idempotency"
 )
 
