@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/strictjson"
 )
 
 func init() {
@@ -173,24 +174,8 @@ func readAdminJSON(w http.ResponseWriter, r *http.Request, into any) error {
 			HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("the body has to be JSON, with Content-Type: application/json"),
 		}
 	}
-	return decodeStrictly(text, into)
-}
-
-// decodeStrictly reads one JSON object with known members only. Its errors name members and no values.
-func decodeStrictly(text []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return badRequest("%s", describeWrongType(wrong))
-		}
-		if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-			return badRequest("there is no member %.100s here; see the list of members in the documentation of the admin API", name)
-		}
-		return badRequest("the body is not a JSON object")
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return badRequest("the body holds something after its JSON object")
+	if err := strictjson.Decode(text, into); err != nil {
+		return badRequest("%w", err)
 	}
 	return nil
 }
