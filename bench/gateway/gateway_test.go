@@ -18,6 +18,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/callgate/callgate/caddymodule"
+	_ "github.com/callgate/callgate/caddymodule/adminapi" // what operators see and do, at the admin endpoint
 )
 
 // TestMain lets the test be the program that it starts, in place of a gateway.

@@ -7,59 +7,48 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/operate"
 )
 
-// selection is what replay and erase send.
-type selection struct {
-	filter
-	All    bool `json:"all,omitempty"`
-	DryRun bool `json:"dry_run,omitempty"`
-}
-
 // action is a command that changes much at once: it counts first, and acts with --yes.
-type action struct {
-	admin     admin
-	selection selection
-	yes       bool
-	path      string
+type action[T any] struct {
+	admin  admin
+	filter filter
+	all    bool
+	yes    bool
+	path   string
 	// counted reads the answer; one and many name what is counted.
-	counted   func(actionAnswer) int
+	counted   func(T) int
 	one, many string
 	// doing and done say what becomes of them.
 	doing, done string
 	// left is what shrinks in the statistics while the work goes on.
-	left func(*statistics, *filter) int64
+	left func(*operate.Statistics, *filter) int64
 }
 
-// actionAnswer is the answer to replay and to erase.
-type actionAnswer struct {
-	DryRun     bool `json:"dry_run"`
-	Deliveries *int `json:"deliveries,omitempty"`
-	Events     *int `json:"events,omitempty"`
-}
-
-func (a *action) add(cmd *cobra.Command) {
+func (a *action[T]) add(cmd *cobra.Command) {
 	a.admin.add(cmd)
 	fl := cmd.Flags()
-	fl.BoolVar(&a.selection.All, "all", false, "without any filter: everything")
+	fl.BoolVar(&a.all, "all", false, "without any filter: everything")
 	fl.BoolVarP(&a.yes, "yes", "y", false, "do it; without this it is only counted")
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.run(cmd) }
 }
 
-func (a *action) run(cmd *cobra.Command) error {
-	if err := a.selection.settle(time.Now()); err != nil {
+func (a *action[T]) run(cmd *cobra.Command) error {
+	if err := a.filter.settle(time.Now()); err != nil {
 		return err
 	}
-	switch none := a.selection.filter == (filter{}); {
-	case none && !a.selection.All:
+	switch none := a.filter == (filter{}); {
+	case none && !a.all:
 		return errors.New("without a filter this would be for everything; give a filter, or --all if everything is meant")
-	case !none && a.selection.All:
+	case !none && a.all:
 		return errors.New("--all means no filter; give either --all or a filter")
 	}
-	a.selection.DryRun = true
-	var counted actionAnswer
-	if err := a.admin.ask(http.MethodPost, a.path, a.selection, &counted); err != nil {
+	selection := operate.Selection{Filter: a.filter.Filter, All: a.all, DryRun: true}
+	var counted T
+	if err := a.admin.ask(http.MethodPost, a.path, selection, &counted); err != nil {
 		return err
 	}
 	n := a.counted(counted)
@@ -75,10 +64,10 @@ func (a *action) run(cmd *cobra.Command) error {
 		_, err := fmt.Fprintf(out, "%s would be %s. Nothing was changed%s.\n", plural(n, a.one, a.many), a.done, hint)
 		return err
 	}
-	a.selection.DryRun = false
+	selection.DryRun = false
 	stop := a.report(cmd, n)
-	var did actionAnswer
-	err := a.admin.ask(http.MethodPost, a.path, a.selection, &did)
+	var did T
+	err := a.admin.ask(http.MethodPost, a.path, selection, &did)
 	stop()
 	if err != nil {
 		return err
@@ -94,7 +83,7 @@ func (a *action) run(cmd *cobra.Command) error {
 const reportEvery = 2 * time.Second
 
 // report tells how far the work is while it goes on, by what the statistics count.
-func (a *action) report(cmd *cobra.Command, total int) (stop func()) {
+func (a *action[T]) report(cmd *cobra.Command, total int) (stop func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -108,11 +97,11 @@ func (a *action) report(cmd *cobra.Command, total int) (stop func()) {
 				return
 			case <-ticker.C:
 			}
-			var s statistics
+			var s operate.Statistics
 			if err := a.admin.ask(http.MethodGet, "/callgate/stats", nil, &s); err != nil {
 				continue // what counts is the answer that is waited for
 			}
-			now := a.left(&s, &a.selection.filter)
+			now := a.left(&s, &a.filter)
 			if first < 0 {
 				first = now
 			}
@@ -125,10 +114,10 @@ func (a *action) report(cmd *cobra.Command, total int) (stop func()) {
 }
 
 func fillReplay(cmd *cobra.Command) {
-	a := &action{
+	a := &action[operate.ReplayCount]{
 		path: "/callgate/replay", one: "delivery", many: "deliveries", doing: "replaying", done: "replayed",
-		counted: func(a actionAnswer) int { return deref(a.Deliveries) },
-		left: func(s *statistics, f *filter) (n int64) {
+		counted: func(c operate.ReplayCount) int { return c.Deliveries },
+		left: func(s *operate.Statistics, f *filter) (n int64) {
 			for _, d := range s.Destinations {
 				if f.Destination == "" || f.Destination == d.Name {
 					n += d.Dead
@@ -146,15 +135,15 @@ receiver then gets twice, with the same id) or any. Without --yes it only tells 
 	cmd.Example = `  callgate replay --destination crm
   callgate replay --destination crm --from 2026-01-31T08:00:00Z --to 2026-01-31T09:30:00Z --yes
   callgate replay --delivery 01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0 --state delivered --yes`
-	a.selection.flags(cmd, "dead (the default), delivered, any")
+	a.filter.flags(cmd, "dead (the default), delivered, any")
 	a.add(cmd)
 }
 
 func fillErase(cmd *cobra.Command) {
-	a := &action{
+	a := &action[operate.EraseCount]{
 		path: "/callgate/erase", one: "event", many: "events", doing: "erasing", done: "erased",
-		counted: func(a actionAnswer) int { return deref(a.Events) },
-		left:    func(s *statistics, _ *filter) int64 { return s.Events },
+		counted: func(c operate.EraseCount) int { return c.Events },
+		left:    func(s *operate.Statistics, _ *filter) int64 { return s.Events },
 	}
 	cmd.Use = "erase [flags]"
 	cmd.Long = `Deletes events with all that belongs to them: what was said, deliveries, also waiting ones, and attempts. It cannot
@@ -165,13 +154,6 @@ Without --yes it only tells how many events there are.` + exitCodes
 	cmd.Example = `  callgate erase --caller +15551234567
   callgate erase --caller +15551234567 --yes
   callgate erase --tenant acme --to 2026-01-01 --yes`
-	a.selection.flags(cmd, "pending, delivered, dead")
+	a.filter.flags(cmd, "pending, delivered, dead")
 	a.add(cmd)
-}
-
-func deref(n *int) int {
-	if n == nil {
-		return 0
-	}
-	return *n
 }

@@ -10,6 +10,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/callgate/callgate/caddymodule"
+	_ "github.com/callgate/callgate/caddymodule/adminapi" // what operators see and do, at the admin endpoint
 	"github.com/callgate/callgate/caddymodule/commands"
 )
 
