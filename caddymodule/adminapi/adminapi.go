@@ -28,18 +28,20 @@ func init() {
 //	GET       /callgate/stats                          the store and the destinations
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
 //	POST      /callgate/replay                         sends dead or delivered ones again
+//	POST      /callgate/retry                          sends waiting ones now
+//	POST      /callgate/cancel                         gives waiting ones up
 //	POST      /callgate/erase                          deletes events with all that belongs to them
 //	POST      /callgate/destinations/{name}/pause      keeps deliveries waiting
 //	POST      /callgate/destinations/{name}/resume     lets them go again
 //
-// Listings, replay and erase take a filter of destination, tenant, state (pending, delivered or dead), reason (a part of
+// Listings, replay, retry, cancel and erase take a filter of destination, tenant, state (pending, delivered or dead), reason (a part of
 // it), source, event_type, event, delivery, call_id, caller, from and to (RFC 3339 or a date; from is included, to is
 // not): in the query of a GET and in the JSON object of a POST. Caddy logs the URIs of admin requests, so a caller's
 // number is taken from a POST only. Listings are continued with before, the member next of the page before, and have
 // limit rows, 100 unless told and at most 500.
 //
-// Replay and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that names no
-// state is of dead deliveries. What callers said is in no answer but that of an event with ?content=1.
+// Replay, retry, cancel and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that
+// names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other. What callers said is in no answer but that of an event with ?content=1.
 type Admin struct {
 	ctx caddy.Context
 }
@@ -111,6 +113,10 @@ func (a *Admin) route(w http.ResponseWriter, r *http.Request) error {
 		return withMethod(r, a.tail, w, get)
 	case len(path) == 1 && what == "replay":
 		return withMethod(r, acting((*operate.Service).Replay), w, post)
+	case len(path) == 1 && what == "retry":
+		return withMethod(r, acting((*operate.Service).SendNow), w, post)
+	case len(path) == 1 && what == "cancel":
+		return withMethod(r, acting((*operate.Service).Cancel), w, post)
 	case len(path) == 1 && what == "erase":
 		return withMethod(r, acting((*operate.Service).Erase), w, post)
 	case len(path) == 3 && what == "destinations" && path[2] == "pause":

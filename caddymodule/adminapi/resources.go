@@ -50,9 +50,9 @@ func listing[T any](op func(*operate.Service, context.Context, operate.Actor, op
 	}
 }
 
-func acting[T any](op func(*operate.Service, context.Context, operate.Actor, operate.Selection) (T, error)) caddy.AdminHandlerFunc {
+func acting[S, T any](op func(*operate.Service, context.Context, operate.Actor, S) (T, error)) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		var sel operate.Selection
+		var sel S
 		if err := readPosted(w, r, &sel); err != nil {
 			return err
 		}

@@ -54,8 +54,13 @@ const firstKey = "00000000000000000000000000000000000000000000000000000000000000
 
 func runGateway(t *testing.T) *running {
 	t.Helper()
+	return runGatewayWith(t, runningConfig)
+}
+
+func runGatewayWith(t *testing.T, config string) *running {
+	t.Helper()
 	g := &running{t: t, receiver: gatewaytest.NewReceiver(t)}
-	g.Gateway = gatewaytest.Run(t, strings.Replace(runningConfig, "RECEIVER", g.receiver.URL, 1))
+	g.Gateway = gatewaytest.Run(t, strings.Replace(config, "RECEIVER", g.receiver.URL, 1))
 	return g
 }
 
@@ -89,16 +94,25 @@ func (g *running) must(fill func(*cobra.Command), args ...string) string {
 // settled waits until the destination has so many delivered and dead deliveries, and none that wait.
 func (g *running) settled(delivered, dead int64) {
 	g.t.Helper()
+	g.waitFor(fmt.Sprintf("%d delivered and %d dead", delivered, dead), func(s *operate.Statistics) bool {
+		d := &s.Destinations[0]
+		return d.Pending == 0 && d.Delivered == delivered && d.Dead == dead
+	})
+}
+
+// waitFor waits until the statistics, of one destination, are as wanted.
+func (g *running) waitFor(what string, is func(*operate.Statistics) bool) {
+	g.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
 		var s operate.Statistics
 		if err := json.Unmarshal([]byte(g.must(fillStats, "--json")), &s); err != nil {
 			g.t.Fatal(err)
 		}
-		if len(s.Destinations) == 1 && s.Destinations[0].Pending == 0 && s.Destinations[0].Delivered == delivered && s.Destinations[0].Dead == dead {
+		if len(s.Destinations) == 1 && is(&s) {
 			return
 		}
 		if time.Now().After(deadline) {
-			g.t.Fatalf("%+v", s)
+			g.t.Fatalf("not %s: %+v", what, s)
 		}
 		time.Sleep(5 * time.Millisecond) // the gateway has no event for this
 	}
@@ -167,6 +181,35 @@ func TestAGatewayIsOperatedFromThePrompt(t *testing.T) {
 		t.Errorf("erase: %s", out)
 	}
 	g.settled(0, 0)
+}
+
+func TestWaitingDeliveriesAreSentOrCancelledFromThePrompt(t *testing.T) {
+	g := runGatewayWith(t, strings.Replace(runningConfig, "retry 0s", "retry 0s 1h 1h", 1))
+	g.receiver.Down.Store(true)
+	first := g.send(1)
+	g.send(2)
+	g.waitFor("2 attempts that failed", func(s *operate.Statistics) bool {
+		return strings.Count(g.must(fillDeliveries, "--reason", "503"), "503") >= 2 && s.Destinations[0].Pending == 2
+	})
+	g.receiver.Down.Store(false)
+	if out := g.must(fillRetry, "--destination", "crm"); out != "2 deliveries would be sent now. Nothing was changed; add --yes to have them sent now.\n" {
+		t.Errorf("retry: %s", out)
+	}
+	if out := g.must(fillRetry, "--event", first, "--yes"); out != "1 delivery sent now.\n" {
+		t.Errorf("retry: %s", out)
+	}
+	g.waitFor("the first delivered", func(s *operate.Statistics) bool { return s.Destinations[0].Delivered == 1 })
+	if out := g.must(fillCancel, "--all", "--yes", "--json"); !strings.Contains(out, `"deliveries": 1`) {
+		t.Errorf("cancel: %s", out)
+	}
+	g.settled(1, 1)
+	if out := g.must(fillReplay, "--state", "any", "--rate", "30/min"); out != "2 deliveries would be replayed, over 2s. Nothing was changed; add --yes to have them replayed.\n" {
+		t.Errorf("replay: %s", out)
+	}
+	if out := g.must(fillReplay, "--all", "--rate", "5/s", "--yes"); out != "1 delivery replayed.\n" {
+		t.Errorf("replay: %s", out)
+	}
+	g.settled(2, 0)
 }
 
 func TestATailPrintsWhatHappens(t *testing.T) {

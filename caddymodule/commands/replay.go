@@ -17,7 +17,9 @@ type action[T any] struct {
 	filter filter
 	all    bool
 	yes    bool
-	path   string
+	// rate is how fast it goes, where that can be said.
+	rate string
+	path string
 	// counted reads the answer; one and many name what is counted.
 	counted   func(T) int
 	one, many string
@@ -46,7 +48,11 @@ func (a *action[T]) run(cmd *cobra.Command) error {
 	case !none && a.all:
 		return errors.New("--all means no filter; give either --all or a filter")
 	}
-	selection := operate.Selection{Filter: a.filter.Filter, All: a.all, DryRun: true}
+	rate, err := operate.ParseRate(a.rate)
+	if err != nil {
+		return fmt.Errorf("--rate: %w", err)
+	}
+	selection := operate.ReplaySelection{Rate: a.rate, Selection: operate.Selection{Filter: a.filter.Filter, All: a.all, DryRun: true}}
 	var counted T
 	if err := a.admin.ask(http.MethodPost, a.path, selection, &counted); err != nil {
 		return err
@@ -61,13 +67,17 @@ func (a *action[T]) run(cmd *cobra.Command) error {
 		if n > 0 {
 			hint = fmt.Sprintf("; add --yes to have %s %s", map[bool]string{true: "it", false: "them"}[n == 1], a.done)
 		}
-		_, err := fmt.Fprintf(out, "%s would be %s. Nothing was changed%s.\n", plural(n, a.one, a.many), a.done, hint)
+		over := ""
+		if rate > 0 && n > 1 {
+			over = ", over " + time.Duration(float64(n-1)/rate*float64(time.Second)).Round(time.Second).String()
+		}
+		_, err := fmt.Fprintf(out, "%s would be %s%s. Nothing was changed%s.\n", plural(n, a.one, a.many), a.done, over, hint)
 		return err
 	}
 	selection.DryRun = false
 	stop := a.report(cmd, n)
 	var did T
-	err := a.admin.ask(http.MethodPost, a.path, selection, &did)
+	err = a.admin.ask(http.MethodPost, a.path, selection, &did)
 	stop()
 	if err != nil {
 		return err
@@ -114,9 +124,9 @@ func (a *action[T]) report(cmd *cobra.Command, total int) (stop func()) {
 }
 
 func fillReplay(cmd *cobra.Command) {
-	a := &action[operate.ReplayCount]{
+	a := &action[operate.DeliveryCount]{
 		path: "/callgate/replay", one: "delivery", many: "deliveries", doing: "replaying", done: "replayed",
-		counted: func(c operate.ReplayCount) int { return c.Deliveries },
+		counted: func(c operate.DeliveryCount) int { return c.Deliveries },
 		left: func(s *operate.Statistics, f *filter) (n int64) {
 			for _, d := range s.Destinations {
 				if f.Destination == "" || f.Destination == d.Name {
@@ -134,15 +144,58 @@ func fillReplay(cmd *cobra.Command) {
 receiver then gets twice, with the same id) or any. Without --yes it only tells how many there are.` + exitCodes
 	cmd.Example = `  callgate replay --destination crm
   callgate replay --destination crm --from 2026-01-31T08:00:00Z --to 2026-01-31T09:30:00Z --yes
+  callgate replay --destination crm --rate 5/s --yes
   callgate replay --delivery 01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0 --state delivered --yes`
 	a.filter.flags(cmd, "dead (the default), delivered, any")
+	cmd.Flags().StringVar(&a.rate, "rate", "", "how many fall due in a time, oldest first, such as 5/s, 30/min or 100/10s (default: all at once, at the destination's own pace)")
+	a.add(cmd)
+}
+
+// waitingLeft is what shrinks while waiting deliveries are dealt with.
+func waitingLeft(s *operate.Statistics, f *filter) (n int64) {
+	for _, d := range s.Destinations {
+		if f.Destination == "" || f.Destination == d.Name {
+			n += d.Pending
+		}
+	}
+	return n
+}
+
+func fillRetry(cmd *cobra.Command) {
+	a := &action[operate.DeliveryCount]{
+		path: "/callgate/retry", one: "delivery", many: "deliveries", doing: "sending", done: "sent now",
+		counted: func(c operate.DeliveryCount) int { return c.Deliveries }, left: waitingLeft,
+	}
+	cmd.Use = "retry [flags]"
+	cmd.Aliases = []string{"send-now"}
+	cmd.Long = `Sends deliveries now that wait for their next attempt, as after a receiver was mended. They keep the attempts made. A
+destination that is paused is resumed with resume, and one with an open breaker is tried when the breaker says so.
+Without --yes it only tells how many there are. Dead and delivered ones are sent again with replay.` + exitCodes
+	cmd.Example = `  callgate retry --destination crm
+  callgate retry --destination crm --yes
+  callgate retry --delivery 01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0 --yes`
+	a.filter.flags(cmd, "pending (the only one that waits)")
+	a.add(cmd)
+}
+
+func fillCancel(cmd *cobra.Command) {
+	a := &action[operate.DeliveryCount]{
+		path: "/callgate/cancel", one: "delivery", many: "deliveries", doing: "cancelling", done: "cancelled",
+		counted: func(c operate.DeliveryCount) int { return c.Deliveries }, left: waitingLeft,
+	}
+	cmd.Use = "cancel [flags]"
+	cmd.Long = `Takes back deliveries that wait, as after a mistaken replay: they are dead, with a reason that says so, and replay sends
+them after all. An attempt under way cannot be called back. Without --yes it only tells how many there are.` + exitCodes
+	cmd.Example = `  callgate cancel --destination crm
+  callgate cancel --destination crm --tenant acme --yes`
+	a.filter.flags(cmd, "pending (the only one that waits)")
 	a.add(cmd)
 }
 
 func fillErase(cmd *cobra.Command) {
-	a := &action[operate.EraseCount]{
+	a := &action[operate.EventCount]{
 		path: "/callgate/erase", one: "event", many: "events", doing: "erasing", done: "erased",
-		counted: func(c operate.EraseCount) int { return c.Events },
+		counted: func(c operate.EventCount) int { return c.Events },
 		left:    func(s *operate.Statistics, _ *filter) int64 { return s.Events },
 	}
 	cmd.Use = "erase [flags]"

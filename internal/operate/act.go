@@ -36,21 +36,29 @@ func (s *Selection) check() error {
 	return nil
 }
 
-// The answers of a replay and of an erasure.
+// The answers of operations that count deliveries, and of those that count events.
 type (
-	ReplayCount struct {
+	DeliveryCount struct {
 		DryRun     bool `json:"dry_run"`
 		Deliveries int  `json:"deliveries"`
 	}
-	EraseCount struct {
+	EventCount struct {
 		DryRun bool `json:"dry_run"`
 		Events int  `json:"events"`
 	}
 )
 
+// ReplaySelection says what a replay is of, and how fast it goes.
+type ReplaySelection struct {
+	Selection
+	// Rate is how many deliveries fall due in a time: 5/s, 30/min or 100/10s. Default: all at once. The destination's
+	// own pace holds besides.
+	Rate string `json:"rate,omitempty"`
+}
+
 // Replay sends dead deliveries again or, if the state says so, delivered ones. A selection that names no state is of dead
 // ones.
-func (s *Service) Replay(ctx context.Context, a Actor, sel Selection) (*ReplayCount, error) {
+func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*DeliveryCount, error) {
 	if err := s.beginDelivering(a, "Replay"); err != nil {
 		return nil, err
 	}
@@ -61,19 +69,57 @@ func (s *Service) Replay(ctx context.Context, a Actor, sel Selection) (*ReplayCo
 	case "":
 		sel.State = string(store.Dead)
 	case string(store.Pending):
-		return nil, badRequest("pending deliveries need no replay; state is dead (the default), delivered or %s", AnyEnded)
+		return nil, badRequest("pending deliveries need no replay: retry sends them now; state is dead (the default), delivered or %s", AnyEnded)
 	case AnyEnded:
 		sel.State = ""
 	}
-	n, err := s.act(a, &sel, "replay", func(f store.Filter) (int, error) { return s.o.Engine.Replay(ctx, f, sel.DryRun) })
+	rate, err := ParseRate(sel.Rate)
 	if err != nil {
 		return nil, err
 	}
-	return &ReplayCount{sel.DryRun, n}, nil
+	n, err := s.act(a, &sel.Selection, "replay", func(f store.Filter) (int, error) {
+		return s.o.Engine.ReplayAt(ctx, f, rate, sel.DryRun)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &DeliveryCount{sel.DryRun, n}, nil
+}
+
+// SendNow sends deliveries now that wait for their next attempt, as after a receiver was mended. It ends no pause, nor
+// what a breaker keeps.
+func (s *Service) SendNow(ctx context.Context, a Actor, sel Selection) (*DeliveryCount, error) {
+	if err := s.beginDelivering(a, "SendNow"); err != nil {
+		return nil, err
+	}
+	return s.actOnPending(a, sel, "retry", func(f store.Filter) (int, error) { return s.o.Engine.SendNow(ctx, f, sel.DryRun) })
+}
+
+// Cancel takes waiting deliveries back: they are dead, with a reason that says so, and can be replayed. An attempt under
+// way cannot be called back.
+func (s *Service) Cancel(ctx context.Context, a Actor, sel Selection) (*DeliveryCount, error) {
+	if err := s.beginDelivering(a, "Cancel"); err != nil {
+		return nil, err
+	}
+	return s.actOnPending(a, sel, "cancel", func(f store.Filter) (int, error) { return s.o.Engine.Cancel(ctx, f, sel.DryRun) })
+}
+
+func (s *Service) actOnPending(a Actor, sel Selection, what string, do func(store.Filter) (int, error)) (*DeliveryCount, error) {
+	if err := sel.check(); err != nil {
+		return nil, err
+	}
+	if sel.State != "" && sel.State != string(store.Pending) {
+		return nil, badRequest("only pending deliveries wait for something; leave the state out, or see replay for dead and delivered ones")
+	}
+	n, err := s.act(a, &sel, what, do)
+	if err != nil {
+		return nil, err
+	}
+	return &DeliveryCount{sel.DryRun, n}, nil
 }
 
 // Erase deletes events with all that belongs to them.
-func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EraseCount, error) {
+func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCount, error) {
 	if err := s.beginDelivering(a, "Erase"); err != nil {
 		return nil, err
 	}
@@ -84,7 +130,7 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EraseCoun
 	if err != nil {
 		return nil, err
 	}
-	return &EraseCount{sel.DryRun, n}, nil
+	return &EventCount{sel.DryRun, n}, nil
 }
 
 // act carries something out for each filter of a selection and logs what was done.

@@ -11,7 +11,7 @@ const (
 	View Capability = "view"
 	// Reveal is to see what callers said.
 	Reveal Capability = "reveal"
-	// Operate is to send again, to pause and to resume.
+	// Operate is to send again or now, to cancel, to pause and to resume.
 	Operate Capability = "operate"
 	// Erase is to delete for good.
 	Erase Capability = "erase"
@@ -32,6 +32,8 @@ var operations = map[string]Capability{
 	"Tail":         View,
 	"RevealEvent":  Reveal,
 	"Replay":       Operate,
+	"SendNow":      Operate,
+	"Cancel":       Operate,
 	"Pause":        Operate,
 	"Resume":       Operate,
 	"Erase":        Erase,

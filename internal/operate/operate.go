@@ -23,7 +23,9 @@ type Engine interface {
 	Status(ctx context.Context) ([]delivery.DestinationStatus, error)
 	Pause(ctx context.Context, destination, reason string) error
 	Resume(ctx context.Context, destination string) error
-	Replay(ctx context.Context, f store.Filter, dryRun bool) (int, error)
+	ReplayAt(ctx context.Context, f store.Filter, perSecond float64, dryRun bool) (int, error)
+	SendNow(ctx context.Context, f store.Filter, dryRun bool) (int, error)
+	Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, error)
 	Erase(ctx context.Context, f store.Filter, dryRun bool) (int, error)
 }
 

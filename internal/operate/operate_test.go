@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -74,7 +75,7 @@ func TestWithoutAStoreOperationsSaySo(t *testing.T) {
 		}
 	}
 	s = New(Options{Store: storetest.NewMemory(storetest.Options{})})
-	if _, err := s.Replay(t.Context(), somebody, Selection{All: true}); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "start it") {
+	if _, err := s.Replay(t.Context(), somebody, ReplaySelection{Selection: Selection{All: true}}); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "start it") {
 		t.Error(err)
 	}
 }
@@ -98,14 +99,23 @@ func TestErrorsOfTheStoreHaveTheirKind(t *testing.T) {
 	}
 }
 
-// receiver is a destination that is up or down.
-type receiver struct{ down atomic.Bool }
+// receiver is a destination that works, refuses while it is down, and is to be tried again while it is slow.
+type receiver struct {
+	down, slow atomic.Bool
+	mu         sync.Mutex
+	at         []time.Time // when it got something
+}
 
 func (r *receiver) Deliver(_ context.Context, items []destination.Item) []destination.Result {
+	r.mu.Lock()
+	r.at = append(r.at, time.Now())
+	r.mu.Unlock()
 	out := make([]destination.Result, len(items))
 	for i := range out {
 		if out[i] = (destination.Result{Outcome: destination.Delivered, Status: 200}); r.down.Load() {
 			out[i] = destination.Result{Outcome: destination.Dead, Status: 400, Reason: "a property is unknown"}
+		} else if r.slow.Load() {
+			out[i] = destination.Result{Outcome: destination.Retry, Status: 503, Reason: "try later"}
 		}
 	}
 	return out
@@ -130,7 +140,7 @@ func inBubble(t *testing.T, test func(t *testing.T, g *gateway)) {
 		g := &gateway{t: t, store: storetest.NewMemory(storetest.Options{}), crm: new(receiver)}
 		g.engine = delivery.New(delivery.Options{Store: g.store})
 		g.engine.Attach(&delivery.Snapshot{Destinations: map[string]delivery.Config{
-			"crm": {Destination: g.crm}, "log": {Destination: new(receiver)},
+			"crm": {Destination: g.crm, Schedule: delivery.ListSchedule(0, time.Hour, time.Hour)}, "log": {Destination: new(receiver)},
 		}})
 		defer g.engine.Close(context.Background())
 		g.Service = New(Options{Store: g.store, Engine: g.engine})
@@ -165,12 +175,12 @@ func TestWhatIsDoneIsDoneOnlyToWhatIsSelected(t *testing.T) {
 			t.Fatalf("%+v, %v", page, err)
 		}
 		for _, wrong := range []Selection{{}, {DryRun: true}, {All: true, Filter: Filter{Tenant: "acme"}}, {Filter: Filter{State: "pending"}}} {
-			if n, err := g.Replay(t.Context(), somebody, wrong); !errors.Is(err, ErrBadRequest) {
+			if n, err := g.Replay(t.Context(), somebody, ReplaySelection{Selection: wrong}); !errors.Is(err, ErrBadRequest) {
 				t.Errorf("%+v: %v, %v", wrong, n, err)
 			}
 		}
 		g.crm.down.Store(false)
-		if n, err := g.Replay(t.Context(), somebody, Selection{Filter: Filter{Tenant: "acme"}}); err != nil || n.Deliveries != 1 {
+		if n, err := g.Replay(t.Context(), somebody, ReplaySelection{Selection: Selection{Filter: Filter{Tenant: "acme"}}}); err != nil || n.Deliveries != 1 {
 			t.Errorf("%+v, %v", n, err)
 		}
 		time.Sleep(time.Millisecond)

@@ -50,7 +50,7 @@ func TestAStreamTellsWhatIsNew(t *testing.T) {
 			t.Errorf("told %s", s)
 		}
 		// A replay makes new attempts at old deliveries.
-		if _, err := g.Replay(t.Context(), somebody, Selection{Filter: Filter{Tenant: "acme"}}); err != nil {
+		if _, err := g.Replay(t.Context(), somebody, ReplaySelection{Selection: Selection{Filter: Filter{Tenant: "acme"}}}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Millisecond)
