@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	_ "github.com/callgate/callgate/caddymodule/transport" // reverse_proxy { transport callgate }
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/idempotency"
 )
 
@@ -71,6 +71,8 @@ type App struct {
 	shared *shared
 	detach []func()
 	routes map[string]bool
+	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
+	presetVerifiers map[string]guest.Verifier
 
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.

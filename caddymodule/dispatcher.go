@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/operate"
@@ -46,8 +47,8 @@ type dispatcher struct {
 
 // durable is what a configuration says about storing and delivering, worked out when it is loaded.
 type durable struct {
-	module   StoreModule
-	options  StoreOptions
+	module   guest.Store
+	options  guest.StoreOptions
 	ringID   string
 	drain    time.Duration
 	snapshot *delivery.Snapshot
@@ -88,7 +89,7 @@ func (d *dispatcher) tune(change func([]*durable) []*durable) {
 		return
 	}
 	u := d.inForce[len(d.inForce)-1]
-	if t, ok := u.module.(StoreTuner); ok {
+	if t, ok := u.module.(guest.StoreTuner); ok {
 		t.TuneStore(d.store, u.options)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -27,26 +28,16 @@ func OpenStore(config []byte, logger *zap.Logger) (store.Store, error) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	defer cancel()
 	var u durable
-	u.options = StoreOptions{Window: time.Duration(app.Window), Logger: logger}
+	u.options = guest.StoreOptions{Window: time.Duration(app.Window), Logger: logger}
 	if err := u.setKeys(app.EncryptionKeys); err != nil {
 		return nil, err
 	}
-	if app.StoreRaw == nil {
-		s := new(SQLite)
-		u.module = s
-		err = s.Provision(ctx)
-	} else {
-		var mod any
-		if mod, err = ctx.LoadModule(app, "StoreRaw"); err == nil {
-			u.module = mod.(StoreModule)
-		}
+	if u.module, err = app.storeModule(ctx); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	if s, ok := u.module.(*SQLite); ok {
-		if _, err := os.Stat(s.Path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.Path)
+	if s, ok := u.module.(guest.StoreFile); ok {
+		if _, err := os.Stat(s.File()); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.File())
 		}
 	}
 	return u.module.OpenStore(u.options)

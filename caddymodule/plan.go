@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/ratelimit"
@@ -60,7 +62,7 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 	if pl.maxBody < 0 || pl.maxBody > maxMaxBody {
 		return nil, fmt.Errorf("max_body must lie between 1 byte and 1 GiB")
 	}
-	if err := pl.setKeys(p); err != nil {
+	if err := pl.setKeys(h.app, p); err != nil {
 		return nil, err
 	}
 	parser, err := h.parser(p.Region)
@@ -84,7 +86,7 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 		return nil, err
 	}
 	if p.Sign != nil {
-		signer, err := p.Sign.signer(resolveSecret)
+		signer, err := p.Sign.Signer()
 		if err != nil {
 			return nil, err
 		}
@@ -127,30 +129,28 @@ func (pl *plan) setTargets(h *Handler, p Policy) error {
 }
 
 // setKeys makes the verifier. There is no way to be without one.
-func (pl *plan) setKeys(p Policy) error {
-	var k Keys
+func (pl *plan) setKeys(a *App, p Policy) error {
+	var k guest.Keys
 	var err error
-	if k.Secrets, err = resolveSecrets("secret", p.Secrets); err != nil {
+	if k.Secrets, err = secret.ResolveList("secret", p.Secrets); err != nil {
 		return err
 	}
-	if k.PublicKeys, err = resolveSecrets("public_key", p.PublicKeys); err != nil {
+	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys); err != nil {
 		return err
 	}
 	verify := p.verify
-	pl.scheme = pl.preset.Scheme
-	if s, ok := verify.(*SchemeVerifier); ok {
-		pl.scheme = s.scheme
-	} else if verify != nil {
-		pl.scheme = "guest"
-	}
 	if verify == nil {
-		if pl.scheme == "" {
+		if pl.preset.Scheme == "" {
 			return fmt.Errorf("the source's preset names no signature scheme; say which one with verify")
 		}
-		verify = &SchemeVerifier{scheme: pl.scheme}
+		if verify, err = a.presetVerifier(pl.preset.Scheme); err != nil {
+			return err
+		}
 	}
-	info, known := signature.Lookup(pl.scheme)
-	pl.signsURL = !known || info.SignsURL || pl.scheme == "hmac" || strings.HasPrefix(pl.scheme, "vapi")
+	pl.scheme, pl.signsURL = "guest", true
+	if s, ok := verify.(guest.Described); ok {
+		pl.scheme, pl.signsURL = s.SchemeName(), s.SignsURL()
+	}
 	if pl.verifier, err = verify.Verifier(k); err != nil {
 		return fmt.Errorf("verify %s: %w", pl.scheme, err)
 	}

@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/ratelimit"
 )
@@ -55,7 +58,7 @@ type Policy struct {
 
 	// Sign signs what is handed on, for a receiver that verifies signatures itself. The header that carried the sender's
 	// signature is taken off, since the receiver could take it for the one that counts.
-	Sign *Sign `json:"sign,omitempty"`
+	Sign *scheme.Sign `json:"sign,omitempty"`
 
 	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
 	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.
@@ -77,7 +80,7 @@ type Policy struct {
 	// Region is the ISO 3166 code of the country whose national phone numbers are understood. Default: US.
 	Region string `json:"region,omitempty"`
 
-	verify VerifierModule
+	verify guest.Verifier
 }
 
 // over lays p over base: what p gives wins.
@@ -270,4 +273,22 @@ func (b *Breaker) settings() (breaker.Settings, error) {
 		OpenFor:             time.Duration(b.OpenFor),
 		Probes:              b.Probes,
 	}.WithDefaults(), nil
+}
+
+// warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
+// show them to whoever may read these.
+func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
+	literal := 0
+	for _, s := range p.Secrets {
+		if !strings.Contains(s, "{") {
+			literal++
+		}
+	}
+	if p.Sign != nil && !strings.Contains(p.Sign.Secret, "{") {
+		literal++
+	}
+	if literal > 0 {
+		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
+			zap.String("in", where), zap.String("name", name), zap.Int("secrets", literal))
+	}
 }

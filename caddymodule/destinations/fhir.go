@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -6,22 +6,24 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/fhir"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
 func init() {
-	caddy.RegisterModule(new(FHIRDestination))
+	caddy.RegisterModule(new(FHIR))
 }
 
-// FHIRDestination delivers calls to an EHR by FHIR R4: a Communication for the call, a Task for a callback, a proposed
+// FHIR delivers calls to an EHR by FHIR R4: a Communication for the call, a Task for a callback, a proposed
 // Appointment for a wish, created once however often the delivery is repeated.
 //
 // The destination's fields say what leaves for the EHR, as they do for every kind: those without a place of their own in
 // a resource go into the Communication as text. Without them it is the least that is of use: patient_id, service_type,
 // appointment_type, caller_number, timestamp, message, summary, and the parameters that this kind's own settings name.
-type FHIRDestination struct {
+type FHIR struct {
 	// Base is the server's base URL, such as https://ehr.example/fhir. Required.
 	Base string `json:"base,omitempty"`
 
@@ -98,8 +100,8 @@ type SMARTLogin struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*FHIRDestination) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "callgate.destinations.fhir", New: func() caddy.Module { return new(FHIRDestination) }}
+func (*FHIR) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.fhir", New: func() caddy.Module { return new(FHIR) }}
 }
 
 // UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
@@ -131,7 +133,7 @@ func (*FHIRDestination) CaddyModule() caddy.ModuleInfo {
 //		client_cert    <certificate file> <key file>
 //		ca             <file>
 //	}
-func (f *FHIRDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (f *FHIR) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if d.NextArg() {
 		f.Base = d.Val()
@@ -145,30 +147,30 @@ func (f *FHIRDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	lists := map[string]*[]string{"resources": &f.Resources, "time_params": &f.TimeParams}
 	words := map[string]*bool{"allow_http": &f.AllowHTTP, "update": &f.Update, "separate": &f.Separate}
-	err := block(d, []string{"header"}, func(name string) (known bool, err error) {
+	err := grammar.Block(d, []string{"header"}, func(name string) (known bool, err error) {
 		switch name {
 		case "base":
 			if f.Base != "" {
 				return true, d.Err("base is given twice")
 			}
-			return true, oneArg(d, &f.Base)
+			return true, grammar.OneArg(d, &f.Base)
 		case "smart":
 			f.SMART = new(SMARTLogin)
 			return true, f.SMART.unmarshal(d)
 		case "header":
-			return true, pair(d, &f.Headers)
+			return true, grammar.Pair(d, &f.Headers)
 		case "patient":
-			return true, oneOf(d, &f.Patient, "lookup", "phone", "reference", "create", "none")
+			return true, grammar.OneOf(d, &f.Patient, "lookup", "phone", "reference", "create", "none")
 		}
 		if into, ok := texts[name]; ok {
-			return true, oneArg(d, into)
+			return true, grammar.OneArg(d, into)
 		}
 		if into, ok := lists[name]; ok {
-			*into, err = someArgs(d)
+			*into, err = grammar.SomeArgs(d)
 			return true, err
 		}
 		if into, ok := words[name]; ok {
-			return true, word(d, into)
+			return true, grammar.Word(d, into)
 		}
 		if known, err := f.Login.unmarshalLine(d); known {
 			return true, err
@@ -178,7 +180,7 @@ func (f *FHIRDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	return located(d, f.check())
+	return grammar.Located(d, f.check())
 }
 
 func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
@@ -188,9 +190,9 @@ func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
 	texts := map[string]*string{
 		"token_url": &s.TokenURL, "client_id": &s.ClientID, "key": &s.Key, "kid": &s.KeyID, "jwks_url": &s.JWKSURL,
 	}
-	err := block(d, []string{"scope"}, func(name string) (bool, error) {
+	err := grammar.Block(d, []string{"scope"}, func(name string) (bool, error) {
 		if name == "scope" {
-			scopes, err := someArgs(d)
+			scopes, err := grammar.SomeArgs(d)
 			s.Scopes = append(s.Scopes, scopes...)
 			return true, err
 		}
@@ -198,7 +200,7 @@ func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
 		if !ok {
 			return false, nil
 		}
-		return true, oneArg(d, into)
+		return true, grammar.OneArg(d, into)
 	})
 	if err != nil {
 		return err
@@ -210,7 +212,7 @@ func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
 }
 
 // check says which settings do not go together.
-func (f *FHIRDestination) check() error {
+func (f *FHIR) check() error {
 	switch {
 	case f.Base == "":
 		return errors.New("a fhir destination needs a base, such as https://ehr.example/fhir")
@@ -220,8 +222,8 @@ func (f *FHIRDestination) check() error {
 	return nil
 }
 
-// NewDestination implements DestinationModule.
-func (f *FHIRDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
+// NewDestination implements guest.Destination.
+func (f *FHIR) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
@@ -263,7 +265,7 @@ func (f *FHIRDestination) NewDestination(o DestinationOptions) (destination.Dest
 	return fhir.New(c)
 }
 
-func (s *SMARTLogin) authorizer(o DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
+func (s *SMARTLogin) authorizer(o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
 	cfg := outbound.OAuth2Config{Client: client, Scopes: s.Scopes}
 	var err error
 	if cfg.TokenURL, err = tokenURL(o, s.TokenURL, allowHTTP); err != nil {
@@ -287,7 +289,7 @@ func (s *SMARTLogin) authorizer(o DestinationOptions, client *outbound.Client, a
 
 // Interface guards
 var (
-	_ DestinationModule     = (*FHIRDestination)(nil)
-	_ caddyfile.Unmarshaler = (*FHIRDestination)(nil)
-	_ caddy.CleanerUpper    = (*FHIRDestination)(nil)
+	_ guest.Destination     = (*FHIR)(nil)
+	_ caddyfile.Unmarshaler = (*FHIR)(nil)
+	_ caddy.CleanerUpper    = (*FHIR)(nil)
 )

@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -8,18 +8,19 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/salesforce"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
 func init() {
-	caddy.RegisterModule(new(SalesforceDestination))
+	caddy.RegisterModule(new(Salesforce))
 }
 
-// SalesforceDestination delivers calls to a Salesforce organization: each as a lead or another object, created or
+// Salesforce delivers calls to a Salesforce organization: each as a lead or another object, created or
 // updated, and the call as a completed task if wanted.
-type SalesforceDestination struct {
+type Salesforce struct {
 	// Instance is the organization's My Domain address: https://acme.my.salesforce.com. Required.
 	Instance string `json:"instance,omitempty"`
 
@@ -121,12 +122,12 @@ type SalesforceJWT struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*SalesforceDestination) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "callgate.destinations.salesforce", New: func() caddy.Module { return new(SalesforceDestination) }}
+func (*Salesforce) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.salesforce", New: func() caddy.Module { return new(Salesforce) }}
 }
 
 // check says which settings do not go together.
-func (s *SalesforceDestination) check() error {
+func (s *Salesforce) check() error {
 	ways := 0
 	for _, yes := range []bool{s.ClientCredentials != nil, s.RefreshToken != nil, s.JWT != nil} {
 		if yes {
@@ -142,8 +143,8 @@ func (s *SalesforceDestination) check() error {
 	return nil
 }
 
-// NewDestination implements DestinationModule.
-func (s *SalesforceDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
+// NewDestination implements guest.Destination.
+func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -180,7 +181,7 @@ func (s *SalesforceDestination) NewDestination(o DestinationOptions) (destinatio
 }
 
 // authorizer signs in at the instance's token server, unless another is named.
-func (s *SalesforceDestination) authorizer(o DestinationOptions, instance string, client *outbound.Client) (outbound.Authorizer, error) {
+func (s *Salesforce) authorizer(o guest.DestinationOptions, instance string, client *outbound.Client) (outbound.Authorizer, error) {
 	l := OAuth2Login{TokenURL: s.TokenURL, SecretIn: "form"}
 	if l.TokenURL == "" {
 		l.TokenURL = salesforce.TokenURL(instance)
@@ -202,7 +203,7 @@ func (s *SalesforceDestination) authorizer(o DestinationOptions, instance string
 	return a, within("jwt", err)
 }
 
-func (j *SalesforceJWT) authorizer(o DestinationOptions, address, instance string, client *outbound.Client) (outbound.Authorizer, error) {
+func (j *SalesforceJWT) authorizer(o guest.DestinationOptions, address, instance string, client *outbound.Client) (outbound.Authorizer, error) {
 	cfg := outbound.OAuth2Config{Client: client}
 	var err error
 	if cfg.TokenURL, err = tokenURL(o, address, false); err != nil {
@@ -229,7 +230,7 @@ func (j *SalesforceJWT) authorizer(o DestinationOptions, address, instance strin
 
 // Interface guards
 var (
-	_ DestinationModule     = (*SalesforceDestination)(nil)
-	_ caddyfile.Unmarshaler = (*SalesforceDestination)(nil)
-	_ caddy.CleanerUpper    = (*SalesforceDestination)(nil)
+	_ guest.Destination     = (*Salesforce)(nil)
+	_ caddyfile.Unmarshaler = (*Salesforce)(nil)
+	_ caddy.CleanerUpper    = (*Salesforce)(nil)
 )

@@ -1,4 +1,5 @@
-package caddymodule
+// Package scheme has the options of signature schemes, which a verifier and whoever signs what is handed on have in common.
+package scheme
 
 import (
 	"strings"
@@ -7,12 +8,13 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/signature"
 )
 
-// SchemeOptions are the options of signature schemes. Which of them a scheme takes is written with each; one that has
+// Options are the options of signature schemes. Which of them a scheme takes is written with each; one that has
 // no effect is an error.
-type SchemeOptions struct {
+type Options struct {
 	// Tolerance is how far the time in a signature may lie from now, in either direction, for all schemes that sign
 	// a time. Default: the scheme's, usually 5m.
 	Tolerance caddy.Duration `json:"tolerance,omitempty"`
@@ -68,8 +70,8 @@ type SchemeOptions struct {
 	NoTimestamp bool `json:"no_timestamp,omitempty"`
 }
 
-// config is the scheme's configuration without keys.
-func (o *SchemeOptions) config(scheme string) signature.Config {
+// Config is the scheme's configuration without keys.
+func (o *Options) Config(scheme string) signature.Config {
 	c := signature.Config{Scheme: scheme, Forms: o.Forms}
 	h := signature.HMACConfig{
 		Algorithm: o.Algorithm, Encoding: o.Encoding, KeyEncoding: o.KeyEncoding,
@@ -102,70 +104,27 @@ func (o *SchemeOptions) config(scheme string) signature.Config {
 	return c
 }
 
-// UnmarshalCaddyfile sets up the options from Caddyfile tokens. Syntax:
-//
-//	verify <scheme> {
-//		tolerance        <duration>
-//		forms            raw|js|python...
-//		header           <name>
-//		prefix           <text>
-//		algorithm        sha256|sha1|sha512
-//		encoding         hex|base64|base64url
-//		key_encoding     text|base64|hex
-//		signed           <template>
-//		timestamp_header <name>
-//		timestamp_unit   s|ms|auto|rfc3339
-//		timestamp_key    <key>
-//		signature_key    <key>
-//		list_separator   <text>
-//		id_header        <name>
-//		tolerance_future <duration>
-//		no_timestamp
-//	}
-func (v *SchemeVerifier) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the scheme's name
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	return v.unmarshalBlock(d)
-}
-
-func (s *Sign) unmarshal(d *caddyfile.Dispenser) error {
-	if !d.Args(&s.Scheme, &s.Secret) {
-		return d.ArgErr()
-	}
-	if forms := d.RemainingArgs(); len(forms) > 0 {
-		if len(forms) > 1 {
-			return d.ArgErr()
-		}
-		s.Forms = forms
-	}
-	if _, ok := signature.Lookup(s.Scheme); !ok {
-		return d.Errf("unknown signature scheme '%s'", s.Scheme)
-	}
-	return s.unmarshalBlock(d)
-}
-
-func (o *SchemeOptions) unmarshalBlock(d *caddyfile.Dispenser) error {
+// UnmarshalBlock reads the block of options, if there is one.
+func (o *Options) UnmarshalBlock(d *caddyfile.Dispenser) error {
 	texts := map[string]*string{
 		"header": &o.Header, "prefix": &o.Prefix, "algorithm": &o.Algorithm, "encoding": &o.Encoding,
 		"key_encoding": &o.KeyEncoding, "signed": &o.Signed, "timestamp_header": &o.TimestampHeader,
 		"timestamp_unit": &o.TimestampUnit, "timestamp_key": &o.TimestampKey, "signature_key": &o.SignatureKey,
 		"list_separator": &o.ListSeparator, "id_header": &o.IDHeader,
 	}
-	seen := make(once)
+	seen := make(grammar.Once)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
+		if err := seen.First(d); err != nil {
 			return err
 		}
 		var err error
 		switch name := d.Val(); name {
 		case "tolerance":
-			o.Tolerance, err = duration(d)
+			o.Tolerance, err = grammar.Duration(d)
 		case "tolerance_future":
-			o.ToleranceFuture, err = duration(d)
+			o.ToleranceFuture, err = grammar.Duration(d)
 		case "forms":
-			o.Forms, err = someArgs(d)
+			o.Forms, err = grammar.SomeArgs(d)
 		case "no_timestamp":
 			if d.NextArg() {
 				return d.ArgErr()
@@ -176,7 +135,7 @@ func (o *SchemeOptions) unmarshalBlock(d *caddyfile.Dispenser) error {
 			if !ok {
 				return d.Errf("unrecognized subdirective '%s'", name)
 			}
-			err = oneArg(d, into)
+			err = grammar.OneArg(d, into)
 		}
 		if err != nil {
 			return err

@@ -1,4 +1,5 @@
-package caddymodule
+// Package stores has the guest modules of the stores that are built in.
+package stores
 
 import (
 	"cmp"
@@ -10,39 +11,15 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
-	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sqlite"
 )
 
 func init() {
 	caddy.RegisterModule(new(SQLite))
-}
-
-// StoreModule is a guest module in the namespace callgate.stores: where accepted events are kept.
-type StoreModule interface {
-	// StoreKey names the store itself, such as the file it is in, and nothing of its settings: two configurations
-	// with the same key share it, also while one takes over from the other.
-	StoreKey() string
-	// OpenStore is called when the first configuration that uses the store starts, and not when one is validated.
-	OpenStore(StoreOptions) (store.Store, error)
-}
-
-// StoreTuner is a StoreModule with settings that an open store can take over, so that a reload is enough for them.
-type StoreTuner interface {
-	// TuneStore has a store, which a module with the same StoreKey has opened, take the settings over.
-	TuneStore(store.Store, StoreOptions)
-}
-
-// StoreOptions are what a store's module is given besides its own settings.
-type StoreOptions struct {
-	// Window is how long the unique key of an event is remembered.
-	Window time.Duration
-	// Keys seal what is stored; nil stores it as it is.
-	Keys *seal.Ring
-	// Committed, if not nil, hears of every commit.
-	Committed func(requests int, took time.Duration)
-	Logger    *zap.Logger
 }
 
 // SQLite keeps events in a file, without any other program. It is meant for one machine with a disk that keeps what it
@@ -81,7 +58,7 @@ func (s *SQLite) Provision(caddy.Context) error {
 	if path == "" {
 		path = filepath.Join(caddy.AppDataDir(), "callgate", "callgate.db")
 	}
-	path, err := resolveAll(path)
+	path, err := secret.ResolveText(path)
 	if err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
@@ -89,15 +66,18 @@ func (s *SQLite) Provision(caddy.Context) error {
 	return err
 }
 
-// StoreKey implements StoreModule.
+// StoreKey implements guest.Store.
 func (s *SQLite) StoreKey() string { return "sqlite:" + s.Path }
+
+// File implements guest.StoreFile.
+func (s *SQLite) File() string { return s.Path }
 
 // batchDelay is how long a commit waits for more under load. Measured with 64 connections, it raises the accepted events a
 // second by a quarter.
 const batchDelay = time.Millisecond
 
-// OpenStore implements StoreModule.
-func (s *SQLite) OpenStore(o StoreOptions) (store.Store, error) {
+// OpenStore implements guest.Store.
+func (s *SQLite) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	t := s.tuning(o)
 	return sqlite.Open(sqlite.Options{
 		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
@@ -105,14 +85,14 @@ func (s *SQLite) OpenStore(o StoreOptions) (store.Store, error) {
 	})
 }
 
-// TuneStore implements StoreTuner.
-func (s *SQLite) TuneStore(open store.Store, o StoreOptions) {
+// TuneStore implements guest.StoreTuner.
+func (s *SQLite) TuneStore(open store.Store, o guest.StoreOptions) {
 	if open, ok := open.(*sqlite.Store); ok {
 		open.Tune(s.tuning(o))
 	}
 }
 
-func (s *SQLite) tuning(o StoreOptions) sqlite.Tuning {
+func (s *SQLite) tuning(o guest.StoreOptions) sqlite.Tuning {
 	t := sqlite.Tuning{Window: o.Window, MaxBytes: s.MaxSize}
 	if s.MinFree != nil {
 		t.MinFree = cmp.Or(*s.MinFree, -1)
@@ -134,18 +114,18 @@ func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	seen := make(once)
+	seen := make(grammar.Once)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.first(d); err != nil {
+		if err := seen.First(d); err != nil {
 			return err
 		}
 		var err error
 		switch d.Val() {
 		case "max_size":
-			s.MaxSize, err = size(d)
+			s.MaxSize, err = grammar.Size(d)
 		case "min_free":
 			var n int64
-			n, err = sizeOrOff(d)
+			n, err = grammar.SizeOrOff(d)
 			s.MinFree = &n
 		default:
 			err = d.Errf("unrecognized subdirective '%s'", d.Val())
@@ -161,6 +141,7 @@ func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 var (
 	_ caddy.Provisioner     = (*SQLite)(nil)
 	_ caddyfile.Unmarshaler = (*SQLite)(nil)
-	_ StoreModule           = (*SQLite)(nil)
-	_ StoreTuner            = (*SQLite)(nil)
+	_ guest.Store           = (*SQLite)(nil)
+	_ guest.StoreTuner      = (*SQLite)(nil)
+	_ guest.StoreFile       = (*SQLite)(nil)
 )

@@ -1,4 +1,6 @@
-package caddymodule
+// Package destinations has the guest modules of the kinds of systems that calls are delivered to: any HTTP endpoint,
+// HubSpot, Salesforce, and EHRs by FHIR.
+package destinations
 
 import (
 	"crypto"
@@ -14,6 +16,8 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -93,13 +97,13 @@ func (l *Login) given() int {
 }
 
 // authorizer resolves the secrets. It is nil when no way is configured. allowHTTP lets the token server be http.
-func (l *Login) authorizer(k *kept, o DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
+func (l *Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
 	if l.given() > 1 {
 		return nil, errors.New("choose one of bearer, basic, api_key and oauth2; another fixed credential can go into a header")
 	}
 	switch {
 	case l.Bearer != "":
-		token, err := secret(o, "bearer", l.Bearer)
+		token, err := credential(o, "bearer", l.Bearer)
 		if err != nil {
 			return nil, err
 		}
@@ -108,7 +112,7 @@ func (l *Login) authorizer(k *kept, o DestinationOptions, client *outbound.Clien
 	case l.Basic != nil:
 		return l.Basic.authorizer(o)
 	case l.APIKey != nil:
-		key, err := secret(o, "api_key", l.APIKey.Value)
+		key, err := credential(o, "api_key", l.APIKey.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -121,12 +125,12 @@ func (l *Login) authorizer(k *kept, o DestinationOptions, client *outbound.Clien
 	return nil, nil
 }
 
-func (b *BasicLogin) authorizer(o DestinationOptions) (outbound.Authorizer, error) {
+func (b *BasicLogin) authorizer(o guest.DestinationOptions) (outbound.Authorizer, error) {
 	user, err := setting(o, "basic: user", b.User)
 	if err != nil {
 		return nil, err
 	}
-	password, err := secret(o, "basic: password", b.Password)
+	password, err := credential(o, "basic: password", b.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +138,7 @@ func (b *BasicLogin) authorizer(o DestinationOptions) (outbound.Authorizer, erro
 	return a, within("basic", err)
 }
 
-func (l *OAuth2Login) authorizer(k *kept, o DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
+func (l *OAuth2Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
 	cfg := outbound.OAuth2Config{Client: client, Params: url.Values{}}
 	var err error
 	if cfg.TokenURL, err = tokenURL(o, l.TokenURL, allowHTTP); err != nil {
@@ -143,7 +147,7 @@ func (l *OAuth2Login) authorizer(k *kept, o DestinationOptions, client *outbound
 	if cfg.ClientID, err = setting(o, "client_id", l.ClientID); err != nil {
 		return nil, err
 	}
-	if cfg.ClientSecret, err = secret(o, "client_secret", l.ClientSecret); err != nil {
+	if cfg.ClientSecret, err = credential(o, "client_secret", l.ClientSecret); err != nil {
 		return nil, err
 	}
 	cfg.Scopes = l.Scopes
@@ -190,16 +194,16 @@ func within(line string, err error) error {
 }
 
 // setting resolves the placeholders of something that is needed.
-func setting(o DestinationOptions, what, raw string) (string, error) {
+func setting(o guest.DestinationOptions, what, raw string) (string, error) {
 	if raw == "" {
 		return "", fmt.Errorf("%s is missing", what)
 	}
 	v, err := o.Resolve(raw)
 	switch {
-	case err != nil && placeholder.MatchString(raw):
+	case err != nil && secret.IsPlaceholder(raw):
 		return "", fmt.Errorf("%s: %w", what, err)
 	case err != nil:
-		return "", fmt.Errorf("%s: %w", what, errBraces)
+		return "", fmt.Errorf("%s: %w", what, secret.ErrBraces)
 	}
 	// Files and variables often end with the line break that an editor or echo put there.
 	if v = strings.TrimRight(v, "\r\n"); v == "" {
@@ -208,14 +212,8 @@ func setting(o DestinationOptions, what, raw string) (string, error) {
 	return v, nil
 }
 
-// errBraces takes the place of an error that would quote what stands between the braces: that may be a part of the secret.
-var errBraces = errors.New("braces that are no placeholder such as {env.NAME}; put the value into the environment or a file and write {env.NAME} or {file./path}")
-
-// placeholder is text that is one placeholder and nothing else.
-var placeholder = regexp.MustCompile(`^\{[A-Za-z_]\w*\.[^{}]+\}$`)
-
-// secret is setting for a secret. One that is written out is warned about, because the admin API shows it.
-func secret(o DestinationOptions, what, raw string) (string, error) {
+// credential is setting for a secret. One that is written out is warned about, because the admin API shows it.
+func credential(o guest.DestinationOptions, what, raw string) (string, error) {
 	v, err := setting(o, what, raw)
 	if err != nil {
 		return "", err
@@ -237,7 +235,7 @@ func constant(what, template string) error {
 var unreplaced = regexp.MustCompile(`(?:^|[^{])\{(?:env|file)\.[^{}]+\}`)
 
 // tokenURL resolves and checks the address of a token server.
-func tokenURL(o DestinationOptions, raw string, allowHTTP bool) (string, error) {
+func tokenURL(o guest.DestinationOptions, raw string, allowHTTP bool) (string, error) {
 	address, err := setting(o, "token_url", raw)
 	if err != nil {
 		return "", err
@@ -246,7 +244,7 @@ func tokenURL(o DestinationOptions, raw string, allowHTTP bool) (string, error) 
 }
 
 // privateKey reads a private key that is a PEM text, a placeholder for one, or the name of a file.
-func privateKey(o DestinationOptions, what, raw string) (crypto.Signer, error) {
+func privateKey(o guest.DestinationOptions, what, raw string) (crypto.Signer, error) {
 	text, err := setting(o, what, raw)
 	if err != nil {
 		return nil, err
@@ -268,7 +266,7 @@ func privateKey(o DestinationOptions, what, raw string) (crypto.Signer, error) {
 }
 
 // headers splits headers into those that are shown and those that hold secrets, which are masked in previews.
-func headers(o DestinationOptions, all map[string]string) (shown http.Header, hidden outbound.Authorizer, err error) {
+func headers(o guest.DestinationOptions, all map[string]string) (shown http.Header, hidden outbound.Authorizer, err error) {
 	shown = make(http.Header)
 	secrets := make(map[string]string)
 	for name, raw := range all {

@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -47,7 +49,7 @@ func (k *kept) Cleanup() error {
 }
 
 // client makes the client of a destination. The operator has named where it goes, so that may be the own network.
-func (k *kept) client(o DestinationOptions, t *TLS) (*outbound.Client, error) {
+func (k *kept) client(o guest.DestinationOptions, t *TLS) (*outbound.Client, error) {
 	options := outbound.Options{Timeout: o.Timeout, AllowPrivate: true}
 	if t != nil {
 		var err error
@@ -61,7 +63,7 @@ func (k *kept) client(o DestinationOptions, t *TLS) (*outbound.Client, error) {
 }
 
 // config reads the files, and returns a digest of what is in them besides.
-func (t *TLS) config(o DestinationOptions) (conf *tls.Config, read string, err error) {
+func (t *TLS) config(o guest.DestinationOptions) (conf *tls.Config, read string, err error) {
 	conf = &tls.Config{MinVersion: tls.VersionTLS12}
 	if (t.Certificate == "") != (t.Key == "") {
 		return nil, "", errors.New("client_cert: give the certificate's file and its key's file")
@@ -97,7 +99,7 @@ func (t *TLS) config(o DestinationOptions) (conf *tls.Config, read string, err e
 }
 
 // settingFile reads the file that a setting names.
-func settingFile(o DestinationOptions, what, raw string) ([]byte, error) {
+func settingFile(o guest.DestinationOptions, what, raw string) ([]byte, error) {
 	name, err := setting(o, what, raw)
 	if err != nil {
 		return nil, err
@@ -116,7 +118,7 @@ func unmarshalTLS(d *caddyfile.Dispenser, into **TLS) (known bool, err error) {
 		*into = new(TLS)
 	}
 	if name == "ca" {
-		return true, oneArg(d, &(*into).CA)
+		return true, grammar.OneArg(d, &(*into).CA)
 	}
 	if !d.Args(&(*into).Certificate, &(*into).Key) || d.NextArg() {
 		return true, d.ArgErr()

@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -7,18 +7,20 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/hubspot"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
 func init() {
-	caddy.RegisterModule(new(HubSpotDestination))
+	caddy.RegisterModule(new(HubSpot))
 }
 
-// HubSpotDestination delivers calls to a HubSpot account: the caller as a contact, created or updated, and the call on
+// HubSpot delivers calls to a HubSpot account: the caller as a contact, created or updated, and the call on
 // its timeline if wanted. Without a rate of its own in the configuration it keeps within 100 requests in ten seconds.
-type HubSpotDestination struct {
+type HubSpot struct {
 	// Token is the access token of a private app (pat-…). Either it or OAuth is needed.
 	Token string `json:"token,omitempty"`
 
@@ -88,8 +90,8 @@ type HubSpotOAuth struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*HubSpotDestination) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "callgate.destinations.hubspot", New: func() caddy.Module { return new(HubSpotDestination) }}
+func (*HubSpot) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.hubspot", New: func() caddy.Module { return new(HubSpot) }}
 }
 
 // UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
@@ -121,7 +123,7 @@ func (*HubSpotDestination) CaddyModule() caddy.ModuleInfo {
 //		client_cert      <certificate file> <key file>
 //		ca               <file>
 //	}
-func (h *HubSpotDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (h *HubSpot) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if d.NextArg() {
 		h.Token = d.Val()
@@ -138,39 +140,39 @@ func (h *HubSpotDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"keep_names": &h.KeepNames, "no_phone_match": &h.NoPhoneMatch, "create_nameless": &h.CreateNameless,
 		"log_call": &h.LogCall, "note": &h.Note, "transcript": &h.Transcript,
 	}
-	err := block(d, []string{"property", "omit"}, func(name string) (bool, error) {
+	err := grammar.Block(d, []string{"property", "omit"}, func(name string) (bool, error) {
 		switch name {
 		case "token":
 			if h.Token != "" {
 				return true, d.Err("token is given twice")
 			}
-			return true, oneArg(d, &h.Token)
+			return true, grammar.OneArg(d, &h.Token)
 		case "oauth":
 			h.OAuth = new(HubSpotOAuth)
 			return true, h.OAuth.unmarshal(d)
 		case "property":
-			return true, pair(d, &h.Properties)
+			return true, grammar.Pair(d, &h.Properties)
 		case "omit":
 			return true, h.unmarshalOmit(d)
 		case "search_rate":
 			return true, h.unmarshalSearchRate(d)
 		}
 		if into, ok := texts[name]; ok {
-			return true, oneArg(d, into)
+			return true, grammar.OneArg(d, into)
 		}
 		if into, ok := words[name]; ok {
-			return true, word(d, into)
+			return true, grammar.Word(d, into)
 		}
 		return unmarshalTLS(d, &h.TLS)
 	})
 	if err != nil {
 		return err
 	}
-	return located(d, h.check())
+	return grammar.Located(d, h.check())
 }
 
-func (h *HubSpotDestination) unmarshalOmit(d *caddyfile.Dispenser) error {
-	names, err := someArgs(d)
+func (h *HubSpot) unmarshalOmit(d *caddyfile.Dispenser) error {
+	names, err := grammar.SomeArgs(d)
 	if err != nil {
 		return err
 	}
@@ -186,9 +188,9 @@ func (h *HubSpotDestination) unmarshalOmit(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (h *HubSpotDestination) unmarshalSearchRate(d *caddyfile.Dispenser) error {
+func (h *HubSpot) unmarshalSearchRate(d *caddyfile.Dispenser) error {
 	var s string
-	if err := oneArg(d, &s); err != nil {
+	if err := grammar.OneArg(d, &s); err != nil {
 		return err
 	}
 	var err error
@@ -199,21 +201,21 @@ func (h *HubSpotDestination) unmarshalSearchRate(d *caddyfile.Dispenser) error {
 }
 
 func (a *HubSpotOAuth) unmarshal(d *caddyfile.Dispenser) error {
-	if err := exactly(d, &a.ClientID, &a.ClientSecret, &a.RefreshToken); err != nil {
+	if err := grammar.Exactly(d, &a.ClientID, &a.ClientSecret, &a.RefreshToken); err != nil {
 		return err
 	}
 	texts := map[string]*string{"token_url": &a.TokenURL, "refresh_token_file": &a.RefreshTokenFile}
-	return block(d, nil, func(name string) (bool, error) {
+	return grammar.Block(d, nil, func(name string) (bool, error) {
 		into, ok := texts[name]
 		if !ok {
 			return false, nil
 		}
-		return true, oneArg(d, into)
+		return true, grammar.OneArg(d, into)
 	})
 }
 
 // check says which settings do not go together.
-func (h *HubSpotDestination) check() error {
+func (h *HubSpot) check() error {
 	switch {
 	case h.Token == "" && h.OAuth == nil:
 		return errors.New("a hubspot destination needs the token of a private app, or oauth")
@@ -229,7 +231,7 @@ func (h *HubSpotDestination) check() error {
 
 // DefaultRate implements DefaultRater: 100 requests in ten seconds, which is what HubSpot grants to a private app of
 // the smallest account (API usage guidelines). An attempt is several requests where the call is logged.
-func (h *HubSpotDestination) DefaultRate() (perSecond float64, burst int) {
+func (h *HubSpot) DefaultRate() (perSecond float64, burst int) {
 	requests := 1
 	for _, also := range []bool{h.LogCall, h.Note} {
 		if also {
@@ -243,8 +245,8 @@ func (h *HubSpotDestination) DefaultRate() (perSecond float64, burst int) {
 	return 9 / float64(requests), max(1, 10/requests)
 }
 
-// NewDestination implements DestinationModule.
-func (h *HubSpotDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
+// NewDestination implements guest.Destination.
+func (h *HubSpot) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
@@ -286,7 +288,7 @@ func (h *HubSpotDestination) NewDestination(o DestinationOptions) (destination.D
 		c.Auth, err = h.OAuth.authorizer(&h.kept, o, c.Client)
 		err = within("oauth", err)
 	} else {
-		c.Token, err = secret(o, "token", h.Token)
+		c.Token, err = credential(o, "token", h.Token)
 	}
 	if err != nil {
 		return nil, err
@@ -301,7 +303,7 @@ func (h *HubSpotDestination) NewDestination(o DestinationOptions) (destination.D
 	return d, nil
 }
 
-func (a *HubSpotOAuth) authorizer(k *kept, o DestinationOptions, client *outbound.Client) (outbound.Authorizer, error) {
+func (a *HubSpotOAuth) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client) (outbound.Authorizer, error) {
 	l := OAuth2Login{
 		TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: a.ClientSecret, Refresh: a.Refresh,
 		SecretIn: "form", // HubSpot takes them nowhere else
@@ -317,8 +319,8 @@ func (a *HubSpotOAuth) authorizer(k *kept, o DestinationOptions, client *outboun
 
 // Interface guards
 var (
-	_ DestinationModule     = (*HubSpotDestination)(nil)
-	_ DefaultRater          = (*HubSpotDestination)(nil)
-	_ caddyfile.Unmarshaler = (*HubSpotDestination)(nil)
-	_ caddy.CleanerUpper    = (*HubSpotDestination)(nil)
+	_ guest.Destination     = (*HubSpot)(nil)
+	_ guest.DefaultRater    = (*HubSpot)(nil)
+	_ caddyfile.Unmarshaler = (*HubSpot)(nil)
+	_ caddy.CleanerUpper    = (*HubSpot)(nil)
 )

@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"crypto/ecdsa"
@@ -20,6 +20,14 @@ import (
 	"go.uber.org/zap"
 	logtest "go.uber.org/zap/zaptest/observer"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	_ "github.com/callgate/callgate/caddymodule"
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
+	_ "github.com/callgate/callgate/caddymodule/stores"
+	_ "github.com/callgate/callgate/caddymodule/verifiers"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
@@ -33,7 +41,7 @@ const kindSecret = "s3cr3t-of-a-destination"
 // kind is a destination that was made from the lines of a Caddyfile.
 type kind struct {
 	destination.Destination
-	module DestinationModule
+	module guest.Destination
 	logs   *logtest.ObservedLogs
 }
 
@@ -47,26 +55,66 @@ func newKind(t *testing.T, text string) kind {
 	return k
 }
 
-func makeKind(t *testing.T, text string, change func(*DestinationOptions)) (kind, error) {
+func makeKind(t *testing.T, text string, change func(*guest.DestinationOptions)) (kind, error) {
 	t.Helper()
 	t.Setenv("KIND_SECRET", kindSecret)
 	t.Setenv("KIND_EMPTY", "")
-	ctx, err := provision("{\ncallgate {\ndestination x " + text + "\n}\n}\n")
+	ctx, to, err := provision(t, "{\ncallgate {\ndestination x "+text+"\n}\n}\n")
 	if err != nil {
 		return kind{}, err
 	}
-	app, err := ctx.App("callgate")
-	if err != nil {
-		t.Fatal(err)
-	}
 	core, logs := logtest.New(zap.DebugLevel)
-	o := DestinationOptions{Name: "x", Resolve: resolveAll, Timeout: delivery.DefaultTimeout, Logger: zap.New(core)}
+	o := guest.DestinationOptions{Name: "x", Resolve: secret.ResolveText, Timeout: delivery.DefaultTimeout, Logger: zap.New(core)}
 	if change != nil {
 		change(&o)
 	}
-	module := app.(*App).Destinations["x"].module
+	mod, err := ctx.LoadModuleByID("callgate.destinations."+to.Type, to.settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module := mod.(guest.Destination)
 	d, err := module.NewDestination(o)
 	return kind{d, module, logs}, err
+}
+
+// to is what a configuration says about a destination's kind.
+type to struct {
+	Type     string
+	settings json.RawMessage
+}
+
+// provision adapts a Caddyfile with a destination x and has the whole gateway work it out.
+func provision(t *testing.T, config string) (caddy.Context, to, error) {
+	t.Helper()
+	text, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config), map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return caddy.Context{}, to{}, err
+	}
+	var c caddy.Config
+	if err := json.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	var app struct {
+		Destinations struct {
+			X struct {
+				To map[string]json.RawMessage `json:"to"`
+			} `json:"x"`
+		} `json:"destinations"`
+	}
+	if err := json.Unmarshal(c.AppsRaw["callgate"], &app); err != nil {
+		t.Fatal(err)
+	}
+	kind := to{}
+	if err := json.Unmarshal(app.Destinations.X.To["type"], &kind.Type); err != nil {
+		t.Fatal(err)
+	}
+	delete(app.Destinations.X.To, "type")
+	if kind.settings, err = json.Marshal(app.Destinations.X.To); err != nil {
+		t.Fatal(err)
+	}
+	c.Admin = &caddy.AdminConfig{Disabled: true}
+	ctx, err := caddy.ProvisionContext(&c)
+	return ctx, kind, err
 }
 
 // kindItem is the guide's call.
@@ -284,7 +332,7 @@ func TestPrivateKeys(t *testing.T) {
 	text := string(b)
 	t.Setenv("KIND_PEM", text)
 	t.Setenv("KIND_PEM_ONE_LINE", strings.ReplaceAll(strings.TrimSpace(text), "\n", `\n`))
-	o := DestinationOptions{Resolve: resolveAll, Logger: zap.NewNop()}
+	o := guest.DestinationOptions{Resolve: secret.ResolveText, Logger: zap.NewNop()}
 	for _, raw := range []string{file, "{env.KIND_PEM}", "{env.KIND_PEM_ONE_LINE}", "{file." + file + "}"} {
 		if _, err := privateKey(o, "key", raw); err != nil {
 			t.Errorf("%s: %v", raw, err)

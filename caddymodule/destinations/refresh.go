@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -50,8 +51,8 @@ type keptToken struct {
 }
 
 // refreshing makes an authorizer from a refresh token, or finds the one that the running configuration has.
-func (k *kept) refreshing(o DestinationOptions, cfg outbound.OAuth2Config, s Refresh) (outbound.Authorizer, error) {
-	first, err := secret(o, "refresh_token", s.RefreshToken)
+func (k *kept) refreshing(o guest.DestinationOptions, cfg outbound.OAuth2Config, s Refresh) (outbound.Authorizer, error) {
+	first, err := credential(o, "refresh_token", s.RefreshToken)
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"encoding/json"
@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/definition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/httpdest"
@@ -22,7 +23,7 @@ import (
 
 // renderer makes the requests: as the definition says, with what the configuration says over it, or as the
 // configuration alone says.
-func (h *HTTPDestination) renderer(o DestinationOptions) (httpdest.Renderer, error) {
+func (h *HTTP) renderer(o guest.DestinationOptions) (httpdest.Renderer, error) {
 	options := definition.Options{Resolve: o.Resolve, Region: o.Region}
 	switch {
 	case h.OmitEmpty:
@@ -57,7 +58,7 @@ func (h *HTTPDestination) renderer(o DestinationOptions) (httpdest.Renderer, err
 }
 
 // document loads the webhook document, and says what may be wrong with it.
-func (h *HTTPDestination) document(o DestinationOptions, name string, options definition.Options) (*httpdest.Document, error) {
+func (h *HTTP) document(o guest.DestinationOptions, name string, options definition.Options) (*httpdest.Document, error) {
 	doc, err := definition.Load(name, options)
 	if err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func (h *HTTPDestination) document(o DestinationOptions, name string, options de
 }
 
 // settles reports whether the configuration has taken the place of what the problem is about.
-func (h *HTTPDestination) settles(p definition.Problem) bool {
+func (h *HTTP) settles(p definition.Problem) bool {
 	if p.Field == "" && strings.HasPrefix(p.Message, "the request has no body") {
 		return h.PassThrough
 	}
@@ -91,7 +92,7 @@ func (h *HTTPDestination) settles(p definition.Problem) bool {
 }
 
 // written is a URL with its placeholders replaced and its variables as they are, for checks.
-func written(o DestinationOptions, address string) string {
+func written(o guest.DestinationOptions, address string) string {
 	return pieces.ReplaceAllStringFunc(address, func(piece string) string {
 		if strings.HasPrefix(piece, "{{") {
 			return piece
@@ -113,7 +114,7 @@ func local(p definition.Problem, address string) bool {
 }
 
 // inline makes a definition of what stands in the configuration. One that only lies over another has no body.
-func (h *HTTPDestination) inline(o DestinationOptions, options definition.Options) (*definition.Definition, error) {
+func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*definition.Definition, error) {
 	doc := map[string]any{"url": h.URL, "http_method": h.Method, "headers": h.Headers}
 	all := make(map[string]string, len(h.Headers)+1)
 	for name, value := range h.Headers {

@@ -1,10 +1,12 @@
-package caddymodule
+package destinations
 
 import (
 	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/callgate/callgate/caddymodule/grammar"
 )
 
 // UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
@@ -36,7 +38,7 @@ import (
 //		client_cert        <certificate file> <key file>
 //		ca                 <file>
 //	}
-func (s *SalesforceDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if d.NextArg() {
 		s.Instance = d.Val()
@@ -48,53 +50,53 @@ func (s *SalesforceDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error
 		"token_url": &s.TokenURL, "api_version": &s.APIVersion, "object": &s.Object, "external_id": &s.ExternalID,
 		"status": &s.Status, "assignment_rule": &s.AssignmentRule, "task_external_id": &s.TaskExternalID,
 	}
-	err := block(d, []string{"field", "omit"}, func(name string) (known bool, err error) {
+	err := grammar.Block(d, []string{"field", "omit"}, func(name string) (known bool, err error) {
 		switch name {
 		case "instance":
 			if s.Instance != "" {
 				return true, d.Err("instance is given twice")
 			}
-			return true, oneArg(d, &s.Instance)
+			return true, grammar.OneArg(d, &s.Instance)
 		case "client_credentials", "refresh_token", "jwt":
 			return true, s.unmarshalLogin(d)
 		case "field":
 			return true, s.unmarshalField(d)
 		case "omit":
-			names, err := someArgs(d)
+			names, err := grammar.SomeArgs(d)
 			for _, n := range names {
 				s.Fields = append(s.Fields, SalesforceField{Name: n})
 			}
 			return true, err
 		case "duplicates":
-			return true, oneOf(d, &s.Duplicates, "update", "allow", "block")
+			return true, grammar.OneOf(d, &s.Duplicates, "update", "allow", "block")
 		case "window":
-			s.Window, err = duration(d)
+			s.Window, err = grammar.Duration(d)
 			return true, err
 		case "log_call":
-			return true, word(d, &s.LogCall)
+			return true, grammar.Word(d, &s.LogCall)
 		case "max_batch":
-			s.MaxBatch, err = positive(d)
+			s.MaxBatch, err = grammar.Positive(d)
 			return true, err
 		case "describe":
 			var state string
-			err = oneOf(d, &state, "on", "off")
+			err = grammar.OneOf(d, &state, "on", "off")
 			s.NoDescribe = state == "off"
 			return true, err
 		case "limit_warning":
 			return true, s.unmarshalLimitWarning(d)
 		}
 		if into, ok := texts[name]; ok {
-			return true, oneArg(d, into)
+			return true, grammar.OneArg(d, into)
 		}
 		return unmarshalTLS(d, &s.TLS)
 	})
 	if err != nil {
 		return err
 	}
-	return located(d, s.check())
+	return grammar.Located(d, s.check())
 }
 
-func (s *SalesforceDestination) unmarshalLogin(d *caddyfile.Dispenser) error {
+func (s *Salesforce) unmarshalLogin(d *caddyfile.Dispenser) error {
 	name := d.Val()
 	if s.ClientCredentials != nil || s.RefreshToken != nil || s.JWT != nil {
 		return d.Errf("%s, and another way to sign in before it; choose one of client_credentials, refresh_token and jwt", name)
@@ -104,28 +106,28 @@ func (s *SalesforceDestination) unmarshalLogin(d *caddyfile.Dispenser) error {
 	switch name {
 	case "client_credentials":
 		s.ClientCredentials = new(SalesforceClient)
-		return exactly(d, &s.ClientCredentials.ClientID, &s.ClientCredentials.ClientSecret)
+		return grammar.Exactly(d, &s.ClientCredentials.ClientID, &s.ClientCredentials.ClientSecret)
 	case "refresh_token":
 		r := new(SalesforceRefresh)
 		s.RefreshToken, option, into = r, "refresh_token_file", &r.RefreshTokenFile
-		err = exactly(d, &r.ClientID, &r.ClientSecret, &r.RefreshToken)
+		err = grammar.Exactly(d, &r.ClientID, &r.ClientSecret, &r.RefreshToken)
 	case "jwt":
 		j := new(SalesforceJWT)
 		s.JWT, option, into = j, "audience", &j.Audience
-		err = exactly(d, &j.ClientID, &j.User, &j.Key)
+		err = grammar.Exactly(d, &j.ClientID, &j.User, &j.Key)
 	}
 	if err != nil {
 		return err
 	}
-	return block(d, nil, func(name string) (bool, error) {
+	return grammar.Block(d, nil, func(name string) (bool, error) {
 		if name != option {
 			return false, nil
 		}
-		return true, oneArg(d, into)
+		return true, grammar.OneArg(d, into)
 	})
 }
 
-func (s *SalesforceDestination) unmarshalField(d *caddyfile.Dispenser) error {
+func (s *Salesforce) unmarshalField(d *caddyfile.Dispenser) error {
 	f := SalesforceField{}
 	if !d.NextArg() {
 		return d.ArgErr()
@@ -157,9 +159,9 @@ func (s *SalesforceDestination) unmarshalField(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (s *SalesforceDestination) unmarshalLimitWarning(d *caddyfile.Dispenser) error {
+func (s *Salesforce) unmarshalLimitWarning(d *caddyfile.Dispenser) error {
 	var v string
-	if err := oneArg(d, &v); err != nil {
+	if err := grammar.OneArg(d, &v); err != nil {
 		return err
 	}
 	if v == "off" {

@@ -1,12 +1,11 @@
-package caddymodule
+package destinations
 
 import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/standin"
 )
 
@@ -48,7 +47,7 @@ func TestHubSpotKeepsWithinItsLimit(t *testing.T) {
 	for _, lines := range []string{"", "log_call", "log_call\nnote", "keep_names", "note\nlead_status NEW\nlifecycle lead"} {
 		hs := standin.NewHubSpot(t, standin.HubSpotConfig{Token: kindSecret})
 		k := newKind(t, "hubspot {env.KIND_SECRET} {\nbase_url "+hs.URL+"\nno_phone_match\nsearch_rate 1000\n"+lines+"\n}")
-		rate, burst := k.module.(DefaultRater).DefaultRate()
+		rate, burst := k.module.(guest.DefaultRater).DefaultRate()
 		k.delivered(t)
 		counted := 0
 		for _, p := range hs.Paths() {
@@ -144,7 +143,7 @@ func TestFHIRDelivers(t *testing.T) {
 	tokens := standin.NewToken(t, standin.TokenConfig{ClientID: "gate", Key: key.Public()})
 	ehr := standin.NewFHIR(t, func(r *http.Request) bool { return tokens.Valid(r) && r.Header.Get("X-Office") == kindSecret })
 	ehr.Put(map[string]any{"resourceType": "Patient", "identifier": []any{map[string]any{"system": "https://clinic.example/mrn", "value": "PT-10023"}}})
-	k, err := makeKind(t, "fhir "+ehr.Base()+" {\nsmart {\ntoken_url "+tokens.URL+"/token\nclient_id gate\nkey "+keyFile(t, key)+"\nkid k1\nscope system/Communication.write\n}\nheader X-Office {env.KIND_SECRET}\nheader X-Plain yes\npatient_system https://clinic.example/mrn\ncategory Intake\n}", func(o *DestinationOptions) {
+	k, err := makeKind(t, "fhir "+ehr.Base()+" {\nsmart {\ntoken_url "+tokens.URL+"/token\nclient_id gate\nkey "+keyFile(t, key)+"\nkid k1\nscope system/Communication.write\n}\nheader X-Office {env.KIND_SECRET}\nheader X-Plain yes\npatient_system https://clinic.example/mrn\ncategory Intake\n}", func(o *guest.DestinationOptions) {
 		o.Fields = []string{"patient_id", "caller_number", "message", "address"}
 	})
 	if err != nil {
@@ -174,44 +173,4 @@ func TestFHIRRefusals(t *testing.T) {
 		"header":    {"fhir https://ehr.example/fhir {\nheader \"X Y\" z\n}", "not a usable header"},
 		"sign":      {"fhir https://ehr.example/fhir {\nsign nextphone {env.KIND_SECRET}\n}", "sign: FHIR knows no signatures"},
 	})
-}
-
-// TestFieldsAreHeldBackFromTheEHR is the guide's rule for health data: what is not named does not leave.
-func TestFieldsAreHeldBackFromTheEHR(t *testing.T) {
-	ctx, err := provision("{\ncallgate {\ndestination ehr fhir {\nbase https://ehr.example/fhir\nfields patient_id caller_number timestamp callback_requested\n}\n}\n}\n")
-	if err != nil {
-		t.Fatal(err)
-	}
-	app, err := ctx.App("callgate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := kind{}
-	c, err := app.(*App).Destinations["ehr"].config("ehr", ctx.Logger())
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.Destination = c.Destination
-	item := kindItem()
-	item.Call.CallbackRequested = true
-	item.Call = c.Minimize(item.Call)
-	requests, err := k.Preview([]destination.Item{item})
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := ""
-	for _, r := range requests {
-		all += r.Body
-	}
-	if !strings.Contains(all, "PT-10023") || !strings.Contains(all, "5559876543") {
-		t.Errorf("what was named is missing: %s", all)
-	}
-	for _, secret := range []string{"Mike", "Johnson", "leaky", "email.com", "Main Street"} {
-		if strings.Contains(all, secret) {
-			t.Errorf("%s has left: %s", secret, all)
-		}
-	}
-	if c.Timeout != 30*time.Second {
-		t.Errorf("timeout %v", c.Timeout)
-	}
 }

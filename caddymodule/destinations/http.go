@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -8,20 +8,22 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/httpdest"
 )
 
 func init() {
-	caddy.RegisterModule(new(HTTPDestination))
+	caddy.RegisterModule(new(HTTP))
 }
 
-// HTTPDestination delivers calls to any HTTP endpoint: by a NextPhone webhook document, by a template that stands in
+// HTTP delivers calls to any HTTP endpoint: by a NextPhone webhook document, by a template that stands in
 // the configuration, or by passing the provider's own request on.
 //
 // In templates {{name}} is a field of the call, a collected parameter or a variable of the tenant. In url and header
 // values, placeholders such as {env.NAME} and {file./path} are replaced when the configuration is loaded.
-type HTTPDestination struct {
+type HTTP struct {
 	// Definition is the file of a NextPhone webhook document (type, http_method, url, headers, body_template,
 	// parameters), relative to the directory in which the gateway runs. The document says method and body; URL,
 	// Headers and the login take the place of its own.
@@ -65,8 +67,8 @@ type HTTPDestination struct {
 }
 
 // CaddyModule returns the Caddy module information.
-func (*HTTPDestination) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "callgate.destinations.http", New: func() caddy.Module { return new(HTTPDestination) }}
+func (*HTTP) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.destinations.http", New: func() caddy.Module { return new(HTTP) }}
 }
 
 // UnmarshalCaddyfile sets up the destination from Caddyfile tokens. Syntax:
@@ -88,7 +90,7 @@ func (*HTTPDestination) CaddyModule() caddy.ModuleInfo {
 //		client_cert  <certificate file> <key file>
 //		ca           <file>
 //	}
-func (h *HTTPDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if d.NextArg() {
 		h.URL = d.Val()
@@ -100,25 +102,25 @@ func (h *HTTPDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	words := map[string]*bool{
 		"pass_through": &h.PassThrough, "omit_empty": &h.OmitEmpty, "strict": &h.Strict, "allow_http": &h.AllowHTTP,
 	}
-	err := block(d, []string{"header"}, func(name string) (bool, error) {
+	err := grammar.Block(d, []string{"header"}, func(name string) (bool, error) {
 		switch name {
 		case "url":
 			if h.URL != "" {
 				return true, d.Err("url is given twice")
 			}
-			return true, oneArg(d, &h.URL)
+			return true, grammar.OneArg(d, &h.URL)
 		case "method":
-			return true, oneOf(d, &h.Method, "POST", "GET", "PUT", "PATCH", "DELETE")
+			return true, grammar.OneOf(d, &h.Method, "POST", "GET", "PUT", "PATCH", "DELETE")
 		case "header":
-			return true, pair(d, &h.Headers)
+			return true, grammar.Pair(d, &h.Headers)
 		case "success":
 			return true, h.unmarshalSuccess(d)
 		}
 		if into, ok := texts[name]; ok {
-			return true, oneArg(d, into)
+			return true, grammar.OneArg(d, into)
 		}
 		if into, ok := words[name]; ok {
-			return true, word(d, into)
+			return true, grammar.Word(d, into)
 		}
 		if known, err := h.Login.unmarshalLine(d); known {
 			return true, err
@@ -128,11 +130,11 @@ func (h *HTTPDestination) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	return located(d, h.check())
+	return grammar.Located(d, h.check())
 }
 
-func (h *HTTPDestination) unmarshalSuccess(d *caddyfile.Dispenser) error {
-	args, err := someArgs(d)
+func (h *HTTP) unmarshalSuccess(d *caddyfile.Dispenser) error {
+	args, err := grammar.SomeArgs(d)
 	if err != nil {
 		return err
 	}
@@ -147,7 +149,7 @@ func (h *HTTPDestination) unmarshalSuccess(d *caddyfile.Dispenser) error {
 }
 
 // check says which settings do not go together.
-func (h *HTTPDestination) check() error {
+func (h *HTTP) check() error {
 	body := h.Body != "" || h.BodyFile != ""
 	switch {
 	case h.Definition == "" && h.URL == "":
@@ -166,8 +168,8 @@ func (h *HTTPDestination) check() error {
 	return nil
 }
 
-// NewDestination implements DestinationModule.
-func (h *HTTPDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
+// NewDestination implements guest.Destination.
+func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
@@ -191,7 +193,7 @@ func (h *HTTPDestination) NewDestination(o DestinationOptions) (destination.Dest
 
 // Interface guards
 var (
-	_ DestinationModule     = (*HTTPDestination)(nil)
-	_ caddyfile.Unmarshaler = (*HTTPDestination)(nil)
-	_ caddy.CleanerUpper    = (*HTTPDestination)(nil)
+	_ guest.Destination     = (*HTTP)(nil)
+	_ caddyfile.Unmarshaler = (*HTTP)(nil)
+	_ caddy.CleanerUpper    = (*HTTP)(nil)
 )

@@ -1,4 +1,4 @@
-package caddymodule
+package destinations
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/standin"
 )
@@ -114,7 +115,7 @@ func TestHTTPDefinitionsWarn(t *testing.T) {
 
 func TestHTTPSigns(t *testing.T) {
 	r := standin.NewReceiver(t)
-	k, err := makeKind(t, "http "+r.URL+" {\npass_through\n}", func(o *DestinationOptions) {
+	k, err := makeKind(t, "http "+r.URL+" {\npass_through\n}", func(o *guest.DestinationOptions) {
 		o.Sign = func(method, url string, h http.Header, body []byte, id string, now time.Time) error {
 			if string(body) != `{"raw": 1}` || id != "dlv_1" {
 				return errors.New("another request")
