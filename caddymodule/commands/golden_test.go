@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,12 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 )
-
-func overSocket(socket string) *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}}
-}
 
 func write(t *testing.T, name, text string) string {
 	t.Helper()

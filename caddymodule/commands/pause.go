@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/operate"
 )
 
 func fillPause(cmd *cobra.Command) {
@@ -36,11 +38,7 @@ they are gone, or refuse their credentials; see the reason in stats first.` + ex
 }
 
 func (a *admin) setPaused(cmd *cobra.Command, name, what string, body any, said string) error {
-	var state struct {
-		Destination string `json:"destination"`
-		Paused      bool   `json:"paused"`
-		Reason      string `json:"reason,omitempty"`
-	}
+	var state operate.PauseState
 	if err := a.ask(http.MethodPost, "/callgate/destinations/"+escaped(name)+"/"+what, body, &state); err != nil {
 		return err
 	}

@@ -8,55 +8,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/operate"
 )
-
-// shownEvent is the answer of /callgate/events/{id}.
-type shownEvent struct {
-	ID         string          `json:"id"`
-	Tenant     string          `json:"tenant"`
-	Source     string          `json:"source"`
-	Route      string          `json:"route"`
-	EventType  string          `json:"event_type"`
-	EventID    string          `json:"event_id"`
-	CallID     string          `json:"call_id"`
-	ReceivedAt time.Time       `json:"received_at"`
-	Bytes      int             `json:"bytes"`
-	Deliveries []shownDelivery `json:"deliveries"`
-	Content    *shownContent   `json:"content"`
-}
-
-type shownDelivery struct {
-	ID          string         `json:"id"`
-	Destination string         `json:"destination"`
-	State       store.State    `json:"state"`
-	Leased      bool           `json:"delivering"`
-	NextAt      time.Time      `json:"next_at"`
-	RemoteID    string         `json:"remote_id"`
-	Attempts    []shownAttempt `json:"attempts"`
-}
-
-type shownAttempt struct {
-	Number   int       `json:"attempt"`
-	At       time.Time `json:"at"`
-	TookMS   float64   `json:"took_ms"`
-	Status   int       `json:"status"`
-	Reason   string    `json:"reason"`
-	Warnings []string  `json:"warnings"`
-	Excerpt  string    `json:"excerpt"`
-}
-
-type shownContent struct {
-	Record     json.RawMessage     `json:"call"`
-	URI        string              `json:"uri"`
-	Header     map[string][]string `json:"headers"`
-	Body       string              `json:"body"`
-	BodyBase64 []byte              `json:"body_base64"`
-}
 
 func fillShow(cmd *cobra.Command) {
 	var a admin
@@ -84,15 +40,15 @@ receivers' answers. Mind who sees your terminal.` + exitCodes
 		if a.json {
 			return printJSON(cmd.OutOrStdout(), text)
 		}
-		var e shownEvent
+		var e operate.EventDetail
 		if err := json.Unmarshal(text, &e); err != nil {
 			return fmt.Errorf("the gateway's answer cannot be read; has it the version of this command? %w", err)
 		}
-		return e.print(cmd.OutOrStdout())
+		return printEvent(cmd.OutOrStdout(), &e)
 	}
 }
 
-func (e *shownEvent) print(out io.Writer) error {
+func printEvent(out io.Writer, e *operate.EventDetail) error {
 	for _, l := range [][2]string{
 		{"event", e.ID}, {"received", stamp(e.ReceivedAt)}, {"tenant", e.Tenant}, {"source", e.Source}, {"route", e.Route},
 		{"type", e.EventType}, {"event id", e.EventID}, {"call", e.CallID}, {"bytes", number(e.Bytes)},
@@ -102,16 +58,16 @@ func (e *shownEvent) print(out io.Writer) error {
 		}
 	}
 	for i := range e.Deliveries {
-		if err := e.Deliveries[i].print(out); err != nil {
+		if err := printDelivery(out, &e.Deliveries[i]); err != nil {
 			return err
 		}
 	}
-	return e.Content.print(out)
+	return printContent(out, e.Content)
 }
 
-func (d *shownDelivery) print(out io.Writer) error {
-	standing := stateOf(&store.Delivery{State: d.State, Leased: d.Leased})
-	if next := nextOf(&store.Delivery{State: d.State, Leased: d.Leased, NextAt: d.NextAt}); next != "" {
+func printDelivery(out io.Writer, d *operate.DeliveryDetail) error {
+	standing := stateOf(&d.Delivery)
+	if next := nextOf(&d.Delivery); next != "" {
 		standing += ", next attempt " + next
 	}
 	if d.RemoteID != "" {
@@ -143,7 +99,7 @@ func (d *shownDelivery) print(out io.Writer) error {
 	return nil
 }
 
-func (c *shownContent) print(out io.Writer) error {
+func printContent(out io.Writer, c *operate.EventContent) error {
 	if c == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package caddymodule
+package adminapi
 
 import (
 	"net/http"
@@ -10,7 +10,7 @@ import (
 func TestReplaySendsAgainWhatItsDryRunCounts(t *testing.T) {
 	_, down, up := operated(t)
 	for range 6 {
-		up.next(t)
+		up.Next(t)
 	}
 	replay := func(body string) int {
 		t.Helper()
@@ -33,20 +33,20 @@ func TestReplaySendsAgainWhatItsDryRunCounts(t *testing.T) {
 		}
 	}
 	settled(t, "crm", 0, 6) // nothing was changed
-	down.down.Store(false)
+	down.Down.Store(false)
 	if n := replay(`{"destination":"crm","tenant":"acme"}`); n != 4 {
 		t.Errorf("%d were replayed", n)
 	}
 	settled(t, "crm", 4, 2)
 	for range 4 {
-		down.next(t)
+		down.Next(t)
 	}
-	down.nothingMore(t)
+	down.NothingMore(t)
 	if n := replay(`{"state":"delivered","destination":"log","tenant":"beta"}`); n != 2 {
 		t.Errorf("%d delivered ones were replayed", n)
 	}
-	up.next(t)
-	up.next(t)
+	up.Next(t)
+	up.Next(t)
 }
 
 func TestEraseDeletesWhatItsDryRunCounts(t *testing.T) {
@@ -75,7 +75,7 @@ func TestEraseDeletesWhatItsDryRunCounts(t *testing.T) {
 
 func TestAPausedDestinationKeepsWhatItGets(t *testing.T) {
 	g, down, _ := operated(t)
-	down.down.Store(false)
+	down.Down.Store(false)
 	var p struct {
 		Paused bool
 		Reason string
@@ -84,7 +84,7 @@ func TestAPausedDestinationKeepsWhatItGets(t *testing.T) {
 	if !p.Paused || p.Reason != "tea" {
 		t.Errorf("%+v", p)
 	}
-	g.send("/hook/acme", leadOf(7))
+	g.Send("/hook/acme", leadOf(7))
 	settled(t, "log", 7, 0)
 	var d struct {
 		Destinations []struct {
@@ -102,8 +102,8 @@ func TestAPausedDestinationKeepsWhatItGets(t *testing.T) {
 	if p.Paused {
 		t.Errorf("%+v", p)
 	}
-	if got := down.next(t); got.body != leadOf(7) {
-		t.Errorf("delivered %s", got.body)
+	if got := down.Next(t); got != leadOf(7) {
+		t.Errorf("delivered %s", got)
 	}
 	if got := ask(t, "POST", "/callgate/destinations/crn/pause", ""); got.status != 404 || !strings.Contains(got.body, "crm, log") {
 		t.Errorf("%d: %s", got.status, got.body)
@@ -136,7 +136,7 @@ func TestWrongAdminRequestsAreRefused(t *testing.T) {
 		{"GET", "/callgate/events?from=yesterday", "", 400, "from must be a time"},
 		{"GET", "/callgate/events?from=2026-02-01&to=2026-01-01", "", 400, "earlier"},
 		{"GET", "/callgate/events?tenant=a%0Ab", "", 400, "control characters"},
-		{"GET", "/callgate/events?reason=" + strings.Repeat("x", maxFilterText+1), "", 400, "bytes"},
+		{"GET", "/callgate/events?reason=" + strings.Repeat("x", 513), "", 400, "bytes"},
 		{"GET", "/callgate/events/" + unknown, "", 404, "not found"},
 		{"GET", "/callgate/events/x", "", 404, "not found"},
 		{"GET", "/callgate/events/" + unknown + "?content=yes", "", 400, "content is 1"},
@@ -155,7 +155,7 @@ func TestWrongAdminRequestsAreRefused(t *testing.T) {
 		{"POST", "/callgate/erase", `{"all":true,"tenant":"acme"}`, 400, "either"},
 		{"POST", "/callgate/erase", `{"state":"any"}`, 400, "pending, delivered or dead"},
 		{"POST", "/callgate/replay", `{"state":"pending"}`, 400, "need no replay"},
-		{"POST", "/callgate/replay", `{"tenant":"` + strings.Repeat("x", maxAdminBody) + `"}`, 413, "larger"},
+		{"POST", "/callgate/replay", `{"tenant":"` + strings.Repeat("x", maxBody) + `"}`, 413, "larger"},
 		{"POST", "/callgate/destinations/crm/pause", `{"reason":"a\nb"}`, 400, "a line"},
 		{"POST", "/callgate/destinations/crm/resume", `{"reason":"x"}`, 400, "no member"},
 		{"POST", "/callgate/destinations/%2e%2e/pause", "", 404, "no such destination"},

@@ -1,8 +1,7 @@
-package caddymodule
+package adminapi
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +13,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"github.com/callgate/callgate/caddymodule/gatewaytest"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -77,10 +80,10 @@ const operatedConfig = `{
 		store sqlite STORE
 		encryption_key 0000000000000000000000000000000000000000000000000000000000000001
 		tenant acme {
-			secret ` + testSecret + `
+			secret ` + gatewaytest.Secret + `
 		}
 		tenant beta {
-			secret ` + testSecret + `
+			secret ` + gatewaytest.Secret + `
 		}
 		destination crm http {
 			url %[1]s/leads
@@ -109,18 +112,18 @@ func leadOf(n int) string {
 }
 
 // operated is a gateway with six events, of which two are of tenant beta. Those for crm are dead.
-func operated(t *testing.T) (g *running, down, up *crm) {
+func operated(t *testing.T) (g *gatewaytest.Gateway, down, up *gatewaytest.Receiver) {
 	t.Helper()
-	down, up = newCRM(t), newCRM(t)
-	down.down.Store(true)
-	g = runGateway(t, fmt.Sprintf(operatedConfig, down.URL, up.URL))
+	down, up = gatewaytest.NewReceiver(t), gatewaytest.NewReceiver(t)
+	down.Down.Store(true)
+	g = gatewaytest.Run(t, fmt.Sprintf(operatedConfig, down.URL, up.URL))
 	for n := range 6 {
 		tenant := "acme"
 		if n >= 4 {
 			tenant = "beta"
 		}
-		if res, body := g.send("/hook/"+tenant, leadOf(n)); res.StatusCode != 200 {
-			t.Fatalf("status %d: %s", res.StatusCode, body)
+		if status, body := g.Send("/hook/"+tenant, leadOf(n)); status != 200 {
+			t.Fatalf("status %d: %s", status, body)
 		}
 	}
 	settled(t, "crm", 0, 6)
@@ -133,7 +136,7 @@ func settled(t *testing.T, destination string, delivered, dead int64) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for {
-		var s storeSummary
+		var s operate.Statistics
 		ask(t, "GET", "/callgate/stats", "").ok(&s)
 		for _, d := range s.Destinations {
 			if d.Name == destination && d.Pending == 0 && d.Delivered == delivered && d.Dead == dead {
@@ -152,7 +155,7 @@ func TestListingsGoThroughPagesNewestFirst(t *testing.T) {
 	var ids []string
 	uri, pages := "/callgate/events?limit=4", 0
 	for before := ""; ; pages++ {
-		var p eventPage
+		var p operate.EventPage
 		ask(t, "GET", uri+before, "").ok(&p)
 		for _, e := range p.Events {
 			ids = append(ids, e.ID)
@@ -172,14 +175,14 @@ func TestListingsGoThroughPagesNewestFirst(t *testing.T) {
 		t.Errorf("%d pages after the first, events %v", pages, ids)
 	}
 	// A page that is just full is the last one.
-	var p eventPage
+	var p operate.EventPage
 	ask(t, "POST", "/callgate/events", `{"limit":6}`).ok(&p)
 	if len(p.Events) != 6 || p.Next != "" {
 		t.Errorf("%d events, next %q", len(p.Events), p.Next)
 	}
 	var seen []string
 	for before := ""; ; {
-		var p deliveryPage
+		var p operate.DeliveryPage
 		ask(t, "POST", "/callgate/deliveries", fmt.Sprintf(`{"limit":5,"before":%q}`, before)).ok(&p)
 		for _, d := range p.Deliveries {
 			seen = append(seen, d.ID)
@@ -196,7 +199,7 @@ func TestListingsGoThroughPagesNewestFirst(t *testing.T) {
 
 func TestFiltersSelectWhatTheySay(t *testing.T) {
 	operated(t)
-	var all eventPage
+	var all operate.EventPage
 	ask(t, "GET", "/callgate/events", "").ok(&all)
 	newest, oldest := all.Events[0], all.Events[5]
 	after := newest.ReceivedAt.Add(time.Second).Format(time.RFC3339)
@@ -229,8 +232,8 @@ func TestFiltersSelectWhatTheySay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var e eventPage
-		var d deliveryPage
+		var e operate.EventPage
+		var d operate.DeliveryPage
 		ask(t, "POST", "/callgate/events", string(body)).ok(&e)
 		ask(t, "POST", "/callgate/deliveries", string(body)).ok(&d)
 		if len(e.Events) != tt.events || len(d.Deliveries) != tt.deliveries {
@@ -253,7 +256,7 @@ func TestFiltersSelectWhatTheySay(t *testing.T) {
 
 func TestContentIsShownWhenAskedFor(t *testing.T) {
 	operated(t)
-	var all eventPage
+	var all operate.EventPage
 	list := ask(t, "GET", "/callgate/events", "")
 	list.ok(&all)
 	id := all.Events[0].ID
@@ -263,9 +266,9 @@ func TestContentIsShownWhenAskedFor(t *testing.T) {
 		Tenant     string
 		Deliveries []struct {
 			ID, Destination, State string
-			Attempts               []attemptDetail
+			Attempts               []operate.AttemptDetail
 		}
-		Content *eventContent
+		Content *operate.EventContent
 	}
 	plain.ok(&e)
 	if e.ID != id || e.Tenant != "beta" || len(e.Deliveries) != 2 || e.Deliveries[0].Destination != "crm" || e.Content != nil {
@@ -291,25 +294,14 @@ func TestContentIsShownWhenAskedFor(t *testing.T) {
 func TestWithoutAStoreTheAdminAPISaysSo(t *testing.T) {
 	for name, config := range map[string]string{
 		"none":      "http:// {\n\tbind SOCKET\n\trespond hello\n}",
-		"a sidecar": "http:// {\n\tbind SOCKET\n\tcallgate nextphone " + testSecret + " {\n\t\tname NAME\n\t}\n\trespond hello\n}",
+		"a sidecar": "http:// {\n\tbind SOCKET\n\tcallgate nextphone " + gatewaytest.Secret + " {\n\t\tname NAME\n\t}\n\trespond hello\n}",
 	} {
-		g := runGateway(t, config)
+		g := gatewaytest.Run(t, config)
 		for _, target := range []string{"/callgate/events", "/callgate/stats", "/callgate/tail"} {
 			if got := ask(t, "GET", target, ""); got.status != 503 || !strings.Contains(got.body, "no store is open") {
 				t.Errorf("%s: %s: %d: %s", name, target, got.status, got.body)
 			}
 		}
-		g.stop()
-	}
-}
-
-func TestErrorsOfTheStoreHaveTheirStatus(t *testing.T) {
-	for err, want := range map[error]int{
-		store.ErrNotFound: 404, store.ErrClosed: 503, fmt.Errorf("%w: disk", store.ErrUnavailable): 503,
-		fmt.Errorf("%w: disk", store.ErrFull): 503, errors.New("odd"): 500,
-	} {
-		if got := storeError(err).(caddy.APIError); got.HTTPStatus != want {
-			t.Errorf("%v: %d, want %d", err, got.HTTPStatus, want)
-		}
+		g.Stop()
 	}
 }

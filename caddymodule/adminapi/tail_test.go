@@ -1,4 +1,4 @@
-package caddymodule
+package adminapi
 
 import (
 	"bufio"
@@ -7,11 +7,15 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 )
+
+// tails counts the requests for a stream that are being answered.
+var tails atomic.Int32
 
 // tailing is a stream of the admin API over HTTP.
 type tailing struct {
@@ -27,6 +31,8 @@ func startTail(t *testing.T, query string) *tailing {
 	config, cancel := context.WithCancel(t.Context())
 	a := &Admin{ctx: caddy.Context{Context: config}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		tails.Add(1)
+		defer tails.Add(-1)
 		if err := a.serve(w, r); err != nil {
 			http.Error(w, err.Error(), err.(caddy.APIError).HTTPStatus)
 		}
@@ -80,10 +86,10 @@ func TestATailTellsWhatIsNew(t *testing.T) {
 	if n := tails.Load(); n != 2 {
 		t.Errorf("%d streams", n)
 	}
-	down.down.Store(false)
-	res, body := g.send("/hook/beta", leadOf(8))
+	down.Down.Store(false)
+	status, body := g.Send("/hook/beta", leadOf(8))
 	var answer struct{ ID string }
-	if err := json.Unmarshal([]byte(body), &answer); err != nil || res.StatusCode != 200 {
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != 200 {
 		t.Fatal(body)
 	}
 	told := map[string]int{}
@@ -127,55 +133,5 @@ func TestATailTellsWhatIsNew(t *testing.T) {
 			t.Fatal("a stream that nobody reads runs on")
 		}
 		time.Sleep(5 * time.Millisecond) // net/http has no event for this
-	}
-}
-
-// TestOldRowsThatMoveUpAreNotNew: erasing what is in view brings older rows into it.
-func TestOldRowsThatMoveUpAreNotNew(t *testing.T) {
-	operated(t)
-	d, err := openDispatcher()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tl := &tailer{d: d}
-	if err := tl.baseline(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var all eventPage
-	ask(t, "GET", "/callgate/events", "").ok(&all)
-	for _, e := range all.Events[3:] { // as if they had not been in view
-		delete(tl.events, e.ID)
-		delete(tl.deliveries, e.ID+".0")
-		delete(tl.deliveries, e.ID+".1")
-	}
-	events, err := tl.newEvents(t.Context())
-	if err != nil || len(events) != 0 {
-		t.Errorf("%v, %v", events, err)
-	}
-	attempts, err := tl.newAttempts(t.Context())
-	if err != nil || len(attempts) != 0 {
-		t.Errorf("%v, %v", attempts, err)
-	}
-	// A new one before them is told all the same.
-	delete(tl.events, all.Events[0].ID)
-	delete(tl.deliveries, all.Events[0].ID+".0")
-	delete(tl.deliveries, all.Events[0].ID+".1")
-	if events, err = tl.newEvents(t.Context()); err != nil || len(events) != 1 || events[0].ID != all.Events[0].ID {
-		t.Errorf("%v, %v", events, err)
-	}
-	if attempts, err = tl.newAttempts(t.Context()); err != nil || len(attempts) != 2 {
-		t.Errorf("%v, %v", attempts, err)
-	}
-}
-
-func TestTailsAreBounded(t *testing.T) {
-	operated(t)
-	tails.Add(maxTails)
-	defer tails.Add(-maxTails)
-	if got := ask(t, "GET", "/callgate/tail", ""); got.status != 503 || !strings.Contains(got.body, "streams run already") {
-		t.Errorf("%d: %s", got.status, got.body)
-	}
-	if n := tails.Load(); n != maxTails {
-		t.Errorf("a refused stream counts: %d", n)
 	}
 }

@@ -1,15 +1,14 @@
-package caddymodule
+package operate
 
 import (
-	"net/http/httptest"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/strictjson"
 )
 
 func TestACallerIsLookedForUnderEveryKey(t *testing.T) {
@@ -22,7 +21,7 @@ func TestACallerIsLookedForUnderEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := adminFilter{Caller: "+1 (555) 123-4567", Tenant: "acme"}
+	f := Filter{Caller: "+1 (555) 123-4567", Tenant: "acme"}
 	const number = "+15551234567"
 	for name, tt := range map[string]struct {
 		ring *seal.Ring
@@ -32,7 +31,7 @@ func TestACallerIsLookedForUnderEveryKey(t *testing.T) {
 		"one key":  {old, []string{old.CallerHash(number), number}},
 		"two keys": {both, []string{both.CallerHash(number), old.CallerHash(number), number}},
 	} {
-		got, err := f.compile(func(n string) []string { return callerHashes(tt.ring, n) })
+		got, err := f.compile(func(n string) []string { return CallerHashes(tt.ring, n) })
 		if err != nil || len(got) != len(tt.want) {
 			t.Fatalf("%s: %+v, %v", name, got, err)
 		}
@@ -87,56 +86,43 @@ func TestCallersAreWrittenWithTheirCountry(t *testing.T) {
 	}
 }
 
-// FuzzAdminFilter: whatever is sent, a filter is either refused as a client's mistake that repeats nothing of it, or
-// matches nothing that its members do not name.
-func FuzzAdminFilter(f *testing.F) {
-	f.Add(`{"tenant":"acme","state":"dead","from":"2026-01-31","to":"2026-02-01T00:00:00Z"}`, "tenant=acme&state=dead&limit=5")
-	f.Add(`{"caller":"+15551234567","limit":500}`, "caller=%2B15551234567")
-	f.Add(`{"all":true,"dry_run":true}`, "a=1&a=2")
-	f.Add(`{"from":"0001-01-01T00:00:00Z","to":"9999-12-31T23:59:59+23:59"}`, "from=2026-01-31&before=x&limit=-1")
-	f.Add(`{"tenant":"\u0000"}{`, "%zz;")
-	f.Fuzz(func(t *testing.T, body, query string) {
-		check := func(l adminListing, err error) {
-			if err == nil {
-				var filters []store.Filter
-				filters, err = l.compile(func(n string) []string { return []string{"hash", n} })
-				for _, f := range filters {
-					if f.Tenant != l.Tenant || f.Destination != l.Destination || string(f.State) != l.State || f.EventID != l.Event ||
-						f.DeliveryID != l.Delivery || f.CallID != l.CallID || (f.CallerHash == "") != (l.Caller == "") ||
-						f.From.IsZero() != (l.From == "") || f.To.IsZero() != (l.To == "") {
-						t.Fatalf("%+v became %+v", l, f)
-					}
-					for _, at := range []time.Time{f.From, f.To} {
-						if !at.IsZero() && !time.Unix(0, at.UnixNano()).Equal(at) {
-							t.Fatalf("%s cannot be stored", at)
-						}
+// FuzzFilter: whatever is asked for, it is either refused as a mistake of who asked, or matches nothing that its members do
+// not name.
+func FuzzFilter(f *testing.F) {
+	f.Add(`{"tenant":"acme","state":"dead","from":"2026-01-31","to":"2026-02-01T00:00:00Z"}`)
+	f.Add(`{"caller":"+15551234567","limit":500}`)
+	f.Add(`{"all":true,"dry_run":true}`)
+	f.Add(`{"from":"0001-01-01T00:00:00Z","to":"9999-12-31T23:59:59+23:59"}`)
+	f.Add(`{"tenant":"\u0000"}{`)
+	f.Fuzz(func(t *testing.T, body string) {
+		var l Listing
+		if strictjson.Decode([]byte(body), &l) == nil {
+			filters, err := l.compile(func(n string) []string { return []string{"hash", n} })
+			for _, f := range filters {
+				if f.Tenant != l.Tenant || f.Destination != l.Destination || string(f.State) != l.State || f.EventID != l.Event ||
+					f.DeliveryID != l.Delivery || f.CallID != l.CallID || (f.CallerHash == "") != (l.Caller == "") ||
+					f.From.IsZero() != (l.From == "") || f.To.IsZero() != (l.To == "") {
+					t.Fatalf("%+v became %+v", l, f)
+				}
+				for _, at := range []time.Time{f.From, f.To} {
+					if !at.IsZero() && !time.Unix(0, at.UnixNano()).Equal(at) {
+						t.Fatalf("%s cannot be stored", at)
 					}
 				}
-				if err == nil && len(filters) == 0 {
-					t.Fatalf("%+v has become no filter at all", l)
-				}
 			}
-			if err == nil {
-				if l.Limit < 1 || l.Limit > maxRows {
-					t.Fatalf("limit %d", l.Limit)
-				}
-				return
+			if err == nil && len(filters) == 0 {
+				t.Fatalf("%+v has become no filter at all", l)
 			}
-			apiErr, ok := err.(caddy.APIError)
-			if !ok || apiErr.HTTPStatus/100 != 4 {
+			if err != nil && !errors.Is(err, ErrBadRequest) {
 				t.Fatalf("%T %v", err, err)
 			}
+			if err := l.settle(); err == nil && (l.Limit < 1 || l.Limit > MaxRows) || err != nil && !errors.Is(err, ErrBadRequest) {
+				t.Fatalf("limit %d, %v", l.Limit, err)
+			}
 		}
-		r := httptest.NewRequest("GET", "/callgate/events", nil)
-		r.URL.RawQuery = query
-		check(readListing(httptest.NewRecorder(), r))
-		r = httptest.NewRequest("POST", "/callgate/events", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		check(readListing(httptest.NewRecorder(), r))
-		r = httptest.NewRequest("POST", "/callgate/erase", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		if s, err := readSelection(httptest.NewRecorder(), r); err == nil {
-			if everything := (s.adminFilter == adminFilter{}); everything != s.All {
+		var s Selection
+		if strictjson.Decode([]byte(body), &s) == nil && s.check() == nil {
+			if everything := (s.Filter == Filter{}); everything != s.All {
 				t.Fatalf("%+v would erase everything", s)
 			}
 		}

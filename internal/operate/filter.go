@@ -1,38 +1,38 @@
-package caddymodule
+package operate
 
 import (
-	"errors"
-	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/callgate/callgate/internal/call"
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 )
 
-// adminFilter selects events and deliveries, as it stands in a query or in JSON.
-type adminFilter struct {
+// Filter selects events and deliveries, as it stands in a query or in JSON. Empty members match everything.
+type Filter struct {
 	Destination string `json:"destination,omitempty"`
 	Tenant      string `json:"tenant,omitempty"`
-	State       string `json:"state,omitempty"`
-	Reason      string `json:"reason,omitempty"`
-	Source      string `json:"source,omitempty"`
-	EventType   string `json:"event_type,omitempty"`
-	Event       string `json:"event,omitempty"`
-	Delivery    string `json:"delivery,omitempty"`
-	CallID      string `json:"call_id,omitempty"`
-	Caller      string `json:"caller,omitempty"`
-	From        string `json:"from,omitempty"`
-	To          string `json:"to,omitempty"`
+	// State is pending, delivered or dead.
+	State string `json:"state,omitempty"`
+	// Reason is a part of the reason why the last attempt failed.
+	Reason    string `json:"reason,omitempty"`
+	Source    string `json:"source,omitempty"`
+	EventType string `json:"event_type,omitempty"`
+	Event     string `json:"event,omitempty"`
+	Delivery  string `json:"delivery,omitempty"`
+	CallID    string `json:"call_id,omitempty"`
+	// Caller is the caller's number with its country. It must not stand where it is logged, as in a URL.
+	Caller string `json:"caller,omitempty"`
+	// From and To bound when the event was received, in RFC 3339 or as a date in UTC: From is included, To is not.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
 }
 
-// parameter finds a member by its name; nil if there is none of that name.
-func (f *adminFilter) parameter(name string) *string {
+// Parameter finds a member by its name in JSON; nil if there is none of that name.
+func (f *Filter) Parameter(name string) *string {
 	switch name {
 	case "destination":
 		return &f.Destination
@@ -67,11 +67,11 @@ const maxFilterText = 512
 
 // compile checks the filter and gives what the store understands: one filter or, when events of one caller can stand
 // under several hashes, one for each. Errors hold no values.
-func (f *adminFilter) compile(callerHashes func(number string) []string) ([]store.Filter, error) {
+func (f *Filter) compile(callerHashes func(number string) []string) ([]store.Filter, error) {
 	for _, name := range []string{
 		"destination", "tenant", "state", "reason", "source", "event_type", "event", "delivery", "call_id", "caller", "from", "to",
 	} {
-		v := *f.parameter(name)
+		v := *f.Parameter(name)
 		if len(v) > maxFilterText || !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
 			return nil, badRequest("%s must be a text of up to %d bytes without control characters", name, maxFilterText)
 		}
@@ -140,79 +140,34 @@ func callerNumber(s string) (string, error) {
 	return "", badRequest("caller must be written with its country, such as +15551234567")
 }
 
-// callerHashes are all the hashes under which events of a caller can stand: under the keys of the ring, and in the clear
-// from the time before there was a key.
-func (d *dispatcher) callerHashes(number string) []string { return callerHashes(d.keys, number) }
-
-func callerHashes(keys *seal.Ring, number string) []string {
-	if keys == nil {
-		return []string{number}
-	}
-	return append(keys.CallerHashes(number), number)
-}
-
-// adminListing is what a listing is asked for.
-type adminListing struct {
-	adminFilter
+// Listing is what a listing is asked for.
+type Listing struct {
+	Filter
+	// Before goes on after this id, the member next of the page before.
 	Before string `json:"before,omitempty"`
-	Limit  int    `json:"limit,omitempty"`
+	// Limit is the number of rows, 1 to 500. Default: 100.
+	Limit int `json:"limit,omitempty"`
 }
 
 const (
 	defaultRows = 100
-	maxRows     = 500
+	// MaxRows is the most rows of one page.
+	MaxRows = 500
 )
 
-// readListing reads a listing's query, or its JSON object if it is posted.
-func readListing(w http.ResponseWriter, r *http.Request) (l adminListing, err error) {
-	if r.Method == http.MethodPost {
-		if err := readAdminQuery(r, noQuery); err != nil {
-			return l, err
-		}
-		if err := readAdminJSON(w, r, &l); err != nil {
-			return l, err
-		}
-	} else if l, err = queriedListing(r); err != nil {
-		return l, err
-	}
+// settle checks a listing and fills in its defaults.
+func (l *Listing) settle() error {
 	if l.Limit == 0 {
 		l.Limit = defaultRows
 	}
-	if l.Limit < 1 || l.Limit > maxRows {
-		return l, badRequest("limit must lie between 1 and %d", maxRows)
+	if l.Limit < 1 || l.Limit > MaxRows {
+		return badRequest("limit must lie between 1 and %d", MaxRows)
 	}
 	if len(l.Before) > maxFilterText {
-		return l, badRequest("before must be the member next of the page before")
+		return badRequest("before must be the member next of the page before")
 	}
-	return l, nil
+	return nil
 }
-
-func queriedListing(r *http.Request) (l adminListing, err error) {
-	var limit string
-	err = readAdminQuery(r, func(name string) *string {
-		switch name {
-		case "before":
-			return &l.Before
-		case "limit":
-			return &limit
-		}
-		return l.parameter(name)
-	})
-	if err != nil {
-		return l, err
-	}
-	if l.Caller != "" {
-		return l, errCallerInURI
-	}
-	if limit != "" {
-		if l.Limit, err = strconv.Atoi(limit); err != nil || l.Limit < 1 {
-			return l, badRequest("limit must lie between 1 and %d", maxRows)
-		}
-	}
-	return l, nil
-}
-
-var errCallerInURI = badRequest("%w", errors.New("the admin endpoint logs URIs, so a caller's number must not stand in one; POST the filter as JSON instead"))
 
 // listPages runs a listing with each filter and puts the results together, newest first. more tells that there is
 // another page after it.
