@@ -37,6 +37,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
+//		admin_content     on | off
 //		alert {
 //			url          <url>
 //			dead_letter
@@ -131,6 +132,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err = seen.First(d); err == nil {
 				err = a.unmarshalDurable(d)
 			}
+		case "admin_content":
+			var state string
+			if err = seen.First(d); err == nil {
+				err = grammar.OneOf(d, &state, "on", "off")
+			}
+			a.AdminContent = state == "on"
 		case "destination":
 			err = a.unmarshalDestination(d)
 		case "idempotency_cache":

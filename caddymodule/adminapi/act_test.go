@@ -139,7 +139,8 @@ func TestWrongAdminRequestsAreRefused(t *testing.T) {
 		{"GET", "/callgate/events?reason=" + strings.Repeat("x", 513), "", 400, "bytes"},
 		{"GET", "/callgate/events/" + unknown, "", 404, "not found"},
 		{"GET", "/callgate/events/x", "", 404, "not found"},
-		{"GET", "/callgate/events/" + unknown + "?content=yes", "", 400, "content is 1"},
+		{"GET", "/callgate/events/" + unknown + "?content=1", "", 400, "POST"},
+		{"GET", "/callgate/events/" + unknown + "/content", "", 405, "POST"},
 		{"GET", "/callgate/stats?x=1", "", 400, "no query parameter"},
 		{"GET", "/callgate/tail?state=dead", "", 400, "no query parameter"},
 		{"POST", "/callgate/events?tenant=a", "{}", 400, "no query parameter"},
@@ -169,10 +170,19 @@ func TestWrongAdminRequestsAreRefused(t *testing.T) {
 		}
 	}
 	// A form of a foreign web page is no JSON.
-	r := httptest.NewRequest("POST", "/callgate/erase", strings.NewReader(`{"all":true}`))
-	r.Header.Set("Content-Type", "text/plain")
-	if got := serveAdmin(t, r); got.status != http.StatusUnsupportedMediaType {
-		t.Errorf("status %d: %s", got.status, got.body)
+	for _, tt := range [][3]string{
+		{"/callgate/erase", `{"all":true}`, "text/plain"}, {"/callgate/erase", `{"all":true}`, ""},
+		// Nor is a request without a body, which needs no leave of a browser either.
+		{"/callgate/destinations/crm/pause", "", ""}, {"/callgate/destinations/crm/resume", "", "text/plain"},
+		{"/callgate/destinations/crm/resume", "", "application/x-www-form-urlencoded"}, {"/callgate/events", "", ""},
+	} {
+		r := httptest.NewRequest("POST", tt[0], strings.NewReader(tt[1]))
+		if tt[2] != "" {
+			r.Header.Set("Content-Type", tt[2])
+		}
+		if got := serveAdmin(t, r); got.status != http.StatusUnsupportedMediaType || !strings.Contains(got.body, "application/json") {
+			t.Errorf("%v: status %d: %s", tt, got.status, got.body)
+		}
 	}
 	if n := ask(t, "GET", "/callgate/stats", "").count("events"); n != 6 {
 		t.Errorf("%d events are left", n)

@@ -23,6 +23,7 @@ func init() {
 //
 //	GET, POST /callgate/events                         events, newest first
 //	GET       /callgate/events/{id}                    one event with its deliveries and their attempts
+//	POST      /callgate/events/{id}/content            the same with what the caller said
 //	GET, POST /callgate/deliveries                     deliveries, newest first
 //	GET       /callgate/destinations                   how each destination stands
 //	GET       /callgate/stats                          the store and the destinations
@@ -41,7 +42,11 @@ func init() {
 // limit rows, 100 unless told and at most 500.
 //
 // Replay, retry, cancel and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that
-// names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other. What callers said is in no answer but that of an event with ?content=1.
+// names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other.
+//
+// What callers said is in no answer but that of content, which takes a reason for the log and is refused over TCP unless
+// the configuration says admin_content on. Every POST is of JSON and says so, also one without a body: a web page can send
+// other content types to an admin endpoint without being asked.
 type Admin struct {
 	ctx caddy.Context
 }
@@ -103,6 +108,8 @@ func (a *Admin) route(w http.ResponseWriter, r *http.Request) error {
 		return withMethod(r, listing((*operate.Service).Events), w, get, post)
 	case len(path) == 2 && what == "events":
 		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return event(w, r, path[1]) }, w, get)
+	case len(path) == 3 && what == "events" && path[2] == "content":
+		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return content(w, r, path[1]) }, w, post)
 	case len(path) == 1 && what == "deliveries":
 		return withMethod(r, listing((*operate.Service).Deliveries), w, get, post)
 	case len(path) == 1 && what == "destinations":

@@ -1,8 +1,12 @@
 package adminapi
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -27,11 +31,16 @@ type asked struct {
 	body   string
 }
 
+// overUnix gives a request the way that it comes through a unix socket.
+func overUnix(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.UnixAddr{Name: "/run/admin", Net: "unix"})))
+}
+
 // ask sends a request to the admin API as Caddy's endpoint would hand it on.
 func ask(t testing.TB, method, target, body string) asked {
 	t.Helper()
-	r := httptest.NewRequest(method, target, strings.NewReader(body))
-	if body != "" {
+	r := overUnix(httptest.NewRequest(method, target, strings.NewReader(body)))
+	if method == "POST" {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	return serveAdmin(t, r)
@@ -282,12 +291,58 @@ func TestContentIsShownWhenAskedFor(t *testing.T) {
 			t.Errorf("shows what a caller said: %s", shown)
 		}
 	}
-	ask(t, "GET", "/callgate/events/"+id+"?content=1", "").ok(&e)
+	ask(t, "POST", "/callgate/events/"+id+"/content", `{"reason":"a test"}`).ok(&e)
 	var record struct {
 		CallerNumber string `json:"caller_number"`
 	}
 	if e.Content == nil || e.Content.Body != leadOf(5) || json.Unmarshal(e.Content.Record, &record) != nil || record.CallerNumber != "+15559876545" {
 		t.Errorf("%+v", e.Content)
+	}
+}
+
+// TestContentIsForThoseWhoMaySeeIt: that something can connect to the admin endpoint is not enough to read what is sealed.
+func TestContentIsForThoseWhoMaySeeIt(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		config := strings.Replace(operatedConfig, "tenant acme {", "admin_content "+map[bool]string{true: "on", false: "off"}[allowed]+"\n\t\ttenant acme {", 1)
+		crm := gatewaytest.NewReceiver(t)
+		g := gatewaytest.Run(t, fmt.Sprintf(config, crm.URL, crm.URL))
+		g.Send("/hook/acme", leadOf(1))
+		settled(t, "crm", 1, 0)
+		var all operate.EventPage
+		ask(t, "GET", "/callgate/events", "").ok(&all)
+		target := "/callgate/events/" + all.Events[0].ID + "/content"
+		request := func(body string) *http.Request {
+			r := httptest.NewRequest("POST", target, strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			return r
+		}
+		tcp := request(`{"reason":"x"}`)
+		tcp = tcp.WithContext(context.WithValue(tcp.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 2019})))
+		https := request(`{"reason":"x"}`)
+		https.TLS = &tls.ConnectionState{}
+		administrator := request(`{"reason":"x"}`)
+		administrator.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}
+		for name, tt := range map[string]struct {
+			r     *http.Request
+			shown bool
+		}{
+			"unknown": {request(`{"reason":"x"}`), allowed}, "TCP": {tcp, allowed}, "TLS": {https, allowed},
+			"administrator": {administrator, true}, "unix": {overUnix(request(`{"reason":"x"}`)), true},
+		} {
+			got := serveAdmin(t, tt.r)
+			if shown := strings.Contains(got.body, "private words"); shown != tt.shown || shown != (got.status == 200) {
+				t.Errorf("admin_content %v, %s: %d: %s", allowed, name, got.status, got.body)
+			}
+			if !tt.shown && (got.status != 403 || !strings.Contains(got.body, "admin_content on")) {
+				t.Errorf("%s: %d: %s", name, got.status, got.body)
+			}
+		}
+		for _, reason := range []string{"", `{}`, `{"reason":""}`, `{"reason":"a\nb"}`, `{"reason":"` + strings.Repeat("x", 201) + `"}`} {
+			if got := ask(t, "POST", target, reason); got.status != 400 || !strings.Contains(got.body, "why you look") {
+				t.Errorf("%s: %d: %s", reason, got.status, got.body)
+			}
+		}
+		g.Stop()
 	}
 }
 

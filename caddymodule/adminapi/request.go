@@ -25,7 +25,7 @@ func badRequest(text string) error {
 const maxBody = 64 << 10
 
 // readJSON reads the object of a POST. A web page can send other content types to an admin endpoint without being
-// asked, so they are refused.
+// asked, so they are refused, also with an empty body: that is a request too.
 func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -36,13 +36,13 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 		}
 		return badRequest("the body could not be read to its end")
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return nil
-	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return caddy.APIError{
-			HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("the body has to be JSON, with Content-Type: application/json"),
+			HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("a POST has to be of JSON, with Content-Type: application/json, also without a body"),
 		}
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
 	}
 	if err := strictjson.Decode(text, into); err != nil {
 		return badRequest(err.Error())

@@ -2,6 +2,8 @@ package adminapi
 
 import (
 	"context"
+	"errors"
+	"net"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -10,21 +12,49 @@ import (
 	"github.com/callgate/callgate/internal/operate"
 )
 
-// service is that of the configuration in force. It is asked for anew with each request: the admin endpoint of a
+// app is that of the configuration in force, or nil. It is asked for anew with each request: the admin endpoint of a
 // configuration that failed to start stays in place, and serves the one before.
+func app() *caddymodule.App {
+	v, err := caddy.ActiveContext().AppIfConfigured("callgate")
+	if err != nil {
+		return nil
+	}
+	a, _ := v.(*caddymodule.App)
+	return a
+}
+
 func service() (*operate.Service, error) {
-	if v, err := caddy.ActiveContext().AppIfConfigured("callgate"); err == nil {
-		if a, ok := v.(*caddymodule.App); ok {
-			if s, ok := a.Operate(); ok {
-				return s, nil
-			}
+	if a := app(); a != nil {
+		if s, ok := a.Operate(); ok {
+			return s, nil
 		}
 	}
 	return nil, operate.NoStore()
 }
 
-// actor is whoever has access to the admin endpoint. They may do everything: they could load another configuration.
-func actor() operate.Actor { return operate.Actor{Via: "admin", May: operate.Everything} }
+// actor is whoever has access to the admin endpoint. They may do everything, since they could load another
+// configuration, but read what callers said: that a process of the machine can ask for something over TCP is no reason
+// to decrypt for it what is stored.
+func actor(r *http.Request) operate.Actor {
+	a := operate.Actor{Via: "admin", May: func(c operate.Capability) bool { return c != operate.Reveal || mayReveal(r) }}
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		a.Name = r.TLS.PeerCertificates[0].Subject.String()
+	}
+	return a
+}
+
+// mayReveal reports whether a request comes through a unix socket, whose permissions say who may, or from a remote
+// administrator, whom Caddy knows by their certificate; or else whether the configuration allows it for everybody.
+func mayReveal(r *http.Request) bool {
+	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && at.Network() == "unix" {
+		return true
+	}
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		return true
+	}
+	a := app()
+	return a != nil && a.AdminContent
+}
 
 // answer carries an operation out and writes what it gives.
 func answer[T any](w http.ResponseWriter, do func(*operate.Service) (T, error)) error {
@@ -46,7 +76,7 @@ func listing[T any](op func(*operate.Service, context.Context, operate.Actor, op
 		if err != nil {
 			return err
 		}
-		return answer(w, func(s *operate.Service) (T, error) { return op(s, r.Context(), actor(), l) })
+		return answer(w, func(s *operate.Service) (T, error) { return op(s, r.Context(), actor(r), l) })
 	}
 }
 
@@ -56,7 +86,7 @@ func acting[S, T any](op func(*operate.Service, context.Context, operate.Actor, 
 		if err := readPosted(w, r, &sel); err != nil {
 			return err
 		}
-		return answer(w, func(s *operate.Service) (T, error) { return op(s, r.Context(), actor(), sel) })
+		return answer(w, func(s *operate.Service) (T, error) { return op(s, r.Context(), actor(r), sel) })
 	}
 }
 
@@ -65,7 +95,7 @@ func asking[T any](op func(*operate.Service, context.Context, operate.Actor) (T,
 		if err := readQuery(r, noQuery); err != nil {
 			return err
 		}
-		return answer(w, func(s *operate.Service) (T, error) { return op(s, r.Context(), actor()) })
+		return answer(w, func(s *operate.Service) (T, error) { return op(s, r.Context(), actor(r)) })
 	}
 }
 
@@ -80,14 +110,24 @@ func event(w http.ResponseWriter, r *http.Request, id string) error {
 	if err != nil {
 		return err
 	}
+	if content != "" {
+		return badRequest("what the caller said is asked for with a reason: POST it as JSON to /callgate/events/{id}/content")
+	}
+	return answer(w, func(s *operate.Service) (*operate.EventDetail, error) { return s.Event(r.Context(), actor(r), id) })
+}
+
+func content(w http.ResponseWriter, r *http.Request, id string) error {
+	var p struct {
+		Reason string `json:"reason"`
+	}
+	if err := readPosted(w, r, &p); err != nil {
+		return err
+	}
+	if !mayReveal(r) {
+		return caddy.APIError{HTTPStatus: http.StatusForbidden, Err: errors.New("what callers said is not shown over TCP, which every process of the machine can use: have the admin endpoint listen on a unix socket (admin unix//run/callgate/admin.sock), or set admin_content on in the global option callgate")}
+	}
 	return answer(w, func(s *operate.Service) (*operate.EventDetail, error) {
-		switch content {
-		case "", "0":
-			return s.Event(r.Context(), actor(), id)
-		case "1":
-			return s.RevealEvent(r.Context(), actor(), id)
-		}
-		return nil, badRequest("content is 1 to see what the caller said, or left out")
+		return s.RevealEvent(r.Context(), actor(r), id, p.Reason)
 	})
 }
 
@@ -99,7 +139,7 @@ func pause(w http.ResponseWriter, r *http.Request, name string) error {
 		return err
 	}
 	return answer(w, func(s *operate.Service) (*operate.PauseState, error) {
-		return s.Pause(r.Context(), actor(), name, p.Reason)
+		return s.Pause(r.Context(), actor(r), name, p.Reason)
 	})
 }
 
@@ -107,5 +147,5 @@ func resume(w http.ResponseWriter, r *http.Request, name string) error {
 	if err := readPosted(w, r, new(struct{})); err != nil {
 		return err
 	}
-	return answer(w, func(s *operate.Service) (*operate.PauseState, error) { return s.Resume(r.Context(), actor(), name) })
+	return answer(w, func(s *operate.Service) (*operate.PauseState, error) { return s.Resume(r.Context(), actor(r), name) })
 }

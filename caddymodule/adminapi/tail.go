@@ -27,7 +27,7 @@ func (a *Admin) tail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stream, err := s.Tail(r.Context(), actor(), f)
+	stream, err := s.Tail(r.Context(), actor(r), f)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func TestTables(t *testing.T) {
 			{"name":"slow","known":true,"held_until":"2026-01-31T12:00:00Z"},
 			{"name":"spool:r /x/*","known":true,"breaker":"closed"}]}`,
 		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + twoAttempt + `}]}`,
-		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y?content=1": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + twoAttempt + `}],
+		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y/content": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + twoAttempt + `}],
 			"content":{"call":{"provider":"retell","urgent":true},"uri":"/hook","headers":{"Content-Type":["application/json"]},"body":"{\"event\":\n\t\"call_ended\"}\u0007"}}`,
 	})
 	for golden, tt := range map[string]struct {
@@ -71,7 +71,7 @@ func TestTables(t *testing.T) {
 		"deliveries":   {fillDeliveries, []string{"--limit", "3"}},
 		"stats":        {fillStats, nil},
 		"show":         {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y"}},
-		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--content"}},
+		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--content", "--reason", "a test"}},
 	} {
 		out, err := run(t, tt.fill, "", append(tt.args, "--address", address)...)
 		if err != nil {

@@ -144,7 +144,7 @@ func TestAGatewayIsOperatedFromThePrompt(t *testing.T) {
 	if !strings.Contains(out, "to crm: dead") || !strings.Contains(out, "503") || strings.Contains(out, "Mike") {
 		t.Errorf("show:\n%s", out)
 	}
-	if out := g.must(fillShow, ids[0], "--content"); !strings.Contains(out, "private words 0") || !strings.Contains(out, `"caller_number": "+15559876540"`) {
+	if out := g.must(fillShow, ids[0], "--content", "--reason", "a test"); !strings.Contains(out, "private words 0") || !strings.Contains(out, `"caller_number": "+15559876540"`) {
 		t.Errorf("show --content:\n%s", out)
 	}
 
@@ -189,7 +189,7 @@ func TestWaitingDeliveriesAreSentOrCancelledFromThePrompt(t *testing.T) {
 	first := g.send(1)
 	g.send(2)
 	g.waitFor("2 attempts that failed", func(s *operate.Statistics) bool {
-		return strings.Count(g.must(fillDeliveries, "--reason", "503"), "503") >= 2 && s.Destinations[0].Pending == 2
+		return strings.Count(g.must(fillDeliveries, "--reason", "503"), " crm ") == 2 && s.Destinations[0].Pending == 2
 	})
 	g.receiver.Down.Store(false)
 	if out := g.must(fillRetry, "--destination", "crm"); out != "2 deliveries would be sent now. Nothing was changed; add --yes to have them sent now.\n" {
@@ -294,6 +294,9 @@ func TestExitStatus(t *testing.T) {
 		{fillDeliveries, "--caller 5551234567", "with its country"},
 		{fillShow, "", "accepts 1 arg"},
 		{fillShow, id, "not found"},
+		{fillShow, id + " --content", "--reason"},
+		{fillShow, id + " --reason x", "--content"},
+		{fillShow, id + " --content --reason x", "not found"},
 		{fillReplay, "--destination nowhere", ""},
 		{fillReplay, "--destination nowhere --yes", ""},
 		{fillReplay, "", "--all"},

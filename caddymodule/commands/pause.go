@@ -33,7 +33,7 @@ they are gone, or refuse their credentials; see the reason in stats first.` + ex
 	cmd.Args = cobra.ExactArgs(1)
 	a.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.setPaused(cmd, args[0], "resume", nil, "%s is resumed.\n")
+		return a.setPaused(cmd, args[0], "resume", struct{}{}, "%s is resumed.\n")
 	}
 }
 

@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,24 +18,32 @@ import (
 func fillShow(cmd *cobra.Command) {
 	var a admin
 	var content bool
+	var reason string
 	cmd.Use = "show EVENT [flags]"
 	cmd.Long = `Shows one event with its deliveries and every attempt at them. EVENT is the id of an event, or of a delivery of it.
 
 With --content it also shows what the caller said: the call record, the request as it came in, and what is kept of
-receivers' answers. Mind who sees your terminal.` + exitCodes
+receivers' answers. It takes a reason, which the gateway logs with the event's id, and is refused where the admin
+endpoint listens on TCP, unless the configuration says admin_content on. Mind who sees your terminal.` + exitCodes
 	cmd.Example = `  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y
-  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --content --json`
+  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --content --reason "the clinic asks what the caller wanted"`
 	cmd.Args = cobra.ExactArgs(1)
 	a.add(cmd)
 	cmd.Flags().BoolVar(&content, "content", false, "also show what the caller said")
+	cmd.Flags().StringVar(&reason, "reason", "", "why you look at it, for the log; needed with --content")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, _, _ := strings.Cut(args[0], ".") // a delivery's id begins with its event's
-		uri := "/callgate/events/" + escaped(id)
-		if content {
-			uri += "?content=1"
+		method, uri, body := http.MethodGet, "/callgate/events/"+escaped(id), any(nil)
+		switch {
+		case content && reason == "":
+			return errors.New("--content takes a --reason: why you look at what a caller said, for the gateway's log")
+		case content:
+			method, uri, body = http.MethodPost, uri+"/content", map[string]string{"reason": reason}
+		case reason != "":
+			return errors.New("--reason is for --content")
 		}
 		var text json.RawMessage
-		if err := a.ask(http.MethodGet, uri, nil, &text); err != nil {
+		if err := a.ask(method, uri, body, &text); err != nil {
 			return err
 		}
 		if a.json {

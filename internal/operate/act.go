@@ -165,16 +165,20 @@ type PauseState struct {
 	Reason      string `json:"reason,omitempty"`
 }
 
-// maxPauseReason bounds the note that is kept with a pause.
-const maxPauseReason = 200
+// maxNote bounds what operators say of why they do something.
+const maxNote = 200
+
+func isNote(s string) bool {
+	return len(s) <= maxNote && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
 
 // Pause keeps a destination's deliveries waiting until Resume, also over restarts.
 func (s *Service) Pause(ctx context.Context, a Actor, destination, reason string) (*PauseState, error) {
 	if err := s.beginDelivering(a, "Pause"); err != nil {
 		return nil, err
 	}
-	if len(reason) > maxPauseReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl) {
-		return nil, badRequest("reason must be a line of up to %d bytes", maxPauseReason)
+	if !isNote(reason) {
+		return nil, badRequest("reason must be a line of up to %d bytes", maxNote)
 	}
 	if reason == "" {
 		reason = "paused by an operator"

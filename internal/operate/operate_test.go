@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
@@ -189,7 +191,7 @@ func TestWhatIsDoneIsDoneOnlyToWhatIsSelected(t *testing.T) {
 		if err != nil || e.States[store.Delivered] != 2 || e.Content != nil || len(e.Deliveries) != 2 {
 			t.Errorf("%+v, %v", e, err)
 		}
-		if e, err = g.RevealEvent(t.Context(), somebody, id); err != nil || e.Content == nil || e.Content.Body != "private words" {
+		if e, err = g.RevealEvent(t.Context(), somebody, id, "a test"); err != nil || e.Content == nil || e.Content.Body != "private words" {
 			t.Errorf("%+v, %v", e, err)
 		}
 		if p, err := g.Pause(t.Context(), somebody, "crn", ""); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "crm, log") {
@@ -209,6 +211,29 @@ func TestWhatIsDoneIsDoneOnlyToWhatIsSelected(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestWhoReadsWhatACallerSaidIsLogged: before it is read, so that there is no look without a line.
+func TestWhoReadsWhatACallerSaidIsLogged(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	failing := storetest.NewMemory(storetest.Options{})
+	if err := failing.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := New(Options{Store: failing, Log: zap.New(core)})
+	if _, err := s.RevealEvent(t.Context(), somebody, "e-1", "a complaint"); !errors.Is(err, ErrUnavailable) {
+		t.Error(err)
+	}
+	got := logs.All()
+	if len(got) != 1 {
+		t.Fatalf("%+v", got)
+	}
+	if m := got[0].ContextMap(); m["event"] != "e-1" || m["reason"] != "a complaint" || m["by"] != "ada" || m["via"] != "test" {
+		t.Errorf("%v", m)
+	}
+	if _, err := s.RevealEvent(t.Context(), somebody, "e-1", ""); !errors.Is(err, ErrBadRequest) {
+		t.Error(err)
+	}
 }
 
 func TestACallerIsErasedUnderEveryHash(t *testing.T) {

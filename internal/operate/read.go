@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"go.uber.org/zap"
+
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -138,11 +140,20 @@ func (s *Service) Event(ctx context.Context, a Actor, id string) (*EventDetail, 
 	return e, stored(err)
 }
 
-// RevealEvent shows what Event shows, with what the caller said and what is kept of receivers' answers.
-func (s *Service) RevealEvent(ctx context.Context, a Actor, id string) (*EventDetail, error) {
+// RevealEvent shows what Event shows, with what the caller said and what is kept of receivers' answers. The reason is
+// logged before anything is read.
+func (s *Service) RevealEvent(ctx context.Context, a Actor, id, reason string) (*EventDetail, error) {
 	if err := s.beginStored(a, "RevealEvent"); err != nil {
 		return nil, err
 	}
+	if reason == "" || !isNote(reason) {
+		return nil, badRequest("reason must say why you look, in a line of up to %d bytes; it is logged", maxNote)
+	}
+	if len(id) > maxFilterText {
+		return nil, stored(store.ErrNotFound)
+	}
+	s.o.Log.Warn("an operator looks at what a caller said", zap.String("event", id), zap.String("reason", reason),
+		zap.String("by", a.Name), zap.String("via", a.Via))
 	e, err := s.readEvent(ctx, id, true)
 	return e, stored(err)
 }
