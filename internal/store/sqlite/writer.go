@@ -96,6 +96,7 @@ func (s *Store) run() {
 		case r := <-s.requests:
 			taken = s.gather(append(taken, r))
 			s.commit(taken)
+			s.forget(taken)
 			s.countLog()
 		case <-s.copied:
 			s.checkpoint("PASSIVE")
@@ -105,8 +106,18 @@ func (s *Store) run() {
 					return
 				}
 				s.commit(taken)
+				s.forget(taken)
 			}
 		}
+	}
+}
+
+// forget lets go of what a batch held. The list of its requests is used again, and so is the list of a statement's
+// arguments: without this the bodies of the largest batch there ever was would stay in memory until one of that size came.
+func (s *Store) forget(rs []*request) {
+	clear(rs)
+	if s.writer != nil {
+		clear(s.writer.args[:cap(s.writer.args)])
 	}
 }
 
