@@ -65,7 +65,7 @@ func (a *Alert) settings() (alert.Settings, error) {
 // provisionDelivery works out everything that can be wrong, and opens nothing.
 func (a *App) provisionDelivery(ctx caddy.Context) error {
 	u := &a.durable
-	if a.Retention < 0 || a.Window < 0 || a.DrainTimeout < 0 {
+	if a.Retention < 0 || a.RetentionDead < 0 || a.Window < 0 || a.DrainTimeout < 0 {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain = time.Duration(a.DrainTimeout)
@@ -90,7 +90,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if retention == 0 {
 		retention = 30 * 24 * time.Hour
 	}
-	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: func(tenant string) map[string]string { return a.vars[tenant] }}
+	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, RetentionDead: time.Duration(a.RetentionDead), Vars: func(tenant string) map[string]string { return a.vars[tenant] }}
 	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
 		d := a.Destinations[name]
 		if d == nil {

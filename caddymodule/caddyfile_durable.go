@@ -27,7 +27,7 @@ func (a *App) unmarshalDurable(d *caddyfile.Dispenser) (err error) {
 		a.StoreRaw = caddyconfig.JSONModuleObject(mod, "type", kind, nil)
 		return nil
 	case "retention":
-		a.Retention, err = duration(d)
+		err = a.unmarshalRetention(d)
 	case "window":
 		a.Window, err = duration(d)
 	case "drain_timeout":
@@ -37,6 +37,18 @@ func (a *App) unmarshalDurable(d *caddyfile.Dispenser) (err error) {
 	case "alert":
 		a.Alert = new(Alert)
 		err = a.Alert.unmarshal(d)
+	}
+	return err
+}
+
+// unmarshalRetention reads how long events are kept, and behind the word dead how long dead ones are.
+func (a *App) unmarshalRetention(d *caddyfile.Dispenser) (err error) {
+	args := d.RemainingArgs()
+	if len(args) != 1 && (len(args) != 3 || args[1] != "dead") {
+		return d.Err("retention takes a duration, and how long what is dead is kept behind the word dead: retention 30d dead 90d")
+	}
+	if a.Retention, err = parseDuration(d, args[0]); err == nil && len(args) > 1 {
+		a.RetentionDead, err = parseDuration(d, args[2])
 	}
 	return err
 }

@@ -283,6 +283,10 @@ func duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
 	if err := oneArg(d, &s); err != nil {
 		return 0, err
 	}
+	return parseDuration(d, s)
+}
+
+func parseDuration(d *caddyfile.Dispenser, s string) (caddy.Duration, error) {
 	v, err := caddy.ParseDuration(s)
 	if err != nil || v <= 0 {
 		return 0, d.Errf("'%s' is not a duration such as 500ms, 10s or 3d", s)

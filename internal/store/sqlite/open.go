@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/pressly/goose/v3"
@@ -230,6 +231,13 @@ func (s *Store) load() error {
 		return err
 	}
 	s.eventCount.Store(s.events)
+	for name, total := range map[string]*atomic.Int64{expiredDone: &s.expired.done, expiredDead: &s.expired.dead} {
+		n, err := c.number("SELECT value FROM counters WHERE name = ?", name)
+		if err != nil {
+			return err
+		}
+		total.Store(n)
+	}
 	if err := s.loadKeys(); err != nil {
 		return err
 	}

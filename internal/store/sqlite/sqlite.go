@@ -110,6 +110,8 @@ type Store struct {
 	queues     queues
 	expireMu   sync.Mutex
 	expireFrom int64
+	expireLeft bool // the log may hold what has expired
+	expired    struct{ done, dead atomic.Int64 }
 }
 
 var _ store.Store = (*Store)(nil)
