@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 )
 
@@ -35,6 +34,7 @@ func (s *Store) countLog() {
 	}
 	if pages < s.logPages {
 		s.logPages = 0 // it was begun anew
+		s.markDue.Store(true)
 	}
 	limit := s.logBytes()
 	if (pages-s.logPages)*pageSize < limit/copyShare {
@@ -109,10 +109,8 @@ func (s *Store) emptyLog(ctx context.Context, change func(*batch) error) error {
 		done := false
 		err := s.write(ctx, false, func(b *batch) error {
 			b.after = append(b.after, func() {
-				if done = !s.checkpoint("TRUNCATE"); !done { // an error is told already, and no reader is its cause
-					log, err := os.Stat(s.o.Path + "-wal")
-					done = err != nil || log.Size() == 0
-				}
+				// An error is told already, and no reader is its cause.
+				done = !s.checkpoint("TRUNCATE") || s.logIsEmpty()
 			})
 			return change(b)
 		})

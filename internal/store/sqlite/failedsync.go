@@ -82,6 +82,9 @@ func (s *Store) copyLog(c *session, mode string) (left int64, err error) {
 	if err == nil {
 		left, err = s.syncPart(salt, copied)
 	}
+	if left == 0 {
+		s.markDue.Store(true)
+	}
 	if err != nil {
 		s.copyFailed = true
 		return 0, errors.Join(err, s.copyAgain())

@@ -49,6 +49,9 @@ func (s *Store) open() (err error) {
 	if err := settleLog(s.o.Path); err != nil {
 		return err
 	}
+	if err := checkLog(s.o.Path); err != nil {
+		return err
+	}
 	if fresh {
 		if err := s.format(); err != nil {
 			return err
@@ -89,7 +92,11 @@ func (s *Store) open() (err error) {
 	if s.identity, err = os.Stat(s.o.Path); err != nil {
 		return err
 	}
-	return s.load()
+	if err := s.load(); err != nil {
+		return err
+	}
+	s.giveMark()
+	return nil
 }
 
 // followLinks gives the name of the file that a symbolic link leads to, whether there is one yet or not. SQLite puts the

@@ -108,9 +108,12 @@ type Store struct {
 	eventCount atomic.Int64
 	names      names
 	queues     queues
+	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
 	expireMu   sync.Mutex
 	expireFrom int64
 	expireLeft bool // the log may hold what has expired
+	mark       int64       // see giveMark
+	markDue    atomic.Bool // the next commit puts it into the log
 	expired    struct{ done, dead atomic.Int64 }
 }
 
@@ -178,6 +181,8 @@ func (s *Store) Close() error {
 		close(s.closing)
 		<-s.done
 		<-s.copyEnded
+		s.backups.Lock() // closing the files would give back the locks with which a Backup reads
+		defer s.backups.Unlock()
 		err = s.release()
 	})
 	if errors.Is(err, store.ErrClosed) {

@@ -255,6 +255,9 @@ func (s *Store) transact(rs []*request) (err error) {
 
 // finish writes what is gathered over a transaction: queue lengths, the number of events, recent keys.
 func (b *batch) finish() error {
+	if err := b.markLog(); err != nil {
+		return err
+	}
 	if err := b.writeQueues(); err != nil {
 		return err
 	}
