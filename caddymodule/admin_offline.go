@@ -31,25 +31,31 @@ func OpenStore(config []byte, logger *zap.Logger) (store.Store, error) {
 	if err := u.setKeys(app.EncryptionKeys); err != nil {
 		return nil, err
 	}
-	if app.StoreRaw == nil {
-		s := new(SQLite)
-		u.module = s
-		err = s.Provision(ctx)
-	} else {
-		var mod any
-		if mod, err = ctx.LoadModule(app, "StoreRaw"); err == nil {
-			u.module = mod.(StoreModule)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+	if u.module, err = storeModule(ctx, app); err != nil {
+		return nil, err
 	}
 	if s, ok := u.module.(*SQLite); ok {
 		if _, err := os.Stat(s.Path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.Path)
+			return nil, s.noStore()
 		}
 	}
 	return u.module.OpenStore(u.options)
+}
+
+// storeModule is the store that a configuration names, not opened.
+func storeModule(ctx caddy.Context, app *App) (StoreModule, error) {
+	if app.StoreRaw == nil {
+		s := new(SQLite)
+		if err := s.Provision(ctx); err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
+		return s, nil
+	}
+	mod, err := ctx.LoadModule(app, "StoreRaw")
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return mod.(StoreModule), nil
 }
 
 // appConfig is what a configuration in Caddy's JSON says about Callgate.
