@@ -224,6 +224,12 @@ type Stats struct {
 	Events   int64 `json:"events"`
 	Bytes    int64 `json:"bytes"`
 	MaxBytes int64 `json:"max_bytes,omitempty"`
+	// LogBytes is the length of the write-ahead log beside it, which is counted in MaxBytes as far as it is longer than
+	// it should be; 0 if the store has none.
+	LogBytes int64 `json:"log_bytes,omitempty"`
+	// DiskBytes and DiskFree are how large its file system is, and what is free there; 0 and 0 if that is not known.
+	DiskBytes int64 `json:"disk_bytes,omitempty"`
+	DiskFree  int64 `json:"disk_free,omitempty"`
 	// Expired counts what Expire has deleted since the store was made.
 	Expired      Expired            `json:"expired"`
 	Destinations []DestinationStats `json:"destinations"`

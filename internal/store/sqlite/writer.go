@@ -89,6 +89,7 @@ func (s *Store) write(ctx context.Context, accepts bool, apply func(*batch) erro
 // run is the writer.
 func (s *Store) run() {
 	defer close(s.done)
+	defer s.logTimer.Stop()
 	var taken []*request
 	for {
 		taken = taken[:0]
@@ -100,6 +101,8 @@ func (s *Store) run() {
 			s.countLog()
 		case <-s.copied:
 			s.checkpoint("PASSIVE")
+		case <-s.logTimer.C:
+			s.shortenLog()
 		case <-s.closing:
 			for {
 				if taken = s.gather(taken[:0]); len(taken) == 0 {
@@ -228,6 +231,7 @@ func (s *Store) transact(rs []*request) (err error) {
 		if b.used, err = b.bytesUsed(); err != nil {
 			return err
 		}
+		b.used += max(0, s.logSize*pageSize-s.o.WALBytes)
 	}
 	if err := b.look(); err != nil {
 		return err
