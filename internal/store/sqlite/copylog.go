@@ -63,13 +63,13 @@ func (s *Store) countLog() {
 // shortenEvery is how often a log that is too long is looked at, also when nothing is committed.
 const shortenEvery = time.Second
 
-// watchLog sees to it that a log which is too long is told of, and shortened again.
+// watchLog sees to it that a log which is too long, and not because of the load, is told of, and is shortened again.
 func (s *Store) watchLog(bytes int64) {
 	if bytes <= s.o.WALBytes {
 		s.logTold = 0
 		return
 	}
-	if bytes >= 2*max(s.logTold, s.o.WALBytes) {
+	if bytes >= 2*max(s.logTold, s.o.WALBytes) && s.logKept.Load() {
 		s.logTold = bytes
 		s.o.Log("the store's log (the -wal file) grows", fmt.Errorf("%w: it has %d bytes, and should have %d", errLogGrows, bytes, s.o.WALBytes))
 	}

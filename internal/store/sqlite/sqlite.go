@@ -94,9 +94,11 @@ type Store struct {
 	// copyFailed tells that a copy of the log has failed, so that the next one has to begin at its beginning; it belongs
 	// to who holds copying. Holder keeps SQLite's index of the log, index is that as a file, and file is the database;
 	// see failedsync.go.
-	copyFailed  bool
-	holder      *session
-	index, file *os.File
+	copyFailed   bool
+	copiedBefore copiedTo
+	logKept      atomic.Bool // a copy got no further than the one before: somebody reads an older state
+	holder       *session
+	index, file  *os.File
 
 	// These belong to the writer.
 	writer   *session
