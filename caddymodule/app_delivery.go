@@ -66,7 +66,7 @@ func (a *Alert) settings() (alert.Settings, error) {
 // provisionDelivery works out everything that can be wrong, and opens nothing.
 func (a *App) provisionDelivery(ctx caddy.Context) error {
 	u := &a.run.durable
-	if a.Retention < 0 || a.Window < 0 || a.DrainTimeout < 0 {
+	if a.Retention < 0 || a.RetentionDead < 0 || a.Window < 0 || a.DrainTimeout < 0 {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain = time.Duration(a.DrainTimeout)
@@ -86,7 +86,10 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		retention = 30 * 24 * time.Hour
 	}
 	vars := a.run.vars
-	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: func(tenant string) map[string]string { return vars[tenant] }}
+	u.snapshot = &delivery.Snapshot{
+		Destinations: make(map[string]delivery.Config), Retention: retention, RetentionDead: time.Duration(a.RetentionDead),
+		Vars: func(tenant string) map[string]string { return vars[tenant] },
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
 		d := a.Destinations[name]
 		if d == nil {

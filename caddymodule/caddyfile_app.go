@@ -33,7 +33,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			max_size <size>
 //			min_free off | <size>
 //		}]
-//		retention         <duration>
+//		retention         <duration> [dead <duration>]
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>

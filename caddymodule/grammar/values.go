@@ -41,6 +41,11 @@ func Duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
 	if err := OneArg(d, &s); err != nil {
 		return 0, err
 	}
+	return ParseDuration(d, s)
+}
+
+// ParseDuration reads s, an argument of the current line, as a time above 0.
+func ParseDuration(d *caddyfile.Dispenser, s string) (caddy.Duration, error) {
 	v, err := caddy.ParseDuration(s)
 	if err != nil || v <= 0 {
 		return 0, d.Errf("'%s' is not a duration such as 500ms, 10s or 3d", s)
