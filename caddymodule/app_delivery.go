@@ -90,7 +90,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if retention == 0 {
 		retention = 30 * 24 * time.Hour
 	}
-	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: func(tenant string) map[string]string { return a.vars[tenant] }}
+	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: a.tenantVars}
 	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
 		d := a.Destinations[name]
 		if d == nil {
@@ -157,6 +157,19 @@ func (a *App) noteVars(tenant string, vars map[string]string) {
 		a.vars[tenant] = make(map[string]string)
 	}
 	maps.Copy(a.vars[tenant], vars)
+}
+
+// tenantVars are the variables of a tenant for deliveries, and whether there is such a tenant. One whose routes do not
+// deliver any longer still has those that stand in the tenant itself.
+func (a *App) tenantVars(tenant string) (map[string]string, bool) {
+	if vars, noted := a.vars[tenant]; noted {
+		return vars, true
+	}
+	t, known := a.Tenants[tenant]
+	if !known {
+		return nil, false
+	}
+	return t.Vars, true
 }
 
 // startDelivery opens the store and begins to deliver, if any route needs it.
