@@ -85,10 +85,9 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if retention == 0 {
 		retention = 30 * 24 * time.Hour
 	}
-	vars := a.run.vars
 	u.snapshot = &delivery.Snapshot{
 		Destinations: make(map[string]delivery.Config), Retention: retention, RetentionDead: time.Duration(a.RetentionDead),
-		Vars: func(tenant string) map[string]string { return vars[tenant] },
+		Vars: a.tenantVars,
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
 		d := a.Destinations[name]
@@ -158,4 +157,17 @@ func (u *durable) setKeys(texts []string) error {
 	sum := sha256.Sum256([]byte(strings.Join(keys, "\x00")))
 	u.options.Keys, u.ringID = ring, hex.EncodeToString(sum[:])
 	return nil
+}
+
+// tenantVars are the variables of a tenant for deliveries, and whether there is such a tenant. One whose routes do not
+// deliver any longer still has those that stand in the tenant itself.
+func (a *App) tenantVars(tenant string) (map[string]string, bool) {
+	if vars, noted := a.run.vars[tenant]; noted {
+		return vars, true
+	}
+	t, known := a.Tenants[tenant]
+	if !known {
+		return nil, false
+	}
+	return t.Vars, true
 }

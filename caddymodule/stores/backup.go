@@ -17,13 +17,13 @@ func (s *SQLite) BackupStore(ctx context.Context, file string) (guest.Backed, er
 		return guest.Backed{}, s.noStore()
 	}
 	b, err := sqlite.Backup(ctx, s.Path, file)
-	return guest.Backed{s.Path, b.Events, b.Pending, b.Bytes}, err
+	return guest.Backed{Store: s.Path, Events: b.Events, Pending: b.Pending, Bytes: b.Bytes}, err
 }
 
 // RestoreStore implements guest.StoreBackup.
 func (s *SQLite) RestoreStore(ctx context.Context, file string) (guest.Backed, error) {
 	b, err := sqlite.Restore(ctx, file, s.Path)
-	return guest.Backed{s.Path, b.Events, b.Pending, b.Bytes}, err
+	return guest.Backed{Store: s.Path, Events: b.Events, Pending: b.Pending, Bytes: b.Bytes}, err
 }
 
 func (s *SQLite) noStore() error {

@@ -64,7 +64,7 @@ func (e *Engine) pauseSaved(destination string) {
 	}
 }
 
-// Resume ends a pause. What waited goes out at the destination's pace.
+// Resume ends a pause, or a hold. What waited goes out at the destination's pace.
 func (e *Engine) Resume(ctx context.Context, destination string) error {
 	e.flags.Lock()
 	defer e.flags.Unlock()
@@ -76,6 +76,9 @@ func (e *Engine) Resume(ctx context.Context, destination string) error {
 	e.pausedVersion++
 	if l := e.lanes[destination]; l != nil {
 		l.setPaused(false, "")
+		l.mu.Lock()
+		l.lift()
+		l.mu.Unlock()
 	}
 	e.mu.Unlock()
 	e.o.Observer.Resumed(destination)

@@ -20,6 +20,9 @@ type Store interface {
 	// a tenant and taking turns between tenants. A lease ends with Finish or Return, when it runs out, or with the
 	// process; then the delivery is claimable again. Tenants in skip are left out.
 	Claim(ctx context.Context, destination string, now time.Time, lease time.Duration, limit int, skip []string) ([]Claimed, error)
+	// ClaimOne leases one delivery by its id, or gives nil if it cannot be claimed at now: it is not Pending or not due,
+	// it is leased already, or its destination is paused.
+	ClaimOne(ctx context.Context, deliveryID string, now time.Time, lease time.Duration) (*Claimed, error)
 	// Next tells when the earliest Pending delivery of a destination that is not leased falls due; the zero time
 	// when there is none.
 	Next(ctx context.Context, destination string) (time.Time, error)
@@ -60,6 +63,9 @@ type Store interface {
 	Attempts(ctx context.Context, deliveryID string) ([]Attempt, error)
 	// Stats summarises the queue of every destination that has one.
 	Stats(ctx context.Context) (Stats, error)
+
+	// Waiting counts the Pending deliveries of every destination and tenant that has any, by their names.
+	Waiting(ctx context.Context) ([]Waiting, error)
 
 	// Rekey seals every stored body and record again with the first key of the ring, in batches, calling progress
 	// after each with the number done and the total.
@@ -184,6 +190,9 @@ type Attempt struct {
 	// State is the delivery's next state; NextAt says when it is due again if that is Pending.
 	State  State     `json:"state"`
 	NextAt time.Time `json:"next_at,omitzero"`
+	// Uncounted leaves the delivery's Attempts as they were: the attempt only tried whether the receiver is back. It
+	// stands among the attempts made all the same, under the number of the next that counts. It is not stored.
+	Uncounted bool `json:"-"`
 }
 
 // Filter selects events or deliveries. Zero fields match everything.
@@ -243,6 +252,12 @@ type Stats struct {
 	// Expired counts what Expire has deleted since the store was made.
 	Expired      Expired            `json:"expired"`
 	Destinations []DestinationStats `json:"destinations"`
+}
+
+// Waiting is how many deliveries of a tenant wait for a destination.
+type Waiting struct {
+	Destination, Tenant string
+	Pending             int64
 }
 
 // DestinationStats summarises one destination's queue.

@@ -108,7 +108,7 @@ func TestRefused(t *testing.T) {
 		{"row locked", 400, nil, body("UNABLE_TO_LOCK_ROW"), retry, 0, false, false, "UNABLE_TO_LOCK_ROW"},
 		{"storage full", 400, nil, body("STORAGE_LIMIT_EXCEEDED"), retry, 0, true, false, "storage is full"},
 		{"several records", 300, nil, `["/services/data/v67.0/sobjects/Lead/00Q000000000001AAA"]`, dead, 0, false, false, "several records"},
-		{"redirect", 302, http.Header{"Location": {"https://other.example/x"}}, ``, dead, 0, false, false, "redirects are not followed"},
+		{"redirect", 302, http.Header{"Location": {"https://other.example/x"}}, ``, destination.Retry, 0, false, false, "redirects are not followed"},
 		{"no such field", 404, nil, body("NOT_FOUND"), retry, 0, true, false, "External ID"},
 		{"retired version", 410, nil, body("UNSUPPORTED_API_VERSION"), retry, 0, true, false, "v67.0"},
 		{"retired version, no code", 410, nil, ``, retry, 0, true, false, "v67.0"},

@@ -91,6 +91,7 @@ func verdict(status int, errs []apiError) destination.Result {
 		case status == http.StatusNotFound:
 			res.Outcome, res.Pause = destination.Retry, true
 			hint = "there is no such object or external id field; check their names, that the field is marked as External ID and that the user may see it, and resume"
+		case status == http.StatusForbidden: // and it is about this record
 		case outbound.Classify(status) == destination.Retry || status < 300:
 			res.Outcome = destination.Retry
 			hint = "another attempt follows"

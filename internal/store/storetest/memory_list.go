@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -268,4 +269,25 @@ func (m *memory) remove(match func(*memoryEvent) bool, limit int, dryRun bool) i
 	}
 	m.order = kept
 	return count
+}
+
+func (m *memory) Waiting(ctx context.Context) ([]store.Waiting, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	counts := map[[2]string]int64{}
+	for d := range m.all {
+		if d.State == store.Pending {
+			counts[[2]string{d.Destination, d.Tenant}]++
+		}
+	}
+	var list []store.Waiting
+	for k, n := range counts {
+		list = append(list, store.Waiting{Destination: k[0], Tenant: k[1], Pending: n})
+	}
+	slices.SortFunc(list, func(a, b store.Waiting) int {
+		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
+	})
+	return list, nil
 }

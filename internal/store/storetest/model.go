@@ -104,6 +104,14 @@ func (m *modelRun) step() {
 		want, wantErr := m.ref.Accept(ctx, e, to)
 		m.same("Accept", got, err, want, wantErr)
 		m.known = append(m.known, want.Deliveries...)
+	case p < 35 && len(m.known) > 0:
+		id := m.pick(m.known...)
+		got, err := m.real.ClaimOne(ctx, id, m.now, 20*time.Second)
+		want, wantErr := m.ref.ClaimOne(ctx, id, m.now, 20*time.Second)
+		m.same("ClaimOne "+id, got, err, want, wantErr)
+		if want != nil {
+			m.held = append(m.held, id)
+		}
 	case p < 55:
 		destination, limit := m.destination(), 1+m.r.IntN(5)
 		var skip []string
@@ -140,7 +148,7 @@ func (m *modelRun) step() {
 			if a.State == store.Pending && m.r.IntN(10) > 0 {
 				a.NextAt = m.now.Add(time.Duration(m.r.IntN(30)) * time.Second)
 			}
-			a.RemoteID = m.pick("", "r1")
+			a.RemoteID, a.Uncounted = m.pick("", "r1"), m.r.IntN(5) == 0
 			results = append(results, a)
 		}
 		m.same(fmt.Sprintf("Finish %+v", results), nil, m.real.Finish(ctx, results), nil, m.ref.Finish(ctx, results))
