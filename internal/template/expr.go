@@ -131,7 +131,7 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 			}
 			continue
 		}
-		f, reason := newFilter(name, args, c.o.Region)
+		f, reason := newFilter(name, args, c.o.Region, c.o.Zone)
 		if reason != "" {
 			return nil, c.about(e, offset, reason)
 		}

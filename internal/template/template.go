@@ -14,12 +14,15 @@
 //	default:x          x when the variable is missing; an empty x ('') is allowed, and counts as there
 //	upper lower trim   capitals, small letters, without spaces around
 //	truncate:N         the first N characters, without a mark
-//	date:F             a time in the format F, and in the time zone Z with date:'F','Z' (UTC when none is given).
+//	date:F             a time in the format F, and in the time zone Z with date:'F','Z' (Options.Zone, which is UTC by
+//	                   default, when none is given).
 //	                   F is a strftime format ("%Y-%m-%d %H:%M") or one of rfc3339, date, time, unix, unix_ms
 //	e164               a phone number in E.164 (+15559876543)
 //	national           a phone number as its country writes it ((555) 987-6543)
 //	digits             the digits alone
 //	join:sep           the elements of a list, with sep between them (", " without this filter)
+//	map:'a','x',…      x for the value a, and so on by pairs; capitals make no difference. A last text without a partner is
+//	                   for all other values, which stay as they are without it. Of a list, each element
 //	json               the value as JSON text. As the only content of a JSON string it takes the place of the string
 //	urlencode          percent-encoded; does nothing in a URL or form, where values are encoded already
 //	number integer     in a JSON template, as the last filter of a value that is exactly one variable:
@@ -57,6 +60,7 @@ package template
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
 // Context is the place that a template stands in.
@@ -124,6 +128,8 @@ type Options struct {
 	Policy Policy
 	// Region is the ISO 3166 code in which national phone numbers are read; empty means call.DefaultRegion.
 	Region string
+	// Zone is the time zone of the filter date where it names none; nil means UTC.
+	Zone *time.Location
 	// MaxSource bounds the template in bytes; 0 means DefaultMaxSource.
 	MaxSource int
 	// MaxOutput bounds what one Append adds, in bytes; 0 means DefaultMaxOutput.

@@ -288,3 +288,43 @@ func TestScope(t *testing.T) {
 		}
 	}
 }
+
+func TestMap(t *testing.T) {
+	check(t, Text, map[string]row{
+		"a pair":           {source: "{{'kitchen Remodel '|map:'Kitchen remodel','kitchen_remodel'}}", want: "kitchen_remodel"},
+		"another":          {source: "{{'drain'|map:'Kitchen remodel','kitchen_remodel','Drain','7'}}", want: "7"},
+		"as it is":         {source: "{{'roof'|map:'Drain','7'}}", want: "roof"},
+		"for all others":   {source: "{{'roof'|map:'Drain','7','0'}}", want: "0"},
+		"nothing for them": {source: "[{{'roof'|map:'Drain','7',''|default:'none'}}]", want: "[none]"},
+		"missing":          {source: "[{{nobody|map:'Drain','7','0'}}]", want: "[]"},
+	})
+	list := &list{}
+	tmpl, err := Compile("{{services|map:'Drain','7','Boiler','8','0'|join:';'}}", Text, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tmpl.Append(nil, list); err != nil || string(got) != "7;8;0" {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, source := range []string{"{{a|map:'x'}}", "{{a|map}}", "{{a|map:'x','1','X','2'}}", "{{a|map:'','1'}}"} {
+		if _, err := Compile(source, Text, Options{}); err == nil {
+			t.Errorf("%s was taken", source)
+		}
+	}
+}
+
+type list struct{}
+
+func (*list) Lookup(string) (any, bool) { return []any{"drain", "Boiler", "roof"}, true }
+
+func TestZone(t *testing.T) {
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Zone: zone}
+	check(t, Text, map[string]row{
+		"the account's": {source: "{{'2026-03-03T02:30:00Z'|date:'%Y-%m-%d'}}", o: o, want: "2026-03-02"},
+		"a named one":   {source: "{{'2026-03-03T02:30:00Z'|date:'%Y-%m-%d','UTC'}}", o: o, want: "2026-03-03"},
+	})
+}
