@@ -65,7 +65,7 @@ func New(cfg Config, client *outbound.Client, auth outbound.Authorizer, now func
 		lengths: newLengths(cfg.Object), taskSizes: newLengths("Task"),
 		described: standardLengths[cfg.Object][description] > 0,
 	}
-	if d.sources, err = prepare(fields); err != nil {
+	if d.sources, err = prepare(fields, cfg.TimeZone); err != nil {
 		return nil, err
 	}
 	for _, s := range d.sources {
@@ -93,7 +93,9 @@ func (d *Destination) MaxBatch() int {
 }
 
 // blind says that records are upserted without looking for them first.
-func (d *Destination) blind() bool { return d.cfg.ExternalID != "" && !d.createOnly }
+func (d *Destination) blind() bool {
+	return d.cfg.ExternalID != "" && !d.createOnly && d.cfg.Match == MatchCall
+}
 
 // looks says that a look-up goes before the write.
 func (d *Destination) looks() bool {
@@ -116,10 +118,7 @@ func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []d
 
 // one delivers one item by itself.
 func (d *Destination) one(ctx context.Context, it *destination.Item) destination.Result {
-	w := &write{record: d.newRecord(it)}
-	if d.cfg.LogCall {
-		w.task = d.newTask(it, w.record.key)
-	}
+	w := d.newWrite(it)
 	if !d.looks() {
 		d.decide(w.record, unknown)
 		return d.write(ctx, w)

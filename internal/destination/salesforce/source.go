@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/template"
@@ -20,7 +21,7 @@ type source struct {
 // fromCall says that the value depends on the call.
 func (s *source) fromCall() bool { return s.from != nil || s.strict != nil }
 
-func prepare(fields []Field) ([]source, error) {
+func prepare(fields []Field, zone *time.Location) ([]source, error) {
 	out := make([]source, len(fields))
 	for i, f := range fields {
 		s := source{Field: f}
@@ -33,10 +34,10 @@ func prepare(fields []Field) ([]source, error) {
 		} else {
 			name := "field " + f.Name
 			var err error
-			if s.strict, err = template.Compile(f.From, template.Text, template.Options{Name: name, Policy: template.Strict}); err != nil {
+			if s.strict, err = template.Compile(f.From, template.Text, template.Options{Name: name, Policy: template.Strict, Zone: zone}); err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 			}
-			if s.lenient, err = template.Compile(f.From, template.Text, template.Options{Name: name}); err != nil {
+			if s.lenient, err = template.Compile(f.From, template.Text, template.Options{Name: name, Zone: zone}); err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 			}
 		}
