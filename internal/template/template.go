@@ -6,7 +6,11 @@
 //
 // # Syntax
 //
-//	{{name}}  {{ name }}  {{name|filter}}  {{name|filter:argument|filter}}  {{'constant text'}}
+//	{{name}}  {{ name }}  {{name|filter}}  {{name|filter:argument|filter}}  {{'constant text'}}  {{name|other}}
+//
+// {{message|summary}} is the first of several variables that is there. What stands after a variable may be a field of the
+// call's record, params.x or vars.x, so that a misspelt filter is not taken for a variable; the first name is any. Filters
+// follow all of them.
 //
 // A name is a variable of Vars; letters, digits, "_", "-", "." and single spaces may stand in it. Arguments are bare
 // up to the next "|", or quoted with ' or " where they hold a "|", braces or leading spaces. The filters:
@@ -130,6 +134,8 @@ type Options struct {
 	Region string
 	// Zone is the time zone of the filter date where it names none; nil means UTC.
 	Zone *time.Location
+	// List stands between the elements of a list within text that no filter joins; empty means ", ".
+	List string
 	// MaxSource bounds the template in bytes; 0 means DefaultMaxSource.
 	MaxSource int
 	// MaxOutput bounds what one Append adds, in bytes; 0 means DefaultMaxOutput.
@@ -169,6 +175,7 @@ type Template struct {
 	name      string
 	policy    Policy
 	region    string
+	list      string
 	maxOutput int
 	variables []string
 }
@@ -187,7 +194,7 @@ func Compile(source string, context Context, o Options) (*Template, error) {
 		return nil, c.fail(0, ErrTooLarge, "the template is larger than the bound; shorten it or raise the bound")
 	}
 	var err error
-	t := &Template{context: context, name: o.Name, policy: o.Policy, region: o.Region, maxOutput: c.o.MaxOutput}
+	t := &Template{context: context, name: o.Name, policy: o.Policy, region: o.Region, list: o.List, maxOutput: c.o.MaxOutput}
 	switch context {
 	case JSON:
 		t.root, err = c.json()

@@ -328,3 +328,44 @@ func TestZone(t *testing.T) {
 		"a named one":   {source: "{{'2026-03-03T02:30:00Z'|date:'%Y-%m-%d','UTC'}}", o: o, want: "2026-03-03"},
 	})
 }
+
+// A variable that is missing leaves its place to the next, in every kind of template.
+func TestOtherVariables(t *testing.T) {
+	v := &call.Call{Summary: "He wants a quote.", Params: map[string]any{"size": "12"}}
+	for source, want := range map[string]string{
+		"{{message|summary}}": "He wants a quote.", "{{message|summary|upper}}": "HE WANTS A QUOTE.", "{{notes|transcript|default:'none'}}": "none",
+		"{{rooms|params.size}}": "12", "{{summary|message}}": "He wants a quote.", "{{summary | message | truncate:2}}": "He",
+	} {
+		tmpl, err := Compile(source, Text, Options{Policy: Strict})
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		if got, err := tmpl.Append(nil, v); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v, want %q", source, got, err, want)
+		}
+	}
+	for _, source := range []string{"{{message|sumary}}", "{{message|upper|summary}}", "{{message|size}}", "{{'x'|summary}}"} {
+		if _, err := Compile(source, Text, Options{}); err == nil {
+			t.Errorf("%s was taken", source)
+		}
+	}
+}
+
+func TestField(t *testing.T) {
+	v := &call.Call{FirstName: "Mike", Params: map[string]any{"rooms": []any{"kitchen", "bath"}}}
+	for source, want := range map[string]string{
+		"About {{issue}}": "", "About {{issue}} for {{first_name}}": "About  for Mike", "{{issue|default:'none'}}": "none", "no variable": "no variable",
+		"{{rooms}}": "kitchen;bath", "in {{rooms|map:'bath','3'}}": "in kitchen;3", "{{rooms|join:' and '}}": "kitchen and bath",
+	} {
+		f, err := CompileField(source, Options{List: ";"})
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		if got := f.Value(v); got != want {
+			t.Errorf("%s is %q, want %q", source, got, want)
+		}
+	}
+	if _, err := CompileField("{{x", Options{}); err == nil {
+		t.Error("an open variable was taken")
+	}
+}
