@@ -50,7 +50,9 @@ type Config struct {
 	// the withdrawn contacts/v1 createOrUpdate, one by one, and everything else by v3.
 	API string
 	// Properties maps contact properties, by internal name, to templates; see DefaultProperties. Such a template is the
-	// name of a record's field ("summary"), "params.x", "vars.x", or text with {{variables}}.
+	// name of a record's field ("summary"), "params.x" or "vars.x", several of them with "|" between, of which the first
+	// that has a value serves ("message|summary"), or text with {{variables}} and filters: {{timestamp|date:'%Y-%m-%d'}}
+	// is in TimeZone, and {{params.service|map:'Kitchen remodel','kitchen_remodel'}} puts an option in place of words.
 	Properties map[string]string
 	// KeepNames leaves the first and last name of a contact that has one as it is. It costs one more request.
 	KeepNames bool
@@ -79,7 +81,8 @@ type Config struct {
 	Region string
 	// SearchRate is how many searches a second are made; 0 means DefaultSearchRate.
 	SearchRate float64
-	// TimeZone is the account's time zone, in which HubSpot counts the daily limit; nil when it is not known.
+	// TimeZone is the account's time zone, in which HubSpot counts the daily limit and days begin; nil when it is not
+	// known, and days are those of UTC.
 	TimeZone *time.Location
 	// Client sends the requests; nil makes one with outbound's defaults.
 	Client *outbound.Client
@@ -146,7 +149,7 @@ func New(c Config) (*Destination, error) {
 		}
 	}
 	var err error
-	if d.mapping, err = compileAll(c.Properties); err != nil {
+	if d.mapping, err = d.compileAll(c.Properties); err != nil {
 		return nil, err
 	}
 	for _, p := range []property{{"lifecyclestage", c.Lifecycle}, {"hs_lead_status", c.LeadStatus}, {"hubspot_owner_id", c.OwnerID}} {

@@ -190,7 +190,7 @@ func (r *row) absorb(o *row) {
 // address is an e-mail address as HubSpot compares it, in lower case, or empty for what cannot be one. Whether the domain
 // can have mailboxes is for HubSpot to say.
 func address(s string) string {
-	s = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(s, "mailto:")))
+	s = strings.ToLower(call.TrimAddress(s))
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || local == "" || len(s) > 254 || strings.ContainsRune(domain, '@') || strings.ContainsAny(s, " \t\r\n,;:<>()[]\"\\{}") {
 		return ""

@@ -48,8 +48,8 @@ func (d *Destination) columns() []string {
 // says nothing of the caller.
 func conditions(c *call.Call, numbers, without []string) []string {
 	var out []string
-	if c.Email != "" && !slices.Contains(without, "Email") {
-		out = append(out, string(appendIn(nil, "Email", []string{c.Email})))
+	if email := call.TrimAddress(c.Email); email != "" && !slices.Contains(without, "Email") {
+		out = append(out, string(appendIn(nil, "Email", []string{email})))
 	}
 	if c.CallerNumber != "" {
 		forms := phoneForms(c.CallerNumber)

@@ -74,7 +74,7 @@ func choose(records []found, c *call.Call, owner string) found {
 // byAddress is the record with the caller's address.
 func byAddress(records []found, c *call.Call) found {
 	for _, f := range records {
-		if c.Email != "" && strings.EqualFold(f.text("Email"), c.Email) && isID(f.text("Id")) {
+		if email := call.TrimAddress(c.Email); email != "" && strings.EqualFold(f.text("Email"), email) && isID(f.text("Id")) {
 			return f
 		}
 	}

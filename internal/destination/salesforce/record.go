@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
@@ -122,6 +123,9 @@ const unknownText = "Unknown"
 func (d *Destination) set(r *record, name, text string, raw bool) {
 	if !raw {
 		text = d.day(name, text)
+	}
+	if isEmail(name) {
+		text = call.TrimAddress(text)
 	}
 	limit := d.lengths.of(name)
 	if limit > 0 && !raw || standardLengths[d.cfg.Object][name] > 0 {

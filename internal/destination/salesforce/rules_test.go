@@ -239,3 +239,17 @@ func TestWrongHostAndMatch(t *testing.T) {
 		}
 	}
 }
+
+// Speech-to-text ends a sentence with a dot, which is not of the address.
+func TestAddressWithTheDotOfASentence(t *testing.T) {
+	s, d := org(t, standin.SalesforceConfig{}, Config{})
+	s.Put("Lead", noon, map[string]any{"LastName": "Johnson", "Company": "x", "Email": callerEmail})
+	c := mike()
+	c.Email += "."
+	res := deliver(t, d, c)
+	delivered(t, res)
+	if len(res.Warnings) != 0 {
+		t.Errorf("warnings %q", res.Warnings)
+	}
+	holds(t, only(t, s, "Lead"), map[string]string{"Email": callerEmail})
+}

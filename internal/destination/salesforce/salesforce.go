@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
 )
@@ -137,7 +138,7 @@ func (d *Destination) one(ctx context.Context, it *destination.Item) destination
 // lockKeys are what two deliveries that might create the same record have in common.
 func lockKeys(r *record) []string {
 	keys := []string{"id " + r.key}
-	if e := r.item.Call.Email; e != "" {
+	if e := call.TrimAddress(r.item.Call.Email); e != "" {
 		keys = append(keys, "email "+strings.ToLower(e))
 	}
 	if n := r.item.Call.CallerNumber; n != "" {
