@@ -84,6 +84,8 @@ type Config struct {
 	// TimeZone is the account's time zone, in which HubSpot counts the daily limit and days begin; nil when it is not
 	// known, and days are those of UTC.
 	TimeZone *time.Location
+	// Notes keeps what was written a moment ago across restarts; nil means that it is known inside this process only.
+	Notes Notes
 	// Client sends the requests; nil makes one with outbound's defaults.
 	Client *outbound.Client
 	// Now is the clock; nil means time.Now.
@@ -102,6 +104,7 @@ type Destination struct {
 	locks   locks
 	recent  *lru.Cache[string, memo]
 	refused refused
+	learnt  learnt
 	// plainSearch is set when the account lacks HubSpot's calculated number properties.
 	plainSearch atomic.Bool
 }
@@ -223,6 +226,9 @@ func (d *Destination) Problems() []string {
 	}
 	if d.conf.LogCall && d.conf.CallProperty == "" {
 		all = append(all, "log_call without call_property: a call is found again by HubSpot's search, which lags some seconds behind; make a call property with unique values to rule out duplicates")
+	}
+	if d.conf.ContactProperty == "" {
+		all = append(all, "no contact_property: a contact is found again by HubSpot's search, which lags some seconds behind, so that a restart at the wrong moment, or a second gateway, makes a second contact of a caller without e-mail address; make a contact property with unique values and set it")
 	}
 	if d.conf.CreateNameless && d.conf.ContactProperty == "" {
 		all = append(all, "create_nameless without contact_property: a caller without e-mail address and number cannot be found again, so that a repeated delivery makes a second contact; make a contact property with unique values")

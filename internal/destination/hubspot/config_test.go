@@ -57,7 +57,7 @@ func TestProblemsAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(d.Problems(), "\n")
-	for _, w := range []string{"v1", "pat-", "call_property"} {
+	for _, w := range []string{"v1", "pat-", "call_property", "contact_property"} {
 		if !strings.Contains(all, w) {
 			t.Errorf("problems %q do not mention %s", all, w)
 		}
@@ -65,7 +65,7 @@ func TestProblemsAreTold(t *testing.T) {
 	if d.MaxBatch() != 1 {
 		t.Errorf("MaxBatch is %d with v1, want 1", d.MaxBatch())
 	}
-	if d, err = New(Config{Token: token}); err != nil || len(d.Problems()) != 0 || d.MaxBatch() != 100 {
+	if d, err = New(Config{Token: token, ContactProperty: "call_key"}); err != nil || len(d.Problems()) != 0 || d.MaxBatch() != 100 {
 		t.Errorf("problems %v, batch %d, error %v", d.Problems(), d.MaxBatch(), err)
 	}
 }
