@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/keylock"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -101,7 +102,7 @@ type Destination struct {
 	objects string     // path before the object type
 	account [sha256.Size]byte
 	search  *rate.Limiter
-	locks   locks
+	locks   keylock.Locks
 	recent  *lru.Cache[string, memo]
 	refused refused
 	learnt  learnt

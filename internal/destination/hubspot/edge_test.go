@@ -194,7 +194,7 @@ func TestLargeBacklogsAreDividedBySize(t *testing.T) {
 func TestADeliveryThatWaitsForAnotherCanEnd(t *testing.T) {
 	s, d := account(t, standin.HubSpotConfig{}, nil)
 	it := item(nil)
-	release, err := d.locks.acquire(t.Context(), []string{"e:mjohnson@email.com"})
+	release, err := d.locks.Acquire(t.Context(), []string{"e:mjohnson@email.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +205,8 @@ func TestADeliveryThatWaitsForAnotherCanEnd(t *testing.T) {
 	}
 	release()
 	delivered(t, one(t, d, it))
-	if len(d.locks.held) != 0 {
-		t.Errorf("%d locks are left", len(d.locks.held))
+	if n := d.locks.Held(); n != 0 {
+		t.Errorf("%d locks are left", n)
 	}
 }
 

@@ -232,8 +232,8 @@ func TestConcurrentDeliveries(t *testing.T) {
 			if cfg.LogCall {
 				only(t, s, "Task")
 			}
-			if len(d.locks.held) != 0 {
-				t.Errorf("%d locks are left", len(d.locks.held))
+			if n := d.locks.Held(); n != 0 {
+				t.Errorf("%d locks are left", n)
 			}
 		})
 	}

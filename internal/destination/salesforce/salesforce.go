@@ -8,6 +8,7 @@ import (
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/keylock"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -22,7 +23,7 @@ type Destination struct {
 	prefix    string // "/services/data/v67.0"
 	lengths   *lengths
 	taskSizes *lengths
-	locks     locks
+	locks     keylock.Locks
 	describer describer
 	described bool // Description is among the object's fields
 	// createOnly says that new records get something that existing ones must not, so that a look-up goes first.
@@ -124,7 +125,7 @@ func (d *Destination) one(ctx context.Context, it *destination.Item) destination
 		d.decide(w.record, unknown)
 		return d.write(ctx, w)
 	}
-	release, err := d.locks.acquire(ctx, lockKeys(w.record))
+	release, err := d.locks.Acquire(ctx, lockKeys(w.record))
 	if err != nil {
 		return destination.Result{Reason: "stopped before the call's turn came: nothing was sent, another attempt follows"}
 	}
