@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule"
+	"github.com/callgate/callgate/caddymodule/gatewaytest"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -73,7 +74,7 @@ func TestBackupOfARunningGatewayIsRestored(t *testing.T) {
 	if out, err := run(t, fillRestore, "", file, "--config", config); err != nil || out != "3 events and 0 deliveries that wait, in "+g.Store+". Start the gateway.\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
-	s, err := caddymodule.OpenStore(adapted(t, with(g.Store, firstKey), ""), zap.NewNop())
+	s, err := caddymodule.OpenStore(gatewaytest.Adapt(t, with(g.Store, firstKey), ""), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}
