@@ -85,7 +85,7 @@ func MakePreview(in PreviewInput) (*Preview, error) {
 	if header.Get("Content-Type") == "" {
 		header.Set("Content-Type", guessContentType(body))
 	}
-	req := &source.Request{Body: body, ContentType: header.Get("Content-Type"), Header: header}
+	req := &source.Request{Body: body}
 	identity, err := parser.Identify(req)
 	if err != nil {
 		return nil, fmt.Errorf("the payload cannot be read as one of %s: %w", in.Source, err)

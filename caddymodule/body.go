@@ -2,12 +2,10 @@ package caddymodule
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 )
 
 // readBody reads the request's body, once and at most as much as the plan allows, and gives the request a body that
@@ -72,39 +70,3 @@ func bodyOf(b []byte) *body {
 }
 
 func (*body) Close() error { return nil }
-
-// openPayload finds what parsers read: the content of an envelope or the form of the body, where that is what was
-// verified, and of a compressed body the expanded form, which is bounded like the body itself. What is handed on stays as
-// it was sent.
-func (rq *request) openPayload() *refusal {
-	rq.payload = rq.body
-	if rq.result.Payload != nil {
-		rq.payload = rq.result.Payload
-		return nil
-	}
-	encoding := rq.r.Header.Get("Content-Encoding")
-	if encoding == "" || strings.EqualFold(encoding, "identity") {
-		return nil
-	}
-	if !strings.EqualFold(encoding, "gzip") && !strings.EqualFold(encoding, "x-gzip") {
-		return &refusal{
-			outcome: malformedBody, status: http.StatusUnsupportedMediaType,
-			message: "this Content-Encoding cannot be read here; send the body as it is, or with gzip",
-		}
-	}
-	zr, err := gzip.NewReader(bytes.NewReader(rq.body))
-	if err != nil {
-		return malformed(errNotGzip)
-	}
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(zr, rq.plan.maxBody+1)); err != nil {
-		return malformed(errNotGzip)
-	}
-	if int64(b.Len()) > rq.plan.maxBody {
-		return tooLarge()
-	}
-	rq.payload = b.Bytes()
-	return nil
-}
-
-var errNotGzip = errors.New("the body is not what its Content-Encoding gzip says")

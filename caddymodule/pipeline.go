@@ -119,7 +119,7 @@ func (rq *request) findPlan() *plan {
 func (rq *request) verify(now time.Time) *refusal {
 	m := &rq.message
 	m.Method, m.Header, m.Body = rq.r.Method, rq.r.Header, rq.body
-	if rq.plan.signsURL {
+	if rq.plan.signsURL || signature.Blank(rq.body) {
 		m.URL = publicURL(rq.r, rq.plan.publicURL)
 	}
 	var err error

@@ -23,7 +23,7 @@ type plan struct {
 	maxBody   int64
 	limited   bool
 	limit     ratelimit.Limit
-	eventID   eventIDFrom
+	eventID   source.IDFrom
 	idem      Idempotency
 	breaker   *breaker.Breaker
 	require   []string
@@ -36,13 +36,6 @@ type plan struct {
 	// signsURL says that the verifier looks at the URL, and limiterKey is the tenant's on this route.
 	signsURL   bool
 	limiterKey string
-}
-
-// eventIDFrom is where the id of an event is found: at most one of the fields is set.
-type eventIDFrom struct {
-	header string
-	path   *source.JSONPathID
-	body   bool
 }
 
 const (
@@ -76,6 +69,10 @@ func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
 	}
 	if pl.eventID, err = p.EventID.compile(); err != nil {
 		return nil, err
+	}
+	if name := pl.eventID.Header; name != "" && pl.scheme != "guest" && !signature.SignsHeader(pl.verifier, name) {
+		return nil, fmt.Errorf("event_id header %s: %s does not sign it, so that whoever has seen one request could send it again under "+
+			"a new id; take the id from the body with event_id jsonpath, or leave event_id out", name, pl.scheme)
 	}
 	if pl.publicURL, err = checkPublicURL(p.PublicURL); err != nil {
 		return nil, err
@@ -157,7 +154,7 @@ func (pl *plan) setKeys(p Policy) error {
 	return nil
 }
 
-func (e *EventID) compile() (from eventIDFrom, err error) {
+func (e *EventID) compile() (from source.IDFrom, err error) {
 	if e == nil {
 		return from, nil
 	}
@@ -167,17 +164,17 @@ func (e *EventID) compile() (from eventIDFrom, err error) {
 		if strings.ContainsAny(e.Header, "_. ") {
 			return from, fmt.Errorf("event_id header %q: Caddy drops headers with underscores and dots in their names", e.Header)
 		}
-		from.header = e.Header
+		from.Header = e.Header
 	}
 	if e.JSONPath != "" {
 		given++
-		if from.path, err = source.NewJSONPathID(e.JSONPath); err != nil {
+		if from.Path, err = source.NewJSONPathID(e.JSONPath); err != nil {
 			return from, fmt.Errorf("event_id jsonpath: %w", err)
 		}
 	}
 	if e.Body {
 		given++
-		from.body = true
+		from.Digest = true
 	}
 	if given != 1 {
 		return from, fmt.Errorf("event_id is one of header, jsonpath and body")

@@ -71,6 +71,11 @@ func startsJSON(b []byte) bool {
 	return len(b) > 0 && (b[0] == '{' || b[0] == '[')
 }
 
+// Blank reports whether a body has nothing in it that could be read.
+func Blank(body []byte) bool {
+	return len(bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))) == 0
+}
+
 // Digest is the SHA-256 of what was signed, without the time, which differs between the attempts to deliver one event.
 // Nothing that the signature does not cover changes it: of a form of the body it is the hash of the form; and where parts
 // run together in the signed text they do so here, so that bytes moved from one to the next change nothing either.
@@ -81,7 +86,7 @@ func (r *Result) Digest(m *Message) (sum [sha256.Size]byte) {
 	switch {
 	case r.summed:
 		return r.sum
-	case r.Token && len(content) == 0:
+	case r.Token && Blank(content):
 		return sha256.Sum256([]byte(requestURI(m.URL)))
 	case r.Covers&(CoversURL|CoversMethod) == 0:
 		return sha256.Sum256(content)
