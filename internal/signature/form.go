@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/callgate/callgate/internal/canonical"
 )
@@ -44,6 +45,7 @@ func (f form) rewrite(dst, b []byte) (_ []byte, differs bool, err error) {
 	}
 	q <- struct{}{}
 	defer func() { <-q }()
+	made.Add(1)
 	r, err := canonical.Rewrite(of, dst, b)
 	return r.Text, r.Differs, err
 }
@@ -56,6 +58,9 @@ var lines = [2]chan struct{}{
 	make(chan struct{}, runtime.GOMAXPROCS(0)),
 	make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 }
+
+// made counts the forms that were made.
+var made atomic.Uint64
 
 // light is up to which size a body waits in the first line, in bytes.
 const light = 64 << 10

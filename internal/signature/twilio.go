@@ -179,7 +179,11 @@ func formParams(b []byte) ([]byte, error) {
 
 // compareUTF16 orders texts by their UTF-16 code units, as JavaScript and Java do. It stops at the first that differs: it
 // runs before anything is verified.
+//
+// Bytes that are no UTF-8 are all the same character there. Among themselves they are in the order of the bytes, so that a
+// form's order does not depend on that in which it came.
 func compareUTF16(a, b string) int {
+	wholeA, wholeB := a, b
 	for a != "" && b != "" {
 		x, n := utf8.DecodeRuneInString(a)
 		y, k := utf8.DecodeRuneInString(b)
@@ -191,7 +195,7 @@ func compareUTF16(a, b string) int {
 		}
 		a, b = a[n:], b[k:]
 	}
-	return cmp.Compare(len(a), len(b))
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(wholeA, wholeB))
 }
 
 // firstUnit is the first UTF-16 code unit of a character.
