@@ -56,6 +56,10 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 	if pl.EventID, err = p.EventID.compile(); err != nil {
 		return nil, err
 	}
+	if name := pl.EventID.Header; name != "" && pl.Scheme != "guest" && !signature.SignsHeader(pl.Verifier, name) {
+		return nil, fmt.Errorf("event_id header %s: %s does not sign it, so that whoever has seen one request could send it again under "+
+			"a new id; take the id from the body with event_id jsonpath, or leave event_id out", name, pl.Scheme)
+	}
 	if pl.PublicURL, err = checkPublicURL(p.PublicURL); err != nil {
 		return nil, err
 	}
@@ -136,7 +140,7 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	return nil
 }
 
-func (e *EventID) compile() (from gateway.EventIDFrom, err error) {
+func (e *EventID) compile() (from source.IDFrom, err error) {
 	if e == nil {
 		return from, nil
 	}
@@ -156,7 +160,7 @@ func (e *EventID) compile() (from gateway.EventIDFrom, err error) {
 	}
 	if e.Body {
 		given++
-		from.Body = true
+		from.Digest = true
 	}
 	if given != 1 {
 		return from, fmt.Errorf("event_id is one of header, jsonpath and body")
