@@ -69,6 +69,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		idempotency_cache {
 //			entries <number>
 //			memory  <size>
+//			keys    <number>
+//			tenant_keys <number>
 //		}
 //		limiter_keys      <number>
 //	}
@@ -158,6 +160,10 @@ func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
 			c.Entries, err = positive(d)
 		case "memory":
 			c.Memory, err = size(d)
+		case "keys":
+			c.Keys, err = positive(d)
+		case "tenant_keys":
+			c.TenantKeys, err = positive(d)
 		default:
 			return false, nil
 		}

@@ -21,6 +21,7 @@ const (
 func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) {
 	pl := &gateway.Plan{Tenant: tenant, Preset: c.preset, MaxBody: p.MaxBody, Require: p.Require, Vars: p.Vars}
 	pl.LimiterKey = c.h.Name + "\x00" + tenant
+	pl.CopiesKey = pl.LimiterKey + "\x00copies"
 	if pl.MaxBody == 0 {
 		pl.MaxBody = defaultMaxBody
 	}

@@ -24,7 +24,7 @@ func (rq *Request) readCall() *refusal {
 	rq.sum = sha256.Sum256(rq.signed())
 	rq.eventID = rq.findEventID()
 	if missing != "" {
-		return &refusal{outcome: fieldMissing, message: "required field missing: " + missing}
+		return &refusal{outcome: fieldMissing, field: missing, message: "required field missing: " + missing}
 	}
 	return nil
 }

@@ -86,16 +86,16 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 	verified := time.Now()
 	rt.Meter.Took(StageVerify, verified.Sub(read))
 
-	if rq.plan.Limit != nil {
-		if ok, wait := rt.State.Tenants.Allow(rq.plan.LimiterKey, *rq.plan.Limit); !ok {
-			return &refusal{
-				outcome: rateLimited, status: rt.overloadStatus(), retryAfter: wait,
-				message: "this tenant's rate limit is exceeded; send again later",
-			}, nil
-		}
+	if refused := rq.exhausted(); refused != nil {
+		return refused, nil
 	}
 	refused := rq.readCall()
 	rt.Meter.Took(StageParse, time.Since(verified))
+	if refused != nil { // nobody knows whether it is a copy
+		if limited := rq.charge(rq.plan.LimiterKey); limited != nil {
+			refused = limited
+		}
+	}
 	return refused, nil
 }
 

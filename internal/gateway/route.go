@@ -61,6 +61,8 @@ type Route struct {
 	Server Server
 	Meter  Meter
 	Log    *zap.Logger
+
+	quiet quiet
 }
 
 // Plan is all that a request of one tenant on one route needs.
@@ -83,9 +85,10 @@ type Plan struct {
 	Deliver     []Target
 	Test        bool
 
-	// SignsURL says that the verifier looks at the URL, and LimiterKey is the tenant's on this route.
-	SignsURL   bool
-	LimiterKey string
+	// SignsURL says that the verifier looks at the URL. LimiterKey is the tenant's on this route, and CopiesKey that of the
+	// bucket for copies.
+	SignsURL              bool
+	LimiterKey, CopiesKey string
 }
 
 // EventIDFrom is where the id of an event is found: at most one of the fields is set, and none leaves it to the preset.
