@@ -80,6 +80,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	secret       <secret>...
 //	public_key   <key>...
 //	verify       <scheme> [{ <options> }]
+//	methods      <method>...
 //	max_body     <size>
 //	rate_limit   off | <number>/<s|m|h> [burst <number>] [burst_queue <number>]
 //	idempotency  off | strict | {
@@ -95,7 +96,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window       <duration>
 //		open_for     <duration>
 //		probes       <number>
-//		per_tenant
+//		per_tenant | shared
 //	}
 //	require      <field>...
 //	sign         <scheme> <secret> [{ <options> }]

@@ -103,6 +103,7 @@ func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher string) error {
 //		name          <name>
 //		tenant        <placeholder or name>
 //		address_limit <number>/<s|m|h> [burst <number>]
+//		hide_tenants
 //		spool         [<duration>...]
 //		convert       <destination>
 //		pass_errors
@@ -138,10 +139,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "convert":
 			err = oneArg(d, &h.Convert)
 		case "pass_errors":
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-			h.PassErrors = true
+			h.PassErrors, err = alone(d)
+		case "hide_tenants":
+			h.HideTenants, err = alone(d)
 		case "secret":
 			if len(h.Secrets) > 0 { // after the source
 				return true, d.Errf("secret is given twice")

@@ -20,6 +20,8 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 		p.PublicKeys, err = someArgs(d)
 	case "verify":
 		err = p.unmarshalVerify(d)
+	case "methods":
+		p.Methods, err = someArgs(d)
 	case "max_body":
 		p.MaxBody, err = size(d)
 	case "rate_limit":
@@ -41,10 +43,7 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	case "deliver":
 		err = p.unmarshalDeliver(d)
 	case "test":
-		p.Test = true
-		if d.NextArg() {
-			err = d.ArgErr()
-		}
+		p.Test, err = alone(d)
 	case "vars":
 		err = p.unmarshalVars(d)
 	case "public_url":
@@ -143,10 +142,7 @@ func (i *Idempotency) unmarshal(d *caddyfile.Dispenser) error {
 		}
 		switch line {
 		case "strict":
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-			i.Strict = true
+			i.Strict, err = alone(d)
 		case "ttl":
 			i.TTL, err = duration(d)
 		case "wait":
@@ -213,10 +209,9 @@ func (b *Breaker) unmarshal(d *caddyfile.Dispenser) error {
 		case "probes":
 			b.Probes, err = positive(d)
 		case "per_tenant":
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-			b.PerTenant = true
+			b.PerTenant, err = alone(d)
+		case "shared":
+			b.Shared, err = alone(d)
 		default:
 			return false, nil
 		}
@@ -262,6 +257,14 @@ func (p *Policy) unmarshalVars(d *caddyfile.Dispenser) error {
 		p.Vars[name] = value
 		return true, nil
 	})
+}
+
+// alone reads a line that is one word.
+func alone(d *caddyfile.Dispenser) (bool, error) {
+	if d.NextArg() {
+		return false, d.ArgErr()
+	}
+	return true, nil
 }
 
 // positive reads a whole number of at least 1.

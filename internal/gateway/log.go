@@ -85,6 +85,9 @@ func (rq *Request) log(f *refusal) {
 	if rq.plan != nil {
 		fields = append(fields, zap.String("tenant", rq.plan.Tenant), zap.String("scheme", rq.plan.Scheme))
 	}
+	if rq.plan != nil && rq.plan == rt.Nobody {
+		fields = append(fields, zap.Bool("unknown_tenant", true))
+	}
 	if f.field != "" {
 		fields = append(fields, zap.String("field", f.field))
 	}

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/callgate/callgate/internal/call"
@@ -71,7 +73,12 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 		}
 	}
 	if rq.plan = rt.plan(rq.r); rq.plan == nil {
-		return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
+		if rq.plan = rt.Nobody; rq.plan == nil {
+			return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
+		}
+	}
+	if refused := rq.checkMethod(w); refused != nil {
+		return refused, nil
 	}
 	began := time.Now()
 	if refused := rq.readBody(w); refused != nil {
@@ -99,6 +106,21 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 	return refused, nil
 }
 
+// checkMethod refuses methods that the sender does not use.
+func (rq *Request) checkMethod(w http.ResponseWriter) *refusal {
+	allowed := rq.plan.Methods
+	if len(allowed) == 0 {
+		allowed = onlyPost
+	}
+	if slices.Contains(allowed, rq.r.Method) {
+		return nil
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &refusal{outcome: methodNotAllowed, message: "this route does not take requests with this method"}
+}
+
+var onlyPost = []string{http.MethodPost}
+
 func (rq *Request) verify(now time.Time) *refusal {
 	m := &rq.message
 	m.Method, m.Header, m.Body = rq.r.Method, rq.r.Header, rq.body
@@ -106,7 +128,11 @@ func (rq *Request) verify(now time.Time) *refusal {
 		m.URL = rq.route.publicURL(rq.r, rq.plan.PublicURL)
 	}
 	var err error
-	if rq.result, err = rq.plan.Verifier.Verify(m, now); err != nil {
+	rq.result, err = rq.plan.Verifier.Verify(m, now)
+	if err == nil && rq.plan == rq.route.Nobody {
+		rq.result, err = signature.Result{}, signature.ErrInvalid
+	}
+	if err != nil {
 		return signatureRefusal(err)
 	}
 	rq.verified = true

@@ -38,6 +38,10 @@ type Route struct {
 	Plans    map[string]*Plan
 	TenantOf func(*http.Request) string
 
+	// Nobody is the plan by which requests of no known tenant are read and verified, with keys that nobody has, so that they
+	// are refused like requests of a tenant with a wrong signature. nil says to the sender that there is no such tenant.
+	Nobody *Plan
+
 	// AddressLimit bounds the requests of each client address; nil for no limit.
 	AddressLimit *ratelimit.Limit
 
@@ -73,7 +77,8 @@ type Plan struct {
 	Verifier signature.Verifier
 	Parser   source.Parser
 
-	MaxBody     int64 // bytes
+	Methods     []string // that are let in; none is POST alone
+	MaxBody     int64    // bytes
 	Limit       *ratelimit.Limit
 	EventID     EventIDFrom
 	Idempotency Idempotency
