@@ -118,6 +118,9 @@ func (h *HTTPDestination) inline(o DestinationOptions, options definition.Option
 	all := make(map[string]string, len(h.Headers)+1)
 	for name, value := range h.Headers {
 		all[name] = value
+		if secretName.MatchString(name) && !strings.Contains(value, "{") {
+			warnOfLiteral(o, "header "+name)
+		}
 	}
 	doc["headers"] = all
 	options.Name = "destination " + o.Name

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -131,14 +132,20 @@ func resolveSecret(s string) (string, error) {
 // warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
 // show them to whoever may read these.
 func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
+	secrets := p.Secrets
+	if p.Sign != nil {
+		secrets = append(slices.Clone(secrets), p.Sign.Secret)
+	}
+	warnOfLiterals(logger, where, name, secrets...)
+}
+
+// warnOfLiterals tells how many of some secrets are written out.
+func warnOfLiterals(logger *zap.Logger, where, name string, secrets ...string) {
 	literal := 0
-	for _, s := range p.Secrets {
-		if !strings.Contains(s, "{") {
+	for _, s := range secrets {
+		if s != "" && !strings.Contains(s, "{") {
 			literal++
 		}
-	}
-	if p.Sign != nil && !strings.Contains(p.Sign.Secret, "{") {
-		literal++
 	}
 	if literal > 0 {
 		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
