@@ -6,11 +6,12 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"runtime/debug"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	_ "github.com/callgate/callgate/caddymodule/transport" // reverse_proxy { transport callgate }
 	"github.com/callgate/callgate/internal/idempotency"
 )
 
@@ -58,12 +59,22 @@ type App struct {
 	// Alert says when somebody is told that deliveries go badly.
 	Alert *Alert `json:"alert,omitempty"`
 
+	// AdminContent lets what callers said be read through an admin endpoint that is reached over TCP, as every process on
+	// the machine can. Over a unix socket, and for remote administrators with a certificate, it needs no permission.
+	// Default: off.
+	AdminContent bool `json:"admin_content,omitempty"`
+
 	// IdempotencyCache bounds the memory for remembered answers and for what is remembered of the events they were for.
 	IdempotencyCache *CacheLimits `json:"idempotency_cache,omitempty"`
 
 	// LimiterKeys is for how many tenants, and for how many addresses, rate limits are kept at once; beyond it
 	// those seen longest ago start afresh. Default: 100000.
 	LimiterKeys int `json:"limiter_keys,omitempty"`
+
+	// UnverifiedMemory is how many bytes of bodies that are not verified yet are held at once, of all senders together.
+	// With more a request is answered with 503. Default: an eighth of the memory limit of the process (GOMEMLIMIT), at
+	// least 32 MiB and at most 1 GiB; 256 MiB where there is no limit.
+	UnverifiedMemory int64 `json:"unverified_memory,omitempty"`
 
 	run *instance
 }
@@ -135,6 +146,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.run = newInstance(ctx)
 	if a.LimiterKeys < 0 {
 		return fmt.Errorf("limiter_keys cannot be negative")
+	}
+	if a.UnverifiedMemory < 0 {
+		return fmt.Errorf("unverified_memory cannot be negative")
 	}
 	if err := a.IdempotencyCache.check(); err != nil {
 		return err
@@ -224,12 +238,23 @@ func (a *App) Start() error {
 	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
 		return err
 	}
-	l := limits{cache: a.IdempotencyCache.limits(), limiterKeys: 100_000}
+	l := limits{cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, unverified: a.UnverifiedMemory}
+	if l.unverified == 0 {
+		l.unverified = defaultUnverified(debug.SetMemoryLimit(-1))
+	}
 	if a.LimiterKeys > 0 {
 		l.limiterKeys = a.LimiterKeys
 	}
 	a.run.detach = append(a.run.detach, a.run.shared.attach(l))
 	return nil
+}
+
+// defaultUnverified is the memory for unverified bodies under a memory limit, which is MaxInt64 where there is none.
+func defaultUnverified(limit int64) int64 {
+	if limit == math.MaxInt64 {
+		return 256 << 20
+	}
+	return min(max(limit/8, 32<<20), 1<<30)
 }
 
 // Stop gives the limits of the configuration before back their force, if that is still running: Caddy stops an app

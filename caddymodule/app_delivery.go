@@ -11,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/seal"
@@ -54,7 +56,7 @@ func (a *Alert) settings() (alert.Settings, error) {
 	}
 	if a.URL != "" {
 		var err error
-		if s.URL, err = resolveSecret(a.URL); err != nil {
+		if s.URL, err = secret.Resolve(a.URL); err != nil {
 			return s, fmt.Errorf("url: %w", err)
 		}
 	}
@@ -68,7 +70,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain = time.Duration(a.DrainTimeout)
-	u.options = StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
+	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
 	}}
@@ -79,14 +81,8 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if err := u.setKeys(a.EncryptionKeys); err != nil {
 		return err
 	}
-	u.module = new(SQLite)
-	if a.StoreRaw != nil {
-		mod, err := ctx.LoadModule(a, "StoreRaw")
-		if err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
-		u.module = mod.(StoreModule)
-	} else if err := u.module.(*SQLite).Provision(ctx); err != nil {
+	var err error
+	if u.module, err = a.storeModule(ctx); err != nil {
 		return err
 	}
 	retention := time.Duration(a.Retention)
@@ -113,11 +109,25 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		u.snapshot.Destinations[name] = c
 		countFromZero(name)
 	}
-	var err error
 	if u.alerts, err = a.Alert.settings(); err != nil {
 		return fmt.Errorf("alert: %w", err)
 	}
 	return nil
+}
+
+// storeModule loads the store's module: the one that is configured, or SQLite with its defaults.
+func (a *App) storeModule(ctx caddy.Context) (guest.Store, error) {
+	var mod any
+	var err error
+	if a.StoreRaw != nil {
+		mod, err = ctx.LoadModule(a, "StoreRaw")
+	} else {
+		mod, err = ctx.LoadModuleByID("callgate.stores.sqlite", nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return mod.(guest.Store), nil
 }
 
 // checkDestinationName keeps names fit for the command line, and apart from those of spools.
@@ -136,7 +146,7 @@ func (u *durable) setKeys(texts []string) error {
 	}
 	keys := make([]string, len(texts))
 	for i, t := range texts {
-		k, err := resolveSecret(t)
+		k, err := secret.Resolve(t)
 		if err != nil {
 			return fmt.Errorf("encryption_key %d: %w", i+1, err)
 		}

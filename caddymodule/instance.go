@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/gateway"
 )
@@ -23,6 +24,9 @@ type instance struct {
 	shared *shared
 	detach []func()
 	routes map[string]bool
+
+	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
+	presetVerifiers map[string]guest.Verifier
 
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.

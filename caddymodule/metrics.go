@@ -50,6 +50,8 @@ var metrics = func() (m struct {
 		func(s *shared) float64 { return float64(s.Tenants.Len()) })
 	gauge("limiter_addresses", "Client addresses for which a rate limit is kept.",
 		func(s *shared) float64 { return float64(s.Addresses.Len()) })
+	gauge("unverified_bytes", "Memory of bodies that are not verified yet.",
+		func(s *shared) float64 { return float64(s.Unverified.Used()) })
 	return m
 }()
 

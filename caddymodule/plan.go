@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/gateway"
@@ -19,6 +22,9 @@ import (
 const (
 	defaultMaxBody = 1 << 20
 	maxMaxBody     = 1 << 30
+
+	defaultMinBodyRate     = 1 << 10
+	defaultReceiverTimeout = time.Minute
 )
 
 // newPlan works a policy out for a tenant.
@@ -35,7 +41,13 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 	if pl.Methods, err = c.methods(p); err != nil {
 		return nil, err
 	}
-	if err := setKeys(pl, p); err != nil {
+	if pl.MinBodyRate = p.MinBodyRate; pl.MinBodyRate == 0 {
+		pl.MinBodyRate = defaultMinBodyRate
+	}
+	if pl.ReceiverTimeout = time.Duration(p.ReceiverTimeout); pl.ReceiverTimeout == 0 {
+		pl.ReceiverTimeout = defaultReceiverTimeout
+	}
+	if err := setKeys(pl, c.run, p); err != nil {
 		return nil, err
 	}
 	if pl.Parser, err = c.parser(p.Region); err != nil {
@@ -57,7 +69,7 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 		return nil, err
 	}
 	if p.Sign != nil {
-		signer, err := p.Sign.signer(resolveSecret)
+		signer, err := p.Sign.Signer()
 		if err != nil {
 			return nil, err
 		}
@@ -90,10 +102,10 @@ func (c *routeCompiler) methods(p Policy) ([]string, error) {
 func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
 	random := make([]byte, 32)
 	_, _ = rand.Read(random) // never fails
-	p := Policy{verify: base.verify, Methods: base.Methods, MaxBody: base.MaxBody, PublicURL: base.PublicURL, Breaker: &Breaker{Off: true}}
+	p := Policy{verify: base.verify, Methods: base.Methods, MaxBody: base.MaxBody, MinBodyRate: base.MinBodyRate, PublicURL: base.PublicURL, Breaker: &Breaker{Off: true}}
 	scheme := c.preset.Scheme
-	if s, ok := base.verify.(*SchemeVerifier); ok {
-		scheme = s.scheme
+	if s, ok := base.verify.(guest.Described); ok {
+		scheme = s.SchemeName()
 	}
 	if info, known := signature.Lookup(scheme); known && info.NeedsPublicKey && !info.NeedsSecret {
 		public, _, err := ed25519.GenerateKey(nil)
@@ -142,30 +154,28 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 }
 
 // setKeys makes the verifier. There is no way to be without one.
-func setKeys(pl *gateway.Plan, p Policy) error {
-	var k Keys
+func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
+	var k guest.Keys
 	var err error
-	if k.Secrets, err = resolveSecrets("secret", p.Secrets); err != nil {
+	if k.Secrets, err = secret.ResolveList("secret", p.Secrets); err != nil {
 		return err
 	}
-	if k.PublicKeys, err = resolveSecrets("public_key", p.PublicKeys); err != nil {
+	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys); err != nil {
 		return err
 	}
 	verify := p.verify
-	pl.Scheme = pl.Preset.Scheme
-	if s, ok := verify.(*SchemeVerifier); ok {
-		pl.Scheme = s.scheme
-	} else if verify != nil {
-		pl.Scheme = "guest"
-	}
 	if verify == nil {
-		if pl.Scheme == "" {
+		if pl.Preset.Scheme == "" {
 			return fmt.Errorf("the source's preset names no signature scheme; say which one with verify")
 		}
-		verify = &SchemeVerifier{scheme: pl.Scheme}
+		if verify, err = run.presetVerifier(pl.Preset.Scheme); err != nil {
+			return err
+		}
 	}
-	info, known := signature.Lookup(pl.Scheme)
-	pl.SignsURL = !known || info.SignsURL || pl.Scheme == "hmac" || strings.HasPrefix(pl.Scheme, "vapi")
+	pl.Scheme, pl.SignsURL = "guest", true
+	if s, ok := verify.(guest.Described); ok {
+		pl.Scheme, pl.SignsURL = s.SchemeName(), s.SignsURL()
+	}
 	if pl.Verifier, err = verify.Verifier(k); err != nil {
 		return fmt.Errorf("verify %s: %w", pl.Scheme, err)
 	}

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/gateway"
 	"github.com/callgate/callgate/internal/ratelimit"
@@ -41,6 +45,14 @@ type Policy struct {
 	// most 1 GiB.
 	MaxBody int64 `json:"max_body,omitempty"`
 
+	// MinBodyRate is how many bytes a second a request's body has to come at, after a grace of ten seconds. One that comes
+	// more slowly is answered with 503. Default: 1 KiB. -1 for no bound but the server's.
+	MinBodyRate int64 `json:"min_body_rate,omitempty"`
+
+	// ReceiverTimeout is how long the receiver may take to begin its answer, after which the request is answered with 504
+	// and counts as failed. Default: 60s. -1 waits as long as the sender does.
+	ReceiverTimeout caddy.Duration `json:"receiver_timeout,omitempty"`
+
 	// RateLimit bounds the verified requests of each tenant. Default: 100 a second with bursts of 200.
 	RateLimit *RateLimit `json:"rate_limit,omitempty"`
 
@@ -60,7 +72,7 @@ type Policy struct {
 
 	// Sign signs what is handed on, for a receiver that verifies signatures itself. The header that carried the sender's
 	// signature is taken off, since the receiver could take it for the one that counts.
-	Sign *Sign `json:"sign,omitempty"`
+	Sign *scheme.Sign `json:"sign,omitempty"`
 
 	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
 	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.
@@ -82,7 +94,7 @@ type Policy struct {
 	// Region is the ISO 3166 code of the country whose national phone numbers are understood. Default: US.
 	Region string `json:"region,omitempty"`
 
-	verify VerifierModule
+	verify guest.Verifier
 }
 
 // over lays p over base: what p gives wins.
@@ -101,6 +113,12 @@ func (p Policy) over(base Policy) Policy {
 	}
 	if p.MaxBody == 0 {
 		p.MaxBody = base.MaxBody
+	}
+	if p.MinBodyRate == 0 {
+		p.MinBodyRate = base.MinBodyRate
+	}
+	if p.ReceiverTimeout == 0 {
+		p.ReceiverTimeout = base.ReceiverTimeout
 	}
 	p.RateLimit = either(p.RateLimit, base.RateLimit)
 	p.Idempotency = either(p.Idempotency, base.Idempotency)
@@ -249,7 +267,7 @@ type Breaker struct {
 	// Off lets every request through.
 	Off bool `json:"off,omitempty"`
 
-	// Failures in a row open the breaker. Default: 5.
+	// Failures in a row, within Window, open the breaker. Default: 5.
 	Failures int `json:"failures,omitempty"`
 
 	// Ratio of failures within Window opens it too, once there were MinRequests. Default: 0.5.
@@ -258,7 +276,7 @@ type Breaker struct {
 	// MinRequests is how many requests the ratio needs. Default: 20.
 	MinRequests int `json:"min_requests,omitempty"`
 
-	// Window is how far Ratio looks back. Default: 10s.
+	// Window is how far Failures and Ratio look back. Default: 10s.
 	Window caddy.Duration `json:"window,omitempty"`
 
 	// OpenFor is how long the breaker stays open before it lets probes through. Default: 10s.
@@ -298,4 +316,28 @@ func (b *Breaker) settings() (breaker.Settings, error) {
 		OpenFor:             time.Duration(b.OpenFor),
 		Probes:              b.Probes,
 	}.WithDefaults(), nil
+}
+
+// warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
+// show them to whoever may read these.
+func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
+	secrets := p.Secrets
+	if p.Sign != nil {
+		secrets = append(slices.Clone(secrets), p.Sign.Secret)
+	}
+	warnOfLiterals(logger, where, name, secrets...)
+}
+
+// warnOfLiterals tells how many of some secrets are written out.
+func warnOfLiterals(logger *zap.Logger, where, name string, secrets ...string) {
+	literal := 0
+	for _, s := range secrets {
+		if s != "" && !strings.Contains(s, "{") {
+			literal++
+		}
+	}
+	if literal > 0 {
+		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
+			zap.String("in", where), zap.String("name", name), zap.Int("secrets", literal))
+	}
 }

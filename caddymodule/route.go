@@ -72,6 +72,7 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 		}
 	default:
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
+		rt.PathTenant = mayComeFromPath(h.Tenant)
 		if rt.Plans, err = c.allTenants(base); err == nil && h.HideTenants {
 			rt.Nobody, err = c.nobody(base)
 		}

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -27,6 +28,7 @@ type shared struct {
 type limits struct {
 	cache       idempotency.Limits
 	limiterKeys int
+	unverified  int64
 }
 
 // defaultCache is CacheLimits without any setting.
@@ -42,9 +44,10 @@ const sharedKey = "callgate"
 func acquireShared() (*shared, error) {
 	v, _, err := sharedPool.LoadOrNew(sharedKey, func() (caddy.Destructor, error) {
 		return &shared{State: gateway.State{
-			Answers:   idempotency.New(defaultCache, nil),
-			Tenants:   ratelimit.New(100_000, nil),
-			Addresses: ratelimit.New(100_000, nil),
+			Answers:    idempotency.New(defaultCache, nil),
+			Tenants:    ratelimit.New(100_000, nil),
+			Addresses:  ratelimit.New(100_000, nil),
+			Unverified: gateway.NewBudget(defaultUnverified(debug.SetMemoryLimit(-1))),
 		}}, nil
 	})
 	if err != nil {
@@ -94,6 +97,7 @@ func (s *shared) apply() {
 	s.Answers.SetLimits(l.cache)
 	s.Tenants.Resize(l.limiterKeys)
 	s.Addresses.Resize(l.limiterKeys)
+	s.Unverified.Resize(l.unverified)
 }
 
 // Destruct implements caddy.Destructor. The memory goes with the last request that uses it.

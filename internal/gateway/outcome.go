@@ -31,6 +31,9 @@ const (
 	tested
 	storeUnavailable
 	storeFull
+	bodyTooSlow
+	overloaded
+	clientGone
 
 	// Outcomes is how many there are.
 	Outcomes int = iota
@@ -67,6 +70,9 @@ var outcomeTable = [Outcomes]struct {
 	tested:                  {name: "tested"},
 	storeUnavailable:        {"store_unavailable", http.StatusServiceUnavailable, false},
 	storeFull:               {"store_full", http.StatusServiceUnavailable, false},
+	bodyTooSlow:             {"body_too_slow", http.StatusServiceUnavailable, true},
+	overloaded:              {"overloaded", http.StatusServiceUnavailable, true},
+	clientGone:              {name: "client_gone"},
 }
 
 // String is the name of the outcome: the code of the answer where it is a refusal.

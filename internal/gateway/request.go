@@ -23,11 +23,13 @@ type Request struct {
 	outcome Outcome
 
 	body    []byte
+	held    int64  // what the body holds of the budget for unverified ones
 	payload []byte // the body as parsers see it: out of its envelope, expanded
 	sum     [sha256.Size]byte
 	result  signature.Result
 
 	verified bool
+	waited   time.Duration // for the receiver
 	identity source.Identity
 	eventID  string
 
@@ -50,6 +52,7 @@ func (rt *Route) NewRequest(r *http.Request) *Request { return &Request{route: r
 // Serve answers the request or has next answer it. What it returns is an *Error of the gateway's own or an error of next,
 // and left to the server to answer; everything else is answered.
 func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
+	tidyConnection(rq.r.Header)
 	stripOwnHeaders(rq.r.Header)
 	defer func() { rq.route.Meter.Count(rq.outcome) }() // also when the receiver's answer breaks off, which panics
 
@@ -72,6 +75,12 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 			return rt.addressRefusal(wait), nil
 		}
 	}
+	if rt.PathTenant && !plainPath(rq.r.URL) {
+		return &refusal{
+			outcome: malformedBody,
+			message: "the path has dot segments, encoded slashes or backslashes, which could be read as another tenant's; send to the path as it was given out",
+		}, nil
+	}
 	if rq.plan = rt.plan(rq.r); rq.plan == nil {
 		if rq.plan = rt.Nobody; rq.plan == nil {
 			return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
@@ -81,7 +90,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 		return refused, nil
 	}
 	began := time.Now()
-	if refused := rq.readBody(w); refused != nil {
+	refused := rq.readBody(w)
+	defer rq.release()
+	if refused != nil {
 		return refused, nil
 	}
 	read := time.Now()
@@ -96,7 +107,7 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 	if refused := rq.exhausted(); refused != nil {
 		return refused, nil
 	}
-	refused := rq.readCall()
+	refused = rq.readCall()
 	rt.Meter.Took(StageParse, time.Since(verified))
 	if refused != nil { // nobody knows whether it is a copy
 		if limited := rq.charge(rq.plan.LimiterKey); limited != nil {
@@ -136,6 +147,7 @@ func (rq *Request) verify(now time.Time) *refusal {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
+	rq.release()
 	return nil
 }
 

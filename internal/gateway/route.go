@@ -42,6 +42,9 @@ type Route struct {
 	// are refused like requests of a tenant with a wrong signature. nil says to the sender that there is no such tenant.
 	Nobody *Plan
 
+	// PathTenant says that the tenant may come from the path, so that paths which can be read in two ways are refused.
+	PathTenant bool
+
 	// AddressLimit bounds the requests of each client address; nil for no limit.
 	AddressLimit *ratelimit.Limit
 
@@ -77,18 +80,24 @@ type Plan struct {
 	Verifier signature.Verifier
 	Parser   source.Parser
 
-	Methods     []string // that are let in; none is POST alone
-	MaxBody     int64    // bytes
+	Methods []string // that are let in; none is POST alone
+
+	MaxBody     int64 // bytes
+	MinBodyRate int64 // bytes a second, after a grace; 0 for none
 	Limit       *ratelimit.Limit
 	EventID     EventIDFrom
 	Idempotency Idempotency
 	Breaker     *breaker.Breaker // nil lets every request through
-	Require     []string
-	Signer      signature.Signer // nil hands on without a signature of our own
-	Vars        map[string]string
-	PublicURL   string // without a slash at the end; "" for the request's own
-	Deliver     []Target
-	Test        bool
+
+	// ReceiverTimeout bounds the time until the receiver begins to answer; 0 does not.
+	ReceiverTimeout time.Duration
+
+	Require   []string
+	Signer    signature.Signer // nil hands on without a signature of our own
+	Vars      map[string]string
+	PublicURL string // without a slash at the end; "" for the request's own
+	Deliver   []Target
+	Test      bool
 
 	// SignsURL says that the verifier looks at the URL. LimiterKey is the tenant's on this route, and CopiesKey that of the
 	// bucket for copies.
@@ -121,6 +130,9 @@ type State struct {
 	Answers   *idempotency.Cache
 	Tenants   *ratelimit.Table
 	Addresses *ratelimit.Table
+
+	// Unverified bounds the memory of bodies that are not verified yet; nil for no bound.
+	Unverified *Budget
 }
 
 // Handler is what comes after the gateway on a request's way.
