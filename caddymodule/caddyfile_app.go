@@ -71,6 +71,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		idempotency_cache {
 //			entries <number>
 //			memory  <size>
+//			keys    <number>
+//			tenant_keys <number>
 //		}
 //		limiter_keys      <number>
 //		unverified_memory <size>
@@ -81,6 +83,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	secret       <secret>...
 //	public_key   <key>...
 //	verify       <scheme> [{ <options> }]
+//	methods      <method>...
 //	max_body     <size>
 //	min_body_rate off | <size>
 //	receiver_timeout off | <duration>
@@ -98,7 +101,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window       <duration>
 //		open_for     <duration>
 //		probes       <number>
-//		per_tenant
+//		per_tenant | shared
 //	}
 //	require      <field>...
 //	sign         <scheme> <secret> [{ <options> }]
@@ -173,6 +176,10 @@ func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
 			c.Entries, err = grammar.Positive(d)
 		case "memory":
 			c.Memory, err = grammar.Size(d)
+		case "keys":
+			c.Keys, err = grammar.Positive(d)
+		case "tenant_keys":
+			c.TenantKeys, err = grammar.Positive(d)
 		default:
 			return false, nil
 		}

@@ -104,6 +104,7 @@ func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher string) error {
 //		name          <name>
 //		tenant        <placeholder or name>
 //		address_limit <number>/<s|m|h> [burst <number>]
+//		hide_tenants
 //		spool         [<duration>...]
 //		convert       <destination>
 //		pass_errors
@@ -139,10 +140,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "convert":
 			err = grammar.OneArg(d, &h.Convert)
 		case "pass_errors":
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-			h.PassErrors = true
+			err = grammar.Word(d, &h.PassErrors)
+		case "hide_tenants":
+			err = grammar.Word(d, &h.HideTenants)
 		case "secret":
 			if len(h.Secrets) > 0 { // after the source
 				return true, d.Errf("secret is given twice")

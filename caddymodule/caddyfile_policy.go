@@ -21,6 +21,8 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 		p.PublicKeys, err = grammar.SomeArgs(d)
 	case "verify":
 		err = p.unmarshalVerify(d)
+	case "methods":
+		p.Methods, err = grammar.SomeArgs(d)
 	case "max_body":
 		p.MaxBody, err = grammar.Size(d)
 	case "min_body_rate":
@@ -48,10 +50,7 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	case "deliver":
 		err = p.unmarshalDeliver(d)
 	case "test":
-		p.Test = true
-		if d.NextArg() {
-			err = d.ArgErr()
-		}
+		err = grammar.Word(d, &p.Test)
 	case "vars":
 		err = p.unmarshalVars(d)
 	case "public_url":
@@ -150,10 +149,7 @@ func (i *Idempotency) unmarshal(d *caddyfile.Dispenser) error {
 		}
 		switch line {
 		case "strict":
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-			i.Strict = true
+			err = grammar.Word(d, &i.Strict)
 		case "ttl":
 			i.TTL, err = grammar.Duration(d)
 		case "wait":
@@ -220,10 +216,9 @@ func (b *Breaker) unmarshal(d *caddyfile.Dispenser) error {
 		case "probes":
 			b.Probes, err = grammar.Positive(d)
 		case "per_tenant":
-			if d.NextArg() {
-				err = d.ArgErr()
-			}
-			b.PerTenant = true
+			err = grammar.Word(d, &b.PerTenant)
+		case "shared":
+			err = grammar.Word(d, &b.Shared)
 		default:
 			return false, nil
 		}

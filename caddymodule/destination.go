@@ -126,6 +126,11 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 	if d.Breaker != nil && d.Breaker.Off {
 		c.Breaker.ConsecutiveFailures, c.Breaker.FailureRatio = -1, -1
 	}
+	secrets := []string{d.HashKey}
+	if d.Sign != nil {
+		secrets = append(secrets, d.Sign.Secret)
+	}
+	warnOfLiterals(logger, "destination", name, secrets...)
 	if c.Minimize, err = d.minimizer(); err != nil {
 		return c, err
 	}

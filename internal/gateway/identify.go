@@ -23,7 +23,7 @@ func (rq *Request) readCall() *refusal {
 	rq.sum = rq.result.Digest(&rq.message)
 	rq.eventID = source.EventID(&rq.message, &rq.result, &rq.parsing, rq.identity, rq.plan.EventID, rq.sum)
 	if missing != "" {
-		return &refusal{outcome: fieldMissing, message: "required field missing: " + missing}
+		return &refusal{outcome: fieldMissing, field: missing, message: "required field missing: " + missing}
 	}
 	return nil
 }
