@@ -187,7 +187,7 @@ func (a *App) source(name string) (*Source, error) {
 	if isPreset(name) {
 		return new(Source), nil
 	}
-	return nil, fmt.Errorf("unknown source %q: define it in the global callgate option, or use one of %s", name, presetNames())
+	return nil, noSource(name, namesOf(a.Sources))
 }
 
 // claimRoute makes sure that no two routes have one name: names tell their idempotency keys and breakers apart.

@@ -105,7 +105,7 @@ func (pl *plan) setTargets(h *Handler, p Policy) error {
 	pl.test = p.Test
 	for _, d := range p.Deliver {
 		if _, ok := h.app.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: there is no destination %q; define it in the global callgate option", d.To)
+			return fmt.Errorf("deliver: %w", noDestination(d.To, namesOf(h.app.Destinations)))
 		}
 		t := target{to: d.To}
 		if d.If != "" {

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -103,13 +104,12 @@ func (a *App) presetVerifier(scheme string) (guest.Verifier, error) {
 	return v, nil
 }
 
-func presetNames() string {
-	var s string
-	for i, p := range source.Presets() {
-		if i > 0 {
-			s += ", "
-		}
-		s += p.Name
+func presets() []string {
+	var names []string
+	for _, p := range source.Presets() {
+		names = append(names, p.Name)
 	}
-	return s
+	return names
 }
+
+func presetNames() string { return strings.Join(presets(), ", ") }
