@@ -37,6 +37,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
+//		admin_content     on | off
 //		alert {
 //			url          <url>
 //			dead_letter
@@ -72,6 +73,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			memory  <size>
 //		}
 //		limiter_keys      <number>
+//		unverified_memory <size>
 //	}
 //
 // Policy lines, which can stand in source, in tenant and in the directive callgate, are:
@@ -80,6 +82,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	public_key   <key>...
 //	verify       <scheme> [{ <options> }]
 //	max_body     <size>
+//	min_body_rate off | <size>
+//	receiver_timeout off | <duration>
 //	rate_limit   off | <number>/<time> [burst <number>] [burst_queue <number>]
 //	idempotency  off | strict | {
 //		strict
@@ -126,7 +130,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.IdempotencyCache = new(CacheLimits)
 			return a.IdempotencyCache.unmarshal(d)
 		},
-		"limiter_keys": grammar.Count(&a.LimiterKeys),
+		"unverified_memory": grammar.Bytes(&a.UnverifiedMemory),
+		"limiter_keys":      grammar.Count(&a.LimiterKeys),
+		"admin_content":     func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &a.AdminContent) },
 	}, "source", "tenant", "tenants", "destination")
 	if err != nil {
 		return err

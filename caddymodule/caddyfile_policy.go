@@ -24,6 +24,16 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			return err
 		},
 		"max_body": grammar.Bytes(&p.MaxBody),
+		"min_body_rate": func(d *caddyfile.Dispenser) (err error) {
+			if p.MinBodyRate, err = grammar.SizeOrOff(d); err == nil && p.MinBodyRate == 0 {
+				p.MinBodyRate = -1
+			}
+			return err
+		},
+		"receiver_timeout": func(d *caddyfile.Dispenser) (err error) {
+			p.ReceiverTimeout, err = grammar.DurationOrOff(d)
+			return err
+		},
 		"rate_limit": func(d *caddyfile.Dispenser) (err error) {
 			p.RateLimit, err = unmarshalRateLimit(d)
 			return err
@@ -66,7 +76,7 @@ func unmarshalRateLimit(d *caddyfile.Dispenser) (*RateLimit, error) {
 	if err := grammar.Rate(d, &r.Rate, map[string]*int{"burst": &r.Burst, "burst_queue": &r.BurstQueue}); err != nil {
 		return nil, err
 	}
-	if _, _, err := r.limit(); err != nil {
+	if _, err := r.compile(); err != nil {
 		return nil, d.WrapErr(err)
 	}
 	return r, nil

@@ -53,8 +53,8 @@ func TestNamesAreCheckedWhereTheyStand(t *testing.T) {
 // TestRatesAreWrittenInOneWay on routes, for addresses, for destinations, and in JSON.
 func TestRatesAreWrittenInOneWay(t *testing.T) {
 	for text, want := range map[string]float64{"20/s": 20, "100/10s": 10, "5/min": 5.0 / 60, "600/m": 10, "5/sec": 5, "3600/h": 1} {
-		l, on, err := (&RateLimit{Rate: text}).limit()
-		if err != nil || !on || l.PerSecond < want*0.99999 || l.PerSecond > want*1.00001 {
+		l, err := (&RateLimit{Rate: text}).compile()
+		if err != nil || l == nil || l.PerSecond < want*0.99999 || l.PerSecond > want*1.00001 {
 			t.Errorf("rate_limit %s: %+v, %v", text, l, err)
 		}
 		d, err := (&Destination{Rate: text}).rate()
@@ -69,7 +69,7 @@ func TestRatesAreWrittenInOneWay(t *testing.T) {
 	if _, err := (&Destination{Rate: "off", Burst: 5}).rate(); err == nil {
 		t.Error("off took a burst")
 	}
-	if l, _, err := (&RateLimit{Rate: "100/10s"}).limit(); err != nil || l.Burst != 100 {
+	if l, err := (&RateLimit{Rate: "100/10s"}).compile(); err != nil || l.Burst != 100 {
 		t.Errorf("100/10s has a burst of %d, %v", l.Burst, err)
 	}
 }

@@ -4,6 +4,7 @@ package standard
 
 import (
 	_ "github.com/callgate/callgate/caddymodule"              // the app callgate and the handler callgate
+	_ "github.com/callgate/callgate/caddymodule/adminapi"     // what operators see and do, at the admin endpoint
 	_ "github.com/callgate/callgate/caddymodule/commands"     // callgate send, sign, verify and so on
 	_ "github.com/callgate/callgate/caddymodule/destinations" // destination NAME KIND
 	_ "github.com/callgate/callgate/caddymodule/stores"       // store NAME
