@@ -118,7 +118,7 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, refs *references) error {
 	if !d.NextArg() {
 		return d.ArgErr()
 	}
-	refs.sources = append(refs.sources, here(d))
+	refs.sources = append(refs.sources, here(d, "callgate"))
 	d.Prev()
 	args, err := grammar.SomeArgs(d)
 	if err != nil {
@@ -141,7 +141,7 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, refs *references) error {
 		},
 		"convert": func(d *caddyfile.Dispenser) error {
 			err := grammar.OneArg(d, &h.Convert)
-			refs.destinations = append(refs.destinations, here(d))
+			refs.destinations = append(refs.destinations, here(d, "convert"))
 			return err
 		},
 		"pass_errors": grammar.Flag(&h.PassErrors),

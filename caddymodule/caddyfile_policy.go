@@ -88,7 +88,7 @@ func (p *Policy) unmarshalDeliver(d *caddyfile.Dispenser, refs *references) erro
 	if !d.Args(&t.To) {
 		return d.ArgErr()
 	}
-	refs.destinations = append(refs.destinations, here(d))
+	refs.destinations = append(refs.destinations, here(d, "deliver"))
 	rest := d.RemainingArgs()
 	if len(rest) > 1 {
 		return d.Errf("a line delivers to one destination, and its condition is one argument; put it in backquotes")

@@ -82,7 +82,7 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	pl.Test = p.Test
 	for _, d := range p.Deliver {
 		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: %w", noDestination(d.To, namesOf(c.run.durable.snapshot.Destinations)))
+			return fmt.Errorf("deliver: there is no destination %q; define it in the global callgate option", d.To)
 		}
 		t := gateway.Target{To: d.To}
 		if d.If != "" {

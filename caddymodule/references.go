@@ -17,23 +17,24 @@ type references struct {
 }
 
 type reference struct {
-	name string
+	// line is the name of the line that it stands in: deliver.
+	line, name string
 	// at is a Dispenser of the token alone, which tells the place in errors.
 	at *caddyfile.Dispenser
 }
 
-// here is a reference by the current token.
-func here(d *caddyfile.Dispenser) reference {
+// here is a reference by the current token, in a line.
+func here(d *caddyfile.Dispenser, line string) reference {
 	at := caddyfile.NewDispenser([]caddyfile.Token{d.Token()})
 	at.Next()
-	return reference{d.Val(), at}
+	return reference{line, d.Val(), at}
 }
 
 // check refuses a name that is not among the known ones.
 func (r *references) check(destinations, sources []string) error {
 	for _, to := range r.destinations {
 		if !slices.Contains(destinations, to.name) {
-			return to.at.WrapErr(noDestination(to.name, destinations))
+			return to.at.WrapErr(fmt.Errorf("%s: %w", to.line, noDestination(to.name, destinations)))
 		}
 	}
 	for _, from := range r.sources {
@@ -46,9 +47,9 @@ func (r *references) check(destinations, sources []string) error {
 
 func noDestination(name string, known []string) error {
 	if len(known) == 0 {
-		return fmt.Errorf("no destination %q; define it in the global callgate option", name)
+		return fmt.Errorf("no destination %q; define it with destination in the global callgate option", name)
 	}
-	return fmt.Errorf("no destination %q%s", name, grammar.ThereAre(name, known))
+	return fmt.Errorf("no destination %q; %s", name, grammar.ThereAre(name, known))
 }
 
 func noSource(name string, known []string) error {

@@ -178,7 +178,7 @@ func TestNearest(t *testing.T) {
 			t.Errorf("%q is near %q, want %q", word, got, want)
 		}
 	}
-	if got, want := ThereAre("crn", []string{"crm"}), "; there are: crm; did you mean crm?"; got != want {
+	if got, want := ThereAre("lead", []string{"desk", "crm", "leads"}), "there are: leads, crm, desk"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -217,18 +217,6 @@ func FuzzParseRate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		if count, per, err := ParseRate(s); err == nil && !(count > 0 && per > 0) {
 			t.Errorf("%q is %v in %v", s, count, per)
-		}
-	})
-}
-
-func FuzzNearest(f *testing.F) {
-	f.Add("ratelimit", "rate_limit")
-	f.Fuzz(func(t *testing.T, word, name string) {
-		if got := Nearest(word, []string{name}); got != "" && got != name {
-			t.Errorf("%q is near %q", word, got)
-		}
-		if len(word) <= maxName && len(name) <= maxName && distance(word, name) != distance(name, word) {
-			t.Errorf("%q and %q are not as far from each other as the other way round", word, name)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package scheme
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -55,7 +56,7 @@ func (s *Sign) Unmarshal(d *caddyfile.Dispenser) error {
 		for _, known := range signature.Schemes() {
 			names = append(names, known.Name)
 		}
-		return d.Errf("unknown signature scheme '%s'%s", s.Scheme, grammar.ThereAre(s.Scheme, names))
+		return d.Errf("unknown signature scheme '%s'; there are: %s%s", s.Scheme, strings.Join(names, ", "), grammar.Suggestion(s.Scheme, names))
 	}
 	return s.UnmarshalBlock(d)
 }
