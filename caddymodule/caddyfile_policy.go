@@ -34,7 +34,11 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 		p.Breaker = new(Breaker)
 		err = p.Breaker.unmarshal(d)
 	case "require":
-		p.Require, err = someArgs(d)
+		if p.Require, err = someArgs(d); err == nil {
+			if bad := checkRequired(p.Require); bad != nil {
+				err = d.WrapErr(bad)
+			}
+		}
 	case "sign":
 		p.Sign = new(Sign)
 		err = p.Sign.unmarshal(d)

@@ -62,16 +62,34 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	switch {
 	case h.Tenant == "":
 		rt.Single, err = c.newPlan("", base)
-	case !strings.Contains(h.Tenant, "{"):
+	case !strings.ContainsAny(h.Tenant, "{}"):
 		rt.Single, err = c.tenantPlan(h.Tenant, base)
 		if err == nil && rt.Single == nil {
-			err = fmt.Errorf("tenant %q is not known on source %s", h.Tenant, h.Source)
+			err = c.unknownTenant(h.Tenant)
 		}
 	default:
+		warning, err := checkTenantPlaceholders(h.Tenant)
+		if err != nil {
+			return err
+		}
+		c.warn("", warning)
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
 		rt.Plans, err = c.allTenants(base)
+		return err
 	}
 	return err
+}
+
+// warn tells of something that is probably a mistake; an empty warning is none.
+func (c *routeCompiler) warn(tenant, warning string) {
+	if warning == "" {
+		return
+	}
+	fields := []zap.Field{zap.String("route", c.h.Name)}
+	if tenant != "" {
+		fields = append(fields, zap.String("tenant", tenant))
+	}
+	c.logger.Warn(warning, fields...)
 }
 
 var errAddressQueue = errors.New("address_limit takes no burst_queue: what is over the limit is not stored")
