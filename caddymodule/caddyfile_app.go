@@ -77,6 +77,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //
 //	secret       <secret>...
 //	public_key   <key>...
+//	shared_secret
 //	verify       <scheme> [{ <options> }]
 //	max_body     <size>
 //	rate_limit   off | <number>/<s|m|h> [burst <number>] [burst_queue <number>]

@@ -44,6 +44,11 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 		err = p.Sign.unmarshal(d)
 	case "deliver":
 		err = p.unmarshalDeliver(d)
+	case "shared_secret":
+		p.SharedSecret = true
+		if d.NextArg() {
+			err = d.ArgErr()
+		}
 	case "test":
 		p.Test = true
 		if d.NextArg() {

@@ -23,6 +23,7 @@ type routeCompiler struct {
 	source  *Source
 	preset  source.Preset
 	parsers map[string]source.Parser
+	owners  secretOwners // where requests say which tenant they are for
 }
 
 func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
@@ -74,6 +75,7 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 		}
 		c.warn("", warning)
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
+		c.owners = make(secretOwners)
 		rt.Plans, err = c.allTenants(base)
 		return err
 	}
@@ -156,6 +158,9 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 		base = l.over(base)
 	}
 	p, err := c.newPlan(name, base)
+	if err == nil && c.owners != nil {
+		err = c.owners.claim(name, layers, base)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", name, err)
 	}
