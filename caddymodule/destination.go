@@ -133,6 +133,13 @@ type DefaultRater interface {
 	DefaultRate() (perSecond float64, burst int)
 }
 
+// Wholesaler is implemented by kinds that can send what came from the provider as it came, so that settings which keep
+// fields of the call back have no effect.
+type Wholesaler interface {
+	// SendsAll reports whether it is configured to.
+	SendsAll() bool
+}
+
 // config is the destination as the delivery engine takes it.
 func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, error) {
 	c := delivery.Config{
@@ -160,6 +167,10 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 		return c, err
 	}
 	o := DestinationOptions{Name: name, Resolve: resolveAll, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
+	if w, ok := d.module.(Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
+		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
+			"say what to send with body or a definition, or take them out")
+	}
 	if d.Sign != nil {
 		signer, err := d.Sign.signer(resolveSecret)
 		if err != nil {

@@ -44,7 +44,8 @@ type HTTPDestination struct {
 	// application/json.
 	ContentType string `json:"content_type,omitempty"`
 
-	// PassThrough sends the provider's body and content type, byte for byte. Default: false.
+	// PassThrough sends the provider's body and content type, byte for byte. Nothing can be kept back then: it excludes
+	// fields, drop, mask and hash. Default: false.
 	PassThrough bool `json:"pass_through,omitempty"`
 
 	// OmitEmpty leaves out what no variable fills, Strict makes a missing variable an error, after which the delivery
@@ -165,6 +166,9 @@ func (h *HTTPDestination) check() error {
 	}
 	return nil
 }
+
+// SendsAll implements Wholesaler.
+func (h *HTTPDestination) SendsAll() bool { return h.PassThrough }
 
 // NewDestination implements DestinationModule.
 func (h *HTTPDestination) NewDestination(o DestinationOptions) (destination.Destination, error) {
