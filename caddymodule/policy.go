@@ -34,6 +34,10 @@ type Policy struct {
 	// PublicKeys verify what comes in under schemes that sign with a private key: telnyx and standard-webhooks v1a.
 	PublicKeys []string `json:"public_keys,omitempty"`
 
+	// SharedSecret says that the sender has one secret for several tenants of a route whose requests say which tenant they
+	// are for. Without it each tenant needs a secret of its own there, since who can sign for one could sign for all.
+	SharedSecret bool `json:"shared_secret,omitempty"`
+
 	// VerifyRaw is the signature scheme with its options. Default: the scheme of the source's preset.
 	VerifyRaw json.RawMessage `json:"verify,omitempty" caddy:"namespace=callgate.verifiers inline_key=scheme"`
 
@@ -132,6 +136,7 @@ func (p Policy) over(base Policy) Policy {
 		p.Deliver = base.Deliver
 	}
 	p.Test = p.Test || base.Test
+	p.SharedSecret = p.SharedSecret || base.SharedSecret
 	if len(base.Vars) > 0 {
 		vars := maps.Clone(base.Vars)
 		maps.Copy(vars, p.Vars)
