@@ -1,6 +1,12 @@
 package caddymodule
 
-import "github.com/callgate/callgate/internal/operate"
+import (
+	"maps"
+	"slices"
+
+	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/source"
+)
 
 // Operate gives what operators see and do with the store that this configuration uses; false if it has none open.
 func (a *App) Operate() (*operate.Service, bool) {
@@ -9,4 +15,15 @@ func (a *App) Operate() (*operate.Service, bool) {
 		return nil, false
 	}
 	return d.operate, true
+}
+
+// names are what operators can ask for by name: the tenants, and the sources that are configured or come with a preset.
+func (a *App) names() operate.Names {
+	n := operate.Names{Tenants: slices.Sorted(maps.Keys(a.Tenants)), Sources: slices.Collect(maps.Keys(a.Sources))}
+	for _, p := range source.Presets() {
+		n.Sources = append(n.Sources, p.Name)
+	}
+	slices.Sort(n.Sources)
+	n.Sources = slices.Compact(n.Sources)
+	return n
 }

@@ -13,7 +13,7 @@ import (
 // previewed is what preview prints.
 type previewed struct {
 	Call     map[string]any
-	Requests []struct {
+	Deliveries []struct {
 		Destination string
 		Requests    []struct {
 			Method, URL, Body string
@@ -109,10 +109,10 @@ func TestPreviewShowsTheRequestsOfAConfiguration(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		if p.Call["caller_number"] != "+442079460958" || len(p.Requests) != 2 || p.Requests[0].Destination != "hs" || len(p.Requests[0].Requests) == 0 {
+		if p.Call["caller_number"] != "+442079460958" || len(p.Deliveries) != 2 || p.Deliveries[0].Destination != "hs" || len(p.Deliveries[0].Requests) == 0 {
 			t.Errorf("%s", out)
 		}
-		crm := p.Requests[1]
+		crm := p.Deliveries[1]
 		if crm.Destination != "crm" || len(crm.Requests) != 1 || crm.Requests[0].Method != "POST" || crm.Requests[0].URL != "https://crm.example/leads" ||
 			crm.Requests[0].Body != `{"name":"Mike","phone":"+442079460958","owner":"ABC Plumbing"}` {
 			t.Errorf("%s", out)
@@ -123,7 +123,7 @@ func TestPreviewShowsTheRequestsOfAConfiguration(t *testing.T) {
 	}
 	// A source of one's own, which no destination is wanted for.
 	p, out, err := previewOf(t, `{"who":{"number":"+15559876543","name":"Ann"}}`, "--source", "partner", "-c", caddyfile, "-")
-	if err != nil || p.Call["caller_number"] != "+15559876543" || p.Call["first_name"] != "Ann" || len(p.Requests) != 0 {
+	if err != nil || p.Call["caller_number"] != "+15559876543" || p.Call["first_name"] != "Ann" || len(p.Deliveries) != 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
 	// Nothing was written.
@@ -183,7 +183,7 @@ func TestPreviewTellsWhatCannotBeRendered(t *testing.T) {
 	}
 }`)
 	p, out, err := previewOf(t, `{"lead":{"phone":"+15559876543"}}`, "--source", "nextphone", "-d", "strict", "-d", "good", "-c", caddyfile, "-")
-	if err == nil || len(p.Requests) != 2 || p.Requests[0].Error == "" || len(p.Requests[1].Requests) != 1 {
+	if err == nil || len(p.Deliveries) != 2 || p.Deliveries[0].Error == "" || len(p.Deliveries[1].Requests) != 1 {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -37,6 +37,9 @@ type Options struct {
 	Engine Engine
 	// CallerHashes gives all the hashes under which events of a caller can stand; see CallerHashes. nil is without keys.
 	CallerHashes func(number string) []string
+	// Names gives the tenants and sources of the configuration in force, for filters that name none of them. nil means
+	// that there is no telling.
+	Names func() Names
 	// Scene finds what a payload is previewed with. nil means that there is no configuration to ask.
 	Scene func(*PreviewInput) (*Scene, error)
 	// Log is where it is said what operators did. Default: nowhere.

@@ -41,8 +41,8 @@ type Scene struct {
 // Preview is what a payload becomes: the call record, and the requests that each destination would send for it, with
 // secrets masked.
 type Preview struct {
-	Call     *call.Call           `json:"call"`
-	Requests []DestinationPreview `json:"requests,omitempty"`
+	Call       *call.Call           `json:"call"`
+	Deliveries []DestinationPreview `json:"deliveries,omitempty"`
 }
 
 // DestinationPreview is what one destination would send.
@@ -91,7 +91,7 @@ func (s *Service) Preview(_ context.Context, a Actor, in PreviewInput) (*Preview
 		if made.Requests, err = scene.Render(name, item); err != nil {
 			made.Error = err.Error()
 		}
-		p.Requests = append(p.Requests, made)
+		p.Deliveries = append(p.Deliveries, made)
 	}
 	return p, nil
 }
@@ -129,8 +129,8 @@ var ErrPreview = errors.New("not every destination could be rendered; see the er
 
 // Err is ErrPreview if a destination could not be rendered.
 func (p *Preview) Err() error {
-	for i := range p.Requests {
-		if p.Requests[i].Error != "" {
+	for i := range p.Deliveries {
+		if p.Deliveries[i].Error != "" {
 			return ErrPreview
 		}
 	}
