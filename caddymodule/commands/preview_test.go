@@ -12,7 +12,7 @@ import (
 
 // previewed is what preview prints.
 type previewed struct {
-	Call     map[string]any
+	Call       map[string]any
 	Deliveries []struct {
 		Destination string
 		Requests    []struct {
