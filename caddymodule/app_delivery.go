@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/secret"
@@ -66,12 +65,12 @@ func (a *Alert) settings() (alert.Settings, error) {
 
 // provisionDelivery works out everything that can be wrong, and opens nothing.
 func (a *App) provisionDelivery(ctx caddy.Context) error {
-	u := &a.durable
-	if a.Retention < 0 || a.Window < 0 || a.DrainTimeout < 0 {
+	u := &a.run.durable
+	if a.Retention < 0 || a.RetentionDead < 0 || a.Window < 0 || a.DrainTimeout < 0 {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain, u.names = time.Duration(a.DrainTimeout), a.names()
-	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.logger.Named("store"), Committed: func(n int, took time.Duration) {
+	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
 	}}
@@ -86,7 +85,10 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if retention == 0 {
 		retention = 30 * 24 * time.Hour
 	}
-	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: func(tenant string) map[string]string { return a.vars[tenant] }}
+	u.snapshot = &delivery.Snapshot{
+		Destinations: make(map[string]delivery.Config), Retention: retention, RetentionDead: time.Duration(a.RetentionDead),
+		Vars: a.tenantVars,
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
 		d := a.Destinations[name]
 		if d == nil {
@@ -98,7 +100,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		if err := d.provision(ctx); err != nil {
 			return fmt.Errorf("destination %s: %w", name, err)
 		}
-		c, err := d.config(name, a.logger)
+		c, err := d.config(name, a.run.logger)
 		if err != nil {
 			return fmt.Errorf("destination %s: %w", name, err)
 		}
@@ -157,51 +159,15 @@ func (u *durable) setKeys(texts []string) error {
 	return nil
 }
 
-// noteVars keeps the variables that a tenant has on a route for deliveries, which do not know the route any more. Where
-// routes differ in a variable, that of the last one counts.
-func (a *App) noteVars(tenant string, vars map[string]string) {
-	if len(vars) == 0 {
-		return
+// tenantVars are the variables of a tenant for deliveries, and whether there is such a tenant. One whose routes do not
+// deliver any longer still has those that stand in the tenant itself.
+func (a *App) tenantVars(tenant string) (map[string]string, bool) {
+	if vars, noted := a.run.vars[tenant]; noted {
+		return vars, true
 	}
-	if a.vars[tenant] == nil {
-		a.vars[tenant] = make(map[string]string)
+	t, known := a.Tenants[tenant]
+	if !known {
+		return nil, false
 	}
-	maps.Copy(a.vars[tenant], vars)
-}
-
-// startDelivery opens the store and begins to deliver, if any route needs it.
-func (a *App) startDelivery() error {
-	defer close(a.started)
-	if !a.needed && len(a.Destinations) == 0 && a.StoreRaw == nil {
-		return nil // a gateway that only stands before a receiver keeps nothing
-	}
-	snapshot := *a.durable.snapshot
-	if err := a.resumeSpools(&snapshot); err != nil {
-		return err
-	}
-	a.durable.notify = a.emitAlert
-	d, detach, err := a.durable.start(&snapshot, a.logger)
-	if err != nil {
-		return err
-	}
-	a.dispatcher.Store(d)
-	a.holds = true
-	a.detach = append(a.detach, detach)
-	return nil
-}
-
-// emitAlert tells Caddy's event handlers. Events are handled synchronously, so it does not wait for them.
-func (a *App) emitAlert(al alert.Alert) {
-	app, err := a.ctx.AppIfConfigured("events")
-	if err != nil {
-		return // nobody listens
-	}
-	events, ok := app.(*caddyevents.App)
-	if !ok {
-		return
-	}
-	go events.Emit(a.ctx, "callgate_alert", map[string]any{
-		"alert": string(al.Alert), "state": string(al.State), "destination": al.Destination,
-		"value": al.Value, "threshold": al.Threshold, "text": al.Text,
-	})
+	return t.Vars, true
 }

@@ -33,7 +33,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			max_size <size>
 //			min_free off | <size>
 //		}]
-//		retention         <duration>
+//		retention         <duration> [dead <duration>]
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
@@ -73,6 +73,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			memory  <size>
 //		}
 //		limiter_keys      <number>
+//		unverified_memory <size>
 //	}
 //
 // Policy lines, which can stand in source, in tenant and in the directive callgate, are:
@@ -81,6 +82,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	public_key   <key>...
 //	verify       <scheme> [{ <options> }]
 //	max_body     <size>
+//	min_body_rate off | <size>
+//	receiver_timeout off | <duration>
 //	rate_limit   off | <number>/<s|m|h> [burst <number>] [burst_queue <number>]
 //	idempotency  off | strict | {
 //		strict
@@ -141,6 +144,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err = seen.First(d); err == nil {
 				a.IdempotencyCache = new(CacheLimits)
 				err = a.IdempotencyCache.unmarshal(d)
+			}
+		case "unverified_memory":
+			if err = seen.First(d); err == nil {
+				a.UnverifiedMemory, err = grammar.Size(d)
 			}
 		case "limiter_keys":
 			if err = seen.First(d); err == nil {

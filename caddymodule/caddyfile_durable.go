@@ -25,7 +25,7 @@ func (a *App) unmarshalDurable(d *caddyfile.Dispenser) (err error) {
 		a.StoreRaw = caddyconfig.JSONModuleObject(mod, "type", kind, nil)
 		return nil
 	case "retention":
-		a.Retention, err = grammar.Duration(d)
+		err = a.unmarshalRetention(d)
 	case "window":
 		a.Window, err = grammar.Duration(d)
 	case "drain_timeout":
@@ -35,6 +35,18 @@ func (a *App) unmarshalDurable(d *caddyfile.Dispenser) (err error) {
 	case "alert":
 		a.Alert = new(Alert)
 		err = a.Alert.unmarshal(d)
+	}
+	return err
+}
+
+// unmarshalRetention reads how long events are kept, and behind the word dead how long dead ones are.
+func (a *App) unmarshalRetention(d *caddyfile.Dispenser) (err error) {
+	args := d.RemainingArgs()
+	if len(args) != 1 && (len(args) != 3 || args[1] != "dead") {
+		return d.Err("retention takes a duration, and how long what is dead is kept behind the word dead: retention 30d dead 90d")
+	}
+	if a.Retention, err = grammar.ParseDuration(d, args[0]); err == nil && len(args) > 1 {
+		a.RetentionDead, err = grammar.ParseDuration(d, args[2])
 	}
 	return err
 }

@@ -23,6 +23,12 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 		err = p.unmarshalVerify(d)
 	case "max_body":
 		p.MaxBody, err = grammar.Size(d)
+	case "min_body_rate":
+		if p.MinBodyRate, err = grammar.SizeOrOff(d); err == nil && p.MinBodyRate == 0 {
+			p.MinBodyRate = -1
+		}
+	case "receiver_timeout":
+		p.ReceiverTimeout, err = grammar.DurationOrOff(d)
 	case "rate_limit":
 		p.RateLimit, err = unmarshalRateLimit(d)
 	case "idempotency":
@@ -98,7 +104,7 @@ func unmarshalRateLimit(d *caddyfile.Dispenser) (*RateLimit, error) {
 		}
 		*into = n
 	}
-	if _, _, err := r.limit(); err != nil {
+	if _, err := r.compile(); err != nil {
 		return nil, d.WrapErr(err)
 	}
 	return r, nil

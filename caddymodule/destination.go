@@ -41,7 +41,8 @@ type Destination struct {
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
 	// Retry is the wait before each attempt; that before the first, 0s, can be left out. After the last attempt the
-	// delivery is dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m.
+	// delivery is dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m, then twice as
+	// long each time up to 1h, for 72h.
 	Retry []caddy.Duration `json:"retry,omitempty"`
 
 	// Exponential takes the place of Retry: waits that double from First up to Max, for at most Attempts attempts.

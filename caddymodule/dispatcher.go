@@ -129,9 +129,19 @@ func (d *dispatcher) Destruct() error {
 	return errors.Join(err, d.store.Close())
 }
 
-// callerHash finds a caller's events without their number standing in the clear. Without keys there is nothing to hide
-// the number with, and nothing that hides the rest of the call either.
-func (d *dispatcher) callerHash(number string) string {
+// Accept implements gateway.Store.
+func (d *dispatcher) Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error) {
+	return d.engine.Accept(ctx, ev, destinations)
+}
+
+// Event implements gateway.Store.
+func (d *dispatcher) Event(ctx context.Context, id string) (*store.Event, error) {
+	return d.store.Event(ctx, id)
+}
+
+// CallerHash implements gateway.Store: it finds a caller's events without their number standing in the clear. Without keys
+// there is nothing to hide the number with, and nothing that hides the rest of the call either.
+func (d *dispatcher) CallerHash(number string) string {
 	if number == "" {
 		return ""
 	}

@@ -36,7 +36,7 @@ http:// {
 
 const leadBody = `{"lead":{"first_name":"Mike","phone":"+15559876543","notes":"water heater"}}`
 
-func newRoute(t testing.TB, lines string) *gateway {
+func newRoute(t testing.TB, lines string) *harness {
 	t.Helper()
 	return newGateway(t, fmt.Sprintf(oneRoute, lines))
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
-	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -55,8 +53,7 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{sourceConfig: src, preset: preset}
-	parser, err := h.parser(policy.Region)
+	parser, err := (&routeCompiler{source: src, preset: preset}).parser(policy.Region)
 	if err != nil {
 		return nil, err
 	}
@@ -72,17 +69,15 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	if why == "" {
 		why = "neither the route nor the tenant has a deliver line, so that calls are handed on to the next handler"
 	}
-	refuses := func(ctx context.Context, name string, e *store.Event, c *call.Call) string {
-		to := a.durable.snapshot.Destinations[name]
-		return to.Refuses(ctx, e, c)
-	}
-	return &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: preset.Synchronous, Refuses: refuses, Render: func(name string, item destination.Item) ([]destination.Request, error) {
-		made := a.preview(name, item)
-		if made.Error != "" {
-			return nil, errors.New(made.Error)
+	scene := &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: preset.Synchronous}
+	if a.run != nil { // without a configuration there are no destinations to render for
+		scene.Render = a.run.render
+		scene.Refuses = func(ctx context.Context, name string, e *store.Event, c *call.Call) string {
+			to := a.run.durable.snapshot.Destinations[name]
+			return to.Refuses(ctx, e, c)
 		}
-		return made.Requests, nil
-	}}, nil
+	}
+	return scene, nil
 }
 
 // previewRoute is a route as far as a preview needs it.

@@ -87,19 +87,19 @@ func (p *Policy) provision(ctx caddy.Context) error {
 }
 
 // presetVerifier finds the verifier of a preset's scheme, with the scheme's own options.
-func (a *App) presetVerifier(scheme string) (guest.Verifier, error) {
-	if v, ok := a.presetVerifiers[scheme]; ok {
+func (in *instance) presetVerifier(scheme string) (guest.Verifier, error) {
+	if v, ok := in.presetVerifiers[scheme]; ok {
 		return v, nil
 	}
-	mod, err := a.ctx.LoadModuleByID("callgate.verifiers."+scheme, nil)
+	mod, err := in.ctx.LoadModuleByID("callgate.verifiers."+scheme, nil)
 	if err != nil {
 		return nil, fmt.Errorf("verify %s: %w", scheme, err)
 	}
 	v := mod.(guest.Verifier)
-	if a.presetVerifiers == nil {
-		a.presetVerifiers = make(map[string]guest.Verifier)
+	if in.presetVerifiers == nil {
+		in.presetVerifiers = make(map[string]guest.Verifier)
 	}
-	a.presetVerifiers[scheme] = v
+	in.presetVerifiers[scheme] = v
 	return v, nil
 }
 

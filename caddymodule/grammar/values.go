@@ -41,11 +41,27 @@ func Duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
 	if err := OneArg(d, &s); err != nil {
 		return 0, err
 	}
+	return ParseDuration(d, s)
+}
+
+// ParseDuration reads s, an argument of the current line, as a time above 0.
+func ParseDuration(d *caddyfile.Dispenser, s string) (caddy.Duration, error) {
 	v, err := caddy.ParseDuration(s)
 	if err != nil || v <= 0 {
 		return 0, d.Errf("'%s' is not a duration such as 500ms, 10s or 3d", s)
 	}
 	return caddy.Duration(v), nil
+}
+
+// DurationOrOff reads a time, or "off", which is -1.
+func DurationOrOff(d *caddyfile.Dispenser) (caddy.Duration, error) {
+	if d.CountRemainingArgs() == 1 && d.NextArg() {
+		if d.Val() == "off" {
+			return -1, nil
+		}
+		d.Prev()
+	}
+	return Duration(d)
 }
 
 // Size reads a number of bytes, such as 512KiB or 1MB.

@@ -1,4 +1,4 @@
-package caddymodule
+package gateway
 
 import (
 	"encoding/json"
@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// placeholder is the request's part in Caddy's replacer. What the request says is empty until its signature was
+// Placeholder is what the request offers under a name that begins with "callgate."; ok is false for any other. What the request says is empty until its signature was
 // verified, and free of control characters, because it ends up in headers and logs.
-func (rq *request) placeholder(key string) (any, bool) {
+func (rq *Request) Placeholder(key string) (value any, ok bool) {
 	name, ours := strings.CutPrefix(key, "callgate.")
 	if !ours {
 		return nil, false
 	}
 	switch name {
 	case "source":
-		return rq.h.Source, true
+		return rq.route.Source, true
 	case "route":
-		return rq.h.Name, true
+		return rq.route.Name, true
 	case "outcome":
 		return rq.outcome.String(), true
 	case "tenant":
 		if rq.plan == nil {
 			return "", true
 		}
-		return rq.plan.tenant, true
+		return rq.plan.Tenant, true
 	case "form":
 		return rq.result.Form, true
 	case "event_id":
@@ -36,7 +36,7 @@ func (rq *request) placeholder(key string) (any, bool) {
 		if rq.plan == nil {
 			return "", true
 		}
-		return rq.plan.vars[v], true
+		return rq.plan.Vars[v], true
 	}
 	if field, ok := strings.CutPrefix(name, "call."); ok {
 		return headerText(rq.field(field)), true
@@ -45,7 +45,7 @@ func (rq *request) placeholder(key string) (any, bool) {
 }
 
 // field is a field of the call as text; empty if there is none.
-func (rq *request) field(name string) string {
+func (rq *Request) field(name string) string {
 	if !rq.verified {
 		return ""
 	}

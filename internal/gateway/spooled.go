@@ -1,4 +1,4 @@
-package caddymodule
+package gateway
 
 import (
 	"bytes"
@@ -10,18 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/signature"
 	"github.com/callgate/callgate/internal/store"
 )
-
-// hopHeaders belong to a connection (RFC 9110, section 7.6.1) and are not stored with a request.
-var hopHeaders = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Expect"}
 
 // What is stored with the header of a spooled request and is no header of it; storedRequest takes it out again. Who the
 // sender was and whether it used TLS decide what reverse_proxy tells the receiver in X-Forwarded-*, and whether it
@@ -34,22 +28,14 @@ const (
 )
 
 // spooledHeader is the header that a receiver is to get, when the request is sent to it again later.
-func spooledHeader(r *http.Request) http.Header {
+func (rt *Route) spooledHeader(r *http.Request) http.Header {
 	h := r.Header.Clone()
-	for _, list := range r.Header["Connection"] {
-		for name := range strings.SplitSeq(list, ",") {
-			h.Del(strings.TrimSpace(name)) // of the connection too
-		}
-	}
 	for _, name := range hopHeaders {
 		h.Del(name)
 	}
 	h[spooledHost] = []string{r.Host}
 	h[spooledRemote] = []string{r.RemoteAddr}
-	h[spooledURI] = []string{r.RequestURI}
-	if o, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && o.RequestURI != "" {
-		h[spooledURI] = []string{o.RequestURI}
-	}
+	h[spooledURI] = []string{rt.calledURI(r)}
 	delete(h, spooledTLS)
 	if r.TLS != nil {
 		h[spooledTLS] = []string{r.TLS.ServerName}
@@ -106,17 +92,14 @@ func takeOut(h http.Header, name string) (string, bool) {
 }
 
 // signAgain gives a stored request a signature of this moment: receivers refuse old ones.
-func (h *Handler) signAgain(r *http.Request, ev *store.Event) error {
-	p := h.single
-	if p == nil {
-		p = h.plans[ev.Tenant]
-	}
-	if p == nil || p.signer == nil {
+func (rt *Route) signAgain(r *http.Request, ev *store.Event) error {
+	p := rt.planOf(ev.Tenant)
+	if p == nil || p.Signer == nil {
 		return nil
 	}
-	called := publicURL(r, p.publicURL)
+	called := rt.publicURL(r, p.PublicURL)
 	m := signature.Message{Method: r.Method, URL: called, Header: r.Header, Body: ev.Body}
-	if err := p.signer.Sign(&m, ev.EventID, time.Now()); err != nil {
+	if err := p.Signer.Sign(&m, ev.EventID, time.Now()); err != nil {
 		return err
 	}
 	takeQuery(r, called, m.URL)

@@ -1,4 +1,4 @@
-package caddymodule
+package gateway
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 
@@ -18,30 +17,14 @@ import (
 	"github.com/callgate/callgate/internal/store"
 )
 
-// Deliver sends a route's events to a destination. A route that delivers answers as soon as the event is stored.
-type Deliver struct {
-	// To is the destination's name.
-	To string `json:"to"`
-
-	// If is a condition in CEL over call, tenant, source and event_type, such as
-	// call.urgent || call.params.issue.contains("gas leak"). Default: every event is delivered.
-	If string `json:"if,omitempty"`
-}
-
-// target is a Deliver, worked out.
-type target struct {
-	to        string
-	condition *condition.Condition
-}
-
 // isAsync reports whether the request is answered when it is stored. Events whose sender waits for what the answer says
 // go on to the next handler.
-func (rq *request) isAsync() bool {
-	return len(rq.plan.deliver) > 0 && !slices.Contains(rq.plan.preset.Synchronous, rq.identity.EventType)
+func (rq *Request) isAsync() bool {
+	return len(rq.plan.Deliver) > 0 && !slices.Contains(rq.plan.Preset.Synchronous, rq.identity.EventType)
 }
 
 // accept makes the event durable and answers 200: some senders take nothing else for success.
-func (rq *request) accept(w http.ResponseWriter) (*refusal, error) {
+func (rq *Request) accept(w http.ResponseWriter) (*refusal, error) {
 	names, err := rq.destinations()
 	if err != nil {
 		return malformed(err), nil
@@ -55,34 +38,34 @@ func (rq *request) accept(w http.ResponseWriter) (*refusal, error) {
 
 // destinations are those whose conditions let the event through. A condition that fails lets it through too: an event
 // too many does less harm than one that is lost.
-func (rq *request) destinations() ([]string, error) {
-	names := make([]string, 0, len(rq.plan.deliver))
-	for _, t := range rq.plan.deliver {
-		if t.condition != nil {
+func (rq *Request) destinations() ([]string, error) {
+	names := make([]string, 0, len(rq.plan.Deliver))
+	for _, t := range rq.plan.Deliver {
+		if t.Condition != nil {
 			c, err := rq.record()
 			if err != nil {
 				return nil, err
 			}
-			ok, err := t.condition.Eval(rq.r.Context(), condition.Input{
-				Call: c, Tenant: rq.plan.tenant, Source: rq.h.Source, EventType: rq.identity.EventType,
+			ok, err := t.Condition.Eval(rq.r.Context(), condition.Input{
+				Call: c, Tenant: rq.plan.Tenant, Source: rq.route.Source, EventType: rq.identity.EventType,
 			})
 			if err != nil {
-				rq.h.logger.Warn("a condition failed, so the event is delivered", zap.String("route", rq.h.Name),
-					zap.String("destination", t.to), zap.Error(err))
+				rq.route.Log.Warn("a condition failed, so the event is delivered", zap.String("route", rq.route.Name),
+					zap.String("destination", t.To), zap.Error(err))
 			}
 			if !ok {
 				continue
 			}
 		}
-		if !slices.Contains(names, t.to) {
-			names = append(names, t.to)
+		if !slices.Contains(names, t.To) {
+			names = append(names, t.To)
 		}
 	}
 	return names, nil
 }
 
 // storedHeader is what destinations may need of the request's header.
-func (rq *request) storedHeader() http.Header {
+func (rq *Request) storedHeader() http.Header {
 	h := make(http.Header)
 	for _, name := range []string{"Content-Type", "Content-Encoding", "Traceparent"} {
 		if v := rq.r.Header.Get(name); v != "" {
@@ -92,37 +75,18 @@ func (rq *request) storedHeader() http.Header {
 	return h
 }
 
-// startWait is how long a request waits for a configuration that is just starting: Caddy may serve before the app has
-// opened its store.
-const startWait = 5 * time.Second
-
-func (a *App) ready(ctx context.Context) *dispatcher {
-	select {
-	case <-a.started:
-		return a.dispatcher.Load()
-	default:
-	}
-	ctx, cancel := context.WithTimeout(ctx, startWait)
-	defer cancel()
-	select {
-	case <-a.started:
-	case <-ctx.Done():
-	}
-	return a.dispatcher.Load()
-}
-
 // persist stores the event with a delivery to each destination. When it returns without a refusal the event is on disk.
-func (rq *request) persist(destinations []string, header http.Header) (store.Accepted, *refusal) {
-	d := rq.h.app.ready(rq.r.Context())
-	if d == nil {
+func (rq *Request) persist(destinations []string, header http.Header) (store.Accepted, *refusal) {
+	keep := rq.route.Store(rq.r.Context())
+	if keep == nil {
 		return store.Accepted{}, &refusal{outcome: storeUnavailable, retryAfter: time.Second, message: "the gateway is starting; send again later"}
 	}
-	ev, err := rq.event(d, header)
+	ev, err := rq.event(keep, header)
 	if err != nil {
 		return store.Accepted{}, malformed(err)
 	}
 	// A sender that goes away does not undo what is being written, so the outcome is waited for.
-	a, err := d.engine.Accept(context.WithoutCancel(rq.r.Context()), ev, destinations)
+	a, err := keep.Accept(context.WithoutCancel(rq.r.Context()), ev, destinations)
 	switch {
 	case err == nil:
 		return a, nil
@@ -133,7 +97,7 @@ func (rq *request) persist(destinations []string, header http.Header) (store.Acc
 	}
 }
 
-func (rq *request) event(d *dispatcher, header http.Header) (*store.Event, error) {
+func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 	var record []byte
 	var caller string
 	// What cannot be read is stored without a record. Only a spooled request gets here so, and its receiver is to judge
@@ -146,22 +110,22 @@ func (rq *request) event(d *dispatcher, header http.Header) (*store.Event, error
 	}
 	id := ulid.Make()
 	ev := &store.Event{
-		ID: id.String(), Tenant: rq.plan.tenant, Source: rq.h.Source, Route: rq.h.Name,
+		ID: id.String(), Tenant: rq.plan.Tenant, Source: rq.route.Source, Route: rq.route.Name,
 		EventType: rq.identity.EventType, EventID: rq.eventID, CallID: rq.identity.CallID,
-		CallerHash: d.callerHash(caller), ReceivedAt: time.Now(),
+		CallerHash: keep.CallerHash(caller), ReceivedAt: time.Now(),
 		Method: rq.r.Method, URI: rq.r.URL.RequestURI(), Header: header, Body: rq.body, Record: record,
 	}
-	if rq.plan.idem.Off {
+	if rq.plan.Idempotency.Off {
 		ev.Key = id // no two events are one
 	} else {
-		key := idempotency.NewKey(rq.h.Name, rq.plan.tenant, rq.eventID)
+		key := idempotency.NewKey(rq.route.Name, rq.plan.Tenant, rq.eventID)
 		copy(ev.Key[:], key[:])
 	}
 	return ev, nil
 }
 
 // answerAccepted answers 200. A copy of an event that the store knows gets the first one's id.
-func (rq *request) answerAccepted(w http.ResponseWriter, a store.Accepted) error {
+func (rq *Request) answerAccepted(w http.ResponseWriter, a store.Accepted) error {
 	rq.outcome = accepted
 	body, err := json.Marshal(struct {
 		ID     string `json:"id"`
@@ -182,18 +146,4 @@ func (rq *request) answerAccepted(w http.ResponseWriter, a store.Accepted) error
 	w.WriteHeader(http.StatusOK)
 	_, err = w.Write(body)
 	return ignoreGone(rq.r, err)
-}
-
-// carryOut does what the route is for.
-func (rq *request) carryOut(w http.ResponseWriter, next caddyhttp.Handler) (*refusal, error) {
-	switch {
-	case rq.plan.test:
-		return rq.preview(w)
-	case rq.isAsync():
-		return rq.accept(w)
-	case rq.h.Spool:
-		return rq.spool(w, next)
-	default:
-		return rq.guarded(w, next)
-	}
 }

@@ -1,4 +1,4 @@
-package caddymodule
+package gateway
 
 import (
 	"crypto/sha256"
@@ -10,7 +10,7 @@ import (
 )
 
 // readCall finds the event's id and checks the required fields.
-func (rq *request) readCall() *refusal {
+func (rq *Request) readCall() *refusal {
 	if refused := rq.openPayload(); refused != nil {
 		return refused
 	}
@@ -31,7 +31,7 @@ func (rq *request) readCall() *refusal {
 
 // signed is the content that the signature vouches for. Were an event known by the hash of the body as it came, anybody
 // could send it once more with a space added, where the signature does not cover the spaces.
-func (rq *request) signed() []byte {
+func (rq *Request) signed() []byte {
 	if rq.result.Payload != nil {
 		return rq.result.Payload
 	}
@@ -40,29 +40,29 @@ func (rq *request) signed() []byte {
 
 // identify finds out which event it is, and the first of the required fields that it has not. Where the record is needed
 // later it is read now, since it tells both; a copy of an event is dearer for it, and every other event cheaper.
-func (rq *request) identify() (missing string, err error) {
+func (rq *Request) identify() (missing string, err error) {
 	p := rq.plan
 	switch {
-	case len(p.deliver) > 0 || p.test || rq.h.convertTo != nil:
+	case len(p.Deliver) > 0 || p.Test || rq.route.Convert != nil:
 		c, err := rq.record()
 		if err != nil {
 			return "", err
 		}
 		rq.identity = source.Identity{EventType: c.EventType, EventID: c.EventID, CallID: c.ID}
-		return c.Missing(p.require), nil
-	case len(p.require) > 0:
-		rq.identity, missing, err = p.parser.Require(rq.sourceRequest(), p.require)
+		return c.Missing(p.Require), nil
+	case len(p.Require) > 0:
+		rq.identity, missing, err = p.Parser.Require(rq.sourceRequest(), p.Require)
 	default:
-		rq.identity, err = p.parser.Identify(rq.sourceRequest())
+		rq.identity, err = p.Parser.Identify(rq.sourceRequest())
 	}
 	return missing, err
 }
 
 // mustBeRead reports whether a body that cannot be read has to be refused. What its sender signed and never said to be
 // JSON, a form or XML is the receiver's to judge, unless this route itself needs something out of it.
-func (rq *request) mustBeRead() bool {
+func (rq *Request) mustBeRead() bool {
 	p := rq.plan
-	if len(p.require) > 0 || len(p.deliver) > 0 || p.eventID.path != nil || p.test || rq.h.convertTo != nil {
+	if len(p.Require) > 0 || len(p.Deliver) > 0 || p.EventID.Path != nil || p.Test || rq.route.Convert != nil {
 		return true
 	}
 	if len(rq.payload) == 0 {
@@ -78,7 +78,7 @@ func malformed(err error) *refusal {
 	return &refusal{outcome: malformedBody, cause: err, message: "the body cannot be read as the format that its Content-Type names"}
 }
 
-func (rq *request) sourceRequest() *source.Request {
+func (rq *Request) sourceRequest() *source.Request {
 	s := &rq.parsing
 	s.Body, s.ContentType, s.Header = rq.payload, rq.r.Header.Get("Content-Type"), rq.r.Header
 	if len(rq.payload) == 0 {
@@ -88,23 +88,23 @@ func (rq *request) sourceRequest() *source.Request {
 }
 
 // record is the call record, read when it is first asked for.
-func (rq *request) record() (*call.Call, error) {
+func (rq *Request) record() (*call.Call, error) {
 	if rq.call == nil && rq.callErr == nil {
-		rq.call, rq.callErr = rq.plan.parser.Parse(rq.sourceRequest())
+		rq.call, rq.callErr = rq.plan.Parser.Parse(rq.sourceRequest())
 	}
 	return rq.call, rq.callErr
 }
 
 // findEventID is what tells the event from all others of its tenant on its route.
-func (rq *request) findEventID() string {
-	from := &rq.plan.eventID
+func (rq *Request) findEventID() string {
+	from := &rq.plan.EventID
 	var id string
 	switch {
-	case from.header != "":
-		id = rq.r.Header.Get(from.header)
-	case from.path != nil:
-		id, _ = from.path.ID(rq.payload)
-	case !from.body:
+	case from.Header != "":
+		id = rq.r.Header.Get(from.Header)
+	case from.Path != nil:
+		id, _ = from.Path.ID(rq.payload)
+	case !from.Body:
 		id = rq.identity.EventID
 	}
 	if id != "" && len(id) <= maxEventID {
