@@ -117,6 +117,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
+		Stopping:     caddy.Exiting,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
 	})
 	return d, nil

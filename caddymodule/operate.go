@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/source"
 )
@@ -15,6 +17,14 @@ func (a *App) Operate() (*operate.Service, bool) {
 		return nil, false
 	}
 	return d.operate, true
+}
+
+// Ready gives a service that can tell whether calls should be sent here, also where there is no store to operate.
+func (a *App) Ready() *operate.Service {
+	if s, ok := a.Operate(); ok {
+		return s
+	}
+	return operate.New(operate.Options{Stopping: caddy.Exiting})
 }
 
 // names are what operators can ask for by name: the tenants, and the sources that are configured or come with a preset.

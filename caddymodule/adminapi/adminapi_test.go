@@ -349,12 +349,39 @@ func TestContentIsForThoseWhoMaySeeIt(t *testing.T) {
 	}
 }
 
+func TestReadinessIsTold(t *testing.T) {
+	g, _, _ := operated(t)
+	var r operate.Readiness
+	ask(t, "GET", "/callgate/ready", "").ok(&r)
+	if !r.Ready || r.Error != "" {
+		t.Errorf("%+v", r)
+	}
+	ask(t, "POST", "/callgate/destinations/crm/pause", "").ok(new(any))
+	g.Send("/hook/acme", leadOf(7))
+	settled(t, "log", 7, 0)
+	got := ask(t, "GET", "/callgate/ready?max_queue_age=1ns", "")
+	if err := json.Unmarshal([]byte(got.body), &r); err != nil || got.status != 503 || r.Ready || r.Pending != 1 || !strings.Contains(r.Error, "has waited for") {
+		t.Errorf("%d: %s", got.status, got.body)
+	}
+	ask(t, "GET", "/callgate/ready?max_queue_age=1h", "").ok(&r)
+	if got := ask(t, "GET", "/callgate/ready?max_queue_age=x", ""); got.status != 400 {
+		t.Errorf("%d: %s", got.status, got.body)
+	}
+	g.Stop()
+	if got := ask(t, "GET", "/callgate/ready", ""); got.status != 503 || !strings.Contains(got.body, "no configuration") {
+		t.Errorf("%d: %s", got.status, got.body)
+	}
+}
+
 func TestWithoutAStoreTheAdminAPISaysSo(t *testing.T) {
 	for name, config := range map[string]string{
 		"none":      "http:// {\n\tbind SOCKET\n\trespond hello\n}",
 		"a sidecar": "http:// {\n\tbind SOCKET\n\tcallgate nextphone " + gatewaytest.Secret + " {\n\t\tname NAME\n\t}\n\trespond hello\n}",
 	} {
 		g := gatewaytest.Run(t, config)
+		if got := ask(t, "GET", "/callgate/ready", ""); (got.status == 200) != (name == "a sidecar") {
+			t.Errorf("%s: ready: %d: %s", name, got.status, got.body)
+		}
 		for _, target := range []string{"/callgate/events", "/callgate/stats", "/callgate/tail"} {
 			if got := ask(t, "GET", target, ""); got.status != 503 || !strings.Contains(got.body, "no store is open") {
 				t.Errorf("%s: %s: %d: %s", name, target, got.status, got.body)
