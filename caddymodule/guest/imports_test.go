@@ -25,6 +25,9 @@ func TestWhoNamesWhom(t *testing.T) {
 		"../verifiers":    {"guest", "grammar", "scheme"},
 		"../stores":       {"guest", "grammar", "secret"},
 		"../transport":    {},
+		"../adminapi":     {""}, // the app, to find what is operated
+		"../ready":        {"", "grammar"},
+		"../gatewaytest":  {},
 		"../../cmd/*":     {"standard", "commands"},
 		"../../":          {"standard"},
 	} {
