@@ -85,6 +85,10 @@ func (s *Store) Claim(ctx context.Context, destination string, now time.Time, pe
 				continue
 			case err != nil:
 				return err
+			case e.Dropped:
+				s.o.Log("delivery to "+destination+" of event "+e.ID+" is held back: it has no content", ErrCorrupt)
+				s.hold(l, t.q, e.ID, row, now.Add(unreadable))
+				continue
 			}
 			claimed = append(claimed, store.Claimed{Delivery: s.delivery(e, t.q, destination, row), Event: e})
 			served, rows = append(served, t), append(rows, row)
@@ -319,7 +323,7 @@ func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, error)
 }
 
 const eventQuery = `SELECT e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
-	e.received_at, e.key_id, p.request, p.body, p.record FROM events e JOIN payloads p ON p.seq = e.seq `
+	e.received_at, e.key_id, p.seq IS NULL, p.request, p.body, p.record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
 
 func (s *Store) readEvent(row *sql.Row) (*store.Event, error) {
 	var id, key []byte
@@ -327,7 +331,7 @@ func (s *Store) readEvent(row *sql.Row) (*store.Event, error) {
 	var p payload
 	e := &store.Event{}
 	err := row.Scan(&id, &key, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash,
-		&received, &p.keyID, &p.request, &p.body, &p.record)
+		&received, &p.keyID, &e.Dropped, &p.request, &p.body, &p.record)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, store.ErrNotFound
 	}

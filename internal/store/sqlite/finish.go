@@ -101,6 +101,9 @@ func (b *batch) record(f *finished) error {
 		_, err := b.c.exec("UPDATE deliveries SET attempts = ?, updated_at = ? WHERE event = ? AND n = ?", attempts, b.now, seq, f.key.n)
 		return err
 	}
+	if c.to == delivered {
+		b.delivered(c.tenant, seq)
+	}
 	if c.to != pending {
 		c.next = 0
 	} else if c.next == 0 {

@@ -44,6 +44,7 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 	w := c.events()
 	w.add("e.seq < ?", before)
 	rows, err := s.reader.QueryContext(ctx, `SELECT e.id, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.received_at, e.bytes,
+		NOT EXISTS (SELECT 1 FROM payloads p WHERE p.seq = e.seq),
 		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 0),
 		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 1),
 		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 2)
@@ -58,7 +59,7 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 		var tenant, received int64
 		var counts [3]int
 		e := store.EventInfo{States: map[store.State]int{}}
-		if err := rows.Scan(&id, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &received, &e.Bytes,
+		if err := rows.Scan(&id, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &received, &e.Bytes, &e.Dropped,
 			&counts[0], &counts[1], &counts[2]); err != nil {
 			return nil, public(err)
 		}

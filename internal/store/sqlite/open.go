@@ -238,12 +238,15 @@ func (s *Store) load() error {
 		return err
 	}
 	s.eventCount.Store(s.events)
-	for name, total := range map[string]*atomic.Int64{expiredDone: &s.expired.done, expiredDead: &s.expired.dead} {
+	for name, total := range map[string]*atomic.Int64{expiredDone: &s.expired.done, expiredDead: &s.expired.dead, "dropped": &s.dropped} {
 		n, err := c.number("SELECT value FROM counters WHERE name = ?", name)
 		if err != nil {
 			return err
 		}
 		total.Store(n)
+	}
+	if err := s.loadHeld(); err != nil {
+		return err
 	}
 	if err := s.loadKeys(); err != nil {
 		return err

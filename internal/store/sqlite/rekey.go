@@ -25,7 +25,7 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 	}
 	first := s.keyID()
 	var total, done int
-	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events WHERE key_id IS NOT ?1) +
+	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.key_id IS NOT ?1) +
 		(SELECT count(*) FROM attempts WHERE excerpt IS NOT NULL AND key_id IS NOT ?1)`, first).Scan(&total); err != nil {
 		return public(err)
 	}

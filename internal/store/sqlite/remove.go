@@ -94,9 +94,11 @@ func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err
 // remove deletes an event, unless it may not go.
 func (b *batch) remove(seq int64, e *expiry) (bool, error) {
 	var id, key [16]byte
+	var tenant, size int64
 	at := int64(-1)
-	err := b.c.query("SELECT id, unique_key, accepted_at FROM events WHERE seq = ?", func(v []driver.Value) error {
+	err := b.c.query("SELECT id, unique_key, accepted_at, tenant, size FROM events WHERE seq = ?", func(v []driver.Value) error {
 		id, key, at = [16]byte(v[0].([]byte)), [16]byte(v[1].([]byte)), v[2].(int64)
+		tenant, size = v[3].(int64), v[4].(int64)
 		return nil
 	}, seq)
 	if err != nil || at < 0 {
@@ -117,13 +119,17 @@ func (b *batch) remove(seq int64, e *expiry) (bool, error) {
 			return false, err
 		}
 	}
+	content := int64(0)
 	for _, query := range []string{
 		"DELETE FROM attempts WHERE event = ?", "DELETE FROM deliveries WHERE event = ?",
-		"DELETE FROM payloads WHERE seq = ?", "DELETE FROM events WHERE seq = ?",
+		"DELETE FROM events WHERE seq = ?", "DELETE FROM payloads WHERE seq = ?",
 	} {
-		if _, err := b.c.exec(query, seq); err != nil {
+		if content, err = b.c.exec(query, seq); err != nil {
 			return false, err
 		}
+	}
+	if size > 0 {
+		b.hold(tenant, -content, -size)
 	}
 	b.changes = append(b.changes, changes...)
 	b.events--
@@ -146,7 +152,7 @@ func (s *Store) Replay(ctx context.Context, f store.Filter, now time.Time, dryRu
 		return 0, public(err)
 	}
 	w := c.deliveries()
-	w.add("d.state <> 0")
+	w.add("d.state <> 0 AND EXISTS (SELECT 1 FROM payloads p WHERE p.seq = d.event)") // what has lost its content cannot be sent
 	if dryRun {
 		n := 0
 		err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM "+c.join()+" WHERE "+w.String(), w.args...).Scan(&n)
@@ -212,7 +218,7 @@ func (s *Store) deliveriesAfter(ctx context.Context, c *conditions, w where, aft
 // replay makes a settled delivery pending again.
 func (b *batch) replay(key deliveryKey, seq int64, now time.Time) (bool, error) {
 	c := change{key: key, from: none, to: pending, next: nanos(now)}
-	err := b.c.query("SELECT state, destination, tenant FROM deliveries WHERE event = ? AND n = ?", func(v []driver.Value) error {
+	err := b.c.query("SELECT state, destination, tenant FROM deliveries WHERE event = ?1 AND n = ?2 AND EXISTS (SELECT 1 FROM payloads p WHERE p.seq = ?1)", func(v []driver.Value) error {
 		c.from, c.destination, c.tenant = int8(v[0].(int64)), v[1].(int64), v[2].(int64)
 		return nil
 	}, seq, key.n)
