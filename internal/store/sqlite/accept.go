@@ -31,7 +31,7 @@ func (s *Store) Accept(ctx context.Context, e *store.Event, destinations []strin
 	if len(destinations) > maxDestinations {
 		return store.Accepted{}, fmt.Errorf("an event can have %d destinations and has %d: split them over several routes", maxDestinations, len(destinations))
 	}
-	p, err := s.sealPayload(e)
+	p, err := s.sealPayload(e, destinations)
 	if err != nil {
 		return store.Accepted{}, err
 	}

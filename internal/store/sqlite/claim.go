@@ -75,7 +75,10 @@ func (s *Store) Claim(ctx context.Context, destination string, now time.Time, pe
 				continue
 			}
 			waiting = append(waiting, t)
-			e, err := s.eventBySeq(ctx, row.seq)
+			e, sealedFor, err := s.eventBySeq(ctx, row.seq)
+			if err == nil && sealedFor != nil && (row.n >= int64(len(sealedFor)) || sealedFor[row.n] != destination) {
+				err = seal.ErrTampered
+			}
 			switch {
 			case errors.Is(err, store.ErrNotFound):
 				continue // erased meanwhile
@@ -307,12 +310,12 @@ func (s *Store) Next(ctx context.Context, destination string) (time.Time, error)
 
 // eventBySeq reads an event. With an error of its seal the event's ID is still set. Every claimed delivery goes through
 // here, and parsing the query anew took two fifths of the time, so it is prepared once.
-func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, error) {
+func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, []string, error) {
 	query := s.bySeq.Load()
 	if query == nil {
 		var err error
 		if query, err = s.reader.PrepareContext(ctx, eventQuery+"WHERE e.seq = ?"); err != nil {
-			return &store.Event{}, err
+			return &store.Event{}, nil, err
 		}
 		if !s.bySeq.CompareAndSwap(nil, query) { // another one was quicker
 			_ = query.Close()
@@ -322,22 +325,27 @@ func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, error)
 	return s.readEvent(query.QueryRowContext(ctx, seq))
 }
 
-const eventQuery = `SELECT e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
+const eventQuery = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
 	e.received_at, e.key_id, p.seq IS NULL, p.request, p.body, p.record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
 
-func (s *Store) readEvent(row *sql.Row) (*store.Event, error) {
+// readEvent reads an event, and for which destinations it was sealed; nil if it does not say.
+func (s *Store) readEvent(row *sql.Row) (*store.Event, []string, error) {
 	var id, key []byte
-	var tenant, received int64
+	var seq, tenant, received int64
 	var p payload
 	e := &store.Event{}
-	err := row.Scan(&id, &key, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash,
+	err := row.Scan(&seq, &id, &key, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash,
 		&received, &p.keyID, &e.Dropped, &p.request, &p.body, &p.record)
 	if errors.Is(err, sql.ErrNoRows) {
-		return e, store.ErrNotFound
+		return e, nil, store.ErrNotFound
 	}
 	if err != nil {
-		return e, err
+		return e, nil, err
 	}
 	e.ID, e.Key, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), [16]byte(key), s.names.name(tenant), fromNanos(received)
-	return e, s.openPayload(e, p)
+	if e.Dropped {
+		return e, nil, nil
+	}
+	sealedFor, err := s.openPayload(e, seq, p)
+	return e, sealedFor, err
 }

@@ -117,6 +117,9 @@ type Store struct {
 	keys     *recentKeys
 	room     room
 
+	sealedBy []byte // how the id of the key that seals is stored; nil without keys
+	sealing  sealing
+
 	held        map[int64]held
 	cursors     map[int64]int64 // by tenant: up to this event nothing can lose its content; see quota.go
 	droppedTold time.Time
@@ -163,6 +166,7 @@ func Open(o Options) (*Store, error) {
 		o:        o,
 		requests: make(chan *request, 2*o.MaxBatch),
 		closing:  make(chan struct{}),
+		sealedBy: storedKeyID(o.Keys),
 		done:     make(chan struct{}),
 
 		copyDue: make(chan struct{}, 1), copied: make(chan struct{}), copyEnded: make(chan struct{}),

@@ -11,6 +11,16 @@ CREATE TABLE held (
     bytes  INTEGER NOT NULL
 );
 
+-- From which event and which attempt on everything is sealed, authenticated with the key that is named.
+CREATE TABLE sealing (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    event   INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    key_id  BLOB    NOT NULL,
+    mac     BLOB    NOT NULL
+);
+
 -- +goose Down
+DROP TABLE sealing;
 DROP TABLE held;
 ALTER TABLE events DROP COLUMN size;
