@@ -131,7 +131,7 @@ func (b *batch) fit(tenant string, size, deliveries int64) error {
 		id = b.names[tenant]
 	}
 	for {
-		refused, whose := b.refuses(tenant, id, size)
+		whose, refused := b.refuses(tenant, id, size)
 		if refused == nil {
 			break
 		}
@@ -154,23 +154,23 @@ func (b *batch) fit(tenant string, size, deliveries int64) error {
 }
 
 // refuses tells why an event cannot be stored now, and whose content could make room for it.
-func (b *batch) refuses(tenant string, id, size int64) (error, []int64) {
+func (b *batch) refuses(tenant string, id, size int64) (whose []int64, err error) {
 	h, q := b.holds(id), b.s.tuning.quota(tenant)
 	switch {
 	case b.limit > 0 && size > b.limit, q.Bytes > 0 && size > q.Bytes:
-		return fmt.Errorf("the event alone takes %d bytes, which is more than there may be: raise max_size and the tenant's bound, or let its source accept smaller bodies only", size), nil
+		return nil, fmt.Errorf("the event alone takes %d bytes, which is more than there may be: raise max_size and the tenant's bound, or let its source accept smaller bodies only", size)
 	case q.Bytes > 0 && h.bytes+size > q.Bytes:
-		return fmt.Errorf("tenant %q holds %d bytes, and may hold %d: see what is not delivered, or raise its bound", tenant, h.bytes, q.Bytes), []int64{id}
+		return []int64{id}, fmt.Errorf("tenant %q holds %d bytes, and may hold %d: see what is not delivered, or raise its bound", tenant, h.bytes, q.Bytes)
 	case q.Events > 0 && h.events >= q.Events:
-		return fmt.Errorf("tenant %q holds %d events, as many as it may: see what is not delivered, or raise its bound", tenant, h.events), []int64{id}
+		return []int64{id}, fmt.Errorf("tenant %q holds %d events, as many as it may: see what is not delivered, or raise its bound", tenant, h.events)
 	case b.room < size:
-		return fmt.Errorf("its disk has no more free than is kept for the deliveries of what is stored (min_free, here %d bytes, and %d for each): make room on the disk, or shorten the retention", b.s.room.reserve, outcomeBytes), []int64{everybody}
+		return []int64{everybody}, fmt.Errorf("its disk has no more free than is kept for the deliveries of what is stored (min_free, here %d bytes, and %d for each): make room on the disk, or shorten the retention", b.s.room.reserve, outcomeBytes)
 	case b.limit == 0:
 		return nil, nil
 	case b.used+size > b.limit:
-		return fmt.Errorf("it has reached max_size, %d bytes: raise it, shorten the retention or see what is not delivered", b.limit), []int64{everybody}
+		return []int64{everybody}, fmt.Errorf("it has reached max_size, %d bytes: raise it, shorten the retention or see what is not delivered", b.limit)
 	case h.bytes+size > fairShare*(b.limit-b.used) && !(tenant == "" && b.alone(id)):
-		return fmt.Errorf("tenant %q holds %d bytes of max_size, %d, which is its share while %d are left for all: raise max_size, or see what is not delivered", tenant, h.bytes, b.limit, b.limit-b.used), []int64{id, everybody}
+		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes of max_size, %d, which is its share while %d are left for all: raise max_size, or see what is not delivered", tenant, h.bytes, b.limit, b.limit-b.used)
 	}
 	return nil, nil
 }

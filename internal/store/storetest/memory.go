@@ -116,7 +116,7 @@ func (m *memory) Accept(ctx context.Context, e *store.Event, destinations []stri
 	}
 	size := memorySize(e, len(destinations))
 	for {
-		refused, whose := m.refuses(e.Tenant, size)
+		whose, refused := m.refuses(e.Tenant, size)
 		if refused == nil {
 			break
 		}

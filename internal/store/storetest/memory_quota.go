@@ -25,7 +25,7 @@ func memorySize(e *store.Event, deliveries int) int64 {
 
 // refuses tells why an event of a tenant cannot be stored now, and whose content could make room for it: the tenant's
 // own, or everybody's.
-func (m *memory) refuses(tenant string, size int64) (error, []string) {
+func (m *memory) refuses(tenant string, size int64) (whose []string, err error) {
 	var used, bytes, events int64
 	alone := true
 	for _, e := range m.events {
@@ -43,15 +43,15 @@ func (m *memory) refuses(tenant string, size int64) (error, []string) {
 	q := store.Quota{Bytes: cmp.Or(own.Bytes, each.Bytes), Events: cmp.Or(own.Events, each.Events)}
 	switch {
 	case m.o.MaxBytes > 0 && size > m.o.MaxBytes, q.Bytes > 0 && size > q.Bytes:
-		return fmt.Errorf("the event is larger than what there may be"), nil
+		return nil, fmt.Errorf("the event is larger than what there may be")
 	case q.Bytes > 0 && bytes+size > q.Bytes, q.Events > 0 && events >= q.Events:
-		return fmt.Errorf("tenant %q has reached its bound", tenant), []string{tenant}
+		return []string{tenant}, fmt.Errorf("tenant %q has reached its bound", tenant)
 	case m.o.MaxBytes == 0:
 		return nil, nil
 	case used+size > m.o.MaxBytes:
-		return fmt.Errorf("%d bytes is the limit", m.o.MaxBytes), []string{everybody}
+		return []string{everybody}, fmt.Errorf("%d bytes is the limit", m.o.MaxBytes)
 	case bytes+size > 4*(m.o.MaxBytes-used) && !(tenant == "" && alone):
-		return fmt.Errorf("tenant %q has its share", tenant), []string{tenant, everybody}
+		return []string{tenant, everybody}, fmt.Errorf("tenant %q has its share", tenant)
 	}
 	return nil, nil
 }
