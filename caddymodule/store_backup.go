@@ -2,96 +2,57 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/callgate/callgate/internal/store/sqlite"
+	"github.com/callgate/callgate/caddymodule/guest"
 )
-
-// StoreBackup is a StoreModule whose store can be copied to one file while it is in use, and made from such a file.
-type StoreBackup interface {
-	// BackupStore writes what is stored now to a new file, also while a gateway works with the store.
-	BackupStore(ctx context.Context, file string) (Backed, error)
-	// RestoreStore makes the store of a backup. There must be none yet.
-	RestoreStore(ctx context.Context, file string) (Backed, error)
-}
-
-// Backed is what a backup holds.
-type Backed struct {
-	// Store says where the store is.
-	Store string
-	// Events and Pending count events, and deliveries that wait.
-	Events, Pending int64
-	// Bytes is the length of the file.
-	Bytes int64
-}
-
-// BackupStore implements StoreBackup.
-func (s *SQLite) BackupStore(ctx context.Context, file string) (Backed, error) {
-	if _, err := os.Stat(s.Path); errors.Is(err, fs.ErrNotExist) {
-		return Backed{}, s.noStore()
-	}
-	b, err := sqlite.Backup(ctx, s.Path, file)
-	return Backed{s.Path, b.Events, b.Pending, b.Bytes}, err
-}
-
-// RestoreStore implements StoreBackup.
-func (s *SQLite) RestoreStore(ctx context.Context, file string) (Backed, error) {
-	b, err := sqlite.Restore(ctx, file, s.Path)
-	return Backed{s.Path, b.Events, b.Pending, b.Bytes}, err
-}
-
-func (s *SQLite) noStore() error {
-	return fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.Path)
-}
 
 // BackupOf backs up the store of a configuration in Caddy's JSON, also while the gateway runs. It needs no encryption key,
 // and refuses to write into the directory that a key is kept in: whoever got hold of both could read everything.
 // configFile is where the configuration comes from, empty if from nowhere.
-func BackupOf(ctx context.Context, config []byte, configFile, file string) (Backed, error) {
+func BackupOf(ctx context.Context, config []byte, configFile, file string) (guest.Backed, error) {
 	app, err := appConfig(config)
 	if err != nil {
-		return Backed{}, err
+		return guest.Backed{}, err
 	}
 	if err := keepApart(app.EncryptionKeys, configFile, file); err != nil {
-		return Backed{}, err
+		return guest.Backed{}, err
 	}
 	s, done, err := storeToBackUp(app)
 	if err != nil {
-		return Backed{}, err
+		return guest.Backed{}, err
 	}
 	defer done()
 	return s.BackupStore(ctx, file)
 }
 
 // RestoreOf makes the store of a configuration in Caddy's JSON from a backup.
-func RestoreOf(ctx context.Context, config []byte, file string) (Backed, error) {
+func RestoreOf(ctx context.Context, config []byte, file string) (guest.Backed, error) {
 	app, err := appConfig(config)
 	if err != nil {
-		return Backed{}, err
+		return guest.Backed{}, err
 	}
 	s, done, err := storeToBackUp(app)
 	if err != nil {
-		return Backed{}, err
+		return guest.Backed{}, err
 	}
 	defer done()
 	return s.RestoreStore(ctx, file)
 }
 
-func storeToBackUp(app *App) (StoreBackup, func(), error) {
+func storeToBackUp(app *App) (guest.StoreBackup, func(), error) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
-	m, err := storeModule(ctx, app)
+	m, err := app.storeModule(ctx)
 	if err != nil {
 		cancel()
 		return nil, nil, err
 	}
-	s, ok := m.(StoreBackup)
+	s, ok := m.(guest.StoreBackup)
 	if !ok {
 		cancel()
 		return nil, nil, fmt.Errorf("the store %s has no backups of its own: use those of the database that it is kept in", m.StoreKey())
@@ -134,6 +95,3 @@ func keepApart(keys []string, configFile, backup string) error {
 	}
 	return nil
 }
-
-// Interface guard
-var _ StoreBackup = (*SQLite)(nil)

@@ -7,7 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/callgate/callgate/internal/store/sqlite"
+	"github.com/callgate/callgate/caddymodule/guest"
 )
 
 // A configuration with another store leaves behind what waits in the one before. Nobody delivers that, and it does not
@@ -31,15 +31,6 @@ func (d *dispatcher) warnOfWaiting() {
 	}
 }
 
-// storeLeft is a StoreModule that can tell what waits in its store without opening it.
-type storeLeft interface {
-	// WaitingInStore counts the deliveries that wait, by destination; inUse tells that somebody delivers them.
-	WaitingInStore() (waiting map[string]int64, inUse bool, err error)
-}
-
-// WaitingInStore implements storeLeft.
-func (s *SQLite) WaitingInStore() (map[string]int64, bool, error) { return sqlite.Waiting(s.Path) }
-
 // warnOfStoreBefore says what waits in the store of the configuration that ran before, which Caddy has saved, if it was
 // another one.
 func warnOfStoreBefore(key string, logger *zap.Logger) {
@@ -53,11 +44,11 @@ func warnOfStoreBefore(key string, logger *zap.Logger) {
 	}
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	defer cancel()
-	m, err := storeModule(ctx, app)
+	m, err := app.storeModule(ctx)
 	if err != nil || m.StoreKey() == key {
 		return
 	}
-	left, ok := m.(storeLeft)
+	left, ok := m.(guest.StoreLeft)
 	if !ok {
 		return
 	}

@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 	logtest "go.uber.org/zap/zaptest/observer"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/stores"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -33,7 +35,7 @@ func TestStoreThatIsLeftBehind(t *testing.T) {
 	open := func(name string) (*dispatcher, *logtest.ObservedLogs) {
 		t.Helper()
 		core, logs := logtest.New(zap.WarnLevel)
-		u := &durable{module: &SQLite{Path: filepath.Join(dir, name)}, options: StoreOptions{Logger: zap.NewNop()}}
+		u := &durable{module: &stores.SQLite{Path: filepath.Join(dir, name)}, options: guest.StoreOptions{Logger: zap.NewNop()}}
 		d, err := u.open(u.module.StoreKey(), zap.New(core))
 		if err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule"
+	"github.com/callgate/callgate/caddymodule/gatewaytest"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -22,8 +23,8 @@ func TestBackupOfARunningGatewayIsRestored(t *testing.T) {
 	with := func(path, key string) string {
 		return "{\n\tcallgate {\n\t\tstore sqlite " + path + "\n\t\tencryption_key " + key + "\n\t}\n}\n"
 	}
-	config := write(t, "Caddyfile", with(g.store, "{file."+key+"}"))
-	literal := write(t, "Caddyfile", with(g.store, firstKey))
+	config := write(t, "Caddyfile", with(g.Store, "{file."+key+"}"))
+	literal := write(t, "Caddyfile", with(g.Store, firstKey))
 	file := filepath.Join(t.TempDir(), "calls")
 
 	for name, beside := range map[string][2]string{"the key": {config, key}, "a configuration with the key": {literal, literal}} {
@@ -63,17 +64,17 @@ func TestBackupOfARunningGatewayIsRestored(t *testing.T) {
 	if _, err := run(t, fillRestore, "", file, "--config", config); err == nil || !strings.Contains(err.Error(), "stop the gateway") {
 		t.Errorf("restored over a running gateway: %v", err)
 	}
-	g.stop()
+	g.Stop()
 	if _, err := run(t, fillRestore, "", file, "--config", config); err == nil || !strings.Contains(err.Error(), "move the store away") {
 		t.Errorf("restored over a store: %v", err)
 	}
-	if err := os.Rename(g.store, g.store+".away"); err != nil {
+	if err := os.Rename(g.Store, g.Store+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := run(t, fillRestore, "", file, "--config", config); err != nil || out != "3 events and 0 deliveries that wait, in "+g.store+". Start the gateway.\n" {
+	if out, err := run(t, fillRestore, "", file, "--config", config); err != nil || out != "3 events and 0 deliveries that wait, in "+g.Store+". Start the gateway.\n" {
 		t.Fatalf("%v: %s", err, out)
 	}
-	s, err := caddymodule.OpenStore(adapted(t, with(g.store, firstKey), ""), zap.NewNop())
+	s, err := caddymodule.OpenStore(gatewaytest.Adapt(t, with(g.Store, firstKey), ""), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,6 +22,9 @@ type Store interface {
 	// a tenant and taking turns between tenants. A lease ends with Finish or Return, when it runs out, or with the
 	// process; then the delivery is claimable again. Tenants in skip are left out.
 	Claim(ctx context.Context, destination string, now time.Time, lease time.Duration, limit int, skip []string) ([]Claimed, error)
+	// ClaimOne leases one delivery by its id, or gives nil if it cannot be claimed at now: it is not Pending or not due,
+	// it is leased already, or its destination is paused.
+	ClaimOne(ctx context.Context, deliveryID string, now time.Time, lease time.Duration) (*Claimed, error)
 	// Next tells when the earliest Pending delivery of a destination that is not leased falls due; the zero time
 	// when there is none.
 	Next(ctx context.Context, destination string) (time.Time, error)
@@ -36,9 +39,16 @@ type Store interface {
 	Resume(ctx context.Context, destination string) error
 	Paused(ctx context.Context) (map[string]string, error)
 
-	// Replay makes deliveries that are Dead or Delivered Pending again, due now with a fresh schedule, and returns
-	// how many. With dryRun it only counts. Those whose event has lost its content stay as they are.
-	Replay(ctx context.Context, f Filter, now time.Time, dryRun bool) (int, error)
+	// Replay makes deliveries that are Dead or Delivered Pending again with a fresh schedule, and returns how many. They
+	// fall due one after the other from now on, oldest event first and every apart; 0 makes them due now. Those whose
+	// event has lost its content stay as they are. With dryRun it only counts.
+	Replay(ctx context.Context, f Filter, now time.Time, every time.Duration, dryRun bool) (int, error)
+	// SendNow makes Pending deliveries that fall due later due now, and returns how many. They keep the attempts made.
+	// With dryRun it only counts.
+	SendNow(ctx context.Context, f Filter, now time.Time, dryRun bool) (int, error)
+	// Cancel makes Pending deliveries Dead with Cancelled as their reason, and returns how many. One whose attempt is
+	// under way is cancelled too, unless that attempt delivers it. With dryRun it only counts.
+	Cancel(ctx context.Context, f Filter, dryRun bool) (int, error)
 	// Erase deletes the matching events with all that belongs to them, whatever their state, and returns how many.
 	// The uniqueness of their keys is kept, so that a sender's retry does not bring them back.
 	Erase(ctx context.Context, f Filter, dryRun bool) (int, error)
@@ -55,6 +65,9 @@ type Store interface {
 	Attempts(ctx context.Context, deliveryID string) ([]Attempt, error)
 	// Stats summarises the queue of every destination that has one.
 	Stats(ctx context.Context) (Stats, error)
+
+	// Waiting counts the Pending deliveries of every destination and tenant that has any, by their names.
+	Waiting(ctx context.Context) ([]Waiting, error)
 
 	// Rekey seals every stored body and record again with the first key of the ring, in batches, calling progress
 	// after each with the number done and the total.
@@ -139,6 +152,9 @@ const (
 	Dead      State = "dead"
 )
 
+// Cancelled is the reason of a delivery that was taken back. It can be replayed like any dead one.
+const Cancelled = "cancelled by an operator before it was delivered"
+
 // Claimed is a leased delivery with the event to send.
 type Claimed struct {
 	Delivery
@@ -181,6 +197,9 @@ type Attempt struct {
 	// State is the delivery's next state; NextAt says when it is due again if that is Pending.
 	State  State     `json:"state"`
 	NextAt time.Time `json:"next_at,omitzero"`
+	// Uncounted leaves the delivery's Attempts as they were: the attempt only tried whether the receiver is back. It
+	// stands among the attempts made all the same, under the number of the next that counts. It is not stored.
+	Uncounted bool `json:"-"`
 }
 
 // Filter selects events or deliveries. Zero fields match everything.
@@ -250,6 +269,12 @@ type Stats struct {
 	// Expired counts what Expire has deleted since the store was made.
 	Expired      Expired            `json:"expired"`
 	Destinations []DestinationStats `json:"destinations"`
+}
+
+// Waiting is how many deliveries of a tenant wait for a destination.
+type Waiting struct {
+	Destination, Tenant string
+	Pending             int64
 }
 
 // DestinationStats summarises one destination's queue.

@@ -260,7 +260,11 @@ func TestRestoreRefuses(t *testing.T) {
 	}{
 		{"the first byte", flipped(0), nowhere(), sqlite.ErrBackupDamaged},
 		{"one in the middle", flipped(len(whole) / 2), nowhere(), sqlite.ErrBackupDamaged},
-		{"one of the checksum", flipped(-60), nowhere(), sqlite.ErrBackupDamaged},
+		{"one of the checksum", changed(func(b []byte) []byte {
+			digit := &b[len(b)-60]
+			*digit = map[bool]byte{true: '1', false: '0'}[*digit == '0']
+			return b
+		}), nowhere(), sqlite.ErrBackupDamaged},
 		{"the last byte", flipped(-1), nowhere(), sqlite.ErrNotABackup},
 		{"cut short", changed(func(b []byte) []byte { return b[:len(b)-20000] }), nowhere(), sqlite.ErrNotABackup},
 		{"a hole in it", changed(func(b []byte) []byte { return append(b[:10000], b[20000:]...) }), nowhere(), sqlite.ErrBackupDamaged},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -75,23 +76,16 @@ func (s *Store) Claim(ctx context.Context, destination string, now time.Time, pe
 				continue
 			}
 			waiting = append(waiting, t)
-			e, sealedFor, err := s.eventBySeq(ctx, row.seq)
-			if err == nil && sealedFor != nil && (row.n >= int64(len(sealedFor)) || sealedFor[row.n] != destination) {
-				err = seal.ErrTampered
-			}
+			e, err := s.eventFor(ctx, row.seq, row.n, destination)
 			switch {
 			case errors.Is(err, store.ErrNotFound):
 				continue // erased meanwhile
-			case errors.Is(err, seal.ErrNoKey), errors.Is(err, seal.ErrTampered):
+			case unreadableEvent(err):
 				s.o.Log("delivery to "+destination+" of event "+e.ID+" is held back: its payload does not open", err)
 				s.hold(l, t.q, e.ID, row, now.Add(unreadable))
 				continue
 			case err != nil:
 				return err
-			case e.Dropped:
-				s.o.Log("delivery to "+destination+" of event "+e.ID+" is held back: it has no content", ErrCorrupt)
-				s.hold(l, t.q, e.ID, row, now.Add(unreadable))
-				continue
 			}
 			claimed = append(claimed, store.Claimed{Delivery: s.delivery(e, t.q, destination, row), Event: e})
 			served, rows = append(served, t), append(rows, row)
@@ -306,6 +300,31 @@ func (s *Store) Next(ctx context.Context, destination string) (time.Time, error)
 		return time.Time{}, nil
 	}
 	return fromNanos(next), nil
+}
+
+// eventFor reads an event that is to be delivered to its destination number n. One that was sealed for another destination,
+// or has no content, does not count as read.
+func (s *Store) eventFor(ctx context.Context, seq, n int64, destination string) (*store.Event, error) {
+	e, sealedFor, err := s.eventBySeq(ctx, seq)
+	switch {
+	case err != nil:
+		return e, err
+	case e.Dropped:
+		return e, errNoContent
+	case sealedFor != nil && (n >= int64(len(sealedFor)) || sealedFor[n] != destination):
+		return e, errOtherDestination
+	}
+	return e, nil
+}
+
+var (
+	errNoContent        = fmt.Errorf("%w (it waits and has no content)", ErrCorrupt)
+	errOtherDestination = fmt.Errorf("%w (it was sealed for another destination)", seal.ErrTampered)
+)
+
+// unreadableEvent tells that an event is held back and not that the store cannot be read.
+func unreadableEvent(err error) bool {
+	return errors.Is(err, seal.ErrNoKey) || errors.Is(err, seal.ErrTampered) || errors.Is(err, errNoContent)
 }
 
 // eventBySeq reads an event. With an error of its seal the event's ID is still set. Every claimed delivery goes through

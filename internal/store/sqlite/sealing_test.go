@@ -68,6 +68,9 @@ func TestSealedStoreRefusesWhatWasPutIntoIt(t *testing.T) {
 			alter(t, path, queries...)
 			var logged []string
 			s = openStore(t, sqlite.Options{Path: path, Keys: ring(t, keyA), Log: func(msg string, err error) { logged = append(logged, fmt.Sprint(msg, ": ", err)) }})
+			if c, err := s.ClaimOne(ctx, ids[0]+".0", time.Now(), time.Minute); err != nil || c != nil {
+				t.Errorf("claimed by its id: %+v, %v", c, err)
+			}
 			claimed, err := s.Claim(ctx, "crm", time.Now(), time.Minute, 5, nil)
 			if err != nil || len(claimed) != 1 || claimed[0].EventID != ids[1] || string(claimed[0].Event.Body) != "body: "+secret {
 				t.Errorf("claimed %+v, %v", claimed, err)

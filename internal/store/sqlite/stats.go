@@ -70,6 +70,27 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	return stats, nil
 }
 
+// Waiting is store.Store's.
+func (s *Store) Waiting(ctx context.Context) ([]store.Waiting, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	var list []store.Waiting
+	s.queues.mu.Lock()
+	for _, l := range s.queues.lanes {
+		for _, q := range l.order {
+			if q.count[pending] > 0 {
+				list = append(list, store.Waiting{Destination: l.name, Tenant: q.name, Pending: q.count[pending]})
+			}
+		}
+	}
+	s.queues.mu.Unlock()
+	slices.SortFunc(list, func(a, b store.Waiting) int {
+		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
+	})
+	return list, nil
+}
+
 // oldestPending finds when the oldest of a destination's waiting deliveries was made. What was found is kept for as long
 // as that delivery waits.
 func (s *Store) oldestPending(ctx context.Context, l *lane, destination, waiting, known int64, knownAt time.Time) (time.Time, error) {

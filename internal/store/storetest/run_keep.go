@@ -149,7 +149,7 @@ func expireCountsFromTheEnd(b *bench) {
 	b.tick(60*day - 1)
 	equal(b, "90 days after the last of a dead one", b.expire(r, 100), store.Expired{})
 	// What is replayed waits again, and begins anew.
-	if n, err := b.s.Replay(ctx, store.Filter{DeliveryID: u[0]}, b.now, false); n != 1 || err != nil {
+	if n, err := b.s.Replay(ctx, store.Filter{DeliveryID: u[0]}, b.now, 0, false); n != 1 || err != nil {
 		b.Fatal(n, err)
 	}
 	b.tick(day)
@@ -296,7 +296,7 @@ func stats(b *bench) {
 		store.DestinationStats{Destination: "ehr", Delivered: 1, Paused: true, PauseReason: "HTTP 410"},
 		store.DestinationStats{Destination: "new", Paused: true, PauseReason: "not yet"})
 	b.finish(store.Attempt{DeliveryID: second[0], State: store.Pending, NextAt: b.now.Add(time.Hour)})
-	if _, err := b.s.Replay(ctx, store.Filter{DeliveryID: first[0]}, b.now, false); err != nil {
+	if _, err := b.s.Replay(ctx, store.Filter{DeliveryID: first[0]}, b.now, 0, false); err != nil {
 		b.Fatal(err)
 	}
 	s, _ := b.s.Stats(ctx)

@@ -157,7 +157,7 @@ func deliveredMakesRoom(b *bench) {
 	again.Key = first.Key
 	equal(b, "a duplicate of the oldest", b.accept(again), store.Accepted{EventID: first.ID, Duplicate: true})
 	for _, dry := range []bool{true, false} {
-		n, err := b.s.Replay(ctx, store.Filter{}, b.now, dry)
+		n, err := b.s.Replay(ctx, store.Filter{}, b.now, 0, dry)
 		equal(b, fmt.Sprintf("replayed, dry %v (%v)", dry, err), n, kept)
 	}
 	for _, c := range b.claim("crm", 1000) {
