@@ -110,6 +110,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfStoreBefore(key, logger)
 	d := &dispatcher{key: key, store: s, logger: logger, keys: u.options.Keys, ringID: u.ringID}
 	d.engine = delivery.New(delivery.Options{
 		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain,
@@ -127,6 +128,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 // that is after the servers have finished their requests.
 func (d *dispatcher) Destruct() error {
 	err := d.engine.Close(context.Background())
+	d.warnOfWaiting()
 	return errors.Join(err, d.store.Close())
 }
 
