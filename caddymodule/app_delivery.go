@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
@@ -190,7 +191,20 @@ func (a *App) startDelivery() error {
 	a.dispatcher.Store(d)
 	a.holds = true
 	a.detach = append(a.detach, detach)
+	a.warnStranded(d.engine)
 	return nil
+}
+
+// warnStranded tells of what waits for a destination or tenant that this configuration does not know.
+func (a *App) warnStranded(e *delivery.Engine) {
+	list, err := e.Stranded(a.ctx)
+	if err != nil {
+		a.logger.Warn("the store could not tell whether deliveries wait for names that are gone", zap.Error(err))
+	}
+	for _, s := range list {
+		a.logger.Warn("deliveries wait for a name that the configuration does not know; they are kept until it does, or they are cancelled or erased",
+			zap.String("reason", s.Reason), zap.String("destination", s.Destination), zap.String("tenant", s.Tenant), zap.Int64("deliveries", s.Pending))
+	}
 }
 
 // emitAlert tells Caddy's event handlers. Events are handled synchronously, so it does not wait for them.
