@@ -6,7 +6,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/dustin/go-humanize"
+
+	"github.com/callgate/callgate/caddymodule/grammar"
 )
 
 func init() {
@@ -32,10 +33,11 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			max_size <size>
 //			min_free off | <size>
 //		}]
-//		retention         <duration>
+//		retention         <duration> [dead <duration>]
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
+//		admin_content     on | off
 //		alert {
 //			url          <url>
 //			dead_letter
@@ -71,6 +73,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			memory  <size>
 //		}
 //		limiter_keys      <number>
+//		unverified_memory <size>
 //	}
 //
 // Policy lines, which can stand in source, in tenant and in the directive callgate, are:
@@ -79,6 +82,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	public_key   <key>...
 //	verify       <scheme> [{ <options> }]
 //	max_body     <size>
+//	min_body_rate off | <size>
+//	receiver_timeout off | <duration>
 //	rate_limit   off | <number>/<s|m|h> [burst <number>] [burst_queue <number>]
 //	idempotency  off | strict | {
 //		strict
@@ -109,7 +114,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	seen := make(once)
+	seen := make(grammar.Once)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		var err error
 		switch d.Val() {
@@ -124,19 +129,29 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			a.TenantFiles = append(a.TenantFiles, files...)
 		case "store", "retention", "window", "encryption_key", "drain_timeout", "alert":
-			if err = seen.first(d); err == nil {
+			if err = seen.First(d); err == nil {
 				err = a.unmarshalDurable(d)
 			}
+		case "admin_content":
+			var state string
+			if err = seen.First(d); err == nil {
+				err = grammar.OneOf(d, &state, "on", "off")
+			}
+			a.AdminContent = state == "on"
 		case "destination":
 			err = a.unmarshalDestination(d)
 		case "idempotency_cache":
-			if err = seen.first(d); err == nil {
+			if err = seen.First(d); err == nil {
 				a.IdempotencyCache = new(CacheLimits)
 				err = a.IdempotencyCache.unmarshal(d)
 			}
+		case "unverified_memory":
+			if err = seen.First(d); err == nil {
+				a.UnverifiedMemory, err = grammar.Size(d)
+			}
 		case "limiter_keys":
-			if err = seen.first(d); err == nil {
-				a.LimiterKeys, err = positive(d)
+			if err = seen.First(d); err == nil {
+				a.LimiterKeys, err = grammar.Positive(d)
 			}
 		default:
 			err = d.Errf("unrecognized subdirective '%s'", d.Val())
@@ -152,12 +167,12 @@ func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
-	return block(d, nil, func(name string) (known bool, err error) {
+	return grammar.Block(d, nil, func(name string) (known bool, err error) {
 		switch name {
 		case "entries":
-			c.Entries, err = positive(d)
+			c.Entries, err = grammar.Positive(d)
 		case "memory":
-			c.Memory, err = size(d)
+			c.Memory, err = grammar.Size(d)
 		default:
 			return false, nil
 		}
@@ -166,7 +181,7 @@ func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
 }
 
 func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
-	name, err := blockName(d)
+	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
 	}
@@ -174,16 +189,16 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
 		return d.Errf("source '%s' is defined twice", name)
 	}
 	s := new(Source)
-	err = block(d, nil, func(line string) (known bool, err error) {
+	err = grammar.Block(d, nil, func(line string) (known bool, err error) {
 		switch line {
 		case "preset":
-			if err = oneArg(d, &s.Preset); err == nil && !isPreset(s.Preset) {
+			if err = grammar.OneArg(d, &s.Preset); err == nil && !isPreset(s.Preset) {
 				err = d.Errf("unknown preset '%s'; presets are %s", s.Preset, presetNames())
 			}
 		case "own_numbers":
-			s.OwnNumbers, err = someArgs(d)
+			s.OwnNumbers, err = grammar.SomeArgs(d)
 		case "urgent_words":
-			s.UrgentWords, err = someArgs(d)
+			s.UrgentWords, err = grammar.SomeArgs(d)
 		case "call":
 			s.Call = new(Mapping)
 			err = s.Call.unmarshal(d)
@@ -207,9 +222,9 @@ func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	m.Fields = make(map[string]string)
-	return block(d, nil, func(field string) (bool, error) {
+	return grammar.Block(d, nil, func(field string) (bool, error) {
 		place := ""
-		if err := oneArg(d, &place); err != nil {
+		if err := grammar.OneArg(d, &place); err != nil {
 			return true, err
 		}
 		name, isParam := strings.CutPrefix(field, "params.")
@@ -226,7 +241,7 @@ func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
 }
 
 func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
-	name, err := blockName(d)
+	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
 	}
@@ -237,7 +252,7 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 		return d.Errf("tenant '%s' is defined twice", name)
 	}
 	t := new(Tenant)
-	err = block(d, []string{"source"}, func(line string) (bool, error) {
+	err = grammar.Block(d, []string{"source"}, func(line string) (bool, error) {
 		if line == "source" {
 			return true, t.unmarshalSource(d)
 		}
@@ -254,7 +269,7 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 }
 
 func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
-	name, err := blockName(d)
+	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
 	}
@@ -262,7 +277,7 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
 		return d.Errf("source '%s' is given twice", name)
 	}
 	p := new(Policy)
-	if err := block(d, nil, func(string) (bool, error) { return true, p.unmarshalLine(d) }); err != nil {
+	if err := grammar.Block(d, nil, func(string) (bool, error) { return true, p.unmarshalLine(d) }); err != nil {
 		return err
 	}
 	if t.Sources == nil {
@@ -270,69 +285,4 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
 	}
 	t.Sources[name] = p
 	return nil
-}
-
-// once refuses a line that is given twice in a block.
-type once map[string]bool
-
-func (o once) first(d *caddyfile.Dispenser) error {
-	if d.Val() == "deliver" {
-		return nil // one line for each destination
-	}
-	if o[d.Val()] {
-		return d.Errf("%s is given twice", d.Val())
-	}
-	o[d.Val()] = true
-	return nil
-}
-
-// blockName reads the one argument before a block.
-func blockName(d *caddyfile.Dispenser) (string, error) {
-	var name string
-	return name, oneArg(d, &name)
-}
-
-// oneArg reads exactly one argument.
-func oneArg(d *caddyfile.Dispenser, into *string) error {
-	if !d.Args(into) || d.NextArg() {
-		return d.ArgErr()
-	}
-	if *into == "" {
-		return d.Errf("an empty value where one is needed")
-	}
-	return nil
-}
-
-func someArgs(d *caddyfile.Dispenser) ([]string, error) {
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		return nil, d.ArgErr()
-	}
-	return args, nil
-}
-
-// size reads a number of bytes, such as 512KiB or 1MB.
-func size(d *caddyfile.Dispenser) (int64, error) {
-	var s string
-	if err := oneArg(d, &s); err != nil {
-		return 0, err
-	}
-	return parseSize(d, s)
-}
-
-// sizeOrOff reads a size, or "off" or "0" for none.
-func sizeOrOff(d *caddyfile.Dispenser) (int64, error) {
-	var s string
-	if err := oneArg(d, &s); err != nil || s == "off" || s == "0" {
-		return 0, err
-	}
-	return parseSize(d, s)
-}
-
-func parseSize(d *caddyfile.Dispenser, s string) (int64, error) {
-	n, err := humanize.ParseBytes(s)
-	if err != nil || n == 0 || n > 1<<40 {
-		return 0, d.Errf("'%s' is not a size such as 512KiB or 1MiB", s)
-	}
-	return int64(n), nil
 }

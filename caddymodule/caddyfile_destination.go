@@ -4,6 +4,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/scheme"
 )
 
 // unmarshalDestination reads a destination. Syntax:
@@ -42,7 +45,7 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 		return d.Errf("destination '%s' has no kind; say what it is, such as http or hubspot", name)
 	}
 	kind := d.Val()
-	if err := knownGuest(d, "callgate.destinations", "kind of destination"); err != nil {
+	if err := grammar.KnownGuest(d, "callgate.destinations", "kind of destination"); err != nil {
 		return err
 	}
 	tokens := []caddyfile.Token{d.Token()} // what the kind's module gets to read
@@ -50,9 +53,15 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 		tokens = append(tokens, d.Token())
 	}
 	dest := new(Destination)
-	seen := make(once)
+	seen := make(grammar.Once)
 	opened := false
+	var brace caddyfile.Token
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if brace.Text == "" { // at the first line
+			d.Prev()
+			brace = d.Token()
+			d.Next()
+		}
 		known, err := dest.unmarshalLine(d, seen)
 		if err != nil {
 			return err
@@ -61,13 +70,15 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 			continue
 		}
 		if !opened {
+			// The block's own braces go along: whether a brace belongs to what stands before it depends on its file and on
+			// the imports that it came through too, which nobody but the parser can give to a token.
 			opened = true
-			tokens = append(tokens, brace(tokens[len(tokens)-1], "{"))
+			tokens = append(tokens, brace)
 		}
 		tokens = append(tokens, d.NextSegment()...)
 	}
 	if opened {
-		tokens = append(tokens, brace(d.Token(), "}"))
+		tokens = append(tokens, d.Token())
 	}
 	if _, _, err := dest.terms(); err != nil {
 		return d.WrapErr(err)
@@ -86,13 +97,8 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// brace is a token of our own making, on the line of another: a block opens on the line of what it belongs to.
-func brace(beside caddyfile.Token, text string) caddyfile.Token {
-	return caddyfile.Token{File: beside.File, Line: beside.Line, Text: text}
-}
-
 // unmarshalLine reads a line that all kinds of destinations have; known is false for any other.
-func (t *Destination) unmarshalLine(d *caddyfile.Dispenser, seen once) (known bool, err error) {
+func (t *Destination) unmarshalLine(d *caddyfile.Dispenser, seen grammar.Once) (known bool, err error) {
 	lists := map[string]*[]string{"on": &t.On, "fields": &t.Fields, "drop": &t.Drop, "mask": &t.Mask, "hash": &t.Hash}
 	durations := map[string]*caddy.Duration{
 		"timeout": &t.Timeout, "retry_after_max": &t.RetryAfterMax, "batch_wait": &t.BatchWait,
@@ -102,7 +108,7 @@ func (t *Destination) unmarshalLine(d *caddyfile.Dispenser, seen once) (known bo
 	switch name {
 	case "on", "fields", "drop", "mask", "hash", "timeout", "retry_after_max", "batch_wait",
 		"rate", "concurrency", "retry", "breaker", "hash_key", "keep_excerpt", "sign":
-		if err := seen.first(d); err != nil {
+		if err := seen.First(d); err != nil {
 			return true, err
 		}
 	default:
@@ -110,28 +116,28 @@ func (t *Destination) unmarshalLine(d *caddyfile.Dispenser, seen once) (known bo
 	}
 	switch {
 	case lists[name] != nil:
-		*lists[name], err = someArgs(d)
+		*lists[name], err = grammar.SomeArgs(d)
 	case durations[name] != nil:
-		*durations[name], err = duration(d)
+		*durations[name], err = grammar.Duration(d)
 	case name == "rate":
 		err = t.unmarshalRate(d)
 	case name == "concurrency":
-		t.Concurrency, err = positive(d)
+		t.Concurrency, err = grammar.Positive(d)
 	case name == "retry":
 		err = t.unmarshalRetry(d)
 	case name == "breaker":
 		t.Breaker = new(Breaker)
 		err = t.Breaker.unmarshal(d)
 	case name == "hash_key":
-		err = oneArg(d, &t.HashKey)
+		err = grammar.OneArg(d, &t.HashKey)
 	case name == "keep_excerpt":
 		t.KeepExcerpt = true
 		if d.NextArg() {
 			err = d.ArgErr()
 		}
 	case name == "sign":
-		t.Sign = new(Sign)
-		err = t.Sign.unmarshal(d)
+		t.Sign = new(scheme.Sign)
+		err = t.Sign.Unmarshal(d)
 	}
 	return known, err
 }
@@ -146,12 +152,12 @@ func (t *Destination) unmarshalRate(d *caddyfile.Dispenser) (err error) {
 	if d.Val() != "burst" {
 		return d.Errf("expected burst, not '%s'", d.Val())
 	}
-	t.Burst, err = positive(d)
+	t.Burst, err = grammar.Positive(d)
 	return err
 }
 
 func (t *Destination) unmarshalRetry(d *caddyfile.Dispenser) error {
-	args, err := someArgs(d)
+	args, err := grammar.SomeArgs(d)
 	if err != nil {
 		return err
 	}
@@ -173,14 +179,14 @@ func (t *Destination) unmarshalRetry(d *caddyfile.Dispenser) error {
 }
 
 func (e *Exponential) unmarshal(d *caddyfile.Dispenser) error {
-	return block(d, nil, func(name string) (known bool, err error) {
+	return grammar.Block(d, nil, func(name string) (known bool, err error) {
 		switch name {
 		case "first":
-			e.First, err = duration(d)
+			e.First, err = grammar.Duration(d)
 		case "max":
-			e.Max, err = duration(d)
+			e.Max, err = grammar.Duration(d)
 		case "attempts":
-			e.Attempts, err = positive(d)
+			e.Attempts, err = grammar.Positive(d)
 		default:
 			return false, nil
 		}

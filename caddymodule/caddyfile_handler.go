@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/source"
 )
 
@@ -116,12 +117,12 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	h.Secrets = d.RemainingArgs()
-	return block(d, nil, func(line string) (known bool, err error) {
+	return grammar.Block(d, nil, func(line string) (known bool, err error) {
 		switch line {
 		case "name":
-			err = oneArg(d, &h.Name)
+			err = grammar.OneArg(d, &h.Name)
 		case "tenant":
-			err = oneArg(d, &h.Tenant)
+			err = grammar.OneArg(d, &h.Tenant)
 		case "address_limit":
 			if h.AddressLimit, err = unmarshalRateLimit(d); err == nil && h.AddressLimit.BurstQueue != 0 {
 				err = d.WrapErr(errAddressQueue)
@@ -136,7 +137,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				h.SpoolRetry = append(h.SpoolRetry, caddy.Duration(v))
 			}
 		case "convert":
-			err = oneArg(d, &h.Convert)
+			err = grammar.OneArg(d, &h.Convert)
 		case "pass_errors":
 			if d.NextArg() {
 				err = d.ArgErr()

@@ -4,10 +4,11 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/condition"
 )
 
@@ -15,13 +16,19 @@ import (
 func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	switch d.Val() {
 	case "secret":
-		p.Secrets, err = someArgs(d)
+		p.Secrets, err = grammar.SomeArgs(d)
 	case "public_key":
-		p.PublicKeys, err = someArgs(d)
+		p.PublicKeys, err = grammar.SomeArgs(d)
 	case "verify":
 		err = p.unmarshalVerify(d)
 	case "max_body":
-		p.MaxBody, err = size(d)
+		p.MaxBody, err = grammar.Size(d)
+	case "min_body_rate":
+		if p.MinBodyRate, err = grammar.SizeOrOff(d); err == nil && p.MinBodyRate == 0 {
+			p.MinBodyRate = -1
+		}
+	case "receiver_timeout":
+		p.ReceiverTimeout, err = grammar.DurationOrOff(d)
 	case "rate_limit":
 		p.RateLimit, err = unmarshalRateLimit(d)
 	case "idempotency":
@@ -34,10 +41,10 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 		p.Breaker = new(Breaker)
 		err = p.Breaker.unmarshal(d)
 	case "require":
-		p.Require, err = someArgs(d)
+		p.Require, err = grammar.SomeArgs(d)
 	case "sign":
-		p.Sign = new(Sign)
-		err = p.Sign.unmarshal(d)
+		p.Sign = new(scheme.Sign)
+		err = p.Sign.Unmarshal(d)
 	case "deliver":
 		err = p.unmarshalDeliver(d)
 	case "test":
@@ -48,13 +55,13 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	case "vars":
 		err = p.unmarshalVars(d)
 	case "public_url":
-		if err = oneArg(d, &p.PublicURL); err == nil {
+		if err = grammar.OneArg(d, &p.PublicURL); err == nil {
 			if _, bad := checkPublicURL(p.PublicURL); bad != nil {
 				err = d.WrapErr(bad)
 			}
 		}
 	case "region":
-		err = oneArg(d, &p.Region)
+		err = grammar.OneArg(d, &p.Region)
 	default:
 		err = d.Errf("unrecognized subdirective '%s'", d.Val())
 	}
@@ -67,7 +74,7 @@ func (p *Policy) unmarshalVerify(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	scheme := d.Val()
-	if err := knownGuest(d, "callgate.verifiers", "signature scheme"); err != nil {
+	if err := grammar.KnownGuest(d, "callgate.verifiers", "signature scheme"); err != nil {
 		return err
 	}
 	mod, err := caddyfile.UnmarshalModule(d, "callgate.verifiers."+scheme)
@@ -97,7 +104,7 @@ func unmarshalRateLimit(d *caddyfile.Dispenser) (*RateLimit, error) {
 		}
 		*into = n
 	}
-	if _, _, err := r.limit(); err != nil {
+	if _, err := r.compile(); err != nil {
 		return nil, d.WrapErr(err)
 	}
 	return r, nil
@@ -137,7 +144,7 @@ func (i *Idempotency) unmarshal(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 	}
-	return block(d, nil, func(line string) (known bool, err error) {
+	return grammar.Block(d, nil, func(line string) (known bool, err error) {
 		if i.Off {
 			return true, d.Err("idempotency off takes no block")
 		}
@@ -148,11 +155,11 @@ func (i *Idempotency) unmarshal(d *caddyfile.Dispenser) error {
 			}
 			i.Strict = true
 		case "ttl":
-			i.TTL, err = duration(d)
+			i.TTL, err = grammar.Duration(d)
 		case "wait":
-			i.Wait, err = duration(d)
+			i.Wait, err = grammar.Duration(d)
 		case "max_replay_body":
-			i.MaxReplayBody, err = size(d)
+			i.MaxReplayBody, err = grammar.Size(d)
 		default:
 			return false, nil
 		}
@@ -166,11 +173,11 @@ func (e *EventID) unmarshal(d *caddyfile.Dispenser) error {
 	}
 	switch d.Val() {
 	case "header":
-		if err := oneArg(d, &e.Header); err != nil {
+		if err := grammar.OneArg(d, &e.Header); err != nil {
 			return err
 		}
 	case "jsonpath":
-		if err := oneArg(d, &e.JSONPath); err != nil {
+		if err := grammar.OneArg(d, &e.JSONPath); err != nil {
 			return err
 		}
 	case "body":
@@ -197,21 +204,21 @@ func (b *Breaker) unmarshal(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 	}
-	return block(d, nil, func(line string) (known bool, err error) {
+	return grammar.Block(d, nil, func(line string) (known bool, err error) {
 		if b.Off {
 			return true, d.Err("breaker off takes no block")
 		}
 		switch line {
 		case "failures":
-			b.Failures, err = positive(d)
+			b.Failures, err = grammar.Positive(d)
 		case "ratio":
 			err = b.unmarshalRatio(d)
 		case "window":
-			b.Window, err = duration(d)
+			b.Window, err = grammar.Duration(d)
 		case "open_for":
-			b.OpenFor, err = duration(d)
+			b.OpenFor, err = grammar.Duration(d)
 		case "probes":
-			b.Probes, err = positive(d)
+			b.Probes, err = grammar.Positive(d)
 		case "per_tenant":
 			if d.NextArg() {
 				err = d.ArgErr()
@@ -245,7 +252,7 @@ func (b *Breaker) unmarshalRatio(d *caddyfile.Dispenser) error {
 	if d.Val() != "of" {
 		return d.Errf("expected of, not '%s'", d.Val())
 	}
-	b.MinRequests, err = positive(d)
+	b.MinRequests, err = grammar.Positive(d)
 	return err
 }
 
@@ -254,7 +261,7 @@ func (p *Policy) unmarshalVars(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	p.Vars = make(map[string]string)
-	return block(d, nil, func(name string) (bool, error) {
+	return grammar.Block(d, nil, func(name string) (bool, error) {
 		value := ""
 		if !d.Args(&value) || d.NextArg() {
 			return true, d.ArgErr()
@@ -262,30 +269,4 @@ func (p *Policy) unmarshalVars(d *caddyfile.Dispenser) error {
 		p.Vars[name] = value
 		return true, nil
 	})
-}
-
-// positive reads a whole number of at least 1.
-func positive(d *caddyfile.Dispenser) (int, error) {
-	var s string
-	if err := oneArg(d, &s); err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > 1e9 {
-		return 0, d.Errf("'%s' is not a whole number of at least 1", s)
-	}
-	return n, nil
-}
-
-// duration reads a time such as 500ms, 10s or 3d.
-func duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
-	var s string
-	if err := oneArg(d, &s); err != nil {
-		return 0, err
-	}
-	v, err := caddy.ParseDuration(s)
-	if err != nil || v <= 0 {
-		return 0, d.Errf("'%s' is not a duration such as 500ms, 10s or 3d", s)
-	}
-	return caddy.Duration(v), nil
 }

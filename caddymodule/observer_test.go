@@ -61,8 +61,8 @@ func TestOneLineForEachEvent(t *testing.T) {
 
 // A tenant that is gone has no variables, which is not the same as having none.
 func TestTenantVars(t *testing.T) {
-	a := &App{vars: map[string]map[string]string{}, Tenants: map[string]*Tenant{"here": {Policy: Policy{Vars: map[string]string{"a": "1"}}}, "bare": {}}}
-	a.noteVars("routed", map[string]string{"b": "2"})
+	a := &App{run: &instance{vars: map[string]map[string]string{}}, Tenants: map[string]*Tenant{"here": {Policy: Policy{Vars: map[string]string{"a": "1"}}}, "bare": {}}}
+	a.run.noteVars("routed", map[string]string{"b": "2"})
 	for tenant, want := range map[string]struct {
 		name, value string
 		known       bool

@@ -5,6 +5,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/source"
 )
 
@@ -81,8 +82,25 @@ func (p *Policy) provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	p.verify = mod.(VerifierModule)
+	p.verify = mod.(guest.Verifier)
 	return nil
+}
+
+// presetVerifier finds the verifier of a preset's scheme, with the scheme's own options.
+func (in *instance) presetVerifier(scheme string) (guest.Verifier, error) {
+	if v, ok := in.presetVerifiers[scheme]; ok {
+		return v, nil
+	}
+	mod, err := in.ctx.LoadModuleByID("callgate.verifiers."+scheme, nil)
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", scheme, err)
+	}
+	v := mod.(guest.Verifier)
+	if in.presetVerifiers == nil {
+		in.presetVerifiers = make(map[string]guest.Verifier)
+	}
+	in.presetVerifiers[scheme] = v
+	return v, nil
 }
 
 func presetNames() string {

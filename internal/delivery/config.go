@@ -32,8 +32,9 @@ type Snapshot struct {
 	// TestMode renders every request through Destination.Preview and sends none. The deliveries count as
 	// delivered, with a warning that says so.
 	TestMode bool
-	// Retention is how long an event without live deliveries is kept; 0 keeps it until it is erased.
-	Retention time.Duration
+	// Retention is how long an event is kept after its last delivery, and RetentionDead how long one that has a dead
+	// delivery; 0 keeps it until it is erased. What has a delivery that waits is kept.
+	Retention, RetentionDead time.Duration
 	// Released, if set, is called once: when the snapshot is detached and the last attempt made with it has ended.
 	// It must not block.
 	Released func()

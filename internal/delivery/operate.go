@@ -223,16 +223,14 @@ func (e *Engine) expireLoop() {
 			timer.Reset(next)
 			continue
 		}
-		now := e.o.Now()
-		var before time.Time // nothing is older than the zero time, but keys expire all the same
-		if s.Retention > 0 {
-			before = now.Add(-s.Retention)
+		expired, err := e.store.Expire(e.ctx, store.Retention{Done: s.Retention, Dead: s.RetentionDead}, e.o.Now(), e.o.ExpireBatch)
+		if expired.Total() > 0 {
+			e.log.Info("events past their retention were deleted", zap.Int64("delivered", expired.Done), zap.Int64("dead", expired.Dead))
 		}
-		n, err := e.store.Expire(e.ctx, before, now, e.o.ExpireBatch)
 		switch {
 		case err != nil && e.ctx.Err() == nil:
 			e.log.Error("the store could not delete expired events; trying again", zap.Error(err))
-		case n >= e.o.ExpireBatch:
+		case expired.Total() >= int64(e.o.ExpireBatch):
 			next = between
 		}
 		timer.Reset(next)

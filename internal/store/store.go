@@ -50,9 +50,12 @@ type Store interface {
 	// Erase deletes the matching events with all that belongs to them, whatever their state, and returns how many.
 	// The uniqueness of their keys is kept, so that a sender's retry does not bring them back.
 	Erase(ctx context.Context, f Filter, dryRun bool) (int, error)
-	// Expire deletes, in one bounded batch, events received before the time that have no live delivery, and unique
-	// keys older than the deduplication window. It returns how many events went, so that callers can loop.
-	Expire(ctx context.Context, before, now time.Time, batch int) (int, error)
+	// Expire deletes, in one bounded batch, events that are past their retention at now, and unique keys older than
+	// the deduplication window. What has a delivery that is Pending never goes, and what has one that is Dead only if
+	// the retention says so for the dead. It returns how many events of which kind went, so that callers can loop, as
+	// long as they are as many as the batch, and can say it. When a call deletes fewer than that, what was deleted is
+	// gone from the disk too, unless somebody else is reading it.
+	Expire(ctx context.Context, r Retention, now time.Time, batch int) (Expired, error)
 
 	Events(ctx context.Context, f Filter, p Page) ([]EventInfo, error)
 	Event(ctx context.Context, id string) (*Event, error)
@@ -216,11 +219,38 @@ type Page struct {
 	Limit int
 }
 
+// Retention says for how long an event is kept after its last delivery has ended, or after it was received if it has
+// none. 0 keeps it until it is erased.
+type Retention struct {
+	// Done is for events that were delivered to every destination.
+	Done time.Duration
+	// Dead is for events that have a dead delivery, which nobody else has got.
+	Dead time.Duration
+}
+
+// Expired counts events that are past their retention and were deleted.
+type Expired struct {
+	Done int64 `json:"done"`
+	// Dead are those that had a dead delivery.
+	Dead int64 `json:"dead"`
+}
+
+// Total is the number of events of either kind.
+func (e Expired) Total() int64 { return e.Done + e.Dead }
+
 // Stats summarises the store.
 type Stats struct {
-	Events       int64              `json:"events"`
-	Bytes        int64              `json:"bytes"`
-	MaxBytes     int64              `json:"max_bytes,omitempty"`
+	Events   int64 `json:"events"`
+	Bytes    int64 `json:"bytes"`
+	MaxBytes int64 `json:"max_bytes,omitempty"`
+	// LogBytes is the length of the write-ahead log beside it, which is counted in MaxBytes as far as it is longer than
+	// it should be; 0 if the store has none.
+	LogBytes int64 `json:"log_bytes,omitempty"`
+	// DiskBytes and DiskFree are how large its file system is, and what is free there; 0 and 0 if that is not known.
+	DiskBytes int64 `json:"disk_bytes,omitempty"`
+	DiskFree  int64 `json:"disk_free,omitempty"`
+	// Expired counts what Expire has deleted since the store was made.
+	Expired      Expired            `json:"expired"`
 	Destinations []DestinationStats `json:"destinations"`
 }
 

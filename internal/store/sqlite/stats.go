@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -17,10 +19,17 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if err := s.enter(ctx); err != nil {
 		return store.Stats{}, err
 	}
-	stats := store.Stats{Events: s.eventCount.Load(), MaxBytes: s.tuning.maxBytes.Load()}
+	stats := store.Stats{Events: s.eventCount.Load(), MaxBytes: s.tuning.maxBytes.Load(),
+		Expired: store.Expired{Done: s.expired.done.Load(), Dead: s.expired.dead.Load()}}
 	err := s.reader.QueryRowContext(ctx, "SELECT (c.page_count - f.freelist_count) * s.page_size FROM pragma_page_count c, pragma_freelist_count f, pragma_page_size s").Scan(&stats.Bytes)
 	if err != nil {
 		return store.Stats{}, public(err)
+	}
+	if log, err := os.Stat(s.o.Path + "-wal"); err == nil {
+		stats.LogBytes = log.Size()
+	}
+	if free, size, err := s.o.FreeSpace(filepath.Dir(s.o.Path)); err == nil && size > 0 {
+		stats.DiskBytes, stats.DiskFree = size, free
 	}
 	type entry struct {
 		store.DestinationStats

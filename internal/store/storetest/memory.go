@@ -54,6 +54,8 @@ type memory struct {
 	keys   map[[16]byte]memoryKey
 	paused map[string]string
 	turn   map[string]string // destination -> tenant served last
+
+	expired store.Expired
 }
 
 type memoryEvent struct {

@@ -187,8 +187,9 @@ func (m *modelRun) step() {
 		want, wantErr := m.ref.Erase(ctx, f, dry)
 		m.same(fmt.Sprintf("Erase %+v dry %v", f, dry), got, err, want, wantErr)
 	case p < 96:
-		before := m.now.Add(-time.Duration(m.r.IntN(600)) * time.Second)
-		m.same("Expire", m.expireAll(m.real, before), nil, m.expireAll(m.ref, before), nil)
+		kept := func() time.Duration { return time.Duration(m.r.IntN(600)-100) * time.Second }
+		r := store.Retention{Done: max(0, kept()), Dead: max(0, kept())}
+		m.same(fmt.Sprintf("Expire %+v", r), m.expireAll(m.real, r), nil, m.expireAll(m.ref, r), nil)
 	case p < 98:
 		m.now = m.now.Add(time.Duration(m.r.IntN(40)) * time.Minute)
 	default:
@@ -201,17 +202,17 @@ func (m *modelRun) step() {
 }
 
 // expireAll expires in small batches until nothing is left to.
-func (m *modelRun) expireAll(s store.Store, before time.Time) int {
-	total := 0
+func (m *modelRun) expireAll(s store.Store, r store.Retention) (total store.Expired) {
 	for {
-		n, err := s.Expire(ctx, before, m.now, 3)
+		n, err := s.Expire(ctx, r, m.now, 3)
 		if err != nil {
 			m.Error(err)
 		}
-		if n == 0 {
+		if n.Total() == 0 {
 			return total
 		}
-		total += n
+		total.Done += n.Done
+		total.Dead += n.Dead
 	}
 }
 
@@ -230,6 +231,7 @@ func (m *modelRun) compare() {
 	want, wantErr := m.ref.Stats(ctx)
 	m.same("Stats", got.Destinations, err, want.Destinations, wantErr)
 	m.same("events", got.Events, nil, want.Events, nil)
+	m.same("expired", got.Expired, nil, want.Expired, nil)
 	for _, d := range []string{"crm", "ehr", "dispatch"} {
 		got, err := m.real.Next(ctx, d)
 		want, wantErr := m.ref.Next(ctx, d)
