@@ -18,8 +18,14 @@ const (
 	deeper = "@deeper"
 )
 
-// environment is CEL's standard library with comparisons that do not fail, made once.
+// environment is what a condition on calls is written in, made once.
 var environment = sync.OnceValues(func() (*cel.Env, error) {
+	return tolerant(cel.Variable("call", cel.DynType), cel.Variable("tenant", cel.StringType),
+		cel.Variable("source", cel.StringType), cel.Variable("event_type", cel.StringType))
+})
+
+// tolerant is CEL's standard library with comparisons that do not fail, and variables.
+func tolerant(variables ...cel.EnvOption) (*cel.Env, error) {
 	compare := func(op, id string, holds func(cmp int) bool) cel.EnvOption {
 		return cel.Function(op, cel.Overload(id, []*cel.Type{cel.DynType, cel.DynType}, cel.BoolType,
 			cel.BinaryBinding(func(a, b ref.Val) ref.Val {
@@ -31,7 +37,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	for _, op := range []string{operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals} {
 		ours = append(ours, env.NewFunction(op))
 	}
-	return cel.NewCustomEnv(
+	return cel.NewCustomEnv(append(variables,
 		cel.StdLib(cel.StdLibSubset(&env.LibrarySubset{ExcludeFunctions: ours})),
 		compare(operators.Less, "callgate_less", func(c int) bool { return c < 0 }),
 		compare(operators.LessEquals, "callgate_less_equals", func(c int) bool { return c <= 0 }),
@@ -46,14 +52,10 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 				}
 				return v
 			}))),
-		cel.Variable("call", cel.DynType),
-		cel.Variable("tenant", cel.StringType),
-		cel.Variable("source", cel.StringType),
-		cel.Variable("event_type", cel.StringType),
 		cel.ParserExpressionSizeLimit(maxSize),
 		cel.ParserRecursionLimit(maxDepth),
-	)
-})
+	)...)
+}
 
 // tolerate wraps every field that stands where yes or no is asked for, so that a parameter that is missing, or was
 // collected as text, can stand there; and every field that another is selected from, or that a list is wanted of, so
