@@ -59,6 +59,9 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 // setTenants makes the plans of the tenants.
 func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	h := c.h
+	if h.HideTenants && !strings.Contains(h.Tenant, "{") {
+		return fmt.Errorf("hide_tenants has no effect where all requests are of one tenant; remove it")
+	}
 	switch {
 	case h.Tenant == "":
 		rt.Single, err = c.newPlan("", base)
@@ -70,7 +73,9 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	default:
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
 		rt.PathTenant = mayComeFromPath(h.Tenant)
-		rt.Plans, err = c.allTenants(base)
+		if rt.Plans, err = c.allTenants(base); err == nil && h.HideTenants {
+			rt.Nobody, err = c.nobody(base)
+		}
 	}
 	return err
 }
