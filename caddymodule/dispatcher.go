@@ -73,10 +73,15 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dis
 	detachEngine := d.engine.Attach(snapshot)
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
 	before := d.alerts.Swap(monitor)
+	if before != nil {
+		monitor.TakeOver(before)
+	}
 	return d, func() {
 		detachEngine()
 		d.tune(func(in []*durable) []*durable { return slices.DeleteFunc(in, func(v *durable) bool { return v == u }) })
-		d.alerts.CompareAndSwap(monitor, before)
+		if d.alerts.CompareAndSwap(monitor, before) && before != nil {
+			before.TakeOver(monitor)
+		}
 		monitor.Close()
 	}, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
+	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/gateway"
 )
 
@@ -145,7 +146,20 @@ func (in *instance) startDelivery(wanted bool) error {
 	in.dispatcher.Store(d)
 	in.holds = true
 	in.detach = append(in.detach, detach)
+	in.warnStranded(d.engine)
 	return nil
+}
+
+// warnStranded tells of what waits for a destination or tenant that this configuration does not know.
+func (in *instance) warnStranded(e *delivery.Engine) {
+	list, err := e.Stranded(in.ctx)
+	if err != nil {
+		in.logger.Warn("the store could not tell whether deliveries wait for names that are gone", zap.Error(err))
+	}
+	for _, s := range list {
+		in.logger.Warn("deliveries wait for a name that the configuration does not know; they are kept until it does, or they are cancelled or erased",
+			zap.String("reason", s.Reason), zap.String("destination", s.Destination), zap.String("tenant", s.Tenant), zap.Int64("deliveries", s.Pending))
+	}
 }
 
 // emitAlert tells Caddy's event handlers. Events are handled synchronously, so it does not wait for them.
