@@ -107,7 +107,7 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 // TestSettingsThatAreNoneAreRefused has what only JSON can say.
 func TestSettingsThatAreNoneAreRefused(t *testing.T) {
 	for _, r := range []RateLimit{{Rate: "5/s", BurstQueue: -1}, {Rate: "5/s", Burst: -1}, {Rate: "off", BurstQueue: 5}} {
-		if _, _, err := r.limit(); err == nil {
+		if _, err := r.compile(); err == nil {
 			t.Errorf("%+v was accepted", r)
 		}
 	}

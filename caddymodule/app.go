@@ -5,14 +5,13 @@ package caddymodule
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"sync/atomic"
+	"math"
+	"runtime/debug"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	_ "github.com/callgate/callgate/caddymodule/transport" // reverse_proxy { transport callgate }
 	"github.com/callgate/callgate/internal/idempotency"
 )
 
@@ -60,6 +59,11 @@ type App struct {
 	// Alert says when somebody is told that deliveries go badly.
 	Alert *Alert `json:"alert,omitempty"`
 
+	// AdminContent lets what callers said be read through an admin endpoint that is reached over TCP, as every process on
+	// the machine can. Over a unix socket, and for remote administrators with a certificate, it needs no permission.
+	// Default: off.
+	AdminContent bool `json:"admin_content,omitempty"`
+
 	// IdempotencyCache bounds the memory for remembered answers.
 	IdempotencyCache *CacheLimits `json:"idempotency_cache,omitempty"`
 
@@ -67,21 +71,12 @@ type App struct {
 	// those seen longest ago start afresh. Default: 100000.
 	LimiterKeys int `json:"limiter_keys,omitempty"`
 
-	logger *zap.Logger
-	shared *shared
-	detach []func()
-	routes map[string]bool
+	// UnverifiedMemory is how many bytes of bodies that are not verified yet are held at once, of all senders together.
+	// With more a request is answered with 503. Default: an eighth of the memory limit of the process (GOMEMLIMIT), at
+	// least 32 MiB and at most 1 GiB; 256 MiB where there is no limit.
+	UnverifiedMemory int64 `json:"unverified_memory,omitempty"`
 
-	durable durable
-	// needed says that a route delivers or spools, so that the store has to be open.
-	needed bool
-	spools []*Handler
-	// vars are the variables of each tenant, of all its routes.
-	vars       map[string]map[string]string
-	dispatcher atomic.Pointer[dispatcher]
-	holds      bool // a reference to the dispatcher that Cleanup has to release
-	started    chan struct{}
-	ctx        caddy.Context
+	run *instance
 }
 
 // CacheLimits bound the memory for remembered answers. The oldest make room for new ones.
@@ -100,10 +95,12 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // Provision reads the tenant files and checks sources and tenants. It opens nothing that a running instance holds.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.logger, a.started = ctx, ctx.Logger(), make(chan struct{})
-	a.routes, a.vars = make(map[string]bool), make(map[string]map[string]string)
+	a.run = newInstance(ctx)
 	if a.LimiterKeys < 0 {
 		return fmt.Errorf("limiter_keys cannot be negative")
+	}
+	if a.UnverifiedMemory < 0 {
+		return fmt.Errorf("unverified_memory cannot be negative")
 	}
 	if c := a.IdempotencyCache; c != nil && (c.Entries < 0 || c.Memory < 0) {
 		return fmt.Errorf("idempotency_cache: entries and memory cannot be negative")
@@ -116,16 +113,16 @@ func (a *App) Provision(ctx caddy.Context) error {
 		if err := s.provision(ctx, name); err != nil {
 			return fmt.Errorf("source %s: %w", name, err)
 		}
-		s.warnOfLiteralSecrets(a.logger, "source", name)
+		s.warnOfLiteralSecrets(a.run.logger, "source", name)
 	}
 	for name, t := range a.Tenants {
 		if t == nil {
 			continue
 		}
-		t.warnOfLiteralSecrets(a.logger, "tenant", name)
+		t.warnOfLiteralSecrets(a.run.logger, "tenant", name)
 		for _, p := range t.Sources {
 			if p != nil {
-				p.warnOfLiteralSecrets(a.logger, "tenant", name)
+				p.warnOfLiteralSecrets(a.run.logger, "tenant", name)
 			}
 		}
 	}
@@ -139,13 +136,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	var err error
-	a.shared, err = acquireShared()
+	a.run.shared, err = acquireShared()
 	return err
 }
 
 func (a *App) provisionTenants(ctx caddy.Context) error {
 	fromFiles, err := readTenantFiles(a.TenantFiles, func(pattern string) {
-		a.logger.Warn("no tenant file matches the pattern; relative ones start in the directory that the gateway runs in",
+		a.run.logger.Warn("no tenant file matches the pattern; relative ones start in the directory that the gateway runs in",
 			zap.String("tenants", pattern))
 	})
 	if err != nil {
@@ -185,24 +182,18 @@ func (a *App) source(name string) (*Source, error) {
 	if isPreset(name) {
 		return new(Source), nil
 	}
-	return nil, fmt.Errorf("unknown source %q: define it in the global callgate option, or use one of %s", name, presetNames())
-}
-
-// claimRoute makes sure that no two routes have one name: names tell their idempotency keys and breakers apart.
-func (a *App) claimRoute(name string) error {
-	if a.routes[name] {
-		return fmt.Errorf("two callgate routes are named %q; give one of them another name", name)
-	}
-	a.routes[name] = true
-	return nil
+	return nil, noSource(name, namesOf(a.Sources))
 }
 
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.
 func (a *App) Start() error {
-	if err := a.startDelivery(); err != nil {
+	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
 		return err
 	}
-	l := limits{cache: idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, limiterKeys: 100_000}
+	l := limits{cache: idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, limiterKeys: 100_000, unverified: a.UnverifiedMemory}
+	if l.unverified == 0 {
+		l.unverified = defaultUnverified(debug.SetMemoryLimit(-1))
+	}
 	if c := a.IdempotencyCache; c != nil {
 		if c.Entries > 0 {
 			l.cache.Entries = c.Entries
@@ -214,32 +205,31 @@ func (a *App) Start() error {
 	if a.LimiterKeys > 0 {
 		l.limiterKeys = a.LimiterKeys
 	}
-	a.detach = append(a.detach, a.shared.attach(l))
+	a.run.detach = append(a.run.detach, a.run.shared.attach(l))
 	return nil
+}
+
+// defaultUnverified is the memory for unverified bodies under a memory limit, which is MaxInt64 where there is none.
+func defaultUnverified(limit int64) int64 {
+	if limit == math.MaxInt64 {
+		return 256 << 20
+	}
+	return min(max(limit/8, 32<<20), 1<<30)
 }
 
 // Stop gives the limits of the configuration before back their force, if that is still running: Caddy stops an app
 // whose siblings failed to start.
 func (a *App) Stop() error {
-	for _, detach := range a.detach {
-		detach()
-	}
-	a.detach = nil
+	a.run.stop()
 	return nil
 }
 
 // Cleanup lets go of the process's state. Requests that are still in flight keep what they hold of it.
 func (a *App) Cleanup() error {
-	var err error
-	if d := a.dispatcher.Load(); d != nil && a.holds {
-		a.holds = false
-		_, err = dispatchers.Delete(d.key)
+	if a.run == nil {
+		return nil
 	}
-	if a.shared == nil {
-		return err
-	}
-	a.shared = nil
-	return errors.Join(err, releaseShared())
+	return a.run.cleanup()
 }
 
 // Interface guards

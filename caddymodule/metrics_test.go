@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callgate/callgate/internal/gateway"
 )
 
 // measured are the series of some collectors by their name and the value of their first label.
@@ -102,7 +104,7 @@ func TestMetricsOfBreakersGoWithThem(t *testing.T) {
 // A counter that begins at 1 has no increase, and the first dead letter would raise no alarm.
 func TestCountersOfASpoolBeginAtZero(t *testing.T) {
 	g := runGateway(t, fmt.Sprintf(plainSpool, "localhost:1"))
-	if v, ok := measured(t, deliveryMetrics.dead)["dead_letters_total "+spoolPrefix+g.name]; !ok || v != 0 {
+	if v, ok := measured(t, deliveryMetrics.dead)["dead_letters_total "+gateway.SpoolPrefix+g.name]; !ok || v != 0 {
 		t.Errorf("dead letters of the spool: %v, %v", v, ok)
 	}
 }

@@ -27,6 +27,8 @@ var all = []command{
 	{"deliveries", "Lists the deliveries of a running gateway and where they stand", fillDeliveries},
 	{"show", "Shows an event with its deliveries and all attempts", fillShow},
 	{"replay", "Sends dead or delivered deliveries again", fillReplay},
+	{"retry", "Sends waiting deliveries now", fillRetry},
+	{"cancel", "Takes waiting deliveries back", fillCancel},
 	{"pause", "Keeps the deliveries to a destination waiting", fillPause},
 	{"resume", "Lets the deliveries to a paused destination go", fillResume},
 	{"erase", "Deletes events with all that belongs to them", fillErase},

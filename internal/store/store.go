@@ -34,9 +34,16 @@ type Store interface {
 	Resume(ctx context.Context, destination string) error
 	Paused(ctx context.Context) (map[string]string, error)
 
-	// Replay makes deliveries that are Dead or Delivered Pending again, due now with a fresh schedule, and returns
-	// how many. With dryRun it only counts.
-	Replay(ctx context.Context, f Filter, now time.Time, dryRun bool) (int, error)
+	// Replay makes deliveries that are Dead or Delivered Pending again with a fresh schedule, and returns how many. They
+	// fall due one after the other from now on, oldest event first and every apart; 0 makes them due now. With dryRun it
+	// only counts.
+	Replay(ctx context.Context, f Filter, now time.Time, every time.Duration, dryRun bool) (int, error)
+	// SendNow makes Pending deliveries that fall due later due now, and returns how many. They keep the attempts made.
+	// With dryRun it only counts.
+	SendNow(ctx context.Context, f Filter, now time.Time, dryRun bool) (int, error)
+	// Cancel makes Pending deliveries Dead with Cancelled as their reason, and returns how many. One whose attempt is
+	// under way is cancelled too, unless that attempt delivers it. With dryRun it only counts.
+	Cancel(ctx context.Context, f Filter, dryRun bool) (int, error)
 	// Erase deletes the matching events with all that belongs to them, whatever their state, and returns how many.
 	// The uniqueness of their keys is kept, so that a sender's retry does not bring them back.
 	Erase(ctx context.Context, f Filter, dryRun bool) (int, error)
@@ -128,6 +135,9 @@ const (
 	Delivered State = "delivered"
 	Dead      State = "dead"
 )
+
+// Cancelled is the reason of a delivery that was taken back. It can be replayed like any dead one.
+const Cancelled = "cancelled by an operator before it was delivered"
 
 // Claimed is a leased delivery with the event to send.
 type Claimed struct {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"math"
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
-	"github.com/oklog/ulid/v2"
 )
 
 // step is how many rows a change of many goes by: other requests have their turn in between.
@@ -205,92 +203,4 @@ func (b *batch) remove(seq int64, settledOnly bool) (bool, error) {
 func (b *batch) vacuum() error {
 	_, err := b.c.exec("PRAGMA incremental_vacuum(2000)")
 	return err
-}
-
-// Replay is store.Store's. It goes in steps, like Erase.
-func (s *Store) Replay(ctx context.Context, f store.Filter, now time.Time, dryRun bool) (int, error) {
-	if err := s.enter(ctx); err != nil {
-		return 0, err
-	}
-	c, err := s.conditions(ctx, &f)
-	if err != nil || c.nothing() {
-		return 0, public(err)
-	}
-	w := c.deliveries()
-	w.add("d.state <> 0")
-	if dryRun {
-		n := 0
-		err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM "+c.join()+" WHERE "+w.String(), w.args...).Scan(&n)
-		return n, public(err)
-	}
-	total, after := 0, [2]int64{0, math.MaxInt64}
-	for {
-		found, err := s.deliveriesAfter(ctx, &c, w, after)
-		if err != nil || len(found) == 0 {
-			return total, public(err)
-		}
-		after = [2]int64{found[len(found)-1].seq, found[len(found)-1].n}
-		n := 0
-		err = s.write(ctx, false, func(b *batch) error {
-			n = 0
-			for _, d := range found {
-				done, err := b.replay(d.deliveryKey, d.seq, now)
-				if err != nil {
-					return err
-				}
-				if done {
-					n++
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return total, err
-		}
-		total += n
-	}
-}
-
-type numberedDelivery struct {
-	deliveryKey
-	seq int64
-}
-
-func (s *Store) deliveriesAfter(ctx context.Context, c *conditions, w where, after [2]int64) ([]numberedDelivery, error) {
-	order := "d.event, d.n"
-	if c.inEvents {
-		order = "e.seq, d.n"
-	}
-	rows, err := s.reader.QueryContext(ctx, "SELECT e.id, e.seq, d.n FROM "+c.join()+" WHERE "+w.String()+
-		" AND (d.event, d.n) > (?, ?) ORDER BY "+order+" LIMIT ?", append(w.args[:len(w.args):len(w.args)], after[0], after[1], step)...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []numberedDelivery
-	for rows.Next() {
-		var id []byte
-		var d numberedDelivery
-		if err := rows.Scan(&id, &d.seq, &d.n); err != nil {
-			return nil, err
-		}
-		d.event = ulid.ULID(id)
-		list = append(list, d)
-	}
-	return list, rows.Err()
-}
-
-// replay makes a settled delivery pending again.
-func (b *batch) replay(key deliveryKey, seq int64, now time.Time) (bool, error) {
-	c := change{key: key, from: none, to: pending, next: nanos(now)}
-	err := b.c.query("SELECT state, destination, tenant FROM deliveries WHERE event = ? AND n = ?", func(v []driver.Value) error {
-		c.from, c.destination, c.tenant = int8(v[0].(int64)), v[1].(int64), v[2].(int64)
-		return nil
-	}, seq, key.n)
-	if err != nil || c.from == none || c.from == pending {
-		return false, err
-	}
-	b.changes = append(b.changes, c)
-	_, err = b.c.exec("UPDATE deliveries SET state = 0, next_at = ?, attempts = 0, updated_at = ? WHERE event = ? AND n = ?", c.next, b.now, seq, key.n)
-	return true, err
 }

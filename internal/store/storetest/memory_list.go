@@ -177,20 +177,41 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 	return s, nil
 }
 
-func (m *memory) Replay(ctx context.Context, f store.Filter, now time.Time, dryRun bool) (int, error) {
+func (m *memory) Replay(ctx context.Context, f store.Filter, now time.Time, every time.Duration, dryRun bool) (int, error) {
+	n := 0
+	return m.move(ctx, &f, dryRun, func(d *memoryDelivery) bool { return d.State != store.Pending }, func(d *memoryDelivery) {
+		at := now.Add(time.Duration(n) * every)
+		n++
+		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.lease = store.Pending, 0, plain(at), plain(m.o.Now()), time.Time{}
+	})
+}
+
+func (m *memory) SendNow(ctx context.Context, f store.Filter, now time.Time, dryRun bool) (int, error) {
+	later := func(d *memoryDelivery) bool { return d.State == store.Pending && d.NextAt.After(now) }
+	return m.move(ctx, &f, dryRun, later, func(d *memoryDelivery) { d.NextAt = plain(now) })
+}
+
+func (m *memory) Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
+	waits := func(d *memoryDelivery) bool { return d.State == store.Pending }
+	return m.move(ctx, &f, dryRun, waits, func(d *memoryDelivery) {
+		d.State, d.NextAt, d.UpdatedAt, d.Reason, d.lease = store.Dead, time.Time{}, plain(m.o.Now()), store.Cancelled, time.Time{}
+	})
+}
+
+// move changes the deliveries that match, oldest event first, and counts them.
+func (m *memory) move(ctx context.Context, f *store.Filter, dryRun bool, match func(*memoryDelivery) bool, change func(*memoryDelivery)) (int, error) {
 	if err := m.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer m.mu.Unlock()
 	count := 0
 	for d := range m.all {
-		if d.State == store.Pending || !matchesEvent(&f, &d.event.Event) || !matchesDelivery(&f, &d.Delivery) {
+		if !match(d) || !matchesEvent(f, &d.event.Event) || !matchesDelivery(f, &d.Delivery) {
 			continue
 		}
-		if count++; dryRun {
-			continue
+		if count++; !dryRun {
+			change(d)
 		}
-		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.lease = store.Pending, 0, plain(now), plain(m.o.Now()), time.Time{}
 	}
 	return count, nil
 }

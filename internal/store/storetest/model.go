@@ -157,9 +157,22 @@ func (m *modelRun) step() {
 		m.same("Resume "+d, nil, m.real.Resume(ctx, d), nil, m.ref.Resume(ctx, d))
 	case p < 93:
 		f, dry := m.filter(), m.r.IntN(2) == 0
-		got, err := m.real.Replay(ctx, f, m.now, dry)
-		want, wantErr := m.ref.Replay(ctx, f, m.now, dry)
-		m.same(fmt.Sprintf("Replay %+v dry %v", f, dry), got, err, want, wantErr)
+		switch m.r.IntN(4) {
+		case 0:
+			got, err := m.real.SendNow(ctx, f, m.now, dry)
+			want, wantErr := m.ref.SendNow(ctx, f, m.now, dry)
+			m.same(fmt.Sprintf("SendNow %+v dry %v", f, dry), got, err, want, wantErr)
+			return
+		case 1:
+			got, err := m.real.Cancel(ctx, f, dry)
+			want, wantErr := m.ref.Cancel(ctx, f, dry)
+			m.same(fmt.Sprintf("Cancel %+v dry %v", f, dry), got, err, want, wantErr)
+			return
+		}
+		every := time.Duration(m.r.IntN(3)) * time.Second
+		got, err := m.real.Replay(ctx, f, m.now, every, dry)
+		want, wantErr := m.ref.Replay(ctx, f, m.now, every, dry)
+		m.same(fmt.Sprintf("Replay %+v every %s dry %v", f, every, dry), got, err, want, wantErr)
 	case p < 94:
 		f, dry := m.filter(), m.r.IntN(2) == 0
 		got, err := m.real.Erase(ctx, f, dry)

@@ -254,7 +254,7 @@ func stats(b *bench) {
 		store.DestinationStats{Destination: "ehr", Delivered: 1, Paused: true, PauseReason: "HTTP 410"},
 		store.DestinationStats{Destination: "new", Paused: true, PauseReason: "not yet"})
 	b.finish(store.Attempt{DeliveryID: second[0], State: store.Pending, NextAt: b.now.Add(time.Hour)})
-	if _, err := b.s.Replay(ctx, store.Filter{DeliveryID: first[0]}, b.now, false); err != nil {
+	if _, err := b.s.Replay(ctx, store.Filter{DeliveryID: first[0]}, b.now, 0, false); err != nil {
 		b.Fatal(err)
 	}
 	s, _ := b.s.Stats(ctx)

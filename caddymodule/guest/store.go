@@ -1,0 +1,42 @@
+package guest
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// Store is a guest module in the namespace callgate.stores: where accepted events are kept.
+type Store interface {
+	// StoreKey names the store itself, such as the file it is in, and nothing of its settings: two configurations
+	// with the same key share it, also while one takes over from the other.
+	StoreKey() string
+	// OpenStore is called when the first configuration that uses the store starts, and not when one is validated.
+	OpenStore(StoreOptions) (store.Store, error)
+}
+
+// StoreTuner is a Store with settings that an open store can take over, so that a reload is enough for them.
+type StoreTuner interface {
+	// TuneStore has a store, which a module with the same StoreKey has opened, take the settings over.
+	TuneStore(store.Store, StoreOptions)
+}
+
+// StoreFile is a Store that is a file of this machine.
+type StoreFile interface {
+	// File is its absolute path.
+	File() string
+}
+
+// StoreOptions are what a store's module is given besides its own settings.
+type StoreOptions struct {
+	// Window is how long the unique key of an event is remembered.
+	Window time.Duration
+	// Keys seal what is stored; nil stores it as it is.
+	Keys *seal.Ring
+	// Committed, if not nil, hears of every commit.
+	Committed func(requests int, took time.Duration)
+	Logger    *zap.Logger
+}
