@@ -47,19 +47,6 @@ func (c *Call) Lookup(name string) (value any, ok bool) {
 	return c.param(strings.TrimPrefix(name, "params."))
 }
 
-// IsField says whether a name is that of a field of the record, which there is whatever a caller was asked, and not that of a
-// parameter.
-func IsField(name string) bool {
-	if _, known := new(Call).text(name); known {
-		return true
-	}
-	switch name {
-	case "duration", "call_duration", "urgent", "callback_requested", "notes", "issue":
-		return true
-	}
-	return false
-}
-
 // collected is the parameter that has the name of a field which is empty. What tells that there is no number or name, such
 // as "anonymous", is neither.
 func (c *Call) collected(field string) (any, bool) {
