@@ -47,6 +47,8 @@ func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	case "sign":
 		p.Sign = new(scheme.Sign)
 		err = p.Sign.Unmarshal(d)
+	case "keep_token":
+		err = grammar.Word(d, &p.KeepToken)
 	case "deliver":
 		err = p.unmarshalDeliver(d)
 	case "test":
