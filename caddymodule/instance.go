@@ -38,6 +38,8 @@ type instance struct {
 	// needed says that a route delivers or spools, so that the store has to be open.
 	needed bool
 	spools []*spooling
+	// tokens is a scheme of some route whose requests carry a static token; empty if there is none.
+	tokens string
 	// vars are the variables of each tenant, of all its routes.
 	vars       map[string]map[string]string
 	dispatcher atomic.Pointer[dispatcher]
@@ -65,6 +67,15 @@ func (in *instance) claimRoute(h *Handler) error {
 	}
 	in.routes[h.Name] = append(same, claim{h, string(config)})
 	return nil
+}
+
+// warnOfTokensInLogs tells of logs that would show tokens. Caddy writes the headers of a request into its error log too,
+// which is always on.
+func (in *instance) warnOfTokensInLogs(redacted bool) {
+	if in.tokens != "" && !redacted {
+		in.logger.Warn("the logs of this configuration show the tokens of requests to whoever reads them; "+
+			"write `format callgate` in the global option log and in each site's log", zap.String("scheme", in.tokens))
+	}
 }
 
 // claim is a handler that stands for a route, with its configuration.
