@@ -46,7 +46,7 @@ func TestFormsAreMadeOnce(t *testing.T) {
 func TestSignedRequestsDoNotQueue(t *testing.T) {
 	v := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"a"}})
 	taken := make(map[int]int)
-	for i, q := range lines {
+	for i, q := range lines() {
 		for range cap(q) {
 			q <- struct{}{}
 			taken[i]++
@@ -66,7 +66,7 @@ func TestSignedRequestsDoNotQueue(t *testing.T) {
 		t.Errorf("a form was made though the line was full: %v", err)
 	default:
 	}
-	for i, q := range lines {
+	for i, q := range lines() {
 		for range taken[i] {
 			<-q
 		}
@@ -74,8 +74,8 @@ func TestSignedRequestsDoNotQueue(t *testing.T) {
 	if err := <-queued; err != nil {
 		t.Error(err)
 	}
-	if cap(lines[0]) > runtime.GOMAXPROCS(0) && cap(lines[0]) > 1 {
-		t.Errorf("%d forms may be made at once", cap(lines[0]))
+	if cap(lines()[0]) > runtime.GOMAXPROCS(0) {
+		t.Errorf("%d forms may be made at once", cap(lines()[0]))
 	}
 }
 
