@@ -21,7 +21,7 @@ func (rq *request) readCall() *refusal {
 		return malformed(err)
 	}
 	rq.sum = rq.result.Digest(&rq.message)
-	rq.eventID = source.EventID(&rq.message, &rq.result, &rq.parsing, rq.identity, rq.plan.eventID, rq.sum)
+	rq.eventID, _ = source.EventID(&rq.message, &rq.result, &rq.parsing, rq.identity, rq.plan.eventID, rq.sum)
 	if missing != "" {
 		return &refusal{outcome: fieldMissing, message: "required field missing: " + missing}
 	}

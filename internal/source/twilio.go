@@ -57,9 +57,14 @@ func twilioIdentity(d *document) Identity {
 		id.EventType, id.EventID = typ, eventID(parts...)
 		return id
 	}
-	message := first(d.get("MessageStatus"), d.get("SmsStatus"))
+	if by := d.text("CallbackSource"); by != "" && status != "" { // the most frequent, and nothing else has both
+		if n := d.text("SequenceNumber"); n != "" {
+			by = n
+		}
+		return notified(status, id.CallID, status, by)
+	}
 	switch {
-	case d.text("EventType") != "" && message == "":
+	case d.text("EventType") != "" && twilioMessageStatus(d) == "":
 		return twilioEvent(d, id)
 	case d.text("TranscriptionSid") != "":
 		if e := d.text("TranscriptionEvent"); e != "" { // one of many of a live transcription
@@ -86,16 +91,20 @@ func twilioIdentity(d *document) Identity {
 	case d.text("PayloadType") != "" && d.text("Level") != "":
 		return notified("debugger-"+strings.ToLower(d.text("Level")), d.text("Sid"))
 	case first(d.get("MessageSid"), d.get("SmsSid")) != "":
-		typ := "message-" + message
+		typ := "message-" + twilioMessageStatus(d)
 		return notified(typ, first(d.get("MessageSid"), d.get("SmsSid")), typ)
-	case status != "" && (d.text("CallbackSource") != "" || d.text("SequenceNumber") != ""):
-		return notified(status, id.CallID, status, first(d.get("SequenceNumber"), d.get("CallbackSource")))
+	case status != "" && d.text("SequenceNumber") != "":
+		return notified(status, id.CallID, status, d.text("SequenceNumber"))
 	case slices.Contains(twilioFinal, status):
 		return notified(status, id.CallID, status)
 	case id.CallID != "" && first(d.get("CallStatus"), d.get("From"), d.get("To"), d.get("Direction"), d.get("Digits"), d.get("SpeechResult")) != "":
 		return notified(twilioRequest)
 	}
 	return notified(first(d.get("StatusCallbackEvent"), d.get("Event"), d.get("Status")))
+}
+
+func twilioMessageStatus(d *document) string {
+	return first(d.get("MessageStatus"), d.get("SmsStatus"))
 }
 
 // twilioEvent is an event that names its type: of TaskRouter, which has an id, or of Conversations, where what happened to
