@@ -14,7 +14,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/callgate/callgate/internal/idempotency"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -174,67 +173,6 @@ func BenchmarkReplay(b *testing.B) {
 func BenchmarkPreparation(b *testing.B) {
 	l, w := newBenchLeads(b), &nowhere{http.Header{}}
 	inBatches(b, func() sent { return l.next(b) }, func(s sent) { l.prepare(w, s) })
-}
-
-// BenchmarkStage is each stage by itself, with the stages before it done.
-func BenchmarkStage(b *testing.B) {
-	h, l, w := benchHandler(b, ""), newBenchLeads(b), &nowhere{http.Header{}}
-	refused := func(b *testing.B, f *refusal) {
-		if f != nil {
-			b.Fatal(f.outcome, f.cause)
-		}
-	}
-	stages := []struct {
-		name string
-		run  func(*testing.B, *request)
-	}{
-		{"tenant", func(b *testing.B, rq *request) {
-			if rq.plan = rq.findPlan(); rq.plan == nil {
-				b.Fatal("no tenant")
-			}
-		}},
-		{"body", func(b *testing.B, rq *request) { refused(b, rq.readBody(w)) }},
-		{"verify", func(b *testing.B, rq *request) { refused(b, rq.verify(time.Now())) }},
-		{"limit", func(b *testing.B, rq *request) {
-			if ok, _ := h.shared.tenants.Allow(rq.plan.limiterKey, rq.plan.limit); !ok {
-				b.Fatal("limited")
-			}
-		}},
-		{"identify", func(b *testing.B, rq *request) { refused(b, rq.readCall()) }},
-		{"reserve and commit", func(b *testing.B, rq *request) {
-			key := idempotency.NewKey(h.Name, rq.plan.tenant, rq.eventID)
-			reservation, _, _ := h.shared.answers.TryAcquire(key, [16]byte(rq.sum[:16]), false)
-			if reservation == nil {
-				b.Fatal("a copy")
-			}
-			rec := newRecorder(w, true, rq.plan.idem.MaxReplayBody)
-			reservation.Commit(rec.answer(http.StatusOK), time.Hour)
-			rec.free()
-		}},
-		{"forward headers", func(b *testing.B, rq *request) {
-			if err := rq.handOn(); err != nil {
-				b.Fatal(err)
-			}
-		}},
-		{"record", func(b *testing.B, rq *request) {
-			if _, err := rq.record(); err != nil {
-				b.Fatal(err)
-			}
-		}},
-	}
-	for i, s := range stages {
-		b.Run(s.name, func(b *testing.B) {
-			inBatches(b, func() *request {
-				r := l.prepare(w, l.next(b))
-				rq := &request{h: h, r: r, repl: r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)}
-				rq.repl.Map(rq.placeholder)
-				for _, before := range stages[:i] {
-					before.run(b, rq)
-				}
-				return rq
-			}, func(rq *request) { s.run(b, rq) })
-		})
-	}
 }
 
 // maxPipelineAllocations is what the handler may allocate for a request, the answer that it remembers included. It only

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/destination"
 )
 
 func TestEventsThatNeedAnAnswerPassThrough(t *testing.T) {
@@ -28,7 +31,11 @@ func TestTestModeShowsWhatWouldBeSentAndSendsNothing(t *testing.T) {
 	c := newCRM(t)
 	g := runGateway(t, strings.Replace(fmt.Sprintf(deliveringConfig, c.URL), "secret ", "test\nsecret ", 1))
 	res, body := g.send("/hook/acme", leadBody)
-	var answer previewed
+	var answer struct {
+		Status     string
+		Call       *call.Call
+		Deliveries []struct{ Requests []destination.Request }
+	}
 	if err := json.Unmarshal([]byte(body), &answer); err != nil || res.StatusCode != 200 || answer.Status != "test" {
 		t.Fatalf("status %d: %s", res.StatusCode, body)
 	}

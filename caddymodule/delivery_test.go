@@ -133,8 +133,8 @@ func (g *running) store() (s store.Store) {
 // forgetAnswers empties the process's memory, as a real restart does. Tests that provision without end keep it.
 func forgetAnswers() {
 	if s := currentShared(); s != nil {
-		s.answers.SetLimits(idempotency.Limits{Entries: 1, Bytes: 1})
-		r, _, _ := s.answers.TryAcquire(idempotency.NewKey("displaces", "the last"), [16]byte{}, false)
+		s.Answers.SetLimits(idempotency.Limits{Entries: 1, Bytes: 1})
+		r, _, _ := s.Answers.TryAcquire(idempotency.NewKey("displaces", "the last"), [16]byte{}, false)
 		if r != nil {
 			r.Commit(&idempotency.Answer{}, time.Hour)
 		}

@@ -13,8 +13,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -31,6 +33,8 @@ type dispatcher struct {
 	logger *zap.Logger
 	// alerts watches the deliveries by the thresholds of the configuration in force.
 	alerts atomic.Pointer[alert.Monitor]
+	// operate is what operators see of it and do with it.
+	operate *operate.Service
 	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
 	keys *seal.Ring
 	// ringID tells a configuration with other keys apart.
@@ -43,8 +47,8 @@ type dispatcher struct {
 
 // durable is what a configuration says about storing and delivering, worked out when it is loaded.
 type durable struct {
-	module   StoreModule
-	options  StoreOptions
+	module   guest.Store
+	options  guest.StoreOptions
 	ringID   string
 	drain    time.Duration
 	snapshot *delivery.Snapshot
@@ -85,7 +89,7 @@ func (d *dispatcher) tune(change func([]*durable) []*durable) {
 		return
 	}
 	u := d.inForce[len(d.inForce)-1]
-	if t, ok := u.module.(StoreTuner); ok {
+	if t, ok := u.module.(guest.StoreTuner); ok {
 		t.TuneStore(d.store, u.options)
 	}
 }
@@ -99,6 +103,10 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.engine = delivery.New(delivery.Options{
 		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain,
 	})
+	d.operate = operate.New(operate.Options{
+		Store: s, Engine: d.engine, Log: logger,
+		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
+	})
 	return d, nil
 }
 
@@ -109,9 +117,19 @@ func (d *dispatcher) Destruct() error {
 	return errors.Join(err, d.store.Close())
 }
 
-// callerHash finds a caller's events without their number standing in the clear. Without keys there is nothing to hide
-// the number with, and nothing that hides the rest of the call either.
-func (d *dispatcher) callerHash(number string) string {
+// Accept implements gateway.Store.
+func (d *dispatcher) Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error) {
+	return d.engine.Accept(ctx, ev, destinations)
+}
+
+// Event implements gateway.Store.
+func (d *dispatcher) Event(ctx context.Context, id string) (*store.Event, error) {
+	return d.store.Event(ctx, id)
+}
+
+// CallerHash implements gateway.Store: it finds a caller's events without their number standing in the clear. Without keys
+// there is nothing to hide the number with, and nothing that hides the rest of the call either.
+func (d *dispatcher) CallerHash(number string) string {
 	if number == "" {
 		return ""
 	}

@@ -1,22 +1,15 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/breaker"
-	"github.com/callgate/callgate/internal/delivery"
-	"github.com/callgate/callgate/internal/destination"
-	"github.com/callgate/callgate/internal/ratelimit"
-	"github.com/callgate/callgate/internal/source"
+	"github.com/callgate/callgate/internal/gateway"
 )
 
 func init() {
@@ -65,6 +58,12 @@ type Handler struct {
 	// Default: all requests are of one tenant without a name.
 	Tenant string `json:"tenant,omitempty"`
 
+	// HideTenants answers requests for a tenant that does not exist like those of one whose signature is wrong, with 403
+	// signature_invalid, after as much work. Otherwise they are answered with 404, which tells a stranger who the tenants
+	// are. It needs a tenant that is found in the request. Bodies are bounded and verified for the unknown as the route and
+	// the source say, so tenants that have a verify, methods or max_body of their own can still be told apart.
+	HideTenants bool `json:"hide_tenants,omitempty"`
+
 	// AddressLimit bounds the requests of each client address before anything else is done with them. Trusted
 	// proxies are looked through; IPv6 addresses count by their /64. Default: none.
 	AddressLimit *RateLimit `json:"address_limit,omitempty"`
@@ -77,7 +76,8 @@ type Handler struct {
 	// sends it through the rest of the route again until the receiver takes it.
 	Spool bool `json:"spool,omitempty"`
 
-	// SpoolRetry is when a spooled request is sent again, as in a destination. Default: 0s 10s 30s 1m 5m.
+	// SpoolRetry is when a spooled request is sent again, as in a destination. Default: 0s 10s 30s 1m 5m, then
+	// twice as long each time up to 1h, for 72h.
 	SpoolRetry []caddy.Duration `json:"spool_retry,omitempty"`
 
 	// Convert names the destination whose request for the call is handed on in place of the one that came: its
@@ -87,26 +87,8 @@ type Handler struct {
 
 	Policy
 
-	app          *App
-	shared       *shared
-	logger       *zap.Logger
-	preset       source.Preset
-	sourceConfig *Source
-	counters     counters
-
-	addressLimited bool
-	addressLimit   ratelimit.Limit
-
-	// plans are the tenants' plans by name; single is the plan where all requests are of one tenant.
-	plans    map[string]*plan
-	tenantOf tenantExpression
-	single   *plan
-
-	rest          caddyhttp.Handler // what comes after the route, for spooled requests
-	spoolSchedule delivery.Schedule
-	convertTo     func(context.Context, destination.Item) (*http.Request, error)
-
-	parsers  map[string]source.Parser
+	route *gateway.Route
+	// breakers are those that the route holds in the process's pool.
 	breakers map[breakerKey]*breaker.Breaker
 }
 
@@ -117,132 +99,33 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision works out what each tenant's requests need.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	app, err := ctx.App("callgate")
+	v, err := ctx.App("callgate")
 	if err != nil {
 		return err
 	}
-	h.app = app.(*App)
-	h.shared = h.app.shared
-	h.logger = ctx.Logger()
+	app := v.(*App)
 	if h.Name == "" {
 		h.Name = h.Source
 	}
-	if err := h.app.claimRoute(h.Name); err != nil {
+	if err := app.run.claimRoute(h); err != nil {
 		return err
 	}
-	if err := h.provision(ctx); err != nil {
+	c := &routeCompiler{app: app, run: app.run, h: h, logger: ctx.Logger()}
+	if h.route, err = c.compile(ctx); err != nil {
 		return fmt.Errorf("route %s: %w", h.Name, err)
 	}
 	return nil
 }
 
-func (h *Handler) provision(ctx caddy.Context) error {
-	var err error
-	if h.sourceConfig, err = h.app.source(h.Source); err != nil {
-		return err
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	rq := h.route.NewRequest(r)
+	replacerOf(r).Map(rq.Placeholder)
+	err := rq.Serve(w, next)
+	if own, ok := errors.AsType[*gateway.Error](err); ok {
+		return caddyhttp.Error(own.Status, own.Err)
 	}
-	if h.preset, err = h.sourceConfig.preset(h.Source); err != nil {
-		return err
-	}
-	if err := h.Policy.provision(ctx); err != nil {
-		return err
-	}
-	h.warnOfLiteralSecrets(h.logger, "route", h.Name)
-	h.counters = newCounters(h.Source)
-	if h.AddressLimit != nil {
-		if h.addressLimit, h.addressLimited, err = h.AddressLimit.limit(); err != nil {
-			return fmt.Errorf("address_limit: %w", err)
-		}
-		if h.AddressLimit.BurstQueue != 0 {
-			return errAddressQueue
-		}
-	}
-	if err := h.provisionDelivery(); err != nil {
-		return err
-	}
-	base := h.Policy.over(h.sourceConfig.Policy)
-	switch {
-	case h.Tenant == "":
-		h.single, err = h.newPlan("", base)
-		return err
-	case !strings.Contains(h.Tenant, "{"):
-		h.single, err = h.tenantPlan(h.Tenant, base)
-		if err == nil && h.single == nil {
-			err = fmt.Errorf("tenant %q is not known on source %s", h.Tenant, h.Source)
-		}
-		return err
-	default:
-		h.tenantOf = compileTenantExpression(h.Tenant)
-		return h.allTenants(base)
-	}
-}
-
-var errAddressQueue = errors.New("address_limit takes no burst_queue: what is over the limit is not stored")
-
-// provisionDelivery settles what becomes of requests that are not simply handed on.
-func (h *Handler) provisionDelivery() (err error) {
-	if h.Convert != "" {
-		if h.convertTo, err = h.app.converter(h.Convert); err != nil {
-			return err
-		}
-	}
-	if !h.Spool {
-		if len(h.SpoolRetry) > 0 {
-			return fmt.Errorf("spool_retry has no effect without spool")
-		}
-		return nil
-	}
-	if h.Convert != "" {
-		return fmt.Errorf("spool and convert exclude each other; use deliver, which stores and converts")
-	}
-	if h.spoolSchedule, err = (&Destination{Retry: h.SpoolRetry}).schedule(); err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	h.app.needed = true
-	h.app.spools = append(h.app.spools, h)
-	return nil
-}
-
-func (h *Handler) allTenants(base Policy) error {
-	h.plans = make(map[string]*plan, len(h.app.Tenants))
-	names := make([]string, 0, len(h.app.Tenants))
-	for name := range h.app.Tenants {
-		names = append(names, name)
-	}
-	slices.Sort(names) // so that of several errors always the same one is reported
-	for _, name := range names {
-		p, err := h.tenantPlan(name, base)
-		if err != nil {
-			return err
-		}
-		if p != nil {
-			h.plans[name] = p
-		}
-	}
-	if len(h.plans) == 0 {
-		return fmt.Errorf("no tenant is known on source %s: define one with tenant or tenants in the global callgate option", h.Source)
-	}
-	return nil
-}
-
-// tenantPlan is the plan of a tenant, or nil if the tenant does not use the route's source.
-func (h *Handler) tenantPlan(name string, base Policy) (*plan, error) {
-	t, ok := h.app.Tenants[name]
-	if !ok {
-		return nil, nil
-	}
-	layers, ok := t.policies(h.Source)
-	if !ok {
-		return nil, nil
-	}
-	for _, l := range layers {
-		base = l.over(base)
-	}
-	p, err := h.newPlan(name, base)
-	if err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", name, err)
-	}
-	return p, nil
+	return err
 }
 
 // Cleanup releases the breakers that Provision acquired, and only those: it is called after a failed Provision too.

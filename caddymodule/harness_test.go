@@ -47,8 +47,8 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("test_receiver", httpcaddyfile.Before, "respond")
 }
 
-// gateway is a configuration under test, without listeners.
-type gateway struct {
+// harness is a configuration under test, without listeners.
+type harness struct {
 	t      testing.TB
 	server *caddyhttp.Server
 	// calls counts what reached the receiver; last is the last request that did, with its body.
@@ -69,9 +69,9 @@ var gateways atomic.Int64
 
 // newGateway provisions a Caddyfile. In it, NAME is a name for a route that no other test has: the process's state
 // is kept by these names.
-func newGateway(t testing.TB, config string) *gateway {
+func newGateway(t testing.TB, config string) *harness {
 	t.Helper()
-	g := &gateway{t: t}
+	g := &harness{t: t}
 	ctx, err := provision(strings.ReplaceAll(config, "NAME", fmt.Sprintf("test-%d", gateways.Add(1))))
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func provision(config string) (caddy.Context, error) {
 	return caddy.ProvisionContext(&c)
 }
 
-func (g *gateway) receive(w http.ResponseWriter, r *http.Request) error {
+func (g *harness) receive(w http.ResponseWriter, r *http.Request) error {
 	g.calls.Add(1)
 	b, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -116,7 +116,7 @@ func (g *gateway) receive(w http.ResponseWriter, r *http.Request) error {
 }
 
 // do sends a request through the whole server.
-func (g *gateway) do(r *http.Request) *http.Response {
+func (g *harness) do(r *http.Request) *http.Response {
 	r.RequestURI = r.URL.RequestURI() // as over the wire; httptest writes the absolute form
 	w := httptest.NewRecorder()
 	g.server.ServeHTTP(w, r)

@@ -3,9 +3,12 @@ package caddymodule
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callgate/callgate/internal/gateway"
 )
 
 // metrics are made once for the process: Caddy has a new registry for each configuration, and counters must not start
@@ -36,17 +39,33 @@ var metrics = func() (m struct {
 		}))
 	}
 	gauge("idempotency_entries", "Answers that are remembered.",
-		func(s *shared) float64 { return float64(s.answers.Size().Entries) })
+		func(s *shared) float64 { return float64(s.Answers.Size().Entries) })
 	gauge("idempotency_bytes", "Memory that remembered answers occupy.",
-		func(s *shared) float64 { return float64(s.answers.Size().Bytes) })
+		func(s *shared) float64 { return float64(s.Answers.Size().Bytes) })
+	gauge("idempotency_keys", "Events that are remembered, whether or not their answers still are.",
+		func(s *shared) float64 { return float64(s.Answers.Size().Keys) })
+	m.sizes = append(m.sizes, droppedKeys)
 	gauge("idempotency_in_flight", "Requests that hold an idempotency key now.",
-		func(s *shared) float64 { return float64(s.answers.Size().InFlight) })
+		func(s *shared) float64 { return float64(s.Answers.Size().InFlight) })
 	gauge("limiter_tenants", "Tenants for which a rate limit is kept.",
-		func(s *shared) float64 { return float64(s.tenants.Len()) })
+		func(s *shared) float64 { return float64(s.Tenants.Len()) })
 	gauge("limiter_addresses", "Client addresses for which a rate limit is kept.",
-		func(s *shared) float64 { return float64(s.addresses.Len()) })
+		func(s *shared) float64 { return float64(s.Addresses.Len()) })
+	gauge("unverified_bytes", "Memory of bodies that are not verified yet.",
+		func(s *shared) float64 { return float64(s.Unverified.Used()) })
 	return m
 }()
+
+// droppedKeys starts again with the shared state, as a counter does with a process.
+var droppedKeys = prometheus.NewCounterFunc(prometheus.CounterOpts{
+	Namespace: "caddy", Subsystem: "callgate", Name: "idempotency_keys_dropped_total",
+	Help: "Events that were forgotten before their idempotency ttl, so that a copy would be carried out again.",
+}, func() float64 {
+	if s := currentShared(); s != nil {
+		return float64(s.Answers.Size().Dropped)
+	}
+	return 0
+})
 
 func registerMetrics(ctx caddy.Context) error {
 	registry := ctx.GetMetricsRegistry()
@@ -62,11 +81,30 @@ func registerMetrics(ctx caddy.Context) error {
 	return nil
 }
 
-// stageTimers are the observers of the stages, looked up once.
-var stageTimers = struct{ body, verify, parse, wait, next prometheus.Observer }{
-	body:   metrics.stages.WithLabelValues("body"),
-	verify: metrics.stages.WithLabelValues("verify"),
-	parse:  metrics.stages.WithLabelValues("parse"),
-	wait:   metrics.stages.WithLabelValues("wait"),
-	next:   metrics.stages.WithLabelValues("next"),
+// stageTimers are the timers of the stages by their numbers.
+var stageTimers = func() (t [gateway.Stages]prometheus.Observer) {
+	for stage, name := range map[gateway.Stage]string{
+		gateway.StageBody: "body", gateway.StageVerify: "verify", gateway.StageParse: "parse", gateway.StageWait: "wait",
+		gateway.StageNext: "next",
+	} {
+		t[stage] = metrics.stages.WithLabelValues(name)
+	}
+	return t
+}()
+
+// meter counts the requests of a source by outcome, and measures their stages.
+type meter [gateway.Outcomes]prometheus.Counter
+
+func newMeter(source string) *meter {
+	m := new(meter)
+	for o := range m {
+		m[o] = metrics.requests.WithLabelValues(source, gateway.Outcome(o).String())
+	}
+	return m
 }
+
+// Count implements gateway.Meter.
+func (m *meter) Count(o gateway.Outcome) { m[o].Inc() }
+
+// Took implements gateway.Meter.
+func (*meter) Took(s gateway.Stage, d time.Duration) { stageTimers[s].Observe(d.Seconds()) }

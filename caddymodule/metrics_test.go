@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callgate/callgate/internal/gateway"
 )
 
 // measured are the series of some collectors by their name and the value of their first label.
@@ -57,6 +59,7 @@ func TestMetricsOfBreakersGoWithThem(t *testing.T) {
 	route := `callgate /calls/* nextphone {
 		name NAME
 		tenant {path.1}
+		shared_secret
 		breaker {
 			failures 1
 			open_for 1h
@@ -102,7 +105,7 @@ func TestMetricsOfBreakersGoWithThem(t *testing.T) {
 // A counter that begins at 1 has no increase, and the first dead letter would raise no alarm.
 func TestCountersOfASpoolBeginAtZero(t *testing.T) {
 	g := runGateway(t, fmt.Sprintf(plainSpool, "localhost:1"))
-	if v, ok := measured(t, deliveryMetrics.dead)["dead_letters_total "+spoolPrefix+g.name]; !ok || v != 0 {
+	if v, ok := measured(t, deliveryMetrics.dead)["dead_letters_total "+gateway.SpoolPrefix+g.name]; !ok || v != 0 {
 		t.Errorf("dead letters of the spool: %v, %v", v, ok)
 	}
 }

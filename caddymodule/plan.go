@@ -1,155 +1,195 @@
 package caddymodule
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
-	"github.com/callgate/callgate/internal/ratelimit"
+	"github.com/callgate/callgate/internal/gateway"
 	"github.com/callgate/callgate/internal/signature"
 	"github.com/callgate/callgate/internal/source"
 )
 
-// plan is all that a request of one tenant on one route needs, worked out when the configuration is loaded.
-type plan struct {
-	tenant   string
-	preset   source.Preset
-	scheme   string
-	verifier signature.Verifier
-	parser   source.Parser
-
-	maxBody   int64
-	limited   bool
-	limit     ratelimit.Limit
-	eventID   source.IDFrom
-	idem      Idempotency
-	breaker   *breaker.Breaker
-	require   []string
-	signer    signature.Signer
-	vars      map[string]string
-	publicURL string
-	deliver   []target
-	test      bool
-
-	// signsURL says that the verifier looks at the URL, and limiterKey is the tenant's on this route.
-	signsURL   bool
-	limiterKey string
-}
-
 const (
 	defaultMaxBody = 1 << 20
 	maxMaxBody     = 1 << 30
+
+	defaultMinBodyRate     = 1 << 10
+	defaultReceiverTimeout = time.Minute
 )
 
 // newPlan works a policy out for a tenant.
-func (h *Handler) newPlan(tenant string, p Policy) (*plan, error) {
-	pl := &plan{tenant: tenant, preset: h.preset, maxBody: p.MaxBody, require: p.Require, vars: p.Vars}
-	pl.limiterKey = h.Name + "\x00" + tenant
-	if pl.maxBody == 0 {
-		pl.maxBody = defaultMaxBody
+func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err error) {
+	pl = &gateway.Plan{Tenant: tenant, Preset: c.preset, MaxBody: p.MaxBody, Require: p.Require, Vars: p.Vars}
+	pl.LimiterKey = c.h.Name + "\x00" + tenant
+	pl.CopiesKey = pl.LimiterKey + "\x00copies"
+	if pl.MaxBody == 0 {
+		pl.MaxBody = defaultMaxBody
 	}
-	if pl.maxBody < 0 || pl.maxBody > maxMaxBody {
+	if pl.MaxBody < 0 || pl.MaxBody > maxMaxBody {
 		return nil, fmt.Errorf("max_body must lie between 1 byte and 1 GiB")
 	}
-	if err := pl.setKeys(p); err != nil {
+	if pl.Methods, err = c.methods(p); err != nil {
 		return nil, err
 	}
-	parser, err := h.parser(p.Region)
+	if pl.MinBodyRate = p.MinBodyRate; pl.MinBodyRate == 0 {
+		pl.MinBodyRate = defaultMinBodyRate
+	}
+	if pl.ReceiverTimeout = time.Duration(p.ReceiverTimeout); pl.ReceiverTimeout == 0 {
+		pl.ReceiverTimeout = defaultReceiverTimeout
+	}
+	if err := setKeys(pl, c.run, p); err != nil {
+		return nil, err
+	}
+	if err := checkRequired(p.Require); err != nil {
+		return nil, err
+	}
+	warning, err := checkVars(p.Vars)
 	if err != nil {
 		return nil, err
 	}
-	pl.parser = parser
-	if pl.limit, pl.limited, err = p.RateLimit.limit(); err != nil {
+	c.warn(tenant, warning)
+	if pl.Parser, err = c.parser(p.Region); err != nil {
 		return nil, err
 	}
-	if pl.idem, err = p.Idempotency.withDefaults(); err != nil {
+	if pl.Limit, err = p.RateLimit.compile(); err != nil {
 		return nil, err
 	}
-	if pl.eventID, err = p.EventID.compile(); err != nil {
+	if pl.Idempotency, err = p.Idempotency.compile(); err != nil {
 		return nil, err
 	}
-	if name := pl.eventID.Header; name != "" && pl.scheme != "guest" && !signature.SignsHeader(pl.verifier, name) {
+	if pl.EventID, err = p.EventID.compile(); err != nil {
+		return nil, err
+	}
+	if name := pl.EventID.Header; name != "" && pl.Scheme != "guest" && !signature.SignsHeader(pl.Verifier, name) {
 		return nil, fmt.Errorf("event_id header %s: %s does not sign it, so that whoever has seen one request could send it again under "+
-			"a new id; take the id from the body with event_id jsonpath, or leave event_id out", name, pl.scheme)
+			"a new id; take the id from the body with event_id jsonpath, or leave event_id out", name, pl.Scheme)
 	}
-	if pl.publicURL, err = checkPublicURL(p.PublicURL); err != nil {
+	if pl.PublicURL, err = checkPublicURL(p.PublicURL); err != nil {
 		return nil, err
 	}
-	if err := pl.setTargets(h, p); err != nil {
+	if err := c.setTargets(pl, p); err != nil {
 		return nil, err
 	}
 	if p.Sign != nil {
-		signer, err := p.Sign.signer(resolveSecret)
+		signer, err := p.Sign.Signer()
 		if err != nil {
 			return nil, err
 		}
-		pl.signer = signature.Again(pl.verifier, signer)
+		pl.Signer = signature.Again(pl.Verifier, signer)
 	}
 	if p.Breaker == nil || !p.Breaker.Off {
-		if pl.breaker, err = h.breakerFor(tenant, p.Breaker); err != nil {
+		if pl.Breaker, err = c.breakerFor(tenant, p.Breaker); err != nil {
 			return nil, err
 		}
 	}
 	return pl, nil
 }
 
-// setTargets finds the destinations and compiles their conditions.
-func (pl *plan) setTargets(h *Handler, p Policy) error {
-	pl.test = p.Test
-	for _, d := range p.Deliver {
-		if _, ok := h.app.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: there is no destination %q; define it in the global callgate option", d.To)
+// methods are those that are let in.
+func (c *routeCompiler) methods(p Policy) ([]string, error) {
+	if len(p.Methods) == 0 {
+		return c.preset.Methods(), nil
+	}
+	allowed := make([]string, len(p.Methods))
+	for i, m := range p.Methods {
+		allowed[i] = strings.ToUpper(m)
+		if strings.Trim(allowed[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return nil, fmt.Errorf("methods: %q is not an HTTP method such as POST", m)
 		}
-		t := target{to: d.To}
+	}
+	return allowed, nil
+}
+
+// nobody is the plan for requests of unknown tenants: verified as the route's own policy says, with keys of nobody.
+func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	p := Policy{verify: base.verify, Methods: base.Methods, MaxBody: base.MaxBody, MinBodyRate: base.MinBodyRate, PublicURL: base.PublicURL, Breaker: &Breaker{Off: true}}
+	scheme := c.preset.Scheme
+	if s, ok := base.verify.(guest.Described); ok {
+		scheme = s.SchemeName()
+	}
+	if info, known := signature.Lookup(scheme); known && info.NeedsPublicKey && !info.NeedsSecret {
+		public, _, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			return nil, err
+		}
+		p.PublicKeys = []string{base64.StdEncoding.EncodeToString(public)}
+	} else {
+		p.Secrets = []string{hex.EncodeToString(random)} // which is base64 too
+	}
+	pl, err := c.newPlan("", p)
+	if err != nil {
+		return nil, fmt.Errorf("hide_tenants: %w", err)
+	}
+	return pl, nil
+}
+
+// setTargets finds the destinations and compiles their conditions.
+func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
+	pl.Test = p.Test
+	for _, d := range p.Deliver {
+		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
+			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
+		}
+		t := gateway.Target{To: d.To}
 		if d.If != "" {
 			var err error
-			if t.condition, err = condition.Compile(d.If); err != nil {
+			if t.Condition, err = condition.Compile(d.If); err != nil {
 				return fmt.Errorf("deliver %s: %w", d.To, err)
 			}
 		}
-		pl.deliver = append(pl.deliver, t)
+		pl.Deliver = append(pl.Deliver, t)
 	}
-	if len(pl.deliver) > 0 {
-		h.app.needed = true
-		h.app.noteVars(pl.tenant, pl.vars)
+	if len(pl.Deliver) > 0 {
+		c.run.needed = true
+		c.run.noteVars(pl.Tenant, pl.Vars)
 		queue := 1000
 		if p.RateLimit != nil && p.RateLimit.BurstQueue != 0 {
 			queue = p.RateLimit.BurstQueue
 		}
-		pl.limit.Burst += queue
+		if pl.Limit != nil {
+			pl.Limit.Burst += queue
+		}
 	}
 	return nil
 }
 
 // setKeys makes the verifier. There is no way to be without one.
-func (pl *plan) setKeys(p Policy) error {
-	var k Keys
+func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
+	var k guest.Keys
 	var err error
-	if k.Secrets, err = resolveSecrets("secret", p.Secrets); err != nil {
+	if k.Secrets, err = secret.ResolveList("secret", p.Secrets, run.leftOut); err != nil {
 		return err
 	}
-	if k.PublicKeys, err = resolveSecrets("public_key", p.PublicKeys); err != nil {
+	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys, run.leftOut); err != nil {
 		return err
 	}
 	verify := p.verify
-	pl.scheme = pl.preset.Scheme
-	if s, ok := verify.(*SchemeVerifier); ok {
-		pl.scheme = s.scheme
-	} else if verify != nil {
-		pl.scheme = "guest"
-	}
 	if verify == nil {
-		if pl.scheme == "" {
+		if pl.Preset.Scheme == "" {
 			return fmt.Errorf("the source's preset names no signature scheme; say which one with verify")
 		}
-		verify = &SchemeVerifier{scheme: pl.scheme}
+		if verify, err = run.presetVerifier(pl.Preset.Scheme); err != nil {
+			return err
+		}
 	}
-	info, known := signature.Lookup(pl.scheme)
-	pl.signsURL = !known || info.SignsURL || pl.scheme == "hmac" || strings.HasPrefix(pl.scheme, "vapi")
-	if pl.verifier, err = verify.Verifier(k); err != nil {
-		return fmt.Errorf("verify %s: %w", pl.scheme, err)
+	pl.Scheme, pl.SignsURL = "guest", true
+	if s, ok := verify.(guest.Described); ok {
+		pl.Scheme, pl.SignsURL = s.SchemeName(), s.SignsURL()
+	}
+	if pl.Verifier, err = verify.Verifier(k); err != nil {
+		return fmt.Errorf("verify %s: %w", pl.Scheme, err)
 	}
 	return nil
 }
@@ -193,54 +233,48 @@ func checkPublicURL(s string) (string, error) {
 	return strings.TrimSuffix(s, "/"), nil
 }
 
-// overloadStatus answers what a tenant's own excess deserves. Many senders never send again what was answered with a
-// 4xx; to them a full bucket is told as 503, which they retry.
-func (pl *plan) overloadStatus() int {
-	if pl.preset.RetriesClientErrors {
-		return 429
-	}
-	return 503
-}
-
-// breakerFor finds the breaker of the route or, if so configured, of the tenant on the route.
-func (h *Handler) breakerFor(tenant string, b *Breaker) (*breaker.Breaker, error) {
+// breakerFor finds the breaker of the route or of the tenant on the route.
+func (c *routeCompiler) breakerFor(tenant string, b *Breaker) (*breaker.Breaker, error) {
 	s, err := b.settings()
 	if err != nil {
 		return nil, err
 	}
-	k := breakerKey{route: h.Name, settings: s}
-	if b != nil && b.PerTenant {
+	k := breakerKey{route: c.h.Name, settings: s}
+	if b == nil {
+		b = new(Breaker)
+	}
+	if b.PerTenant || !b.Shared && strings.Contains(c.h.Tenant, "{") {
 		k.tenant = tenant
 	}
-	if have, ok := h.breakers[k]; ok {
+	if have, ok := c.h.breakers[k]; ok {
 		return have, nil
 	}
-	br, err := acquireBreaker(k, h.logger)
+	br, err := acquireBreaker(k, c.logger)
 	if err != nil {
 		return nil, err
 	}
-	if h.breakers == nil {
-		h.breakers = make(map[breakerKey]*breaker.Breaker)
+	if c.h.breakers == nil {
+		c.h.breakers = make(map[breakerKey]*breaker.Breaker)
 	}
-	h.breakers[k] = br
+	c.h.breakers[k] = br
 	return br, nil
 }
 
 // parser makes the parser for a region once: hundreds of tenants share a few.
-func (h *Handler) parser(region string) (source.Parser, error) {
-	if p, ok := h.parsers[region]; ok {
+func (c *routeCompiler) parser(region string) (source.Parser, error) {
+	if p, ok := c.parsers[region]; ok {
 		return p, nil
 	}
-	s := h.sourceConfig
-	p, err := source.New(h.preset.Name, source.Options{
+	s := c.source
+	p, err := source.New(c.preset.Name, source.Options{
 		Region: region, OwnNumbers: s.OwnNumbers, UrgentWords: s.UrgentWords, Map: s.Call.internal(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	if h.parsers == nil {
-		h.parsers = make(map[string]source.Parser)
+	if c.parsers == nil {
+		c.parsers = make(map[string]source.Parser)
 	}
-	h.parsers[region] = p
+	c.parsers[region] = p
 	return p, nil
 }

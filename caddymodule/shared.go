@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -9,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/gateway"
 	"github.com/callgate/callgate/internal/idempotency"
 	"github.com/callgate/callgate/internal/ratelimit"
 )
@@ -16,9 +18,7 @@ import (
 // shared is the state that belongs to the process and not to a configuration. It lives from the first configuration
 // with the app to the end of the last, which overlap in a reload.
 type shared struct {
-	answers   *idempotency.Cache
-	tenants   *ratelimit.Table
-	addresses *ratelimit.Table
+	gateway.State
 
 	mu       sync.Mutex
 	attached []*limits
@@ -28,7 +28,11 @@ type shared struct {
 type limits struct {
 	cache       idempotency.Limits
 	limiterKeys int
+	unverified  int64
 }
+
+// defaultCache is CacheLimits without any setting.
+var defaultCache = idempotency.Limits{Entries: 100_000, Bytes: 64 << 20, Keys: 2_000_000, OwnerKeys: 1_000_000}
 
 var (
 	sharedPool = caddy.NewUsagePool()
@@ -39,11 +43,12 @@ const sharedKey = "callgate"
 
 func acquireShared() (*shared, error) {
 	v, _, err := sharedPool.LoadOrNew(sharedKey, func() (caddy.Destructor, error) {
-		return &shared{
-			answers:   idempotency.New(idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, nil),
-			tenants:   ratelimit.New(100_000, nil),
-			addresses: ratelimit.New(100_000, nil),
-		}, nil
+		return &shared{State: gateway.State{
+			Answers:    idempotency.New(defaultCache, nil),
+			Tenants:    ratelimit.New(100_000, nil),
+			Addresses:  ratelimit.New(100_000, nil),
+			Unverified: gateway.NewBudget(defaultUnverified(debug.SetMemoryLimit(-1))),
+		}}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -89,9 +94,10 @@ func (s *shared) apply() {
 		return
 	}
 	l := s.attached[len(s.attached)-1]
-	s.answers.SetLimits(l.cache)
-	s.tenants.Resize(l.limiterKeys)
-	s.addresses.Resize(l.limiterKeys)
+	s.Answers.SetLimits(l.cache)
+	s.Tenants.Resize(l.limiterKeys)
+	s.Addresses.Resize(l.limiterKeys)
+	s.Unverified.Resize(l.unverified)
 }
 
 // Destruct implements caddy.Destructor. The memory goes with the last request that uses it.

@@ -1,18 +1,13 @@
 package caddymodule
 
 import (
-	"context"
-	"crypto/tls"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/signature"
-	"github.com/callgate/callgate/internal/store"
 )
 
 const changingSpool = `{
@@ -91,39 +86,5 @@ func TestASpooledRequestIsSentAgainAsTheFirstTime(t *testing.T) {
 	m := signature.Message{Method: again.method, URL: "http://gate.test/in/calls?" + query, Header: again.header, Body: []byte(again.body)}
 	if _, err := v.Verify(&m, time.Now()); err != nil {
 		t.Error(err)
-	}
-}
-
-// Who the sender was and how it came decide what the receiver is told in X-Forwarded-*. A receiver that answers plain HTTP
-// with a redirect would never take a request that came by TLS.
-func TestAStoredRequestKeepsItsSenderAndTLS(t *testing.T) {
-	again := func(r *http.Request) *http.Request {
-		t.Helper()
-		ev := &store.Event{Method: r.Method, URI: r.URL.RequestURI(), Header: spooledHeader(r)}
-		var prepared bool
-		got, err := storedRequest(context.Background(), ev, &destination.Item{DeliveryID: "d", Attempt: 1}, func(r *http.Request) *http.Request {
-			prepared = true
-			for name := range r.Header {
-				if strings.HasPrefix(name, "Callgate-") {
-					t.Errorf("header %s is not of the request", name)
-				}
-			}
-			return r
-		})
-		if err != nil || !prepared {
-			t.Fatal(err, prepared)
-		}
-		return got
-	}
-	r := httptest.NewRequest(http.MethodPost, "/calls", nil)
-	r.RemoteAddr, r.Host = "203.0.113.9:4711", "hooks.example.com"
-	r.TLS = &tls.ConnectionState{ServerName: "hooks.example.com"}
-	if got := again(r); got.TLS == nil || got.TLS.ServerName != "hooks.example.com" || got.RemoteAddr != r.RemoteAddr || got.Host != r.Host {
-		t.Errorf("TLS %+v, from %s, to %s", got.TLS, got.RemoteAddr, got.Host)
-	}
-	r.TLS = nil
-	r.Header.Set(spooledTLS, "a sender may send what it likes")
-	if got := again(r); got.TLS != nil {
-		t.Error("a request without TLS came back with it")
 	}
 }

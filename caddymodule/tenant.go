@@ -8,11 +8,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/callgate/callgate/internal/strictjson"
 )
 
 // Tenant is one customer of the platform: a clinic, a contractor. What it says wins over sources and routes.
@@ -150,28 +151,7 @@ func parseTenant(text []byte) (*Tenant, error) {
 // describeJSONError leaves out the value that an UnmarshalTypeError quotes: it might be a secret.
 func describeJSONError(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return errors.New(describeWrongType(wrong))
+		return errors.New(strictjson.DescribeType(wrong))
 	}
 	return fmt.Errorf("is not a tenant in JSON: %w", err)
-}
-
-// describeWrongType says what a member must be in the words of JSON. The path that Go gives has the names of embedded
-// structs in it, which are no members.
-func describeWrongType(wrong *json.UnmarshalTypeError) string {
-	path := slices.DeleteFunc(strings.Split(wrong.Field, "."), func(name string) bool { return name != strings.ToLower(name) })
-	must := "a number"
-	switch wrong.Type.Kind() {
-	case reflect.Struct, reflect.Map:
-		must = "an object"
-	case reflect.Slice, reflect.Array:
-		must = "a list"
-	case reflect.String:
-		must = "a text"
-	case reflect.Bool:
-		must = "true or false"
-	}
-	if member := strings.Join(path, "."); member != "" {
-		return fmt.Sprintf("member %q must be %s", member, must)
-	}
-	return "the whole must be " + must
 }

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 // tenantExpression finds the tenant of a request. The usual ones, a segment of the path and a header, are looked up
@@ -16,8 +14,8 @@ type tenantExpression struct {
 	segment int // -1: none
 }
 
-func compileTenantExpression(text string) tenantExpression {
-	e := tenantExpression{text: text, segment: -1}
+func compileTenantExpression(text string) *tenantExpression {
+	e := &tenantExpression{text: text, segment: -1}
 	inner, opened := strings.CutPrefix(text, "{")
 	inner, closed := strings.CutSuffix(inner, "}")
 	if !opened || !closed || strings.ContainsAny(inner, "{}\\") {
@@ -34,14 +32,14 @@ func compileTenantExpression(text string) tenantExpression {
 	return e
 }
 
-func (e *tenantExpression) name(r *http.Request, repl *caddy.Replacer) string {
+func (e *tenantExpression) name(r *http.Request) string {
 	switch {
 	case e.segment >= 0:
 		return pathSegment(r.URL.Path, e.segment)
 	case e.header != "" && len(r.Header[e.header]) == 1:
 		return r.Header[e.header][0]
 	default:
-		return repl.ReplaceAll(e.text, "")
+		return replacerOf(r).ReplaceAll(e.text, "")
 	}
 }
 
@@ -56,4 +54,18 @@ func pathSegment(path string, n int) string {
 	}
 	segment, _, _ := strings.Cut(path, "/")
 	return segment
+}
+
+// mayComeFromPath reports whether a tenant's name may depend on the path of the request: anything but a header, the host and
+// the query.
+func mayComeFromPath(expression string) bool {
+	for name := range strings.SplitSeq(expression, "{") {
+		name, _, isPlaceholder := strings.Cut(name, "}")
+		if !isPlaceholder || strings.HasPrefix(name, "http.request.header.") || strings.HasPrefix(name, "http.request.host") ||
+			strings.HasPrefix(name, "http.request.uri.query.") || strings.HasPrefix(name, "http.request.tls.") {
+			continue
+		}
+		return true
+	}
+	return false
 }

@@ -133,10 +133,10 @@ func FuzzTenantFile(f *testing.F) {
 		}
 		// Whatever was read can be asked for its settings.
 		for _, p := range append([]Policy{tenant.Policy}, tenant.Policy.over(tenant.Policy)) {
-			if l, on, err := p.RateLimit.limit(); err == nil && on && (!(l.PerSecond > 0) || l.Burst < 1) {
+			if l, err := p.RateLimit.compile(); err == nil && l != nil && (!(l.PerSecond > 0) || l.Burst < 1) {
 				t.Errorf("limit %+v", l)
 			}
-			if i, err := p.Idempotency.withDefaults(); err == nil && (i.TTL <= 0 || i.Wait <= 0 || i.MaxReplayBody <= 0) {
+			if i, err := p.Idempotency.compile(); err == nil && (i.TTL <= 0 || i.Wait <= 0 || i.MaxReplayBody <= 0) {
 				t.Errorf("idempotency %+v", i)
 			}
 			_, _ = p.Breaker.settings()

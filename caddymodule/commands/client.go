@@ -14,6 +14,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/operate"
 )
 
 // exitCodes is what the help of every command that asks a running gateway ends with.
@@ -36,6 +38,9 @@ func (a *admin) add(cmd *cobra.Command) {
 	fl.BoolVar(&a.json, "json", false, "print JSON, for programs")
 	cmd.SilenceUsage = true
 }
+
+// atThePrompt is who works without a gateway: whoever can read its configuration and its files.
+var atThePrompt = operate.Actor{Via: "command", May: operate.Everything}
 
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 256 << 20

@@ -7,23 +7,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/operate"
 )
 
 // filter is what the flags of a command select.
-type filter struct {
-	Destination string `json:"destination,omitempty"`
-	Tenant      string `json:"tenant,omitempty"`
-	State       string `json:"state,omitempty"`
-	Reason      string `json:"reason,omitempty"`
-	Source      string `json:"source,omitempty"`
-	EventType   string `json:"event_type,omitempty"`
-	Event       string `json:"event,omitempty"`
-	Delivery    string `json:"delivery,omitempty"`
-	CallID      string `json:"call_id,omitempty"`
-	Caller      string `json:"caller,omitempty"`
-	From        string `json:"from,omitempty"`
-	To          string `json:"to,omitempty"`
-}
+type filter struct{ operate.Filter }
 
 // flags defines a flag for each member; states says what --state can be.
 func (f *filter) flags(cmd *cobra.Command, states string) {
@@ -82,11 +71,8 @@ func when(flag, s string, now time.Time) (string, error) {
 // query is the filter in a URL. It must not hold a caller's number, because URLs are logged.
 func (f *filter) query() url.Values {
 	q := make(url.Values)
-	for name, v := range map[string]string{
-		"destination": f.Destination, "tenant": f.Tenant, "source": f.Source, "event_type": f.EventType,
-		"event": f.Event, "call_id": f.CallID,
-	} {
-		if v != "" {
+	for _, name := range operate.TailMembers {
+		if v := *f.Parameter(name); v != "" {
 			q.Set(name, v)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -18,17 +19,13 @@ next one is due, and why the last one failed.` + exitCodes
   callgate deliveries --event 01JC0Q4Z6W5P9G2N8S3T7V1X0Y`
 	l.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		page := struct {
-			Deliveries []store.Delivery `json:"deliveries"`
-			Next       string           `json:"next,omitempty"`
-		}{Deliveries: []store.Delivery{}}
+		page := operate.DeliveryPage{Deliveries: []store.Delivery{}}
 		out, t := cmd.OutOrStdout(), table{}
 		if !l.admin.json {
 			t = newTable(out, "RECEIVED", "DELIVERY", "TENANT", "DESTINATION", "STATE", "ATTEMPTS", "NEXT", "STATUS", "REASON")
 		}
-		next, err := l.pages(func(r pageRequest) (int, string, error) {
-			got := page
-			got.Deliveries, got.Next = nil, ""
+		next, err := l.pages(func(r operate.Listing) (int, string, error) {
+			var got operate.DeliveryPage
 			if err := l.admin.ask(http.MethodPost, "/callgate/deliveries", r, &got); err != nil {
 				return 0, "", err
 			}

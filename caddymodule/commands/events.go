@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -27,29 +28,19 @@ func (l *listing) add(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs
 }
 
-// pageRows is how many rows are asked for at once.
-const pageRows = 500
-
-// request is one page of a listing as it is asked for.
-type pageRequest struct {
-	filter
-	Before string `json:"before,omitempty"`
-	Limit  int    `json:"limit"`
-}
-
 // pages goes through the pages of a listing. one asks for a page and tells how many rows it had, and what comes next.
-func (l *listing) pages(one func(pageRequest) (rows int, next string, err error)) (next string, err error) {
+func (l *listing) pages(one func(operate.Listing) (rows int, next string, err error)) (next string, err error) {
 	if l.limit < 0 {
 		return "", fmt.Errorf("--limit is a number of rows, or 0 for all")
 	}
 	if err := l.filter.settle(time.Now()); err != nil {
 		return "", err
 	}
-	r := pageRequest{filter: l.filter, Before: l.before}
+	r := operate.Listing{Filter: l.filter.Filter, Before: l.before}
 	for left := l.limit; ; {
-		r.Limit = pageRows
+		r.Limit = operate.MaxRows
 		if l.limit > 0 {
-			r.Limit = min(left, pageRows)
+			r.Limit = min(left, operate.MaxRows)
 		}
 		n, next, err := one(r)
 		left -= n
@@ -77,17 +68,13 @@ and dead. What callers said is not shown; see show --content.` + exitCodes
   callgate events --state dead --destination crm`
 	l.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		page := struct {
-			Events []store.EventInfo `json:"events"`
-			Next   string            `json:"next,omitempty"`
-		}{Events: []store.EventInfo{}}
+		page := operate.EventPage{Events: []store.EventInfo{}}
 		out, t := cmd.OutOrStdout(), table{}
 		if !l.admin.json {
 			t = newTable(out, "RECEIVED", "EVENT", "TENANT", "SOURCE", "TYPE", "CALL", "BYTES", "DELIVERIES")
 		}
-		next, err := l.pages(func(r pageRequest) (int, string, error) {
-			got := page
-			got.Events, got.Next = nil, ""
+		next, err := l.pages(func(r operate.Listing) (int, string, error) {
+			var got operate.EventPage
 			if err := l.admin.ask(http.MethodPost, "/callgate/events", r, &got); err != nil {
 				return 0, "", err
 			}

@@ -1,8 +1,6 @@
 package commands
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,12 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 )
-
-func overSocket(socket string) *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}}
-}
 
 func write(t *testing.T, name, text string) string {
 	t.Helper()
@@ -68,7 +60,7 @@ func TestTables(t *testing.T) {
 			{"name":"slow","known":true,"held_until":"2026-01-31T12:00:00Z"},
 			{"name":"spool:r /x/*","known":true,"breaker":"closed"}]}`,
 		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + twoAttempt + `}]}`,
-		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y?content=1": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + twoAttempt + `}],
+		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y/content": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + twoAttempt + `}],
 			"content":{"call":{"provider":"retell","urgent":true},"uri":"/hook","headers":{"Content-Type":["application/json"]},"body":"{\"event\":\n\t\"call_ended\"}\u0007"}}`,
 	})
 	for golden, tt := range map[string]struct {
@@ -79,7 +71,7 @@ func TestTables(t *testing.T) {
 		"deliveries":   {fillDeliveries, []string{"--limit", "3"}},
 		"stats":        {fillStats, nil},
 		"show":         {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y"}},
-		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--content"}},
+		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--content", "--reason", "a test"}},
 	} {
 		out, err := run(t, tt.fill, "", append(tt.args, "--address", address)...)
 		if err != nil {

@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callgate/callgate/caddymodule"
+	"github.com/callgate/callgate/internal/operate"
 )
 
 func fillPreview(cmd *cobra.Command) {
 	var (
-		in                           caddymodule.PreviewInput
+		in                           operate.PreviewInput
 		config, adapter, contentType string
 		headers                      []string
 	)
@@ -52,20 +53,25 @@ cannot be rendered (the output says which and why), or if the configuration or t
 		} else if in.Header.Get("Content-Type") == "" && filepath.Ext(args[0]) == ".form" {
 			in.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
+		var text []byte
 		if config != "" || adapter != "" || len(in.Destinations) > 0 || in.Tenant != "" {
-			text, file, _, err := caddycmd.LoadConfig(config, adapter)
-			if err != nil {
+			var file string
+			if text, file, _, err = caddycmd.LoadConfig(config, adapter); err != nil {
 				return err
 			}
 			if file == "" {
 				return errors.New("destinations and tenants are those of a configuration: give it with --config")
 			}
-			in.Config = text
 		}
 		if in.Body, err = readInput(cmd, args[0]); err != nil {
 			return err
 		}
-		p, err := caddymodule.MakePreview(in)
+		s, end, err := caddymodule.OfflinePreview(text)
+		if err != nil {
+			return err
+		}
+		defer end()
+		p, err := s.Preview(cmd.Context(), atThePrompt, in)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/callgate/callgate/caddymodule/gatewaytest"
 )
 
 // previewed is what preview prints.
@@ -77,7 +79,7 @@ const previewConfig = `{
 		}
 		destination minimal http {
 			url https://ehr.example/calls
-			pass_through
+			body ` + "`" + `{"phone":"{{phone}}"}` + "`" + `
 			fields caller_number
 		}
 		destination hs hubspot {
@@ -100,7 +102,7 @@ func TestPreviewShowsTheRequestsOfAConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	config := strings.NewReplacer("STORE", filepath.Join(dir, "store.db"), "LOG", filepath.Join(dir, "access.log")).Replace(previewConfig)
 	caddyfile := write(t, "Caddyfile", config)
-	jsonFile := write(t, "config.json", string(adapted(t, config, "")))
+	jsonFile := write(t, "config.json", string(gatewaytest.Adapt(t, config, "")))
 	for _, file := range []string{caddyfile, jsonFile} {
 		p, out, err := previewOf(t, `{"lead":{"first_name":"Mike","phone":"020 7946 0958"}}`,
 			"--source", "nextphone", "-d", "hs", "--destination", "crm", "--tenant", "acme", "--config", file, "-")

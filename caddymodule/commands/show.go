@@ -3,96 +3,61 @@ package commands
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/operate"
 )
-
-// shownEvent is the answer of /callgate/events/{id}.
-type shownEvent struct {
-	ID         string          `json:"id"`
-	Tenant     string          `json:"tenant"`
-	Source     string          `json:"source"`
-	Route      string          `json:"route"`
-	EventType  string          `json:"event_type"`
-	EventID    string          `json:"event_id"`
-	CallID     string          `json:"call_id"`
-	ReceivedAt time.Time       `json:"received_at"`
-	Bytes      int             `json:"bytes"`
-	Deliveries []shownDelivery `json:"deliveries"`
-	Content    *shownContent   `json:"content"`
-}
-
-type shownDelivery struct {
-	ID          string         `json:"id"`
-	Destination string         `json:"destination"`
-	State       store.State    `json:"state"`
-	Leased      bool           `json:"delivering"`
-	NextAt      time.Time      `json:"next_at"`
-	RemoteID    string         `json:"remote_id"`
-	Attempts    []shownAttempt `json:"attempts"`
-}
-
-type shownAttempt struct {
-	Number   int       `json:"attempt"`
-	At       time.Time `json:"at"`
-	TookMS   float64   `json:"took_ms"`
-	Status   int       `json:"status"`
-	Reason   string    `json:"reason"`
-	Warnings []string  `json:"warnings"`
-	Excerpt  string    `json:"excerpt"`
-}
-
-type shownContent struct {
-	Record     json.RawMessage     `json:"call"`
-	URI        string              `json:"uri"`
-	Header     map[string][]string `json:"headers"`
-	Body       string              `json:"body"`
-	BodyBase64 []byte              `json:"body_base64"`
-}
 
 func fillShow(cmd *cobra.Command) {
 	var a admin
 	var content bool
+	var reason string
 	cmd.Use = "show EVENT [flags]"
 	cmd.Long = `Shows one event with its deliveries and every attempt at them. EVENT is the id of an event, or of a delivery of it.
 
 With --content it also shows what the caller said: the call record, the request as it came in, and what is kept of
-receivers' answers. Mind who sees your terminal.` + exitCodes
+receivers' answers. It takes a reason, which the gateway logs with the event's id, and is refused where the admin
+endpoint listens on TCP, unless the configuration says admin_content on. Mind who sees your terminal.` + exitCodes
 	cmd.Example = `  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y
-  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --content --json`
+  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --content --reason "the clinic asks what the caller wanted"`
 	cmd.Args = cobra.ExactArgs(1)
 	a.add(cmd)
 	cmd.Flags().BoolVar(&content, "content", false, "also show what the caller said")
+	cmd.Flags().StringVar(&reason, "reason", "", "why you look at it, for the log; needed with --content")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, _, _ := strings.Cut(args[0], ".") // a delivery's id begins with its event's
-		uri := "/callgate/events/" + escaped(id)
-		if content {
-			uri += "?content=1"
+		method, uri, body := http.MethodGet, "/callgate/events/"+escaped(id), any(nil)
+		switch {
+		case content && reason == "":
+			return errors.New("--content takes a --reason: why you look at what a caller said, for the gateway's log")
+		case content:
+			method, uri, body = http.MethodPost, uri+"/content", map[string]string{"reason": reason}
+		case reason != "":
+			return errors.New("--reason is for --content")
 		}
 		var text json.RawMessage
-		if err := a.ask(http.MethodGet, uri, nil, &text); err != nil {
+		if err := a.ask(method, uri, body, &text); err != nil {
 			return err
 		}
 		if a.json {
 			return printJSON(cmd.OutOrStdout(), text)
 		}
-		var e shownEvent
+		var e operate.EventDetail
 		if err := json.Unmarshal(text, &e); err != nil {
 			return fmt.Errorf("the gateway's answer cannot be read; has it the version of this command? %w", err)
 		}
-		return e.print(cmd.OutOrStdout())
+		return printEvent(cmd.OutOrStdout(), &e)
 	}
 }
 
-func (e *shownEvent) print(out io.Writer) error {
+func printEvent(out io.Writer, e *operate.EventDetail) error {
 	for _, l := range [][2]string{
 		{"event", e.ID}, {"received", stamp(e.ReceivedAt)}, {"tenant", e.Tenant}, {"source", e.Source}, {"route", e.Route},
 		{"type", e.EventType}, {"event id", e.EventID}, {"call", e.CallID}, {"bytes", number(e.Bytes)},
@@ -102,16 +67,16 @@ func (e *shownEvent) print(out io.Writer) error {
 		}
 	}
 	for i := range e.Deliveries {
-		if err := e.Deliveries[i].print(out); err != nil {
+		if err := printDelivery(out, &e.Deliveries[i]); err != nil {
 			return err
 		}
 	}
-	return e.Content.print(out)
+	return printContent(out, e.Content)
 }
 
-func (d *shownDelivery) print(out io.Writer) error {
-	standing := stateOf(&store.Delivery{State: d.State, Leased: d.Leased})
-	if next := nextOf(&store.Delivery{State: d.State, Leased: d.Leased, NextAt: d.NextAt}); next != "" {
+func printDelivery(out io.Writer, d *operate.DeliveryDetail) error {
+	standing := stateOf(&d.Delivery)
+	if next := nextOf(&d.Delivery); next != "" {
 		standing += ", next attempt " + next
 	}
 	if d.RemoteID != "" {
@@ -143,7 +108,7 @@ func (d *shownDelivery) print(out io.Writer) error {
 	return nil
 }
 
-func (c *shownContent) print(out io.Writer) error {
+func printContent(out io.Writer, c *operate.EventContent) error {
 	if c == nil {
 		return nil
 	}

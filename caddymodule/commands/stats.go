@@ -9,15 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/operate"
 )
-
-// statistics are the answer of /callgate/stats.
-type statistics struct {
-	Events       int64                        `json:"events"`
-	Bytes        int64                        `json:"bytes"`
-	MaxBytes     int64                        `json:"max_bytes,omitempty"`
-	Destinations []delivery.DestinationStatus `json:"destinations"`
-}
 
 func fillStats(cmd *cobra.Command) {
 	var a admin
@@ -27,7 +20,7 @@ what is dead, whether it is paused and what its breaker says.` + exitCodes
 	cmd.Args = cobra.NoArgs
 	a.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var s statistics
+		var s operate.Statistics
 		if err := a.ask(http.MethodGet, "/callgate/stats", nil, &s); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -111,7 +112,7 @@ func (a *admin) message(out io.Writer, kind string, data []byte) error {
 	}
 	var line string
 	switch kind {
-	case "event":
+	case operate.TailEvent:
 		var e store.EventInfo
 		if json.Unmarshal(data, &e) != nil {
 			return nil
@@ -122,10 +123,10 @@ func (a *admin) message(out io.Writer, kind string, data []byte) error {
 				line += "  " + s
 			}
 		}
-	case "attempt":
+	case operate.TailAttempt:
 		line = attemptLine(data)
-	case "gap":
-		var g struct{ Message string }
+	case operate.TailGap:
+		var g operate.Gap
 		if json.Unmarshal(data, &g) == nil {
 			line = "                      " + g.Message
 		}
@@ -138,14 +139,7 @@ func (a *admin) message(out io.Writer, kind string, data []byte) error {
 }
 
 func attemptLine(data []byte) string {
-	var a struct {
-		DeliveryID  string `json:"delivery_id"`
-		Tenant      string
-		Destination string
-		State       store.State
-		NextAt      time.Time `json:"next_at"`
-		shownAttempt
-	}
+	var a operate.TailedAttempt
 	if json.Unmarshal(data, &a) != nil {
 		return ""
 	}

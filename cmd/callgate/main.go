@@ -9,8 +9,8 @@ import (
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	_ "github.com/callgate/callgate/caddymodule"
 	"github.com/callgate/callgate/caddymodule/commands"
+	_ "github.com/callgate/callgate/caddymodule/standard"
 )
 
 // version is set by releases: -ldflags '-X main.version=v1.2.3'.

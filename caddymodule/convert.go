@@ -1,0 +1,54 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/callgate/callgate/internal/destination"
+)
+
+// render makes the requests that a destination would send, secrets masked.
+func (in *instance) render(name string, item destination.Item) ([]destination.Request, error) {
+	c, ok := in.durable.snapshot.Destinations[name]
+	if !ok {
+		return nil, errors.New("there is no such destination")
+	}
+	if c.Minimize != nil {
+		item.Call = c.Minimize(item.Call)
+	}
+	return c.Destination.Preview([]destination.Item{item})
+}
+
+// converter is implemented by destinations whose request for a call can be made without asking anything first.
+type converter interface {
+	Convert(context.Context, destination.Item) (*http.Request, error)
+}
+
+// requester is another name for it.
+type requester interface {
+	Request(context.Context, destination.Item) (*http.Request, error)
+}
+
+func (in *instance) converter(name string) (func(context.Context, destination.Item) (*http.Request, error), error) {
+	c, ok := in.durable.snapshot.Destinations[name]
+	if !ok {
+		return nil, fmt.Errorf("convert: %w", in.unknownDestination(name))
+	}
+	var convert func(context.Context, destination.Item) (*http.Request, error)
+	switch d := c.Destination.(type) {
+	case converter:
+		convert = d.Convert
+	case requester:
+		convert = d.Request
+	default:
+		return nil, fmt.Errorf("convert: destination %q asks its system before it writes, so it has no single request; use deliver", name)
+	}
+	return func(ctx context.Context, item destination.Item) (*http.Request, error) {
+		if c.Minimize != nil {
+			item.Call = c.Minimize(item.Call)
+		}
+		return convert(ctx, item)
+	}, nil
+}

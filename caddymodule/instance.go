@@ -1,0 +1,173 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/internal/alert"
+	"github.com/callgate/callgate/internal/gateway"
+)
+
+// instance is a configuration of the app at run time: what it was compiled into, and what it holds of the process's state.
+type instance struct {
+	ctx    caddy.Context
+	logger *zap.Logger
+	shared *shared
+	detach []func()
+	// routes are the handlers of each route, by its name.
+	routes map[string][]claim
+
+	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
+	presetVerifiers map[string]guest.Verifier
+
+	// missing are the errors of secrets that were left out, each told once: a source's is the same for all tenants.
+	missing map[string]bool
+
+	durable durable
+	// needed says that a route delivers or spools, so that the store has to be open.
+	needed bool
+	spools []*spooling
+	// vars are the variables of each tenant, of all its routes.
+	vars       map[string]map[string]string
+	dispatcher atomic.Pointer[dispatcher]
+	holds      bool // a reference to the dispatcher that cleanup has to release
+	started    chan struct{}
+}
+
+func newInstance(ctx caddy.Context) *instance {
+	return &instance{
+		ctx: ctx, logger: ctx.Logger(), started: make(chan struct{}),
+		routes: make(map[string][]claim), vars: make(map[string]map[string]string),
+	}
+}
+
+// claimRoute makes sure that routes of one name are one route: names tell their idempotency keys and breakers apart. A site
+// with several addresses has its routes in several servers.
+func (in *instance) claimRoute(h *Handler) error {
+	config, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	same := in.routes[h.Name]
+	if len(same) > 0 && same[0].config != string(config) {
+		return fmt.Errorf("two callgate routes that differ are named %q; give one of them another name", h.Name)
+	}
+	in.routes[h.Name] = append(same, claim{h, string(config)})
+	return nil
+}
+
+// claim is a handler that stands for a route, with its configuration.
+type claim struct {
+	handler *Handler
+	config  string
+}
+
+func (in *instance) stop() {
+	for _, detach := range in.detach {
+		detach()
+	}
+	in.detach = nil
+}
+
+func (in *instance) cleanup() error {
+	var err error
+	if d := in.dispatcher.Load(); d != nil && in.holds {
+		in.holds = false
+		_, err = dispatchers.Delete(d.key)
+	}
+	if in.shared == nil {
+		return err
+	}
+	in.shared = nil
+	return errors.Join(err, releaseShared())
+}
+
+// startWait is how long a request waits for a configuration that is just starting: Caddy may serve before the app has
+// opened its store.
+const startWait = 5 * time.Second
+
+// ready is the open store; nil if there is none after a while.
+func (in *instance) ready(ctx context.Context) *dispatcher {
+	select {
+	case <-in.started:
+		return in.dispatcher.Load()
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	select {
+	case <-in.started:
+	case <-ctx.Done():
+	}
+	return in.dispatcher.Load()
+}
+
+// noteVars keeps the variables that a tenant has on a route for deliveries, which do not know the route any more. Where
+// routes differ in a variable, that of the last one counts.
+func (in *instance) noteVars(tenant string, vars map[string]string) {
+	if len(vars) == 0 {
+		return
+	}
+	if in.vars[tenant] == nil {
+		in.vars[tenant] = make(map[string]string)
+	}
+	maps.Copy(in.vars[tenant], vars)
+}
+
+// startDelivery opens the store and begins to deliver, if any route needs it or the configuration wants it.
+func (in *instance) startDelivery(wanted bool) error {
+	defer close(in.started)
+	if err := in.checkTwins(); err != nil {
+		return err
+	}
+	if !in.needed && !wanted {
+		return nil // a gateway that only stands before a receiver keeps nothing
+	}
+	snapshot := *in.durable.snapshot
+	if err := in.resumeSpools(&snapshot); err != nil {
+		return err
+	}
+	in.durable.notify = in.emitAlert
+	d, detach, err := in.durable.start(&snapshot, in.logger)
+	if err != nil {
+		return err
+	}
+	in.dispatcher.Store(d)
+	in.holds = true
+	in.detach = append(in.detach, detach)
+	return nil
+}
+
+// emitAlert tells Caddy's event handlers. Events are handled synchronously, so it does not wait for them.
+func (in *instance) emitAlert(al alert.Alert) {
+	app, err := in.ctx.AppIfConfigured("events")
+	if err != nil {
+		return // nobody listens
+	}
+	events, ok := app.(*caddyevents.App)
+	if !ok {
+		return
+	}
+	go events.Emit(in.ctx, "callgate_alert", map[string]any{
+		"alert": string(al.Alert), "state": string(al.State), "destination": al.Destination,
+		"value": al.Value, "threshold": al.Threshold, "text": al.Text,
+	})
+}
+
+// storeFor is what routes store into.
+func (in *instance) storeFor(ctx context.Context) gateway.Store {
+	if d := in.ready(ctx); d != nil {
+		return d
+	}
+	return nil // and not a *dispatcher that is nil
+}
