@@ -257,9 +257,11 @@ func (i *Idempotency) compile() (v gateway.Idempotency, err error) {
 }
 
 // EventID names the one place where the id of an event is found. A request that has none there is told from others by
-// the hash of its body.
+// the hash of what was signed.
 type EventID struct {
-	// Header is the name of a request header.
+	// Header is the name of a request header that the scheme signs as the message's id (id_header of hmac, Webhook-Id of
+	// standard-webhooks), or of any where the sender shows a token. Another one is refused when the configuration is
+	// loaded: whoever has seen one request could send it again under a new id.
 	Header string `json:"header,omitempty"`
 
 	// JSONPath leads to a string or number in a JSON body (RFC 9535), such as $.event.id.
