@@ -28,6 +28,9 @@ type instance struct {
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier
 
+	// missing are the errors of secrets that were left out, each told once: a source's is the same for all tenants.
+	missing map[string]bool
+
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.
 	needed bool

@@ -111,10 +111,10 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	var k guest.Keys
 	var err error
-	if k.Secrets, err = secret.ResolveList("secret", p.Secrets); err != nil {
+	if k.Secrets, err = secret.ResolveList("secret", p.Secrets, run.leftOut); err != nil {
 		return err
 	}
-	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys); err != nil {
+	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys, run.leftOut); err != nil {
 		return err
 	}
 	verify := p.verify

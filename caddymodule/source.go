@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/source"
@@ -84,6 +85,9 @@ func (p *Policy) provision(ctx caddy.Context) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	p.verify = mod.(guest.Verifier)
+	if err := checkUnits(mod, ctx.Logger()); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
 	return nil
 }
 
@@ -102,6 +106,19 @@ func (in *instance) presetVerifier(scheme string) (guest.Verifier, error) {
 	}
 	in.presetVerifiers[scheme] = v
 	return v, nil
+}
+
+// leftOut tells of a secret that has no value, where others of the same list do.
+func (in *instance) leftOut(err error) {
+	if in.missing[err.Error()] {
+		return
+	}
+	if in.missing == nil {
+		in.missing = make(map[string]bool)
+	}
+	in.missing[err.Error()] = true
+	in.logger.Warn("a secret is left out, and the others of its list are accepted; give it a value, or take it out of the configuration when it is not used any more",
+		zap.Error(err))
 }
 
 func presets() []string {
