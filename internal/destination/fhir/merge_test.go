@@ -2,7 +2,10 @@ package fhir
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
+
+	"github.com/callgate/callgate/internal/outbound"
 )
 
 // FuzzMerge merges what a call knows into whatever an EHR may answer: nothing that was there is lost, and it ends in one round.
@@ -20,6 +23,14 @@ func FuzzMerge(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, k := range []Kind{Communication, Task} {
+			found, _ := foundOf(&outbound.Answer{Body: body}, k)
+			for _, s := range found {
+				if s.id == "" || s.body["resourceType"] != string(k) || strings.ContainsAny(s.id+s.version, "/\"\r\n ") {
+					t.Errorf("found %q in version %q", s.id, s.version)
+				}
+			}
+		}
 		have, ok := object(body)
 		if !ok {
 			return

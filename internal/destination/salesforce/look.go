@@ -160,11 +160,11 @@ func (d *Destination) selection(without []string) string {
 
 // taskQuery is the query for the log of the call.
 func (d *Destination) taskQuery(key string) string {
-	field := "CallObject"
+	field, value := "CallObject", literal(key)
 	if d.cfg.TaskExternalID != "" {
-		field = d.cfg.TaskExternalID
+		field, value = d.cfg.TaskExternalID, key // which stands in a URL, where nothing looks for references
 	}
-	b := appendIn([]byte("SELECT Id, "+d.relation()+" FROM Task WHERE "), field, []string{literal(key)})
+	b := appendIn([]byte("SELECT Id, "+d.relation()+" FROM Task WHERE "), field, []string{value})
 	return string(append(b, " ORDER BY CreatedDate DESC LIMIT 1"...))
 }
 
