@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/gateway"
+	"github.com/callgate/callgate/internal/ratelimit"
 	"github.com/callgate/callgate/internal/source"
 )
 
@@ -43,7 +44,9 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 		Name: h.Name, Source: h.Source, Preset: c.preset, PassErrors: h.PassErrors, Spool: h.Spool,
 		Render: c.run.render, Store: c.run.storeFor, State: &c.run.shared.State, Server: server{}, Meter: newMeter(h.Source), Log: c.logger,
 	}
-	if h.AddressLimit != nil {
+	if h.AddressLimit == nil {
+		rt.StrangerLimit = &ratelimit.Limit{PerSecond: 10, Burst: 100}
+	} else {
 		if rt.AddressLimit, err = h.AddressLimit.compile(); err != nil {
 			return nil, fmt.Errorf("address_limit: %w", err)
 		}

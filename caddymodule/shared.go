@@ -47,6 +47,7 @@ func acquireShared() (*shared, error) {
 			Answers:    idempotency.New(defaultCache, nil),
 			Tenants:    ratelimit.New(100_000, nil),
 			Addresses:  ratelimit.New(100_000, nil),
+			Strangers:  ratelimit.New(100_000, nil),
 			Unverified: gateway.NewBudget(defaultUnverified(debug.SetMemoryLimit(-1))),
 		}}, nil
 	})
@@ -97,6 +98,7 @@ func (s *shared) apply() {
 	s.Answers.SetLimits(l.cache)
 	s.Tenants.Resize(l.limiterKeys)
 	s.Addresses.Resize(l.limiterKeys)
+	s.Strangers.Resize(l.limiterKeys)
 	s.Unverified.Resize(l.unverified)
 }
 

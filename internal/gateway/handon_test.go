@@ -46,6 +46,12 @@ var hangs = HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 	return nil
 })
 
+// answersOK is a receiver that takes everything.
+func answersOK(w http.ResponseWriter, r *http.Request) error {
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
 // TestAReceiverThatHangs is waited for within a bound, and what it did not take is stored where the route spools, whether
 // the sender is still there or not.
 func TestAReceiverThatHangs(t *testing.T) {

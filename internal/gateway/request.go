@@ -59,6 +59,9 @@ func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
 	defer func() { rq.route.Meter.Count(rq.outcome) }() // also when the receiver's answer breaks off, which panics
 
 	refused, err := rq.admit(w)
+	if refused != nil && !rq.verified {
+		rq.chargeStranger(refused.outcome)
+	}
 	if refused == nil && err == nil {
 		refused, err = rq.once(w, next)
 	}
@@ -76,6 +79,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 		if ok, wait := rt.State.Addresses.Allow(rt.addressKey(rq.r), *rt.AddressLimit); !ok {
 			return rt.addressRefusal(wait), nil
 		}
+	}
+	if refused := rq.checkStranger(); refused != nil {
+		return refused, nil
 	}
 	if rt.PathTenant && !plainPath(rq.r.URL) {
 		return &refusal{

@@ -48,6 +48,11 @@ type Route struct {
 	// AddressLimit bounds the requests of each client address; nil for no limit.
 	AddressLimit *ratelimit.Limit
 
+	// StrangerLimit bounds the requests of each client address that are refused before their sender is known; while an
+	// address is over it, nothing of it is looked at. Addresses of private networks are without it, since a proxy that
+	// nobody has named as trusted may stand there for everybody. nil for no limit.
+	StrangerLimit *ratelimit.Limit
+
 	// PassErrors returns a refusal as an *Error and leaves the answer to the server.
 	PassErrors bool
 
@@ -124,6 +129,7 @@ type State struct {
 	Answers   *idempotency.Cache
 	Tenants   *ratelimit.Table
 	Addresses *ratelimit.Table
+	Strangers *ratelimit.Table
 
 	// Unverified bounds the memory of bodies that are not verified yet; nil for no bound.
 	Unverified *Budget
