@@ -59,7 +59,8 @@ type App struct {
 	// is stored is not encrypted.
 	EncryptionKeys []string `json:"encryption_keys,omitempty"`
 
-	// DrainTimeout is how long attempts under way may run on when the process ends. Default: 10s.
+	// DrainTimeout is how long attempts under way may run on when the process ends, and no longer than what Caddy's
+	// grace_period leaves. Default: 10s.
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
 
 	// Alert says when somebody is told that deliveries go badly.
@@ -150,6 +151,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision reads the tenant files and checks sources and tenants. It opens nothing that a running instance holds.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.run = newInstance(ctx)
+	if err := a.run.watchStopping(); err != nil {
+		return err
+	}
 	if a.LimiterKeys < 0 {
 		return fmt.Errorf("limiter_keys cannot be negative")
 	}
@@ -244,6 +248,7 @@ func (a *App) source(name string) (*Source, error) {
 
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.
 func (a *App) Start() error {
+	a.run.limitStopping()
 	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
 		return err
 	}
@@ -267,14 +272,12 @@ func defaultUnverified(limit int64) int64 {
 	return min(max(limit/8, 32<<20), 1<<30)
 }
 
-// Stop gives the limits of the configuration before back their force, if that is still running: Caddy stops an app
-// whose siblings failed to start.
-func (a *App) Stop() error {
-	a.run.stop()
-	return nil
-}
+// Stop leaves the configuration in force until Cleanup: when the process ends Caddy stops its apps in any order, and
+// what waits goes on being delivered while the servers finish their requests.
+func (a *App) Stop() error { return nil }
 
-// Cleanup lets go of the process's state. Requests that are still in flight keep what they hold of it.
+// Cleanup takes the configuration out of force, so that the one before counts again if that is still running, and lets
+// go of the process's state. Requests that are still in flight keep what they hold of it.
 func (a *App) Cleanup() error {
 	if a.run == nil {
 		return nil

@@ -21,10 +21,11 @@ import (
 
 // instance is a configuration of the app at run time: what it was compiled into, and what it holds of the process's state.
 type instance struct {
-	ctx    caddy.Context
-	logger *zap.Logger
-	shared *shared
-	detach []func()
+	ctx      caddy.Context
+	logger   *zap.Logger
+	shared   *shared
+	detach   []func()
+	stopping stopping
 	// routes are the handlers of each route, by its name.
 	routes map[string][]claim
 
@@ -84,17 +85,17 @@ type claim struct {
 	config  string
 }
 
-func (in *instance) stop() {
+// cleanup takes the configuration out of force. Until then it delivers, also while the servers of a process that ends
+// finish their requests.
+func (in *instance) cleanup() error {
 	for _, detach := range in.detach {
 		detach()
 	}
 	in.detach = nil
-}
-
-func (in *instance) cleanup() error {
 	var err error
 	if d := in.dispatcher.Load(); d != nil && in.holds {
 		in.holds = false
+		d.drain(&in.stopping)
 		_, err = dispatchers.Delete(d.key)
 	}
 	if in.shared == nil {

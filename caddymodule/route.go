@@ -45,7 +45,7 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 		Render: c.run.render, Store: c.run.storeFor, State: &c.run.shared.State, Server: server{}, Meter: newMeter(h.Source), Log: c.logger,
 	}
 	if h.AddressLimit == nil {
-		rt.StrangerLimit = &ratelimit.Limit{PerSecond: 10, Burst: 100}
+		rt.StrangerLimit = &strangerLimit
 	} else {
 		if rt.AddressLimit, err = h.AddressLimit.compile(); err != nil {
 			return nil, fmt.Errorf("address_limit: %w", err)
@@ -102,6 +102,9 @@ func (c *routeCompiler) warn(tenant, warning string) {
 	}
 	c.logger.Warn(warning, fields...)
 }
+
+// strangerLimit is how often an address may be refused before its sender is known, where a route has no limit of its own.
+var strangerLimit = ratelimit.Limit{PerSecond: 10, Burst: 100}
 
 var errAddressQueue = errors.New("address_limit takes no burst_queue: what is over the limit is not stored")
 

@@ -4,12 +4,14 @@ package main
 import (
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
+	"github.com/callgate/callgate/caddymodule"
 	"github.com/callgate/callgate/caddymodule/commands"
 	"github.com/callgate/callgate/caddymodule/redact"
 	_ "github.com/callgate/callgate/caddymodule/standard"
@@ -40,6 +42,7 @@ See what a destination would be sent, and operate a gateway that runs:
 	$ callgate deliveries --state dead
 	$ callgate replay --destination crm --yes`
 	keepHeadroom()
+	caddymodule.DefaultGracePeriod = 10 * time.Second
 	os.Args = redact.Args(os.Args, func(file string) bool {
 		_, err := os.Stat(file)
 		return err == nil
