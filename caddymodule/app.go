@@ -42,8 +42,13 @@ type App struct {
 	// data directory.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=callgate.stores inline_key=type"`
 
-	// Retention is how long an event is kept after its last delivery has ended. Default: 30d.
+	// Retention is how long an event is kept after its last delivery has ended. What was not delivered everywhere is
+	// kept: what waits, and what is dead unless RetentionDead says otherwise. Default: 30d.
 	Retention caddy.Duration `json:"retention,omitempty"`
+
+	// RetentionDead is how long an event that has a dead delivery is kept after its last delivery has ended. Default:
+	// until it is replayed or erased.
+	RetentionDead caddy.Duration `json:"retention_dead,omitempty"`
 
 	// Window is how long the id of an accepted event is remembered, so that copies are not delivered again.
 	// Default: 72h.
@@ -231,7 +236,7 @@ func (a *App) source(name string) (*Source, error) {
 	if isPreset(name) {
 		return new(Source), nil
 	}
-	return nil, fmt.Errorf("unknown source %q: define it in the global callgate option, or use one of %s", name, presetNames())
+	return nil, noSource(name, namesOf(a.Sources))
 }
 
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.

@@ -76,7 +76,8 @@ type Handler struct {
 	// sends it through the rest of the route again until the receiver takes it.
 	Spool bool `json:"spool,omitempty"`
 
-	// SpoolRetry is when a spooled request is sent again, as in a destination. Default: 0s 10s 30s 1m 5m.
+	// SpoolRetry is when a spooled request is sent again, as in a destination. Default: 0s 10s 30s 1m 5m, then
+	// twice as long each time up to 1h, for 72h.
 	SpoolRetry []caddy.Duration `json:"spool_retry,omitempty"`
 
 	// Convert names the destination whose request for the call is handed on in place of the one that came: its
@@ -106,7 +107,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.Name == "" {
 		h.Name = h.Source
 	}
-	if err := app.run.claimRoute(h.Name); err != nil {
+	if err := app.run.claimRoute(h); err != nil {
 		return err
 	}
 	c := &routeCompiler{app: app, run: app.run, h: h, logger: ctx.Logger()}

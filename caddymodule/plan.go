@@ -51,6 +51,14 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 	if err := setKeys(pl, c.run, p); err != nil {
 		return nil, err
 	}
+	if err := checkRequired(p.Require); err != nil {
+		return nil, err
+	}
+	warning, err := checkVars(p.Vars)
+	if err != nil {
+		return nil, err
+	}
+	c.warn(tenant, warning)
 	if pl.Parser, err = c.parser(p.Region); err != nil {
 		return nil, err
 	}
@@ -62,6 +70,10 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 	}
 	if pl.EventID, err = p.EventID.compile(); err != nil {
 		return nil, err
+	}
+	if name := pl.EventID.Header; name != "" && pl.Scheme != "guest" && !signature.SignsHeader(pl.Verifier, name) {
+		return nil, fmt.Errorf("event_id header %s: %s does not sign it, so that whoever has seen one request could send it again under "+
+			"a new id; take the id from the body with event_id jsonpath, or leave event_id out", name, pl.Scheme)
 	}
 	if pl.PublicURL, err = checkPublicURL(p.PublicURL); err != nil {
 		return nil, err
@@ -129,7 +141,7 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	pl.Test = p.Test
 	for _, d := range p.Deliver {
 		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: there is no destination %q; define it in the global callgate option", d.To)
+			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
 		}
 		t := gateway.Target{To: d.To}
 		if d.If != "" {
@@ -158,10 +170,10 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	var k guest.Keys
 	var err error
-	if k.Secrets, err = secret.ResolveList("secret", p.Secrets); err != nil {
+	if k.Secrets, err = secret.ResolveList("secret", p.Secrets, run.leftOut); err != nil {
 		return err
 	}
-	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys); err != nil {
+	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys, run.leftOut); err != nil {
 		return err
 	}
 	verify := p.verify
@@ -187,7 +199,7 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	return nil
 }
 
-func (e *EventID) compile() (from gateway.EventIDFrom, err error) {
+func (e *EventID) compile() (from source.IDFrom, err error) {
 	if e == nil {
 		return from, nil
 	}
@@ -207,7 +219,7 @@ func (e *EventID) compile() (from gateway.EventIDFrom, err error) {
 	}
 	if e.Body {
 		given++
-		from.Body = true
+		from.Digest = true
 	}
 	if given != 1 {
 		return from, fmt.Errorf("event_id is one of header, jsonpath and body")

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -156,4 +157,26 @@ func (c *Call) Missing(fields []string) string {
 		}
 	}
 	return ""
+}
+
+// fields are the names that Lookup knows besides those of parameters.
+var fields = []string{
+	"call_duration", "call_id", "callback_requested", "caller_number", "company", "company_name", "direction", "duration",
+	"email", "ended_at", "event_id", "event_type", "first_name", "issue", "last_name", "message", "name", "notes", "params",
+	"phone", "provider", "receiving_number", "recording_url", "started_at", "summary", "timestamp", "transcript", "urgent",
+}
+
+// Fields are the names that Lookup knows besides those of parameters, sorted, for those who check names beforehand.
+func Fields() []string { return slices.Clone(fields) }
+
+// IsField reports whether a name is that of a field; all others are those of collected parameters.
+func IsField(name string) bool {
+	_, ok := slices.BinarySearch(fields, name)
+	return ok
+}
+
+// IsText reports whether a name is that of a field whose value is a text where it is there.
+func IsText(name string) bool {
+	_, known := new(Call).text(name)
+	return known
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -90,6 +91,10 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 		return refused, nil
 	}
 	began := time.Now()
+	// Before a byte of the body is waited for: most of what strangers send is not signed at all.
+	if err := signature.Precheck(rq.plan.Verifier, rq.r.Header, began); err != nil {
+		return signatureRefusal(err), nil
+	}
 	refused := rq.readBody(w)
 	defer rq.release()
 	if refused != nil {
@@ -135,7 +140,7 @@ var onlyPost = []string{http.MethodPost}
 func (rq *Request) verify(now time.Time) *refusal {
 	m := &rq.message
 	m.Method, m.Header, m.Body = rq.r.Method, rq.r.Header, rq.body
-	if rq.plan.SignsURL {
+	if rq.plan.SignsURL || signature.Blank(rq.body) {
 		m.URL = rq.route.publicURL(rq.r, rq.plan.PublicURL)
 	}
 	var err error
@@ -148,6 +153,12 @@ func (rq *Request) verify(now time.Time) *refusal {
 	}
 	rq.verified = true
 	rq.release()
+	if rq.result.Differs {
+		// What was signed and what came could be read as two different calls. From here on there is the signed one only.
+		rq.body = rq.result.Payload
+		rq.r.Header.Set("Content-Length", strconv.Itoa(len(rq.body)))
+		rq.setBody(rq.body)
+	}
 	return nil
 }
 

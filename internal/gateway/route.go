@@ -85,7 +85,7 @@ type Plan struct {
 	MaxBody     int64 // bytes
 	MinBodyRate int64 // bytes a second, after a grace; 0 for none
 	Limit       *ratelimit.Limit
-	EventID     EventIDFrom
+	EventID     source.IDFrom // none of its fields leaves it to the preset
 	Idempotency Idempotency
 	Breaker     *breaker.Breaker // nil lets every request through
 
@@ -104,13 +104,6 @@ type Plan struct {
 	// bucket for copies.
 	SignsURL              bool
 	LimiterKey, CopiesKey string
-}
-
-// EventIDFrom is where the id of an event is found: at most one of the fields is set, and none leaves it to the preset.
-type EventIDFrom struct {
-	Header string
-	Path   *source.JSONPathID
-	Body   bool
 }
 
 // Idempotency says how copies of a request are treated.

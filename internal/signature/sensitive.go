@@ -36,7 +36,7 @@ var sensitive = map[string]Sensitive{
 	"stripe":            {Headers: []string{"Stripe-Signature"}},
 	"svix":              {Headers: []string{"Svix-Signature", "Webhook-Signature"}},
 	"synthflow":         {Headers: []string{"Http-Synthflow-Signature", "Http_synthflow_signature", "Synthflow-Signature"}},
-	"telnyx":            {Headers: []string{"Telnyx-Signature-Ed25519"}},
+	"telnyx":            {Headers: []string{telnyxHeader}},
 	"twilio":            {Headers: []string{"X-Twilio-Signature"}, Query: []string{"bodySHA256"}},
 	"vapi":              {Headers: []string{"Authorization", "Svix-Signature", "X-Signature", "X-Vapi-Secret"}},
 	"vapi-bearer":       {Headers: []string{"Authorization"}},
