@@ -26,6 +26,13 @@ type instance struct {
 	// routes are the handlers of each route, by its name.
 	routes map[string][]claim
 
+	// tolerant leaves out tenants whose files have a mistake; faults are those, and out the names that are known on no
+	// route. files are the files by the names of their tenants.
+	tolerant bool
+	faults   []TenantFault
+	out      map[string]bool
+	files    map[string]*tenantFile
+
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.
 	needed bool
@@ -41,6 +48,7 @@ func newInstance(ctx caddy.Context) *instance {
 	return &instance{
 		ctx: ctx, logger: ctx.Logger(), started: make(chan struct{}),
 		routes: make(map[string][]claim), vars: make(map[string]map[string]string),
+		tolerant: startsAfresh(), out: make(map[string]bool), files: make(map[string]*tenantFile),
 	}
 }
 

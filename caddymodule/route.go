@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -60,12 +61,15 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 // setTenants makes the plans of the tenants.
 func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	h := c.h
+	rt.Faulty = make(map[string]bool)
 	switch {
 	case h.Tenant == "":
 		rt.Single, err = c.newPlan("", base)
 	case !strings.ContainsAny(h.Tenant, "{}"):
-		rt.Single, err = c.tenantPlan(h.Tenant, base)
-		if err == nil && rt.Single == nil {
+		rt.Single, err = c.tenantPlanOrFault(rt, h.Tenant, base)
+		if len(rt.Faulty) > 0 {
+			rt.TenantOf = func(*http.Request) string { return h.Tenant }
+		} else if err == nil && rt.Single == nil {
 			err = c.unknownTenant(h.Tenant)
 		}
 	default:
@@ -76,7 +80,7 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 		c.warn("", warning)
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
 		c.owners = make(secretOwners)
-		rt.Plans, err = c.allTenants(base)
+		rt.Plans, err = c.allTenants(rt, base)
 		return err
 	}
 	return err
@@ -122,7 +126,7 @@ func (c *routeCompiler) setHandling(rt *gateway.Route) (err error) {
 	return nil
 }
 
-func (c *routeCompiler) allTenants(base Policy) (map[string]*gateway.Plan, error) {
+func (c *routeCompiler) allTenants(rt *gateway.Route, base Policy) (map[string]*gateway.Plan, error) {
 	plans := make(map[string]*gateway.Plan, len(c.app.Tenants))
 	names := make([]string, 0, len(c.app.Tenants))
 	for name := range c.app.Tenants {
@@ -130,7 +134,7 @@ func (c *routeCompiler) allTenants(base Policy) (map[string]*gateway.Plan, error
 	}
 	slices.Sort(names) // so that of several errors always the same one is reported
 	for _, name := range names {
-		p, err := c.tenantPlan(name, base)
+		p, err := c.tenantPlanOrFault(rt, name, base)
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +142,10 @@ func (c *routeCompiler) allTenants(base Policy) (map[string]*gateway.Plan, error
 			plans[name] = p
 		}
 	}
-	if len(plans) == 0 {
+	for name := range c.run.out {
+		rt.Faulty[name] = true
+	}
+	if len(plans) == 0 && len(rt.Faulty) == 0 {
 		return nil, fmt.Errorf("no tenant is known on source %s: define one with tenant or tenants in the global callgate option", c.h.Source)
 	}
 	return plans, nil
@@ -162,7 +169,7 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 		err = c.owners.claim(name, layers, base)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", name, err)
+		return nil, &ofTenant{name, err}
 	}
 	return p, nil
 }
