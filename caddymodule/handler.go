@@ -103,6 +103,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := app.run.claimRoute(h); err != nil {
 		return err
 	}
+	app.run.checkSites(ctx)
 	c := &routeCompiler{app: app, run: app.run, h: h, logger: ctx.Logger()}
 	if h.route, err = c.compile(ctx); err != nil {
 		return fmt.Errorf("route %s: %w", h.Name, err)

@@ -33,6 +33,11 @@ type instance struct {
 	out      map[string]bool
 	files    map[string]*tenantFile
 
+	// sitesChecked says that the sites of the HTTP app were looked at, and unanswered has the routes after which no handler
+	// could answer.
+	sitesChecked bool
+	unanswered   map[string]bool
+
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.
 	needed bool
@@ -48,7 +53,7 @@ func newInstance(ctx caddy.Context) *instance {
 	return &instance{
 		ctx: ctx, logger: ctx.Logger(), started: make(chan struct{}),
 		routes: make(map[string][]claim), vars: make(map[string]map[string]string),
-		tolerant: startsAfresh(), out: make(map[string]bool), files: make(map[string]*tenantFile),
+		unanswered: make(map[string]bool), tolerant: startsAfresh(), out: make(map[string]bool), files: make(map[string]*tenantFile),
 	}
 }
 

@@ -38,6 +38,10 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 		return nil, err
 	}
 	c.warn(tenant, warning)
+	if len(p.Deliver) == 0 && !p.Test && c.run.unanswered[c.h.Name] {
+		c.warn(tenant, "nothing is delivered, and no handler after the route could answer, so each request is answered with an error; "+
+			"add deliver, or a handler such as reverse_proxy")
+	}
 	parser, err := c.parser(p.Region)
 	if err != nil {
 		return nil, err
