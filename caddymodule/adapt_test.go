@@ -81,6 +81,7 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		"key for a secret":       {"http:// {\ncallgate nextphone {\npublic_key abc\n}\n}", "public key"},
 		"wrong kind of secret":   {"http:// {\ncallgate standard-webhooks whsec_!!!\n}", "standard-webhooks"},
 		"useless option":         {"http:// {\ncallgate github s {\nverify github {\ntolerance 5m\n}\n}\n}", "tolerance"},
+		"id that is not signed":  {"http:// {\ncallgate github s {\nevent_id header X-GitHub-Delivery\n}\n}", "github does not sign it"},
 		"hmac without header":    {"http:// {\ncallgate generic s {\nverify hmac\n}\n}", "header"},
 		"generic without scheme": {"http:// {\ncallgate generic s\n}", "say which one with verify"},
 		"unknown constant tenant": {"http:// {\ncallgate nextphone s {\ntenant nobody\n}\n}",

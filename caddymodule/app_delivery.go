@@ -11,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/seal"
@@ -54,7 +56,7 @@ func (a *Alert) settings() (alert.Settings, error) {
 	}
 	if a.URL != "" {
 		var err error
-		if s.URL, err = resolveSecret(a.URL); err != nil {
+		if s.URL, err = secret.Resolve(a.URL); err != nil {
 			return s, fmt.Errorf("url: %w", err)
 		}
 	}
@@ -64,33 +66,33 @@ func (a *Alert) settings() (alert.Settings, error) {
 // provisionDelivery works out everything that can be wrong, and opens nothing.
 func (a *App) provisionDelivery(ctx caddy.Context) error {
 	u := &a.run.durable
-	if a.Retention < 0 || a.Window < 0 || a.DrainTimeout < 0 {
+	if a.Retention < 0 || a.RetentionDead < 0 || a.Window < 0 || a.DrainTimeout < 0 {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
-	u.drain = time.Duration(a.DrainTimeout)
-	u.options = StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
+	u.drain, u.names = time.Duration(a.DrainTimeout), a.names()
+	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
 	}}
+	warnOfLiterals(a.run.logger, "callgate", "encryption_key", a.EncryptionKeys...)
+	if a.Alert != nil { // who knows the URL of an incoming webhook can post to it
+		warnOfLiterals(a.run.logger, "alert", "url", a.Alert.URL)
+	}
 	if err := u.setKeys(a.EncryptionKeys); err != nil {
 		return err
 	}
-	u.module = new(SQLite)
-	if a.StoreRaw != nil {
-		mod, err := ctx.LoadModule(a, "StoreRaw")
-		if err != nil {
-			return fmt.Errorf("store: %w", err)
-		}
-		u.module = mod.(StoreModule)
-	} else if err := u.module.(*SQLite).Provision(ctx); err != nil {
+	var err error
+	if u.module, err = a.storeModule(ctx); err != nil {
 		return err
 	}
 	retention := time.Duration(a.Retention)
 	if retention == 0 {
 		retention = 30 * 24 * time.Hour
 	}
-	vars := a.run.vars
-	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: func(tenant string) map[string]string { return vars[tenant] }}
+	u.snapshot = &delivery.Snapshot{
+		Destinations: make(map[string]delivery.Config), Retention: retention, RetentionDead: time.Duration(a.RetentionDead),
+		Vars: a.tenantVars,
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
 		d := a.Destinations[name]
 		if d == nil {
@@ -109,11 +111,28 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		u.snapshot.Destinations[name] = c
 		countFromZero(name)
 	}
-	var err error
 	if u.alerts, err = a.Alert.settings(); err != nil {
 		return fmt.Errorf("alert: %w", err)
 	}
 	return nil
+}
+
+// storeModule loads the store's module: the one that is configured, or SQLite with its defaults.
+func (a *App) storeModule(ctx caddy.Context) (guest.Store, error) {
+	var mod any
+	var err error
+	if a.StoreRaw != nil {
+		mod, err = ctx.LoadModule(a, "StoreRaw")
+	} else {
+		mod, err = ctx.LoadModuleByID("callgate.stores.sqlite", nil)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := checkUnits(mod, ctx.Logger()); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return mod.(guest.Store), nil
 }
 
 // checkDestinationName keeps names fit for the command line, and apart from those of spools.
@@ -132,7 +151,7 @@ func (u *durable) setKeys(texts []string) error {
 	}
 	keys := make([]string, len(texts))
 	for i, t := range texts {
-		k, err := resolveSecret(t)
+		k, err := secret.Resolve(t)
 		if err != nil {
 			return fmt.Errorf("encryption_key %d: %w", i+1, err)
 		}
@@ -145,4 +164,17 @@ func (u *durable) setKeys(texts []string) error {
 	sum := sha256.Sum256([]byte(strings.Join(keys, "\x00")))
 	u.options.Keys, u.ringID = ring, hex.EncodeToString(sum[:])
 	return nil
+}
+
+// tenantVars are the variables of a tenant for deliveries, and whether there is such a tenant. One whose routes do not
+// deliver any longer still has those that stand in the tenant itself.
+func (a *App) tenantVars(tenant string) (map[string]string, bool) {
+	if vars, noted := a.run.vars[tenant]; noted {
+		return vars, true
+	}
+	t, known := a.Tenants[tenant]
+	if !known {
+		return nil, false
+	}
+	return t.Vars, true
 }

@@ -6,7 +6,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/dustin/go-humanize"
+
+	"github.com/callgate/callgate/caddymodule/grammar"
 )
 
 func init() {
@@ -30,12 +31,15 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	callgate {
 //		store             sqlite [<file>] [{
 //			max_size <size>
+//			tenant_max_size <size> [<tenant>...]
+//			tenant_max_events <number> [<tenant>...]
 //			min_free off | <size>
 //		}]
-//		retention         <duration>
+//		retention         <duration> [dead <duration>]
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
+//		admin_content     on | off
 //		alert {
 //			url          <url>
 //			dead_letter
@@ -69,8 +73,11 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		idempotency_cache {
 //			entries <number>
 //			memory  <size>
+//			keys    <number>
+//			tenant_keys <number>
 //		}
 //		limiter_keys      <number>
+//		unverified_memory <size>
 //	}
 //
 // Policy lines, which can stand in source, in tenant and in the directive callgate, are:
@@ -79,8 +86,11 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	public_key   <key>...
 //	shared_secret
 //	verify       <scheme> [{ <options> }]
+//	methods      <method>...
 //	max_body     <size>
-//	rate_limit   off | <number>/<s|m|h> [burst <number>] [burst_queue <number>]
+//	min_body_rate off | <size>
+//	receiver_timeout off | <duration>
+//	rate_limit   off | <number>/<time> [burst <number>] [burst_queue <number>]
 //	idempotency  off | strict | {
 //		strict
 //		ttl             <duration>
@@ -94,10 +104,11 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window       <duration>
 //		open_for     <duration>
 //		probes       <number>
-//		per_tenant
+//		per_tenant | shared
 //	}
 //	require      <field>...
 //	sign         <scheme> <secret> [{ <options> }]
+//	keep_token
 //	deliver      <destination> [<CEL condition>]
 //	test
 //	vars {
@@ -107,67 +118,47 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	region       <country code>
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the option's name
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.NoArgs(d); err != nil {
+		return err
 	}
-	seen := make(once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
-		case "source":
-			err = a.unmarshalSource(d)
-		case "tenant":
-			err = a.unmarshalTenant(d)
-		case "tenants":
-			files := d.RemainingArgs()
-			if len(files) == 0 {
-				return d.ArgErr()
-			}
-			a.TenantFiles = append(a.TenantFiles, files...)
-		case "store", "retention", "window", "encryption_key", "drain_timeout", "alert":
-			if err = seen.first(d); err == nil {
-				err = a.unmarshalDurable(d)
-			}
-		case "destination":
-			err = a.unmarshalDestination(d)
-		case "idempotency_cache":
-			if err = seen.first(d); err == nil {
-				a.IdempotencyCache = new(CacheLimits)
-				err = a.IdempotencyCache.unmarshal(d)
-			}
-		case "limiter_keys":
-			if err = seen.first(d); err == nil {
-				a.LimiterKeys, err = positive(d)
-			}
-		default:
-			err = d.Errf("unrecognized subdirective '%s'", d.Val())
-		}
-		if err != nil {
-			return err
-		}
+	refs := new(references)
+	err := grammar.Block(d, grammar.Lines{
+		"store":          a.unmarshalStore,
+		"retention":      a.unmarshalRetention,
+		"window":         grammar.Time(&a.Window),
+		"encryption_key": grammar.List(&a.EncryptionKeys),
+		"drain_timeout":  grammar.Time(&a.DrainTimeout),
+		"alert":          a.unmarshalAlert,
+		"source":         func(d *caddyfile.Dispenser) error { return a.unmarshalSource(d, refs) },
+		"tenant":         func(d *caddyfile.Dispenser) error { return a.unmarshalTenant(d, refs) },
+		"tenants":        grammar.More(&a.TenantFiles),
+		"destination":    a.unmarshalDestination,
+		"idempotency_cache": func(d *caddyfile.Dispenser) error {
+			a.IdempotencyCache = new(CacheLimits)
+			return a.IdempotencyCache.unmarshal(d)
+		},
+		"unverified_memory": grammar.Bytes(&a.UnverifiedMemory),
+		"limiter_keys":      grammar.Count(&a.LimiterKeys),
+		"admin_content":     func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &a.AdminContent) },
+	}, "source", "tenant", "tenants", "destination")
+	if err != nil {
+		return err
 	}
-	return nil
+	return refs.check(namesOf(a.Destinations), namesOf(a.Sources))
 }
 
 func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.NoArgs(d); err != nil {
+		return err
 	}
-	return block(d, nil, func(name string) (known bool, err error) {
-		switch name {
-		case "entries":
-			c.Entries, err = positive(d)
-		case "memory":
-			c.Memory, err = size(d)
-		default:
-			return false, nil
-		}
-		return true, err
+	return grammar.Block(d, grammar.Lines{
+		"entries": grammar.Count(&c.Entries), "memory": grammar.Bytes(&c.Memory),
+		"keys": grammar.Count(&c.Keys), "tenant_keys": grammar.Count(&c.TenantKeys),
 	})
 }
 
-func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
-	name, err := blockName(d)
+func (a *App) unmarshalSource(d *caddyfile.Dispenser, refs *references) error {
+	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
 	}
@@ -175,24 +166,15 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
 		return d.Errf("source '%s' is defined twice", name)
 	}
 	s := new(Source)
-	err = block(d, nil, func(line string) (known bool, err error) {
-		switch line {
-		case "preset":
-			if err = oneArg(d, &s.Preset); err == nil && !isPreset(s.Preset) {
-				err = d.Errf("unknown preset '%s'; presets are %s", s.Preset, presetNames())
-			}
-		case "own_numbers":
-			s.OwnNumbers, err = someArgs(d)
-		case "urgent_words":
-			s.UrgentWords, err = someArgs(d)
-		case "call":
+	err = grammar.Block(d, s.Policy.lines(refs).With(grammar.Lines{
+		"preset":       s.unmarshalPreset,
+		"own_numbers":  grammar.List(&s.OwnNumbers),
+		"urgent_words": grammar.List(&s.UrgentWords),
+		"call": func(d *caddyfile.Dispenser) error {
 			s.Call = new(Mapping)
-			err = s.Call.unmarshal(d)
-		default:
-			err = s.Policy.unmarshalLine(d)
-		}
-		return true, err
-	})
+			return s.Call.unmarshal(d)
+		},
+	}), repeatedPolicyLines...)
 	if err != nil {
 		return err
 	}
@@ -203,15 +185,22 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+func (s *Source) unmarshalPreset(d *caddyfile.Dispenser) error {
+	if err := grammar.OneArg(d, &s.Preset); err != nil {
+		return err
 	}
+	if !isPreset(s.Preset) {
+		return d.Errf("unknown preset '%s'; presets are %s%s", s.Preset, presetNames(), grammar.Suggestion(s.Preset, presets()))
+	}
+	return nil
+}
+
+func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
 	m.Fields = make(map[string]string)
-	return block(d, nil, func(field string) (bool, error) {
+	return grammar.Free(d, func(field string) error {
 		place := ""
-		if err := oneArg(d, &place); err != nil {
-			return true, err
+		if err := grammar.OneArg(d, &place); err != nil {
+			return err
 		}
 		name, isParam := strings.CutPrefix(field, "params.")
 		switch {
@@ -222,12 +211,12 @@ func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
 		default:
 			m.Params[name] = place
 		}
-		return true, nil
+		return nil
 	})
 }
 
-func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
-	name, err := blockName(d)
+func (a *App) unmarshalTenant(d *caddyfile.Dispenser, refs *references) error {
+	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
 	}
@@ -238,12 +227,9 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 		return d.Errf("tenant '%s' is defined twice", name)
 	}
 	t := new(Tenant)
-	err = block(d, []string{"source"}, func(line string) (bool, error) {
-		if line == "source" {
-			return true, t.unmarshalSource(d)
-		}
-		return true, t.Policy.unmarshalLine(d)
-	})
+	err = grammar.Block(d, t.Policy.lines(refs).With(grammar.Lines{
+		"source": func(d *caddyfile.Dispenser) error { return t.unmarshalSource(d, refs) },
+	}), append(repeatedPolicyLines, "source")...)
 	if err != nil {
 		return err
 	}
@@ -254,16 +240,17 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
-	name, err := blockName(d)
+func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser, refs *references) error {
+	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
 	}
+	refs.sources = append(refs.sources, here(d, "source"))
 	if _, twice := t.Sources[name]; twice {
 		return d.Errf("source '%s' is given twice", name)
 	}
 	p := new(Policy)
-	if err := block(d, nil, func(string) (bool, error) { return true, p.unmarshalLine(d) }); err != nil {
+	if err := grammar.Block(d, p.lines(refs), repeatedPolicyLines...); err != nil {
 		return err
 	}
 	if t.Sources == nil {
@@ -271,69 +258,4 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
 	}
 	t.Sources[name] = p
 	return nil
-}
-
-// once refuses a line that is given twice in a block.
-type once map[string]bool
-
-func (o once) first(d *caddyfile.Dispenser) error {
-	if d.Val() == "deliver" {
-		return nil // one line for each destination
-	}
-	if o[d.Val()] {
-		return d.Errf("%s is given twice", d.Val())
-	}
-	o[d.Val()] = true
-	return nil
-}
-
-// blockName reads the one argument before a block.
-func blockName(d *caddyfile.Dispenser) (string, error) {
-	var name string
-	return name, oneArg(d, &name)
-}
-
-// oneArg reads exactly one argument.
-func oneArg(d *caddyfile.Dispenser, into *string) error {
-	if !d.Args(into) || d.NextArg() {
-		return d.ArgErr()
-	}
-	if *into == "" {
-		return d.Errf("an empty value where one is needed")
-	}
-	return nil
-}
-
-func someArgs(d *caddyfile.Dispenser) ([]string, error) {
-	args := d.RemainingArgs()
-	if len(args) == 0 {
-		return nil, d.ArgErr()
-	}
-	return args, nil
-}
-
-// size reads a number of bytes, such as 512KiB or 1MB.
-func size(d *caddyfile.Dispenser) (int64, error) {
-	var s string
-	if err := oneArg(d, &s); err != nil {
-		return 0, err
-	}
-	return parseSize(d, s)
-}
-
-// sizeOrOff reads a size, or "off" or "0" for none.
-func sizeOrOff(d *caddyfile.Dispenser) (int64, error) {
-	var s string
-	if err := oneArg(d, &s); err != nil || s == "off" || s == "0" {
-		return 0, err
-	}
-	return parseSize(d, s)
-}
-
-func parseSize(d *caddyfile.Dispenser, s string) (int64, error) {
-	n, err := humanize.ParseBytes(s)
-	if err != nil || n == 0 || n > 1<<40 {
-		return 0, d.Errf("'%s' is not a size such as 512KiB or 1MiB", s)
-	}
-	return int64(n), nil
 }

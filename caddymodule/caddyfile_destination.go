@@ -1,16 +1,17 @@
 package caddymodule
 
 import (
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/scheme"
 )
 
 // unmarshalDestination reads a destination. Syntax:
 //
 //	destination <name> <kind> [<arguments of the kind>...] {
 //		on              <event type pattern>...
-//		rate            <number>/<time> [burst <number>]
+//		rate            off | <number>/<time> [burst <number>]
 //		concurrency     <number>
 //		timeout         <duration>
 //		retry           <duration>... | exponential [{
@@ -31,18 +32,18 @@ import (
 //		<lines of the kind>
 //	}
 func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
-	name := ""
-	if !d.Args(&name) {
+	var name string
+	if !d.NextArg() {
 		return d.ArgErr()
 	}
+	name = d.Val()
 	if _, twice := a.Destinations[name]; twice {
 		return d.Errf("destination '%s' is defined twice", name)
 	}
 	if !d.NextArg() {
 		return d.Errf("destination '%s' has no kind; say what it is, such as http or hubspot", name)
 	}
-	kind := d.Val()
-	if err := knownGuest(d, "callgate.destinations", "kind of destination"); err != nil {
+	if err := grammar.KnownGuest(d, "callgate.destinations", "kind of destination"); err != nil {
 		return err
 	}
 	tokens := []caddyfile.Token{d.Token()} // what the kind's module gets to read
@@ -50,35 +51,42 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 		tokens = append(tokens, d.Token())
 	}
 	dest := new(Destination)
-	seen := make(once)
+	lines, seen := dest.lines(), make(grammar.Once)
 	opened := false
+	var brace caddyfile.Token
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		known, err := dest.unmarshalLine(d, seen)
-		if err != nil {
-			return err
+		if brace.Text == "" { // at the first line
+			d.Prev()
+			brace = d.Token()
+			d.Next()
 		}
-		if known {
+		if line, known := lines[d.Val()]; known {
+			if err := seen.First(d); err != nil {
+				return err
+			}
+			if err := line(d); err != nil {
+				return err
+			}
 			continue
 		}
 		if !opened {
+			// The block's own braces go along: whether a brace belongs to what stands before it depends on its file and on
+			// the imports that it came through too, which nobody but the parser can give to a token.
 			opened = true
-			tokens = append(tokens, brace(tokens[len(tokens)-1], "{"))
+			tokens = append(tokens, brace)
 		}
 		tokens = append(tokens, d.NextSegment()...)
 	}
 	if opened {
-		tokens = append(tokens, brace(d.Token(), "}"))
+		tokens = append(tokens, d.Token())
 	}
 	if _, _, err := dest.terms(); err != nil {
 		return d.WrapErr(err)
 	}
-	inner := caddyfile.NewDispenser(tokens)
-	inner.Next()
-	mod, err := caddyfile.UnmarshalModule(inner, "callgate.destinations."+kind)
-	if err != nil {
+	var err error
+	if dest.ToRaw, err = grammar.GuestAmong(tokens, lines.Names(), "callgate.destinations", "type"); err != nil {
 		return err
 	}
-	dest.ToRaw = caddyconfig.JSONModuleObject(mod, "type", kind, nil)
 	if a.Destinations == nil {
 		a.Destinations = make(map[string]*Destination)
 	}
@@ -86,72 +94,37 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// brace is a token of our own making, on the line of another: a block opens on the line of what it belongs to.
-func brace(beside caddyfile.Token, text string) caddyfile.Token {
-	return caddyfile.Token{File: beside.File, Line: beside.Line, Text: text}
-}
-
-// unmarshalLine reads a line that all kinds of destinations have; known is false for any other.
-func (t *Destination) unmarshalLine(d *caddyfile.Dispenser, seen once) (known bool, err error) {
-	lists := map[string]*[]string{"on": &t.On, "fields": &t.Fields, "drop": &t.Drop, "mask": &t.Mask, "hash": &t.Hash}
-	durations := map[string]*caddy.Duration{
-		"timeout": &t.Timeout, "retry_after_max": &t.RetryAfterMax, "batch_wait": &t.BatchWait,
+// lines are those that all kinds of destinations have.
+func (t *Destination) lines() grammar.Lines {
+	return grammar.Lines{
+		"on": grammar.List(&t.On),
+		"rate": func(d *caddyfile.Dispenser) error {
+			return grammar.Rate(d, &t.Rate, map[string]*int{"burst": &t.Burst})
+		},
+		"concurrency":     grammar.Count(&t.Concurrency),
+		"timeout":         grammar.Time(&t.Timeout),
+		"retry":           t.unmarshalRetry,
+		"retry_after_max": grammar.Time(&t.RetryAfterMax),
+		"batch_wait":      grammar.Time(&t.BatchWait),
+		"breaker": func(d *caddyfile.Dispenser) error {
+			t.Breaker = new(Breaker)
+			return t.Breaker.unmarshal(d)
+		},
+		"fields":       grammar.List(&t.Fields),
+		"drop":         grammar.List(&t.Drop),
+		"mask":         grammar.List(&t.Mask),
+		"hash":         grammar.List(&t.Hash),
+		"hash_key":     grammar.Text(&t.HashKey),
+		"keep_excerpt": grammar.Flag(&t.KeepExcerpt),
+		"sign": func(d *caddyfile.Dispenser) error {
+			t.Sign = new(scheme.Sign)
+			return t.Sign.Unmarshal(d)
+		},
 	}
-	name := d.Val()
-	known = true
-	switch name {
-	case "on", "fields", "drop", "mask", "hash", "timeout", "retry_after_max", "batch_wait",
-		"rate", "concurrency", "retry", "breaker", "hash_key", "keep_excerpt", "sign":
-		if err := seen.first(d); err != nil {
-			return true, err
-		}
-	default:
-		return false, nil
-	}
-	switch {
-	case lists[name] != nil:
-		*lists[name], err = someArgs(d)
-	case durations[name] != nil:
-		*durations[name], err = duration(d)
-	case name == "rate":
-		err = t.unmarshalRate(d)
-	case name == "concurrency":
-		t.Concurrency, err = positive(d)
-	case name == "retry":
-		err = t.unmarshalRetry(d)
-	case name == "breaker":
-		t.Breaker = new(Breaker)
-		err = t.Breaker.unmarshal(d)
-	case name == "hash_key":
-		err = oneArg(d, &t.HashKey)
-	case name == "keep_excerpt":
-		t.KeepExcerpt = true
-		if d.NextArg() {
-			err = d.ArgErr()
-		}
-	case name == "sign":
-		t.Sign = new(Sign)
-		err = t.Sign.unmarshal(d)
-	}
-	return known, err
-}
-
-func (t *Destination) unmarshalRate(d *caddyfile.Dispenser) (err error) {
-	if !d.Args(&t.Rate) {
-		return d.ArgErr()
-	}
-	if !d.NextArg() {
-		return nil
-	}
-	if d.Val() != "burst" {
-		return d.Errf("expected burst, not '%s'", d.Val())
-	}
-	t.Burst, err = positive(d)
-	return err
 }
 
 func (t *Destination) unmarshalRetry(d *caddyfile.Dispenser) error {
-	args, err := someArgs(d)
+	args, err := grammar.SomeArgs(d)
 	if err != nil {
 		return err
 	}
@@ -159,31 +132,12 @@ func (t *Destination) unmarshalRetry(d *caddyfile.Dispenser) error {
 		if len(args) > 1 {
 			return d.ArgErr()
 		}
-		t.Exponential = new(Exponential)
-		return t.Exponential.unmarshal(d)
+		e := new(Exponential)
+		t.Exponential = e
+		return grammar.Block(d, grammar.Lines{
+			"first": grammar.Time(&e.First), "max": grammar.Time(&e.Max), "attempts": grammar.Count(&e.Attempts),
+		})
 	}
-	for _, a := range args {
-		v, err := caddy.ParseDuration(a)
-		if err != nil || v < 0 {
-			return d.Errf("'%s' is not a duration such as 0s, 30s or 5m", a)
-		}
-		t.Retry = append(t.Retry, caddy.Duration(v))
-	}
-	return nil
-}
-
-func (e *Exponential) unmarshal(d *caddyfile.Dispenser) error {
-	return block(d, nil, func(name string) (known bool, err error) {
-		switch name {
-		case "first":
-			e.First, err = duration(d)
-		case "max":
-			e.Max, err = duration(d)
-		case "attempts":
-			e.Attempts, err = positive(d)
-		default:
-			return false, nil
-		}
-		return true, err
-	})
+	t.Retry, err = grammar.Waits(d, args)
+	return err
 }

@@ -4,46 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/scheme"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
-	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/minimize"
 	"github.com/callgate/callgate/internal/signature"
 )
-
-// DestinationModule is a guest module in the namespace callgate.destinations: a kind of receiving system with its
-// settings. NewDestination is called once for each configuration, after Provision; it opens no connection.
-type DestinationModule interface {
-	NewDestination(DestinationOptions) (destination.Destination, error)
-}
-
-// DestinationOptions are what a destination's module is given besides its own settings.
-type DestinationOptions struct {
-	// Name is the destination's name in the configuration.
-	Name string
-	// Resolve replaces placeholders such as {env.NAME} and {file.PATH} by their values. One without a value is an
-	// error.
-	Resolve func(string) (string, error)
-	// Sign signs an outgoing request, if the destination is configured to; else it is nil. Only kinds that send a
-	// request of the operator's own design can sign; the others must refuse it.
-	Sign func(method, url string, h http.Header, body []byte, id string, now time.Time) error
-	// Region is the country whose national phone numbers are understood; empty for the default.
-	Region string
-	// Timeout bounds one attempt.
-	Timeout time.Duration
-	// Fields are the only fields of a call that leave for this destination; empty when all may. They are applied to the
-	// calls before the module sees them.
-	Fields []string
-	// Logger is the destination's.
-	Logger *zap.Logger
-}
 
 // Destination is one system that calls are delivered to, and the terms on which it is.
 type Destination struct {
@@ -54,8 +28,9 @@ type Destination struct {
 	// call_*. Default: all.
 	On []string `json:"on,omitempty"`
 
-	// Rate is how many requests may start, such as "5/s" or "100/10s", with at most Burst at once. Waiting costs no
-	// attempt. Default: as the kind of system needs it, or no limit.
+	// Rate is how many requests may start, such as "5/s", "100/10s" or "600/min", with at most Burst at once, or "off" for
+	// no limit, also where the kind of system has one. Waiting costs no attempt. Default: as the kind of system needs it,
+	// or no limit.
 	Rate  string `json:"rate,omitempty"`
 	Burst int    `json:"burst,omitempty"`
 
@@ -66,7 +41,8 @@ type Destination struct {
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
 	// Retry is the wait before each attempt; that before the first, 0s, can be left out. After the last attempt the
-	// delivery is dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m.
+	// delivery is dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m, then twice as
+	// long each time up to 1h, for 72h.
 	Retry []caddy.Duration `json:"retry,omitempty"`
 
 	// Exponential takes the place of Retry: waits that double from First up to Max, for at most Attempts attempts.
@@ -96,9 +72,9 @@ type Destination struct {
 	KeepExcerpt bool `json:"keep_excerpt,omitempty"`
 
 	// Sign signs what is sent, for kinds that can.
-	Sign *Sign `json:"sign,omitempty"`
+	Sign *scheme.Sign `json:"sign,omitempty"`
 
-	module DestinationModule
+	module guest.Destination
 }
 
 // Exponential is a schedule of waits that double.
@@ -123,21 +99,8 @@ func (d *Destination) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	d.module = mod.(DestinationModule)
-	return nil
-}
-
-// DefaultRater is implemented by kinds of systems that have a limit of their own.
-type DefaultRater interface {
-	// DefaultRate is the number of requests a second, and how many may start at once.
-	DefaultRate() (perSecond float64, burst int)
-}
-
-// Wholesaler is implemented by kinds that can send what came from the provider as it came, so that settings which keep
-// fields of the call back have no effect.
-type Wholesaler interface {
-	// SendsAll reports whether it is configured to.
-	SendsAll() bool
+	d.module = mod.(guest.Destination)
+	return checkUnits(mod, ctx.Logger())
 }
 
 // config is the destination as the delivery engine takes it.
@@ -154,7 +117,7 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 	if c.Rate, c.Schedule, err = d.terms(); err != nil {
 		return c, err
 	}
-	if r, ok := d.module.(DefaultRater); ok && d.Rate == "" {
+	if r, ok := d.module.(guest.DefaultRater); ok && d.Rate == "" {
 		c.Rate, c.Burst = r.DefaultRate()
 	}
 	if c.Breaker, err = d.Breaker.settings(); err != nil {
@@ -163,16 +126,21 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 	if d.Breaker != nil && d.Breaker.Off {
 		c.Breaker.ConsecutiveFailures, c.Breaker.FailureRatio = -1, -1
 	}
+	secrets := []string{d.HashKey}
+	if d.Sign != nil {
+		secrets = append(secrets, d.Sign.Secret)
+	}
+	warnOfLiterals(logger, "destination", name, secrets...)
 	if c.Minimize, err = d.minimizer(); err != nil {
 		return c, err
 	}
-	o := DestinationOptions{Name: name, Resolve: resolveAll, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
-	if w, ok := d.module.(Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
+	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
+	if w, ok := d.module.(guest.Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
 		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
 			"say what to send with body or a definition, or take them out")
 	}
 	if d.Sign != nil {
-		signer, err := d.Sign.signer(resolveSecret)
+		signer, err := d.Sign.Signer()
 		if err != nil {
 			return c, err
 		}
@@ -202,7 +170,7 @@ func signFunc(s signature.Signer) func(string, string, http.Header, []byte, stri
 func (d *Destination) minimizer() (func(*call.Call) *call.Call, error) {
 	p := minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}
 	if d.HashKey != "" {
-		key, err := resolveSecret(d.HashKey)
+		key, err := secret.Resolve(d.HashKey)
 		if err != nil {
 			return nil, fmt.Errorf("hash_key: %w", err)
 		}
@@ -218,12 +186,6 @@ func (d *Destination) minimizer() (func(*call.Call) *call.Call, error) {
 	return compiled.Apply, nil
 }
 
-// resolveAll resolves placeholders in settings that are not secrets alone: an unknown or empty one is an error, text
-// without any stays as it is.
-func resolveAll(s string) (string, error) {
-	return caddy.NewReplacer().ReplaceOrErr(s, true, true)
-}
-
 // terms are what is written in a notation of its own, which the Caddyfile checks too.
 func (d *Destination) terms() (rate float64, s delivery.Schedule, err error) {
 	if rate, err = d.rate(); err != nil {
@@ -233,21 +195,19 @@ func (d *Destination) terms() (rate float64, s delivery.Schedule, err error) {
 	return rate, s, err
 }
 
-// rate reads "5/s", "600/m" or "100/10s".
+// rate is in requests a second; 0 is no limit.
 func (d *Destination) rate() (float64, error) {
-	if d.Rate == "" {
+	if d.Rate == "off" && d.Burst != 0 {
+		return 0, fmt.Errorf("rate off takes no burst")
+	}
+	if d.Rate == "" || d.Rate == "off" {
 		return 0, nil
 	}
-	count, per, ok := strings.Cut(d.Rate, "/")
-	n, err := strconv.ParseFloat(count, 64)
-	if ok && per != "" && !strings.ContainsAny(per[:1], "0123456789.") {
-		per = "1" + per
+	n, per, err := grammar.ParseRate(d.Rate)
+	if err != nil {
+		return 0, fmt.Errorf("rate %w, or off", err)
 	}
-	span, err2 := caddy.ParseDuration(per)
-	if !ok || err != nil || err2 != nil || !(n > 0) || n > 1e6 || span <= 0 {
-		return 0, fmt.Errorf("rate %q is not a rate: write a number of requests and a time, such as 5/s or 100/10s", d.Rate)
-	}
-	return n / span.Seconds(), nil
+	return n / per.Seconds(), nil
 }
 
 func (d *Destination) schedule() (delivery.Schedule, error) {

@@ -13,8 +13,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -31,6 +33,8 @@ type dispatcher struct {
 	logger *zap.Logger
 	// alerts watches the deliveries by the thresholds of the configuration in force.
 	alerts atomic.Pointer[alert.Monitor]
+	// operate is what operators see of it and do with it.
+	operate *operate.Service
 	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
 	keys *seal.Ring
 	// ringID tells a configuration with other keys apart.
@@ -43,13 +47,14 @@ type dispatcher struct {
 
 // durable is what a configuration says about storing and delivering, worked out when it is loaded.
 type durable struct {
-	module   StoreModule
-	options  StoreOptions
+	module   guest.Store
+	options  guest.StoreOptions
 	ringID   string
 	drain    time.Duration
 	snapshot *delivery.Snapshot
 	alerts   alert.Settings
 	notify   func(alert.Alert)
+	names    operate.Names
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -68,10 +73,15 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dis
 	detachEngine := d.engine.Attach(snapshot)
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
 	before := d.alerts.Swap(monitor)
+	if before != nil {
+		monitor.TakeOver(before)
+	}
 	return d, func() {
 		detachEngine()
 		d.tune(func(in []*durable) []*durable { return slices.DeleteFunc(in, func(v *durable) bool { return v == u }) })
-		d.alerts.CompareAndSwap(monitor, before)
+		if d.alerts.CompareAndSwap(monitor, before) && before != nil {
+			before.TakeOver(monitor)
+		}
 		monitor.Close()
 	}, nil
 }
@@ -85,9 +95,19 @@ func (d *dispatcher) tune(change func([]*durable) []*durable) {
 		return
 	}
 	u := d.inForce[len(d.inForce)-1]
-	if t, ok := u.module.(StoreTuner); ok {
+	if t, ok := u.module.(guest.StoreTuner); ok {
 		t.TuneStore(d.store, u.options)
 	}
+}
+
+// names are those of the configuration in force.
+func (d *dispatcher) names() operate.Names {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inForce) == 0 {
+		return operate.Names{}
+	}
+	return d.inForce[len(d.inForce)-1].names
 }
 
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
@@ -95,9 +115,16 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfStoreBefore(key, logger)
 	d := &dispatcher{key: key, store: s, logger: logger, keys: u.options.Keys, ringID: u.ringID}
 	d.engine = delivery.New(delivery.Options{
 		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain,
+	})
+	d.operate = operate.New(operate.Options{
+		Store: s, Engine: d.engine, Log: logger,
+		Names:        d.names,
+		Stopping:     caddy.Exiting,
+		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
 	})
 	return d, nil
 }
@@ -106,6 +133,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 // that is after the servers have finished their requests.
 func (d *dispatcher) Destruct() error {
 	err := d.engine.Close(context.Background())
+	d.warnOfWaiting()
 	return errors.Join(err, d.store.Close())
 }
 

@@ -2,7 +2,11 @@ package caddymodule
 
 import (
 	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -32,6 +36,9 @@ type example struct {
 	// env is the environment that its page sets, but for what is random.
 	env map[string]string
 }
+
+// kindSecret is the value of every secret in the examples; it must not show up in a preview.
+const kindSecret = "s3cr3t-of-a-destination"
 
 var examples = map[string]example{
 	"hubspot": {
@@ -70,7 +77,7 @@ func (e example) load(t *testing.T, name string) caddy.Context {
 	t.Setenv("NEXTPHONE_SECRET", testSecret)
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
 	if name == "ehr-fhir" {
-		t.Setenv("EHR_KEY_FILE", keyFile(t, rsaKey(t)))
+		t.Setenv("EHR_KEY_FILE", keyFile(t))
 	}
 	t.Chdir(filepath.Join("..", "examples", name))
 	text, err := os.ReadFile("Caddyfile")
@@ -89,6 +96,24 @@ func (e example) load(t *testing.T, name string) caddy.Context {
 		t.Fatal(err)
 	}
 	return ctx
+}
+
+// keyFile is a private key as an EHR's key set would have the other half of.
+func keyFile(t *testing.T) string {
+	t.Helper()
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }
 
 func golden(t *testing.T, name string, got []byte) {
@@ -123,7 +148,7 @@ func TestExamplesSendWhatTheirPagesSay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			record, err := parser.Parse(&source.Request{Body: lead, ContentType: "application/json"})
+			record, err := parser.Parse(&source.Request{Body: lead})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +164,7 @@ func TestExamplesSendWhatTheirPagesSay(t *testing.T) {
 					t.Fatal(err)
 				}
 				item := destination.Item{
-					DeliveryID: "dlv_example", EventID: "evt_example", Attempt: 1, Call: record, Body: lead, ContentType: "application/json",
+					DeliveryID: "dlv_example", EventID: "evt_example", Attempt: 1, Call: record, Body: lead,
 					ReceivedAt: time.Date(2026, 1, 1, 0, 0, 43, 0, time.UTC),
 				}
 				if c.Minimize != nil {

@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callgate/callgate/internal/gateway"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callgate/callgate/internal/gateway"
 )
 
 // measured are the series of some collectors by their name and the value of their first label.

@@ -1,10 +1,18 @@
 package caddymodule
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/redact"
+	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/gateway"
@@ -15,19 +23,32 @@ import (
 const (
 	defaultMaxBody = 1 << 20
 	maxMaxBody     = 1 << 30
+
+	defaultMinBodyRate     = 1 << 10
+	defaultReceiverTimeout = time.Minute
 )
 
 // newPlan works a policy out for a tenant.
-func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) {
-	pl := &gateway.Plan{Tenant: tenant, Preset: c.preset, MaxBody: p.MaxBody, Require: p.Require, Vars: p.Vars}
+func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err error) {
+	pl = &gateway.Plan{Tenant: tenant, Preset: c.preset, MaxBody: p.MaxBody, Require: p.Require, Vars: p.Vars}
 	pl.LimiterKey = c.h.Name + "\x00" + tenant
+	pl.CopiesKey = pl.LimiterKey + "\x00copies"
 	if pl.MaxBody == 0 {
 		pl.MaxBody = defaultMaxBody
 	}
 	if pl.MaxBody < 0 || pl.MaxBody > maxMaxBody {
 		return nil, fmt.Errorf("max_body must lie between 1 byte and 1 GiB")
 	}
-	if err := setKeys(pl, p); err != nil {
+	if pl.Methods, err = c.methods(p); err != nil {
+		return nil, err
+	}
+	if pl.MinBodyRate = p.MinBodyRate; pl.MinBodyRate == 0 {
+		pl.MinBodyRate = defaultMinBodyRate
+	}
+	if pl.ReceiverTimeout = time.Duration(p.ReceiverTimeout); pl.ReceiverTimeout == 0 {
+		pl.ReceiverTimeout = defaultReceiverTimeout
+	}
+	if err := setKeys(pl, c.run, p); err != nil {
 		return nil, err
 	}
 	if err := checkRequired(p.Require); err != nil {
@@ -42,11 +63,9 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 		c.warn(tenant, "nothing is delivered, and no handler after the route could answer, so each request is answered with an error; "+
 			"add deliver, or a handler such as reverse_proxy")
 	}
-	parser, err := c.parser(p.Region)
-	if err != nil {
+	if pl.Parser, err = c.parser(p.Region); err != nil {
 		return nil, err
 	}
-	pl.Parser = parser
 	if pl.Limit, err = p.RateLimit.compile(); err != nil {
 		return nil, err
 	}
@@ -56,6 +75,10 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 	if pl.EventID, err = p.EventID.compile(); err != nil {
 		return nil, err
 	}
+	if name := pl.EventID.Header; name != "" && pl.Scheme != "guest" && !signature.SignsHeader(pl.Verifier, name) {
+		return nil, fmt.Errorf("event_id header %s: %s does not sign it, so that whoever has seen one request could send it again under "+
+			"a new id; take the id from the body with event_id jsonpath, or leave event_id out", name, pl.Scheme)
+	}
 	if pl.PublicURL, err = checkPublicURL(p.PublicURL); err != nil {
 		return nil, err
 	}
@@ -63,7 +86,7 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 		return nil, err
 	}
 	if p.Sign != nil {
-		signer, err := p.Sign.signer(resolveSecret)
+		signer, err := p.Sign.Signer()
 		if err != nil {
 			return nil, err
 		}
@@ -73,6 +96,46 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 		if pl.Breaker, err = c.breakerFor(tenant, p.Breaker); err != nil {
 			return nil, err
 		}
+	}
+	return pl, nil
+}
+
+// methods are those that are let in.
+func (c *routeCompiler) methods(p Policy) ([]string, error) {
+	if len(p.Methods) == 0 {
+		return c.preset.Methods(), nil
+	}
+	allowed := make([]string, len(p.Methods))
+	for i, m := range p.Methods {
+		allowed[i] = strings.ToUpper(m)
+		if strings.Trim(allowed[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return nil, fmt.Errorf("methods: %q is not an HTTP method such as POST", m)
+		}
+	}
+	return allowed, nil
+}
+
+// nobody is the plan for requests of unknown tenants: verified as the route's own policy says, with keys of nobody.
+func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	p := Policy{verify: base.verify, Methods: base.Methods, MaxBody: base.MaxBody, MinBodyRate: base.MinBodyRate, PublicURL: base.PublicURL, Breaker: &Breaker{Off: true}}
+	scheme := c.preset.Scheme
+	if s, ok := base.verify.(guest.Described); ok {
+		scheme = s.SchemeName()
+	}
+	if info, known := signature.Lookup(scheme); known && info.NeedsPublicKey && !info.NeedsSecret {
+		public, _, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			return nil, err
+		}
+		p.PublicKeys = []string{base64.StdEncoding.EncodeToString(public)}
+	} else {
+		p.Secrets = []string{hex.EncodeToString(random)} // which is base64 too
+	}
+	pl, err := c.newPlan("", p)
+	if err != nil {
+		return nil, fmt.Errorf("hide_tenants: %w", err)
 	}
 	return pl, nil
 }
@@ -108,37 +171,39 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 }
 
 // setKeys makes the verifier. There is no way to be without one.
-func setKeys(pl *gateway.Plan, p Policy) error {
-	var k Keys
+func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
+	var k guest.Keys
 	var err error
-	if k.Secrets, err = resolveSecrets("secret", p.Secrets); err != nil {
+	if k.Secrets, err = secret.ResolveList("secret", p.Secrets, run.leftOut); err != nil {
 		return err
 	}
-	if k.PublicKeys, err = resolveSecrets("public_key", p.PublicKeys); err != nil {
+	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys, run.leftOut); err != nil {
 		return err
 	}
 	verify := p.verify
-	pl.Scheme = pl.Preset.Scheme
-	if s, ok := verify.(*SchemeVerifier); ok {
-		pl.Scheme = s.scheme
-	} else if verify != nil {
-		pl.Scheme = "guest"
-	}
 	if verify == nil {
-		if pl.Scheme == "" {
+		if pl.Preset.Scheme == "" {
 			return fmt.Errorf("the source's preset names no signature scheme; say which one with verify")
 		}
-		verify = &SchemeVerifier{scheme: pl.Scheme}
+		if verify, err = run.presetVerifier(pl.Preset.Scheme); err != nil {
+			return err
+		}
 	}
-	info, known := signature.Lookup(pl.Scheme)
-	pl.SignsURL = !known || info.SignsURL || pl.Scheme == "hmac" || strings.HasPrefix(pl.Scheme, "vapi")
+	pl.Scheme, pl.SignsURL = "guest", true
+	if s, ok := verify.(guest.Described); ok {
+		pl.Scheme, pl.SignsURL = s.SchemeName(), s.SignsURL()
+	}
 	if pl.Verifier, err = verify.Verifier(k); err != nil {
 		return fmt.Errorf("verify %s: %w", pl.Scheme, err)
+	}
+	redact.Add(signature.SensitiveOf(pl.Scheme, pl.Verifier))
+	if pl.KeepToken = p.KeepToken; signature.TakesToken(pl.Verifier) {
+		run.tokens = pl.Scheme
 	}
 	return nil
 }
 
-func (e *EventID) compile() (from gateway.EventIDFrom, err error) {
+func (e *EventID) compile() (from source.IDFrom, err error) {
 	if e == nil {
 		return from, nil
 	}
@@ -158,7 +223,7 @@ func (e *EventID) compile() (from gateway.EventIDFrom, err error) {
 	}
 	if e.Body {
 		given++
-		from.Body = true
+		from.Digest = true
 	}
 	if given != 1 {
 		return from, fmt.Errorf("event_id is one of header, jsonpath and body")
@@ -177,14 +242,17 @@ func checkPublicURL(s string) (string, error) {
 	return strings.TrimSuffix(s, "/"), nil
 }
 
-// breakerFor finds the breaker of the route or, if so configured, of the tenant on the route.
+// breakerFor finds the breaker of the route or of the tenant on the route.
 func (c *routeCompiler) breakerFor(tenant string, b *Breaker) (*breaker.Breaker, error) {
 	s, err := b.settings()
 	if err != nil {
 		return nil, err
 	}
 	k := breakerKey{route: c.h.Name, settings: s}
-	if b != nil && b.PerTenant {
+	if b == nil {
+		b = new(Breaker)
+	}
+	if b.PerTenant || !b.Shared && strings.Contains(c.h.Tenant, "{") {
 		k.tenant = tenant
 	}
 	if have, ok := c.h.breakers[k]; ok {

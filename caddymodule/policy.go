@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/gateway"
 	"github.com/callgate/callgate/internal/ratelimit"
@@ -37,9 +41,21 @@ type Policy struct {
 	// VerifyRaw is the signature scheme with its options. Default: the scheme of the source's preset.
 	VerifyRaw json.RawMessage `json:"verify,omitempty" caddy:"namespace=callgate.verifiers inline_key=scheme"`
 
+	// Methods are the HTTP methods that are let in; any other is answered with 405. Default: those that the source's preset
+	// documents, which is POST for most.
+	Methods []string `json:"methods,omitempty"`
+
 	// MaxBody is how many bytes a request's body may have; a larger one is answered with 413. Default: 1 MiB. At
 	// most 1 GiB.
 	MaxBody int64 `json:"max_body,omitempty"`
+
+	// MinBodyRate is how many bytes a second a request's body has to come at, after a grace of ten seconds. One that comes
+	// more slowly is answered with 503. Default: 1 KiB. -1 for no bound but the server's.
+	MinBodyRate int64 `json:"min_body_rate,omitempty"`
+
+	// ReceiverTimeout is how long the receiver may take to begin its answer, after which the request is answered with 504
+	// and counts as failed. Default: 60s. -1 waits as long as the sender does.
+	ReceiverTimeout caddy.Duration `json:"receiver_timeout,omitempty"`
 
 	// RateLimit bounds the verified requests of each tenant. Default: 100 a second with bursts of 200.
 	RateLimit *RateLimit `json:"rate_limit,omitempty"`
@@ -60,7 +76,12 @@ type Policy struct {
 
 	// Sign signs what is handed on, for a receiver that verifies signatures itself. The header that carried the sender's
 	// signature is taken off, since the receiver could take it for the one that counts.
-	Sign *Sign `json:"sign,omitempty"`
+	Sign *scheme.Sign `json:"sign,omitempty"`
+
+	// KeepToken hands the token of a scheme with a static token (bearer, api_key, vapi) on to the receiver. Otherwise its
+	// header is taken off, since whoever sees the token can send calls like the sender. A receiver that is to know that a
+	// request came through here can have a token or signature of its own with sign.
+	KeepToken bool `json:"keep_token,omitempty"`
 
 	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
 	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.
@@ -82,7 +103,7 @@ type Policy struct {
 	// Region is the ISO 3166 code of the country whose national phone numbers are understood. Default: US.
 	Region string `json:"region,omitempty"`
 
-	verify VerifierModule
+	verify guest.Verifier
 }
 
 // over lays p over base: what p gives wins.
@@ -96,8 +117,17 @@ func (p Policy) over(base Policy) Policy {
 	if p.verify == nil {
 		p.verify = base.verify
 	}
+	if p.Methods == nil {
+		p.Methods = base.Methods
+	}
 	if p.MaxBody == 0 {
 		p.MaxBody = base.MaxBody
+	}
+	if p.MinBodyRate == 0 {
+		p.MinBodyRate = base.MinBodyRate
+	}
+	if p.ReceiverTimeout == 0 {
+		p.ReceiverTimeout = base.ReceiverTimeout
 	}
 	p.RateLimit = either(p.RateLimit, base.RateLimit)
 	p.Idempotency = either(p.Idempotency, base.Idempotency)
@@ -107,6 +137,7 @@ func (p Policy) over(base Policy) Policy {
 		p.Require = base.Require
 	}
 	p.Sign = either(p.Sign, base.Sign)
+	p.KeepToken = p.KeepToken || base.KeepToken
 	if p.Deliver == nil {
 		p.Deliver = base.Deliver
 	}
@@ -145,7 +176,8 @@ type Deliver struct {
 
 // RateLimit is a token bucket.
 type RateLimit struct {
-	// Rate is a number of requests a second, minute or hour, such as "20/s", "600/m" or "1000/h"; or "off".
+	// Rate is a number of requests and the time that they may come in, such as "20/s", "100/10s", "600/min" or "1000/h"; or
+	// "off".
 	Rate string `json:"rate"`
 
 	// Burst is how many requests may come at once. Default: the number in Rate.
@@ -155,8 +187,6 @@ type RateLimit struct {
 	// destinations' pace. Default: 1000.
 	BurstQueue int `json:"burst_queue,omitempty"`
 }
-
-var rateUnits = map[string]float64{"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
 // compile reads the setting; nil is no limit.
 func (r *RateLimit) compile() (*ratelimit.Limit, error) {
@@ -169,18 +199,16 @@ func (r *RateLimit) compile() (*ratelimit.Limit, error) {
 		}
 		return nil, nil
 	}
-	count, unit, _ := strings.Cut(r.Rate, "/")
-	n, err := strconv.ParseFloat(count, 64)
-	seconds, known := rateUnits[unit]
-	if err != nil || !known || !(n > 0) || n > 1e9 {
-		return nil, fmt.Errorf("rate_limit %q is not a rate: write a number of requests and a unit, such as 20/s, 600/m or 1000/h, or off", r.Rate)
+	n, per, err := grammar.ParseRate(r.Rate)
+	if err != nil {
+		return nil, fmt.Errorf("rate_limit %w, or off", err)
 	}
 	for _, n := range []int{r.Burst, r.BurstQueue} {
 		if n < 0 || n > 1e9 {
 			return nil, fmt.Errorf("rate_limit burst %d is out of range: give 1 or more", n)
 		}
 	}
-	l := &ratelimit.Limit{PerSecond: n / seconds, Burst: r.Burst}
+	l := &ratelimit.Limit{PerSecond: n / per.Seconds(), Burst: r.Burst}
 	if l.Burst == 0 {
 		l.Burst = int(math.Ceil(n))
 	}
@@ -229,9 +257,11 @@ func (i *Idempotency) compile() (v gateway.Idempotency, err error) {
 }
 
 // EventID names the one place where the id of an event is found. A request that has none there is told from others by
-// the hash of its body.
+// the hash of what was signed.
 type EventID struct {
-	// Header is the name of a request header.
+	// Header is the name of a request header that the scheme signs as the message's id (id_header of hmac, Webhook-Id of
+	// standard-webhooks), or of any where the sender shows a token. Another one is refused when the configuration is
+	// loaded: whoever has seen one request could send it again under a new id.
 	Header string `json:"header,omitempty"`
 
 	// JSONPath leads to a string or number in a JSON body (RFC 9535), such as $.event.id.
@@ -247,7 +277,7 @@ type Breaker struct {
 	// Off lets every request through.
 	Off bool `json:"off,omitempty"`
 
-	// Failures in a row open the breaker. Default: 5.
+	// Failures in a row, within Window, open the breaker. Default: 5.
 	Failures int `json:"failures,omitempty"`
 
 	// Ratio of failures within Window opens it too, once there were MinRequests. Default: 0.5.
@@ -256,7 +286,7 @@ type Breaker struct {
 	// MinRequests is how many requests the ratio needs. Default: 20.
 	MinRequests int `json:"min_requests,omitempty"`
 
-	// Window is how far Ratio looks back. Default: 10s.
+	// Window is how far Failures and Ratio look back. Default: 10s.
 	Window caddy.Duration `json:"window,omitempty"`
 
 	// OpenFor is how long the breaker stays open before it lets probes through. Default: 10s.
@@ -266,13 +296,24 @@ type Breaker struct {
 	// Default: 1.
 	Probes int `json:"probes,omitempty"`
 
-	// PerTenant gives each tenant a breaker of its own, for routes that lead each tenant to another receiver.
+	// PerTenant gives each tenant a breaker of its own. Default: on where the tenant is found in the request, off where all
+	// requests are of one. What makes a receiver fail is often something that a tenant sends, and a breaker that all share
+	// would let one tenant, or two that agreed on it, stop the calls of all others by provoking five failures. The price is
+	// that each tenant finds out for itself when a receiver that all share is down: as many requests as Failures, and
+	// one probe in OpenFor.
 	PerTenant bool `json:"per_tenant,omitempty"`
+
+	// Shared makes one breaker for all tenants of the route, for a receiver that must be spared when it is down and
+	// tenants that trust each other. Tenants share it only where all their settings are the same.
+	Shared bool `json:"shared,omitempty"`
 }
 
 func (b *Breaker) settings() (breaker.Settings, error) {
 	if b == nil {
 		return breaker.Settings{}.WithDefaults(), nil
+	}
+	if b.PerTenant && b.Shared {
+		return breaker.Settings{}, fmt.Errorf("breaker: per_tenant and shared exclude each other")
 	}
 	if b.Failures < 0 || b.Ratio < 0 || b.Ratio > 1 || b.MinRequests < 0 || b.Window < 0 || b.OpenFor < 0 || b.Probes < 0 {
 		return breaker.Settings{}, fmt.Errorf("breaker: numbers and durations cannot be negative, and ratio lies between 0 and 1")
@@ -285,4 +326,28 @@ func (b *Breaker) settings() (breaker.Settings, error) {
 		OpenFor:             time.Duration(b.OpenFor),
 		Probes:              b.Probes,
 	}.WithDefaults(), nil
+}
+
+// warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
+// show them to whoever may read these.
+func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
+	secrets := p.Secrets
+	if p.Sign != nil {
+		secrets = append(slices.Clone(secrets), p.Sign.Secret)
+	}
+	warnOfLiterals(logger, where, name, secrets...)
+}
+
+// warnOfLiterals tells how many of some secrets are written out.
+func warnOfLiterals(logger *zap.Logger, where, name string, secrets ...string) {
+	literal := 0
+	for _, s := range secrets {
+		if s != "" && !strings.Contains(s, "{") {
+			literal++
+		}
+	}
+	if literal > 0 {
+		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
+			zap.String("in", where), zap.String("name", name), zap.Int("secrets", literal))
+	}
 }

@@ -62,6 +62,9 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	h := c.h
 	rt.Faulty = make(map[string]bool)
+	if h.HideTenants && !strings.Contains(h.Tenant, "{") {
+		return fmt.Errorf("hide_tenants has no effect where all requests are of one tenant; remove it")
+	}
 	switch {
 	case h.Tenant == "":
 		rt.Single, err = c.newPlan("", base)
@@ -79,8 +82,11 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 		}
 		c.warn("", warning)
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
+		rt.PathTenant = mayComeFromPath(h.Tenant)
 		c.owners = make(secretOwners)
-		rt.Plans, err = c.allTenants(rt, base)
+		if rt.Plans, err = c.allTenants(rt, base); err == nil && h.HideTenants {
+			rt.Nobody, err = c.nobody(base)
+		}
 		return err
 	}
 	return err

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -28,7 +29,11 @@ type limits struct {
 	cache       idempotency.Limits
 	limiterKeys int
 	faulty      int // tenants that were left out
+	unverified  int64
 }
+
+// defaultCache is CacheLimits without any setting.
+var defaultCache = idempotency.Limits{Entries: 100_000, Bytes: 64 << 20, Keys: 2_000_000, OwnerKeys: 1_000_000}
 
 var (
 	sharedPool = caddy.NewUsagePool()
@@ -40,9 +45,10 @@ const sharedKey = "callgate"
 func acquireShared() (*shared, error) {
 	v, _, err := sharedPool.LoadOrNew(sharedKey, func() (caddy.Destructor, error) {
 		return &shared{State: gateway.State{
-			Answers:   idempotency.New(idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, nil),
-			Tenants:   ratelimit.New(100_000, nil),
-			Addresses: ratelimit.New(100_000, nil),
+			Answers:    idempotency.New(defaultCache, nil),
+			Tenants:    ratelimit.New(100_000, nil),
+			Addresses:  ratelimit.New(100_000, nil),
+			Unverified: gateway.NewBudget(defaultUnverified(debug.SetMemoryLimit(-1))),
 		}}, nil
 	})
 	if err != nil {
@@ -102,6 +108,7 @@ func (s *shared) apply() {
 	s.Answers.SetLimits(l.cache)
 	s.Tenants.Resize(l.limiterKeys)
 	s.Addresses.Resize(l.limiterKeys)
+	s.Unverified.Resize(l.unverified)
 }
 
 // Destruct implements caddy.Destructor. The memory goes with the last request that uses it.

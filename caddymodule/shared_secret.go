@@ -3,6 +3,9 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
 )
 
 // secretOwners are the tenants of a route by what verifies their requests.
@@ -21,7 +24,7 @@ func (o secretOwners) claim(tenant string, layers []Policy, p Policy) error {
 	}
 	own := false
 	for _, l := range layers {
-		_, byScheme := l.verify.(*SchemeVerifier)
+		_, byScheme := l.verify.(guest.Described)
 		own = own || len(l.Secrets) > 0 || len(l.PublicKeys) > 0 || l.verify != nil && !byScheme
 	}
 	if !own {
@@ -29,7 +32,7 @@ func (o secretOwners) claim(tenant string, layers []Policy, p Policy) error {
 	}
 	for what, list := range map[string][]string{"secret": p.Secrets, "public_key": p.PublicKeys} {
 		for _, s := range list {
-			v, err := resolveSecret(s)
+			v, err := secret.Resolve(s)
 			if err != nil {
 				continue // whoever makes the verifier says so
 			}

@@ -2,9 +2,12 @@ package caddymodule
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/source"
 )
 
@@ -81,17 +84,49 @@ func (p *Policy) provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
-	p.verify = mod.(VerifierModule)
+	p.verify = mod.(guest.Verifier)
+	if err := checkUnits(mod, ctx.Logger()); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
 	return nil
 }
 
-func presetNames() string {
-	var s string
-	for i, p := range source.Presets() {
-		if i > 0 {
-			s += ", "
-		}
-		s += p.Name
+// presetVerifier finds the verifier of a preset's scheme, with the scheme's own options.
+func (in *instance) presetVerifier(scheme string) (guest.Verifier, error) {
+	if v, ok := in.presetVerifiers[scheme]; ok {
+		return v, nil
 	}
-	return s
+	mod, err := in.ctx.LoadModuleByID("callgate.verifiers."+scheme, nil)
+	if err != nil {
+		return nil, fmt.Errorf("verify %s: %w", scheme, err)
+	}
+	v := mod.(guest.Verifier)
+	if in.presetVerifiers == nil {
+		in.presetVerifiers = make(map[string]guest.Verifier)
+	}
+	in.presetVerifiers[scheme] = v
+	return v, nil
 }
+
+// leftOut tells of a secret that has no value, where others of the same list do.
+func (in *instance) leftOut(err error) {
+	if in.missing[err.Error()] {
+		return
+	}
+	if in.missing == nil {
+		in.missing = make(map[string]bool)
+	}
+	in.missing[err.Error()] = true
+	in.logger.Warn("a secret is left out, and the others of its list are accepted; give it a value, or take it out of the configuration when it is not used any more",
+		zap.Error(err))
+}
+
+func presets() []string {
+	var names []string
+	for _, p := range source.Presets() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func presetNames() string { return strings.Join(presets(), ", ") }

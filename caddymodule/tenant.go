@@ -1,9 +1,7 @@
 package caddymodule
 
 import (
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -64,11 +62,4 @@ func checkTenantName(name string) error {
 		return fmt.Errorf("tenant %q: a name consists of visible ASCII characters without braces", name)
 	}
 	return nil
-}
-
-// describeWrongType says what a member must be in the words of JSON. The path that Go gives has the names of embedded
-// structs in it, which are no members.
-func describeWrongType(wrong *json.UnmarshalTypeError) string {
-	path := slices.DeleteFunc(strings.Split(wrong.Field, "."), func(name string) bool { return name != strings.ToLower(name) })
-	return mustBe(strings.Join(path, "."), wrong.Type)
 }

@@ -55,3 +55,17 @@ func pathSegment(path string, n int) string {
 	segment, _, _ := strings.Cut(path, "/")
 	return segment
 }
+
+// mayComeFromPath reports whether a tenant's name may depend on the path of the request: anything but a header, the host and
+// the query.
+func mayComeFromPath(expression string) bool {
+	for name := range strings.SplitSeq(expression, "{") {
+		name, _, isPlaceholder := strings.Cut(name, "}")
+		if !isPlaceholder || strings.HasPrefix(name, "http.request.header.") || strings.HasPrefix(name, "http.request.host") ||
+			strings.HasPrefix(name, "http.request.uri.query.") || strings.HasPrefix(name, "http.request.tls.") {
+			continue
+		}
+		return true
+	}
+	return false
+}

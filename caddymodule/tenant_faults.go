@@ -181,7 +181,7 @@ func (c *routeCompiler) ownMistake(t *Tenant, err error, base Policy) bool {
 		verifies = verifies || len(l.Secrets)+len(l.PublicKeys) > 0 || l.verify != nil
 		own = keys.over(own)
 	}
-	if keysErr := setKeys(&gateway.Plan{Preset: c.preset}, own); keysErr != nil {
+	if keysErr := setKeys(&gateway.Plan{Preset: c.preset}, c.run, own); keysErr != nil {
 		return verifies
 	}
 	_, again := c.newPlan("", own)

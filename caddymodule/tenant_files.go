@@ -12,6 +12,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/callgate/callgate/internal/strictjson"
 )
 
 // maxTenantFile is how large a tenant file may be: far more than one tenant needs, and little enough to read.
@@ -115,7 +117,7 @@ func parseTenant(text []byte) (*Tenant, map[string]place, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(t); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return nil, members, &placed{placeOf(text, wrong.Offset), errors.New(describeWrongType(wrong))}
+			return nil, members, &placed{placeOf(text, wrong.Offset), errors.New(strictjson.DescribeType(wrong))}
 		}
 		return nil, members, errors.New("is not a tenant in JSON")
 	}

@@ -93,7 +93,7 @@ func TestTenantsAreReadFromFiles(t *testing.T) {
 		"rate.json": {`{"secrets":["x"],"rate_limit":{"rate":"many"}}`, `rate.json:1:18: rate_limit "many" is not a rate`},
 		"env.json":  {`{"sources":{"partner":{"secrets":["{env.CALLGATE_TEST_UNSET}"]}}}`, "env.json:1:24: secret 1: "},
 		"to.json":   {`{"secrets":["y"],"deliver":[{"to":"crn"}]}`, `to.json:1:18: deliver: no destination "crn"`},
-		"src.json":  {`{"secrets":["y"],"sources":{"nobody":{}}}`, `src.json:1:18: sources: unknown source "nobody"`},
+		"src.json":  {`{"secrets":["y"],"sources":{"nobody":{}}}`, `src.json:1:18: sources: unknown source 'nobody'`},
 		"cut.json":  {"{\n\t\"secrets\":[\"y\"", "cut.json:2:16: is not a tenant in JSON: it ends before its last brace"},
 	} {
 		write(name, c.content)

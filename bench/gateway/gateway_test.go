@@ -17,7 +17,7 @@ import (
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
-	_ "github.com/callgate/callgate/caddymodule"
+	_ "github.com/callgate/callgate/caddymodule/standard"
 )
 
 // TestMain lets the test be the program that it starts, in place of a gateway.

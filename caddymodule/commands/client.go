@@ -14,6 +14,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/operate"
 )
 
 // exitCodes is what the help of every command that asks a running gateway ends with.
@@ -26,6 +28,7 @@ error: the gateway does not run, it refused the request, or the arguments are wr
 type admin struct {
 	address, config, adapter string
 	json                     bool
+	display
 }
 
 func (a *admin) add(cmd *cobra.Command) {
@@ -34,8 +37,12 @@ func (a *admin) add(cmd *cobra.Command) {
 	fl.StringVarP(&a.config, "config", "c", "", "configuration file to find that address in")
 	fl.StringVarP(&a.adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
 	fl.BoolVar(&a.json, "json", false, "print JSON, for programs")
+	a.display.add(cmd)
 	cmd.SilenceUsage = true
 }
+
+// atThePrompt is who works without a gateway: whoever can read its configuration and its files.
+var atThePrompt = operate.Actor{Via: "command", May: operate.Everything}
 
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 256 << 20

@@ -27,11 +27,15 @@ var all = []command{
 	{"deliveries", "Lists the deliveries of a running gateway and where they stand", fillDeliveries},
 	{"show", "Shows an event with its deliveries and all attempts", fillShow},
 	{"replay", "Sends dead or delivered deliveries again", fillReplay},
+	{"retry", "Sends waiting deliveries now", fillRetry},
+	{"cancel", "Takes waiting deliveries back", fillCancel},
 	{"pause", "Keeps the deliveries to a destination waiting", fillPause},
 	{"resume", "Lets the deliveries to a paused destination go", fillResume},
 	{"erase", "Deletes events with all that belongs to them", fillErase},
 	{"stats", "Shows the store and how each destination stands", fillStats},
 	{"tail", "Prints events and attempts as they come", fillTail},
+	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
+	{"restore", "Makes the store from a backup", fillRestore},
 	{"rekey", "Seals what is stored with a new encryption key", fillRekey},
 }
 

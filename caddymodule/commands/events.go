@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -27,29 +27,19 @@ func (l *listing) add(cmd *cobra.Command) {
 	cmd.Args = cobra.NoArgs
 }
 
-// pageRows is how many rows are asked for at once.
-const pageRows = 500
-
-// request is one page of a listing as it is asked for.
-type pageRequest struct {
-	filter
-	Before string `json:"before,omitempty"`
-	Limit  int    `json:"limit"`
-}
-
 // pages goes through the pages of a listing. one asks for a page and tells how many rows it had, and what comes next.
-func (l *listing) pages(one func(pageRequest) (rows int, next string, err error)) (next string, err error) {
+func (l *listing) pages(one func(operate.Listing) (rows int, next string, err error)) (next string, err error) {
 	if l.limit < 0 {
 		return "", fmt.Errorf("--limit is a number of rows, or 0 for all")
 	}
-	if err := l.filter.settle(time.Now()); err != nil {
+	if err := l.filter.settle(l.admin.now()); err != nil {
 		return "", err
 	}
-	r := pageRequest{filter: l.filter, Before: l.before}
+	r := operate.Listing{Filter: l.filter.Filter, Before: l.before}
 	for left := l.limit; ; {
-		r.Limit = pageRows
+		r.Limit = operate.MaxRows
 		if l.limit > 0 {
-			r.Limit = min(left, pageRows)
+			r.Limit = min(left, operate.MaxRows)
 		}
 		n, next, err := one(r)
 		left -= n
@@ -60,11 +50,13 @@ func (l *listing) pages(one func(pageRequest) (rows int, next string, err error)
 	}
 }
 
-// more tells people that a listing goes on.
-func more(cmd *cobra.Command, next string) {
-	if next != "" {
+// end prints a listing's table, and tells people that the listing goes on.
+func (l *listing) end(cmd *cobra.Command, t *table, next string) error {
+	err := t.print(cmd)
+	if err == nil && next != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "There are more: go on with --before %s, or see all with --limit 0.\n", next)
 	}
+	return err
 }
 
 func fillEvents(cmd *cobra.Command) {
@@ -73,27 +65,23 @@ func fillEvents(cmd *cobra.Command) {
 	cmd.Long = `Lists the events that the gateway has accepted, newest first, and how many deliveries of each are pending, delivered
 and dead. What callers said is not shown; see show --content.` + exitCodes
 	cmd.Example = `  callgate events --tenant acme --from 2h
+  callgate events --from "yesterday 18:00" --to 08:00
   callgate events --caller +15551234567 --limit 0 --json
-  callgate events --state dead --destination crm`
+  callgate events --destination crm --failed-since today`
 	l.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		page := struct {
-			Events []store.EventInfo `json:"events"`
-			Next   string            `json:"next,omitempty"`
-		}{Events: []store.EventInfo{}}
-		out, t := cmd.OutOrStdout(), table{}
-		if !l.admin.json {
-			t = newTable(out, "RECEIVED", "EVENT", "TENANT", "SOURCE", "TYPE", "CALL", "BYTES", "DELIVERIES")
-		}
-		next, err := l.pages(func(r pageRequest) (int, string, error) {
-			got := page
-			got.Events, got.Next = nil, ""
+		page := operate.EventPage{Events: []store.EventInfo{}}
+		out := cmd.OutOrStdout()
+		t := l.admin.table(out, column{"RECEIVED", 0, 0}, column{"EVENT", 0, 0}, column{"TENANT", 0, 6}, column{"SOURCE", 1, 6}, column{"TYPE", 2, 8},
+			column{"CALL", 3, 10}, column{"BYTES", 4, 0}, column{"DELIVERIES", 0, 10})
+		next, err := l.pages(func(r operate.Listing) (int, string, error) {
+			var got operate.EventPage
 			if err := l.admin.ask(http.MethodPost, "/callgate/events", r, &got); err != nil {
 				return 0, "", err
 			}
 			for i := range got.Events {
 				if e := &got.Events[i]; !l.admin.json {
-					t.row(stamp(e.ReceivedAt), e.ID, e.Tenant, e.Source, e.EventType, e.CallID, number(e.Bytes), states(e.States))
+					t.row(l.admin.stamp(e.ReceivedAt), e.ID, e.Tenant, e.Source, e.EventType, e.CallID, number(e.Bytes), states(e.States))
 				}
 			}
 			if l.admin.json {
@@ -108,11 +96,7 @@ and dead. What callers said is not shown; see show --content.` + exitCodes
 			page.Next = next
 			return printJSON(out, page)
 		}
-		if err := t.end(); err != nil {
-			return err
-		}
-		more(cmd, next)
-		return nil
+		return l.end(cmd, t, next)
 	}
 }
 

@@ -5,41 +5,34 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/spf13/cobra"
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/callgate/callgate/caddymodule"
-	"github.com/callgate/callgate/internal/signature"
+	_ "github.com/callgate/callgate/caddymodule/adminapi" // what operators see and do, at the admin endpoint
+	"github.com/callgate/callgate/caddymodule/gatewaytest"
+	"github.com/callgate/callgate/internal/operate"
 )
 
-// running is a gateway in this process, with its admin endpoint on a socket.
+// running is a gateway in this process, with its admin endpoint on a socket, and its receiver.
 type running struct {
-	t      *testing.T
-	admin  string // its address
-	hook   string // URL of the route
-	client *http.Client
-	store  string
-	down   atomic.Bool // whether the receiver fails
-	got    chan string
+	*gatewaytest.Gateway
+	t        *testing.T
+	receiver *gatewaytest.Receiver
 }
 
 const runningConfig = `{
 	callgate {
 		store sqlite STORE
-		encryption_key KEY
+		encryption_key ` + firstKey + `
 		tenant acme {
-			secret s3cret
+			secret ` + gatewaytest.Secret + `
 		}
 		destination crm http {
 			url RECEIVER/leads
@@ -59,86 +52,25 @@ http:// {
 
 const firstKey = "0000000000000000000000000000000000000000000000000000000000000001"
 
-// adapted is a Caddyfile as JSON, with an admin endpoint if one is given, and quiet.
-func adapted(t *testing.T, config, admin string) []byte {
-	t.Helper()
-	text, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config), map[string]any{"filename": "Caddyfile"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var c map[string]any
-	if err := json.Unmarshal(text, &c); err != nil {
-		t.Fatal(err)
-	}
-	c["admin"] = map[string]any{"disabled": admin == "", "listen": admin, "config": map[string]any{"persist": false}}
-	c["logging"] = map[string]any{"logs": map[string]any{"default": map[string]any{"level": "PANIC"}}}
-	if text, err = json.Marshal(c); err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
 func runGateway(t *testing.T) *running {
 	t.Helper()
-	g := &running{t: t, got: make(chan string, 100)}
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if g.down.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			return
-		}
-		b, _ := io.ReadAll(r.Body)
-		g.got <- string(b)
-	}))
-	t.Cleanup(receiver.Close)
-	dir := t.TempDir()
-	g.admin, g.store = "unix/"+filepath.Join(dir, "admin"), filepath.Join(dir, "store.db")
-	socket := filepath.Join(dir, "s")
-	config := strings.NewReplacer("STORE", g.store, "KEY", firstKey, "RECEIVER", receiver.URL, "SOCKET", "unix/"+socket).Replace(runningConfig)
-	if err := caddy.Load(adapted(t, config, g.admin), true); err != nil {
-		t.Fatal(err)
-	}
-	g.client = overSocket(socket)
-	g.hook = "http://gate.test/hook/acme"
-	t.Cleanup(g.stop)
-	return g
+	return runGatewayWith(t, runningConfig)
 }
 
-func (g *running) stop() {
-	g.client.CloseIdleConnections()
-	// Only another configuration ends an admin endpoint.
-	if err := caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true); err != nil {
-		g.t.Error(err)
-	}
-	if err := caddy.Stop(); err != nil {
-		g.t.Error(err)
-	}
+func runGatewayWith(t *testing.T, config string) *running {
+	t.Helper()
+	g := &running{t: t, receiver: gatewaytest.NewReceiver(t)}
+	g.Gateway = gatewaytest.Run(t, strings.Replace(config, "RECEIVER", g.receiver.URL, 1))
+	return g
 }
 
 // send sends a signed lead and gives the event's id.
 func (g *running) send(n int) string {
 	g.t.Helper()
-	body := fmt.Sprintf(`{"lead":{"name":"Mike Johnson","phone":"+1555987654%d","notes":"private words %d"}}`, n%10, n)
-	r, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, g.hook, strings.NewReader(body))
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", "application/json")
-	signer, err := signature.NewSigner(signature.Config{Scheme: "nextphone", Secrets: []string{"s3cret"}})
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	m := signature.Message{Method: r.Method, URL: g.hook, Header: r.Header, Body: []byte(body)}
-	if err := signer.Sign(&m, "", time.Now()); err != nil {
-		g.t.Fatal(err)
-	}
-	res, err := g.client.Do(r)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	defer res.Body.Close()
+	status, body := g.Send("/hook/acme", fmt.Sprintf(`{"lead":{"name":"Mike Johnson","phone":"+1555987654%d","notes":"private words %d"}}`, n%10, n))
 	var a struct{ ID string }
-	if err := json.NewDecoder(res.Body).Decode(&a); err != nil || res.StatusCode != 200 {
-		g.t.Fatalf("status %d, %v", res.StatusCode, err)
+	if err := json.Unmarshal([]byte(body), &a); err != nil || status != 200 {
+		g.t.Fatalf("status %d, %v", status, err)
 	}
 	return a.ID
 }
@@ -146,7 +78,7 @@ func (g *running) send(n int) string {
 // run runs a command on the gateway.
 func (g *running) run(fill func(*cobra.Command), args ...string) (string, error) {
 	g.t.Helper()
-	return run(g.t, fill, "", append(args, "--address", g.admin)...)
+	return run(g.t, fill, "", append(args, "--address", g.Admin)...)
 }
 
 // must runs a command that has to succeed.
@@ -162,16 +94,25 @@ func (g *running) must(fill func(*cobra.Command), args ...string) string {
 // settled waits until the destination has so many delivered and dead deliveries, and none that wait.
 func (g *running) settled(delivered, dead int64) {
 	g.t.Helper()
+	g.waitFor(fmt.Sprintf("%d delivered and %d dead", delivered, dead), func(s *operate.Statistics) bool {
+		d := &s.Destinations[0]
+		return d.Pending == 0 && d.Delivered == delivered && d.Dead == dead
+	})
+}
+
+// waitFor waits until the statistics, of one destination, are as wanted.
+func (g *running) waitFor(what string, is func(*operate.Statistics) bool) {
+	g.t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		var s statistics
+		var s operate.Statistics
 		if err := json.Unmarshal([]byte(g.must(fillStats, "--json")), &s); err != nil {
 			g.t.Fatal(err)
 		}
-		if len(s.Destinations) == 1 && s.Destinations[0].Pending == 0 && s.Destinations[0].Delivered == delivered && s.Destinations[0].Dead == dead {
+		if len(s.Destinations) == 1 && is(&s) {
 			return
 		}
 		if time.Now().After(deadline) {
-			g.t.Fatalf("%+v", s)
+			g.t.Fatalf("not %s: %+v", what, s)
 		}
 		time.Sleep(5 * time.Millisecond) // the gateway has no event for this
 	}
@@ -179,7 +120,7 @@ func (g *running) settled(delivered, dead int64) {
 
 func TestAGatewayIsOperatedFromThePrompt(t *testing.T) {
 	g := runGateway(t)
-	g.down.Store(true)
+	g.receiver.Down.Store(true)
 	var ids []string
 	for n := range 3 {
 		ids = append(ids, g.send(n))
@@ -203,7 +144,7 @@ func TestAGatewayIsOperatedFromThePrompt(t *testing.T) {
 	if !strings.Contains(out, "to crm: dead") || !strings.Contains(out, "503") || strings.Contains(out, "Mike") {
 		t.Errorf("show:\n%s", out)
 	}
-	if out := g.must(fillShow, ids[0], "--content"); !strings.Contains(out, "private words 0") || !strings.Contains(out, `"caller_number": "+15559876540"`) {
+	if out := g.must(fillShow, ids[0], "--content", "--reason", "a test"); !strings.Contains(out, "private words 0") || !strings.Contains(out, `"caller_number": "+15559876540"`) {
 		t.Errorf("show --content:\n%s", out)
 	}
 
@@ -214,7 +155,7 @@ func TestAGatewayIsOperatedFromThePrompt(t *testing.T) {
 		t.Errorf("replay: %s", out)
 	}
 	g.settled(0, 3)
-	g.down.Store(false)
+	g.receiver.Down.Store(false)
 	if out := g.must(fillReplay, "--delivery", ids[0]+".0", "--yes"); out != "1 delivery replayed.\n" {
 		t.Errorf("replay: %s", out)
 	}
@@ -242,6 +183,35 @@ func TestAGatewayIsOperatedFromThePrompt(t *testing.T) {
 	g.settled(0, 0)
 }
 
+func TestWaitingDeliveriesAreSentOrCancelledFromThePrompt(t *testing.T) {
+	g := runGatewayWith(t, strings.Replace(runningConfig, "retry 0s", "retry 0s 1h 1h", 1))
+	g.receiver.Down.Store(true)
+	first := g.send(1)
+	g.send(2)
+	g.waitFor("2 attempts that failed", func(s *operate.Statistics) bool {
+		return strings.Count(g.must(fillDeliveries, "--reason", "503"), " crm ") == 2 && s.Destinations[0].Pending == 2
+	})
+	g.receiver.Down.Store(false)
+	if out := g.must(fillRetry, "--destination", "crm"); out != "2 deliveries would be sent now. Nothing was changed; add --yes to have them sent now.\n" {
+		t.Errorf("retry: %s", out)
+	}
+	if out := g.must(fillRetry, "--event", first, "--yes"); out != "1 delivery sent now.\n" {
+		t.Errorf("retry: %s", out)
+	}
+	g.waitFor("the first delivered", func(s *operate.Statistics) bool { return s.Destinations[0].Delivered == 1 })
+	if out := g.must(fillCancel, "--all", "--yes", "--json"); !strings.Contains(out, `"deliveries": 1`) {
+		t.Errorf("cancel: %s", out)
+	}
+	g.settled(1, 1)
+	if out := g.must(fillReplay, "--state", "any", "--rate", "30/min"); out != "2 deliveries would be replayed, over 2s. Nothing was changed; add --yes to have them replayed.\n" {
+		t.Errorf("replay: %s", out)
+	}
+	if out := g.must(fillReplay, "--all", "--rate", "5/s", "--yes"); out != "1 delivery replayed.\n" {
+		t.Errorf("replay: %s", out)
+	}
+	g.settled(2, 0)
+}
+
 func TestATailPrintsWhatHappens(t *testing.T) {
 	g := runGateway(t)
 	sent := 0
@@ -249,7 +219,7 @@ func TestATailPrintsWhatHappens(t *testing.T) {
 		in, out := io.Pipe()
 		cmd := new(cobra.Command)
 		fillTail(cmd)
-		args := []string{"--tenant", "acme", "--address", g.admin}
+		args := []string{"--tenant", "acme", "--address", g.Admin}
 		if json {
 			args = append(args, "--json")
 		}
@@ -315,17 +285,29 @@ func TestExitStatus(t *testing.T) {
 		says string // empty for success
 	}{
 		{fillEvents, "", ""},
-		{fillEvents, "--tenant nobody", ""},
+		{fillEvents, "--tenant nobody", "no such tenant; there are: acme"},
+		{fillEvents, "--source nextfone", "no such source"},
+		{fillDeliveries, "--destination crn", "no such destination; there are: crm"},
+		{fillDeliveries, "--failed-since today", ""},
 		{fillEvents, "--state odd", "state must be"},
-		{fillEvents, "--from yesterday", `--from "yesterday" is not a time`},
+		{fillEvents, "--from yesterday", ""},
+		{fillEvents, "--from morning", `--from "morning": it is not a time`},
 		{fillEvents, "--limit -1", "--limit"},
 		{fillEvents, "--before x", "before"},
 		{fillEvents, "stray", "stray"},
 		{fillDeliveries, "--caller 5551234567", "with its country"},
 		{fillShow, "", "accepts 1 arg"},
 		{fillShow, id, "not found"},
-		{fillReplay, "--destination nowhere", ""},
-		{fillReplay, "--destination nowhere --yes", ""},
+		{fillShow, id + " --content", "--reason"},
+		{fillShow, id + " --reason x", "--content"},
+		{fillShow, id + " --content --reason x", "not found"},
+		{fillReplay, "--destination nowhere", "there are: crm"},
+		{fillReplay, "--destination nowhere --yes", "there are: crm"},
+		{fillReplay, "--destination crm", ""},
+		{fillRetry, "--tenant acme", ""},
+		{fillRetry, "", "--all"},
+		{fillCancel, "--state dead", "only pending"},
+		{fillReplay, "--all --rate fast", "--rate: rate must be"},
 		{fillReplay, "", "--all"},
 		{fillReplay, "--all --tenant acme", "either"},
 		{fillReplay, "--state pending", "need no replay"},
@@ -337,7 +319,7 @@ func TestExitStatus(t *testing.T) {
 		{fillStats, "", ""},
 		{fillStats, "--config /nowhere/Caddyfile --address=", "no such file"},
 	} {
-		args := append(strings.Fields("--address "+g.admin), strings.Fields(tt.args)...)
+		args := append(strings.Fields("--address "+g.Admin), strings.Fields(tt.args)...)
 		out, err := run(t, tt.fill, "", args...)
 		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%v: %v\n%s", tt.args, err, out)
@@ -354,7 +336,7 @@ func TestExitStatus(t *testing.T) {
 
 func TestTheAdminEndpointIsFoundInTheConfiguration(t *testing.T) {
 	g := runGateway(t)
-	file := write(t, "Caddyfile", "{\n\tadmin "+g.admin+"\n}\n")
+	file := write(t, "Caddyfile", "{\n\tadmin "+g.Admin+"\n}\n")
 	if out, err := run(t, fillStats, "", "--config", file); err != nil || !strings.Contains(out, "0 events") {
 		t.Errorf("%v\n%s", err, out)
 	}

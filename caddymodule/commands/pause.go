@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/operate"
 )
 
 func fillPause(cmd *cobra.Command) {
@@ -31,16 +33,12 @@ they are gone, or refuse their credentials; see the reason in stats first.` + ex
 	cmd.Args = cobra.ExactArgs(1)
 	a.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.setPaused(cmd, args[0], "resume", nil, "%s is resumed.\n")
+		return a.setPaused(cmd, args[0], "resume", struct{}{}, "%s is resumed.\n")
 	}
 }
 
 func (a *admin) setPaused(cmd *cobra.Command, name, what string, body any, said string) error {
-	var state struct {
-		Destination string `json:"destination"`
-		Paused      bool   `json:"paused"`
-		Reason      string `json:"reason,omitempty"`
-	}
+	var state operate.PauseState
 	if err := a.ask(http.MethodPost, "/callgate/destinations/"+escaped(name)+"/"+what, body, &state); err != nil {
 		return err
 	}

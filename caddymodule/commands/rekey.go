@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/callgate/callgate/caddymodule"
-	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store/sqlite"
 )
 
@@ -56,16 +56,13 @@ func rekey(cmd *cobra.Command, config []byte) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	all, last := 0, time.Now()
-	err = s.Rekey(cmd.Context(), func(done, total int) {
+	err = operate.New(operate.Options{Store: s}).Rekey(cmd.Context(), atThePrompt, func(done, total int) {
 		all = max(all, done)
 		if now := time.Now(); now.Sub(last) >= reportEvery {
 			last = now
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d sealed with the first key\n", done, total)
 		}
 	})
-	if errors.Is(err, seal.ErrNoKey) {
-		return fmt.Errorf("%w: encryption_key has to hold the new key first, and the old ones that the store was written with", err)
-	}
 	if err != nil {
 		return err
 	}

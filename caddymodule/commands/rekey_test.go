@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule"
+	"github.com/callgate/callgate/caddymodule/gatewaytest"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -20,7 +21,7 @@ func TestRekeySealsWithTheFirstKeyWhileTheGatewayRests(t *testing.T) {
 	}
 	g.settled(3, 0)
 	configWith := func(keys ...string) string {
-		config := "{\n\tcallgate {\n\t\tstore sqlite " + g.store + "\n"
+		config := "{\n\tcallgate {\n\t\tstore sqlite " + g.Store + "\n"
 		for _, k := range keys {
 			config += "\t\tencryption_key " + k + "\n"
 		}
@@ -30,7 +31,7 @@ func TestRekeySealsWithTheFirstKeyWhileTheGatewayRests(t *testing.T) {
 	if _, err := run(t, fillRekey, "", "--config", both); err == nil || !strings.Contains(err.Error(), "stop it first") {
 		t.Fatalf("while the gateway runs: %v", err)
 	}
-	g.stop()
+	g.Stop()
 	for _, tt := range []struct{ name, config, says string }{
 		{"without the old key", configWith(secondKey), "add the key it was sealed with"},
 		{"without any", configWith(), "add the key it was sealed with"},
@@ -49,7 +50,7 @@ func TestRekeySealsWithTheFirstKeyWhileTheGatewayRests(t *testing.T) {
 		t.Errorf("the second time: %v: %s", err, out)
 	}
 	// The new key alone opens everything.
-	s, err := caddymodule.OpenStore(adapted(t, configWith(secondKey), ""), zap.NewNop())
+	s, err := caddymodule.OpenStore(gatewaytest.Adapt(t, configWith(secondKey), ""), zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,59 +7,54 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/callgate/callgate/internal/operate"
 )
 
-// selection is what replay and erase send.
-type selection struct {
-	filter
-	All    bool `json:"all,omitempty"`
-	DryRun bool `json:"dry_run,omitempty"`
-}
-
 // action is a command that changes much at once: it counts first, and acts with --yes.
-type action struct {
-	admin     admin
-	selection selection
-	yes       bool
-	path      string
+type action[T any] struct {
+	admin  admin
+	filter filter
+	all    bool
+	yes    bool
+	// rate is how fast it goes, where that can be said.
+	rate string
+	path string
 	// counted reads the answer; one and many name what is counted.
-	counted   func(actionAnswer) int
+	counted   func(T) int
 	one, many string
 	// doing and done say what becomes of them.
 	doing, done string
 	// left is what shrinks in the statistics while the work goes on.
-	left func(*statistics, *filter) int64
+	left func(*operate.Statistics, *filter) int64
 }
 
-// actionAnswer is the answer to replay and to erase.
-type actionAnswer struct {
-	DryRun     bool `json:"dry_run"`
-	Deliveries *int `json:"deliveries,omitempty"`
-	Events     *int `json:"events,omitempty"`
-}
-
-func (a *action) add(cmd *cobra.Command) {
+func (a *action[T]) add(cmd *cobra.Command) {
 	a.admin.add(cmd)
 	fl := cmd.Flags()
-	fl.BoolVar(&a.selection.All, "all", false, "without any filter: everything")
+	fl.BoolVar(&a.all, "all", false, "without any filter: everything")
 	fl.BoolVarP(&a.yes, "yes", "y", false, "do it; without this it is only counted")
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.run(cmd) }
 }
 
-func (a *action) run(cmd *cobra.Command) error {
-	if err := a.selection.settle(time.Now()); err != nil {
+func (a *action[T]) run(cmd *cobra.Command) error {
+	if err := a.filter.settle(a.admin.now()); err != nil {
 		return err
 	}
-	switch none := a.selection.filter == (filter{}); {
-	case none && !a.selection.All:
+	switch none := a.filter == (filter{}); {
+	case none && !a.all:
 		return errors.New("without a filter this would be for everything; give a filter, or --all if everything is meant")
-	case !none && a.selection.All:
+	case !none && a.all:
 		return errors.New("--all means no filter; give either --all or a filter")
 	}
-	a.selection.DryRun = true
-	var counted actionAnswer
-	if err := a.admin.ask(http.MethodPost, a.path, a.selection, &counted); err != nil {
+	rate, err := operate.ParseRate(a.rate)
+	if err != nil {
+		return fmt.Errorf("--rate: %w", err)
+	}
+	selection := operate.ReplaySelection{Rate: a.rate, Selection: operate.Selection{Filter: a.filter.Filter, All: a.all, DryRun: true}}
+	var counted T
+	if err := a.admin.ask(http.MethodPost, a.path, selection, &counted); err != nil {
 		return err
 	}
 	n := a.counted(counted)
@@ -72,13 +67,17 @@ func (a *action) run(cmd *cobra.Command) error {
 		if n > 0 {
 			hint = fmt.Sprintf("; add --yes to have %s %s", map[bool]string{true: "it", false: "them"}[n == 1], a.done)
 		}
-		_, err := fmt.Fprintf(out, "%s would be %s. Nothing was changed%s.\n", plural(n, a.one, a.many), a.done, hint)
+		over := ""
+		if rate > 0 && n > 1 {
+			over = ", over " + time.Duration(float64(n-1)/rate*float64(time.Second)).Round(time.Second).String()
+		}
+		_, err := fmt.Fprintf(out, "%s would be %s%s. Nothing was changed%s.\n", plural(n, a.one, a.many), a.done, over, hint)
 		return err
 	}
-	a.selection.DryRun = false
+	selection.DryRun = false
 	stop := a.report(cmd, n)
-	var did actionAnswer
-	err := a.admin.ask(http.MethodPost, a.path, a.selection, &did)
+	var did T
+	err = a.admin.ask(http.MethodPost, a.path, selection, &did)
 	stop()
 	if err != nil {
 		return err
@@ -94,7 +93,7 @@ func (a *action) run(cmd *cobra.Command) error {
 const reportEvery = 2 * time.Second
 
 // report tells how far the work is while it goes on, by what the statistics count.
-func (a *action) report(cmd *cobra.Command, total int) (stop func()) {
+func (a *action[T]) report(cmd *cobra.Command, total int) (stop func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -108,11 +107,11 @@ func (a *action) report(cmd *cobra.Command, total int) (stop func()) {
 				return
 			case <-ticker.C:
 			}
-			var s statistics
+			var s operate.Statistics
 			if err := a.admin.ask(http.MethodGet, "/callgate/stats", nil, &s); err != nil {
 				continue // what counts is the answer that is waited for
 			}
-			now := a.left(&s, &a.selection.filter)
+			now := a.left(&s, &a.filter)
 			if first < 0 {
 				first = now
 			}
@@ -125,10 +124,10 @@ func (a *action) report(cmd *cobra.Command, total int) (stop func()) {
 }
 
 func fillReplay(cmd *cobra.Command) {
-	a := &action{
+	a := &action[operate.DeliveryCount]{
 		path: "/callgate/replay", one: "delivery", many: "deliveries", doing: "replaying", done: "replayed",
-		counted: func(a actionAnswer) int { return deref(a.Deliveries) },
-		left: func(s *statistics, f *filter) (n int64) {
+		counted: func(c operate.DeliveryCount) int { return c.Deliveries },
+		left: func(s *operate.Statistics, f *filter) (n int64) {
 			for _, d := range s.Destinations {
 				if f.Destination == "" || f.Destination == d.Name {
 					n += d.Dead
@@ -145,16 +144,59 @@ func fillReplay(cmd *cobra.Command) {
 receiver then gets twice, with the same id) or any. Without --yes it only tells how many there are.` + exitCodes
 	cmd.Example = `  callgate replay --destination crm
   callgate replay --destination crm --from 2026-01-31T08:00:00Z --to 2026-01-31T09:30:00Z --yes
+  callgate replay --destination crm --rate 5/s --yes
   callgate replay --delivery 01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0 --state delivered --yes`
-	a.selection.flags(cmd, "dead (the default), delivered, any")
+	a.filter.flags(cmd, "dead (the default), delivered, any")
+	cmd.Flags().StringVar(&a.rate, "rate", "", "how many fall due in a time, oldest first, such as 5/s, 30/min or 100/10s (default: all at once, at the destination's own pace)")
+	a.add(cmd)
+}
+
+// waitingLeft is what shrinks while waiting deliveries are dealt with.
+func waitingLeft(s *operate.Statistics, f *filter) (n int64) {
+	for _, d := range s.Destinations {
+		if f.Destination == "" || f.Destination == d.Name {
+			n += d.Pending
+		}
+	}
+	return n
+}
+
+func fillRetry(cmd *cobra.Command) {
+	a := &action[operate.DeliveryCount]{
+		path: "/callgate/retry", one: "delivery", many: "deliveries", doing: "sending", done: "sent now",
+		counted: func(c operate.DeliveryCount) int { return c.Deliveries }, left: waitingLeft,
+	}
+	cmd.Use = "retry [flags]"
+	cmd.Aliases = []string{"send-now"}
+	cmd.Long = `Sends deliveries now that wait for their next attempt, as after a receiver was mended. They keep the attempts made. A
+destination that is paused is resumed with resume, and one with an open breaker is tried when the breaker says so.
+Without --yes it only tells how many there are. Dead and delivered ones are sent again with replay.` + exitCodes
+	cmd.Example = `  callgate retry --destination crm
+  callgate retry --destination crm --yes
+  callgate retry --delivery 01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0 --yes`
+	a.filter.flags(cmd, "pending (the only one that waits)")
+	a.add(cmd)
+}
+
+func fillCancel(cmd *cobra.Command) {
+	a := &action[operate.DeliveryCount]{
+		path: "/callgate/cancel", one: "delivery", many: "deliveries", doing: "cancelling", done: "cancelled",
+		counted: func(c operate.DeliveryCount) int { return c.Deliveries }, left: waitingLeft,
+	}
+	cmd.Use = "cancel [flags]"
+	cmd.Long = `Takes back deliveries that wait, as after a mistaken replay: they are dead, with a reason that says so, and replay sends
+them after all. An attempt under way cannot be called back. Without --yes it only tells how many there are.` + exitCodes
+	cmd.Example = `  callgate cancel --destination crm
+  callgate cancel --destination crm --tenant acme --yes`
+	a.filter.flags(cmd, "pending (the only one that waits)")
 	a.add(cmd)
 }
 
 func fillErase(cmd *cobra.Command) {
-	a := &action{
+	a := &action[operate.EventCount]{
 		path: "/callgate/erase", one: "event", many: "events", doing: "erasing", done: "erased",
-		counted: func(a actionAnswer) int { return deref(a.Events) },
-		left:    func(s *statistics, _ *filter) int64 { return s.Events },
+		counted: func(c operate.EventCount) int { return c.Events },
+		left:    func(s *operate.Statistics, _ *filter) int64 { return s.Events },
 	}
 	cmd.Use = "erase [flags]"
 	cmd.Long = `Deletes events with all that belongs to them: what was said, deliveries, also waiting ones, and attempts. It cannot
@@ -165,13 +207,6 @@ Without --yes it only tells how many events there are.` + exitCodes
 	cmd.Example = `  callgate erase --caller +15551234567
   callgate erase --caller +15551234567 --yes
   callgate erase --tenant acme --to 2026-01-01 --yes`
-	a.selection.flags(cmd, "pending, delivered, dead")
+	a.filter.flags(cmd, "pending, delivered, dead")
 	a.add(cmd)
-}
-
-func deref(n *int) int {
-	if n == nil {
-		return 0
-	}
-	return *n
 }

@@ -3,98 +3,63 @@ package commands
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/operate"
 )
-
-// shownEvent is the answer of /callgate/events/{id}.
-type shownEvent struct {
-	ID         string          `json:"id"`
-	Tenant     string          `json:"tenant"`
-	Source     string          `json:"source"`
-	Route      string          `json:"route"`
-	EventType  string          `json:"event_type"`
-	EventID    string          `json:"event_id"`
-	CallID     string          `json:"call_id"`
-	ReceivedAt time.Time       `json:"received_at"`
-	Bytes      int             `json:"bytes"`
-	Deliveries []shownDelivery `json:"deliveries"`
-	Content    *shownContent   `json:"content"`
-}
-
-type shownDelivery struct {
-	ID          string         `json:"id"`
-	Destination string         `json:"destination"`
-	State       store.State    `json:"state"`
-	Leased      bool           `json:"delivering"`
-	NextAt      time.Time      `json:"next_at"`
-	RemoteID    string         `json:"remote_id"`
-	Attempts    []shownAttempt `json:"attempts"`
-}
-
-type shownAttempt struct {
-	Number   int       `json:"attempt"`
-	At       time.Time `json:"at"`
-	TookMS   float64   `json:"took_ms"`
-	Status   int       `json:"status"`
-	Reason   string    `json:"reason"`
-	Warnings []string  `json:"warnings"`
-	Excerpt  string    `json:"excerpt"`
-}
-
-type shownContent struct {
-	Record     json.RawMessage     `json:"call"`
-	URI        string              `json:"uri"`
-	Header     map[string][]string `json:"headers"`
-	Body       string              `json:"body"`
-	BodyBase64 []byte              `json:"body_base64"`
-}
 
 func fillShow(cmd *cobra.Command) {
 	var a admin
 	var content bool
+	var reason string
 	cmd.Use = "show EVENT [flags]"
 	cmd.Long = `Shows one event with its deliveries and every attempt at them. EVENT is the id of an event, or of a delivery of it.
 
 With --content it also shows what the caller said: the call record, the request as it came in, and what is kept of
-receivers' answers. Mind who sees your terminal.` + exitCodes
+receivers' answers. It takes a reason, which the gateway logs with the event's id, and is refused where the admin
+endpoint listens on TCP, unless the configuration says admin_content on. Mind who sees your terminal.` + exitCodes
 	cmd.Example = `  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y
-  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --content --json`
+  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --content --reason "the clinic asks what the caller wanted"`
 	cmd.Args = cobra.ExactArgs(1)
 	a.add(cmd)
 	cmd.Flags().BoolVar(&content, "content", false, "also show what the caller said")
+	cmd.Flags().StringVar(&reason, "reason", "", "why you look at it, for the log; needed with --content")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, _, _ := strings.Cut(args[0], ".") // a delivery's id begins with its event's
-		uri := "/callgate/events/" + escaped(id)
-		if content {
-			uri += "?content=1"
+		method, uri, body := http.MethodGet, "/callgate/events/"+escaped(id), any(nil)
+		switch {
+		case content && reason == "":
+			return errors.New("--content takes a --reason: why you look at what a caller said, for the gateway's log")
+		case content:
+			method, uri, body = http.MethodPost, uri+"/content", map[string]string{"reason": reason}
+		case reason != "":
+			return errors.New("--reason is for --content")
 		}
 		var text json.RawMessage
-		if err := a.ask(http.MethodGet, uri, nil, &text); err != nil {
+		if err := a.ask(method, uri, body, &text); err != nil {
 			return err
 		}
 		if a.json {
 			return printJSON(cmd.OutOrStdout(), text)
 		}
-		var e shownEvent
+		var e operate.EventDetail
 		if err := json.Unmarshal(text, &e); err != nil {
 			return fmt.Errorf("the gateway's answer cannot be read; has it the version of this command? %w", err)
 		}
-		return e.print(cmd.OutOrStdout())
+		return a.printEvent(cmd.OutOrStdout(), &e)
 	}
 }
 
-func (e *shownEvent) print(out io.Writer) error {
+func (a *display) printEvent(out io.Writer, e *operate.EventDetail) error {
 	for _, l := range [][2]string{
-		{"event", e.ID}, {"received", stamp(e.ReceivedAt)}, {"tenant", e.Tenant}, {"source", e.Source}, {"route", e.Route},
+		{"event", e.ID}, {"received", a.stamp(e.ReceivedAt)}, {"tenant", e.Tenant}, {"source", e.Source}, {"route", e.Route},
 		{"type", e.EventType}, {"event id", e.EventID}, {"call", e.CallID}, {"bytes", number(e.Bytes)},
 	} {
 		if l[1] != "" {
@@ -102,48 +67,74 @@ func (e *shownEvent) print(out io.Writer) error {
 		}
 	}
 	for i := range e.Deliveries {
-		if err := e.Deliveries[i].print(out); err != nil {
+		if err := a.printDelivery(out, &e.Deliveries[i]); err != nil {
 			return err
 		}
 	}
-	return e.Content.print(out)
+	return printContent(out, e.Content)
 }
 
-func (d *shownDelivery) print(out io.Writer) error {
-	standing := stateOf(&store.Delivery{State: d.State, Leased: d.Leased})
-	if next := nextOf(&store.Delivery{State: d.State, Leased: d.Leased, NextAt: d.NextAt}); next != "" {
+func (a *display) printDelivery(out io.Writer, d *operate.DeliveryDetail) error {
+	standing := stateOf(&d.DeliveryRow)
+	if reason, ok := waitReasons[d.WaitsFor]; ok {
+		standing += ", " + reason
+	} else if next := a.nextOf(&d.DeliveryRow, false); next != "" {
 		standing += ", next attempt " + next
 	}
 	if d.RemoteID != "" {
 		standing += ", there as " + d.RemoteID
 	}
 	fmt.Fprintf(out, "\n%s to %s: %s\n", plain(d.ID), plain(d.Destination), plain(standing))
-	if len(d.Attempts) == 0 {
+	if len(d.History) == 0 {
 		return nil
 	}
-	t := newTable(out, "  ATTEMPT", "AT", "TOOK", "STATUS", "RESULT")
-	for _, a := range d.Attempts {
-		result := a.Reason
+	t := a.table(out, column{"  ATTEMPT", 0, 0}, column{"AT", 0, 0}, column{"TOOK", 1, 0}, column{"STATUS", 0, 0}, column{"RESULT", 0, 20})
+	for i := range d.History {
+		at := &d.History[i]
+		result := at.Reason
 		if result == "" {
 			result = "delivered"
 		}
-		for _, w := range a.Warnings {
+		for _, w := range at.Warnings {
 			result += "; warning: " + w
 		}
-		t.row("  "+fmt.Sprint(a.Number), stamp(a.At), fmt.Sprintf("%.1fms", a.TookMS), number(a.Status), result)
+		t.row("  "+attemptName(at), a.stamp(at.At), fmt.Sprintf("%.1fms", at.TookMS), number(at.Status), result)
 	}
-	if err := t.end(); err != nil {
+	if _, err := t.end(); err != nil {
 		return err
 	}
-	for _, a := range d.Attempts {
-		if a.Excerpt != "" {
-			fmt.Fprintf(out, "  answer to attempt %d: %s\n", a.Number, plain(a.Excerpt))
+	for i := range d.History {
+		switch at := &d.History[i]; {
+		case at.Excerpt != "":
+			fmt.Fprintf(out, "  answer to attempt %s: %s\n", attemptName(at), plain(at.Excerpt))
+		case at.ExcerptBytes > 0:
+			fmt.Fprintf(out, "  answer to attempt %s: %s kept, see --content\n", attemptName(at), plural(at.ExcerptBytes, "byte", "bytes"))
 		}
 	}
 	return nil
 }
 
-func (c *shownContent) print(out io.Writer) error {
+// waitReasons say what a delivery waits for, unless it is a time.
+var waitReasons = map[operate.Wait]string{
+	operate.WaitConfiguration: "waits for a configuration that has its destination",
+	operate.WaitResume:        "waits until its destination is resumed",
+	operate.WaitBreaker:       "waits for the breaker of its destination, which tries by itself whether the receiver is back",
+	operate.WaitRetryAfter:    "waits because the receiver asked to be left alone",
+	operate.WaitTurn:          "due now, at the pace of its destination",
+}
+
+// attemptName is the number of an attempt, and of the replay that it belongs to.
+func attemptName(a *operate.AttemptDetail) string {
+	switch a.Replay {
+	case 0:
+		return fmt.Sprint(a.Number)
+	case 1:
+		return fmt.Sprintf("%d of the replay", a.Number)
+	}
+	return fmt.Sprintf("%d of replay %d", a.Number, a.Replay)
+}
+
+func printContent(out io.Writer, c *operate.EventContent) error {
 	if c == nil {
 		return nil
 	}

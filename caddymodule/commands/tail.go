@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -111,23 +112,23 @@ func (a *admin) message(out io.Writer, kind string, data []byte) error {
 	}
 	var line string
 	switch kind {
-	case "event":
+	case operate.TailEvent:
 		var e store.EventInfo
 		if json.Unmarshal(data, &e) != nil {
 			return nil
 		}
-		line = fmt.Sprintf("%s  accepted   %s", stamp(e.ReceivedAt), e.ID)
+		line = fmt.Sprintf("%s  accepted   %s", a.stamp(e.ReceivedAt), e.ID)
 		for _, s := range []string{e.Tenant, e.Source, e.EventType, e.CallID} {
 			if s != "" {
 				line += "  " + s
 			}
 		}
-	case "attempt":
-		line = attemptLine(data)
-	case "gap":
-		var g struct{ Message string }
+	case operate.TailAttempt:
+		line = a.attemptLine(data)
+	case operate.TailGap:
+		var g operate.Gap
 		if json.Unmarshal(data, &g) == nil {
-			line = "                      " + g.Message
+			line = strings.Repeat(" ", len(a.stamp(time.Now()))) + "  " + g.Message
 		}
 	}
 	if line == "" {
@@ -137,15 +138,8 @@ func (a *admin) message(out io.Writer, kind string, data []byte) error {
 	return err
 }
 
-func attemptLine(data []byte) string {
-	var a struct {
-		DeliveryID  string `json:"delivery_id"`
-		Tenant      string
-		Destination string
-		State       store.State
-		NextAt      time.Time `json:"next_at"`
-		shownAttempt
-	}
+func (d *display) attemptLine(data []byte) string {
+	var a operate.TailedAttempt
 	if json.Unmarshal(data, &a) != nil {
 		return ""
 	}
@@ -153,12 +147,12 @@ func attemptLine(data []byte) string {
 	if a.State == store.Pending {
 		became = "retry"
 	}
-	line := fmt.Sprintf("%s  %-9s  %s  %s attempt %d, %.1fms", stamp(a.At), became, a.DeliveryID, a.Destination, a.Number, a.TookMS)
+	line := fmt.Sprintf("%s  %-9s  %s  %s attempt %s, %.1fms", d.stamp(a.At), became, a.DeliveryID, a.Destination, attemptName(&a.AttemptDetail), a.TookMS)
 	if a.Status != 0 {
 		line += fmt.Sprintf(", status %d", a.Status)
 	}
 	if a.State == store.Pending && !a.NextAt.IsZero() {
-		line += ", next " + stamp(a.NextAt)
+		line += ", next " + d.stamp(a.NextAt)
 	}
 	if a.Reason != "" {
 		line += ": " + a.Reason

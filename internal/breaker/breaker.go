@@ -78,6 +78,7 @@ const buckets = 10
 // Breaker is safe for concurrent use.
 type Breaker struct {
 	settings Settings
+	stays    time.Duration // how long a request stays in the window
 	cb       *gobreaker.TwoStepCircuitBreaker[struct{}]
 	// opensUntil is when an open breaker lets the next probe through, in Unix nanoseconds. gobreaker does not tell.
 	opensUntil atomic.Int64
@@ -88,6 +89,7 @@ type Breaker struct {
 func New(s Settings, onChange func(from, to State)) *Breaker {
 	b := &Breaker{settings: s}
 	s = s.WithDefaults()
+	b.stays = s.Window - s.Window/buckets
 	b.cb = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests:  uint32(s.Probes),
 		Interval:     s.Window,
@@ -128,14 +130,27 @@ func (b *Breaker) Allow() (done func(Outcome), wait time.Duration) {
 		left := time.Until(time.Unix(0, b.opensUntil.Load()))
 		return nil, max(left, time.Second)
 	}
-	return func(o Outcome) {
-		switch o {
-		case Success:
-			report(nil)
-		case Failure:
-			report(errFailure)
-		default:
-			report(errNeither)
+	began := time.Now()
+	return func(o Outcome) { b.finished(report, began, o) }, 0
+}
+
+// finished reports what became of a request.
+func (b *Breaker) finished(report func(error), began time.Time, o Outcome) {
+	if time.Since(began) >= b.stays {
+		// gobreaker counts a request at the time of its beginning. One that took as long as the window would not count at all,
+		// and a receiver that hangs would never be found out; so it counts as one of now.
+		report(errNeither)
+		var err error
+		if report, err = b.cb.Allow(); err != nil {
+			return
 		}
-	}, 0
+	}
+	switch o {
+	case Success:
+		report(nil)
+	case Failure:
+		report(errFailure)
+	default:
+		report(errNeither)
+	}
 }

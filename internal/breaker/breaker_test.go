@@ -57,6 +57,45 @@ func TestOldFailuresLeaveTheWindow(t *testing.T) {
 	})
 }
 
+// TestRequestsLongerThanTheWindowCount: a receiver that hangs is not found out in any other way.
+func TestRequestsLongerThanTheWindowCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(Settings{ConsecutiveFailures: 3, Window: 10 * time.Second, OpenFor: time.Minute}, nil)
+		var inFlight []func(Outcome)
+		for range 3 {
+			done, _ := b.Allow()
+			inFlight = append(inFlight, done)
+			time.Sleep(time.Second)
+		}
+		time.Sleep(30 * time.Second)
+		for i, done := range inFlight {
+			if done(Failure); (b.State() == Open) != (i == 2) {
+				t.Fatalf("%s after %d failures", b.State(), i+1)
+			}
+			time.Sleep(time.Second)
+		}
+		time.Sleep(61 * time.Second)
+		for _, want := range []State{Open, Closed} { // probes take as long
+			done, _ := b.Allow()
+			if done == nil {
+				t.Fatal("no probe is let through")
+			}
+			time.Sleep(30 * time.Second)
+			outcome := Success
+			if want == Open {
+				outcome = Failure
+			}
+			if done(outcome); b.State() != want {
+				t.Fatalf("after a probe: %s, want %s", b.State(), want)
+			}
+			time.Sleep(61 * time.Second)
+		}
+		if done, _ := b.Allow(); done == nil {
+			t.Error("still refuses after it has closed")
+		}
+	})
+}
+
 func TestRequestsThatProveNothingDoNotCount(t *testing.T) {
 	b := New(Settings{ConsecutiveFailures: 2}, nil)
 	report(t, b, Failure, Neither, Neither, Neither)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
@@ -63,7 +64,7 @@ func (e *Engine) pauseSaved(destination string) {
 	}
 }
 
-// Resume ends a pause. What waited goes out at the destination's pace.
+// Resume ends a pause, or a hold. What waited goes out at the destination's pace.
 func (e *Engine) Resume(ctx context.Context, destination string) error {
 	e.flags.Lock()
 	defer e.flags.Unlock()
@@ -75,6 +76,9 @@ func (e *Engine) Resume(ctx context.Context, destination string) error {
 	e.pausedVersion++
 	if l := e.lanes[destination]; l != nil {
 		l.setPaused(false, "")
+		l.mu.Lock()
+		l.lift()
+		l.mu.Unlock()
 	}
 	e.mu.Unlock()
 	e.o.Observer.Resumed(destination)
@@ -84,13 +88,51 @@ func (e *Engine) Resume(ctx context.Context, destination string) error {
 // Replay makes dead or delivered deliveries pending again and wakes their lanes; see store.Store. With dryRun it
 // only counts.
 func (e *Engine) Replay(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
-	n, err := e.store.Replay(ctx, f, e.o.Now(), dryRun)
-	if n > 0 && !dryRun {
-		if f.Destination != "" {
-			e.wake([]string{f.Destination})
-		} else {
-			e.wake(nil)
-		}
+	return e.ReplayAt(ctx, f, 0, dryRun)
+}
+
+// ReplayAt is Replay at a rate: the deliveries fall due one after the other, so many a second, for a receiver that has to
+// serve what is new as well. That also holds after a restart. A rate of 0 means all at once; the destination's own pace
+// holds besides.
+func (e *Engine) ReplayAt(ctx context.Context, f store.Filter, perSecond float64, dryRun bool) (int, error) {
+	if perSecond < 0 || perSecond > 0 && perSecond < 1.0/(24*60*60) {
+		return 0, fmt.Errorf("a rate of %v a second is not one to replay at: give 0 for all at once, or one a day at least", perSecond)
+	}
+	var every time.Duration
+	if perSecond > 0 {
+		every = time.Duration(float64(time.Second) / perSecond)
+	}
+	n, err := e.store.Replay(ctx, f, e.o.Now(), every, dryRun)
+	e.wakeFor(f, n, dryRun)
+	return n, err
+}
+
+// SendNow makes waiting deliveries due at once that would be tried again later, as after a receiver was mended, and wakes
+// their lanes; see store.Store. It does not end a pause, nor an open breaker. With dryRun it only counts.
+func (e *Engine) SendNow(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
+	n, err := e.store.SendNow(ctx, f, e.o.Now(), dryRun)
+	e.wakeFor(f, n, dryRun)
+	return n, err
+}
+
+// wakeFor wakes the lanes whose deliveries were made due.
+func (e *Engine) wakeFor(f store.Filter, n int, dryRun bool) {
+	switch {
+	case n == 0 || dryRun:
+	case f.Destination != "":
+		e.wake([]string{f.Destination})
+	default:
+		e.wake(nil)
+	}
+}
+
+// Cancel gives waiting deliveries up: they are dead, with a reason that says so, and can be replayed; see store.Store.
+// Nobody is told of them as of dead letters. Deliveries that were claimed and not begun are dropped too. An attempt under
+// way cannot be called back: if it delivers, the delivery is delivered. With dryRun it only counts.
+func (e *Engine) Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
+	n, err := e.store.Cancel(ctx, f, dryRun)
+	if !dryRun {
+		e.flush()
 	}
 	return n, err
 }
@@ -99,9 +141,14 @@ func (e *Engine) Replay(ctx context.Context, f store.Filter, dryRun bool) (int, 
 // are dropped too. An attempt under way cannot be called back.
 func (e *Engine) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
 	n, err := e.store.Erase(ctx, f, dryRun)
-	if dryRun {
-		return n, err
+	if !dryRun {
+		e.flush()
 	}
+	return n, err
+}
+
+// flush makes every lane give back what it has claimed and not begun.
+func (e *Engine) flush() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, l := range e.lanes {
@@ -110,7 +157,6 @@ func (e *Engine) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, e
 		l.wakeUp()
 		l.mu.Unlock()
 	}
-	return n, err
 }
 
 // pausedLoop follows what other processes on the same store pause and resume.
@@ -177,16 +223,14 @@ func (e *Engine) expireLoop() {
 			timer.Reset(next)
 			continue
 		}
-		now := e.o.Now()
-		var before time.Time // nothing is older than the zero time, but keys expire all the same
-		if s.Retention > 0 {
-			before = now.Add(-s.Retention)
+		expired, err := e.store.Expire(e.ctx, store.Retention{Done: s.Retention, Dead: s.RetentionDead}, e.o.Now(), e.o.ExpireBatch)
+		if expired.Total() > 0 {
+			e.log.Info("events past their retention were deleted", zap.Int64("delivered", expired.Done), zap.Int64("dead", expired.Dead))
 		}
-		n, err := e.store.Expire(e.ctx, before, now, e.o.ExpireBatch)
 		switch {
 		case err != nil && e.ctx.Err() == nil:
 			e.log.Error("the store could not delete expired events; trying again", zap.Error(err))
-		case n >= e.o.ExpireBatch:
+		case expired.Total() >= int64(e.o.ExpireBatch):
 			next = between
 		}
 		timer.Reset(next)

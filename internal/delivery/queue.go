@@ -11,21 +11,31 @@ import (
 	"go.uber.org/zap"
 )
 
-// maxHeld bounds the deliveries that a lane keeps claimed while they wait for another one. Beyond it the order of a
-// call gives way, so that a few broken calls cannot stop all others.
-const maxHeld = 256
+const (
+	// maxHeld bounds the deliveries that a lane keeps claimed with their payloads while they wait for another one.
+	maxHeld = 256
+	// maxBare bounds those that it keeps beyond that, without their payloads, since their call's order demands it. What
+	// is kept is not claimed, and what comes after it is, so that a few broken calls stop none of the others. For the same
+	// reason order gives way for what comes when even so many are kept.
+	maxBare = 4096
+)
 
 // waiting is a claimed delivery whose attempt has not begun.
 type waiting struct {
 	store.Claimed
 	since, leasedUntil time.Time
+	// bare tells that the payload was dropped: the delivery is claimed again when its turn comes.
+	bare bool
 }
 
 // queue is what a lane has claimed. Only the lane's goroutine uses it.
 type queue struct {
 	// ready may be sent; held waits for another delivery of its call, or for its tenant's turn.
 	ready, held []waiting
-	backoff     time.Duration
+	// bare counts those of the held without a payload. unsorted tells that held is not in the order of its calls.
+	bare     int
+	unsorted bool
+	backoff  time.Duration
 	// batchAt is when a batch that is not full goes all the same.
 	batchAt time.Time
 	// staleAt is when a lease has too little left for an attempt.
@@ -36,7 +46,7 @@ func (q *queue) len() int { return len(q.ready) + len(q.held) }
 
 func (q *queue) takeAll() []waiting {
 	all := append(q.ready, q.held...)
-	q.ready, q.held = nil, nil
+	q.ready, q.held, q.bare = nil, nil, 0
 	return all
 }
 
@@ -103,19 +113,29 @@ func (l *lane) release(t *terms, now time.Time) {
 		return true
 	})
 	held := q.held
-	// What was given back and claimed again stands behind what came in after it.
-	slices.SortStableFunc(held, func(a, b waiting) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
-	})
-	q.held = nil
+	if q.unsorted {
+		// What was given back and claimed again stands behind what came in after it.
+		slices.SortStableFunc(held, func(a, b waiting) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+		})
+	}
+	q.held, q.bare = nil, 0
 	q.staleAt = time.Time{}
 	for _, w := range held {
-		if key, ok := keyOf(w.Claimed); !fresh(w) || ok && left[key] {
+		key, ok := keyOf(w.Claimed)
+		switch {
+		case !fresh(w) || ok && left[key]:
 			giveBack(w)
-			continue
+		case w.bare && !l.calls.busy(w.Claimed, t.Concurrency == 1):
+			l.calls.keep(w.Claimed, now)
+			stale = append(stale, w)
+		case w.bare:
+			q.held, q.bare = append(q.held, w), q.bare+1
+		default:
+			l.admit(t, w)
 		}
-		l.admit(t, w)
 	}
+	q.unsorted = false
 	q.noteStale(t)
 	l.mu.Unlock()
 	if len(stale) > 0 {
@@ -138,16 +158,25 @@ func (q *queue) noteStale(t *terms) {
 // holds l.mu.
 func (l *lane) admit(t *terms, w waiting) bool {
 	q := &l.queue
-	full := len(q.held) >= maxHeld
+	full := len(q.held)-q.bare >= maxHeld
 	if l.tenantBusy(t, w.Tenant) {
 		if full {
 			return false
 		}
-		q.held = append(q.held, w)
+		q.held, q.unsorted = append(q.held, w), true
 		return true
 	}
-	if !full && l.calls.busy(w.Claimed, t.Concurrency == 1) {
-		q.held = append(q.held, w)
+	if l.calls.busy(w.Claimed, t.Concurrency == 1) {
+		if full {
+			if q.bare >= maxBare {
+				q.ready = append(q.ready, w) // and the turn stays whose it is
+				return true
+			}
+			e := w.Event
+			w.Event = &store.Event{ID: e.ID, Tenant: e.Tenant, CallID: e.CallID, ReceivedAt: e.ReceivedAt}
+			w.bare, q.bare = true, q.bare+1
+		}
+		q.held, q.unsorted = append(q.held, w), true
 		return true
 	}
 	l.calls.enter(w.Claimed)
@@ -177,26 +206,29 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 	if want <= 0 {
 		return 0
 	}
-	skip := l.busyTenants(t)
+	skip := l.skipped(t)
 	claimed, err := l.e.store.Claim(l.e.ctx, l.name, now, t.lease(), want, skip)
 	if err != nil {
 		return l.storeFailed("claim deliveries", err)
 	}
 	l.mu.Lock()
-	var rest []waiting
+	var rest, strangers []waiting
 	for _, c := range claimed {
 		if _, running := l.inflight[c.ID]; running {
 			continue // its lease ran out before its outcome could be recorded, which is going to settle it
 		}
 		w := waiting{Claimed: c, since: now, leasedUntil: now.Add(t.lease())}
-		if !l.admit(t, w) {
+		switch {
+		case !l.known(t, c.Tenant):
+			strangers = append(strangers, w)
+		case !l.admit(t, w):
 			rest = append(rest, w)
 		}
 	}
 	q.noteStale(t)
 	l.mu.Unlock()
-	if len(rest) > 0 {
-		l.returnItems(rest)
+	l.returnItems(strangers)
+	if l.returnItems(rest); len(rest) > 0 {
 		return q.backOff()
 	}
 	if len(claimed) == want {
@@ -219,10 +251,27 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 	}
 }
 
-// busyTenants are those whose deliveries are not to be claimed now.
-func (l *lane) busyTenants(t *terms) (skip []string) {
+// known reports whether the configuration has a tenant. The deliveries of one that it has not are not claimed again:
+// delivered without its variables, a call would end up with nobody's name on it. The caller holds l.mu.
+func (l *lane) known(t *terms, tenant string) bool {
+	if _, known := t.vars(tenant); known {
+		return true
+	}
+	if _, told := l.absent[tenant]; !told {
+		l.absent[tenant] = struct{}{}
+		l.e.log.Warn("deliveries wait because the configuration does not know their tenant; add it, or cancel or erase them",
+			zap.String("destination", l.name), zap.String("tenant", tenant))
+	}
+	return false
+}
+
+// skipped are the tenants whose deliveries are not to be claimed now.
+func (l *lane) skipped(t *terms) (skip []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for tenant := range l.absent {
+		skip = append(skip, tenant)
+	}
 	for tenant := range l.byTenant {
 		if l.tenantBusy(t, tenant) {
 			skip = append(skip, tenant)
@@ -240,8 +289,9 @@ func (l *lane) storeFailed(what string, err error) time.Duration {
 	return wait
 }
 
-// launch starts an attempt. It gives the batch back and returns false when the terms have changed meanwhile.
-func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome)) bool {
+// launch starts an attempt, a probe or one that counts. It gives the batch back and returns false when the terms have
+// changed meanwhile.
+func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome), probe bool) bool {
 	l.mu.Lock()
 	if l.terms != t || l.paused || l.flush || l.e.closing.Load() {
 		l.queue.ready = append(batch, l.queue.ready...)
@@ -252,7 +302,7 @@ func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome)) boo
 	}
 	defer l.mu.Unlock()
 	l.running++
-	a := &attempt{lane: l, terms: t, batch: make([]store.Claimed, len(batch)), breaker: done}
+	a := &attempt{lane: l, terms: t, batch: make([]store.Claimed, len(batch)), breaker: done, probe: probe}
 	for i, w := range batch {
 		a.batch[i] = w.Claimed
 		l.inflight[w.ID] = struct{}{}
@@ -283,7 +333,12 @@ func (l *lane) ended(a *attempt) {
 			retried[r.DeliveryID] = r.NextAt
 		}
 	}
+	now := l.e.o.Now()
 	for _, c := range a.batch {
+		if slices.Contains(a.returned, c.ID) {
+			l.calls.leave(c, now)
+			continue
+		}
 		l.calls.settle(c, retried[c.ID], a.terms.Concurrency == 1)
 	}
 	l.mu.Unlock()

@@ -2,42 +2,38 @@ package gateway
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
-	"strings"
+	"time"
 )
 
 // readBody reads the request's body, once and at most as much as the plan allows, and gives the request a body that
 // hands the same bytes on.
 //
+// Who sends it is a stranger as yet. So its memory grows with what arrives and not with what was announced, all bodies
+// together stay within the process's budget until they are verified, and a sender has to keep up a rate.
+//
 // The memory is never used again for another request: net/http's transport may still be reading it after the
 // receiver answered.
 func (rq *Request) readBody(w http.ResponseWriter) *refusal {
 	r, limit := rq.r, rq.plan.MaxBody
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return nil
 	}
 	if r.ContentLength > limit {
 		return tooLarge()
 	}
-	var err error
-	if r.ContentLength >= 0 {
-		rq.body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(r.Body, rq.body)
-	} else {
-		var b bytes.Buffer
-		_, err = b.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-		rq.body = b.Bytes()
+	in := incoming{r: r, limit: limit, budget: rq.route.State.Unverified, rate: rq.plan.MinBodyRate, began: time.Now()}
+	if in.rate > 0 {
+		in.deadline = deadliner(w)
 	}
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return tooLarge()
-		}
-		return &refusal{outcome: malformedBody, message: "the body broke off before its end"}
+	refused := in.read()
+	rq.body, rq.held = in.b, in.held
+	if refused != nil {
+		return refused
 	}
 	if r.ContentLength < 0 {
 		// It was chunked. Receivers of another age, FastCGI among them, want a length.
@@ -47,6 +43,121 @@ func (rq *Request) readBody(w http.ResponseWriter) *refusal {
 	}
 	rq.setBody(rq.body)
 	return nil
+}
+
+// incoming is a body that is being read.
+type incoming struct {
+	r        *http.Request
+	limit    int64
+	b        []byte
+	budget   *Budget
+	held     int64         // what b holds of the budget
+	rate     int64         // bytes a second; 0 for none
+	deadline readDeadliner // nil where there is none to set
+	began    time.Time
+}
+
+// readDeadliner is a ResponseWriter with the deadline of its connection.
+type readDeadliner interface{ SetReadDeadline(time.Time) error }
+
+// deadliner finds the ResponseWriter that has a deadline, as http.ResponseController does, and makes nothing for it.
+func deadliner(w http.ResponseWriter) readDeadliner {
+	for {
+		switch v := w.(type) {
+		case readDeadliner:
+			return v
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return nil
+		}
+	}
+}
+
+const (
+	// firstRead is how much memory an announced body gets at first, which is enough for most calls.
+	firstRead = 4 << 10
+	// bodyGrace is how long a body may take besides what its rate allows it.
+	bodyGrace = 10 * time.Second
+)
+
+func (in *incoming) read() *refusal {
+	defer in.unbound()
+	length := in.r.ContentLength
+	for {
+		if refused := in.grow(); refused != nil {
+			return refused
+		}
+		in.bound()
+		n, err := io.ReadFull(in.r.Body, in.b[len(in.b):cap(in.b)])
+		in.b = in.b[:len(in.b)+n]
+		switch {
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			if length >= 0 && int64(len(in.b)) != length {
+				return brokenOff()
+			}
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return &refusal{outcome: bodyTooSlow, message: "the body came too slowly; send it again"}
+		case err != nil:
+			if _, large := errors.AsType[*http.MaxBytesError](err); large {
+				return tooLarge()
+			}
+			return brokenOff()
+		case int64(len(in.b)) == length:
+			return nil
+		case int64(len(in.b)) > in.limit:
+			return tooLarge()
+		}
+	}
+}
+
+// grow makes room for more: twice as much as there is, and no more than there can come.
+func (in *incoming) grow() *refusal {
+	most := in.limit + 1 // one byte more shows that a chunked body is too large
+	if in.r.ContentLength >= 0 {
+		most = in.r.ContentLength
+	}
+	size := min(max(2*int64(cap(in.b)), firstRead), most)
+	if !in.budget.take(size - in.held) {
+		return &refusal{
+			outcome: overloaded, retryAfter: time.Second,
+			message: "the gateway is reading as many bodies as it has memory for; send again later",
+		}
+	}
+	in.held = size
+	b := make([]byte, len(in.b), size)
+	copy(b, in.b)
+	in.b = b
+	return nil
+}
+
+// bound gives the sender the time for what there is room for now.
+func (in *incoming) bound() {
+	if in.deadline == nil {
+		return
+	}
+	t := in.began.Add(bodyGrace + time.Duration(float64(cap(in.b))/float64(in.rate)*float64(time.Second)))
+	if in.deadline.SetReadDeadline(t) != nil {
+		in.deadline = nil // a server without deadlines, as in some tests
+	}
+}
+
+// unbound takes the deadline off the connection, which would end the request while it is carried out.
+func (in *incoming) unbound() {
+	if in.deadline != nil {
+		_ = in.deadline.SetReadDeadline(time.Time{})
+	}
+}
+
+func brokenOff() *refusal {
+	return &refusal{outcome: malformedBody, message: "the body broke off before its end"}
+}
+
+// release gives back what the body holds of the budget: it was verified, or refused.
+func (rq *Request) release() {
+	rq.route.State.Unverified.give(rq.held)
+	rq.held = 0
 }
 
 func tooLarge() *refusal {
@@ -72,39 +183,3 @@ func bodyOf(b []byte) *body {
 }
 
 func (*body) Close() error { return nil }
-
-// openPayload finds what parsers read: the content of an envelope or the form of the body, where that is what was
-// verified, and of a compressed body the expanded form, which is bounded like the body itself. What is handed on stays as
-// it was sent.
-func (rq *Request) openPayload() *refusal {
-	rq.payload = rq.body
-	if rq.result.Payload != nil {
-		rq.payload = rq.result.Payload
-		return nil
-	}
-	encoding := rq.r.Header.Get("Content-Encoding")
-	if encoding == "" || strings.EqualFold(encoding, "identity") {
-		return nil
-	}
-	if !strings.EqualFold(encoding, "gzip") && !strings.EqualFold(encoding, "x-gzip") {
-		return &refusal{
-			outcome: malformedBody, status: http.StatusUnsupportedMediaType,
-			message: "this Content-Encoding cannot be read here; send the body as it is, or with gzip",
-		}
-	}
-	zr, err := gzip.NewReader(bytes.NewReader(rq.body))
-	if err != nil {
-		return malformed(errNotGzip)
-	}
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(zr, rq.plan.MaxBody+1)); err != nil {
-		return malformed(errNotGzip)
-	}
-	if int64(b.Len()) > rq.plan.MaxBody {
-		return tooLarge()
-	}
-	rq.payload = b.Bytes()
-	return nil
-}
-
-var errNotGzip = errors.New("the body is not what its Content-Encoding gzip says")

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/signature"
 )
 
 // guarded runs the next handler under the breaker.
@@ -33,21 +35,28 @@ func (rq *Request) guarded(w http.ResponseWriter, next Handler) (refused *refusa
 	defer rec.free()
 	began := time.Now()
 	rq.outcome = upstreamFailed // also if it panics
-	err = next.ServeHTTP(rec, rq.r)
-	rq.route.Meter.Took(StageNext, time.Since(began))
+	r := rq.within(rec)
+	err = next.ServeHTTP(rec, r)
+	rec.lift()
+	rq.waited = time.Since(began)
+	rq.route.Meter.Took(StageNext, rq.waited)
 
 	status := rec.status
-	if err == nil && status == 0 {
-		// net/http would answer 200, and the sender would take a call for delivered that nobody has.
-		err = &Error{http.StatusBadGateway, errNobodyAnswered}
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		status = rq.route.statusOf(err)
+	case status == 0:
+		// net/http would answer 200, and the sender would take a call for delivered that nobody has.
+		err, status = &Error{http.StatusBadGateway, errNobodyAnswered}, http.StatusBadGateway
 	}
 	switch {
+	case rec.late() && (status == statusClientGone || !rec.answered()):
+		err, status = &Error{http.StatusGatewayTimeout, errReceiverLate}, http.StatusGatewayTimeout
+	case status == statusClientGone && rq.r.Context().Err() != nil:
+		rq.outcome = clientGone
 	case status < 400:
 		rq.outcome = forwarded
-	case status < 500:
+	case status < 500 && status != statusClientGone:
 		rq.outcome = upstreamRefused
 	}
 	if rq.reservation != nil && err == nil && status >= 200 && status < 300 && rq.r.Context().Err() == nil {
@@ -59,9 +68,31 @@ func (rq *Request) guarded(w http.ResponseWriter, next Handler) (refused *refusa
 var errNobodyAnswered = errors.New("no handler after callgate answered the request, so nobody has it: " +
 	"see that the matcher of reverse_proxy, or of what else should answer, matches what this route lets in")
 
+// statusClientGone is what reverse_proxy writes for a client that has gone, as nginx does; nobody reads it.
+const statusClientGone = 499
+
+// errReceiverLate is why the receiver was not waited for any longer.
+var errReceiverLate = errors.New("the receiver did not begin to answer within receiver_timeout")
+
+// within is the request with the plan's bound on the time until the receiver begins to answer.
+func (rq *Request) within(rec *recorder) *http.Request {
+	if rq.plan.ReceiverTimeout <= 0 {
+		return rq.r
+	}
+	rec.ctx, rec.cancel = context.WithCancelCause(rq.r.Context())
+	cancel := rec.cancel // the recorder may be another request's when the timer runs
+	rec.timer = time.AfterFunc(rq.plan.ReceiverTimeout, func() { cancel(errReceiverLate) })
+	return rq.r.WithContext(rec.ctx)
+}
+
+// impatience is how long a sender waits at least before its going away says something of the receiver.
+const impatience = 3 * time.Second
+
 // verdict is what the request says about the receiver's health.
 func (rq *Request) verdict() breaker.Outcome {
 	switch {
+	case rq.outcome == clientGone && rq.waited >= impatience:
+		return breaker.Failure // it did not answer while anybody waited
 	case rq.r.Context().Err() != nil:
 		return breaker.Neither // the client went away
 	case rq.outcome == upstreamFailed:
@@ -95,6 +126,9 @@ func stripOwnHeaders(h http.Header) {
 // signature of our own.
 func (rq *Request) handOn() error {
 	h := rq.r.Header
+	if !rq.plan.KeepToken {
+		signature.StripToken(rq.plan.Verifier, h)
+	}
 	rq.sent = [4]string{rq.plan.Tenant, rq.route.Source, headerText(rq.eventID), headerText(rq.identity.EventType)}
 	for i, name := range [...]string{
 		"X-Callgate-Tenant", "X-Callgate-Source", "X-Callgate-Event-Id", "X-Callgate-Event-Type",

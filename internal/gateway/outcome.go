@@ -17,6 +17,7 @@ const (
 	timestampOutOfTolerance
 	unknownTenant
 	tenantFaulty
+	methodNotAllowed
 	bodyTooLarge
 	malformedBody
 	fieldMissing
@@ -31,6 +32,9 @@ const (
 	tested
 	storeUnavailable
 	storeFull
+	bodyTooSlow
+	overloaded
+	clientGone
 
 	// Outcomes is how many there are.
 	Outcomes int = iota
@@ -53,6 +57,7 @@ var outcomeTable = [Outcomes]struct {
 	timestampOutOfTolerance: {"timestamp_out_of_tolerance", http.StatusForbidden, true},
 	unknownTenant:           {"unknown_tenant", http.StatusNotFound, true},
 	tenantFaulty:            {"tenant_faulty", http.StatusServiceUnavailable, false},
+	methodNotAllowed:        {"method_not_allowed", http.StatusMethodNotAllowed, true},
 	bodyTooLarge:            {"too_large", http.StatusRequestEntityTooLarge, true},
 	malformedBody:           {"malformed", http.StatusBadRequest, true},
 	fieldMissing:            {"field_missing", http.StatusBadRequest, false},
@@ -67,6 +72,9 @@ var outcomeTable = [Outcomes]struct {
 	tested:                  {name: "tested"},
 	storeUnavailable:        {"store_unavailable", http.StatusServiceUnavailable, false},
 	storeFull:               {"store_full", http.StatusServiceUnavailable, false},
+	bodyTooSlow:             {"body_too_slow", http.StatusServiceUnavailable, true},
+	overloaded:              {"overloaded", http.StatusServiceUnavailable, true},
+	clientGone:              {name: "client_gone"},
 }
 
 // String is the name of the outcome: the code of the answer where it is a refusal.

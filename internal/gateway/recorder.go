@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/callgate/callgate/internal/idempotency"
 )
@@ -17,6 +19,12 @@ type recorder struct {
 	truncated bool
 	max       int64
 	buf       bytes.Buffer
+
+	// ctx is the request's with the bound on the receiver, and timer is that bound, which the beginning of an answer
+	// lifts; both are nil without one.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	timer  *time.Timer
 }
 
 var recorders = sync.Pool{New: func() any { return new(recorder) }}
@@ -31,11 +39,12 @@ func newRecorder(w http.ResponseWriter, keep bool, max int64) *recorder {
 }
 
 func (rec *recorder) free() {
+	rec.lift()
 	if rec.buf.Cap() > maxPooledBuffer {
 		return
 	}
 	rec.buf.Reset()
-	rec.ResponseWriter, rec.status, rec.truncated = nil, 0, false
+	rec.ResponseWriter, rec.status, rec.truncated, rec.ctx, rec.cancel, rec.timer = nil, 0, false, nil, nil, nil
 	recorders.Put(rec)
 }
 
@@ -43,14 +52,37 @@ func (rec *recorder) free() {
 func (rec *recorder) WriteHeader(status int) {
 	if rec.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		rec.status = status
+		if rec.timer != nil {
+			rec.timer.Stop()
+		}
+	}
+	if status == statusClientGone && rec.late() {
+		return // it is the gateway that has gone, and it has an answer of its own
 	}
 	rec.ResponseWriter.WriteHeader(status)
 }
+
+// lift ends the bound on the receiver.
+func (rec *recorder) lift() {
+	if rec.timer != nil {
+		rec.timer.Stop()
+		rec.cancel(nil)
+	}
+}
+
+// late reports whether the receiver was given up because it did not begin to answer.
+func (rec *recorder) late() bool { return rec.ctx != nil && context.Cause(rec.ctx) == errReceiverLate }
+
+// answered reports whether an answer of the receiver's has begun.
+func (rec *recorder) answered() bool { return rec.status != 0 && rec.status != statusClientGone }
 
 // Write implements http.ResponseWriter.
 func (rec *recorder) Write(p []byte) (int, error) {
 	if rec.status == 0 {
 		rec.status = http.StatusOK
+		if rec.timer != nil {
+			rec.timer.Stop()
+		}
 	}
 	if rec.keep && !rec.truncated && rec.status/100 == 2 {
 		if int64(rec.buf.Len()+len(p)) <= rec.max {

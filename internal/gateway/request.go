@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/callgate/callgate/internal/call"
@@ -21,13 +24,16 @@ type Request struct {
 	outcome Outcome
 
 	body    []byte
+	held    int64  // what the body holds of the budget for unverified ones
 	payload []byte // the body as parsers see it: out of its envelope, expanded
 	sum     [sha256.Size]byte
 	result  signature.Result
 
 	verified bool
+	waited   time.Duration // for the receiver
 	identity source.Identity
 	eventID  string
+	named    bool // the event has an id: eventID is no digest of what the request says
 
 	call    *call.Call
 	callErr error
@@ -51,6 +57,7 @@ const faultyWait = time.Minute
 // Serve answers the request or has next answer it. What it returns is an *Error of the gateway's own or an error of next,
 // and left to the server to answer; everything else is answered.
 func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
+	tidyConnection(rq.r.Header)
 	stripOwnHeaders(rq.r.Header)
 	defer func() { rq.route.Meter.Count(rq.outcome) }() // also when the receiver's answer breaks off, which panics
 
@@ -73,14 +80,31 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 			return rt.addressRefusal(wait), nil
 		}
 	}
+	if rt.PathTenant && !plainPath(rq.r.URL) {
+		return &refusal{
+			outcome: malformedBody,
+			message: "the path has dot segments, encoded slashes or backslashes, which could be read as another tenant's; send to the path as it was given out",
+		}, nil
+	}
 	if rq.plan = rt.plan(rq.r); rq.plan == nil {
 		if rt.isFaulty(rq.r) {
 			return &refusal{outcome: tenantFaulty, retryAfter: faultyWait, message: "this tenant's settings have a mistake; send again later"}, nil
 		}
-		return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
+		if rq.plan = rt.Nobody; rq.plan == nil {
+			return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
+		}
+	}
+	if refused := rq.checkMethod(w); refused != nil {
+		return refused, nil
 	}
 	began := time.Now()
-	if refused := rq.readBody(w); refused != nil {
+	// Before a byte of the body is waited for: most of what strangers send is not signed at all.
+	if err := signature.Precheck(rq.plan.Verifier, rq.r.Header, began); err != nil {
+		return signatureRefusal(err), nil
+	}
+	refused := rq.readBody(w)
+	defer rq.release()
+	if refused != nil {
 		return refused, nil
 	}
 	read := time.Now()
@@ -92,30 +116,56 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 	verified := time.Now()
 	rt.Meter.Took(StageVerify, verified.Sub(read))
 
-	if rq.plan.Limit != nil {
-		if ok, wait := rt.State.Tenants.Allow(rq.plan.LimiterKey, *rq.plan.Limit); !ok {
-			return &refusal{
-				outcome: rateLimited, status: rt.overloadStatus(), retryAfter: wait,
-				message: "this tenant's rate limit is exceeded; send again later",
-			}, nil
+	if refused := rq.exhausted(); refused != nil {
+		return refused, nil
+	}
+	refused = rq.readCall()
+	rt.Meter.Took(StageParse, time.Since(verified))
+	if refused != nil { // nobody knows whether it is a copy
+		if limited := rq.charge(rq.plan.LimiterKey); limited != nil {
+			refused = limited
 		}
 	}
-	refused := rq.readCall()
-	rt.Meter.Took(StageParse, time.Since(verified))
 	return refused, nil
 }
+
+// checkMethod refuses methods that the sender does not use.
+func (rq *Request) checkMethod(w http.ResponseWriter) *refusal {
+	allowed := rq.plan.Methods
+	if len(allowed) == 0 {
+		allowed = onlyPost
+	}
+	if slices.Contains(allowed, rq.r.Method) {
+		return nil
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &refusal{outcome: methodNotAllowed, message: "this route does not take requests with this method"}
+}
+
+var onlyPost = []string{http.MethodPost}
 
 func (rq *Request) verify(now time.Time) *refusal {
 	m := &rq.message
 	m.Method, m.Header, m.Body = rq.r.Method, rq.r.Header, rq.body
-	if rq.plan.SignsURL {
+	if rq.plan.SignsURL || signature.Blank(rq.body) {
 		m.URL = rq.route.publicURL(rq.r, rq.plan.PublicURL)
 	}
 	var err error
-	if rq.result, err = rq.plan.Verifier.Verify(m, now); err != nil {
+	rq.result, err = rq.plan.Verifier.Verify(m, now)
+	if err == nil && rq.plan == rq.route.Nobody {
+		rq.result, err = signature.Result{}, signature.ErrInvalid
+	}
+	if err != nil {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
+	rq.release()
+	if rq.result.Differs {
+		// What was signed and what came could be read as two different calls. From here on there is the signed one only.
+		rq.body = rq.result.Payload
+		rq.r.Header.Set("Content-Length", strconv.Itoa(len(rq.body)))
+		rq.setBody(rq.body)
+	}
 	return nil
 }
 

@@ -42,6 +42,13 @@ type Route struct {
 	// with 503, so that they come again.
 	Faulty map[string]bool
 
+	// Nobody is the plan by which requests of no known tenant are read and verified, with keys that nobody has, so that they
+	// are refused like requests of a tenant with a wrong signature. nil says to the sender that there is no such tenant.
+	Nobody *Plan
+
+	// PathTenant says that the tenant may come from the path, so that paths which can be read in two ways are refused.
+	PathTenant bool
+
 	// AddressLimit bounds the requests of each client address; nil for no limit.
 	AddressLimit *ratelimit.Limit
 
@@ -65,6 +72,8 @@ type Route struct {
 	Server Server
 	Meter  Meter
 	Log    *zap.Logger
+
+	quiet quiet
 }
 
 // Plan is all that a request of one tenant on one route needs.
@@ -75,28 +84,30 @@ type Plan struct {
 	Verifier signature.Verifier
 	Parser   source.Parser
 
+	Methods []string // that are let in; none is POST alone
+
 	MaxBody     int64 // bytes
+	MinBodyRate int64 // bytes a second, after a grace; 0 for none
 	Limit       *ratelimit.Limit
-	EventID     EventIDFrom
+	EventID     source.IDFrom // none of its fields leaves it to the preset
 	Idempotency Idempotency
 	Breaker     *breaker.Breaker // nil lets every request through
-	Require     []string
-	Signer      signature.Signer // nil hands on without a signature of our own
-	Vars        map[string]string
-	PublicURL   string // without a slash at the end; "" for the request's own
-	Deliver     []Target
-	Test        bool
 
-	// SignsURL says that the verifier looks at the URL, and LimiterKey is the tenant's on this route.
-	SignsURL   bool
-	LimiterKey string
-}
+	// ReceiverTimeout bounds the time until the receiver begins to answer; 0 does not.
+	ReceiverTimeout time.Duration
 
-// EventIDFrom is where the id of an event is found: at most one of the fields is set, and none leaves it to the preset.
-type EventIDFrom struct {
-	Header string
-	Path   *source.JSONPathID
-	Body   bool
+	KeepToken bool // hands the sender's static token on
+	Require   []string
+	Signer    signature.Signer // nil hands on without a signature of our own
+	Vars      map[string]string
+	PublicURL string // without a slash at the end; "" for the request's own
+	Deliver   []Target
+	Test      bool
+
+	// SignsURL says that the verifier looks at the URL. LimiterKey is the tenant's on this route, and CopiesKey that of the
+	// bucket for copies.
+	SignsURL              bool
+	LimiterKey, CopiesKey string
 }
 
 // Idempotency says how copies of a request are treated.
@@ -117,6 +128,9 @@ type State struct {
 	Answers   *idempotency.Cache
 	Tenants   *ratelimit.Table
 	Addresses *ratelimit.Table
+
+	// Unverified bounds the memory of bodies that are not verified yet; nil for no bound.
+	Unverified *Budget
 }
 
 // Handler is what comes after the gateway on a request's way.

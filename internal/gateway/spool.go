@@ -9,7 +9,7 @@ import (
 // configured destination has it.
 const SpoolPrefix = "spool:"
 
-// spool tries the receiver and, when it fails or its breaker is open, stores the request, answers 200, and leaves it to
+// spool tries the receiver and, when it fails, its breaker is open, or the sender did not wait for it, stores the request, answers 200, and leaves it to
 // the dispatcher to send it through the same route until the receiver takes it.
 func (rq *Request) spool(w http.ResponseWriter, next Handler) (*refusal, error) {
 	held := &heldWriter{ResponseWriter: w}
@@ -21,8 +21,8 @@ func (rq *Request) spool(w http.ResponseWriter, next Handler) (*refusal, error) 
 		came = &http.Request{Method: r.Method, URL: &u, RequestURI: r.RequestURI, Host: r.Host, Header: r.Header.Clone()}
 		return next.ServeHTTP(w, r)
 	}))
-	failed := refused != nil && refused.outcome == breakerOpen || rq.outcome == upstreamFailed
-	if !failed || held.passed || rq.r.Context().Err() != nil {
+	failed := refused != nil && refused.outcome == breakerOpen || rq.outcome == upstreamFailed || rq.outcome == clientGone
+	if !failed || held.passed {
 		return refused, err
 	}
 	clear(w.Header()) // of what a failed receiver had to say of itself
@@ -64,7 +64,7 @@ type heldWriter struct {
 // WriteHeader implements http.ResponseWriter.
 func (h *heldWriter) WriteHeader(status int) {
 	switch {
-	case status >= 500 && !h.passed:
+	case (status >= 500 || status == statusClientGone) && !h.passed:
 		h.held = true
 	case !h.held:
 		h.passed = h.passed || status >= 200

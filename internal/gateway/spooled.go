@@ -10,16 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/signature"
 	"github.com/callgate/callgate/internal/store"
 )
-
-// hopHeaders belong to a connection (RFC 9110, section 7.6.1) and are not stored with a request.
-var hopHeaders = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Expect"}
 
 // What is stored with the header of a spooled request and is no header of it; storedRequest takes it out again. Who the
 // sender was and whether it used TLS decide what reverse_proxy tells the receiver in X-Forwarded-*, and whether it
@@ -34,11 +30,6 @@ const (
 // spooledHeader is the header that a receiver is to get, when the request is sent to it again later.
 func (rt *Route) spooledHeader(r *http.Request) http.Header {
 	h := r.Header.Clone()
-	for _, list := range r.Header["Connection"] {
-		for name := range strings.SplitSeq(list, ",") {
-			h.Del(strings.TrimSpace(name)) // of the connection too
-		}
-	}
 	for _, name := range hopHeaders {
 		h.Del(name)
 	}

@@ -76,11 +76,30 @@ func TestSynchronousEventsAreRecognised(t *testing.T) {
 		{"retell", `{"name":"book","args":{},"call":{"call_id":"c"}}`},
 		{"elevenlabs", `{"caller_id":"+15559876543","agent_id":"a","called_number":"+15551234567","call_sid":"CA1"}`},
 		{"twilio", `CallSid=c&CallStatus=ringing&From=a&To=b`},
+		{"twilio", `CallSid=c&CallStatus=in-progress&Digits=1`},
+		{"twilio", `CallSid=c&CallStatus=in-progress&AnsweredBy=human&From=a`},
+		{"twilio", `CallSid=c&CallStatus=in-progress&RecordingUrl=https://x&RecordingDuration=3`},
+		{"twilio", `MessageSid=SM1&SmsStatus=received&From=a&Body=x`},
+		{"twilio", `EventType=onMessageAdd&ConversationSid=CH1&Body=x`},
+		{"twilio", `TaskSid=WT1&ReservationSid=WR1&WorkerSid=WK1&TaskAttributes=%7B%7D`},
+		{"telnyx", `CallSid=c&CallStatus=ringing&From=a&To=b`},
+		{"telnyx", `{"data":{"id":"e","event_type":"assistant.initialization","payload":{}}}`},
+		{"signalwire", `CallSid=c&CallStatus=ringing&From=a&To=b`},
+		{"signalwire", `MessageSid=SM1&SmsStatus=received&From=a&Body=x`},
+		{"signalwire", `{"call":{"call_id":"c","from":"a"},"vars":{},"params":{}}`},
+		{"signalwire", `{"function":"book","argument":{"parsed":[{}]},"call_id":"c"}`},
+		{"vonage", `{"from":"1","to":"2","uuid":"u","conversation_uuid":"CON-1"}`},
+		{"vonage", `{"from":"1","to":"2","uuid":"u","speech":{"results":[]},"dtmf":{"digits":"1"},"timestamp":"2026-01-01T00:00:00Z"}`},
+		{"vonage", `{"payload":{"a":"b"},"conversation_uuid":"CON-1","timestamp":"2026-01-01T00:00:00Z"}`},
+		{"vonage", `{"reason":"timeout","original_request":{"url":"https://x"},"uuid":"u"}`},
+		{"vapi", `{"message":{"type":"campaign.predial","campaignId":"c"}}`},
+		{"synthflow", `{"event":"call_inbound","call_inbound":{"from_number":"+15559876543"}}`},
+		{"retell", `{"event":"chat_inbound","chat_inbound":{"from_number":"+15559876543"}}`},
 		{"slack", `{"type":"url_verification","challenge":"x"}`},
 		{"slack", `payload=%7B%22type%22%3A%22block_actions%22%7D`},
 	} {
 		p, _ := Find(c[0])
-		if id := identify(t, c[0], c[1], nil); !slices.Contains(p.Synchronous, id.EventType) {
+		if id := identify(t, c[0], c[1], ""); !slices.Contains(p.Synchronous, id.EventType) {
 			t.Errorf("%s: %s: event type %q is not in %v", c[0], c[1], id.EventType, p.Synchronous)
 		}
 	}
@@ -89,9 +108,25 @@ func TestSynchronousEventsAreRecognised(t *testing.T) {
 		{"twilio", `CallSid=c&CallStatus=completed`},
 		{"twilio", `CallSid=c&CallStatus=ringing&CallbackSource=call-progress-events`},
 		{"retell", `{"event":"call_ended","call":{"call_id":"c"}}`},
+		{"twilio", `CallSid=c&AnsweredBy=machine_end_beep&MachineDetectionDuration=3400`},
+		{"twilio", `StreamSid=MZ1&StreamEvent=stream-started&CallSid=c`},
+		{"twilio", `CallSid=c&CallStatus=in-progress&SequenceNumber=3&UnstableSpeechResult=he`},
+		{"twilio", `MessageSid=SM1&MessageStatus=delivered&To=a`},
+		{"twilio", `EventType=onMessageAdded&MessageSid=IM1&ConversationSid=CH1`},
+		{"twilio", `EventType=task.created&Sid=EV1&TaskSid=WT1`},
+		{"twilio", `CallSid=c&RecordingSid=RE1&RecordingStatus=completed&From=a`},
+		{"twilio", `[{"specversion":"1.0","type":"com.twilio.voice.status-callback.call.completed","id":"EZ1","data":{}}]`},
+		{"telnyx", `CallSid=c&CallStatus=completed&CallbackSource=call-progress-events`},
+		{"telnyx", `{"data":{"id":"e","event_type":"call.hangup","payload":{}}}`},
+		{"signalwire", `{"event_type":"calling.call.state","params":{"call_id":"c","call_state":"ended"}}`},
+		{"vonage", `{"from":"1","to":"2","uuid":"u","status":"answered"}`},
+		{"vonage", `{"message_uuid":"m","from":"1","to":"2","text":"hi","uuid":"u"}`},
+		{"vonage", `{"recording_uuid":"r","recording_url":"https://x","conversation_uuid":"CON-1","from":"1"}`},
+		{"vonage", `{"type":"transfer","uuid":"u","conversation_uuid_from":"a","from":"1"}`},
+		{"synthflow", `{"status":"completed","call":{"call_id":"c"}}`},
 	} {
 		p, _ := Find(c[0])
-		if id := identify(t, c[0], c[1], nil); slices.Contains(p.Synchronous, id.EventType) {
+		if id := identify(t, c[0], c[1], ""); slices.Contains(p.Synchronous, id.EventType) {
 			t.Errorf("%s: %s: event type %q counts as synchronous", c[0], c[1], id.EventType)
 		}
 	}

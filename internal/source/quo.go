@@ -1,6 +1,8 @@
 package source
 
 import (
+	"strings"
+
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
@@ -11,11 +13,8 @@ import (
 var quo = &format{
 	identify: func(d *document) Identity {
 		o := quoObject(d)
-		id := Identity{EventType: d.text("type"), EventID: d.header("webhook-id"), CallID: text(o.Get("callId"))}
-		if id.EventID == "" {
-			id.EventID = d.text("id")
-		}
-		if id.CallID == "" {
+		id := Identity{EventType: d.text("type"), EventID: d.text("id"), CallID: text(o.Get("callId"))}
+		if id.CallID == "" && !strings.HasPrefix(id.EventType, "message.") {
 			id.CallID = text(o.Get("id"))
 		}
 		return id

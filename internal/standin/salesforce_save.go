@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -117,8 +118,21 @@ func (s *Salesforce) upsert(object, field, key string, values map[string]any, he
 
 // save creates a record, or updates old.
 func (s *Salesforce) save(object string, old *SalesforceRecord, values map[string]any, header func(string) string) (int, any) {
+	if old == nil && slices.Contains(s.cfg.NoCreate, object) {
+		return 400, salesforceErr("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "entity type cannot be inserted: "+object)
+	}
+	if old != nil && old.Converted {
+		return 400, salesforceErr("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
+	}
 	if errs := s.check(object, values, old == nil); errs != nil {
 		return 400, errs
+	}
+	if errs := s.references(values); errs != nil {
+		return 400, errs
+	}
+	if s.triggers > 0 {
+		s.triggers--
+		return 400, salesforceErr("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "LeadTrigger: execution of AfterInsert caused by: System.DmlException: Update failed. First exception on row 0 with id 001000000000001; first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access to this record or 1 records: 001000000000001: []")
 	}
 	if s.locked[object] > 0 {
 		s.locked[object]--
@@ -135,6 +149,9 @@ func (s *Salesforce) save(object string, old *SalesforceRecord, values map[strin
 	}
 	if object == "Task" && values["WhoId"] != nil && !s.exists(fmt.Sprint(values["WhoId"]), "Lead", "Contact") {
 		return 400, salesforceErr("INVALID_CROSS_REFERENCE_KEY", "Name ID: id value of incorrect type", "WhoId")
+	}
+	if object == "Task" && s.becameContact(values["WhoId"]) {
+		return 400, salesforceErr("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 	}
 	over := s.cfg.AllowSave && strings.Contains(header("Sforce-Duplicate-Rule-Header"), "allowSave=true")
 	if s.cfg.DuplicateRule && !over && object != "Task" {
@@ -168,36 +185,6 @@ func (s *Salesforce) save(object string, old *SalesforceRecord, values map[strin
 	return 201, map[string]any{"id": r.ID, "success": true, "errors": []any{}, "created": true}
 }
 
-func (s *Salesforce) exists(id string, objects ...string) bool {
-	for _, o := range objects {
-		for _, r := range s.records[o] {
-			if r.ID == id && !r.Deleted {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// duplicates are the people that share an address or number with values.
-func (s *Salesforce) duplicates(old *SalesforceRecord, values map[string]any) (found []any) {
-	for _, object := range []string{"Lead", "Contact"} {
-		for _, r := range s.records[object] {
-			same := func(field string) bool {
-				v, ok := values[field].(string)
-				return ok && v != "" && strings.EqualFold(v, r.Text(field))
-			}
-			if r == old || r.Deleted || r.Converted || !same("Email") && !same("Phone") {
-				continue
-			}
-			found = append(found, map[string]any{"record": map[string]any{
-				"attributes": map[string]any{"type": object, "url": "/services/data/v67.0/sobjects/" + object + "/" + r.ID}, "Id": r.ID,
-			}, "matchConfidence": 100.0})
-		}
-	}
-	return found
-}
-
 var salesforceReference = regexp.MustCompile(`@\{([^}"]*)\}`)
 
 // composite carries out the parts of a composite request, in order.
@@ -217,6 +204,15 @@ func (s *Salesforce) composite(body []byte) (int, any) {
 	}
 	ids := map[string]string{}
 	out := []any{}
+	queries := 0
+	for _, p := range all.CompositeRequest {
+		if strings.Contains(p.URL, "/query") || strings.Contains(p.URL, "/composite/") {
+			queries++
+		}
+	}
+	if queries > 5 {
+		return 400, salesforceErr("LIMIT_EXCEEDED", "a composite request takes 5 queries and collections at most")
+	}
 	for _, p := range all.CompositeRequest {
 		var status int
 		var answer any

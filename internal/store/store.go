@@ -13,13 +13,18 @@ import (
 type Store interface {
 	// Accept persists an event with its deliveries in one transaction, unless an event with the same Key was
 	// accepted within the deduplication window; then it stores nothing and reports the first event's ID.
-	// ErrFull and ErrUnavailable mean that nothing was stored.
+	// ErrFull and ErrUnavailable mean that nothing was stored. Before an event is refused for want of room, events that
+	// were delivered everywhere lose their content, the oldest first; and a tenant is refused before it has filled the
+	// store for the others.
 	Accept(ctx context.Context, e *Event, destinations []string) (Accepted, error)
 
 	// Claim leases up to limit deliveries of one destination that are Pending and due at now, oldest first within
 	// a tenant and taking turns between tenants. A lease ends with Finish or Return, when it runs out, or with the
 	// process; then the delivery is claimable again. Tenants in skip are left out.
 	Claim(ctx context.Context, destination string, now time.Time, lease time.Duration, limit int, skip []string) ([]Claimed, error)
+	// ClaimOne leases one delivery by its id, or gives nil if it cannot be claimed at now: it is not Pending or not due,
+	// it is leased already, or its destination is paused.
+	ClaimOne(ctx context.Context, deliveryID string, now time.Time, lease time.Duration) (*Claimed, error)
 	// Next tells when the earliest Pending delivery of a destination that is not leased falls due; the zero time
 	// when there is none.
 	Next(ctx context.Context, destination string) (time.Time, error)
@@ -34,15 +39,25 @@ type Store interface {
 	Resume(ctx context.Context, destination string) error
 	Paused(ctx context.Context) (map[string]string, error)
 
-	// Replay makes deliveries that are Dead or Delivered Pending again, due now with a fresh schedule, and returns
-	// how many. With dryRun it only counts.
-	Replay(ctx context.Context, f Filter, now time.Time, dryRun bool) (int, error)
+	// Replay makes deliveries that are Dead or Delivered Pending again with a fresh schedule, and returns how many. They
+	// fall due one after the other from now on, oldest event first and every apart; 0 makes them due now. Those whose
+	// event has lost its content stay as they are. With dryRun it only counts.
+	Replay(ctx context.Context, f Filter, now time.Time, every time.Duration, dryRun bool) (int, error)
+	// SendNow makes Pending deliveries that fall due later due now, and returns how many. They keep the attempts made.
+	// With dryRun it only counts.
+	SendNow(ctx context.Context, f Filter, now time.Time, dryRun bool) (int, error)
+	// Cancel makes Pending deliveries Dead with Cancelled as their reason, and returns how many. One whose attempt is
+	// under way is cancelled too, unless that attempt delivers it. With dryRun it only counts.
+	Cancel(ctx context.Context, f Filter, dryRun bool) (int, error)
 	// Erase deletes the matching events with all that belongs to them, whatever their state, and returns how many.
 	// The uniqueness of their keys is kept, so that a sender's retry does not bring them back.
 	Erase(ctx context.Context, f Filter, dryRun bool) (int, error)
-	// Expire deletes, in one bounded batch, events received before the time that have no live delivery, and unique
-	// keys older than the deduplication window. It returns how many events went, so that callers can loop.
-	Expire(ctx context.Context, before, now time.Time, batch int) (int, error)
+	// Expire deletes, in one bounded batch, events that are past their retention at now, and unique keys older than
+	// the deduplication window. What has a delivery that is Pending never goes, and what has one that is Dead only if
+	// the retention says so for the dead. It returns how many events of which kind went, so that callers can loop, as
+	// long as they are as many as the batch, and can say it. When a call deletes fewer than that, what was deleted is
+	// gone from the disk too, unless somebody else is reading it.
+	Expire(ctx context.Context, r Retention, now time.Time, batch int) (Expired, error)
 
 	Events(ctx context.Context, f Filter, p Page) ([]EventInfo, error)
 	Event(ctx context.Context, id string) (*Event, error)
@@ -50,6 +65,9 @@ type Store interface {
 	Attempts(ctx context.Context, deliveryID string) ([]Attempt, error)
 	// Stats summarises the queue of every destination that has one.
 	Stats(ctx context.Context) (Stats, error)
+
+	// Waiting counts the Pending deliveries of every destination and tenant that has any, by their names.
+	Waiting(ctx context.Context) ([]Waiting, error)
 
 	// Rekey seals every stored body and record again with the first key of the ring, in batches, calling progress
 	// after each with the number done and the total.
@@ -93,6 +111,9 @@ type Event struct {
 	Body   []byte
 	// Record is the call record as JSON. Body and Record are sealed at rest when the store has a key.
 	Record []byte
+	// Dropped tells that the event was delivered everywhere and has lost its content (Method, URI, Header, Body and
+	// Record) to make room for others. Accept does not look at it.
+	Dropped bool
 }
 
 // EventInfo is an event without its content, for listings.
@@ -102,12 +123,14 @@ type EventInfo struct {
 	Source     string    `json:"source"`
 	Route      string    `json:"route,omitempty"`
 	EventType  string    `json:"event_type,omitempty"`
-	EventID    string    `json:"event_id,omitempty"`
+	EventID    string    `json:"provider_event_id,omitempty"`
 	CallID     string    `json:"call_id,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	Bytes      int       `json:"bytes"`
+	// Dropped tells that its content is gone; see Event.
+	Dropped bool `json:"content_dropped,omitempty"`
 	// States counts the event's deliveries by state.
-	States map[State]int `json:"deliveries"`
+	States map[State]int `json:"states"`
 }
 
 // Accepted is the answer of Accept.
@@ -128,6 +151,9 @@ const (
 	Delivered State = "delivered"
 	Dead      State = "dead"
 )
+
+// Cancelled is the reason of a delivery that was taken back. It can be replayed like any dead one.
+const Cancelled = "cancelled by an operator before it was delivered"
 
 // Claimed is a leased delivery with the event to send.
 type Claimed struct {
@@ -171,6 +197,9 @@ type Attempt struct {
 	// State is the delivery's next state; NextAt says when it is due again if that is Pending.
 	State  State     `json:"state"`
 	NextAt time.Time `json:"next_at,omitzero"`
+	// Uncounted leaves the delivery's Attempts as they were: the attempt only tried whether the receiver is back. It
+	// stands among the attempts made all the same, under the number of the next that counts. It is not stored.
+	Uncounted bool `json:"-"`
 }
 
 // Filter selects events or deliveries. Zero fields match everything.
@@ -187,6 +216,8 @@ type Filter struct {
 	CallID     string
 	CallerHash string
 	From, To   time.Time // received at: From inclusive, To exclusive
+	// FailedSince matches deliveries of which an attempt that failed was begun at this time or later.
+	FailedSince time.Time
 }
 
 // Page selects a part of a listing, newest first.
@@ -197,12 +228,55 @@ type Page struct {
 	Limit int
 }
 
+// Quota bounds what a tenant may hold; 0 means no bound. What is delivered makes room.
+type Quota struct {
+	// Bytes is about what its events take in the store, with their deliveries.
+	Bytes int64
+	// Events counts those with content.
+	Events int64
+}
+
+// Retention says for how long an event is kept after its last delivery has ended, or after it was received if it has
+// none. 0 keeps it until it is erased.
+type Retention struct {
+	// Done is for events that were delivered to every destination.
+	Done time.Duration
+	// Dead is for events that have a dead delivery, which nobody else has got.
+	Dead time.Duration
+}
+
+// Expired counts events that are past their retention and were deleted.
+type Expired struct {
+	Done int64 `json:"done"`
+	// Dead are those that had a dead delivery.
+	Dead int64 `json:"dead"`
+}
+
+// Total is the number of events of either kind.
+func (e Expired) Total() int64 { return e.Done + e.Dead }
+
 // Stats summarises the store.
 type Stats struct {
-	Events       int64              `json:"events"`
-	Bytes        int64              `json:"bytes"`
-	MaxBytes     int64              `json:"max_bytes,omitempty"`
+	Events   int64 `json:"events"`
+	Bytes    int64 `json:"bytes"`
+	MaxBytes int64 `json:"max_bytes,omitempty"`
+	// LogBytes is the length of the write-ahead log beside it, which is counted in MaxBytes as far as it is longer than
+	// it should be; 0 if the store has none.
+	LogBytes int64 `json:"log_bytes,omitempty"`
+	// DiskBytes and DiskFree are how large its file system is, and what is free there; 0 and 0 if that is not known.
+	DiskBytes int64 `json:"disk_bytes,omitempty"`
+	DiskFree  int64 `json:"disk_free,omitempty"`
+	// Dropped counts events that have lost their content to make room, since the store was made.
+	Dropped int64 `json:"dropped,omitempty"`
+	// Expired counts what Expire has deleted since the store was made.
+	Expired      Expired            `json:"expired"`
 	Destinations []DestinationStats `json:"destinations"`
+}
+
+// Waiting is how many deliveries of a tenant wait for a destination.
+type Waiting struct {
+	Destination, Tenant string
+	Pending             int64
 }
 
 // DestinationStats summarises one destination's queue.

@@ -3,11 +3,14 @@ package template
 import (
 	"strings"
 	"unicode"
+
+	"github.com/callgate/callgate/internal/call"
 )
 
 // expr is what stands between {{ and }}.
 type expr struct {
-	name         string // empty for a constant
+	name         string   // empty for a constant
+	others       []string // variables that serve when that of the name is missing, in order
 	constant     string
 	filters      []filter
 	typ          Type // of the declared parameter, or as the last filter says; empty when neither does
@@ -22,6 +25,8 @@ type piece struct {
 	at  int // byte offset in the compiler's source
 }
 
+const notClosed = "this {{ is never closed; write }} behind the variable, or {{'{{'}} for two braces as text"
+
 // split cuts a text into constant text and expressions. at translates an offset in the text to one in the source.
 func (c *compiler) split(text string, at func(int) int) ([]piece, error) {
 	var pieces []piece
@@ -34,7 +39,7 @@ func (c *compiler) split(text string, at func(int) int) ([]piece, error) {
 		i += pos
 		end := closing(text, i+2)
 		if end < 0 {
-			return nil, c.syntax(at(i), "{{ without }}; to write two braces as text, use {{'{{'}}")
+			return nil, c.syntax(at(i), notClosed)
 		}
 		if i > pos {
 			pieces = append(pieces, piece{lit: text[pos:i], at: at(pos)})
@@ -105,6 +110,11 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 		}
 		name := p.until("|:")
 		var args []string
+		if e.name != "" && len(e.filters) == 0 && !p.at(':') && variable(name) {
+			e.others = append(e.others, name)
+			c.variables = append(c.variables, name)
+			continue
+		}
 		if p.eat(':') {
 			for {
 				q, ok, err := p.quoted()
@@ -131,13 +141,18 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 			}
 			continue
 		}
-		f, reason := newFilter(name, args, c.o.Region)
+		f, reason := newFilter(name, args, c.o.Region, c.o.Zone)
 		if reason != "" {
 			return nil, c.about(e, offset, reason)
 		}
 		e.filters = append(e.filters, f)
 	}
 	return e, nil
+}
+
+// variable says whether a name after a variable can only be another variable's.
+func variable(name string) bool {
+	return badName(name) == "" && (call.IsField(name) || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars."))
 }
 
 // about is a syntax error about an expression, which names its variable.
@@ -187,6 +202,9 @@ func (p *exprParser) eat(ch byte) bool {
 	}
 	return false
 }
+
+// at says whether the character is next.
+func (p *exprParser) at(ch byte) bool { p.skip(); return p.i < len(p.s) && p.s[p.i] == ch }
 
 // until reads up to one of the characters or the end, without the spaces around.
 func (p *exprParser) until(stops string) string {

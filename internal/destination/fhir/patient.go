@@ -61,7 +61,11 @@ func spellings(number string) []string {
 // search makes the request. It goes by POST, so that the person's number is in no log of URLs, and without the
 // delivery's ids: the write that follows bears them, and a receiver that remembers them would take it for a repetition.
 func (d *Destination) search(ctx context.Context, v *view, form string) (*http.Request, error) {
-	req, err := outbound.NewRequest(ctx, http.MethodPost, d.cfg.Base+"/Patient/_search", []byte(form))
+	return d.searchKind(ctx, v, "Patient", form)
+}
+
+func (d *Destination) searchKind(ctx context.Context, v *view, kind Kind, form string) (*http.Request, error) {
+	req, err := outbound.NewRequest(ctx, http.MethodPost, d.cfg.Base+"/"+string(kind)+"/_search", []byte(form))
 	if err != nil {
 		return nil, err
 	}
@@ -85,14 +89,13 @@ func (d *Destination) findPatient(ctx context.Context, v *view) (*reference, *de
 	}
 	a, err := d.cfg.Client.Send(ctx, d.cfg.Auth, req)
 	r := d.judge(a, err)
+	// A server that is there, and lets nobody search, takes the rest all the same.
+	refused := r.Astray && a != nil && a.Status >= 400
 	switch {
-	case r.Outcome == destination.Retry:
+	case r.Outcome == destination.Retry && !refused:
 		r.Reason = "patient search: " + r.Reason
 		return nil, &r
-	case r.Outcome == destination.Dead:
-		if r.Pause {
-			return nil, &r
-		}
+	case r.Outcome == destination.Dead, refused:
 		v.warnings = append(v.warnings, "sent without a patient, because the EHR refuses the search: "+r.Reason)
 		return nil, nil
 	}

@@ -36,6 +36,8 @@ type change struct {
 	key                 deliveryKey
 	from, to            int8
 	next                int64 // when it is due, if it is pending now
+	// sooner tells that a pending delivery only falls due earlier; its lease stays.
+	sooner bool
 }
 
 // queues are what is held in memory of every destination's deliveries: their number, when the first one of every tenant
@@ -138,7 +140,12 @@ func (qs *queues) apply(n *names, changes []change) {
 			l.settled[c.key] = true
 		}
 		lease := l.leases[c.key]
-		if lease != nil {
+		if c.sooner {
+			if lease != nil {
+				lease.next = c.next
+				continue
+			}
+		} else if lease != nil {
 			delete(l.leases, c.key)
 			q.leased--
 		} else if c.from == pending {

@@ -55,7 +55,7 @@ func TestMinFree(t *testing.T) {
 	}
 	d.free.Store(1 << 20)
 	outcomes := []store.Attempt{{DeliveryID: claimed[0].ID, State: store.Delivered}, {DeliveryID: claimed[1].ID, State: store.Dead}, {DeliveryID: claimed[2].ID, State: store.Pending}}
-	_, replayErr := s.Replay(ctx, store.Filter{State: store.Dead}, time.Now(), false)
+	_, replayErr := s.Replay(ctx, store.Filter{State: store.Dead}, time.Now(), 0, false)
 	_, eraseErr := s.Erase(ctx, store.Filter{EventID: first.ID}, false)
 	if err := errors.Join(s.Finish(ctx, outcomes), replayErr, s.Pause(ctx, "crm", "late"), s.Resume(ctx, "crm"), eraseErr); err != nil {
 		t.Errorf("what is stored has the reserve for itself: %v", err)

@@ -30,9 +30,14 @@ type Options struct {
 	// Window is how long a key may exist only once; 0 means 72 h.
 	Window time.Duration
 	// MaxBytes is the size at which Accept answers store.ErrFull; 0 means no bound but the disk's. What is stored
-	// goes on being delivered then, and the records of its attempts may go beyond the bound. The write-ahead log,
-	// up to WALBytes, is not counted.
+	// goes on being delivered then, and the records of its attempts may go beyond the bound. The write-ahead log is
+	// counted as far as it is longer than WALBytes, which it is while somebody reads an older state.
 	MaxBytes int64
+	// Tenant bounds what each tenant may hold, and Tenants what those may that are named. Zero fields of the latter take
+	// Tenant's. Besides, a tenant never holds more than four times what MaxBytes leaves free, so that it cannot fill
+	// the store for the others; a store that only knows the tenant "" is its.
+	Tenant  store.Quota
+	Tenants map[string]store.Quota
 	// MinFree is how many bytes of its file system the store leaves free, but no more than the tenth part of it: with less
 	// Accept answers store.ErrFull, and what is left is for the outcomes of what is stored, for replays and for the
 	// write-ahead log. 0 means 64 MiB, a negative number that nothing is left free.
@@ -58,7 +63,9 @@ type Options struct {
 	// It is called by the writer and must be quick.
 	Committed func(requests int, took time.Duration)
 	// WALBytes bounds the write-ahead log; 0 means 64 MiB. It is copied into the database when a quarter of that was
-	// written, beside the commits, and between two of them if it reaches WALBytes all the same.
+	// written, beside the commits, and between two of them if it reaches WALBytes all the same. While somebody reads an
+	// older state, as another process that backs up the file may for long, it cannot begin anew and grows; at twice
+	// WALBytes Log hears of it, and again whenever it has doubled. It is cut off when they have gone.
 	WALBytes int64
 	// CacheBytes bounds the writer's page cache; 0 means 64 MiB. Each of Readers has a quarter of it.
 	CacheBytes int64
@@ -92,24 +99,42 @@ type Store struct {
 	// copyFailed tells that a copy of the log has failed, so that the next one has to begin at its beginning; it belongs
 	// to who holds copying. Holder keeps SQLite's index of the log, index is that as a file, and file is the database;
 	// see failedsync.go.
-	copyFailed  bool
-	holder      *session
-	index, file *os.File
+	copyFailed   bool
+	copiedBefore copiedTo
+	logKept      atomic.Bool // a copy got no further than the one before: somebody reads an older state
+	holder       *session
+	index, file  *os.File
 
 	// These belong to the writer.
 	writer   *session
 	company  int   // how many requests the batch before was of
 	logPages int64 // in the log when a copy was last asked for
+	logSize  int64 // pages in the log after the last commit
+	logTold  int64 // bytes at which Log was told of it, 0 if it is as long as it should be
+	logTimer *time.Timer
 	nextSeq  int64
 	events   int64
 	keys     *recentKeys
 	room     room
 
+	sealedBy []byte // how the id of the key that seals is stored; nil without keys
+	sealing  sealing
+
+	held        map[int64]held
+	cursors     map[int64]int64 // by tenant: up to this event nothing can lose its content; see quota.go
+	droppedTold time.Time
+
+	dropped    atomic.Int64
 	eventCount atomic.Int64
 	names      names
 	queues     queues
+	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
 	expireMu   sync.Mutex
 	expireFrom int64
+	expireLeft bool        // the log may hold what has expired
+	mark       int64       // see giveMark
+	markDue    atomic.Bool // the next commit puts it into the log
+	expired    struct{ done, dead atomic.Int64 }
 }
 
 var _ store.Store = (*Store)(nil)
@@ -141,15 +166,18 @@ func Open(o Options) (*Store, error) {
 		o:        o,
 		requests: make(chan *request, 2*o.MaxBatch),
 		closing:  make(chan struct{}),
+		sealedBy: storedKeyID(o.Keys),
 		done:     make(chan struct{}),
 
 		copyDue: make(chan struct{}, 1), copied: make(chan struct{}), copyEnded: make(chan struct{}),
 	}
-	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, MinFree: o.MinFree})
+	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, MinFree: o.MinFree, Tenant: o.Tenant, Tenants: o.Tenants})
 	if err := s.open(); err != nil {
 		s.release()
 		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)
 	}
+	s.logTimer = time.NewTimer(shortenEvery)
+	s.logTimer.Stop()
 	go s.run()
 	go s.runCopies()
 	return s, nil
@@ -176,6 +204,8 @@ func (s *Store) Close() error {
 		close(s.closing)
 		<-s.done
 		<-s.copyEnded
+		s.backups.Lock() // closing the files would give back the locks with which a Backup reads
+		defer s.backups.Unlock()
 		err = s.release()
 	})
 	if errors.Is(err, store.ErrClosed) {

@@ -68,7 +68,7 @@ func TestOldestPending(t *testing.T) {
 	check("with the second settled", thirdAt)
 	settle(third)
 	check("with all but the last settled", lastAt)
-	if n, err := s.Replay(t.Context(), store.Filter{DeliveryID: second[0]}, start, false); err != nil || n != 1 {
+	if n, err := s.Replay(t.Context(), store.Filter{DeliveryID: second[0]}, start, 0, false); err != nil || n != 1 {
 		t.Fatal(n, err)
 	}
 	check("after a replay", secondAt)

@@ -49,6 +49,11 @@ type batch struct {
 	keys      map[[16]byte]recentKey
 	days      []int64
 	flushed   []int
+	held      map[int64]held  // what tenants have more now
+	cursors   map[int64]int64 // up to where it was looked for content that can be dropped
+	settled   map[int64]int64 // the first event of each tenant with a delivery that ended well
+	scanned   int
+	dropped   int64
 	keysAfter int64
 	names     map[string]int64
 	after     []func()
@@ -89,6 +94,7 @@ func (s *Store) write(ctx context.Context, accepts bool, apply func(*batch) erro
 // run is the writer.
 func (s *Store) run() {
 	defer close(s.done)
+	defer s.logTimer.Stop()
 	var taken []*request
 	for {
 		taken = taken[:0]
@@ -96,17 +102,30 @@ func (s *Store) run() {
 		case r := <-s.requests:
 			taken = s.gather(append(taken, r))
 			s.commit(taken)
+			s.forget(taken)
 			s.countLog()
 		case <-s.copied:
 			s.checkpoint("PASSIVE")
+		case <-s.logTimer.C:
+			s.shortenLog()
 		case <-s.closing:
 			for {
 				if taken = s.gather(taken[:0]); len(taken) == 0 {
 					return
 				}
 				s.commit(taken)
+				s.forget(taken)
 			}
 		}
+	}
+}
+
+// forget lets go of what a batch held. The list of its requests is used again, and so is the list of a statement's
+// arguments: without this the bodies of the largest batch there ever was would stay in memory until one of that size came.
+func (s *Store) forget(rs []*request) {
+	clear(rs)
+	if s.writer != nil {
+		clear(s.writer.args[:cap(s.writer.args)])
 	}
 }
 
@@ -244,8 +263,19 @@ func (s *Store) transact(rs []*request) (err error) {
 
 // finish writes what is gathered over a transaction: queue lengths, the number of events, recent keys.
 func (b *batch) finish() error {
+	if err := b.markLog(); err != nil {
+		return err
+	}
 	if err := b.writeQueues(); err != nil {
 		return err
+	}
+	if err := b.writeHeld(); err != nil {
+		return err
+	}
+	if b.dropped > 0 {
+		if _, err := b.c.exec("INSERT INTO counters (name, value) VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value", b.dropped); err != nil {
+			return err
+		}
 	}
 	if b.events != 0 {
 		if _, err := b.c.exec("UPDATE counters SET value = value + ? WHERE name = 'events'", b.events); err != nil {
@@ -265,20 +295,21 @@ func (b *batch) committed() {
 		s.names.add(name, id)
 	}
 	s.keys.committed(b)
+	b.commitHeld()
 	s.queues.apply(&s.names, b.changes)
 	for _, f := range b.after {
 		f()
 	}
 }
 
-// bytesUsed is the size of the database less its free pages.
+// bytesUsed is the size of the database less its free pages, and what the log has more than it should.
 func (b *batch) bytesUsed() (int64, error) {
 	pages, err := b.c.number("PRAGMA page_count")
 	if err != nil {
 		return 0, err
 	}
 	free, err := b.c.number("PRAGMA freelist_count")
-	return (pages - free) * pageSize, err
+	return (pages-free)*pageSize + max(0, b.s.logSize*pageSize-b.s.o.WALBytes), err
 }
 
 // ready sees to it that there is a connection, made anew after an error.

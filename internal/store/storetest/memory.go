@@ -23,6 +23,10 @@ type Options struct {
 	Window time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// MaxBytes bounds what is stored, Tenant what each tenant may hold of it, and Tenants what those may that are named.
+	MaxBytes int64
+	Tenant   store.Quota
+	Tenants  map[string]store.Quota
 	// MaxEvents bounds the number of events, after which Accept answers store.ErrFull; 0 means no bound.
 	MaxEvents int
 }
@@ -54,10 +58,15 @@ type memory struct {
 	keys   map[[16]byte]memoryKey
 	paused map[string]string
 	turn   map[string]string // destination -> tenant served last
+
+	expired store.Expired
+	dropped int64
 }
 
 type memoryEvent struct {
 	store.Event
+	size       int64
+	bytes      int // of the body as it was received
 	deliveries []*memoryDelivery
 }
 
@@ -105,7 +114,18 @@ func (m *memory) Accept(ctx context.Context, e *store.Event, destinations []stri
 	if m.o.MaxEvents > 0 && len(m.events) >= m.o.MaxEvents {
 		return store.Accepted{}, fmt.Errorf("%w: %d events is the limit", store.ErrFull, m.o.MaxEvents)
 	}
-	me := &memoryEvent{Event: *cloneEvent(e)}
+	size := memorySize(e, len(destinations))
+	for {
+		whose, refused := m.refuses(e.Tenant, size)
+		if refused == nil {
+			break
+		}
+		if !slices.ContainsFunc(whose, m.drop) {
+			return store.Accepted{}, fmt.Errorf("%w: %w", store.ErrFull, refused)
+		}
+	}
+	me := &memoryEvent{Event: *cloneEvent(e), size: size, bytes: len(e.Body)}
+	me.Dropped = false
 	if me.ReceivedAt.IsZero() {
 		me.ReceivedAt = plain(now)
 	}
@@ -183,6 +203,27 @@ func (m *memory) Claim(ctx context.Context, destination string, now time.Time, l
 	return claimed, nil
 }
 
+func (m *memory) ClaimOne(ctx context.Context, deliveryID string, now time.Time, lease time.Duration) (*store.Claimed, error) {
+	if lease <= 0 {
+		return nil, errors.New("a claim needs a lease longer than nothing")
+	}
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	d := m.delivery(deliveryID)
+	if d == nil || d.State != store.Pending || d.NextAt.After(now) || d.leased(now) {
+		return nil, nil
+	}
+	if _, paused := m.paused[d.Destination]; paused {
+		return nil, nil
+	}
+	d.lease = now.Add(lease)
+	c := store.Claimed{Delivery: d.Delivery, Event: cloneEvent(&d.event.Event)}
+	c.Leased = true
+	return &c, nil
+}
+
 func (m *memory) Next(ctx context.Context, destination string) (time.Time, error) {
 	if err := m.enter(ctx); err != nil {
 		return time.Time{}, err
@@ -229,8 +270,11 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		if d == nil {
 			continue // erased while it was under way
 		}
-		d.Attempts++
-		a.Number = cmp.Or(a.Number, d.Attempts)
+		a.Number = cmp.Or(a.Number, d.Attempts+1)
+		if !a.Uncounted {
+			d.Attempts++
+		}
+		a.Uncounted = false
 		a.At, a.NextAt = plain(a.At), plain(a.NextAt)
 		a.Warnings, a.Excerpt = slices.Clone(a.Warnings), bytes.Clone(a.Excerpt)
 		d.attempts = append(d.attempts, a)

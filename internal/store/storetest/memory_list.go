@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -22,7 +23,11 @@ func matchesEvent(f *store.Filter, e *store.Event) bool {
 }
 
 // matchesDelivery tells whether the fields of a filter that concern deliveries match.
-func matchesDelivery(f *store.Filter, d *store.Delivery) bool {
+func matchesDelivery(f *store.Filter, d *memoryDelivery) bool {
+	failed := func(a store.Attempt) bool { return a.Reason != "" && !a.At.Before(f.FailedSince) }
+	if !f.FailedSince.IsZero() && !slices.ContainsFunc(d.attempts, failed) {
+		return false
+	}
 	return (f.Destination == "" || f.Destination == d.Destination) && (f.State == "" || f.State == d.State) &&
 		strings.Contains(d.Reason, f.Reason) && (f.DeliveryID == "" || f.DeliveryID == d.ID)
 }
@@ -32,10 +37,10 @@ func (e *memoryEvent) matches(f *store.Filter) bool {
 	if !matchesEvent(f, &e.Event) {
 		return false
 	}
-	if f.Destination == "" && f.State == "" && f.Reason == "" && f.DeliveryID == "" {
+	if f.Destination == "" && f.State == "" && f.Reason == "" && f.DeliveryID == "" && f.FailedSince.IsZero() {
 		return true
 	}
-	return slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return matchesDelivery(f, &d.Delivery) })
+	return slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return matchesDelivery(f, d) })
 }
 
 func pageLimit(p store.Page) int {
@@ -64,7 +69,7 @@ func (m *memory) Events(ctx context.Context, f store.Filter, p store.Page) ([]st
 			continue
 		}
 		info := store.EventInfo{ID: id, Tenant: e.Tenant, Source: e.Source, Route: e.Route, EventType: e.EventType,
-			EventID: e.EventID, CallID: e.CallID, ReceivedAt: e.ReceivedAt, Bytes: len(e.Body), States: map[store.State]int{}}
+			EventID: e.EventID, CallID: e.CallID, ReceivedAt: e.ReceivedAt, Bytes: e.bytes, Dropped: e.Dropped, States: map[store.State]int{}}
 		for _, d := range e.deliveries {
 			info.States[d.State]++
 		}
@@ -112,7 +117,7 @@ func (m *memory) Deliveries(ctx context.Context, f store.Filter, p store.Page) (
 			continue
 		}
 		for _, d := range slices.Backward(e.deliveries) {
-			if id == before && d.n >= n || !matchesDelivery(&f, &d.Delivery) {
+			if id == before && d.n >= n || !matchesDelivery(&f, d) {
 				continue
 			}
 			row := d.Delivery
@@ -142,7 +147,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	defer m.mu.Unlock()
-	s := store.Stats{Events: int64(len(m.events))}
+	s := store.Stats{Events: int64(len(m.events)), MaxBytes: m.o.MaxBytes, Expired: m.expired, Dropped: m.dropped}
 	by := map[string]*store.DestinationStats{}
 	of := func(destination string) *store.DestinationStats {
 		if by[destination] == nil {
@@ -151,7 +156,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 		return by[destination]
 	}
 	for _, e := range m.events {
-		s.Bytes += int64(len(e.Body) + len(e.Record))
+		s.Bytes += e.size
 	}
 	for d := range m.all {
 		q := of(d.Destination)
@@ -177,20 +182,41 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 	return s, nil
 }
 
-func (m *memory) Replay(ctx context.Context, f store.Filter, now time.Time, dryRun bool) (int, error) {
+func (m *memory) Replay(ctx context.Context, f store.Filter, now time.Time, every time.Duration, dryRun bool) (int, error) {
+	n := 0
+	return m.move(ctx, &f, dryRun, func(d *memoryDelivery) bool { return d.State != store.Pending && !d.event.Dropped }, func(d *memoryDelivery) {
+		at := now.Add(time.Duration(n) * every)
+		n++
+		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.lease = store.Pending, 0, plain(at), plain(m.o.Now()), time.Time{}
+	})
+}
+
+func (m *memory) SendNow(ctx context.Context, f store.Filter, now time.Time, dryRun bool) (int, error) {
+	later := func(d *memoryDelivery) bool { return d.State == store.Pending && d.NextAt.After(now) }
+	return m.move(ctx, &f, dryRun, later, func(d *memoryDelivery) { d.NextAt = plain(now) })
+}
+
+func (m *memory) Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
+	waits := func(d *memoryDelivery) bool { return d.State == store.Pending }
+	return m.move(ctx, &f, dryRun, waits, func(d *memoryDelivery) {
+		d.State, d.NextAt, d.UpdatedAt, d.Reason, d.lease = store.Dead, time.Time{}, plain(m.o.Now()), store.Cancelled, time.Time{}
+	})
+}
+
+// move changes the deliveries that match, oldest event first, and counts them.
+func (m *memory) move(ctx context.Context, f *store.Filter, dryRun bool, match func(*memoryDelivery) bool, change func(*memoryDelivery)) (int, error) {
 	if err := m.enter(ctx); err != nil {
 		return 0, err
 	}
 	defer m.mu.Unlock()
 	count := 0
 	for d := range m.all {
-		if d.State == store.Pending || !matchesEvent(&f, &d.event.Event) || !matchesDelivery(&f, &d.Delivery) {
+		if !match(d) || !matchesEvent(f, &d.event.Event) || !matchesDelivery(f, d) {
 			continue
 		}
-		if count++; dryRun {
-			continue
+		if count++; !dryRun {
+			change(d)
 		}
-		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.lease = store.Pending, 0, plain(now), plain(m.o.Now()), time.Time{}
 	}
 	return count, nil
 }
@@ -203,19 +229,33 @@ func (m *memory) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, e
 	return m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun), nil
 }
 
-func (m *memory) Expire(ctx context.Context, before, now time.Time, batch int) (int, error) {
+func (m *memory) Expire(ctx context.Context, r store.Retention, now time.Time, batch int) (expired store.Expired, err error) {
 	if batch <= 0 {
-		return 0, errors.New("expiring needs a batch of at least one event")
+		return expired, errors.New("expiring needs a batch of at least one event")
 	}
 	if err := m.enter(ctx); err != nil {
-		return 0, err
+		return expired, err
 	}
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.keys, func(_ [16]byte, k memoryKey) bool { return now.Sub(k.at) >= m.o.Window })
-	return m.remove(func(e *memoryEvent) bool {
-		return e.ReceivedAt.Before(before) &&
-			!slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return d.State == store.Pending })
-	}, batch, false), nil
+	past := func(e *memoryEvent, kept time.Duration, isDead bool) bool {
+		ended, hasDead := e.ReceivedAt, false
+		for _, d := range e.deliveries {
+			if d.State == store.Pending {
+				return false
+			}
+			hasDead = hasDead || d.State == store.Dead
+			if d.UpdatedAt.After(ended) {
+				ended = d.UpdatedAt
+			}
+		}
+		return kept > 0 && hasDead == isDead && ended.Before(now.Add(-kept))
+	}
+	expired.Done = int64(m.remove(func(e *memoryEvent) bool { return past(e, r.Done, false) }, batch, false))
+	expired.Dead = int64(m.remove(func(e *memoryEvent) bool { return past(e, r.Dead, true) }, batch-int(expired.Done), false))
+	m.expired.Done += expired.Done
+	m.expired.Dead += expired.Dead
+	return expired, nil
 }
 
 // remove deletes up to limit events that match, oldest first, and counts them. Their keys stay.
@@ -233,4 +273,25 @@ func (m *memory) remove(match func(*memoryEvent) bool, limit int, dryRun bool) i
 	}
 	m.order = kept
 	return count
+}
+
+func (m *memory) Waiting(ctx context.Context) ([]store.Waiting, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	counts := map[[2]string]int64{}
+	for d := range m.all {
+		if d.State == store.Pending {
+			counts[[2]string{d.Destination, d.Tenant}]++
+		}
+	}
+	var list []store.Waiting
+	for k, n := range counts {
+		list = append(list, store.Waiting{Destination: k[0], Tenant: k[1], Pending: n})
+	}
+	slices.SortFunc(list, func(a, b store.Waiting) int {
+		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
+	})
+	return list, nil
 }

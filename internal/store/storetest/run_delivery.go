@@ -244,7 +244,7 @@ func replay(b *bench) {
 	b.tick(time.Hour)
 	run := func(f store.Filter, dry bool) int {
 		b.Helper()
-		n, err := b.s.Replay(ctx, f, b.now, dry)
+		n, err := b.s.Replay(ctx, f, b.now, 0, dry)
 		if err != nil {
 			b.Fatal(err)
 		}

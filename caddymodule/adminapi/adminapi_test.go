@@ -1,0 +1,393 @@
+package adminapi
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	"github.com/callgate/callgate/caddymodule/gatewaytest"
+	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// asked is what the admin API answered.
+type asked struct {
+	t      testing.TB
+	status int
+	body   string
+}
+
+// overUnix gives a request the way that it comes through a unix socket.
+func overUnix(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, net.Addr(&net.UnixAddr{Name: "/run/admin", Net: "unix"})))
+}
+
+// ask sends a request to the admin API as Caddy's endpoint would hand it on.
+func ask(t testing.TB, method, target, body string) asked {
+	t.Helper()
+	r := overUnix(httptest.NewRequest(method, target, strings.NewReader(body)))
+	if method == "POST" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	return serveAdmin(t, r)
+}
+
+func serveAdmin(t testing.TB, r *http.Request) asked {
+	t.Helper()
+	w := httptest.NewRecorder()
+	err := (&Admin{ctx: caddy.Context{Context: t.Context()}}).serve(w, r)
+	if err == nil {
+		return asked{t, w.Code, w.Body.String()}
+	}
+	apiErr, ok := err.(caddy.APIError) // Caddy looks no deeper
+	if !ok {
+		t.Fatalf("%s %s: %v is no caddy.APIError", r.Method, r.URL, err)
+	}
+	if w.Body.Len() > 0 {
+		t.Errorf("%s %s: an answer was begun before the error", r.Method, r.URL)
+	}
+	return asked{t, apiErr.HTTPStatus, apiErr.Error()}
+}
+
+func (a asked) ok(into any) {
+	a.t.Helper()
+	if a.status != http.StatusOK {
+		a.t.Fatalf("status %d: %s", a.status, a.body)
+	}
+	if err := json.Unmarshal([]byte(a.body), into); err != nil {
+		a.t.Fatalf("%v: %s", err, a.body)
+	}
+}
+
+func (a asked) count(member string) int {
+	a.t.Helper()
+	var counts map[string]any
+	a.ok(&counts)
+	n, ok := counts[member].(float64)
+	if !ok {
+		a.t.Fatalf("no %s in %s", member, a.body)
+	}
+	return int(n)
+}
+
+const operatedConfig = `{
+	callgate {
+		store sqlite STORE
+		encryption_key 0000000000000000000000000000000000000000000000000000000000000001
+		tenant acme {
+			secret ` + gatewaytest.Secret + `
+		}
+		tenant beta {
+			secret ` + gatewaytest.Secret + `
+		}
+		destination crm http {
+			url %[1]s/leads
+			pass_through
+			retry 0s
+			breaker off
+		}
+		destination log http {
+			url %[2]s/log
+			pass_through
+		}
+	}
+}
+http:// {
+	bind SOCKET
+	callgate /hook/* nextphone {
+		name NAME
+		tenant {path.1}
+		shared_secret
+		deliver crm
+		deliver log
+	}
+}`
+
+func leadOf(n int) string {
+	return fmt.Sprintf(`{"lead":{"name":"Mike Johnson","phone":"+1555987654%d","notes":"private words %d"}}`, n, n)
+}
+
+// operated is a gateway with six events, of which two are of tenant beta. Those for crm are dead.
+func operated(t *testing.T) (g *gatewaytest.Gateway, down, up *gatewaytest.Receiver) {
+	t.Helper()
+	down, up = gatewaytest.NewReceiver(t), gatewaytest.NewReceiver(t)
+	down.Down.Store(true)
+	g = gatewaytest.Run(t, fmt.Sprintf(operatedConfig, down.URL, up.URL))
+	for n := range 6 {
+		tenant := "acme"
+		if n >= 4 {
+			tenant = "beta"
+		}
+		if status, body := g.Send("/hook/"+tenant, leadOf(n)); status != 200 {
+			t.Fatalf("status %d: %s", status, body)
+		}
+	}
+	settled(t, "crm", 0, 6)
+	settled(t, "log", 6, 0)
+	return g, down, up
+}
+
+// settled waits until a destination has so many delivered and dead deliveries.
+func settled(t *testing.T, destination string, delivered, dead int64) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		var s operate.Statistics
+		ask(t, "GET", "/callgate/stats", "").ok(&s)
+		for _, d := range s.Destinations {
+			if d.Name == destination && d.Pending == 0 && d.Delivered == delivered && d.Dead == dead {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s has not %d delivered and %d dead: %+v", destination, delivered, dead, s)
+		}
+		time.Sleep(5 * time.Millisecond) // the store has no event for this
+	}
+}
+
+func TestListingsGoThroughPagesNewestFirst(t *testing.T) {
+	operated(t)
+	var ids []string
+	uri, pages := "/callgate/events?limit=4", 0
+	for before := ""; ; pages++ {
+		var p operate.EventPage
+		ask(t, "GET", uri+before, "").ok(&p)
+		for _, e := range p.Events {
+			ids = append(ids, e.ID)
+			if e.States[store.Dead] != 1 || e.States[store.Delivered] != 1 {
+				t.Errorf("event %+v", e)
+			}
+		}
+		if p.Next == "" {
+			break
+		}
+		before = "&before=" + p.Next
+	}
+	descending := slices.Clone(ids)
+	slices.Sort(descending)
+	slices.Reverse(descending)
+	if len(ids) != 6 || pages != 1 || !slices.Equal(ids, descending) {
+		t.Errorf("%d pages after the first, events %v", pages, ids)
+	}
+	// A page that is just full is the last one.
+	var p operate.EventPage
+	ask(t, "POST", "/callgate/events", `{"limit":6}`).ok(&p)
+	if len(p.Events) != 6 || p.Next != "" {
+		t.Errorf("%d events, next %q", len(p.Events), p.Next)
+	}
+	var seen []string
+	for before := ""; ; {
+		var p operate.DeliveryPage
+		ask(t, "POST", "/callgate/deliveries", fmt.Sprintf(`{"limit":5,"before":%q}`, before)).ok(&p)
+		for _, d := range p.Deliveries {
+			seen = append(seen, d.ID)
+		}
+		if before = p.Next; before == "" {
+			break
+		}
+	}
+	slices.Sort(seen)
+	if n := len(slices.Compact(seen)); n != 12 || len(seen) != 12 {
+		t.Errorf("%d deliveries, %d of them different", len(seen), n)
+	}
+}
+
+func TestFiltersSelectWhatTheySay(t *testing.T) {
+	operated(t)
+	var all operate.EventPage
+	ask(t, "GET", "/callgate/events", "").ok(&all)
+	newest, oldest := all.Events[0], all.Events[5]
+	after := newest.ReceivedAt.Add(time.Second).Format(time.RFC3339)
+	for _, tt := range []struct {
+		filter             map[string]string
+		events, deliveries int
+	}{
+		{map[string]string{}, 6, 12},
+		{map[string]string{"tenant": "acme"}, 4, 8},
+		{map[string]string{"source": "nextphone"}, 6, 12},
+		{map[string]string{"source": "retell"}, 0, 0},
+		{map[string]string{"event_type": "lead", "tenant": "beta"}, 2, 4},
+		{map[string]string{"destination": "crm"}, 6, 6},
+		{map[string]string{"state": "dead"}, 6, 6},
+		{map[string]string{"state": "delivered", "destination": "crm"}, 0, 0},
+		{map[string]string{"reason": "503"}, 6, 6},
+		{map[string]string{"event": newest.ID}, 1, 2},
+		{map[string]string{"delivery": newest.ID + ".1"}, 1, 1},
+		{map[string]string{"call_id": "none"}, 0, 0},
+		{map[string]string{"caller": "+1 (555) 987-6543"}, 1, 2},
+		{map[string]string{"caller": "+15550000000"}, 0, 0},
+		{map[string]string{"from": oldest.ReceivedAt.UTC().Format(time.RFC3339Nano)}, 6, 12},
+		{map[string]string{"from": newest.ReceivedAt.UTC().Format(time.RFC3339Nano)}, 1, 2},
+		{map[string]string{"to": newest.ReceivedAt.UTC().Format(time.RFC3339Nano)}, 5, 10},
+		{map[string]string{"from": "2000-01-01", "to": after}, 6, 12},
+		{map[string]string{"to": "2000-01-01"}, 0, 0},
+		{map[string]string{"failed_since": "2000-01-01"}, 6, 6},
+		{map[string]string{"failed_since": "2000-01-01", "destination": "log"}, 0, 0},
+		{map[string]string{"failed_since": after}, 0, 0},
+	} {
+		body, err := json.Marshal(tt.filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var e operate.EventPage
+		var d operate.DeliveryPage
+		ask(t, "POST", "/callgate/events", string(body)).ok(&e)
+		ask(t, "POST", "/callgate/deliveries", string(body)).ok(&d)
+		if len(e.Events) != tt.events || len(d.Deliveries) != tt.deliveries {
+			t.Errorf("%v: %d events and %d deliveries, want %d and %d", tt.filter, len(e.Events), len(d.Deliveries), tt.events, tt.deliveries)
+		}
+		if tt.filter["caller"] != "" {
+			continue
+		}
+		q := make(url.Values)
+		for name, v := range tt.filter {
+			q.Set(name, v)
+		}
+		ask(t, "GET", "/callgate/events?"+q.Encode(), "").ok(&e)
+		ask(t, "GET", "/callgate/deliveries?"+q.Encode(), "").ok(&d)
+		if len(e.Events) != tt.events || len(d.Deliveries) != tt.deliveries {
+			t.Errorf("%v in a query: %d events and %d deliveries", tt.filter, len(e.Events), len(d.Deliveries))
+		}
+	}
+}
+
+func TestContentIsShownWhenAskedFor(t *testing.T) {
+	operated(t)
+	var all operate.EventPage
+	list := ask(t, "GET", "/callgate/events", "")
+	list.ok(&all)
+	id := all.Events[0].ID
+	plain := ask(t, "GET", "/callgate/events/"+id, "")
+	var e struct {
+		ID         string
+		Tenant     string
+		Deliveries []struct {
+			ID, Destination, State string
+			Attempts               int
+			History                []operate.AttemptDetail
+		}
+		Content *operate.EventContent
+	}
+	plain.ok(&e)
+	if e.ID != id || e.Tenant != "beta" || len(e.Deliveries) != 2 || e.Deliveries[0].Destination != "crm" || e.Content != nil {
+		t.Errorf("%s", plain.body)
+	}
+	if a := e.Deliveries[0].History; e.Deliveries[0].State != "dead" || e.Deliveries[0].Attempts != 1 || len(a) != 1 || a[0].Status != 503 || a[0].Reason == "" || a[0].TookMS <= 0 {
+		t.Errorf("%s", plain.body)
+	}
+	for _, shown := range []string{list.body, plain.body, ask(t, "GET", "/callgate/deliveries", "").body} {
+		if strings.Contains(shown, "Mike") || strings.Contains(shown, "private") || strings.Contains(shown, "987654") {
+			t.Errorf("shows what a caller said: %s", shown)
+		}
+	}
+	ask(t, "POST", "/callgate/events/"+id+"/content", `{"reason":"a test"}`).ok(&e)
+	var record struct {
+		CallerNumber string `json:"caller_number"`
+	}
+	if e.Content == nil || e.Content.Body != leadOf(5) || json.Unmarshal(e.Content.Record, &record) != nil || record.CallerNumber != "+15559876545" {
+		t.Errorf("%+v", e.Content)
+	}
+}
+
+// TestContentIsForThoseWhoMaySeeIt: that something can connect to the admin endpoint is not enough to read what is sealed.
+func TestContentIsForThoseWhoMaySeeIt(t *testing.T) {
+	for _, allowed := range []bool{false, true} {
+		config := strings.Replace(operatedConfig, "tenant acme {", "admin_content "+map[bool]string{true: "on", false: "off"}[allowed]+"\n\t\ttenant acme {", 1)
+		crm := gatewaytest.NewReceiver(t)
+		g := gatewaytest.Run(t, fmt.Sprintf(config, crm.URL, crm.URL))
+		g.Send("/hook/acme", leadOf(1))
+		settled(t, "crm", 1, 0)
+		var all operate.EventPage
+		ask(t, "GET", "/callgate/events", "").ok(&all)
+		target := "/callgate/events/" + all.Events[0].ID + "/content"
+		request := func(body string) *http.Request {
+			r := httptest.NewRequest("POST", target, strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			return r
+		}
+		tcp := request(`{"reason":"x"}`)
+		tcp = tcp.WithContext(context.WithValue(tcp.Context(), http.LocalAddrContextKey, net.Addr(&net.TCPAddr{Port: 2019})))
+		https := request(`{"reason":"x"}`)
+		https.TLS = &tls.ConnectionState{}
+		administrator := request(`{"reason":"x"}`)
+		administrator.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{{}}}
+		for name, tt := range map[string]struct {
+			r     *http.Request
+			shown bool
+		}{
+			"unknown": {request(`{"reason":"x"}`), allowed}, "TCP": {tcp, allowed}, "TLS": {https, allowed},
+			"administrator": {administrator, true}, "unix": {overUnix(request(`{"reason":"x"}`)), true},
+		} {
+			got := serveAdmin(t, tt.r)
+			if shown := strings.Contains(got.body, "private words"); shown != tt.shown || shown != (got.status == 200) {
+				t.Errorf("admin_content %v, %s: %d: %s", allowed, name, got.status, got.body)
+			}
+			if !tt.shown && (got.status != 403 || !strings.Contains(got.body, "admin_content on")) {
+				t.Errorf("%s: %d: %s", name, got.status, got.body)
+			}
+		}
+		for _, reason := range []string{"", `{}`, `{"reason":""}`, `{"reason":"a\nb"}`, `{"reason":"` + strings.Repeat("x", 201) + `"}`} {
+			if got := ask(t, "POST", target, reason); got.status != 400 || !strings.Contains(got.body, "why you look") {
+				t.Errorf("%s: %d: %s", reason, got.status, got.body)
+			}
+		}
+		g.Stop()
+	}
+}
+
+func TestReadinessIsTold(t *testing.T) {
+	g, _, _ := operated(t)
+	var r operate.Readiness
+	ask(t, "GET", "/callgate/ready", "").ok(&r)
+	if !r.Ready || r.Error != "" {
+		t.Errorf("%+v", r)
+	}
+	ask(t, "POST", "/callgate/destinations/crm/pause", "").ok(new(any))
+	g.Send("/hook/acme", leadOf(7))
+	settled(t, "log", 7, 0)
+	got := ask(t, "GET", "/callgate/ready?max_queue_age=1ns", "")
+	if err := json.Unmarshal([]byte(got.body), &r); err != nil || got.status != 503 || r.Ready || r.Pending != 1 || !strings.Contains(r.Error, "has waited for") {
+		t.Errorf("%d: %s", got.status, got.body)
+	}
+	ask(t, "GET", "/callgate/ready?max_queue_age=1h", "").ok(&r)
+	if got := ask(t, "GET", "/callgate/ready?max_queue_age=x", ""); got.status != 400 {
+		t.Errorf("%d: %s", got.status, got.body)
+	}
+	g.Stop()
+	if got := ask(t, "GET", "/callgate/ready", ""); got.status != 503 || !strings.Contains(got.body, "no configuration") {
+		t.Errorf("%d: %s", got.status, got.body)
+	}
+}
+
+func TestWithoutAStoreTheAdminAPISaysSo(t *testing.T) {
+	for name, config := range map[string]string{
+		"none":      "http:// {\n\tbind SOCKET\n\trespond hello\n}",
+		"a sidecar": "http:// {\n\tbind SOCKET\n\tcallgate nextphone " + gatewaytest.Secret + " {\n\t\tname NAME\n\t}\n\trespond hello\n}",
+	} {
+		g := gatewaytest.Run(t, config)
+		if got := ask(t, "GET", "/callgate/ready", ""); (got.status == 200) != (name == "a sidecar") {
+			t.Errorf("%s: ready: %d: %s", name, got.status, got.body)
+		}
+		for _, target := range []string{"/callgate/events", "/callgate/stats", "/callgate/tail"} {
+			if got := ask(t, "GET", target, ""); got.status != 503 || !strings.Contains(got.body, "no store is open") {
+				t.Errorf("%s: %s: %d: %s", name, target, got.status, got.body)
+			}
+		}
+		g.Stop()
+	}
+}

@@ -1,0 +1,117 @@
+package adminapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/strictjson"
+)
+
+func badRequest(text string) error {
+	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New(text)}
+}
+
+// maxBody is more than any filter needs.
+const maxBody = 64 << 10
+
+// readJSON reads the object of a POST. A web page can send other content types to an admin endpoint without being
+// asked, so they are refused, also with an empty body: that is a request too.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return caddy.APIError{
+				HTTPStatus: http.StatusRequestEntityTooLarge, Err: fmt.Errorf("the body is larger than %d bytes", maxBody),
+			}
+		}
+		return badRequest("the body could not be read to its end")
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return caddy.APIError{
+			HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("a POST has to be of JSON, with Content-Type: application/json, also without a body"),
+		}
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	if err := strictjson.Decode(text, into); err != nil {
+		return badRequest(err.Error())
+	}
+	return nil
+}
+
+// readQuery reads the query of a request, in which every parameter may stand once.
+func readQuery(r *http.Request, known func(name string) (into *string)) error {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return badRequest("the query of the URL cannot be read")
+	}
+	for name, values := range q {
+		into := known(name)
+		if into == nil {
+			return badRequest(fmt.Sprintf("there is no query parameter %.100q here", name))
+		}
+		if len(values) != 1 {
+			return badRequest(fmt.Sprintf("query parameter %s is given more than once", name))
+		}
+		*into = values[0]
+	}
+	return nil
+}
+
+// noQuery is for resources that take no parameters.
+func noQuery(string) *string { return nil }
+
+func writeJSON(w http.ResponseWriter, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// readListing reads a listing's query, or its JSON object if it is posted.
+func readListing(w http.ResponseWriter, r *http.Request) (l operate.Listing, err error) {
+	if r.Method == http.MethodPost {
+		return l, readPosted(w, r, &l)
+	}
+	var limit string
+	err = readQuery(r, func(name string) *string {
+		switch name {
+		case "before":
+			return &l.Before
+		case "limit":
+			return &limit
+		}
+		return l.Parameter(name)
+	})
+	if err != nil {
+		return l, err
+	}
+	if l.Caller != "" {
+		return l, badRequest("the admin endpoint logs URIs, so a caller's number must not stand in one; POST the filter as JSON instead")
+	}
+	if limit != "" {
+		if l.Limit, err = strconv.Atoi(limit); err != nil || l.Limit < 1 {
+			return l, badRequest(fmt.Sprintf("limit must lie between 1 and %d", operate.MaxRows))
+		}
+	}
+	return l, nil
+}
+
+// readPosted reads the JSON object of a request that takes no query.
+func readPosted(w http.ResponseWriter, r *http.Request, into any) error {
+	if err := readQuery(r, noQuery); err != nil {
+		return err
+	}
+	return readJSON(w, r, into)
+}

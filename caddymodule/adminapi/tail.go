@@ -1,0 +1,79 @@
+package adminapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/callgate/callgate/internal/operate"
+)
+
+// tailSilence is after how long without news a comment is sent, so that a connection that is dead is noticed.
+const tailSilence = 15 * time.Second
+
+// tail streams what is new: "event" for an event that was accepted, "attempt" for an attempt at a delivery, and "gap"
+// when more happened than the stream can follow. Its filter has destination, tenant, source, event_type, event and
+// call_id. It ends with the configuration.
+func (a *Admin) tail(w http.ResponseWriter, r *http.Request) error {
+	var f operate.Filter
+	if err := readQuery(r, f.TailParameter); err != nil {
+		return err
+	}
+	s, err := service()
+	if err != nil {
+		return err
+	}
+	stream, err := s.Tail(r.Context(), actor(r), f)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	w.Header().Set("Content-Type", "text/event-stream")
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{}) // the admin endpoint's is for requests that end soon
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	if a.ctx.Err() == nil { // else this configuration failed, and the endpoint serves the one before
+		defer context.AfterFunc(a.ctx, cancel)()
+	}
+	follow(ctx, w, c, stream)
+	return nil // the answer has begun: ending it is all that can be said
+}
+
+// follow writes a stream's messages until it ends or nobody reads them.
+func follow(ctx context.Context, w http.ResponseWriter, c *http.ResponseController, stream *operate.Stream) {
+	fmt.Fprint(w, ": following\n\n")
+	if c.Flush() != nil {
+		return
+	}
+	last := time.Now()
+	for {
+		news, err := stream.Next(ctx)
+		if err != nil || caddy.Exiting() {
+			return
+		}
+		for _, m := range news {
+			data, err := json.Marshal(m.Data)
+			if err != nil {
+				return
+			}
+			if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", m.Kind, data); err != nil {
+				return
+			}
+		}
+		if len(news) == 0 {
+			if time.Since(last) < tailSilence {
+				continue
+			}
+			fmt.Fprint(w, ": nothing new\n\n")
+		}
+		last = time.Now()
+		if c.Flush() != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,197 @@
+package destinations
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/standin"
+)
+
+func TestHubSpotDelivers(t *testing.T) {
+	hs := standin.NewHubSpot(t, standin.HubSpotConfig{Token: kindSecret})
+	hs.Define("contacts", standin.HubSpotProperty{Name: "job_address"})
+	k := newKind(t, "hubspot {env.KIND_SECRET} {\nbase_url "+hs.URL+"\nproperty job_address \"{{address}}\"\nomit company\nlog_call\nlifecycle lead\n}")
+	k.delivered(t)
+	contacts, calls := hs.Objects("contacts"), hs.Objects("calls")
+	if len(contacts) != 1 || len(calls) != 1 {
+		t.Fatalf("%d contacts, %d calls", len(contacts), len(calls))
+	}
+	p := contacts[0].Properties
+	if p["email"] != "mjohnson@email.com" || p["job_address"] != "123 Main Street" || p["lifecyclestage"] != "lead" || p["message"] != "leaky pipe in kitchen" {
+		t.Errorf("%v", p)
+	}
+	if shown := k.preview(t); !strings.Contains(shown, "job_address") || !strings.Contains(shown, "Bearer ***") {
+		t.Errorf("previewed %s", shown)
+	}
+	if !k.warned("log_call without call_property") {
+		t.Errorf("no problem was told of: %v", k.logs.All())
+	}
+}
+
+func TestHubSpotByOAuth(t *testing.T) {
+	tokens := standin.NewToken(t, standin.TokenConfig{ClientID: "app", ClientSecret: kindSecret, NoBasic: true, RefreshToken: "first"})
+	hs := standin.NewHubSpot(t, standin.HubSpotConfig{Tokens: tokens})
+	k := newKind(t, "hubspot {\noauth app {env.KIND_SECRET} first {\ntoken_url "+tokens.URL+"\n}\nbase_url "+hs.URL+"\n}")
+	k.delivered(t)
+	tokens.Revoke()
+	k.delivered(t)
+	if tokens.Issued() != 2 || len(hs.Objects("contacts")) != 1 {
+		t.Errorf("%d tokens, %d contacts", tokens.Issued(), len(hs.Objects("contacts")))
+	}
+}
+
+// TestHubSpotKeepsWithinItsLimit delivers as many calls as the default pace lets through in ten seconds.
+func TestHubSpotKeepsWithinItsLimit(t *testing.T) {
+	for _, lines := range []string{"", "log_call", "log_call\nnote", "keep_names", "note\nlead_status NEW\nlifecycle lead"} {
+		hs := standin.NewHubSpot(t, standin.HubSpotConfig{Token: kindSecret})
+		k := newKind(t, "hubspot {env.KIND_SECRET} {\nbase_url "+hs.URL+"\nno_phone_match\nsearch_rate 1000\n"+lines+"\n}")
+		rate, burst := k.module.(guest.DefaultRater).DefaultRate()
+		k.delivered(t)
+		counted := 0
+		for _, p := range hs.Paths() {
+			if !strings.Contains(p, "/search") { // searches have a limit of their own
+				counted++
+			}
+		}
+		if most := (rate*10 + float64(burst)) * float64(counted); most > 100 || rate <= 0 || burst < 1 {
+			t.Errorf("%q: %d requests a call at %v/s with a burst of %d are %v in ten seconds", lines, counted, rate, burst, most)
+		}
+	}
+}
+
+func TestHubSpotRefusals(t *testing.T) {
+	refusals(t, map[string]struct{ text, want string }{
+		"unset token":    {"hubspot {env.KIND_UNSET}", "token: "},
+		"api key":        {"hubspot 01234567-89ab-cdef-0123-456789abcdef", "hapikey"},
+		"example token":  {"hubspot YOUR_TOKEN", "not a token"},
+		"api":            {"hubspot {env.KIND_SECRET} {\napi v2\n}", "api \"v2\""},
+		"property":       {"hubspot {env.KIND_SECRET} {\nproperty \"Lead Source\" x\n}", "internal names"},
+		"template":       {"hubspot {env.KIND_SECRET} {\nproperty lead_source \"{{x\"\n}", "lead_source"},
+		"no placeholder": {"hubspot {env.KIND_SECRET} {\nproperty lead_source {env.KIND_SECRET}\n}", "property lead_source: a placeholder"},
+		"plain":          {"hubspot {env.KIND_SECRET} {\nbase_url http://api.example\n}", "base_url: http://"},
+		"time zone":      {"hubspot {env.KIND_SECRET} {\ntime_zone Mars/Olympus\n}", "time_zone"},
+		"sign":           {"hubspot {env.KIND_SECRET} {\nsign nextphone {env.KIND_SECRET}\n}", "sign: HubSpot knows no signatures"},
+		"oauth secret":   {"hubspot {\noauth a {env.KIND_EMPTY} b\n}", "oauth: client_secret: "},
+	})
+}
+
+func salesforceOrg(t *testing.T, token standin.TokenConfig) *standin.Salesforce {
+	return standin.NewSalesforce(t, standin.SalesforceConfig{Token: token, Fields: map[string]map[string]standin.SalesforceField{
+		"Lead": {"Call_Id__c": {Type: "string", Length: 255, ExternalID: true}, "Job__c": {Type: "string", Length: 80}},
+	}})
+}
+
+func TestSalesforceDelivers(t *testing.T) {
+	sf := salesforceOrg(t, standin.TokenConfig{ClientID: "app", ClientSecret: kindSecret, NoBasic: true})
+	k := newKind(t, "salesforce "+sf.URL+" {\nclient_credentials app {env.KIND_SECRET}\nexternal_id Call_Id__c\nfield Job__c issue|message\nfield LeadSource text Phone\nfield Company company default \"{{name}}\"\nlog_call\n}")
+	k.delivered(t)
+	leads, tasks := sf.Records("Lead"), sf.Records("Task")
+	if len(leads) != 1 || len(tasks) != 1 {
+		t.Fatalf("%d leads, %d tasks", len(leads), len(tasks))
+	}
+	l := leads[0]
+	if l.Text("Call_Id__c") != "call-1" || l.Text("Job__c") != "leaky pipe in kitchen" || l.Text("LeadSource") != "Phone" || l.Text("Company") != "Mike Johnson" {
+		t.Errorf("%v", l.Fields)
+	}
+	described := false
+	for _, r := range sf.Requests() {
+		described = described || strings.HasSuffix(r.URI, "/describe")
+	}
+	if !described {
+		t.Error("the lengths of the fields were not asked for")
+	}
+	if shown := k.preview(t); !strings.Contains(shown, "Job__c") || !strings.Contains(shown, "Bearer ***") {
+		t.Errorf("previewed %s", shown)
+	}
+}
+
+// Two calls of one caller are one lead by default, and two where each call is to have its own.
+func TestSalesforceMatch(t *testing.T) {
+	for line, want := range map[string]int{"": 1, "match caller\n": 1, "match call\n": 2} {
+		sf := salesforceOrg(t, standin.TokenConfig{ClientID: "app", ClientSecret: kindSecret, NoBasic: true})
+		k := newKind(t, "salesforce "+sf.URL+" {\nclient_credentials app {env.KIND_SECRET}\nexternal_id Call_Id__c\ntime_zone America/New_York\n"+line+"}")
+		k.delivered(t)
+		again := kindItem()
+		again.Call.ID = "call-2"
+		if r := k.Deliver(t.Context(), []destination.Item{again})[0]; r.Outcome != destination.Delivered {
+			t.Fatalf("%+v", r)
+		}
+		if n := len(sf.Records("Lead")); n != want {
+			t.Errorf("%q: %d leads, want %d", line, n, want)
+		}
+	}
+}
+
+func TestSalesforceSignsInByRefreshTokenAndByKey(t *testing.T) {
+	refresh := salesforceOrg(t, standin.TokenConfig{ClientID: "app", ClientSecret: kindSecret, NoBasic: true, RefreshToken: kindSecret})
+	newKind(t, "salesforce "+refresh.URL+" {\nrefresh_token app {env.KIND_SECRET} {env.KIND_SECRET}\nexternal_id Call_Id__c\ndescribe off\n}").delivered(t)
+	for _, r := range refresh.Requests() {
+		if strings.HasSuffix(r.URI, "/describe") {
+			t.Error("described although that is off")
+		}
+	}
+	key := rsaKey(t)
+	byKey := salesforceOrg(t, standin.TokenConfig{ClientID: "app", Key: key.Public(), Subject: "bot@acme.example", Audience: "https://login.salesforce.com"})
+	newKind(t, "salesforce "+byKey.URL+" {\njwt app bot@acme.example "+keyFile(t, key)+"\nexternal_id Call_Id__c\n}").delivered(t)
+	other := salesforceOrg(t, standin.TokenConfig{ClientID: "app", Key: key.Public(), Subject: "bot@acme.example", Audience: "https://test.salesforce.com"})
+	newKind(t, "salesforce "+other.URL+" {\njwt app bot@acme.example "+keyFile(t, key)+" {\naudience https://test.salesforce.com\n}\nexternal_id Call_Id__c\n}").delivered(t)
+}
+
+func TestSalesforceRefusals(t *testing.T) {
+	login := " {\nclient_credentials app {env.KIND_SECRET}\n"
+	refusals(t, map[string]struct{ text, want string }{
+		"login host":     {"salesforce https://login.salesforce.com" + login + "}", "My Domain"},
+		"lightning host": {"salesforce https://acme.lightning.force.com" + login + "}", "has no API"},
+		"match":          {"salesforce https://acme.my.salesforce.com" + login + "match call\n}", "match call without an external id"},
+		"time zone":      {"salesforce https://acme.my.salesforce.com" + login + "time_zone Mars/Olympus\n}", "time_zone"},
+		"plain":          {"salesforce http://acme.my.salesforce.com" + login + "}", "http://"},
+		"secret":         {"salesforce https://acme.my.salesforce.com {\nclient_credentials app {env.KIND_EMPTY}\n}", "client_credentials: client_secret: "},
+		"key":            {"salesforce https://acme.my.salesforce.com {\njwt app bot {env.KIND_SECRET}\n}", "jwt: key: neither a PEM text"},
+		"version":        {"salesforce https://acme.my.salesforce.com" + login + "api_version new\n}", "API version"},
+		"object":         {"salesforce https://acme.my.salesforce.com" + login + "object Job__c\n}", "external id"},
+		"field":          {"salesforce https://acme.my.salesforce.com" + login + "field \"Job Type\" issue\n}", "not an API name"},
+		"no placeholder": {"salesforce https://acme.my.salesforce.com" + login + "field Job__c text {env.KIND_SECRET}\n}", "field Job__c: a placeholder"},
+		"batch":          {"salesforce https://acme.my.salesforce.com" + login + "max_batch 500\n}", "batches of 500"},
+		"sign":           {"salesforce https://acme.my.salesforce.com" + login + "sign nextphone {env.KIND_SECRET}\n}", "sign: Salesforce knows no signatures"},
+	})
+}
+
+func TestFHIRDelivers(t *testing.T) {
+	key := rsaKey(t)
+	tokens := standin.NewToken(t, standin.TokenConfig{ClientID: "gate", Key: key.Public()})
+	ehr := standin.NewFHIR(t, func(r *http.Request) bool { return tokens.Valid(r) && r.Header.Get("X-Office") == kindSecret })
+	ehr.Put(map[string]any{"resourceType": "Patient", "identifier": []any{map[string]any{"system": "https://clinic.example/mrn", "value": "PT-10023"}}})
+	k, err := makeKind(t, "fhir "+ehr.Base()+" {\nsmart {\ntoken_url "+tokens.URL+"/token\nclient_id gate\nkey "+keyFile(t, key)+"\nkid k1\nscope system/Communication.write\n}\nheader X-Office {env.KIND_SECRET}\nheader X-Plain yes\npatient_system https://clinic.example/mrn\ncategory Intake\n}", func(o *guest.DestinationOptions) {
+		o.Fields = []string{"patient_id", "caller_number", "message", "address"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.delivered(t)
+	stored := ehr.Stored("Communication")
+	if len(stored) != 1 {
+		t.Fatalf("%d communications", len(stored))
+	}
+	if shown := k.preview(t); !strings.Contains(shown, "123 Main Street") || !strings.Contains(shown, "Intake") || !strings.Contains(shown, `"X-Plain":["yes"]`) || !strings.Contains(shown, `"X-Office":["***"]`) {
+		t.Errorf("previewed %s", shown)
+	}
+	if form := tokens.Forms()[0]; form.Get("scope") != "system/Communication.write" || form.Get("client_secret") != "" {
+		t.Errorf("asked %v", form)
+	}
+}
+
+func TestFHIRRefusals(t *testing.T) {
+	refusals(t, map[string]struct{ text, want string }{
+		"plain":     {"fhir http://ehr.example/fhir", "FHIR base: http://"},
+		"resource":  {"fhir https://ehr.example/fhir {\nresources Encounter\n}", "resource \"Encounter\""},
+		"system":    {"fhir https://ehr.example/fhir {\nsystem calls\n}", "identifier system"},
+		"time zone": {"fhir https://ehr.example/fhir {\ntime_zone Local\n}", "time_zone"},
+		"secret":    {"fhir https://ehr.example/fhir {\nbearer {env.KIND_UNSET}\n}", "bearer: "},
+		"key":       {"fhir https://ehr.example/fhir {\nsmart {\ntoken_url https://ehr.example/token\nclient_id a\nkey {env.KIND_SECRET}\n}\n}", "smart: key: neither"},
+		"header":    {"fhir https://ehr.example/fhir {\nheader \"X Y\" z\n}", "not a usable header"},
+		"sign":      {"fhir https://ehr.example/fhir {\nsign nextphone {env.KIND_SECRET}\n}", "sign: FHIR knows no signatures"},
+	})
+}

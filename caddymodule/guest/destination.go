@@ -1,0 +1,50 @@
+package guest
+
+import (
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/destination"
+)
+
+// Destination is a guest module in the namespace callgate.destinations: a kind of receiving system with its
+// settings. NewDestination is called once for each configuration, after Provision; it opens no connection.
+type Destination interface {
+	NewDestination(DestinationOptions) (destination.Destination, error)
+}
+
+// DestinationOptions are what a destination's module is given besides its own settings.
+type DestinationOptions struct {
+	// Name is the destination's name in the configuration.
+	Name string
+	// Resolve replaces placeholders such as {env.NAME} and {file.PATH} by their values. One without a value is an
+	// error.
+	Resolve func(string) (string, error)
+	// Sign signs an outgoing request, if the destination is configured to; else it is nil. Only kinds that send a
+	// request of the operator's own design can sign; the others must refuse it.
+	Sign func(method, url string, h http.Header, body []byte, id string, now time.Time) error
+	// Region is the country whose national phone numbers are understood; empty for the default.
+	Region string
+	// Timeout bounds one attempt.
+	Timeout time.Duration
+	// Fields are the only fields of a call that leave for this destination; empty when all may. They are applied to the
+	// calls before the module sees them.
+	Fields []string
+	// Logger is the destination's.
+	Logger *zap.Logger
+}
+
+// DefaultRater is implemented by kinds of systems that have a limit of their own.
+type DefaultRater interface {
+	// DefaultRate is the number of requests a second, and how many may start at once.
+	DefaultRate() (perSecond float64, burst int)
+}
+
+// Wholesaler is implemented by kinds that can send what came from the provider as it came, so that settings which keep
+// fields of the call back have no effect.
+type Wholesaler interface {
+	// SendsAll reports whether it is configured to.
+	SendsAll() bool
+}

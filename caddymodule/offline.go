@@ -1,0 +1,75 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// OpenStore opens the store of a configuration in Caddy's JSON, with its encryption keys, for work on it while the
+// gateway is not running; if it is, the store's lock is an error. Nothing else of the configuration is loaded. A store
+// that does not exist is not made. The caller closes it.
+func OpenStore(config []byte, logger *zap.Logger) (store.Store, error) {
+	app, err := appConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	defer cancel()
+	var u durable
+	u.options = guest.StoreOptions{Window: time.Duration(app.Window), Logger: logger}
+	if err := u.setKeys(app.EncryptionKeys); err != nil {
+		return nil, err
+	}
+	if u.module, err = app.storeModule(ctx); err != nil {
+		return nil, err
+	}
+	if s, ok := u.module.(guest.StoreFile); ok {
+		if _, err := os.Stat(s.File()); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.File())
+		}
+	}
+	return u.module.OpenStore(u.options)
+}
+
+// appConfig is what a configuration in Caddy's JSON says about Callgate.
+func appConfig(config []byte) (*App, error) {
+	raw, err := rawApp(config)
+	if err != nil {
+		return nil, err
+	}
+	app := new(App)
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(app); err != nil {
+		return nil, fmt.Errorf("the callgate app of the configuration: %w", err)
+	}
+	return app, nil
+}
+
+func rawApp(config []byte) (json.RawMessage, error) {
+	var c struct {
+		Apps map[string]json.RawMessage `json:"apps"`
+	}
+	if len(bytes.TrimSpace(config)) > 0 {
+		if err := json.Unmarshal(config, &c); err != nil {
+			return nil, fmt.Errorf("the configuration is not one of Caddy: %w", err)
+		}
+	}
+	raw, ok := c.Apps["callgate"]
+	if !ok {
+		return nil, errors.New("the configuration has no callgate app: in a Caddyfile, that is the global option callgate")
+	}
+	return raw, nil
+}

@@ -1,0 +1,37 @@
+package gateway
+
+import "sync/atomic"
+
+// Budget bounds the memory of bodies whose sender is not known yet. It is safe for concurrent use; nil is without a bound.
+type Budget struct{ used, most atomic.Int64 }
+
+// NewBudget returns a budget of so many bytes.
+func NewBudget(most int64) *Budget {
+	b := new(Budget)
+	b.most.Store(most)
+	return b
+}
+
+// Resize changes the bound. What is held stays held.
+func (b *Budget) Resize(most int64) { b.most.Store(most) }
+
+// Used is how many bytes are held.
+func (b *Budget) Used() int64 { return b.used.Load() }
+
+// take holds n bytes, or none if there are not so many.
+func (b *Budget) take(n int64) bool {
+	if b == nil {
+		return true
+	}
+	if b.used.Add(n) > b.most.Load() {
+		b.used.Add(-n)
+		return false
+	}
+	return true
+}
+
+func (b *Budget) give(n int64) {
+	if b != nil && n != 0 {
+		b.used.Add(-n)
+	}
+}

@@ -1,0 +1,212 @@
+package operate
+
+import (
+	"context"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/store"
+)
+
+// Selection says what a replay or an erasure is of.
+type Selection struct {
+	Filter
+	// All has to be true when there is no filter, and must not be when there is one.
+	All bool `json:"all,omitempty"`
+	// DryRun counts and changes nothing.
+	DryRun bool `json:"dry_run,omitempty"`
+}
+
+// AnyEnded is a state of replays only: dead and delivered ones.
+const AnyEnded = "any"
+
+// check keeps a filter that was forgotten from being one for everything.
+func (s *Selection) check() error {
+	none := s.Filter == Filter{}
+	if none && !s.All {
+		return badRequest(`without a filter this would be for everything; give a filter, or "all": true if everything is meant`)
+	}
+	if !none && s.All {
+		return badRequest(`"all" means no filter; give either "all" or a filter`)
+	}
+	return nil
+}
+
+// The answers of operations that count deliveries, and of those that count events.
+type (
+	DeliveryCount struct {
+		DryRun     bool `json:"dry_run"`
+		Deliveries int  `json:"deliveries"`
+	}
+	EventCount struct {
+		DryRun bool `json:"dry_run"`
+		Events int  `json:"events"`
+	}
+)
+
+// ReplaySelection says what a replay is of, and how fast it goes.
+type ReplaySelection struct {
+	Selection
+	// Rate is how many deliveries fall due in a time: 5/s, 30/min or 100/10s. Default: all at once. The destination's
+	// own pace holds besides.
+	Rate string `json:"rate,omitempty"`
+}
+
+// Replay sends dead deliveries again or, if the state says so, delivered ones. A selection that names no state is of dead
+// ones.
+func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*DeliveryCount, error) {
+	if err := s.beginDelivering(a, "Replay"); err != nil {
+		return nil, err
+	}
+	if err := sel.check(); err != nil {
+		return nil, err
+	}
+	switch sel.State {
+	case "":
+		sel.State = string(store.Dead)
+	case string(store.Pending):
+		return nil, badRequest("pending deliveries need no replay: retry sends them now; state is dead (the default), delivered or %s", AnyEnded)
+	case AnyEnded:
+		sel.State = ""
+	}
+	rate, err := ParseRate(sel.Rate)
+	if err != nil {
+		return nil, err
+	}
+	n, err := s.act(ctx, a, &sel.Selection, "replay", func(f store.Filter) (int, error) {
+		return s.o.Engine.ReplayAt(ctx, f, rate, sel.DryRun)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &DeliveryCount{sel.DryRun, n}, nil
+}
+
+// SendNow sends deliveries now that wait for their next attempt, as after a receiver was mended. It ends no pause, nor
+// what a breaker keeps.
+func (s *Service) SendNow(ctx context.Context, a Actor, sel Selection) (*DeliveryCount, error) {
+	if err := s.beginDelivering(a, "SendNow"); err != nil {
+		return nil, err
+	}
+	return s.actOnPending(ctx, a, sel, "retry", func(f store.Filter) (int, error) { return s.o.Engine.SendNow(ctx, f, sel.DryRun) })
+}
+
+// Cancel takes waiting deliveries back: they are dead, with a reason that says so, and can be replayed. An attempt under
+// way cannot be called back.
+func (s *Service) Cancel(ctx context.Context, a Actor, sel Selection) (*DeliveryCount, error) {
+	if err := s.beginDelivering(a, "Cancel"); err != nil {
+		return nil, err
+	}
+	return s.actOnPending(ctx, a, sel, "cancel", func(f store.Filter) (int, error) { return s.o.Engine.Cancel(ctx, f, sel.DryRun) })
+}
+
+func (s *Service) actOnPending(ctx context.Context, a Actor, sel Selection, what string, do func(store.Filter) (int, error)) (*DeliveryCount, error) {
+	if err := sel.check(); err != nil {
+		return nil, err
+	}
+	if sel.State != "" && sel.State != string(store.Pending) {
+		return nil, badRequest("only pending deliveries wait for something; leave the state out, or see replay for dead and delivered ones")
+	}
+	n, err := s.act(ctx, a, &sel, what, do)
+	if err != nil {
+		return nil, err
+	}
+	return &DeliveryCount{sel.DryRun, n}, nil
+}
+
+// Erase deletes events with all that belongs to them.
+func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCount, error) {
+	if err := s.beginDelivering(a, "Erase"); err != nil {
+		return nil, err
+	}
+	if err := sel.check(); err != nil {
+		return nil, err
+	}
+	n, err := s.act(ctx, a, &sel, "erase", func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
+	if err != nil {
+		return nil, err
+	}
+	return &EventCount{sel.DryRun, n}, nil
+}
+
+// act carries something out for each filter of a selection and logs what was done.
+func (s *Service) act(ctx context.Context, a Actor, sel *Selection, what string, do func(store.Filter) (int, error)) (total int, err error) {
+	filters, err := s.compile(ctx, &sel.Filter)
+	if err != nil {
+		return 0, err
+	}
+	log := s.o.Log.With(zap.String("by", a.Name), zap.String("via", a.Via))
+	for _, f := range filters {
+		n, err := do(f)
+		total += n
+		if err != nil {
+			log.Error("an operator's "+what+" stopped on the way; what was done stays done", zap.Int("done", total), zap.Error(err))
+			if total > 0 {
+				return total, partly(err)
+			}
+			return total, stored(err)
+		}
+	}
+	if !sel.DryRun {
+		log.Info("an operator's "+what+" is done", zap.Int("count", total), zap.String("destination", sel.Destination),
+			zap.String("tenant", sel.Tenant), zap.String("state", sel.State), zap.Bool("by_caller", sel.Caller != ""))
+	}
+	return total, nil
+}
+
+// PauseState is whether a destination is paused.
+type PauseState struct {
+	Destination string `json:"destination"`
+	Paused      bool   `json:"paused"`
+	Reason      string `json:"reason,omitempty"`
+}
+
+// maxNote bounds what operators say of why they do something.
+const maxNote = 200
+
+func isNote(s string) bool {
+	return len(s) <= maxNote && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// Pause keeps a destination's deliveries waiting until Resume, also over restarts.
+func (s *Service) Pause(ctx context.Context, a Actor, destination, reason string) (*PauseState, error) {
+	if err := s.beginDelivering(a, "Pause"); err != nil {
+		return nil, err
+	}
+	if !isNote(reason) {
+		return nil, badRequest("reason must be a line of up to %d bytes", maxNote)
+	}
+	if reason == "" {
+		reason = "paused by an operator"
+	}
+	if err := s.knownDestination(ctx, destination); err != nil {
+		return nil, err
+	}
+	if err := s.o.Engine.Pause(ctx, destination, reason); err != nil {
+		return nil, stored(err)
+	}
+	return s.pauseSet(a, PauseState{destination, true, reason}), nil
+}
+
+// Resume lets the deliveries to a paused destination go.
+func (s *Service) Resume(ctx context.Context, a Actor, destination string) (*PauseState, error) {
+	if err := s.beginDelivering(a, "Resume"); err != nil {
+		return nil, err
+	}
+	if err := s.knownDestination(ctx, destination); err != nil {
+		return nil, err
+	}
+	if err := s.o.Engine.Resume(ctx, destination); err != nil {
+		return nil, stored(err)
+	}
+	return s.pauseSet(a, PauseState{Destination: destination}), nil
+}
+
+func (s *Service) pauseSet(a Actor, p PauseState) *PauseState {
+	s.o.Log.Info("an operator paused or resumed a destination", zap.String("destination", p.Destination),
+		zap.Bool("paused", p.Paused), zap.String("by", a.Name), zap.String("via", a.Via))
+	return &p
+}

@@ -1,0 +1,103 @@
+// Package operate is all that can be seen of a gateway and done to it by those who run it. It has several faces, such as
+// the admin API and the commands, which say who acts and what they may do, hand requests in and answers out, and know
+// nothing else. Each operation checks what it is given, says in one table which capability it needs, and answers with a
+// type whose JSON is the same in every face.
+//
+// What callers said is in no answer but those of operations that need the capability Reveal.
+package operate
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// Engine is what delivers: a *delivery.Engine.
+type Engine interface {
+	Status(ctx context.Context) ([]delivery.DestinationStatus, error)
+	Pause(ctx context.Context, destination, reason string) error
+	Resume(ctx context.Context, destination string) error
+	ReplayAt(ctx context.Context, f store.Filter, perSecond float64, dryRun bool) (int, error)
+	SendNow(ctx context.Context, f store.Filter, dryRun bool) (int, error)
+	Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, error)
+	Erase(ctx context.Context, f store.Filter, dryRun bool) (int, error)
+}
+
+// Options are what a service works on.
+type Options struct {
+	// Store holds the events. nil means that none is open: operations that need it fail with ErrUnavailable.
+	Store store.Store
+	// Engine delivers from the store. nil means that nothing is delivered, as while the gateway is stopped.
+	Engine Engine
+	// CallerHashes gives all the hashes under which events of a caller can stand; see CallerHashes. nil is without keys.
+	CallerHashes func(number string) []string
+	// Names gives the tenants and sources of the configuration in force, for filters that name none of them. nil means
+	// that there is no telling.
+	Names func() Names
+	// Stopping tells that the process is about to end. nil means that it is not.
+	Stopping func() bool
+	// Scene finds what a payload is previewed with. nil means that there is no configuration to ask.
+	Scene func(*PreviewInput) (*Scene, error)
+	// Log is where it is said what operators did. Default: nowhere.
+	Log *zap.Logger
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// Service carries operations out. It is safe for concurrent use.
+type Service struct {
+	o       Options
+	streams atomic.Int32
+	probe   probing
+}
+
+// New makes a service.
+func New(o Options) *Service {
+	if o.CallerHashes == nil {
+		o.CallerHashes = func(number string) []string { return CallerHashes(nil, number) }
+	}
+	if o.Log == nil {
+		o.Log = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Service{o: o}
+}
+
+// CallerHashes are all the hashes under which events of a caller can stand: under the keys of the ring, and in the clear
+// from the time before there was a key.
+func CallerHashes(keys *seal.Ring, number string) []string {
+	if keys == nil {
+		return []string{number}
+	}
+	return append(keys.CallerHashes(number), number)
+}
+
+// beginStored begins an operation that needs the store.
+func (s *Service) beginStored(a Actor, operation string) error {
+	if err := s.begin(a, operation); err != nil {
+		return err
+	}
+	if s.o.Store == nil {
+		return NoStore()
+	}
+	return nil
+}
+
+// beginDelivering begins an operation that needs the store and the engine.
+func (s *Service) beginDelivering(a Actor, operation string) error {
+	if err := s.beginStored(a, operation); err != nil {
+		return err
+	}
+	if s.o.Engine == nil {
+		return &Error{Kind: ErrUnavailable, text: "nothing is delivered while the gateway is stopped; start it, and try again"}
+	}
+	return nil
+}
