@@ -6,8 +6,10 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"runtime/debug"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -32,7 +34,9 @@ type App struct {
 	Tenants map[string]*Tenant `json:"tenants,omitempty"`
 
 	// TenantFiles are patterns (./tenants/*.json) of JSON files that hold one tenant each, named after the file
-	// unless its member "name" says otherwise. They are read whenever the configuration is loaded.
+	// unless its member "name" says otherwise. They are read whenever the configuration is loaded. A mistake in one of
+	// them is an error when a configuration is validated, or loaded in place of one that runs; a gateway that starts
+	// leaves the tenant out, logs the mistake and answers the tenant's requests with 503.
 	TenantFiles []string `json:"tenant_files,omitempty"`
 
 	// Destinations are the systems that calls can be delivered to, by name.
@@ -202,7 +206,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 }
 
 func (a *App) provisionTenants(ctx caddy.Context) error {
-	fromFiles, err := readTenantFiles(a.TenantFiles, func(pattern string) {
+	files, err := readTenantFiles(a.TenantFiles, func(pattern string) {
 		a.run.logger.Warn("no tenant file matches the pattern; relative ones start in the directory that the gateway runs in",
 			zap.String("tenants", pattern))
 	})
@@ -212,24 +216,24 @@ func (a *App) provisionTenants(ctx caddy.Context) error {
 	if a.Tenants == nil {
 		a.Tenants = make(map[string]*Tenant)
 	}
-	for name, t := range fromFiles {
-		if _, twice := a.Tenants[name]; twice {
-			return fmt.Errorf("tenant %q is in a tenant file and in the configuration too", name)
+	for _, name := range slices.Sorted(maps.Keys(a.Tenants)) {
+		if a.Tenants[name] == nil {
+			a.Tenants[name] = new(Tenant)
 		}
-		a.Tenants[name] = t
-	}
-	for name, t := range a.Tenants {
-		if t == nil {
-			t = new(Tenant)
-			a.Tenants[name] = t
-		}
-		if err := t.provision(ctx, name); err != nil {
+		if err := a.provisionTenant(ctx, name, a.Tenants[name]); err != nil {
 			return fmt.Errorf("tenant %s: %w", name, err)
 		}
-		for src := range t.Sources {
-			if _, err := a.source(src); err != nil {
-				return fmt.Errorf("tenant %s: %w", name, err)
-			}
+	}
+	return a.addTenantFiles(ctx, files)
+}
+
+func (a *App) provisionTenant(ctx caddy.Context, name string, t *Tenant) error {
+	if err := t.provision(ctx, name); err != nil {
+		return err
+	}
+	for _, src := range slices.Sorted(maps.Keys(t.Sources)) {
+		if _, err := a.source(src); err != nil {
+			return fmt.Errorf("sources: %w", err)
 		}
 	}
 	return nil
@@ -252,7 +256,7 @@ func (a *App) Start() error {
 	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
 		return err
 	}
-	l := limits{cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, unverified: a.UnverifiedMemory}
+	l := limits{cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, unverified: a.UnverifiedMemory, faulty: a.run.faulty()}
 	if l.unverified == 0 {
 		l.unverified = defaultUnverified(debug.SetMemoryLimit(-1))
 	}

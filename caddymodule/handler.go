@@ -113,6 +113,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := app.run.claimRoute(h); err != nil {
 		return err
 	}
+	app.run.checkSites(ctx)
 	if err := checkUnits(h, ctx.Logger()); err != nil {
 		return fmt.Errorf("route %s: %w", h.Name, err)
 	}

@@ -29,6 +29,18 @@ type instance struct {
 	// routes are the handlers of each route, by its name.
 	routes map[string][]claim
 
+	// tolerant leaves out tenants whose files have a mistake; faults are those, and out the names that are known on no
+	// route. files are the files by the names of their tenants.
+	tolerant bool
+	faults   []TenantFault
+	out      map[string]bool
+	files    map[string]*tenantFile
+
+	// sitesChecked says that the sites of the HTTP app were looked at, and unanswered has the routes after which no handler
+	// could answer.
+	sitesChecked bool
+	unanswered   map[string]bool
+
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier
 
@@ -52,6 +64,7 @@ func newInstance(ctx caddy.Context) *instance {
 	return &instance{
 		ctx: ctx, logger: ctx.Logger(), started: make(chan struct{}),
 		routes: make(map[string][]claim), vars: make(map[string]map[string]string),
+		unanswered: make(map[string]bool), tolerant: startsAfresh(), out: make(map[string]bool), files: make(map[string]*tenantFile),
 	}
 }
 

@@ -28,6 +28,7 @@ type shared struct {
 type limits struct {
 	cache       idempotency.Limits
 	limiterKeys int
+	faulty      int // tenants that were left out
 	unverified  int64
 }
 
@@ -87,6 +88,16 @@ func (s *shared) attach(l limits) (detach func()) {
 			s.apply()
 		}
 	}
+}
+
+// faulty is how many tenants the configuration in force was started without.
+func (s *shared) faulty() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.attached) == 0 {
+		return 0
+	}
+	return s.attached[len(s.attached)-1].faulty
 }
 
 // apply is called with the lock held.

@@ -51,6 +51,9 @@ type Request struct {
 // NewRequest begins the way of a request.
 func (rt *Route) NewRequest(r *http.Request) *Request { return &Request{route: rt, r: r} }
 
+// faultyWait is how long the sender to a tenant with a mistake in its settings is asked to wait: somebody has to mend it.
+const faultyWait = time.Minute
+
 // Serve answers the request or has next answer it. What it returns is an *Error of the gateway's own or an error of next,
 // and left to the server to answer; everything else is answered.
 func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
@@ -90,6 +93,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 		}, nil
 	}
 	if rq.plan = rt.plan(rq.r); rq.plan == nil {
+		if rt.isFaulty(rq.r) {
+			return &refusal{outcome: tenantFaulty, retryAfter: faultyWait, message: "this tenant's settings have a mistake; send again later"}, nil
+		}
 		if rq.plan = rt.Nobody; rq.plan == nil {
 			return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
 		}

@@ -38,6 +38,10 @@ type Route struct {
 	Plans    map[string]*Plan
 	TenantOf func(*http.Request) string
 
+	// Faulty are the names of tenants that have no plan because of a mistake in their settings. Their requests are refused
+	// with 503, so that they come again.
+	Faulty map[string]bool
+
 	// Nobody is the plan by which requests of no known tenant are read and verified, with keys that nobody has, so that they
 	// are refused like requests of a tenant with a wrong signature. nil says to the sender that there is no such tenant.
 	Nobody *Plan
@@ -212,6 +216,15 @@ func (rt *Route) plan(r *http.Request) *Plan {
 		return p
 	}
 	return rt.Plans[strings.ToLower(name)] // hosts are written in any case
+}
+
+// isFaulty reports whether a request for which there is no plan is for a tenant whose settings have a mistake.
+func (rt *Route) isFaulty(r *http.Request) bool {
+	if len(rt.Faulty) == 0 {
+		return false
+	}
+	name := rt.TenantOf(r)
+	return rt.Faulty[name] || rt.Faulty[strings.ToLower(name)]
 }
 
 // planOf finds the plan of a stored event's tenant; nil if it was removed.
