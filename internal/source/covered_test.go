@@ -414,3 +414,36 @@ func TestIDHeadersAreSigned(t *testing.T) {
 		}
 	}
 }
+
+// FuzzOpen: whatever a sender signed, parsers see no more of it than the limit, and no query that is not covered.
+func FuzzOpen(f *testing.F) {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	w.Write(bytes.Repeat([]byte("a=1&"), 100))
+	w.Close()
+	f.Add(b.Bytes(), "gzip", "POST", "https://a.example/?x=1", uint8(1), true, false)
+	f.Add([]byte("\xef\xbb\xbf \n"), "", "GET", "https://a.example/?x=1#y", uint8(48), false, true)
+	f.Add([]byte("{}"), "br", "GET", "?", uint8(0), false, false)
+	f.Fuzz(func(t *testing.T, body []byte, encoding, method, url string, covers uint8, token, joined bool) {
+		m := &signature.Message{Method: method, URL: url, Header: http.Header{"Content-Encoding": {encoding}}, Body: body}
+		r := &signature.Result{Covers: signature.Covers(covers), Token: token, Joined: joined, URL: url}
+		const limit = 1000
+		req, err := source.Open(m, r, limit)
+		if err != nil {
+			if !errors.Is(err, source.ErrUncovered) && !errors.Is(err, source.ErrTooLarge) && !errors.Is(err, source.ErrEncoding) && !errors.Is(err, source.ErrMalformed) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if len(req.Body) > max(limit, len(body)) {
+			t.Fatalf("%d bytes became %d", len(body), len(req.Body))
+		}
+		covered := token || r.Covers.Has(signature.CoversURL)
+		if !covered && (req.Query != "" || signature.Blank(req.Body)) {
+			t.Fatalf("%+v is seen of what covers %v", req, r.Covers)
+		}
+		if id, named := source.EventID(m, r, &req, source.Identity{}, source.IDFrom{}, r.Digest(m)); named || !strings.HasPrefix(id, "sha256:") {
+			t.Fatalf("the id is %q", id)
+		}
+	})
+}
