@@ -78,6 +78,11 @@ type Policy struct {
 	// signature is taken off, since the receiver could take it for the one that counts.
 	Sign *scheme.Sign `json:"sign,omitempty"`
 
+	// KeepToken hands the token of a scheme with a static token (bearer, api_key, vapi) on to the receiver. Otherwise its
+	// header is taken off, since whoever sees the token can send calls like the sender. A receiver that is to know that a
+	// request came through here can have a token or signature of its own with sign.
+	KeepToken bool `json:"keep_token,omitempty"`
+
 	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
 	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.
 	Deliver []Deliver `json:"deliver,omitempty"`
@@ -132,6 +137,7 @@ func (p Policy) over(base Policy) Policy {
 		p.Require = base.Require
 	}
 	p.Sign = either(p.Sign, base.Sign)
+	p.KeepToken = p.KeepToken || base.KeepToken
 	if p.Deliver == nil {
 		p.Deliver = base.Deliver
 	}
