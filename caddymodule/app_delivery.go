@@ -74,6 +74,10 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
 	}}
+	warnOfLiterals(a.run.logger, "callgate", "encryption_key", a.EncryptionKeys...)
+	if a.Alert != nil { // who knows the URL of an incoming webhook can post to it
+		warnOfLiterals(a.run.logger, "alert", "url", a.Alert.URL)
+	}
 	if err := u.setKeys(a.EncryptionKeys); err != nil {
 		return err
 	}

@@ -108,33 +108,17 @@ func (s *SQLite) tuning(o guest.StoreOptions) sqlite.Tuning {
 //	}
 func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the store's kind
-	if d.NextArg() {
-		s.Path = d.Val()
+	if err := grammar.Optional(d, &s.Path); err != nil {
+		return err
 	}
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	seen := make(grammar.Once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.First(d); err != nil {
-			return err
-		}
-		var err error
-		switch d.Val() {
-		case "max_size":
-			s.MaxSize, err = grammar.Size(d)
-		case "min_free":
-			var n int64
-			n, err = grammar.SizeOrOff(d)
+	return grammar.Block(d, grammar.Lines{
+		"max_size": grammar.Bytes(&s.MaxSize),
+		"min_free": func(d *caddyfile.Dispenser) error {
+			n, err := grammar.SizeOrOff(d)
 			s.MinFree = &n
-		default:
-			err = d.Errf("unrecognized subdirective '%s'", d.Val())
-		}
-		if err != nil {
 			return err
-		}
-	}
-	return nil
+		},
+	})
 }
 
 // Interface guards

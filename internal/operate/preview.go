@@ -98,7 +98,7 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	if header.Get("Content-Type") == "" {
 		header.Set("Content-Type", guessContentType(body))
 	}
-	req := &source.Request{Body: body, ContentType: header.Get("Content-Type"), Header: header}
+	req := &source.Request{Body: body}
 	identity, err := scene.Parser.Identify(req)
 	if err != nil {
 		return nil, unreadable(in.Source, err)

@@ -79,7 +79,7 @@ func (d *Destination) queries(w *write, without map[string][]string) []query {
 		}
 	}
 	add(refRecord, d.recordQuery(w.record, without[refRecord]))
-	add(refCaller, d.callerQuery(w.record.item.Call, without[refCaller]))
+	add(refCaller, d.callerQuery(w.record.item, without[refCaller]))
 	contacts := d.contactQuery(w.record.item.Call, without[refContact])
 	add(refContact, contacts)
 	if w.task != nil && (d.cfg.TaskExternalID == "" || !d.blind()) || contacts != "" {
@@ -124,11 +124,11 @@ func (d *Destination) numbers() []string {
 
 // callerQuery is the query for records of the object with the caller's address or number; empty when there is nothing to
 // look for.
-func (d *Destination) callerQuery(c *call.Call, without []string) string {
+func (d *Destination) callerQuery(item *destination.Item, without []string) string {
 	if d.cfg.Match != MatchCaller {
 		return ""
 	}
-	any := conditions(c, d.numbers(), without)
+	any := conditions(item.Call, d.numbers(), without)
 	if len(any) == 0 {
 		return ""
 	}
@@ -137,8 +137,8 @@ func (d *Destination) callerQuery(c *call.Call, without []string) string {
 		q += " AND IsConverted = false"
 	}
 	if d.cfg.Window > 0 {
-		// In SOQL a date is not quoted.
-		q += " AND CreatedDate >= " + d.now().Add(-d.cfg.Window).UTC().Format(time.RFC3339)
+		// Counted from the call, so that a later attempt looks for the same. In SOQL a date is not quoted.
+		q += " AND CreatedDate >= " + item.ReceivedAt.Add(-d.cfg.Window).UTC().Format(time.RFC3339)
 	}
 	return q + " ORDER BY CreatedDate DESC LIMIT 50"
 }
