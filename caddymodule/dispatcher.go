@@ -73,10 +73,15 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dis
 	detachEngine := d.engine.Attach(snapshot)
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
 	before := d.alerts.Swap(monitor)
+	if before != nil {
+		monitor.TakeOver(before)
+	}
 	return d, func() {
 		detachEngine()
 		d.tune(func(in []*durable) []*durable { return slices.DeleteFunc(in, func(v *durable) bool { return v == u }) })
-		d.alerts.CompareAndSwap(monitor, before)
+		if d.alerts.CompareAndSwap(monitor, before) && before != nil {
+			before.TakeOver(monitor)
+		}
 		monitor.Close()
 	}, nil
 }
@@ -110,6 +115,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	warnOfStoreBefore(key, logger)
 	d := &dispatcher{key: key, store: s, logger: logger, keys: u.options.Keys, ringID: u.ringID}
 	d.engine = delivery.New(delivery.Options{
 		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain,
@@ -127,6 +133,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 // that is after the servers have finished their requests.
 func (d *dispatcher) Destruct() error {
 	err := d.engine.Close(context.Background())
+	d.warnOfWaiting()
 	return errors.Join(err, d.store.Close())
 }
 

@@ -69,7 +69,7 @@ func (m *memory) Events(ctx context.Context, f store.Filter, p store.Page) ([]st
 			continue
 		}
 		info := store.EventInfo{ID: id, Tenant: e.Tenant, Source: e.Source, Route: e.Route, EventType: e.EventType,
-			EventID: e.EventID, CallID: e.CallID, ReceivedAt: e.ReceivedAt, Bytes: len(e.Body), States: map[store.State]int{}}
+			EventID: e.EventID, CallID: e.CallID, ReceivedAt: e.ReceivedAt, Bytes: e.bytes, Dropped: e.Dropped, States: map[store.State]int{}}
 		for _, d := range e.deliveries {
 			info.States[d.State]++
 		}
@@ -147,7 +147,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	defer m.mu.Unlock()
-	s := store.Stats{Events: int64(len(m.events)), Expired: m.expired}
+	s := store.Stats{Events: int64(len(m.events)), MaxBytes: m.o.MaxBytes, Expired: m.expired, Dropped: m.dropped}
 	by := map[string]*store.DestinationStats{}
 	of := func(destination string) *store.DestinationStats {
 		if by[destination] == nil {
@@ -156,7 +156,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 		return by[destination]
 	}
 	for _, e := range m.events {
-		s.Bytes += int64(len(e.Body) + len(e.Record))
+		s.Bytes += e.size
 	}
 	for d := range m.all {
 		q := of(d.Destination)
@@ -184,7 +184,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 
 func (m *memory) Replay(ctx context.Context, f store.Filter, now time.Time, every time.Duration, dryRun bool) (int, error) {
 	n := 0
-	return m.move(ctx, &f, dryRun, func(d *memoryDelivery) bool { return d.State != store.Pending }, func(d *memoryDelivery) {
+	return m.move(ctx, &f, dryRun, func(d *memoryDelivery) bool { return d.State != store.Pending && !d.event.Dropped }, func(d *memoryDelivery) {
 		at := now.Add(time.Duration(n) * every)
 		n++
 		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.lease = store.Pending, 0, plain(at), plain(m.o.Now()), time.Time{}
