@@ -63,6 +63,8 @@ func (a *display) standing(d *delivery.DestinationStatus) string {
 		return "paused: " + shortened(d.PauseReason)
 	case d.Paused:
 		return "paused"
+	case d.Held != "":
+		return "held: " + shortened(d.Held)
 	case !d.Known:
 		return "not configured"
 	case d.HeldUntil.After(time.Time{}):

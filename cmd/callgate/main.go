@@ -40,7 +40,8 @@ See what a destination would be sent, and operate a gateway that runs:
 	$ callgate preview --source retell --config Caddyfile --destination crm call.json
 	$ callgate stats
 	$ callgate deliveries --state dead
-	$ callgate replay --destination crm --yes`
+	$ callgate retry --destination crm --yes
+	$ callgate replay --destination crm --rate 5/s --yes`
 	keepHeadroom()
 	caddymodule.DefaultGracePeriod = 10 * time.Second
 	os.Args = redact.Args(os.Args, func(file string) bool {
