@@ -235,7 +235,7 @@ func (a *App) source(name string) (*Source, error) {
 	if isPreset(name) {
 		return new(Source), nil
 	}
-	return nil, fmt.Errorf("unknown source %q: define it in the global callgate option, or use one of %s", name, presetNames())
+	return nil, noSource(name, namesOf(a.Sources))
 }
 
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.

@@ -84,12 +84,13 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //
 //	secret       <secret>...
 //	public_key   <key>...
+//	shared_secret
 //	verify       <scheme> [{ <options> }]
 //	methods      <method>...
 //	max_body     <size>
 //	min_body_rate off | <size>
 //	receiver_timeout off | <duration>
-//	rate_limit   off | <number>/<s|m|h> [burst <number>] [burst_queue <number>]
+//	rate_limit   off | <number>/<time> [burst <number>] [burst_queue <number>]
 //	idempotency  off | strict | {
 //		strict
 //		ttl             <duration>
@@ -116,80 +117,46 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	region       <country code>
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the option's name
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.NoArgs(d); err != nil {
+		return err
 	}
-	seen := make(grammar.Once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		switch d.Val() {
-		case "source":
-			err = a.unmarshalSource(d)
-		case "tenant":
-			err = a.unmarshalTenant(d)
-		case "tenants":
-			files := d.RemainingArgs()
-			if len(files) == 0 {
-				return d.ArgErr()
-			}
-			a.TenantFiles = append(a.TenantFiles, files...)
-		case "store", "retention", "window", "encryption_key", "drain_timeout", "alert":
-			if err = seen.First(d); err == nil {
-				err = a.unmarshalDurable(d)
-			}
-		case "admin_content":
-			var state string
-			if err = seen.First(d); err == nil {
-				err = grammar.OneOf(d, &state, "on", "off")
-			}
-			a.AdminContent = state == "on"
-		case "destination":
-			err = a.unmarshalDestination(d)
-		case "idempotency_cache":
-			if err = seen.First(d); err == nil {
-				a.IdempotencyCache = new(CacheLimits)
-				err = a.IdempotencyCache.unmarshal(d)
-			}
-		case "unverified_memory":
-			if err = seen.First(d); err == nil {
-				a.UnverifiedMemory, err = grammar.Size(d)
-			}
-		case "limiter_keys":
-			if err = seen.First(d); err == nil {
-				a.LimiterKeys, err = grammar.Positive(d)
-			}
-		default:
-			err = d.Errf("unrecognized subdirective '%s'", d.Val())
-		}
-		if err != nil {
-			return err
-		}
+	refs := new(references)
+	err := grammar.Block(d, grammar.Lines{
+		"store":          a.unmarshalStore,
+		"retention":      a.unmarshalRetention,
+		"window":         grammar.Time(&a.Window),
+		"encryption_key": grammar.List(&a.EncryptionKeys),
+		"drain_timeout":  grammar.Time(&a.DrainTimeout),
+		"alert":          a.unmarshalAlert,
+		"source":         func(d *caddyfile.Dispenser) error { return a.unmarshalSource(d, refs) },
+		"tenant":         func(d *caddyfile.Dispenser) error { return a.unmarshalTenant(d, refs) },
+		"tenants":        grammar.More(&a.TenantFiles),
+		"destination":    a.unmarshalDestination,
+		"idempotency_cache": func(d *caddyfile.Dispenser) error {
+			a.IdempotencyCache = new(CacheLimits)
+			return a.IdempotencyCache.unmarshal(d)
+		},
+		"unverified_memory": grammar.Bytes(&a.UnverifiedMemory),
+		"limiter_keys":      grammar.Count(&a.LimiterKeys),
+		"admin_content":     func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &a.AdminContent) },
+	}, "source", "tenant", "tenants", "destination")
+	if err != nil {
+		return err
 	}
-	return nil
+	return refs.check(namesOf(a.Destinations), namesOf(a.Sources))
 }
 
 func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.NoArgs(d); err != nil {
+		return err
 	}
-	return grammar.Block(d, nil, func(name string) (known bool, err error) {
-		switch name {
-		case "entries":
-			c.Entries, err = grammar.Positive(d)
-		case "memory":
-			c.Memory, err = grammar.Size(d)
-		case "keys":
-			c.Keys, err = grammar.Positive(d)
-		case "tenant_keys":
-			c.TenantKeys, err = grammar.Positive(d)
-		default:
-			return false, nil
-		}
-		return true, err
+	return grammar.Block(d, grammar.Lines{
+		"entries": grammar.Count(&c.Entries), "memory": grammar.Bytes(&c.Memory),
+		"keys": grammar.Count(&c.Keys), "tenant_keys": grammar.Count(&c.TenantKeys),
 	})
 }
 
-func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
+func (a *App) unmarshalSource(d *caddyfile.Dispenser, refs *references) error {
 	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
@@ -198,24 +165,15 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
 		return d.Errf("source '%s' is defined twice", name)
 	}
 	s := new(Source)
-	err = grammar.Block(d, nil, func(line string) (known bool, err error) {
-		switch line {
-		case "preset":
-			if err = grammar.OneArg(d, &s.Preset); err == nil && !isPreset(s.Preset) {
-				err = d.Errf("unknown preset '%s'; presets are %s", s.Preset, presetNames())
-			}
-		case "own_numbers":
-			s.OwnNumbers, err = grammar.SomeArgs(d)
-		case "urgent_words":
-			s.UrgentWords, err = grammar.SomeArgs(d)
-		case "call":
+	err = grammar.Block(d, s.Policy.lines(refs).With(grammar.Lines{
+		"preset":       s.unmarshalPreset,
+		"own_numbers":  grammar.List(&s.OwnNumbers),
+		"urgent_words": grammar.List(&s.UrgentWords),
+		"call": func(d *caddyfile.Dispenser) error {
 			s.Call = new(Mapping)
-			err = s.Call.unmarshal(d)
-		default:
-			err = s.Policy.unmarshalLine(d)
-		}
-		return true, err
-	})
+			return s.Call.unmarshal(d)
+		},
+	}), repeatedPolicyLines...)
 	if err != nil {
 		return err
 	}
@@ -226,15 +184,22 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+func (s *Source) unmarshalPreset(d *caddyfile.Dispenser) error {
+	if err := grammar.OneArg(d, &s.Preset); err != nil {
+		return err
 	}
+	if !isPreset(s.Preset) {
+		return d.Errf("unknown preset '%s'; presets are %s%s", s.Preset, presetNames(), grammar.Suggestion(s.Preset, presets()))
+	}
+	return nil
+}
+
+func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
 	m.Fields = make(map[string]string)
-	return grammar.Block(d, nil, func(field string) (bool, error) {
+	return grammar.Free(d, func(field string) error {
 		place := ""
 		if err := grammar.OneArg(d, &place); err != nil {
-			return true, err
+			return err
 		}
 		name, isParam := strings.CutPrefix(field, "params.")
 		switch {
@@ -245,11 +210,11 @@ func (m *Mapping) unmarshal(d *caddyfile.Dispenser) error {
 		default:
 			m.Params[name] = place
 		}
-		return true, nil
+		return nil
 	})
 }
 
-func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
+func (a *App) unmarshalTenant(d *caddyfile.Dispenser, refs *references) error {
 	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
@@ -261,12 +226,9 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 		return d.Errf("tenant '%s' is defined twice", name)
 	}
 	t := new(Tenant)
-	err = grammar.Block(d, []string{"source"}, func(line string) (bool, error) {
-		if line == "source" {
-			return true, t.unmarshalSource(d)
-		}
-		return true, t.Policy.unmarshalLine(d)
-	})
+	err = grammar.Block(d, t.Policy.lines(refs).With(grammar.Lines{
+		"source": func(d *caddyfile.Dispenser) error { return t.unmarshalSource(d, refs) },
+	}), append(repeatedPolicyLines, "source")...)
 	if err != nil {
 		return err
 	}
@@ -277,16 +239,17 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser) error {
+func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser, refs *references) error {
 	name, err := grammar.BlockName(d)
 	if err != nil {
 		return err
 	}
+	refs.sources = append(refs.sources, here(d, "source"))
 	if _, twice := t.Sources[name]; twice {
 		return d.Errf("source '%s' is given twice", name)
 	}
 	p := new(Policy)
-	if err := grammar.Block(d, nil, func(string) (bool, error) { return true, p.unmarshalLine(d) }); err != nil {
+	if err := grammar.Block(d, p.lines(refs), repeatedPolicyLines...); err != nil {
 		return err
 	}
 	if t.Sources == nil {

@@ -1,8 +1,6 @@
 package caddymodule
 
 import (
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
@@ -13,7 +11,7 @@ import (
 //
 //	destination <name> <kind> [<arguments of the kind>...] {
 //		on              <event type pattern>...
-//		rate            <number>/<time> [burst <number>]
+//		rate            off | <number>/<time> [burst <number>]
 //		concurrency     <number>
 //		timeout         <duration>
 //		retry           <duration>... | exponential [{
@@ -34,17 +32,17 @@ import (
 //		<lines of the kind>
 //	}
 func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
-	name := ""
-	if !d.Args(&name) {
+	var name string
+	if !d.NextArg() {
 		return d.ArgErr()
 	}
+	name = d.Val()
 	if _, twice := a.Destinations[name]; twice {
 		return d.Errf("destination '%s' is defined twice", name)
 	}
 	if !d.NextArg() {
 		return d.Errf("destination '%s' has no kind; say what it is, such as http or hubspot", name)
 	}
-	kind := d.Val()
 	if err := grammar.KnownGuest(d, "callgate.destinations", "kind of destination"); err != nil {
 		return err
 	}
@@ -53,7 +51,7 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 		tokens = append(tokens, d.Token())
 	}
 	dest := new(Destination)
-	seen := make(grammar.Once)
+	lines, seen := dest.lines(), make(grammar.Once)
 	opened := false
 	var brace caddyfile.Token
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
@@ -62,11 +60,13 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 			brace = d.Token()
 			d.Next()
 		}
-		known, err := dest.unmarshalLine(d, seen)
-		if err != nil {
-			return err
-		}
-		if known {
+		if line, known := lines[d.Val()]; known {
+			if err := seen.First(d); err != nil {
+				return err
+			}
+			if err := line(d); err != nil {
+				return err
+			}
 			continue
 		}
 		if !opened {
@@ -83,13 +83,10 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	if _, _, err := dest.terms(); err != nil {
 		return d.WrapErr(err)
 	}
-	inner := caddyfile.NewDispenser(tokens)
-	inner.Next()
-	mod, err := caddyfile.UnmarshalModule(inner, "callgate.destinations."+kind)
-	if err != nil {
+	var err error
+	if dest.ToRaw, err = grammar.GuestAmong(tokens, lines.Names(), "callgate.destinations", "type"); err != nil {
 		return err
 	}
-	dest.ToRaw = caddyconfig.JSONModuleObject(mod, "type", kind, nil)
 	if a.Destinations == nil {
 		a.Destinations = make(map[string]*Destination)
 	}
@@ -97,63 +94,33 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// unmarshalLine reads a line that all kinds of destinations have; known is false for any other.
-func (t *Destination) unmarshalLine(d *caddyfile.Dispenser, seen grammar.Once) (known bool, err error) {
-	lists := map[string]*[]string{"on": &t.On, "fields": &t.Fields, "drop": &t.Drop, "mask": &t.Mask, "hash": &t.Hash}
-	durations := map[string]*caddy.Duration{
-		"timeout": &t.Timeout, "retry_after_max": &t.RetryAfterMax, "batch_wait": &t.BatchWait,
+// lines are those that all kinds of destinations have.
+func (t *Destination) lines() grammar.Lines {
+	return grammar.Lines{
+		"on": grammar.List(&t.On),
+		"rate": func(d *caddyfile.Dispenser) error {
+			return grammar.Rate(d, &t.Rate, map[string]*int{"burst": &t.Burst})
+		},
+		"concurrency":     grammar.Count(&t.Concurrency),
+		"timeout":         grammar.Time(&t.Timeout),
+		"retry":           t.unmarshalRetry,
+		"retry_after_max": grammar.Time(&t.RetryAfterMax),
+		"batch_wait":      grammar.Time(&t.BatchWait),
+		"breaker": func(d *caddyfile.Dispenser) error {
+			t.Breaker = new(Breaker)
+			return t.Breaker.unmarshal(d)
+		},
+		"fields":       grammar.List(&t.Fields),
+		"drop":         grammar.List(&t.Drop),
+		"mask":         grammar.List(&t.Mask),
+		"hash":         grammar.List(&t.Hash),
+		"hash_key":     grammar.Text(&t.HashKey),
+		"keep_excerpt": grammar.Flag(&t.KeepExcerpt),
+		"sign": func(d *caddyfile.Dispenser) error {
+			t.Sign = new(scheme.Sign)
+			return t.Sign.Unmarshal(d)
+		},
 	}
-	name := d.Val()
-	known = true
-	switch name {
-	case "on", "fields", "drop", "mask", "hash", "timeout", "retry_after_max", "batch_wait",
-		"rate", "concurrency", "retry", "breaker", "hash_key", "keep_excerpt", "sign":
-		if err := seen.First(d); err != nil {
-			return true, err
-		}
-	default:
-		return false, nil
-	}
-	switch {
-	case lists[name] != nil:
-		*lists[name], err = grammar.SomeArgs(d)
-	case durations[name] != nil:
-		*durations[name], err = grammar.Duration(d)
-	case name == "rate":
-		err = t.unmarshalRate(d)
-	case name == "concurrency":
-		t.Concurrency, err = grammar.Positive(d)
-	case name == "retry":
-		err = t.unmarshalRetry(d)
-	case name == "breaker":
-		t.Breaker = new(Breaker)
-		err = t.Breaker.unmarshal(d)
-	case name == "hash_key":
-		err = grammar.OneArg(d, &t.HashKey)
-	case name == "keep_excerpt":
-		t.KeepExcerpt = true
-		if d.NextArg() {
-			err = d.ArgErr()
-		}
-	case name == "sign":
-		t.Sign = new(scheme.Sign)
-		err = t.Sign.Unmarshal(d)
-	}
-	return known, err
-}
-
-func (t *Destination) unmarshalRate(d *caddyfile.Dispenser) (err error) {
-	if !d.Args(&t.Rate) {
-		return d.ArgErr()
-	}
-	if !d.NextArg() {
-		return nil
-	}
-	if d.Val() != "burst" {
-		return d.Errf("expected burst, not '%s'", d.Val())
-	}
-	t.Burst, err = grammar.Positive(d)
-	return err
 }
 
 func (t *Destination) unmarshalRetry(d *caddyfile.Dispenser) error {
@@ -165,31 +132,12 @@ func (t *Destination) unmarshalRetry(d *caddyfile.Dispenser) error {
 		if len(args) > 1 {
 			return d.ArgErr()
 		}
-		t.Exponential = new(Exponential)
-		return t.Exponential.unmarshal(d)
+		e := new(Exponential)
+		t.Exponential = e
+		return grammar.Block(d, grammar.Lines{
+			"first": grammar.Time(&e.First), "max": grammar.Time(&e.Max), "attempts": grammar.Count(&e.Attempts),
+		})
 	}
-	for _, a := range args {
-		v, err := caddy.ParseDuration(a)
-		if err != nil || v < 0 {
-			return d.Errf("'%s' is not a duration such as 0s, 30s or 5m", a)
-		}
-		t.Retry = append(t.Retry, caddy.Duration(v))
-	}
-	return nil
-}
-
-func (e *Exponential) unmarshal(d *caddyfile.Dispenser) error {
-	return grammar.Block(d, nil, func(name string) (known bool, err error) {
-		switch name {
-		case "first":
-			e.First, err = grammar.Duration(d)
-		case "max":
-			e.Max, err = grammar.Duration(d)
-		case "attempts":
-			e.Attempts, err = grammar.Positive(d)
-		default:
-			return false, nil
-		}
-		return true, err
-	})
+	t.Retry, err = grammar.Waits(d, args)
+	return err
 }

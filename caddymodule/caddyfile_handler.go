@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
@@ -33,37 +32,37 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	}
 	h.Reset()
 	h.Next()
+	place := strings.TrimPrefix(h.Err("").Error(), ", at ") // with the imports that lead there
 	matchers, err := h.ExtractMatcherSet()
 	if err != nil {
 		return nil, err
 	}
 	handler := new(Handler)
-	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
+	refs := new(references)
+	if err := handler.unmarshal(h.Dispenser, refs); err != nil {
 		return nil, err
 	}
-	if !knownSource(h, handler.Source) {
-		return nil, h.Errf("unknown source '%s': define it in the global callgate option, or use one of %s", handler.Source, presetNames())
+	destinations, sources := defined(h)
+	if err := refs.check(destinations, sources); err != nil {
+		return nil, err
 	}
-	if err := nameRoute(h, handler, matcher); err != nil {
+	if err := nameRoute(h, handler, matcher, place); err != nil {
 		return nil, err
 	}
 	return h.NewRoute(matchers, handler), nil
 }
 
-// knownSource reports whether a source is a preset or defined by the global option.
-func knownSource(h httpcaddyfile.Helper, name string) bool {
-	if isPreset(name) {
-		return true
-	}
+// defined are the names of the destinations and sources of the global option.
+func defined(h httpcaddyfile.Helper) (destinations, sources []string) {
 	app, _ := h.Option("callgate").(httpcaddyfile.App)
-	var defined struct {
-		Sources map[string]json.RawMessage `json:"sources"`
+	var names struct {
+		Sources      map[string]json.RawMessage `json:"sources"`
+		Destinations map[string]json.RawMessage `json:"destinations"`
 	}
-	if err := json.Unmarshal(app.Value, &defined); err != nil {
-		return false // there is no global option
+	if err := json.Unmarshal(app.Value, &names); err != nil {
+		return nil, nil // there is no global option
 	}
-	_, ok := defined.Sources[name]
-	return ok
+	return namesOf(names.Destinations), namesOf(names.Sources)
 }
 
 func isPreset(name string) bool {
@@ -71,30 +70,36 @@ func isPreset(name string) bool {
 	return ok
 }
 
-// nameRoute names a route after its source and matcher, and numbers routes that would have one name.
-func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher string) error {
+// named is a route that has its name.
+type named struct{ place, config string }
+
+// nameRoute names a route after its source and matcher, and numbers routes that would have one name. A route that was given
+// a name may be there twice, from a snippet that several sites import: it is one route then.
+func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher, place string) error {
 	const key = "callgate.routes"
-	names, _ := h.State[key].(map[string]bool)
+	names, _ := h.State[key].(map[string]named)
 	if names == nil {
-		names = make(map[string]bool)
+		names = make(map[string]named)
 		h.State[key] = names
 	}
-	if handler.Name != "" {
-		if names[handler.Name] {
-			return h.Errf("two callgate routes are named '%s'", handler.Name)
+	if handler.Name == "" {
+		name := handler.Source
+		if matcher != "" && matcher != "*" {
+			name += " " + matcher
 		}
-		names[handler.Name] = true
-		return nil
+		handler.Name = name
+		for n := 2; names[handler.Name].place != ""; n++ {
+			handler.Name = fmt.Sprintf("%s (%d)", name, n)
+		}
 	}
-	name := handler.Source
-	if matcher != "" && matcher != "*" {
-		name += " " + matcher
+	config, err := json.Marshal(handler)
+	if err != nil {
+		return err
 	}
-	handler.Name = name
-	for n := 2; names[handler.Name]; n++ {
-		handler.Name = fmt.Sprintf("%s (%d)", name, n)
+	if other := names[handler.Name]; other.place != "" && other.config != string(config) {
+		return fmt.Errorf("two callgate routes that differ are named '%s', at %s and %s; give one of them another name", handler.Name, other.place, place)
 	}
-	names[handler.Name] = true
+	names[handler.Name] = named{place, string(config)}
 	return nil
 }
 
@@ -103,7 +108,7 @@ func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher string) error {
 //	callgate [<matcher>] <source> [<secret>...] {
 //		name          <name>
 //		tenant        <placeholder or name>
-//		address_limit <number>/<s|m|h> [burst <number>]
+//		address_limit <number>/<time> [burst <number>]
 //		hide_tenants
 //		spool         [<duration>...]
 //		convert       <destination>
@@ -113,46 +118,47 @@ func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher string) error {
 //
 // The policy lines are those of the global option callgate. Secrets after the source are short for a secret line.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return h.unmarshal(d, new(references))
+}
+
+func (h *Handler) unmarshal(d *caddyfile.Dispenser, refs *references) error {
 	d.Next() // consume directive name
-	if !d.Args(&h.Source) {
+	if !d.NextArg() {
 		return d.ArgErr()
 	}
-	h.Secrets = d.RemainingArgs()
-	return grammar.Block(d, nil, func(line string) (known bool, err error) {
-		switch line {
-		case "name":
-			err = grammar.OneArg(d, &h.Name)
-		case "tenant":
-			err = grammar.OneArg(d, &h.Tenant)
-		case "address_limit":
+	refs.sources = append(refs.sources, here(d, "callgate"))
+	d.Prev()
+	args, err := grammar.SomeArgs(d)
+	if err != nil {
+		return err
+	}
+	h.Source, h.Secrets = args[0], args[1:]
+	lines := h.Policy.lines(refs).With(grammar.Lines{
+		"name":   grammar.Text(&h.Name),
+		"tenant": grammar.Text(&h.Tenant),
+		"address_limit": func(d *caddyfile.Dispenser) (err error) {
 			if h.AddressLimit, err = unmarshalRateLimit(d); err == nil && h.AddressLimit.BurstQueue != 0 {
 				err = d.WrapErr(errAddressQueue)
 			}
-		case "spool":
+			return err
+		},
+		"spool": func(d *caddyfile.Dispenser) (err error) {
 			h.Spool = true
-			for _, a := range d.RemainingArgs() {
-				v, err := caddy.ParseDuration(a)
-				if err != nil || v < 0 {
-					return true, d.Errf("'%s' is not a duration such as 0s, 30s or 5m", a)
-				}
-				h.SpoolRetry = append(h.SpoolRetry, caddy.Duration(v))
-			}
-		case "convert":
-			err = grammar.OneArg(d, &h.Convert)
-		case "pass_errors":
-			err = grammar.Word(d, &h.PassErrors)
-		case "hide_tenants":
-			err = grammar.Word(d, &h.HideTenants)
-		case "secret":
-			if len(h.Secrets) > 0 { // after the source
-				return true, d.Errf("secret is given twice")
-			}
-			fallthrough
-		default:
-			err = h.Policy.unmarshalLine(d)
-		}
-		return true, err
+			h.SpoolRetry, err = grammar.Waits(d, d.RemainingArgs())
+			return err
+		},
+		"convert": func(d *caddyfile.Dispenser) error {
+			err := grammar.OneArg(d, &h.Convert)
+			refs.destinations = append(refs.destinations, here(d, "convert"))
+			return err
+		},
+		"pass_errors":  grammar.Flag(&h.PassErrors),
+		"hide_tenants": grammar.Flag(&h.HideTenants),
 	})
+	if len(h.Secrets) > 0 { // after the source
+		lines["secret"] = func(d *caddyfile.Dispenser) error { return d.Errf("secret is given twice") }
+	}
+	return grammar.Block(d, lines, repeatedPolicyLines...)
 }
 
 // Interface guards

@@ -4,7 +4,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
@@ -12,96 +11,77 @@ import (
 	"github.com/callgate/callgate/internal/condition"
 )
 
-// unmarshalLine reads one line of a policy, whose first word is the current token.
-func (p *Policy) unmarshalLine(d *caddyfile.Dispenser) (err error) {
-	switch d.Val() {
-	case "secret":
-		p.Secrets, err = grammar.SomeArgs(d)
-	case "public_key":
-		p.PublicKeys, err = grammar.SomeArgs(d)
-	case "verify":
-		err = p.unmarshalVerify(d)
-	case "methods":
-		p.Methods, err = grammar.SomeArgs(d)
-	case "max_body":
-		p.MaxBody, err = grammar.Size(d)
-	case "min_body_rate":
-		if p.MinBodyRate, err = grammar.SizeOrOff(d); err == nil && p.MinBodyRate == 0 {
-			p.MinBodyRate = -1
-		}
-	case "receiver_timeout":
-		p.ReceiverTimeout, err = grammar.DurationOrOff(d)
-	case "rate_limit":
-		p.RateLimit, err = unmarshalRateLimit(d)
-	case "idempotency":
-		p.Idempotency = new(Idempotency)
-		err = p.Idempotency.unmarshal(d)
-	case "event_id":
-		p.EventID = new(EventID)
-		err = p.EventID.unmarshal(d)
-	case "breaker":
-		p.Breaker = new(Breaker)
-		err = p.Breaker.unmarshal(d)
-	case "require":
-		p.Require, err = grammar.SomeArgs(d)
-	case "sign":
-		p.Sign = new(scheme.Sign)
-		err = p.Sign.Unmarshal(d)
-	case "deliver":
-		err = p.unmarshalDeliver(d)
-	case "test":
-		err = grammar.Word(d, &p.Test)
-	case "vars":
-		err = p.unmarshalVars(d)
-	case "public_url":
-		if err = grammar.OneArg(d, &p.PublicURL); err == nil {
-			if _, bad := checkPublicURL(p.PublicURL); bad != nil {
-				err = d.WrapErr(bad)
+// repeatedPolicyLines are the lines of a policy that can be given several times.
+var repeatedPolicyLines = []string{"deliver"}
+
+// lines are the lines of a policy. What they name is added to refs.
+func (p *Policy) lines(refs *references) grammar.Lines {
+	return grammar.Lines{
+		"secret":     grammar.List(&p.Secrets),
+		"public_key": grammar.List(&p.PublicKeys),
+		"verify": func(d *caddyfile.Dispenser) (err error) {
+			p.VerifyRaw, err = grammar.Guest(d, "callgate.verifiers", "scheme", "signature scheme")
+			return err
+		},
+		"methods":  grammar.List(&p.Methods),
+		"max_body": grammar.Bytes(&p.MaxBody),
+		"min_body_rate": func(d *caddyfile.Dispenser) (err error) {
+			if p.MinBodyRate, err = grammar.SizeOrOff(d); err == nil && p.MinBodyRate == 0 {
+				p.MinBodyRate = -1
 			}
-		}
-	case "region":
-		err = grammar.OneArg(d, &p.Region)
-	default:
-		err = d.Errf("unrecognized subdirective '%s'", d.Val())
+			return err
+		},
+		"receiver_timeout": func(d *caddyfile.Dispenser) (err error) {
+			p.ReceiverTimeout, err = grammar.DurationOrOff(d)
+			return err
+		},
+		"rate_limit": func(d *caddyfile.Dispenser) (err error) {
+			p.RateLimit, err = unmarshalRateLimit(d)
+			return err
+		},
+		"idempotency": func(d *caddyfile.Dispenser) error {
+			p.Idempotency = new(Idempotency)
+			return p.Idempotency.unmarshal(d)
+		},
+		"event_id": func(d *caddyfile.Dispenser) error {
+			p.EventID = new(EventID)
+			return p.EventID.unmarshal(d)
+		},
+		"breaker": func(d *caddyfile.Dispenser) error {
+			p.Breaker = new(Breaker)
+			return p.Breaker.unmarshal(d)
+		},
+		"require": func(d *caddyfile.Dispenser) (err error) {
+			if p.Require, err = grammar.SomeArgs(d); err != nil {
+				return err
+			}
+			return grammar.Located(d, checkRequired(p.Require))
+		},
+		"shared_secret": grammar.Flag(&p.SharedSecret),
+		"sign": func(d *caddyfile.Dispenser) error {
+			p.Sign = new(scheme.Sign)
+			return p.Sign.Unmarshal(d)
+		},
+		"deliver":    func(d *caddyfile.Dispenser) error { return p.unmarshalDeliver(d, refs) },
+		"test":       grammar.Flag(&p.Test),
+		"vars":       p.unmarshalVars,
+		"public_url": p.unmarshalPublicURL,
+		"region":     grammar.Text(&p.Region),
 	}
-	return err
 }
 
-// unmarshalVerify reads the scheme, a guest module.
-func (p *Policy) unmarshalVerify(d *caddyfile.Dispenser) error {
-	if !d.NextArg() {
-		return d.ArgErr()
-	}
-	scheme := d.Val()
-	if err := grammar.KnownGuest(d, "callgate.verifiers", "signature scheme"); err != nil {
+func (p *Policy) unmarshalPublicURL(d *caddyfile.Dispenser) error {
+	if err := grammar.OneArg(d, &p.PublicURL); err != nil {
 		return err
 	}
-	mod, err := caddyfile.UnmarshalModule(d, "callgate.verifiers."+scheme)
-	if err != nil {
-		return err
-	}
-	p.VerifyRaw = caddyconfig.JSONModuleObject(mod, "scheme", scheme, nil)
-	return nil
+	_, err := checkPublicURL(p.PublicURL)
+	return grammar.Located(d, err)
 }
 
 func unmarshalRateLimit(d *caddyfile.Dispenser) (*RateLimit, error) {
 	r := new(RateLimit)
-	if !d.Args(&r.Rate) {
-		return nil, d.ArgErr()
-	}
-	for d.NextArg() {
-		into := map[string]*int{"burst": &r.Burst, "burst_queue": &r.BurstQueue}[d.Val()]
-		if into == nil {
-			return nil, d.Errf("expected burst or burst_queue, not '%s'", d.Val())
-		}
-		if *into != 0 || !d.NextArg() {
-			return nil, d.ArgErr()
-		}
-		n, err := strconv.Atoi(d.Val())
-		if err != nil || n < 1 {
-			return nil, d.Errf("'%s' is not a whole number of at least 1", d.Val())
-		}
-		*into = n
+	if err := grammar.Rate(d, &r.Rate, map[string]*int{"burst": &r.Burst, "burst_queue": &r.BurstQueue}); err != nil {
+		return nil, err
 	}
 	if _, err := r.compile(); err != nil {
 		return nil, d.WrapErr(err)
@@ -110,11 +90,12 @@ func unmarshalRateLimit(d *caddyfile.Dispenser) (*RateLimit, error) {
 }
 
 // unmarshalDeliver reads one destination and perhaps a condition. The line can be repeated.
-func (p *Policy) unmarshalDeliver(d *caddyfile.Dispenser) error {
+func (p *Policy) unmarshalDeliver(d *caddyfile.Dispenser, refs *references) error {
 	var t Deliver
 	if !d.Args(&t.To) {
 		return d.ArgErr()
 	}
+	refs.destinations = append(refs.destinations, here(d, "deliver"))
 	rest := d.RemainingArgs()
 	if len(rest) > 1 {
 		return d.Errf("a line delivers to one destination, and its condition is one argument; put it in backquotes")
@@ -143,24 +124,20 @@ func (i *Idempotency) unmarshal(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 	}
-	return grammar.Block(d, nil, func(line string) (known bool, err error) {
-		if i.Off {
-			return true, d.Err("idempotency off takes no block")
-		}
-		switch line {
-		case "strict":
-			err = grammar.Word(d, &i.Strict)
-		case "ttl":
-			i.TTL, err = grammar.Duration(d)
-		case "wait":
-			i.Wait, err = grammar.Duration(d)
-		case "max_replay_body":
-			i.MaxReplayBody, err = grammar.Size(d)
-		default:
-			return false, nil
-		}
-		return true, err
+	if i.Off {
+		return noBlock(d, "idempotency off")
+	}
+	return grammar.Block(d, grammar.Lines{
+		"strict": grammar.Flag(&i.Strict), "ttl": grammar.Time(&i.TTL), "wait": grammar.Time(&i.Wait), "max_replay_body": grammar.Bytes(&i.MaxReplayBody),
 	})
+}
+
+// noBlock refuses a block.
+func noBlock(d *caddyfile.Dispenser, what string) error {
+	if d.NextBlock(d.Nesting()) {
+		return d.Errf("%s takes no block", what)
+	}
+	return nil
 }
 
 func (e *EventID) unmarshal(d *caddyfile.Dispenser) error {
@@ -200,29 +177,17 @@ func (b *Breaker) unmarshal(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 	}
-	return grammar.Block(d, nil, func(line string) (known bool, err error) {
-		if b.Off {
-			return true, d.Err("breaker off takes no block")
-		}
-		switch line {
-		case "failures":
-			b.Failures, err = grammar.Positive(d)
-		case "ratio":
-			err = b.unmarshalRatio(d)
-		case "window":
-			b.Window, err = grammar.Duration(d)
-		case "open_for":
-			b.OpenFor, err = grammar.Duration(d)
-		case "probes":
-			b.Probes, err = grammar.Positive(d)
-		case "per_tenant":
-			err = grammar.Word(d, &b.PerTenant)
-		case "shared":
-			err = grammar.Word(d, &b.Shared)
-		default:
-			return false, nil
-		}
-		return true, err
+	if b.Off {
+		return noBlock(d, "breaker off")
+	}
+	return grammar.Block(d, grammar.Lines{
+		"failures":   grammar.Count(&b.Failures),
+		"ratio":      b.unmarshalRatio,
+		"window":     grammar.Time(&b.Window),
+		"open_for":   grammar.Time(&b.OpenFor),
+		"probes":     grammar.Count(&b.Probes),
+		"per_tenant": grammar.Flag(&b.PerTenant),
+		"shared":     grammar.Flag(&b.Shared),
 	})
 }
 
@@ -252,16 +217,13 @@ func (b *Breaker) unmarshalRatio(d *caddyfile.Dispenser) error {
 }
 
 func (p *Policy) unmarshalVars(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
 	p.Vars = make(map[string]string)
-	return grammar.Block(d, nil, func(name string) (bool, error) {
+	return grammar.Free(d, func(name string) error {
 		value := ""
 		if !d.Args(&value) || d.NextArg() {
-			return true, d.ArgErr()
+			return d.ArgErr()
 		}
 		p.Vars[name] = value
-		return true, nil
+		return nil
 	})
 }

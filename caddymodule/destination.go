@@ -4,13 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/caddymodule/secret"
@@ -29,8 +28,9 @@ type Destination struct {
 	// call_*. Default: all.
 	On []string `json:"on,omitempty"`
 
-	// Rate is how many requests may start, such as "5/s" or "100/10s", with at most Burst at once. Waiting costs no
-	// attempt. Default: as the kind of system needs it, or no limit.
+	// Rate is how many requests may start, such as "5/s", "100/10s" or "600/min", with at most Burst at once, or "off" for
+	// no limit, also where the kind of system has one. Waiting costs no attempt. Default: as the kind of system needs it,
+	// or no limit.
 	Rate  string `json:"rate,omitempty"`
 	Burst int    `json:"burst,omitempty"`
 
@@ -135,6 +135,10 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
+	if w, ok := d.module.(guest.Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
+		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
+			"say what to send with body or a definition, or take them out")
+	}
 	if d.Sign != nil {
 		signer, err := d.Sign.Signer()
 		if err != nil {
@@ -191,21 +195,19 @@ func (d *Destination) terms() (rate float64, s delivery.Schedule, err error) {
 	return rate, s, err
 }
 
-// rate reads "5/s", "600/m" or "100/10s".
+// rate is in requests a second; 0 is no limit.
 func (d *Destination) rate() (float64, error) {
-	if d.Rate == "" {
+	if d.Rate == "off" && d.Burst != 0 {
+		return 0, fmt.Errorf("rate off takes no burst")
+	}
+	if d.Rate == "" || d.Rate == "off" {
 		return 0, nil
 	}
-	count, per, ok := strings.Cut(d.Rate, "/")
-	n, err := strconv.ParseFloat(count, 64)
-	if ok && per != "" && !strings.ContainsAny(per[:1], "0123456789.") {
-		per = "1" + per
+	n, per, err := grammar.ParseRate(d.Rate)
+	if err != nil {
+		return 0, fmt.Errorf("rate %w, or off", err)
 	}
-	span, err2 := caddy.ParseDuration(per)
-	if !ok || err != nil || err2 != nil || !(n > 0) || n > 1e6 || span <= 0 {
-		return 0, fmt.Errorf("rate %q is not a rate: write a number of requests and a time, such as 5/s or 100/10s", d.Rate)
-	}
-	return n / span.Seconds(), nil
+	return n / per.Seconds(), nil
 }
 
 func (d *Destination) schedule() (delivery.Schedule, error) {

@@ -107,7 +107,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.Name == "" {
 		h.Name = h.Source
 	}
-	if err := app.run.claimRoute(h.Name); err != nil {
+	if err := app.run.claimRoute(h); err != nil {
 		return err
 	}
 	c := &routeCompiler{app: app, run: app.run, h: h, logger: ctx.Logger()}

@@ -6,8 +6,9 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/callgate/callgate/internal/gateway"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callgate/callgate/internal/gateway"
 )
 
 // metrics are made once for the process: Caddy has a new registry for each configuration, and counters must not start

@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callgate/callgate/internal/gateway"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/callgate/callgate/internal/gateway"
 )
 
 // measured are the series of some collectors by their name and the value of their first label.
@@ -58,6 +59,7 @@ func TestMetricsOfBreakersGoWithThem(t *testing.T) {
 	route := `callgate /calls/* nextphone {
 		name NAME
 		tenant {path.1}
+		shared_secret
 		breaker {
 			failures 1
 			open_for 1h

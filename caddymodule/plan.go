@@ -50,6 +50,14 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 	if err := setKeys(pl, c.run, p); err != nil {
 		return nil, err
 	}
+	if err := checkRequired(p.Require); err != nil {
+		return nil, err
+	}
+	warning, err := checkVars(p.Vars)
+	if err != nil {
+		return nil, err
+	}
+	c.warn(tenant, warning)
 	if pl.Parser, err = c.parser(p.Region); err != nil {
 		return nil, err
 	}
@@ -132,7 +140,7 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	pl.Test = p.Test
 	for _, d := range p.Deliver {
 		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: there is no destination %q; define it in the global callgate option", d.To)
+			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
 		}
 		t := gateway.Target{To: d.To}
 		if d.If != "" {
@@ -161,10 +169,10 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	var k guest.Keys
 	var err error
-	if k.Secrets, err = secret.ResolveList("secret", p.Secrets); err != nil {
+	if k.Secrets, err = secret.ResolveList("secret", p.Secrets, run.leftOut); err != nil {
 		return err
 	}
-	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys); err != nil {
+	if k.PublicKeys, err = secret.ResolveList("public_key", p.PublicKeys, run.leftOut); err != nil {
 		return err
 	}
 	verify := p.verify

@@ -6,13 +6,13 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/breaker"
@@ -33,6 +33,10 @@ type Policy struct {
 
 	// PublicKeys verify what comes in under schemes that sign with a private key: telnyx and standard-webhooks v1a.
 	PublicKeys []string `json:"public_keys,omitempty"`
+
+	// SharedSecret says that the sender has one secret for several tenants of a route whose requests say which tenant they
+	// are for. Without it each tenant needs a secret of its own there, since who can sign for one could sign for all.
+	SharedSecret bool `json:"shared_secret,omitempty"`
 
 	// VerifyRaw is the signature scheme with its options. Default: the scheme of the source's preset.
 	VerifyRaw json.RawMessage `json:"verify,omitempty" caddy:"namespace=callgate.verifiers inline_key=scheme"`
@@ -132,6 +136,7 @@ func (p Policy) over(base Policy) Policy {
 		p.Deliver = base.Deliver
 	}
 	p.Test = p.Test || base.Test
+	p.SharedSecret = p.SharedSecret || base.SharedSecret
 	if len(base.Vars) > 0 {
 		vars := maps.Clone(base.Vars)
 		maps.Copy(vars, p.Vars)
@@ -165,7 +170,8 @@ type Deliver struct {
 
 // RateLimit is a token bucket.
 type RateLimit struct {
-	// Rate is a number of requests a second, minute or hour, such as "20/s", "600/m" or "1000/h"; or "off".
+	// Rate is a number of requests and the time that they may come in, such as "20/s", "100/10s", "600/min" or "1000/h"; or
+	// "off".
 	Rate string `json:"rate"`
 
 	// Burst is how many requests may come at once. Default: the number in Rate.
@@ -175,8 +181,6 @@ type RateLimit struct {
 	// destinations' pace. Default: 1000.
 	BurstQueue int `json:"burst_queue,omitempty"`
 }
-
-var rateUnits = map[string]float64{"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
 // compile reads the setting; nil is no limit.
 func (r *RateLimit) compile() (*ratelimit.Limit, error) {
@@ -189,18 +193,16 @@ func (r *RateLimit) compile() (*ratelimit.Limit, error) {
 		}
 		return nil, nil
 	}
-	count, unit, _ := strings.Cut(r.Rate, "/")
-	n, err := strconv.ParseFloat(count, 64)
-	seconds, known := rateUnits[unit]
-	if err != nil || !known || !(n > 0) || n > 1e9 {
-		return nil, fmt.Errorf("rate_limit %q is not a rate: write a number of requests and a unit, such as 20/s, 600/m or 1000/h, or off", r.Rate)
+	n, per, err := grammar.ParseRate(r.Rate)
+	if err != nil {
+		return nil, fmt.Errorf("rate_limit %w, or off", err)
 	}
 	for _, n := range []int{r.Burst, r.BurstQueue} {
 		if n < 0 || n > 1e9 {
 			return nil, fmt.Errorf("rate_limit burst %d is out of range: give 1 or more", n)
 		}
 	}
-	l := &ratelimit.Limit{PerSecond: n / seconds, Burst: r.Burst}
+	l := &ratelimit.Limit{PerSecond: n / per.Seconds(), Burst: r.Burst}
 	if l.Burst == 0 {
 		l.Burst = int(math.Ceil(n))
 	}

@@ -200,7 +200,7 @@ func TestLimitsRollBackWithAFailedReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = releaseShared() }()
-	a := limits{limiterKeys: 3}
+	a := limits{limiterKeys: 3, unverified: 1 << 30} // the last ones stay in force for the tests after this one
 	a.cache.Entries, a.cache.Bytes = 10, 1<<20
 	b := a
 	b.limiterKeys = 1

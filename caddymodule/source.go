@@ -2,8 +2,10 @@ package caddymodule
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/source"
@@ -103,13 +105,25 @@ func (in *instance) presetVerifier(scheme string) (guest.Verifier, error) {
 	return v, nil
 }
 
-func presetNames() string {
-	var s string
-	for i, p := range source.Presets() {
-		if i > 0 {
-			s += ", "
-		}
-		s += p.Name
+// leftOut tells of a secret that has no value, where others of the same list do.
+func (in *instance) leftOut(err error) {
+	if in.missing[err.Error()] {
+		return
 	}
-	return s
+	if in.missing == nil {
+		in.missing = make(map[string]bool)
+	}
+	in.missing[err.Error()] = true
+	in.logger.Warn("a secret is left out, and the others of its list are accepted; give it a value, or take it out of the configuration when it is not used any more",
+		zap.Error(err))
 }
+
+func presets() []string {
+	var names []string
+	for _, p := range source.Presets() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func presetNames() string { return strings.Join(presets(), ", ") }

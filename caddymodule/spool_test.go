@@ -83,7 +83,7 @@ func TestASpoolAnswersWithoutTheReceiversHeader(t *testing.T) {
 	}))
 	defer failing.Close()
 	config := strings.Replace(fmt.Sprintf(plainSpool, failing.Listener.Addr()), "bind SOCKET", "bind SOCKET\n\theader X-Own yes", 1)
-	for store, want := range map[string]int{"store sqlite STORE": 200, "store sqlite STORE {\n\t\t\tmax_size 1\n\t\t}": 503} {
+	for store, want := range map[string]int{"store sqlite STORE": 200, "store sqlite STORE {\n\t\t\tmax_size 1B\n\t\t}": 503} {
 		g := runGateway(t, strings.Replace(config, "store sqlite STORE", store, 1))
 		res, body := g.send("/calls", numbered(1))
 		h := res.Header

@@ -108,22 +108,28 @@ func settingFile(o guest.DestinationOptions, what, raw string) ([]byte, error) {
 	return b, within(what, err)
 }
 
-// unmarshalTLS reads the lines client_cert and ca; known is false for any other.
-func unmarshalTLS(d *caddyfile.Dispenser, into **TLS) (known bool, err error) {
-	name := d.Val()
-	if name != "client_cert" && name != "ca" {
-		return false, nil
+// tlsLines are the lines client_cert and ca.
+func tlsLines(into **TLS) grammar.Lines {
+	t := func() *TLS {
+		if *into == nil {
+			*into = new(TLS)
+		}
+		return *into
 	}
-	if *into == nil {
-		*into = new(TLS)
+	return grammar.Lines{
+		"client_cert": func(d *caddyfile.Dispenser) error { return grammar.Exactly(d, &t().Certificate, &t().Key) },
+		"ca":          func(d *caddyfile.Dispenser) error { return grammar.OneArg(d, &t().CA) },
 	}
-	if name == "ca" {
-		return true, grammar.OneArg(d, &(*into).CA)
+}
+
+// onlyOnce is the line of one argument that may stand behind the name of the kind too.
+func onlyOnce(into *string) grammar.Line {
+	return func(d *caddyfile.Dispenser) error {
+		if *into != "" {
+			return d.Errf("%s is given twice", d.Val())
+		}
+		return grammar.OneArg(d, into)
 	}
-	if !d.Args(&(*into).Certificate, &(*into).Key) || d.NextArg() {
-		return true, d.ArgErr()
-	}
-	return true, nil
 }
 
 // several are authorizers that apply together, such as a gateway's key in a header and an OAuth token.

@@ -109,7 +109,7 @@ func (*FHIR) CaddyModule() caddy.ModuleInfo {
 //	fhir [<base url>] {
 //		base           <url>
 //		allow_http
-//		bearer | basic | api_key | oauth2 ...   (see Login.unmarshalLine)
+//		bearer | basic | api_key | oauth2 ...   (see Login.lines)
 //		smart {
 //			token_url <url>
 //			client_id <id>
@@ -135,48 +135,29 @@ func (*FHIR) CaddyModule() caddy.ModuleInfo {
 //	}
 func (f *FHIR) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
-	if d.NextArg() {
-		f.Base = d.Val()
-		if d.NextArg() {
-			return d.ArgErr()
-		}
+	if err := grammar.Optional(d, &f.Base); err != nil {
+		return err
 	}
-	texts := map[string]*string{
-		"patient_param": &f.PatientParam, "service_param": &f.ServiceParam, "time_zone": &f.TimeZone, "system": &f.System,
-		"patient_system": &f.PatientSystem, "category": &f.Category,
-	}
-	lists := map[string]*[]string{"resources": &f.Resources, "time_params": &f.TimeParams}
-	words := map[string]*bool{"allow_http": &f.AllowHTTP, "update": &f.Update, "separate": &f.Separate}
-	err := grammar.Block(d, []string{"header"}, func(name string) (known bool, err error) {
-		switch name {
-		case "base":
-			if f.Base != "" {
-				return true, d.Err("base is given twice")
-			}
-			return true, grammar.OneArg(d, &f.Base)
-		case "smart":
+	err := grammar.Block(d, grammar.Lines{
+		"base":       onlyOnce(&f.Base),
+		"allow_http": grammar.Flag(&f.AllowHTTP),
+		"smart": func(d *caddyfile.Dispenser) error {
 			f.SMART = new(SMARTLogin)
-			return true, f.SMART.unmarshal(d)
-		case "header":
-			return true, grammar.Pair(d, &f.Headers)
-		case "patient":
-			return true, grammar.OneOf(d, &f.Patient, "lookup", "phone", "reference", "create", "none")
-		}
-		if into, ok := texts[name]; ok {
-			return true, grammar.OneArg(d, into)
-		}
-		if into, ok := lists[name]; ok {
-			*into, err = grammar.SomeArgs(d)
-			return true, err
-		}
-		if into, ok := words[name]; ok {
-			return true, grammar.Word(d, into)
-		}
-		if known, err := f.Login.unmarshalLine(d); known {
-			return true, err
-		}
-		return unmarshalTLS(d, &f.TLS)
-	})
+			return f.SMART.unmarshal(d)
+		},
+		"header":         grammar.Pairs(&f.Headers),
+		"resources":      grammar.List(&f.Resources),
+		"patient":        grammar.Choice(&f.Patient, "lookup", "phone", "reference", "create", "none"),
+		"patient_param":  grammar.Text(&f.PatientParam),
+		"service_param":  grammar.Text(&f.ServiceParam),
+		"time_params":    grammar.List(&f.TimeParams),
+		"time_zone":      grammar.Text(&f.TimeZone),
+		"system":         grammar.Text(&f.System),
+		"patient_system": grammar.Text(&f.PatientSystem),
+		"category":       grammar.Text(&f.Category),
+		"update":         grammar.Flag(&f.Update),
+		"separate":       grammar.Flag(&f.Separate),
+	}.With(f.Login.lines()).With(tlsLines(&f.TLS)), "header")
 	if err != nil {
 		return err
 	}
@@ -184,24 +165,17 @@ func (f *FHIR) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 func (s *SMARTLogin) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.NoArgs(d); err != nil {
+		return err
 	}
-	texts := map[string]*string{
-		"token_url": &s.TokenURL, "client_id": &s.ClientID, "key": &s.Key, "kid": &s.KeyID, "jwks_url": &s.JWKSURL,
-	}
-	err := grammar.Block(d, []string{"scope"}, func(name string) (bool, error) {
-		if name == "scope" {
-			scopes, err := grammar.SomeArgs(d)
-			s.Scopes = append(s.Scopes, scopes...)
-			return true, err
-		}
-		into, ok := texts[name]
-		if !ok {
-			return false, nil
-		}
-		return true, grammar.OneArg(d, into)
-	})
+	err := grammar.Block(d, grammar.Lines{
+		"token_url": grammar.Text(&s.TokenURL),
+		"client_id": grammar.Text(&s.ClientID),
+		"key":       grammar.Text(&s.Key),
+		"kid":       grammar.Text(&s.KeyID),
+		"jwks_url":  grammar.Text(&s.JWKSURL),
+		"scope":     grammar.More(&s.Scopes),
+	}, "scope")
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,8 @@ type HTTP struct {
 	// application/json.
 	ContentType string `json:"content_type,omitempty"`
 
-	// PassThrough sends the provider's body and content type, byte for byte. Default: false.
+	// PassThrough sends the provider's body and content type, byte for byte. Nothing can be kept back then: it excludes
+	// fields, drop, mask and hash. Default: false.
 	PassThrough bool `json:"pass_through,omitempty"`
 
 	// OmitEmpty leaves out what no variable fills, Strict makes a missing variable an error, after which the delivery
@@ -86,47 +87,29 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //		strict
 //		success      <status>...
 //		allow_http
-//		bearer | basic | api_key | oauth2 ...   (see Login.unmarshalLine)
+//		bearer | basic | api_key | oauth2 ...   (see Login.lines)
 //		client_cert  <certificate file> <key file>
 //		ca           <file>
 //	}
 func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
-	if d.NextArg() {
-		h.URL = d.Val()
-		if d.NextArg() {
-			return d.ArgErr()
-		}
+	if err := grammar.Optional(d, &h.URL); err != nil {
+		return err
 	}
-	texts := map[string]*string{"definition": &h.Definition, "body": &h.Body, "body_file": &h.BodyFile, "content_type": &h.ContentType}
-	words := map[string]*bool{
-		"pass_through": &h.PassThrough, "omit_empty": &h.OmitEmpty, "strict": &h.Strict, "allow_http": &h.AllowHTTP,
-	}
-	err := grammar.Block(d, []string{"header"}, func(name string) (bool, error) {
-		switch name {
-		case "url":
-			if h.URL != "" {
-				return true, d.Err("url is given twice")
-			}
-			return true, grammar.OneArg(d, &h.URL)
-		case "method":
-			return true, grammar.OneOf(d, &h.Method, "POST", "GET", "PUT", "PATCH", "DELETE")
-		case "header":
-			return true, grammar.Pair(d, &h.Headers)
-		case "success":
-			return true, h.unmarshalSuccess(d)
-		}
-		if into, ok := texts[name]; ok {
-			return true, grammar.OneArg(d, into)
-		}
-		if into, ok := words[name]; ok {
-			return true, grammar.Word(d, into)
-		}
-		if known, err := h.Login.unmarshalLine(d); known {
-			return true, err
-		}
-		return unmarshalTLS(d, &h.TLS)
-	})
+	err := grammar.Block(d, grammar.Lines{
+		"definition":   grammar.Text(&h.Definition),
+		"url":          onlyOnce(&h.URL),
+		"method":       grammar.Choice(&h.Method, "POST", "GET", "PUT", "PATCH", "DELETE"),
+		"header":       grammar.Pairs(&h.Headers),
+		"body":         grammar.Text(&h.Body),
+		"body_file":    grammar.Text(&h.BodyFile),
+		"content_type": grammar.Text(&h.ContentType),
+		"pass_through": grammar.Flag(&h.PassThrough),
+		"omit_empty":   grammar.Flag(&h.OmitEmpty),
+		"strict":       grammar.Flag(&h.Strict),
+		"success":      h.unmarshalSuccess,
+		"allow_http":   grammar.Flag(&h.AllowHTTP),
+	}.With(h.Login.lines()).With(tlsLines(&h.TLS)), "header")
 	if err != nil {
 		return err
 	}
@@ -167,6 +150,9 @@ func (h *HTTP) check() error {
 	}
 	return nil
 }
+
+// SendsAll implements guest.Wholesaler.
+func (h *HTTP) SendsAll() bool { return h.PassThrough }
 
 // NewDestination implements guest.Destination.
 func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {

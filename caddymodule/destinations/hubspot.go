@@ -125,46 +125,34 @@ func (*HubSpot) CaddyModule() caddy.ModuleInfo {
 //	}
 func (h *HubSpot) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
-	if d.NextArg() {
-		h.Token = d.Val()
-		if d.NextArg() {
-			return d.ArgErr()
-		}
+	if err := grammar.Optional(d, &h.Token); err != nil {
+		return err
 	}
-	texts := map[string]*string{
-		"base_url": &h.BaseURL, "api": &h.API, "owner": &h.Owner, "lifecycle": &h.Lifecycle, "lead_status": &h.LeadStatus,
-		"contact_property": &h.ContactProperty, "call_property": &h.CallProperty, "default_name": &h.DefaultName,
-		"time_zone": &h.TimeZone,
-	}
-	words := map[string]*bool{
-		"keep_names": &h.KeepNames, "no_phone_match": &h.NoPhoneMatch, "create_nameless": &h.CreateNameless,
-		"log_call": &h.LogCall, "note": &h.Note, "transcript": &h.Transcript,
-	}
-	err := grammar.Block(d, []string{"property", "omit"}, func(name string) (bool, error) {
-		switch name {
-		case "token":
-			if h.Token != "" {
-				return true, d.Err("token is given twice")
-			}
-			return true, grammar.OneArg(d, &h.Token)
-		case "oauth":
+	err := grammar.Block(d, grammar.Lines{
+		"token": onlyOnce(&h.Token),
+		"oauth": func(d *caddyfile.Dispenser) error {
 			h.OAuth = new(HubSpotOAuth)
-			return true, h.OAuth.unmarshal(d)
-		case "property":
-			return true, grammar.Pair(d, &h.Properties)
-		case "omit":
-			return true, h.unmarshalOmit(d)
-		case "search_rate":
-			return true, h.unmarshalSearchRate(d)
-		}
-		if into, ok := texts[name]; ok {
-			return true, grammar.OneArg(d, into)
-		}
-		if into, ok := words[name]; ok {
-			return true, grammar.Word(d, into)
-		}
-		return unmarshalTLS(d, &h.TLS)
-	})
+			return h.OAuth.unmarshal(d)
+		},
+		"base_url":         grammar.Text(&h.BaseURL),
+		"api":              grammar.Text(&h.API),
+		"property":         grammar.Pairs(&h.Properties),
+		"omit":             h.unmarshalOmit,
+		"keep_names":       grammar.Flag(&h.KeepNames),
+		"owner":            grammar.Text(&h.Owner),
+		"lifecycle":        grammar.Text(&h.Lifecycle),
+		"lead_status":      grammar.Text(&h.LeadStatus),
+		"contact_property": grammar.Text(&h.ContactProperty),
+		"call_property":    grammar.Text(&h.CallProperty),
+		"no_phone_match":   grammar.Flag(&h.NoPhoneMatch),
+		"create_nameless":  grammar.Flag(&h.CreateNameless),
+		"default_name":     grammar.Text(&h.DefaultName),
+		"log_call":         grammar.Flag(&h.LogCall),
+		"note":             grammar.Flag(&h.Note),
+		"transcript":       grammar.Flag(&h.Transcript),
+		"search_rate":      h.unmarshalSearchRate,
+		"time_zone":        grammar.Text(&h.TimeZone),
+	}.With(tlsLines(&h.TLS)), "property", "omit")
 	if err != nil {
 		return err
 	}
@@ -204,13 +192,9 @@ func (a *HubSpotOAuth) unmarshal(d *caddyfile.Dispenser) error {
 	if err := grammar.Exactly(d, &a.ClientID, &a.ClientSecret, &a.RefreshToken); err != nil {
 		return err
 	}
-	texts := map[string]*string{"token_url": &a.TokenURL, "refresh_token_file": &a.RefreshTokenFile}
-	return grammar.Block(d, nil, func(name string) (bool, error) {
-		into, ok := texts[name]
-		if !ok {
-			return false, nil
-		}
-		return true, grammar.OneArg(d, into)
+	return grammar.Block(d, grammar.Lines{
+		"token_url":          grammar.Text(&a.TokenURL),
+		"refresh_token_file": grammar.Text(&a.RefreshTokenFile),
 	})
 }
 

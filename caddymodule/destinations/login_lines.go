@@ -6,7 +6,7 @@ import (
 	"github.com/callgate/callgate/caddymodule/grammar"
 )
 
-// unmarshalLine reads a line that says how to sign in; known is false for any other. Syntax:
+// lines are those that say how to sign in. Syntax:
 //
 //	bearer  <token>
 //	basic   <user> <password>
@@ -21,57 +21,47 @@ import (
 //		refresh_token      <token>
 //		refresh_token_file <file>
 //	}
-func (l *Login) unmarshalLine(d *caddyfile.Dispenser) (known bool, err error) {
-	name := d.Val()
-	switch name {
-	case "bearer", "basic", "api_key", "oauth2":
-	default:
-		return false, nil
+func (l *Login) lines() grammar.Lines {
+	all := grammar.Lines{
+		"bearer": grammar.Text(&l.Bearer),
+		"basic": func(d *caddyfile.Dispenser) error {
+			l.Basic = new(BasicLogin)
+			return grammar.Exactly(d, &l.Basic.User, &l.Basic.Password)
+		},
+		"api_key": func(d *caddyfile.Dispenser) error {
+			l.APIKey = new(APIKeyLogin)
+			return grammar.Exactly(d, &l.APIKey.Header, &l.APIKey.Value)
+		},
+		"oauth2": func(d *caddyfile.Dispenser) error {
+			l.OAuth2 = new(OAuth2Login)
+			return l.OAuth2.unmarshal(d)
+		},
 	}
-	if l.given() > 0 {
-		return true, d.Errf("%s, and another way to sign in before it; choose one of bearer, basic, api_key and oauth2", name)
+	for name, line := range all {
+		all[name] = func(d *caddyfile.Dispenser) error {
+			if l.given() > 0 {
+				return d.Errf("%s, and another way to sign in before it; choose one of bearer, basic, api_key and oauth2", name)
+			}
+			return line(d)
+		}
 	}
-	switch name {
-	case "bearer":
-		err = grammar.OneArg(d, &l.Bearer)
-	case "basic":
-		l.Basic = new(BasicLogin)
-		err = grammar.Exactly(d, &l.Basic.User, &l.Basic.Password)
-	case "api_key":
-		l.APIKey = new(APIKeyLogin)
-		err = grammar.Exactly(d, &l.APIKey.Header, &l.APIKey.Value)
-	case "oauth2":
-		l.OAuth2 = new(OAuth2Login)
-		err = l.OAuth2.unmarshal(d)
-	}
-	return true, err
+	return all
 }
 
 func (l *OAuth2Login) unmarshal(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.NoArgs(d); err != nil {
+		return err
 	}
-	texts := map[string]*string{
-		"token_url": &l.TokenURL, "client_id": &l.ClientID, "client_secret": &l.ClientSecret,
-		"refresh_token": &l.RefreshToken, "refresh_token_file": &l.RefreshTokenFile,
-	}
-	err := grammar.Block(d, []string{"scope", "param"}, func(name string) (bool, error) {
-		switch name {
-		case "scope":
-			scopes, err := grammar.SomeArgs(d)
-			l.Scopes = append(l.Scopes, scopes...)
-			return true, err
-		case "param":
-			return true, grammar.Pair(d, &l.Params)
-		case "secret_in":
-			return true, grammar.OneOf(d, &l.SecretIn, "header", "form")
-		}
-		into, ok := texts[name]
-		if !ok {
-			return false, nil
-		}
-		return true, grammar.OneArg(d, into)
-	})
+	err := grammar.Block(d, grammar.Lines{
+		"token_url":          grammar.Text(&l.TokenURL),
+		"client_id":          grammar.Text(&l.ClientID),
+		"client_secret":      grammar.Text(&l.ClientSecret),
+		"scope":              grammar.More(&l.Scopes),
+		"param":              grammar.Pairs(&l.Params),
+		"secret_in":          grammar.Choice(&l.SecretIn, "header", "form"),
+		"refresh_token":      grammar.Text(&l.RefreshToken),
+		"refresh_token_file": grammar.Text(&l.RefreshTokenFile),
+	}, "scope", "param")
 	switch {
 	case err != nil:
 		return err

@@ -40,56 +40,35 @@ import (
 //	}
 func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
-	if d.NextArg() {
-		s.Instance = d.Val()
-		if d.NextArg() {
-			return d.ArgErr()
-		}
+	if err := grammar.Optional(d, &s.Instance); err != nil {
+		return err
 	}
-	texts := map[string]*string{
-		"token_url": &s.TokenURL, "api_version": &s.APIVersion, "object": &s.Object, "external_id": &s.ExternalID,
-		"status": &s.Status, "assignment_rule": &s.AssignmentRule, "task_external_id": &s.TaskExternalID,
-	}
-	err := grammar.Block(d, []string{"field", "omit"}, func(name string) (known bool, err error) {
-		switch name {
-		case "instance":
-			if s.Instance != "" {
-				return true, d.Err("instance is given twice")
-			}
-			return true, grammar.OneArg(d, &s.Instance)
-		case "client_credentials", "refresh_token", "jwt":
-			return true, s.unmarshalLogin(d)
-		case "field":
-			return true, s.unmarshalField(d)
-		case "omit":
-			names, err := grammar.SomeArgs(d)
-			for _, n := range names {
-				s.Fields = append(s.Fields, SalesforceField{Name: n})
-			}
-			return true, err
-		case "duplicates":
-			return true, grammar.OneOf(d, &s.Duplicates, "update", "allow", "block")
-		case "window":
-			s.Window, err = grammar.Duration(d)
-			return true, err
-		case "log_call":
-			return true, grammar.Word(d, &s.LogCall)
-		case "max_batch":
-			s.MaxBatch, err = grammar.Positive(d)
-			return true, err
-		case "describe":
-			var state string
-			err = grammar.OneOf(d, &state, "on", "off")
-			s.NoDescribe = state == "off"
-			return true, err
-		case "limit_warning":
-			return true, s.unmarshalLimitWarning(d)
-		}
-		if into, ok := texts[name]; ok {
-			return true, grammar.OneArg(d, into)
-		}
-		return unmarshalTLS(d, &s.TLS)
-	})
+	err := grammar.Block(d, grammar.Lines{
+		"instance":           onlyOnce(&s.Instance),
+		"client_credentials": s.unmarshalLogin,
+		"refresh_token":      s.unmarshalLogin,
+		"jwt":                s.unmarshalLogin,
+		"token_url":          grammar.Text(&s.TokenURL),
+		"api_version":        grammar.Text(&s.APIVersion),
+		"object":             grammar.Text(&s.Object),
+		"external_id":        grammar.Text(&s.ExternalID),
+		"field":              s.unmarshalField,
+		"omit":               s.unmarshalOmit,
+		"status":             grammar.Text(&s.Status),
+		"duplicates":         grammar.Choice(&s.Duplicates, "update", "allow", "block"),
+		"window":             grammar.Time(&s.Window),
+		"assignment_rule":    grammar.Text(&s.AssignmentRule),
+		"log_call":           grammar.Flag(&s.LogCall),
+		"task_external_id":   grammar.Text(&s.TaskExternalID),
+		"max_batch":          grammar.Count(&s.MaxBatch),
+		"describe": func(d *caddyfile.Dispenser) error {
+			var on bool
+			err := grammar.OnOff(d, &on)
+			s.NoDescribe = !on
+			return err
+		},
+		"limit_warning": s.unmarshalLimitWarning,
+	}.With(tlsLines(&s.TLS)), "field", "omit")
 	if err != nil {
 		return err
 	}
@@ -119,12 +98,15 @@ func (s *Salesforce) unmarshalLogin(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
-	return grammar.Block(d, nil, func(name string) (bool, error) {
-		if name != option {
-			return false, nil
-		}
-		return true, grammar.OneArg(d, into)
-	})
+	return grammar.Block(d, grammar.Lines{option: grammar.Text(into)})
+}
+
+func (s *Salesforce) unmarshalOmit(d *caddyfile.Dispenser) error {
+	names, err := grammar.SomeArgs(d)
+	for _, n := range names {
+		s.Fields = append(s.Fields, SalesforceField{Name: n})
+	}
+	return err
 }
 
 func (s *Salesforce) unmarshalField(d *caddyfile.Dispenser) error {

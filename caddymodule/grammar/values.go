@@ -4,15 +4,20 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/dustin/go-humanize"
 )
 
+// value reads all that stands on the line as one value: "3 days" is a wrong time rather than one argument too many.
+func value(d *caddyfile.Dispenser) (string, error) {
+	args, err := SomeArgs(d)
+	return strings.Join(args, " "), err
+}
+
 // Positive reads a whole number of at least 1.
 func Positive(d *caddyfile.Dispenser) (int, error) {
-	var s string
-	if err := OneArg(d, &s); err != nil {
+	s, err := value(d)
+	if err != nil {
 		return 0, err
 	}
 	n, err := strconv.Atoi(s)
@@ -22,10 +27,18 @@ func Positive(d *caddyfile.Dispenser) (int, error) {
 	return n, nil
 }
 
+// Count is the line of a whole number of at least 1.
+func Count(into *int) Line {
+	return func(d *caddyfile.Dispenser) (err error) {
+		*into, err = Positive(d)
+		return err
+	}
+}
+
 // Number reads a number above 0 with its unit, which may be left out.
 func Number(d *caddyfile.Dispenser, unit, what string) (float64, error) {
-	var s string
-	if err := OneArg(d, &s); err != nil {
+	s, err := value(d)
+	if err != nil {
 		return 0, err
 	}
 	n, err := strconv.ParseFloat(strings.TrimSuffix(s, unit), 64)
@@ -35,58 +48,56 @@ func Number(d *caddyfile.Dispenser, unit, what string) (float64, error) {
 	return n, nil
 }
 
-// Duration reads a time such as 500ms, 10s or 3d.
-func Duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
-	var s string
-	if err := OneArg(d, &s); err != nil {
-		return 0, err
+// Percentage reads a number of percent above 0. One that looks like a share of 1 needs its sign.
+func Percentage(d *caddyfile.Dispenser) (float64, error) {
+	n, err := Number(d, "%", "a percentage such as 95%")
+	if err == nil && n <= 1 && !strings.HasSuffix(d.Val(), "%") {
+		return 0, d.Errf("'%s' is %s percent; write %s%% if it is a share, or %s%% if that is meant", d.Val(), d.Val(), strconv.FormatFloat(n*100, 'g', 6, 64), d.Val())
 	}
-	return ParseDuration(d, s)
-}
-
-// ParseDuration reads s, an argument of the current line, as a time above 0.
-func ParseDuration(d *caddyfile.Dispenser, s string) (caddy.Duration, error) {
-	v, err := caddy.ParseDuration(s)
-	if err != nil || v <= 0 {
-		return 0, d.Errf("'%s' is not a duration such as 500ms, 10s or 3d", s)
-	}
-	return caddy.Duration(v), nil
-}
-
-// DurationOrOff reads a time, or "off", which is -1.
-func DurationOrOff(d *caddyfile.Dispenser) (caddy.Duration, error) {
-	if d.CountRemainingArgs() == 1 && d.NextArg() {
-		if d.Val() == "off" {
-			return -1, nil
-		}
-		d.Prev()
-	}
-	return Duration(d)
+	return n, err
 }
 
 // Size reads a number of bytes, such as 512KiB or 1MB.
 func Size(d *caddyfile.Dispenser) (int64, error) {
-	var s string
-	if err := OneArg(d, &s); err != nil {
+	s, err := value(d)
+	if err != nil {
 		return 0, err
 	}
 	return ParseSize(d, s)
+}
+
+// Bytes is the line of a number of bytes.
+func Bytes(into *int64) Line {
+	return func(d *caddyfile.Dispenser) (err error) {
+		*into, err = Size(d)
+		return err
+	}
 }
 
 // SizeOrOff reads a size, or "off" or "0" for none.
 func SizeOrOff(d *caddyfile.Dispenser) (int64, error) {
-	var s string
-	if err := OneArg(d, &s); err != nil || s == "off" || s == "0" {
+	s, err := value(d)
+	if err != nil || s == "off" || s == "0" {
 		return 0, err
 	}
 	return ParseSize(d, s)
 }
 
+// fewBytes is below what anybody means by a size: a number below it has lost its unit.
+const fewBytes = 1024
+
 // ParseSize reads s, an argument of the current line, as a size above 0.
 func ParseSize(d *caddyfile.Dispenser, s string) (int64, error) {
 	n, err := humanize.ParseBytes(s)
-	if err != nil || n == 0 || n > 1<<40 {
-		return 0, d.Errf("'%s' is not a size such as 512KiB or 1MiB", s)
+	if err != nil || n == 0 || n > 1<<40 || strings.ContainsAny(s, " ") {
+		written := ""
+		if err == nil && n > 0 && n <= 1<<40 {
+			written = "; write " + strings.ReplaceAll(s, " ", "")
+		}
+		return 0, d.Errf("'%s' is not a size such as 512KiB or 1MiB%s", s, written)
+	}
+	if _, bare := strconv.ParseFloat(s, 64); bare == nil && n < fewBytes {
+		return 0, d.Errf("'%s' is a number of bytes; write %dMiB or %dKiB, or %dB if so few are meant", s, n, n, n)
 	}
 	return int64(n), nil
 }

@@ -106,40 +106,22 @@ func (o *Options) Config(scheme string) signature.Config {
 
 // UnmarshalBlock reads the block of options, if there is one.
 func (o *Options) UnmarshalBlock(d *caddyfile.Dispenser) error {
-	texts := map[string]*string{
-		"header": &o.Header, "prefix": &o.Prefix, "algorithm": &o.Algorithm, "encoding": &o.Encoding,
-		"key_encoding": &o.KeyEncoding, "signed": &o.Signed, "timestamp_header": &o.TimestampHeader,
-		"timestamp_unit": &o.TimestampUnit, "timestamp_key": &o.TimestampKey, "signature_key": &o.SignatureKey,
-		"list_separator": &o.ListSeparator, "id_header": &o.IDHeader,
-	}
-	seen := make(grammar.Once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := seen.First(d); err != nil {
-			return err
-		}
-		var err error
-		switch name := d.Val(); name {
-		case "tolerance":
-			o.Tolerance, err = grammar.Duration(d)
-		case "tolerance_future":
-			o.ToleranceFuture, err = grammar.Duration(d)
-		case "forms":
-			o.Forms, err = grammar.SomeArgs(d)
-		case "no_timestamp":
-			if d.NextArg() {
-				return d.ArgErr()
-			}
-			o.NoTimestamp = true
-		default:
-			into, ok := texts[name]
-			if !ok {
-				return d.Errf("unrecognized subdirective '%s'", name)
-			}
-			err = grammar.OneArg(d, into)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return grammar.Block(d, grammar.Lines{
+		"tolerance":        grammar.Time(&o.Tolerance),
+		"tolerance_future": grammar.Time(&o.ToleranceFuture),
+		"forms":            grammar.List(&o.Forms),
+		"no_timestamp":     grammar.Flag(&o.NoTimestamp),
+		"header":           grammar.Text(&o.Header),
+		"prefix":           grammar.Text(&o.Prefix),
+		"algorithm":        grammar.Text(&o.Algorithm),
+		"encoding":         grammar.Text(&o.Encoding),
+		"key_encoding":     grammar.Text(&o.KeyEncoding),
+		"signed":           grammar.Text(&o.Signed),
+		"timestamp_header": grammar.Text(&o.TimestampHeader),
+		"timestamp_unit":   grammar.Text(&o.TimestampUnit),
+		"timestamp_key":    grammar.Text(&o.TimestampKey),
+		"signature_key":    grammar.Text(&o.SignatureKey),
+		"list_separator":   grammar.Text(&o.ListSeparator),
+		"id_header":        grammar.Text(&o.IDHeader),
+	})
 }

@@ -2,9 +2,11 @@ package scheme
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/signature"
 )
@@ -38,17 +40,23 @@ func (s *Sign) Signer() (signature.Signer, error) {
 
 // Unmarshal reads the line "sign <scheme> <secret> [<form>] [{ <options> }]".
 func (s *Sign) Unmarshal(d *caddyfile.Dispenser) error {
-	if !d.Args(&s.Scheme, &s.Secret) {
+	args, err := grammar.SomeArgs(d)
+	if err != nil {
+		return err
+	}
+	if len(args) < 2 || len(args) > 3 {
 		return d.ArgErr()
 	}
-	if forms := d.RemainingArgs(); len(forms) > 0 {
-		if len(forms) > 1 {
-			return d.ArgErr()
-		}
-		s.Forms = forms
+	s.Scheme, s.Secret = args[0], args[1]
+	if len(args) == 3 {
+		s.Forms = args[2:]
 	}
 	if _, ok := signature.Lookup(s.Scheme); !ok {
-		return d.Errf("unknown signature scheme '%s'", s.Scheme)
+		var names []string
+		for _, known := range signature.Schemes() {
+			names = append(names, known.Name)
+		}
+		return d.Errf("unknown signature scheme '%s'; there are: %s%s", s.Scheme, strings.Join(names, ", "), grammar.Suggestion(s.Scheme, names))
 	}
 	return s.UnmarshalBlock(d)
 }

@@ -146,49 +146,29 @@ func (s *SQLite) tuning(o guest.StoreOptions) sqlite.Tuning {
 //	}
 func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the store's kind
-	if d.NextArg() {
-		s.Path = d.Val()
+	if err := grammar.Optional(d, &s.Path); err != nil {
+		return err
 	}
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	seen := make(grammar.Once)
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		var err error
-		if name := d.Val(); name == "tenant_max_size" || name == "tenant_max_events" {
-			if err := s.unmarshalTenantLimit(d); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := seen.First(d); err != nil {
-			return err
-		}
-		switch d.Val() {
-		case "max_size":
-			s.MaxSize, err = grammar.Size(d)
-		case "min_free":
-			var n int64
-			n, err = grammar.SizeOrOff(d)
+	return grammar.Block(d, grammar.Lines{
+		"max_size": grammar.Bytes(&s.MaxSize),
+		"min_free": func(d *caddyfile.Dispenser) error {
+			n, err := grammar.SizeOrOff(d)
 			s.MinFree = &n
-		default:
-			err = d.Errf("unrecognized subdirective '%s'", d.Val())
-		}
-		if err != nil {
 			return err
-		}
-	}
-	return nil
+		},
+		"tenant_max_size":   s.unmarshalTenantLimit,
+		"tenant_max_events": s.unmarshalTenantLimit,
+	}, "tenant_max_size", "tenant_max_events")
 }
 
 // unmarshalTenantLimit reads a bound for every tenant or, if some are named, for these.
 func (s *SQLite) unmarshalTenantLimit(d *caddyfile.Dispenser) error {
-	name, args := d.Val(), d.RemainingArgs()
-	if len(args) == 0 {
-		return d.ArgErr()
+	name := d.Val()
+	args, err := grammar.SomeArgs(d)
+	if err != nil {
+		return err
 	}
 	var n int64
-	var err error
 	if name == "tenant_max_size" {
 		n, err = grammar.ParseSize(d, args[0])
 	} else if n, err = strconv.ParseInt(args[0], 10, 64); err != nil || n <= 0 {

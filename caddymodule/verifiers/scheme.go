@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/internal/signature"
@@ -87,8 +88,8 @@ func (v *Scheme) Verifier(k guest.Keys) (signature.Verifier, error) {
 //	}
 func (v *Scheme) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the scheme's name
-	if d.NextArg() {
-		return d.ArgErr()
+	if err := grammar.NoArgs(d); err != nil {
+		return err
 	}
 	return v.UnmarshalBlock(d)
 }

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,19 +45,6 @@ func (c *Call) Lookup(name string) (value any, ok bool) {
 		return c.Message, c.Message != ""
 	}
 	return c.param(strings.TrimPrefix(name, "params."))
-}
-
-// IsField says whether a name is that of a field of the record, which there is whatever a caller was asked, and not that of a
-// parameter.
-func IsField(name string) bool {
-	if _, known := new(Call).text(name); known {
-		return true
-	}
-	switch name {
-	case "duration", "call_duration", "urgent", "callback_requested", "notes", "issue":
-		return true
-	}
-	return false
 }
 
 // collected is the parameter that has the name of a field which is empty. What tells that there is no number or name, such
@@ -169,4 +157,26 @@ func (c *Call) Missing(fields []string) string {
 		}
 	}
 	return ""
+}
+
+// fields are the names that Lookup knows besides those of parameters.
+var fields = []string{
+	"call_duration", "call_id", "callback_requested", "caller_number", "company", "company_name", "direction", "duration",
+	"email", "ended_at", "event_id", "event_type", "first_name", "issue", "last_name", "message", "name", "notes", "params",
+	"phone", "provider", "receiving_number", "recording_url", "started_at", "summary", "timestamp", "transcript", "urgent",
+}
+
+// Fields are the names that Lookup knows besides those of parameters, sorted, for those who check names beforehand.
+func Fields() []string { return slices.Clone(fields) }
+
+// IsField reports whether a name is that of a field; all others are those of collected parameters.
+func IsField(name string) bool {
+	_, ok := slices.BinarySearch(fields, name)
+	return ok
+}
+
+// IsText reports whether a name is that of a field whose value is a text where it is there.
+func IsText(name string) bool {
+	_, known := new(Call).text(name)
+	return known
 }
