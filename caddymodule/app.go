@@ -58,7 +58,7 @@ type App struct {
 	// Default: 72h.
 	Window caddy.Duration `json:"window,omitempty"`
 
-	// EncryptionKeys seal what is stored, with AES-256-GCM. The first seals, all open. Each is 32 bytes as
+	// EncryptionKeys seal what is stored, with XAES-256-GCM. The first seals, all open. Each is 32 bytes as
 	// hexadecimal digits or base64, or a placeholder for them such as {file./run/secrets/callgate.key}. Default: what
 	// is stored is not encrypted.
 	EncryptionKeys []string `json:"encryption_keys,omitempty"`
