@@ -56,6 +56,8 @@ func standing(d *delivery.DestinationStatus) string {
 		return "paused"
 	case !d.Known:
 		return "not configured"
+	case d.Held != "":
+		return "held: " + shortened(d.Held)
 	case d.HeldUntil.After(time.Time{}):
 		return "asked to wait until " + stamp(d.HeldUntil)
 	default:
