@@ -51,7 +51,14 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			p.Breaker = new(Breaker)
 			return p.Breaker.unmarshal(d)
 		},
-		"require": grammar.List(&p.Require),
+		"require": func(d *caddyfile.Dispenser) (err error) {
+			if p.Require, err = grammar.SomeArgs(d); err != nil {
+				return err
+			}
+			return grammar.Located(d, checkRequired(p.Require))
+		},
+		"shared_secret": grammar.Flag(&p.SharedSecret),
+		"keep_token":    grammar.Flag(&p.KeepToken),
 		"sign": func(d *caddyfile.Dispenser) error {
 			p.Sign = new(scheme.Sign)
 			return p.Sign.Unmarshal(d)

@@ -100,7 +100,7 @@ func (d *Destination) provision(ctx caddy.Context) error {
 		return err
 	}
 	d.module = mod.(guest.Destination)
-	return nil
+	return checkUnits(mod, ctx.Logger())
 }
 
 // config is the destination as the delivery engine takes it.
@@ -135,6 +135,10 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
+	if w, ok := d.module.(guest.Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
+		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
+			"say what to send with body or a definition, or take them out")
+	}
 	if d.Sign != nil {
 		signer, err := d.Sign.Signer()
 		if err != nil {

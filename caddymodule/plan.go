@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/redact"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
@@ -50,6 +51,14 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 	if err := setKeys(pl, c.run, p); err != nil {
 		return nil, err
 	}
+	if err := checkRequired(p.Require); err != nil {
+		return nil, err
+	}
+	warning, err := checkVars(p.Vars)
+	if err != nil {
+		return nil, err
+	}
+	c.warn(tenant, warning)
 	if pl.Parser, err = c.parser(p.Region); err != nil {
 		return nil, err
 	}
@@ -132,7 +141,7 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	pl.Test = p.Test
 	for _, d := range p.Deliver {
 		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: there is no destination %q; define it in the global callgate option", d.To)
+			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
 		}
 		t := gateway.Target{To: d.To}
 		if d.If != "" {
@@ -182,6 +191,10 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	}
 	if pl.Verifier, err = verify.Verifier(k); err != nil {
 		return fmt.Errorf("verify %s: %w", pl.Scheme, err)
+	}
+	redact.Add(signature.SensitiveOf(pl.Scheme, pl.Verifier))
+	if pl.KeepToken = p.KeepToken; signature.TakesToken(pl.Verifier) {
+		run.tokens = pl.Scheme
 	}
 	return nil
 }

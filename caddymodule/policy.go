@@ -34,6 +34,10 @@ type Policy struct {
 	// PublicKeys verify what comes in under schemes that sign with a private key: telnyx and standard-webhooks v1a.
 	PublicKeys []string `json:"public_keys,omitempty"`
 
+	// SharedSecret says that the sender has one secret for several tenants of a route whose requests say which tenant they
+	// are for. Without it each tenant needs a secret of its own there, since who can sign for one could sign for all.
+	SharedSecret bool `json:"shared_secret,omitempty"`
+
 	// VerifyRaw is the signature scheme with its options. Default: the scheme of the source's preset.
 	VerifyRaw json.RawMessage `json:"verify,omitempty" caddy:"namespace=callgate.verifiers inline_key=scheme"`
 
@@ -73,6 +77,11 @@ type Policy struct {
 	// Sign signs what is handed on, for a receiver that verifies signatures itself. The header that carried the sender's
 	// signature is taken off, since the receiver could take it for the one that counts.
 	Sign *scheme.Sign `json:"sign,omitempty"`
+
+	// KeepToken hands the token of a scheme with a static token (bearer, api_key, vapi) on to the receiver. Otherwise its
+	// header is taken off, since whoever sees the token can send calls like the sender. A receiver that is to know that a
+	// request came through here can have a token or signature of its own with sign.
+	KeepToken bool `json:"keep_token,omitempty"`
 
 	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
 	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.
@@ -128,10 +137,12 @@ func (p Policy) over(base Policy) Policy {
 		p.Require = base.Require
 	}
 	p.Sign = either(p.Sign, base.Sign)
+	p.KeepToken = p.KeepToken || base.KeepToken
 	if p.Deliver == nil {
 		p.Deliver = base.Deliver
 	}
 	p.Test = p.Test || base.Test
+	p.SharedSecret = p.SharedSecret || base.SharedSecret
 	if len(base.Vars) > 0 {
 		vars := maps.Clone(base.Vars)
 		maps.Copy(vars, p.Vars)
@@ -246,9 +257,11 @@ func (i *Idempotency) compile() (v gateway.Idempotency, err error) {
 }
 
 // EventID names the one place where the id of an event is found. A request that has none there is told from others by
-// the hash of its body.
+// the hash of what was signed.
 type EventID struct {
-	// Header is the name of a request header.
+	// Header is the name of a request header that the scheme signs as the message's id (id_header of hmac, Webhook-Id of
+	// standard-webhooks), or of any where the sender shows a token. Another one is refused when the configuration is
+	// loaded: whoever has seen one request could send it again under a new id.
 	Header string `json:"header,omitempty"`
 
 	// JSONPath leads to a string or number in a JSON body (RFC 9535), such as $.event.id.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,6 +208,9 @@ func TestHTTPRefusals(t *testing.T) {
 		"plain by reference":   {"http {\ndefinition " + hidden + "\n}", "url: http://"},
 		"plain url":            {"http http://crm.example {\nbody `{}`\n}", "url: http://"},
 		"host":                 {"http https://{{email}}/ {\nbody `{}`\n}", "url: "},
+		"never closed":         {"http https://a.example {\nbody `{\"a\":\"{{email\"}`\n}", "callgate: destination x: body:1:7: this {{ is never closed; write }} behind the variable"},
+		"never closed, bare":   {"http https://a.example {\nbody `{\"a\":{{email}`\n}", "destination x: body:1:6: this {{ is never closed"},
+		"never closed, header": {"http https://a.example {\npass_through\nheader X-A {{email\n}", "callgate: destination x: X-A: this {{ is never closed"},
 		"inline body":          {"http https://a.example {\nbody `{\"a\":\n \"{{b\"}`\n}", "destination x: body:2:3: "},
 		"inline header":        {"http https://a.example {\nbody `{}`\nheader Host b.example\n}", "destination x: Host: this header"},
 		"unset in header":      {"http https://a.example {\nbody `{}`\nheader X-A {env.KIND_UNSET}\n}", "X-A: the reference {env.KIND_UNSET} has no value"},
@@ -216,4 +220,27 @@ func TestHTTPRefusals(t *testing.T) {
 		"success":              {"http https://a.example {\nbody `{}`\nsuccess `call.urgent`\n}", "success: condition is not valid"},
 		"content type":         {"http https://a.example {\nbody x\ncontent_type text\n}", "Content-Type is not a media type"},
 	})
+}
+
+// TestHTTPTemplatesWarn of variables that nothing is known of, as definitions do; what says that it is a parameter or a
+// variable of the tenant is that.
+func TestHTTPTemplatesWarn(t *testing.T) {
+	k := newKind(t, "http https://a.example/{{call_id}}?a={{adress}} {\nheader X-A {{firstName}}\nbody `{\"a\":\"{{emial}}{{email}}\",\"b\":\"{{params.job}}{{vars.x}}{{owner_name}}{{owner_nam}}\"}`\n}")
+	var got []string
+	for _, e := range k.logs.All() {
+		got = append(got, e.Message)
+	}
+	for _, want := range []string{
+		"{{adress}} is no field of the call; it is empty unless a parameter of that name was collected or the tenant's vars have it; if that is meant, write {{params.adress}} or {{vars.adress}}",
+		"{{emial}} is no field of the call; did you mean {{email}}?",
+		"{{firstName}} is no field of the call; did you mean {{first_name}}?",
+		"{{owner_nam}} is no field of the call; did you mean {{owner_name}}?",
+	} {
+		if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, want) }) {
+			t.Errorf("no warning %q in %q", want, got)
+		}
+	}
+	if len(got) != 4 {
+		t.Errorf("warned %q", got)
+	}
 }

@@ -56,7 +56,7 @@ func CompileSuccess(text string) (*Success, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, fmt.Errorf("%w: it is empty; leave it out to go by the status alone", ErrCompile)
 	}
-	program, err := compile(text, answers, "status, header, body and text")
+	program, err := compile(text, answers, []string{"status", "header", "body", "text"})
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func TestSuccessThatCannotBeTold(t *testing.T) {
 			t.Errorf("%s = %v, %v", text, ok, err)
 		}
 	}
-	for text, want := range map[string]string{"": "empty", "call.urgent": "status, header, body and text", "status ==": "line 1"} {
+	for text, want := range map[string]string{"": "empty", "call.urgent": "status, header, body, text", "status ==": "line 1"} {
 		if _, err := CompileSuccess(text); !errors.Is(err, ErrCompile) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}

@@ -9,6 +9,12 @@
 //	source      the source's name
 //	event_type  the provider's own name for the event
 //
+// # What is found beforehand
+//
+// Compile refuses what can be known to be wrong before there is a call: a field that no call has, such as call.urgnt (a
+// collected parameter is call.params.x), a text or a number where yes or no is wanted, and comparisons and searches of
+// fields whose types never fit.
+//
 // # Missing fields
 //
 // What a caller will say is not known when a condition is written, so nothing that is missing makes it fail. A missing
@@ -68,12 +74,16 @@ type Input struct {
 	EventType string
 }
 
-// Compile reads an expression. Its errors wrap ErrCompile and name the line and column, counted from 1.
+// Compile reads an expression. Its errors wrap ErrCompile, name the line and column, counted from 1, and say what was
+// probably meant.
 func Compile(text string) (*Condition, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, fmt.Errorf("%w: it is empty; leave it out to deliver every event", ErrCompile)
 	}
-	program, err := compile(text, environment, "call, tenant, source and event_type")
+	if err := checkTypes(text); err != nil {
+		return nil, err
+	}
+	program, err := compile(text, environment, variables)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +91,7 @@ func Compile(text string) (*Condition, error) {
 }
 
 // compile makes a program of a text in an environment, whose variables are named for errors.
-func compile(text string, environment func() (*cel.Env, error), variables string) (cel.Program, error) {
+func compile(text string, environment func() (*cel.Env, error), variables []string) (cel.Program, error) {
 	env, err := environment()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCompile, err)
@@ -90,7 +100,7 @@ func compile(text string, environment func() (*cel.Env, error), variables string
 	if issues.Err() != nil {
 		return nil, compileError(issues, variables)
 	}
-	tolerate(ast.NativeRep())
+	tolerate(ast.NativeRep(), false)
 	ast, issues = env.Check(ast)
 	if issues.Err() != nil {
 		return nil, compileError(issues, variables)
@@ -102,7 +112,7 @@ func compile(text string, environment func() (*cel.Env, error), variables string
 	return program, nil
 }
 
-func compileError(issues *cel.Issues, variables string) error {
+func compileError(issues *cel.Issues, variables []string) error {
 	var b strings.Builder
 	for i, e := range issues.Errors() {
 		if i == 3 {
@@ -112,14 +122,9 @@ func compileError(issues *cel.Issues, variables string) error {
 		if i > 0 {
 			b.WriteString("; ")
 		}
-		fmt.Fprintf(&b, "line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, firstLine(e.Message))
+		fmt.Fprintf(&b, "line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, explain(e.Message, variables))
 	}
-	return fmt.Errorf("%w: %s; the variables are %s", ErrCompile, b.String(), variables)
-}
-
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
+	return fmt.Errorf("%w: %s", ErrCompile, b.String())
 }
 
 // String is the expression as it was written.

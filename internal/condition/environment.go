@@ -18,11 +18,14 @@ const (
 	deeper = "@deeper"
 )
 
-// environment is what a condition on calls is written in, made once.
-var environment = sync.OnceValues(func() (*cel.Env, error) {
-	return tolerant(cel.Variable("call", cel.DynType), cel.Variable("tenant", cel.StringType),
-		cel.Variable("source", cel.StringType), cel.Variable("event_type", cel.StringType))
-})
+// environment is what conditions on calls run in, made once.
+var environment = sync.OnceValues(func() (*cel.Env, error) { return ofCalls(cel.DynType) })
+
+// ofCalls is what conditions on calls are written in.
+func ofCalls(callType *cel.Type, more ...cel.EnvOption) (*cel.Env, error) {
+	return tolerant(append(more, cel.Variable("call", callType), cel.Variable("tenant", cel.StringType),
+		cel.Variable("source", cel.StringType), cel.Variable("event_type", cel.StringType))...)
+}
 
 // tolerant is CEL's standard library with comparisons that do not fail, and variables.
 func tolerant(variables ...cel.EnvOption) (*cel.Env, error) {
@@ -59,12 +62,13 @@ func tolerant(variables ...cel.EnvOption) (*cel.Env, error) {
 
 // tolerate wraps every field that stands where yes or no is asked for, so that a parameter that is missing, or was
 // collected as text, can stand there; and every field that another is selected from, or that a list is wanted of, so
-// that it may be missing.
-func tolerate(tree *ast.AST) {
+// that it may be missing. Where types are checked, fields of a
+// type that cannot stand there stay as they are, so that they are found.
+func tolerate(tree *ast.AST, typed bool) {
 	next := ast.MaxID(tree)
 	factory := ast.NewExprFactory()
 	wrap := func(function string, e ast.Expr) {
-		if !isField(e) {
+		if !isField(e) || typed && hasType(e) {
 			return
 		}
 		inner := factory.CopyExpr(e)
