@@ -3,9 +3,12 @@ package gateway
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,6 +103,24 @@ func TestAReceiverThatHangs(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestOwnTroubleIsNotTheReceivers: a gateway without descriptors learns nothing of the receiver, whose breaker stays as it
+// is; a receiver that refuses is found out as ever.
+func TestOwnTroubleIsNotTheReceivers(t *testing.T) {
+	for code, want := range map[syscall.Errno]breaker.State{syscall.EMFILE: breaker.Closed, syscall.ECONNREFUSED: breaker.Open} {
+		rt := testRoute(t)
+		plan := rt.Plans["demo"]
+		plan.Breaker = breaker.New(breaker.Settings{ConsecutiveFailures: 1}.WithDefaults(), nil)
+		dial := &Error{http.StatusBadGateway, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", code)}}
+		err := rt.NewRequest(signedLead(t, t.Context(), `{"first_name":"Ann"}`)).Serve(httptest.NewRecorder(), HandlerFunc(func(http.ResponseWriter, *http.Request) error { return dial }))
+		if own, ok := err.(*Error); !ok || own.Status != http.StatusBadGateway {
+			t.Errorf("%v: %v, want 502", code, err)
+		}
+		if state := plan.Breaker.State(); state != want {
+			t.Errorf("%v: the breaker is %s, want %s", code, state, want)
+		}
 	}
 }
 

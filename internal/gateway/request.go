@@ -31,6 +31,7 @@ type Request struct {
 
 	verified bool
 	waited   time.Duration // for the receiver
+	trouble  bool          // the gateway's own, so that nothing is known of the receiver
 	identity source.Identity
 	eventID  string
 	named    bool // the event has an id: eventID is no digest of what the request says
