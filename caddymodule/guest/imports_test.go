@@ -27,6 +27,8 @@ func TestWhoNamesWhom(t *testing.T) {
 		"../transport":    {},
 		"../../cmd/*":     {"standard", "commands"},
 		"../../":          {"standard"},
+		// As another repository would write it.
+		"../../examples/custom-destination": {"guest", "grammar", "secret"},
 	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
@@ -46,6 +48,9 @@ func TestWhoNamesWhom(t *testing.T) {
 				path, err := strconv.Unquote(i.Path.Value)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if strings.HasPrefix(path, module+"internal/") && strings.HasPrefix(dir, "../../examples") {
+					t.Errorf("%s imports %s, which another repository can not", file, path)
 				}
 				if rest, ours := strings.CutPrefix(path, module+"caddymodule"); ours && !slices.Contains(may, strings.TrimPrefix(rest, "/")) {
 					t.Errorf("%s imports %s", file, path)
