@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,7 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		"key for a secret":       {"http:// {\ncallgate nextphone {\npublic_key abc\n}\n}", "public key"},
 		"wrong kind of secret":   {"http:// {\ncallgate standard-webhooks whsec_!!!\n}", "standard-webhooks"},
 		"useless option":         {"http:// {\ncallgate github s {\nverify github {\ntolerance 5m\n}\n}\n}", "tolerance"},
+		"id that is not signed":  {"http:// {\ncallgate github s {\nevent_id header X-GitHub-Delivery\n}\n}", "github does not sign it"},
 		"hmac without header":    {"http:// {\ncallgate generic s {\nverify hmac\n}\n}", "header"},
 		"generic without scheme": {"http:// {\ncallgate generic s\n}", "say which one with verify"},
 		"unknown constant tenant": {"http:// {\ncallgate nextphone s {\ntenant nobody\n}\n}",
@@ -101,6 +103,21 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestWhatPassesThroughKeepsNothingBack has a destination that would send fields which the configuration keeps back.
+func TestWhatPassesThroughKeepsNothingBack(t *testing.T) {
+	const config = "{\ncallgate {\nDESTINATION\n}\n}\nhttp:// {\nrespond ok\n}"
+	for _, line := range []string{"fields phone", "drop transcript", "mask phone", "hash phone\nhash_key 0123456789abcdef"} {
+		body := "destination crm http https://crm.example {\n%s\n" + line + "\n}"
+		_, err := provision(strings.Replace(config, "DESTINATION", fmt.Sprintf(body, "pass_through"), 1))
+		if err == nil || !strings.Contains(err.Error(), "destination crm: pass_through sends the provider's whole body") {
+			t.Errorf("%s: error %v", line, err)
+		}
+		if _, err = provision(strings.Replace(config, "DESTINATION", fmt.Sprintf(body, "body `{}`"), 1)); err != nil {
+			t.Errorf("%s without pass_through: %v", line, err)
+		}
 	}
 }
 

@@ -41,8 +41,13 @@ type App struct {
 	// data directory.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=callgate.stores inline_key=type"`
 
-	// Retention is how long an event is kept after its last delivery has ended. Default: 30d.
+	// Retention is how long an event is kept after its last delivery has ended. What was not delivered everywhere is
+	// kept: what waits, and what is dead unless RetentionDead says otherwise. Default: 30d.
 	Retention caddy.Duration `json:"retention,omitempty"`
+
+	// RetentionDead is how long an event that has a dead delivery is kept after its last delivery has ended. Default:
+	// until it is replayed or erased.
+	RetentionDead caddy.Duration `json:"retention_dead,omitempty"`
 
 	// Window is how long the id of an accepted event is remembered, so that copies are not delivered again.
 	// Default: 72h.
@@ -64,7 +69,7 @@ type App struct {
 	// Default: off.
 	AdminContent bool `json:"admin_content,omitempty"`
 
-	// IdempotencyCache bounds the memory for remembered answers.
+	// IdempotencyCache bounds the memory for remembered answers and for what is remembered of the events they were for.
 	IdempotencyCache *CacheLimits `json:"idempotency_cache,omitempty"`
 
 	// LimiterKeys is for how many tenants, and for how many addresses, rate limits are kept at once; beyond it
@@ -79,13 +84,61 @@ type App struct {
 	run *instance
 }
 
-// CacheLimits bound the memory for remembered answers. The oldest make room for new ones.
+// CacheLimits bound the memory for remembered answers, and apart from them for the events that were answered. The oldest
+// make room for new ones. A copy of an event whose answer had to make room is still known for a copy: it is not carried
+// out, and answered with the status of the first answer and {"status":"duplicate"}. An event that had to make room before
+// its ttl was over is told in the log and counted in caddy_callgate_idempotency_keys_dropped_total; a copy of it would be
+// carried out.
 type CacheLimits struct {
 	// Entries is how many answers are remembered. Default: 100000.
 	Entries int `json:"entries,omitempty"`
 
 	// Memory is how many bytes they may occupy. Default: 64 MiB.
 	Memory int64 `json:"memory,omitempty"`
+
+	// Keys is how many events are remembered in all. Each occupies about 64 bytes from when it comes until its ttl is over.
+	// Default: 2000000, which is at most 128 MB. When there are as many, a tenant that has its share (Keys divided by the
+	// tenants that sent something) or more makes room for its own events, and one that has less takes the place of the
+	// tenant's that has most. So no tenant can push out an event of one that keeps within its share.
+	Keys int `json:"keys,omitempty"`
+
+	// TenantKeys is how many of them one tenant may have on one route. Default: half of Keys, which for 2000000 is nearly
+	// four events a second for 72 hours.
+	TenantKeys int `json:"tenant_keys,omitempty"`
+}
+
+func (c *CacheLimits) check() error {
+	if c == nil {
+		return nil
+	}
+	if c.Entries < 0 || c.Memory < 0 || c.Keys < 0 || c.TenantKeys < 0 {
+		return fmt.Errorf("idempotency_cache: entries, memory, keys and tenant_keys cannot be negative")
+	}
+	if l := c.limits(); l.OwnerKeys > l.Keys {
+		return fmt.Errorf("idempotency_cache: tenant_keys %d is more than the %d keys of all tenants", l.OwnerKeys, l.Keys)
+	}
+	return nil
+}
+
+// limits fills in the defaults.
+func (c *CacheLimits) limits() idempotency.Limits {
+	l := defaultCache
+	if c == nil {
+		return l
+	}
+	if c.Entries > 0 {
+		l.Entries = c.Entries
+	}
+	if c.Memory > 0 {
+		l.Bytes = c.Memory
+	}
+	if c.Keys > 0 {
+		l.Keys, l.OwnerKeys = c.Keys, max(c.Keys/2, 1)
+	}
+	if c.TenantKeys > 0 {
+		l.OwnerKeys = c.TenantKeys
+	}
+	return l
 }
 
 // CaddyModule returns the Caddy module information.
@@ -102,8 +155,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.UnverifiedMemory < 0 {
 		return fmt.Errorf("unverified_memory cannot be negative")
 	}
-	if c := a.IdempotencyCache; c != nil && (c.Entries < 0 || c.Memory < 0) {
-		return fmt.Errorf("idempotency_cache: entries and memory cannot be negative")
+	if err := a.IdempotencyCache.check(); err != nil {
+		return err
 	}
 	for name, s := range a.Sources {
 		if s == nil {
@@ -193,17 +246,9 @@ func (a *App) Start() error {
 	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
 		return err
 	}
-	l := limits{cache: idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, limiterKeys: 100_000, unverified: a.UnverifiedMemory}
+	l := limits{cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, unverified: a.UnverifiedMemory}
 	if l.unverified == 0 {
 		l.unverified = defaultUnverified(debug.SetMemoryLimit(-1))
-	}
-	if c := a.IdempotencyCache; c != nil {
-		if c.Entries > 0 {
-			l.cache.Entries = c.Entries
-		}
-		if c.Memory > 0 {
-			l.cache.Bytes = c.Memory
-		}
 	}
 	if a.LimiterKeys > 0 {
 		l.limiterKeys = a.LimiterKeys

@@ -66,7 +66,7 @@ func (a *Alert) settings() (alert.Settings, error) {
 // provisionDelivery works out everything that can be wrong, and opens nothing.
 func (a *App) provisionDelivery(ctx caddy.Context) error {
 	u := &a.run.durable
-	if a.Retention < 0 || a.Window < 0 || a.DrainTimeout < 0 {
+	if a.Retention < 0 || a.RetentionDead < 0 || a.Window < 0 || a.DrainTimeout < 0 {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain = time.Duration(a.DrainTimeout)
@@ -74,6 +74,10 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
 	}}
+	warnOfLiterals(a.run.logger, "callgate", "encryption_key", a.EncryptionKeys...)
+	if a.Alert != nil { // who knows the URL of an incoming webhook can post to it
+		warnOfLiterals(a.run.logger, "alert", "url", a.Alert.URL)
+	}
 	if err := u.setKeys(a.EncryptionKeys); err != nil {
 		return err
 	}
@@ -85,8 +89,10 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if retention == 0 {
 		retention = 30 * 24 * time.Hour
 	}
-	vars := a.run.vars
-	u.snapshot = &delivery.Snapshot{Destinations: make(map[string]delivery.Config), Retention: retention, Vars: func(tenant string) map[string]string { return vars[tenant] }}
+	u.snapshot = &delivery.Snapshot{
+		Destinations: make(map[string]delivery.Config), Retention: retention, RetentionDead: time.Duration(a.RetentionDead),
+		Vars: a.tenantVars,
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Destinations)) {
 		d := a.Destinations[name]
 		if d == nil {
@@ -158,4 +164,17 @@ func (u *durable) setKeys(texts []string) error {
 	sum := sha256.Sum256([]byte(strings.Join(keys, "\x00")))
 	u.options.Keys, u.ringID = ring, hex.EncodeToString(sum[:])
 	return nil
+}
+
+// tenantVars are the variables of a tenant for deliveries, and whether there is such a tenant. One whose routes do not
+// deliver any longer still has those that stand in the tenant itself.
+func (a *App) tenantVars(tenant string) (map[string]string, bool) {
+	if vars, noted := a.run.vars[tenant]; noted {
+		return vars, true
+	}
+	t, known := a.Tenants[tenant]
+	if !known {
+		return nil, false
+	}
+	return t.Vars, true
 }

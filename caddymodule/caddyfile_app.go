@@ -33,7 +33,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			max_size <size>
 //			min_free off | <size>
 //		}]
-//		retention         <duration>
+//		retention         <duration> [dead <duration>]
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
@@ -71,6 +71,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		idempotency_cache {
 //			entries <number>
 //			memory  <size>
+//			keys    <number>
+//			tenant_keys <number>
 //		}
 //		limiter_keys      <number>
 //		unverified_memory <size>
@@ -80,7 +82,9 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //
 //	secret       <secret>...
 //	public_key   <key>...
+//	shared_secret
 //	verify       <scheme> [{ <options> }]
+//	methods      <method>...
 //	max_body     <size>
 //	min_body_rate off | <size>
 //	receiver_timeout off | <duration>
@@ -98,7 +102,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window       <duration>
 //		open_for     <duration>
 //		probes       <number>
-//		per_tenant
+//		per_tenant | shared
 //	}
 //	require      <field>...
 //	sign         <scheme> <secret> [{ <options> }]
@@ -117,7 +121,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	refs := new(references)
 	err := grammar.Block(d, grammar.Lines{
 		"store":          a.unmarshalStore,
-		"retention":      grammar.Time(&a.Retention),
+		"retention":      a.unmarshalRetention,
 		"window":         grammar.Time(&a.Window),
 		"encryption_key": grammar.List(&a.EncryptionKeys),
 		"drain_timeout":  grammar.Time(&a.DrainTimeout),
@@ -144,7 +148,10 @@ func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
 	if err := grammar.NoArgs(d); err != nil {
 		return err
 	}
-	return grammar.Block(d, grammar.Lines{"entries": grammar.Count(&c.Entries), "memory": grammar.Bytes(&c.Memory)})
+	return grammar.Block(d, grammar.Lines{
+		"entries": grammar.Count(&c.Entries), "memory": grammar.Bytes(&c.Memory),
+		"keys": grammar.Count(&c.Keys), "tenant_keys": grammar.Count(&c.TenantKeys),
+	})
 }
 
 func (a *App) unmarshalSource(d *caddyfile.Dispenser, refs *references) error {

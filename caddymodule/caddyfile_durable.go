@@ -11,6 +11,18 @@ func (a *App) unmarshalStore(d *caddyfile.Dispenser) (err error) {
 	return err
 }
 
+// unmarshalRetention reads how long events are kept, and behind the word dead how long dead ones are.
+func (a *App) unmarshalRetention(d *caddyfile.Dispenser) (err error) {
+	args := d.RemainingArgs()
+	if len(args) != 1 && (len(args) != 3 || args[1] != "dead") {
+		return d.Err("retention takes a duration, and how long what is dead is kept behind the word dead: retention 30d dead 90d")
+	}
+	if a.Retention, err = grammar.ParseTime(d, args[0]); err == nil && len(args) > 1 {
+		a.RetentionDead, err = grammar.ParseTime(d, args[2])
+	}
+	return err
+}
+
 func (a *App) unmarshalAlert(d *caddyfile.Dispenser) error {
 	if err := grammar.NoArgs(d); err != nil {
 		return err

@@ -32,6 +32,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	}
 	h.Reset()
 	h.Next()
+	place := strings.TrimPrefix(h.Err("").Error(), ", at ") // with the imports that lead there
 	matchers, err := h.ExtractMatcherSet()
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if err := refs.check(destinations, sources); err != nil {
 		return nil, err
 	}
-	if err := nameRoute(h, handler, matcher); err != nil {
+	if err := nameRoute(h, handler, matcher, place); err != nil {
 		return nil, err
 	}
 	return h.NewRoute(matchers, handler), nil
@@ -69,30 +70,36 @@ func isPreset(name string) bool {
 	return ok
 }
 
-// nameRoute names a route after its source and matcher, and numbers routes that would have one name.
-func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher string) error {
+// named is a route that has its name.
+type named struct{ place, config string }
+
+// nameRoute names a route after its source and matcher, and numbers routes that would have one name. A route that was given
+// a name may be there twice, from a snippet that several sites import: it is one route then.
+func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher, place string) error {
 	const key = "callgate.routes"
-	names, _ := h.State[key].(map[string]bool)
+	names, _ := h.State[key].(map[string]named)
 	if names == nil {
-		names = make(map[string]bool)
+		names = make(map[string]named)
 		h.State[key] = names
 	}
-	if handler.Name != "" {
-		if names[handler.Name] {
-			return h.Errf("two callgate routes are named '%s'", handler.Name)
+	if handler.Name == "" {
+		name := handler.Source
+		if matcher != "" && matcher != "*" {
+			name += " " + matcher
 		}
-		names[handler.Name] = true
-		return nil
+		handler.Name = name
+		for n := 2; names[handler.Name].place != ""; n++ {
+			handler.Name = fmt.Sprintf("%s (%d)", name, n)
+		}
 	}
-	name := handler.Source
-	if matcher != "" && matcher != "*" {
-		name += " " + matcher
+	config, err := json.Marshal(handler)
+	if err != nil {
+		return err
 	}
-	handler.Name = name
-	for n := 2; names[handler.Name]; n++ {
-		handler.Name = fmt.Sprintf("%s (%d)", name, n)
+	if other := names[handler.Name]; other.place != "" && other.config != string(config) {
+		return fmt.Errorf("two callgate routes that differ are named '%s', at %s and %s; give one of them another name", handler.Name, other.place, place)
 	}
-	names[handler.Name] = true
+	names[handler.Name] = named{place, string(config)}
 	return nil
 }
 
@@ -102,6 +109,7 @@ func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher string) error {
 //		name          <name>
 //		tenant        <placeholder or name>
 //		address_limit <number>/<time> [burst <number>]
+//		hide_tenants
 //		spool         [<duration>...]
 //		convert       <destination>
 //		pass_errors
@@ -144,7 +152,8 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, refs *references) error {
 			refs.destinations = append(refs.destinations, here(d, "convert"))
 			return err
 		},
-		"pass_errors": grammar.Flag(&h.PassErrors),
+		"pass_errors":  grammar.Flag(&h.PassErrors),
+		"hide_tenants": grammar.Flag(&h.HideTenants),
 	})
 	if len(h.Secrets) > 0 { // after the source
 		lines["secret"] = func(d *caddyfile.Dispenser) error { return d.Errf("secret is given twice") }

@@ -23,6 +23,7 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			p.VerifyRaw, err = grammar.Guest(d, "callgate.verifiers", "scheme", "signature scheme")
 			return err
 		},
+		"methods":  grammar.List(&p.Methods),
 		"max_body": grammar.Bytes(&p.MaxBody),
 		"min_body_rate": func(d *caddyfile.Dispenser) (err error) {
 			if p.MinBodyRate, err = grammar.SizeOrOff(d); err == nil && p.MinBodyRate == 0 {
@@ -50,7 +51,13 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			p.Breaker = new(Breaker)
 			return p.Breaker.unmarshal(d)
 		},
-		"require": grammar.List(&p.Require),
+		"require": func(d *caddyfile.Dispenser) (err error) {
+			if p.Require, err = grammar.SomeArgs(d); err != nil {
+				return err
+			}
+			return grammar.Located(d, checkRequired(p.Require))
+		},
+		"shared_secret": grammar.Flag(&p.SharedSecret),
 		"sign": func(d *caddyfile.Dispenser) error {
 			p.Sign = new(scheme.Sign)
 			return p.Sign.Unmarshal(d)
@@ -180,6 +187,7 @@ func (b *Breaker) unmarshal(d *caddyfile.Dispenser) error {
 		"open_for":   grammar.Time(&b.OpenFor),
 		"probes":     grammar.Count(&b.Probes),
 		"per_tenant": grammar.Flag(&b.PerTenant),
+		"shared":     grammar.Flag(&b.Shared),
 	})
 }
 

@@ -34,7 +34,7 @@ type requester interface {
 func (in *instance) converter(name string) (func(context.Context, destination.Item) (*http.Request, error), error) {
 	c, ok := in.durable.snapshot.Destinations[name]
 	if !ok {
-		return nil, fmt.Errorf("convert: there is no destination %q", name)
+		return nil, fmt.Errorf("convert: %w", in.unknownDestination(name))
 	}
 	var convert func(context.Context, destination.Item) (*http.Request, error)
 	switch d := c.Destination.(type) {

@@ -41,7 +41,8 @@ type Destination struct {
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
 	// Retry is the wait before each attempt; that before the first, 0s, can be left out. After the last attempt the
-	// delivery is dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m.
+	// delivery is dead, which means that it is kept until somebody replays it. Default: 0s 10s 30s 1m 5m, then twice as
+	// long each time up to 1h, for 72h.
 	Retry []caddy.Duration `json:"retry,omitempty"`
 
 	// Exponential takes the place of Retry: waits that double from First up to Max, for at most Attempts attempts.
@@ -125,10 +126,19 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 	if d.Breaker != nil && d.Breaker.Off {
 		c.Breaker.ConsecutiveFailures, c.Breaker.FailureRatio = -1, -1
 	}
+	secrets := []string{d.HashKey}
+	if d.Sign != nil {
+		secrets = append(secrets, d.Sign.Secret)
+	}
+	warnOfLiterals(logger, "destination", name, secrets...)
 	if c.Minimize, err = d.minimizer(); err != nil {
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
+	if w, ok := d.module.(guest.Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
+		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
+			"say what to send with body or a definition, or take them out")
+	}
 	if d.Sign != nil {
 		signer, err := d.Sign.Signer()
 		if err != nil {

@@ -148,7 +148,7 @@ func TestExamplesSendWhatTheirPagesSay(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			record, err := parser.Parse(&source.Request{Body: lead, ContentType: "application/json"})
+			record, err := parser.Parse(&source.Request{Body: lead})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -164,7 +164,7 @@ func TestExamplesSendWhatTheirPagesSay(t *testing.T) {
 					t.Fatal(err)
 				}
 				item := destination.Item{
-					DeliveryID: "dlv_example", EventID: "evt_example", Attempt: 1, Call: record, Body: lead, ContentType: "application/json",
+					DeliveryID: "dlv_example", EventID: "evt_example", Attempt: 1, Call: record, Body: lead,
 					ReceivedAt: time.Date(2026, 1, 1, 0, 0, 43, 0, time.UTC),
 				}
 				if c.Minimize != nil {

@@ -58,6 +58,12 @@ type Handler struct {
 	// Default: all requests are of one tenant without a name.
 	Tenant string `json:"tenant,omitempty"`
 
+	// HideTenants answers requests for a tenant that does not exist like those of one whose signature is wrong, with 403
+	// signature_invalid, after as much work. Otherwise they are answered with 404, which tells a stranger who the tenants
+	// are. It needs a tenant that is found in the request. Bodies are bounded and verified for the unknown as the route and
+	// the source say, so tenants that have a verify, methods or max_body of their own can still be told apart.
+	HideTenants bool `json:"hide_tenants,omitempty"`
+
 	// AddressLimit bounds the requests of each client address before anything else is done with them. Trusted
 	// proxies are looked through; IPv6 addresses count by their /64. Default: none.
 	AddressLimit *RateLimit `json:"address_limit,omitempty"`
@@ -70,7 +76,8 @@ type Handler struct {
 	// sends it through the rest of the route again until the receiver takes it.
 	Spool bool `json:"spool,omitempty"`
 
-	// SpoolRetry is when a spooled request is sent again, as in a destination. Default: 0s 10s 30s 1m 5m.
+	// SpoolRetry is when a spooled request is sent again, as in a destination. Default: 0s 10s 30s 1m 5m, then
+	// twice as long each time up to 1h, for 72h.
 	SpoolRetry []caddy.Duration `json:"spool_retry,omitempty"`
 
 	// Convert names the destination whose request for the call is handed on in place of the one that came: its
@@ -100,7 +107,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.Name == "" {
 		h.Name = h.Source
 	}
-	if err := app.run.claimRoute(h.Name); err != nil {
+	if err := app.run.claimRoute(h); err != nil {
 		return err
 	}
 	if err := checkUnits(h, ctx.Logger()); err != nil {

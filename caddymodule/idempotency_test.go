@@ -161,7 +161,11 @@ func TestEventIDsAreFoundWhereTheyAreSaidToBe(t *testing.T) {
 	body := func(id, note string) string {
 		return fmt.Sprintf(`{"id":%q,"lead":{"phone":"+15559876543","notes":%q}}`, id, note)
 	}
-	header := func(r *http.Request, v string) *http.Request { r.Header.Set("X-Event", v); return r }
+	header := func(r *http.Request, v string) *http.Request {
+		r.Header.Set("X-Event", v)
+		r.Header.Set("X-Api-Key", testSecret)
+		return r
+	}
 	for name, c := range map[string]struct {
 		lines  string
 		first  func(t *testing.T) *http.Request
@@ -176,13 +180,13 @@ func TestEventIDsAreFoundWhereTheyAreSaidToBe(t *testing.T) {
 			func(t *testing.T) *http.Request { return lead(t, at, body("1", "b")) }, true},
 		"jsonpath, other": {"event_id jsonpath $.id", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
 			func(t *testing.T) *http.Request { return lead(t, at, body("2", "a")) }, false},
-		"header, same": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "7") },
+		"header, same": {"verify api_key\nevent_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "7") },
 			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "b")), "7") }, true},
-		"header, other": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "7") },
+		"header, other": {"verify api_key\nevent_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "7") },
 			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "8") }, false},
-		"header missing": {"event_id header X-Event", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
-			func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) }, true},
-		"long header, other": {"event_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), strings.Repeat("7", 300)) },
+		"header missing": {"verify api_key\nevent_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "") },
+			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), "") }, true},
+		"long header, other": {"verify api_key\nevent_id header X-Event", func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), strings.Repeat("7", 300)) },
 			func(t *testing.T) *http.Request { return header(lead(t, at, body("1", "a")), strings.Repeat("7", 301)) }, false},
 		"off": {"idempotency off", func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) },
 			func(t *testing.T) *http.Request { return lead(t, at, body("1", "a")) }, false},

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,7 +24,8 @@ type instance struct {
 	logger *zap.Logger
 	shared *shared
 	detach []func()
-	routes map[string]bool
+	// routes are the handlers of each route, by its name.
+	routes map[string][]claim
 
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier
@@ -45,17 +47,29 @@ type instance struct {
 func newInstance(ctx caddy.Context) *instance {
 	return &instance{
 		ctx: ctx, logger: ctx.Logger(), started: make(chan struct{}),
-		routes: make(map[string]bool), vars: make(map[string]map[string]string),
+		routes: make(map[string][]claim), vars: make(map[string]map[string]string),
 	}
 }
 
-// claimRoute makes sure that no two routes have one name: names tell their idempotency keys and breakers apart.
-func (in *instance) claimRoute(name string) error {
-	if in.routes[name] {
-		return fmt.Errorf("two callgate routes are named %q; give one of them another name", name)
+// claimRoute makes sure that routes of one name are one route: names tell their idempotency keys and breakers apart. A site
+// with several addresses has its routes in several servers.
+func (in *instance) claimRoute(h *Handler) error {
+	config, err := json.Marshal(h)
+	if err != nil {
+		return err
 	}
-	in.routes[name] = true
+	same := in.routes[h.Name]
+	if len(same) > 0 && same[0].config != string(config) {
+		return fmt.Errorf("two callgate routes that differ are named %q; give one of them another name", h.Name)
+	}
+	in.routes[h.Name] = append(same, claim{h, string(config)})
 	return nil
+}
+
+// claim is a handler that stands for a route, with its configuration.
+type claim struct {
+	handler *Handler
+	config  string
 }
 
 func (in *instance) stop() {
@@ -113,6 +127,9 @@ func (in *instance) noteVars(tenant string, vars map[string]string) {
 // startDelivery opens the store and begins to deliver, if any route needs it or the configuration wants it.
 func (in *instance) startDelivery(wanted bool) error {
 	defer close(in.started)
+	if err := in.checkTwins(); err != nil {
+		return err
+	}
 	if !in.needed && !wanted {
 		return nil // a gateway that only stands before a receiver keeps nothing
 	}

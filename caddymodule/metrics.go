@@ -42,6 +42,9 @@ var metrics = func() (m struct {
 		func(s *shared) float64 { return float64(s.Answers.Size().Entries) })
 	gauge("idempotency_bytes", "Memory that remembered answers occupy.",
 		func(s *shared) float64 { return float64(s.Answers.Size().Bytes) })
+	gauge("idempotency_keys", "Events that are remembered, whether or not their answers still are.",
+		func(s *shared) float64 { return float64(s.Answers.Size().Keys) })
+	m.sizes = append(m.sizes, droppedKeys)
 	gauge("idempotency_in_flight", "Requests that hold an idempotency key now.",
 		func(s *shared) float64 { return float64(s.Answers.Size().InFlight) })
 	gauge("limiter_tenants", "Tenants for which a rate limit is kept.",
@@ -52,6 +55,17 @@ var metrics = func() (m struct {
 		func(s *shared) float64 { return float64(s.Unverified.Used()) })
 	return m
 }()
+
+// droppedKeys starts again with the shared state, as a counter does with a process.
+var droppedKeys = prometheus.NewCounterFunc(prometheus.CounterOpts{
+	Namespace: "caddy", Subsystem: "callgate", Name: "idempotency_keys_dropped_total",
+	Help: "Events that were forgotten before their idempotency ttl, so that a copy would be carried out again.",
+}, func() float64 {
+	if s := currentShared(); s != nil {
+		return float64(s.Answers.Size().Dropped)
+	}
+	return 0
+})
 
 func registerMetrics(ctx caddy.Context) error {
 	registry := ctx.GetMetricsRegistry()

@@ -59,6 +59,7 @@ func TestMetricsOfBreakersGoWithThem(t *testing.T) {
 	route := `callgate /calls/* nextphone {
 		name NAME
 		tenant {path.1}
+		shared_secret
 		breaker {
 			failures 1
 			open_for 1h

@@ -1,6 +1,10 @@
 package caddymodule
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
@@ -24,14 +28,18 @@ const (
 )
 
 // newPlan works a policy out for a tenant.
-func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) {
-	pl := &gateway.Plan{Tenant: tenant, Preset: c.preset, MaxBody: p.MaxBody, Require: p.Require, Vars: p.Vars}
+func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err error) {
+	pl = &gateway.Plan{Tenant: tenant, Preset: c.preset, MaxBody: p.MaxBody, Require: p.Require, Vars: p.Vars}
 	pl.LimiterKey = c.h.Name + "\x00" + tenant
+	pl.CopiesKey = pl.LimiterKey + "\x00copies"
 	if pl.MaxBody == 0 {
 		pl.MaxBody = defaultMaxBody
 	}
 	if pl.MaxBody < 0 || pl.MaxBody > maxMaxBody {
 		return nil, fmt.Errorf("max_body must lie between 1 byte and 1 GiB")
+	}
+	if pl.Methods, err = c.methods(p); err != nil {
+		return nil, err
 	}
 	if pl.MinBodyRate = p.MinBodyRate; pl.MinBodyRate == 0 {
 		pl.MinBodyRate = defaultMinBodyRate
@@ -42,11 +50,17 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 	if err := setKeys(pl, c.run, p); err != nil {
 		return nil, err
 	}
-	parser, err := c.parser(p.Region)
+	if err := checkRequired(p.Require); err != nil {
+		return nil, err
+	}
+	warning, err := checkVars(p.Vars)
 	if err != nil {
 		return nil, err
 	}
-	pl.Parser = parser
+	c.warn(tenant, warning)
+	if pl.Parser, err = c.parser(p.Region); err != nil {
+		return nil, err
+	}
 	if pl.Limit, err = p.RateLimit.compile(); err != nil {
 		return nil, err
 	}
@@ -55,6 +69,10 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 	}
 	if pl.EventID, err = p.EventID.compile(); err != nil {
 		return nil, err
+	}
+	if name := pl.EventID.Header; name != "" && pl.Scheme != "guest" && !signature.SignsHeader(pl.Verifier, name) {
+		return nil, fmt.Errorf("event_id header %s: %s does not sign it, so that whoever has seen one request could send it again under "+
+			"a new id; take the id from the body with event_id jsonpath, or leave event_id out", name, pl.Scheme)
 	}
 	if pl.PublicURL, err = checkPublicURL(p.PublicURL); err != nil {
 		return nil, err
@@ -77,12 +95,52 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (*gateway.Plan, error) 
 	return pl, nil
 }
 
+// methods are those that are let in.
+func (c *routeCompiler) methods(p Policy) ([]string, error) {
+	if len(p.Methods) == 0 {
+		return c.preset.Methods(), nil
+	}
+	allowed := make([]string, len(p.Methods))
+	for i, m := range p.Methods {
+		allowed[i] = strings.ToUpper(m)
+		if strings.Trim(allowed[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+			return nil, fmt.Errorf("methods: %q is not an HTTP method such as POST", m)
+		}
+	}
+	return allowed, nil
+}
+
+// nobody is the plan for requests of unknown tenants: verified as the route's own policy says, with keys of nobody.
+func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
+	random := make([]byte, 32)
+	_, _ = rand.Read(random) // never fails
+	p := Policy{verify: base.verify, Methods: base.Methods, MaxBody: base.MaxBody, MinBodyRate: base.MinBodyRate, PublicURL: base.PublicURL, Breaker: &Breaker{Off: true}}
+	scheme := c.preset.Scheme
+	if s, ok := base.verify.(guest.Described); ok {
+		scheme = s.SchemeName()
+	}
+	if info, known := signature.Lookup(scheme); known && info.NeedsPublicKey && !info.NeedsSecret {
+		public, _, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			return nil, err
+		}
+		p.PublicKeys = []string{base64.StdEncoding.EncodeToString(public)}
+	} else {
+		p.Secrets = []string{hex.EncodeToString(random)} // which is base64 too
+	}
+	pl, err := c.newPlan("", p)
+	if err != nil {
+		return nil, fmt.Errorf("hide_tenants: %w", err)
+	}
+	return pl, nil
+}
+
 // setTargets finds the destinations and compiles their conditions.
 func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	pl.Test = p.Test
 	for _, d := range p.Deliver {
 		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: there is no destination %q; define it in the global callgate option", d.To)
+			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
 		}
 		t := gateway.Target{To: d.To}
 		if d.If != "" {
@@ -136,7 +194,7 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	return nil
 }
 
-func (e *EventID) compile() (from gateway.EventIDFrom, err error) {
+func (e *EventID) compile() (from source.IDFrom, err error) {
 	if e == nil {
 		return from, nil
 	}
@@ -156,7 +214,7 @@ func (e *EventID) compile() (from gateway.EventIDFrom, err error) {
 	}
 	if e.Body {
 		given++
-		from.Body = true
+		from.Digest = true
 	}
 	if given != 1 {
 		return from, fmt.Errorf("event_id is one of header, jsonpath and body")
@@ -175,14 +233,17 @@ func checkPublicURL(s string) (string, error) {
 	return strings.TrimSuffix(s, "/"), nil
 }
 
-// breakerFor finds the breaker of the route or, if so configured, of the tenant on the route.
+// breakerFor finds the breaker of the route or of the tenant on the route.
 func (c *routeCompiler) breakerFor(tenant string, b *Breaker) (*breaker.Breaker, error) {
 	s, err := b.settings()
 	if err != nil {
 		return nil, err
 	}
 	k := breakerKey{route: c.h.Name, settings: s}
-	if b != nil && b.PerTenant {
+	if b == nil {
+		b = new(Breaker)
+	}
+	if b.PerTenant || !b.Shared && strings.Contains(c.h.Tenant, "{") {
 		k.tenant = tenant
 	}
 	if have, ok := c.h.breakers[k]; ok {

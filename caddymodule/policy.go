@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,8 +34,16 @@ type Policy struct {
 	// PublicKeys verify what comes in under schemes that sign with a private key: telnyx and standard-webhooks v1a.
 	PublicKeys []string `json:"public_keys,omitempty"`
 
+	// SharedSecret says that the sender has one secret for several tenants of a route whose requests say which tenant they
+	// are for. Without it each tenant needs a secret of its own there, since who can sign for one could sign for all.
+	SharedSecret bool `json:"shared_secret,omitempty"`
+
 	// VerifyRaw is the signature scheme with its options. Default: the scheme of the source's preset.
 	VerifyRaw json.RawMessage `json:"verify,omitempty" caddy:"namespace=callgate.verifiers inline_key=scheme"`
+
+	// Methods are the HTTP methods that are let in; any other is answered with 405. Default: those that the source's preset
+	// documents, which is POST for most.
+	Methods []string `json:"methods,omitempty"`
 
 	// MaxBody is how many bytes a request's body may have; a larger one is answered with 413. Default: 1 MiB. At
 	// most 1 GiB.
@@ -103,6 +112,9 @@ func (p Policy) over(base Policy) Policy {
 	if p.verify == nil {
 		p.verify = base.verify
 	}
+	if p.Methods == nil {
+		p.Methods = base.Methods
+	}
 	if p.MaxBody == 0 {
 		p.MaxBody = base.MaxBody
 	}
@@ -124,6 +136,7 @@ func (p Policy) over(base Policy) Policy {
 		p.Deliver = base.Deliver
 	}
 	p.Test = p.Test || base.Test
+	p.SharedSecret = p.SharedSecret || base.SharedSecret
 	if len(base.Vars) > 0 {
 		vars := maps.Clone(base.Vars)
 		maps.Copy(vars, p.Vars)
@@ -275,13 +288,24 @@ type Breaker struct {
 	// Default: 1.
 	Probes int `json:"probes,omitempty"`
 
-	// PerTenant gives each tenant a breaker of its own, for routes that lead each tenant to another receiver.
+	// PerTenant gives each tenant a breaker of its own. Default: on where the tenant is found in the request, off where all
+	// requests are of one. What makes a receiver fail is often something that a tenant sends, and a breaker that all share
+	// would let one tenant, or two that agreed on it, stop the calls of all others by provoking five failures. The price is
+	// that each tenant finds out for itself when a receiver that all share is down: as many requests as Failures, and
+	// one probe in OpenFor.
 	PerTenant bool `json:"per_tenant,omitempty"`
+
+	// Shared makes one breaker for all tenants of the route, for a receiver that must be spared when it is down and
+	// tenants that trust each other. Tenants share it only where all their settings are the same.
+	Shared bool `json:"shared,omitempty"`
 }
 
 func (b *Breaker) settings() (breaker.Settings, error) {
 	if b == nil {
 		return breaker.Settings{}.WithDefaults(), nil
+	}
+	if b.PerTenant && b.Shared {
+		return breaker.Settings{}, fmt.Errorf("breaker: per_tenant and shared exclude each other")
 	}
 	if b.Failures < 0 || b.Ratio < 0 || b.Ratio > 1 || b.MinRequests < 0 || b.Window < 0 || b.OpenFor < 0 || b.Probes < 0 {
 		return breaker.Settings{}, fmt.Errorf("breaker: numbers and durations cannot be negative, and ratio lies between 0 and 1")
@@ -299,14 +323,20 @@ func (b *Breaker) settings() (breaker.Settings, error) {
 // warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
 // show them to whoever may read these.
 func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
+	secrets := p.Secrets
+	if p.Sign != nil {
+		secrets = append(slices.Clone(secrets), p.Sign.Secret)
+	}
+	warnOfLiterals(logger, where, name, secrets...)
+}
+
+// warnOfLiterals tells how many of some secrets are written out.
+func warnOfLiterals(logger *zap.Logger, where, name string, secrets ...string) {
 	literal := 0
-	for _, s := range p.Secrets {
-		if !strings.Contains(s, "{") {
+	for _, s := range secrets {
+		if s != "" && !strings.Contains(s, "{") {
 			literal++
 		}
-	}
-	if p.Sign != nil && !strings.Contains(p.Sign.Secret, "{") {
-		literal++
 	}
 	if literal > 0 {
 		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",

@@ -147,6 +147,7 @@ const twoTenants = `{
 		source partner {
 			preset nextphone
 			secret shared-secret
+			shared_secret
 			max_body 1MiB
 			vars {
 				a source

@@ -23,6 +23,7 @@ type routeCompiler struct {
 	source  *Source
 	preset  source.Preset
 	parsers map[string]source.Parser
+	owners  secretOwners // where requests say which tenant they are for
 }
 
 func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
@@ -59,20 +60,44 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 // setTenants makes the plans of the tenants.
 func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	h := c.h
+	if h.HideTenants && !strings.Contains(h.Tenant, "{") {
+		return fmt.Errorf("hide_tenants has no effect where all requests are of one tenant; remove it")
+	}
 	switch {
 	case h.Tenant == "":
 		rt.Single, err = c.newPlan("", base)
-	case !strings.Contains(h.Tenant, "{"):
+	case !strings.ContainsAny(h.Tenant, "{}"):
 		rt.Single, err = c.tenantPlan(h.Tenant, base)
 		if err == nil && rt.Single == nil {
-			err = fmt.Errorf("tenant %q is not known on source %s", h.Tenant, h.Source)
+			err = c.unknownTenant(h.Tenant)
 		}
 	default:
+		warning, err := checkTenantPlaceholders(h.Tenant)
+		if err != nil {
+			return err
+		}
+		c.warn("", warning)
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
 		rt.PathTenant = mayComeFromPath(h.Tenant)
-		rt.Plans, err = c.allTenants(base)
+		c.owners = make(secretOwners)
+		if rt.Plans, err = c.allTenants(base); err == nil && h.HideTenants {
+			rt.Nobody, err = c.nobody(base)
+		}
+		return err
 	}
 	return err
+}
+
+// warn tells of something that is probably a mistake; an empty warning is none.
+func (c *routeCompiler) warn(tenant, warning string) {
+	if warning == "" {
+		return
+	}
+	fields := []zap.Field{zap.String("route", c.h.Name)}
+	if tenant != "" {
+		fields = append(fields, zap.String("tenant", tenant))
+	}
+	c.logger.Warn(warning, fields...)
 }
 
 var errAddressQueue = errors.New("address_limit takes no burst_queue: what is over the limit is not stored")
@@ -139,6 +164,9 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 		base = l.over(base)
 	}
 	p, err := c.newPlan(name, base)
+	if err == nil && c.owners != nil {
+		err = c.owners.claim(name, layers, base)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tenant %s: %w", name, err)
 	}

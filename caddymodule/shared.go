@@ -31,6 +31,9 @@ type limits struct {
 	unverified  int64
 }
 
+// defaultCache is CacheLimits without any setting.
+var defaultCache = idempotency.Limits{Entries: 100_000, Bytes: 64 << 20, Keys: 2_000_000, OwnerKeys: 1_000_000}
+
 var (
 	sharedPool = caddy.NewUsagePool()
 	breakers   = caddy.NewUsagePool()
@@ -41,7 +44,7 @@ const sharedKey = "callgate"
 func acquireShared() (*shared, error) {
 	v, _, err := sharedPool.LoadOrNew(sharedKey, func() (caddy.Destructor, error) {
 		return &shared{State: gateway.State{
-			Answers:    idempotency.New(idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, nil),
+			Answers:    idempotency.New(defaultCache, nil),
 			Tenants:    ratelimit.New(100_000, nil),
 			Addresses:  ratelimit.New(100_000, nil),
 			Unverified: gateway.NewBudget(defaultUnverified(debug.SetMemoryLimit(-1))),

@@ -36,6 +36,10 @@ func (in *instance) resumeSpools(snapshot *delivery.Snapshot) error {
 	app := v.(*caddyhttp.App)
 	for _, sp := range in.spools {
 		h := sp.handler
+		name := gateway.SpoolPrefix + h.Name
+		if _, twin := snapshot.Destinations[name]; twin {
+			continue // the same route in another server, after which the same comes: see checkTwins
+		}
 		var rest caddyhttp.Handler
 		var server *caddyhttp.Server
 		for _, s := range app.Servers {
@@ -46,7 +50,6 @@ func (in *instance) resumeSpools(snapshot *delivery.Snapshot) error {
 		if rest == nil {
 			return fmt.Errorf("route %s: spool: the route is in a place from which its requests cannot be sent again; put it in a site or in a handle or route block of one", h.Name)
 		}
-		name := gateway.SpoolPrefix + h.Name
 		snapshot.Destinations[name] = delivery.Config{
 			Destination: &gateway.Spooled{
 				Route: h.route,

@@ -5,7 +5,9 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -84,8 +86,8 @@ func valueFor(t *testing.T, name string) string {
 		return "https://acme.my.salesforce.com"
 	case name == "CALLGATE_KEY":
 		return strings.Repeat("0123456789abcdef", 4)
-	default: // it is base64 too, as some schemes want it
-		return "c2VjcmV0LW9mLXRoZS10ZXN0LTAxMjM0NTY3ODkwMTIz"
+	default: // another for each name; it is base64 too, as some schemes want it
+		return base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%-33s", name))
 	}
 }
 

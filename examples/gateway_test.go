@@ -90,6 +90,7 @@ type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 	err  error // of its end; to be read when done is closed
+	told bool  // something else than stop was to end it
 
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -154,7 +155,9 @@ func (p *process) await(what string, is func() bool) {
 func (p *process) stop() {
 	select {
 	case <-p.done:
-		p.t.Errorf("%s has ended by itself: %v", p.cmd.Path, p.err)
+		if !p.told {
+			p.t.Errorf("%s has ended by itself: %v", p.cmd.Path, p.err)
+		}
 	default:
 		if err := stopSignal(p.cmd); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			p.t.Errorf("cannot stop %s: %v", p.cmd.Path, err)

@@ -94,14 +94,14 @@ func TestTenantsReload(t *testing.T) {
 	}
 	rc := startReceiver(t)
 	gw := startGateway(t, filepath.Join(dir, "Caddyfile"), rc.port,
-		"ABC_PLUMBING_SECRET=abc", "NORTHSIDE_NEXTPHONE_SECRET=north", "NORTHSIDE_RETELL_KEY=retell")
+		"ABC_PLUMBING_SECRET=abc", "NORTHSIDE_NEXTPHONE_SECRET=north", "NORTHSIDE_RETELL_KEY=retell", "NEW_CLIENT_SECRET=new")
 	send := func() (string, error) {
-		return callgate(t, nil, "send", leadFile(), "--to", gw.url+"/nextphone/new-client", "--scheme", "nextphone", "--secret", "abc")
+		return callgate(t, nil, "send", leadFile(), "--to", gw.url+"/nextphone/new-client", "--scheme", "nextphone", "--secret", "new")
 	}
 	if out, err := send(); err == nil || !strings.Contains(out, "unknown_tenant") {
 		t.Fatalf("before: %v\n%s", err, out)
 	}
-	client := []byte(`{"secrets": ["{env.ABC_PLUMBING_SECRET}"]}`)
+	client := []byte(`{"secrets": ["{env.NEW_CLIENT_SECRET}"]}`)
 	if err := os.WriteFile(filepath.Join(dir, "tenants", "new-client.json"), client, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,7 @@ func TestREADMEs(t *testing.T) {
 	}{
 		{"sidecar", false, []int{8080}},
 		{"tenants", false, []int{8080}},
+		{"backup", false, []int{8080, 8080, 8080, 8080}},
 		{"express-receiver", true, []int{3000, 8080}},
 		{"flask-receiver", true, []int{3000, 8080}},
 	} {
@@ -64,9 +65,13 @@ func TestREADMEs(t *testing.T) {
 				"PATH="+commandDir(t, r.heavy)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			dir := workingCopy(t, r.dir)
 			servers := r.listens
+			var last *process
 			for _, s := range snippets(t, filepath.Join(r.dir, "README.md")) {
 				text := strings.NewReplacer("3000", strconv.Itoa(ports[3000]), "8080", strconv.Itoa(ports[8080])).Replace(s.commands)
 				if s.prints != nil {
+					if last != nil && strings.Contains(text, "kill ") {
+						last.told = true // the README stops what it has started
+					}
 					runSnippet(t, dir, env, text, s.prints)
 					continue
 				}
@@ -75,7 +80,7 @@ func TestREADMEs(t *testing.T) {
 				}
 				cmd := exec.Command("sh", "-euc", text)
 				cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, env, &syscall.SysProcAttr{Setpgid: true}
-				start(t, cmd, ports[servers[0]])
+				last = start(t, cmd, ports[servers[0]])
 				servers = servers[1:]
 			}
 			if len(servers) > 0 {

@@ -111,6 +111,7 @@ http:// {
 	callgate /hook/* nextphone {
 		name NAME
 		tenant {path.1}
+		shared_secret
 		deliver crm
 		deliver log
 	}

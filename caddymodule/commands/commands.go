@@ -34,6 +34,8 @@ var all = []command{
 	{"erase", "Deletes events with all that belongs to them", fillErase},
 	{"stats", "Shows the store and how each destination stands", fillStats},
 	{"tail", "Prints events and attempts as they come", fillTail},
+	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
+	{"restore", "Makes the store from a backup", fillRestore},
 	{"rekey", "Seals what is stored with a new encryption key", fillRekey},
 }
 

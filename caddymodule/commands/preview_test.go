@@ -79,7 +79,7 @@ const previewConfig = `{
 		}
 		destination minimal http {
 			url https://ehr.example/calls
-			pass_through
+			body ` + "`" + `{"phone":"{{phone}}"}` + "`" + `
 			fields caller_number
 		}
 		destination hs hubspot {

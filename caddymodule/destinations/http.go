@@ -46,7 +46,8 @@ type HTTP struct {
 	// application/json.
 	ContentType string `json:"content_type,omitempty"`
 
-	// PassThrough sends the provider's body and content type, byte for byte. Default: false.
+	// PassThrough sends the provider's body and content type, byte for byte. Nothing can be kept back then: it excludes
+	// fields, drop, mask and hash. Default: false.
 	PassThrough bool `json:"pass_through,omitempty"`
 
 	// OmitEmpty leaves out what no variable fills, Strict makes a missing variable an error, after which the delivery
@@ -149,6 +150,9 @@ func (h *HTTP) check() error {
 	}
 	return nil
 }
+
+// SendsAll implements guest.Wholesaler.
+func (h *HTTP) SendsAll() bool { return h.PassThrough }
 
 // NewDestination implements guest.Destination.
 func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {

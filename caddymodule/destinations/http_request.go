@@ -119,6 +119,9 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 	all := make(map[string]string, len(h.Headers)+1)
 	for name, value := range h.Headers {
 		all[name] = value
+		if secretName.MatchString(name) && !strings.Contains(value, "{") {
+			warnOfLiteral(o, "header "+name)
+		}
 	}
 	doc["headers"] = all
 	options.Name = "destination " + o.Name

@@ -152,7 +152,11 @@ func (l *OAuth2Login) authorizer(k *kept, o guest.DestinationOptions, client *ou
 	}
 	cfg.Scopes = l.Scopes
 	for name, value := range l.Params {
-		if value, err = setting(o, "param "+name, value); err != nil {
+		read := setting
+		if secretName.MatchString(name) {
+			read = credential
+		}
+		if value, err = read(o, "param "+name, value); err != nil {
 			return nil, err
 		}
 		cfg.Params.Set(name, value)
@@ -219,10 +223,17 @@ func credential(o guest.DestinationOptions, what, raw string) (string, error) {
 		return "", err
 	}
 	if v == raw {
-		o.Logger.Warn("a secret is written in the configuration, which the admin API shows; put it into the environment or a file, and write {env.NAME} or {file./path}: " + what)
+		warnOfLiteral(o, what)
 	}
 	return v, nil
 }
+
+func warnOfLiteral(o guest.DestinationOptions, what string) {
+	o.Logger.Warn("a secret is written in the configuration, which the admin API shows; put it into the environment or a file, and write {env.NAME} or {file./path}: " + what)
+}
+
+// secretName is the name of a header or parameter whose value is hardly anything but a secret.
+var secretName = regexp.MustCompile(`(?i)auth|token|secret|passw|signature|(?:^|[-_])key$|api-?key|cookie`)
 
 // constant refuses placeholders where they would be sent as they stand.
 func constant(what, template string) error {
@@ -256,6 +267,8 @@ func privateKey(o guest.DestinationOptions, what, raw string) (crypto.Signer, er
 			return nil, fmt.Errorf("%s: neither a PEM text (-----BEGIN …) nor a file that can be read: %w", what, errors.Unwrap(err))
 		}
 		text = string(b)
+	} else if text == strings.TrimRight(raw, "\r\n") {
+		warnOfLiteral(o, what)
 	}
 	// In environment variables the line breaks are often written as \n.
 	if !strings.Contains(text, "\n") {
@@ -277,6 +290,9 @@ func headers(o guest.DestinationOptions, all map[string]string) (shown http.Head
 		if value != raw {
 			secrets[name] = value
 			continue
+		}
+		if secretName.MatchString(name) {
+			warnOfLiteral(o, "header "+name)
 		}
 		if _, err := outbound.Headers(map[string]string{name: value}); err != nil {
 			return nil, nil, within("header", err)

@@ -15,7 +15,7 @@ func Duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return parseTime(d, s)
+	return ParseTime(d, s)
 }
 
 // DurationOrOff reads a time, or "off", which is -1.
@@ -27,10 +27,11 @@ func DurationOrOff(d *caddyfile.Dispenser) (caddy.Duration, error) {
 	if s == "off" {
 		return -1, nil
 	}
-	return parseTime(d, s)
+	return ParseTime(d, s)
 }
 
-func parseTime(d *caddyfile.Dispenser, s string) (caddy.Duration, error) {
+// ParseTime reads s, an argument of the current line, as a time above 0.
+func ParseTime(d *caddyfile.Dispenser, s string) (caddy.Duration, error) {
 	v, err := caddy.ParseDuration(s)
 	if err != nil || v <= 0 {
 		return 0, d.Errf("'%s' is not a duration such as 500ms, 10s or 3d%s", s, oneWord(s))

@@ -65,3 +65,10 @@ type DefaultRater interface {
 	// DefaultRate is the number of requests a second, and how many may start at once.
 	DefaultRate() (perSecond float64, burst int)
 }
+
+// Wholesaler is implemented by kinds that can send what came from the provider as it came, so that settings which keep
+// fields of the call back have no effect.
+type Wholesaler interface {
+	// SendsAll reports whether it is configured to.
+	SendsAll() bool
+}

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"context"
 	"time"
 
 	"go.uber.org/zap"
@@ -28,6 +29,24 @@ type StoreTuner interface {
 type StoreFile interface {
 	// File is its absolute path.
 	File() string
+}
+
+// StoreBackup is a Store whose store can be copied to one file while it is in use, and made from such a file.
+type StoreBackup interface {
+	// BackupStore writes what is stored now to a new file, also while a gateway works with the store.
+	BackupStore(ctx context.Context, file string) (Backed, error)
+	// RestoreStore makes the store of a backup. There must be none yet.
+	RestoreStore(ctx context.Context, file string) (Backed, error)
+}
+
+// Backed is what a backup holds.
+type Backed struct {
+	// Store says where the store is.
+	Store string
+	// Events and Pending count events, and deliveries that wait.
+	Events, Pending int64
+	// Bytes is the length of the file.
+	Bytes int64
 }
 
 // StoreOptions are what a store's module is given besides its own settings.

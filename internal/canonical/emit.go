@@ -1,14 +1,13 @@
 package canonical
 
 import (
-	"math"
-	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // emit writes the value at node i.
 func (t *tape) emit(i uint32) {
+	t.work++
 	n := &t.nodes[i]
 	text := t.text[n.start:n.end]
 	switch n.kind {
@@ -32,12 +31,7 @@ func (t *tape) emit(i uint32) {
 		case n.kind == integer && t.f == python: // only -0 is not plain
 			t.out = append(t.out, '0')
 		default:
-			f, _ := strconv.ParseFloat(string(text), 64) // out of range is an infinity
-			if t.f == python {
-				t.out = appendRepr(t.out, f)
-			} else {
-				t.out = appendNumber(t.out, f)
-			}
+			t.double(text, n.kind)
 		}
 	default:
 		t.out = append(t.out, text...)
@@ -226,103 +220,4 @@ func brokenLen(b []byte) int {
 		lo, hi = 0x80, 0xbf
 	}
 	return n
-}
-
-// shortest are the digits of f, which is finite and not 0, and the exponent of ten n such that f is 0.digits * 10^n.
-func shortest(buf *[32]byte, f float64) (neg bool, digits []byte, n int) {
-	b := strconv.AppendFloat(buf[:0], f, 'e', -1, 64)
-	if b[0] == '-' {
-		neg, b = true, b[1:]
-	}
-	e := len(b) - 1
-	for b[e] != 'e' {
-		e--
-	}
-	for _, c := range b[e+2:] {
-		n = n*10 + int(c-'0')
-	}
-	if b[e+1] == '-' {
-		n = -n
-	}
-	if e > 1 { // close the gap that the point leaves
-		b[1] = b[0]
-		return neg, b[1:e:e], n + 1
-	}
-	return neg, b[:1], n + 1
-}
-
-// appendNumber is Number::toString (ECMA-262, 6.1.6.1.20) inside JSON.stringify.
-func appendNumber(b []byte, f float64) []byte {
-	if math.IsInf(f, 0) {
-		return append(b, "null"...)
-	}
-	if f == 0 {
-		return append(b, '0')
-	}
-	var buf [32]byte
-	neg, d, n := shortest(&buf, f)
-	if neg {
-		b = append(b, '-')
-	}
-	switch k := len(d); {
-	case k <= n && n <= 21:
-		return zeros(append(b, d...), n-k)
-	case 0 < n && n <= 21:
-		return append(append(append(b, d[:n]...), '.'), d[n:]...)
-	case -6 < n && n <= 0:
-		return append(zeros(append(b, "0."...), -n), d...)
-	}
-	return appendExponent(b, d, n, 1)
-}
-
-// appendRepr is Python's float.__repr__ inside json.dumps.
-func appendRepr(b []byte, f float64) []byte {
-	switch {
-	case math.IsInf(f, 1):
-		return append(b, "Infinity"...)
-	case math.IsInf(f, -1):
-		return append(b, "-Infinity"...)
-	case f == 0 && math.Signbit(f):
-		return append(b, "-0.0"...)
-	case f == 0:
-		return append(b, "0.0"...)
-	}
-	var buf [32]byte
-	neg, d, n := shortest(&buf, f)
-	if neg {
-		b = append(b, '-')
-	}
-	switch k := len(d); {
-	case k <= n && n <= 16:
-		return append(zeros(append(b, d...), n-k), ".0"...)
-	case 0 < n && n <= 16:
-		return append(append(append(b, d[:n]...), '.'), d[n:]...)
-	case -4 < n && n <= 0:
-		return append(zeros(append(b, "0."...), -n), d...)
-	}
-	return appendExponent(b, d, n, 2)
-}
-
-// appendExponent writes d.ddde+n with an exponent of at least width digits.
-func appendExponent(b, d []byte, n, width int) []byte {
-	b = append(b, d[0])
-	if len(d) > 1 {
-		b = append(append(b, '.'), d[1:]...)
-	}
-	sign := byte('+')
-	if n--; n < 0 {
-		sign, n = '-', -n
-	}
-	b = append(b, 'e', sign)
-	if width == 2 && n < 10 {
-		b = append(b, '0')
-	}
-	return strconv.AppendInt(b, int64(n), 10)
-}
-
-func zeros(b []byte, n int) []byte {
-	for range n {
-		b = append(b, '0')
-	}
-	return b
 }

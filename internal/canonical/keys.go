@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"hash/maphash"
+	"math/bits"
 	"slices"
 )
 
@@ -67,14 +68,15 @@ func (t *tape) ordered(at int) (ms []member, pushed int) {
 	for i := range ms {
 		ms[kept] = ms[i]
 		if j := t.find(ms, kept); j != kept {
-			ms[j].value = ms[i].value
+			ms[j].value, t.differs = ms[i].value, true
 			continue
 		}
 		kept++
 	}
 	ms = ms[:kept]
 	if t.f == javaScript {
-		slices.SortStableFunc(ms, func(a, b member) int {
+		t.work += 2 * len(ms) * bits.Len(uint(len(ms)))
+		slices.SortFunc(ms, func(a, b member) int {
 			switch {
 			case a.index >= 0 && b.index >= 0:
 				return cmp.Compare(a.index, b.index) // the difference may not fit into an int of 32 bits
@@ -83,7 +85,7 @@ func (t *tape) ordered(at int) (ms []member, pushed int) {
 			case b.index >= 0:
 				return 1
 			}
-			return 0
+			return cmp.Compare(a.node, b.node) // as they come
 		})
 	}
 	return ms, pushed
@@ -99,6 +101,7 @@ func (t *tape) collect(at int) []member {
 			m.index = arrayIndex(k)
 		}
 		t.members = append(t.members, m)
+		t.work += 2 + len(k)/2
 	}
 	return t.members[base:]
 }
@@ -137,7 +140,9 @@ func (t *tape) table(n int) {
 // find returns the index of the member that has the key of ms[i]: an earlier one, or i itself, which it then adds.
 func (t *tape) find(ms []member, i int) int {
 	mask := len(t.slots) - 1
+	t.work += 2
 	for h := int(maphash.Bytes(seed, ms[i].key)) & mask; ; h = (h + 1) & mask {
+		t.work++
 		switch s := t.slots[h]; {
 		case s == 0:
 			t.slots[h] = uint32(i) + 1

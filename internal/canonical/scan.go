@@ -31,11 +31,20 @@ type node struct {
 }
 
 // tape is a text and where its values lie in it.
+//
+// internal/jsonscan does the like, and cannot stand in for it, nor the other way round. What is a text is another matter
+// here: each runtime has its own grammar (NaN, a byte order mark, surrogates in UTF-8, integers of 4300 digits) and its own
+// bound of depth, where jsonscan holds to encoding/json. And while it scans, a tape finds out what the form leaves as it
+// is, so that the usual body is copied and never written anew; jsonscan is asked for three members of a body and pays for
+// nothing else.
 type tape struct {
 	text    []byte
 	f       flavour
 	nodes   []node
 	same    bool // so far, the text is already in the form
+	differs bool // see Rewritten
+	work    int  // see Rewritten
+	slow    int  // slow numbers so far
 	out     []byte
 	members []member // a stack: those of the objects that are being rewritten
 	slots   []uint32 // a hash table of members
@@ -45,6 +54,7 @@ type tape struct {
 // scan checks the text and notes its values. It takes time and memory linear in the text's length.
 func (t *tape) scan(text []byte, f flavour) error {
 	t.f, t.same, t.nodes = f, true, t.nodes[:0]
+	t.differs, t.work, t.slow = false, len(text), 0
 	if f == python {
 		if cut, ok := bytes.CutPrefix(text, []byte("\xef\xbb\xbf")); ok {
 			text, t.same = cut, false
@@ -298,6 +308,7 @@ func (t *tape) string(i int) (int, error) {
 			r, n := utf8.DecodeRune(text[i:])
 			if r == utf8.RuneError && n == 1 {
 				plain = false
+				t.differs = t.differs || t.f == javaScript
 			}
 			i += n
 		}

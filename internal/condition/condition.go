@@ -9,6 +9,12 @@
 //	source      the source's name
 //	event_type  the provider's own name for the event
 //
+// # What is found beforehand
+//
+// Compile refuses what can be known to be wrong before there is a call: a field that no call has, such as call.urgnt (a
+// collected parameter is call.params.x), a text or a number where yes or no is wanted, and comparisons and searches of
+// fields whose types never fit.
+//
 // # Missing fields
 //
 // What a caller will say is not known when a condition is written, so nothing that is missing makes it fail. A missing
@@ -67,10 +73,14 @@ type Input struct {
 	EventType string
 }
 
-// Compile reads an expression. Its errors wrap ErrCompile and name the line and column, counted from 1.
+// Compile reads an expression. Its errors wrap ErrCompile, name the line and column, counted from 1, and say what was
+// probably meant.
 func Compile(text string) (*Condition, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, fmt.Errorf("%w: it is empty; leave it out to deliver every event", ErrCompile)
+	}
+	if err := checkTypes(text); err != nil {
+		return nil, err
 	}
 	env, err := environment()
 	if err != nil {
@@ -80,7 +90,7 @@ func Compile(text string) (*Condition, error) {
 	if issues.Err() != nil {
 		return nil, compileError(issues)
 	}
-	tolerate(ast.NativeRep())
+	tolerate(ast.NativeRep(), false)
 	ast, issues = env.Check(ast)
 	if issues.Err() != nil {
 		return nil, compileError(issues)
@@ -102,14 +112,9 @@ func compileError(issues *cel.Issues) error {
 		if i > 0 {
 			b.WriteString("; ")
 		}
-		fmt.Fprintf(&b, "line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, firstLine(e.Message))
+		fmt.Fprintf(&b, "line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, explain(e.Message))
 	}
-	return fmt.Errorf("%w: %s; the variables are call, tenant, source and event_type", ErrCompile, b.String())
-}
-
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(s, "\n")
-	return s
+	return fmt.Errorf("%w: %s", ErrCompile, b.String())
 }
 
 // String is the expression as it was written.

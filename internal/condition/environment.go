@@ -18,8 +18,11 @@ const (
 	deeper = "@deeper"
 )
 
-// environment is CEL's standard library with comparisons that do not fail, made once.
-var environment = sync.OnceValues(func() (*cel.Env, error) {
+// environment is what conditions run in, made once.
+var environment = sync.OnceValues(func() (*cel.Env, error) { return newEnvironment(cel.DynType) })
+
+// newEnvironment is CEL's standard library with comparisons that do not fail.
+func newEnvironment(callType *cel.Type, more ...cel.EnvOption) (*cel.Env, error) {
 	compare := func(op, id string, holds func(cmp int) bool) cel.EnvOption {
 		return cel.Function(op, cel.Overload(id, []*cel.Type{cel.DynType, cel.DynType}, cel.BoolType,
 			cel.BinaryBinding(func(a, b ref.Val) ref.Val {
@@ -31,7 +34,7 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	for _, op := range []string{operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals} {
 		ours = append(ours, env.NewFunction(op))
 	}
-	return cel.NewCustomEnv(
+	return cel.NewCustomEnv(append(more,
 		cel.StdLib(cel.StdLibSubset(&env.LibrarySubset{ExcludeFunctions: ours})),
 		compare(operators.Less, "callgate_less", func(c int) bool { return c < 0 }),
 		compare(operators.LessEquals, "callgate_less_equals", func(c int) bool { return c <= 0 }),
@@ -46,23 +49,24 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 				}
 				return v
 			}))),
-		cel.Variable("call", cel.DynType),
+		cel.Variable("call", callType),
 		cel.Variable("tenant", cel.StringType),
 		cel.Variable("source", cel.StringType),
 		cel.Variable("event_type", cel.StringType),
 		cel.ParserExpressionSizeLimit(maxSize),
 		cel.ParserRecursionLimit(maxDepth),
-	)
-})
+	)...)
+}
 
 // tolerate wraps every field that stands where yes or no is asked for, so that a parameter that is missing, or was
 // collected as text, can stand there; and every field that another is selected from, or that a list is wanted of, so
-// that it may be missing.
-func tolerate(tree *ast.AST) {
+// that it may be missing. Where types are checked, fields of a
+// type that cannot stand there stay as they are, so that they are found.
+func tolerate(tree *ast.AST, typed bool) {
 	next := ast.MaxID(tree)
 	factory := ast.NewExprFactory()
 	wrap := func(function string, e ast.Expr) {
-		if !isField(e) {
+		if !isField(e) || typed && hasType(e) {
 			return
 		}
 		inner := factory.CopyExpr(e)

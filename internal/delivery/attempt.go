@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime"
@@ -30,10 +31,13 @@ type attempt struct {
 	terms   *terms
 	batch   []store.Claimed
 	breaker func(breaker.Outcome)
+	// probe tells that the attempt finds out whether the receiver is back. A failure takes nothing from the schedule.
+	probe bool
 
 	// The outcome, for the recorder.
 	records  []store.Attempt
 	returned []string
+	failing  []Attempted
 	dead     []Attempted
 	pause    string
 }
@@ -62,13 +66,17 @@ func (a *attempt) run() {
 	readable := make([]store.Claimed, 0, len(a.batch))
 	for _, c := range a.batch {
 		item, err := a.item(c)
-		if err != nil {
-			a.finish(c, item, destination.Result{Outcome: destination.Dead, Reason: err.Error()}, at, 0, false)
+		switch {
+		case errors.Is(err, errNoTenant):
+			a.returned = append(a.returned, c.ID) // a configuration without it was loaded since it was claimed
+			continue
+		case err != nil:
+			a.finish(c, item, destination.Result{Outcome: destination.Dead, Reason: err.Error()}, at, 0, fate{})
 			continue
 		}
 		items, readable = append(items, item), append(readable, c)
 	}
-	health := breaker.Neither
+	judged := judgement{health: breaker.Neither}
 	if len(items) > 0 {
 		var results []destination.Result
 		var rendered []destination.Request
@@ -79,25 +87,31 @@ func (a *attempt) run() {
 		}
 		took := e.o.Now().Sub(at)
 		closed := e.ctx.Err() != nil
+		judged = a.lane.judge(a, readable, results, closed)
 		for i, r := range results {
-			switch {
-			case closed && r.Outcome == destination.Retry:
-			case r.Unhealthy:
-				health = breaker.Failure
-			case health == breaker.Neither:
-				health = breaker.Success
-			}
-			done := a.finish(readable[i], items[i], r, at, took, closed)
+			back := r.Outcome == destination.Retry && (closed || r.Own)
+			done := a.finish(readable[i], items[i], r, at, took, fate{returned: back, spared: judged.spared[i]})
 			if rendered != nil && i == 0 {
 				e.o.Observer.Rendered(done, rendered)
 			}
 		}
 	}
-	a.breaker(health)
+	a.breaker(judged.health)
+	a.lane.tell(&judged)
 	if a.pause != "" {
 		e.pauseItself(a.lane.name, a.pause)
 	}
 	e.recorder.add(a)
+}
+
+var errNoTenant = errors.New("the configuration does not know the tenant")
+
+// fate is what the circumstances make of a failed delivery.
+type fate struct {
+	// returned tells that the attempt counts for nothing, and is made again under the same number.
+	returned bool
+	// spared tells that the failure takes nothing from the delivery's schedule, nor ends it.
+	spared bool
 }
 
 // item is what the destination gets of a delivery.
@@ -115,11 +129,12 @@ func (a *attempt) item(c store.Claimed) (item destination.Item, err error) {
 		Body: ev.Body, ContentType: header.Get("Content-Type"), ContentEncoding: header.Get("Content-Encoding"),
 		Traceparent: header.Get("Traceparent"),
 	}
+	var known bool
+	if item.Vars, known = a.terms.vars(c.Tenant); !known {
+		return item, errNoTenant
+	}
 	if item.Call, err = readRecord(ev); err != nil {
 		return item, err
-	}
-	if a.terms.snapshot.Vars != nil {
-		item.Vars = a.terms.snapshot.Vars(c.Tenant)
 	}
 	if a.terms.Minimize != nil {
 		item.Call = a.terms.Minimize(item.Call)
@@ -185,7 +200,7 @@ func same(n int, r destination.Result) []destination.Result {
 }
 
 // finish decides what a result makes of a delivery, notes it for the recorder and tells the observer.
-func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.Result, at time.Time, took time.Duration, closed bool) Attempted {
+func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.Result, at time.Time, took time.Duration, f fate) Attempted {
 	e := a.lane.e
 	done := Attempted{
 		Destination: a.lane.name, Item: item,
@@ -196,13 +211,13 @@ func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.R
 	for _, w := range r.Warnings[:min(len(r.Warnings), maxWarnings)] {
 		done.Warnings = append(done.Warnings, clip(w, maxReason))
 	}
-	if closed && r.Outcome == destination.Retry {
+	if f.returned {
 		done.Returned, done.State = true, store.Pending
 		a.returned = append(a.returned, c.ID)
 		e.o.Observer.AttemptFinished(done)
 		return done
 	}
-	a.decide(&done, r, c.Attempts+1)
+	a.decide(&done, r, &c, f.spared)
 	if r.Pause && a.pause == "" {
 		a.pause = done.Reason
 		if a.pause == "" {
@@ -212,26 +227,31 @@ func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.R
 	record := store.Attempt{
 		DeliveryID: c.ID, Number: item.Attempt, At: at, Took: took, Status: r.Status, Reason: done.Reason,
 		Warnings: done.Warnings, RemoteID: r.RemoteID, State: done.State, NextAt: done.NextAt,
+		Uncounted: done.Uncounted,
 	}
 	if a.terms.KeepExcerpt && len(r.Excerpt) > 0 {
 		record.Excerpt = r.Excerpt[:min(len(r.Excerpt), maxExcerpt)]
 	}
 	a.records = append(a.records, record)
-	if done.State == store.Dead {
+	switch {
+	case done.State == store.Dead:
 		a.dead = append(a.dead, done)
+	case done.State == store.Pending && item.Attempt == failingAfter && !done.Uncounted:
+		a.failing = append(a.failing, done)
 	}
 	e.o.Observer.AttemptFinished(done)
 	return done
 }
 
 // decide turns an outcome into the delivery's next state.
-func (a *attempt) decide(done *Attempted, r destination.Result, made int) {
-	e := a.lane.e
-	switch r.Outcome {
-	case destination.Delivered:
+func (a *attempt) decide(done *Attempted, r destination.Result, c *store.Claimed, spared bool) {
+	e, made := a.lane.e, c.Attempts+1
+	switch {
+	case r.Outcome == destination.Delivered:
 		done.State, done.Reason = store.Delivered, ""
 		return
-	case destination.Dead:
+	case spared:
+	case r.Outcome == destination.Dead:
 		done.State = store.Dead
 		if done.Reason == "" {
 			done.Reason = "the receiver refused it for good"
@@ -245,6 +265,11 @@ func (a *attempt) decide(done *Attempted, r destination.Result, made int) {
 	after := min(max(r.RetryAfter, 0), a.terms.RetryAfterMax)
 	wait, ok := a.terms.Schedule.Next(made, e.o.Rand())
 	switch {
+	case spared:
+		done.State, done.Uncounted, done.NextAt = store.Pending, true, now.Add(after)
+		if r.Unsent && after == 0 {
+			done.NextAt = c.NextAt // it stays the first in the queue
+		}
 	case ok:
 		done.State, done.NextAt = store.Pending, now.Add(max(wait, after))
 	case r.Pause:

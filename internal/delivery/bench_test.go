@@ -65,7 +65,9 @@ func (q *queueStore) Finish(_ context.Context, a []store.Attempt) error {
 
 func (q *queueStore) Paused(context.Context) (map[string]string, error) { return nil, nil }
 
-func (q *queueStore) Expire(context.Context, time.Time, time.Time, int) (int, error) { return 0, nil }
+func (q *queueStore) Expire(context.Context, store.Retention, time.Time, int) (store.Expired, error) {
+	return store.Expired{}, nil
+}
 
 // BenchmarkEngine measures one event from Accept to its recorded delivery, with a receiver that answers at once.
 func BenchmarkEngine(b *testing.B) {

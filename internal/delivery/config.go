@@ -24,14 +24,17 @@ const (
 type Snapshot struct {
 	// Destinations by name. Deliveries to a name that is not here stay pending until a configuration knows it.
 	Destinations map[string]Config
-	// Vars gives a tenant's variables for templates; nil means that there are none. It must be safe for concurrent
-	// use, and the maps that it returns must not change.
-	Vars func(tenant string) map[string]string
+	// Vars gives a tenant's variables for templates, and whether there is such a tenant: the deliveries of one that
+	// there is not are kept and not made. It is not asked for deliveries without a tenant. nil means that there are
+	// variables for none, and that every tenant is known. It must be safe for concurrent use and quick, and the maps that
+	// it returns must not change.
+	Vars func(tenant string) (vars map[string]string, known bool)
 	// TestMode renders every request through Destination.Preview and sends none. The deliveries count as
 	// delivered, with a warning that says so.
 	TestMode bool
-	// Retention is how long an event without live deliveries is kept; 0 keeps it until it is erased.
-	Retention time.Duration
+	// Retention is how long an event is kept after its last delivery, and RetentionDead how long one that has a dead
+	// delivery; 0 keeps it until it is erased. What has a delivery that waits is kept.
+	Retention, RetentionDead time.Duration
 	// Released, if set, is called once: when the snapshot is detached and the last attempt made with it has ended.
 	// It must not block.
 	Released func()
@@ -40,7 +43,7 @@ type Snapshot struct {
 // Config is one destination with the terms on which it is delivered to. Zero fields take the defaults.
 type Config struct {
 	Destination destination.Destination
-	// Schedule is when to try again after a failure. Default: DefaultSchedule.
+	// Schedule is when to try again after a failure. Default: DefaultSchedule, which outlives an outage of three days.
 	Schedule Schedule
 	// Concurrency is how many attempts run at once. At 1 the events of one call arrive in their order: a later one
 	// waits while an earlier one is to be tried again. Default 4.
@@ -71,6 +74,15 @@ type Config struct {
 	// Condition decides at Accept whether an event goes to the destination; nil means always. An event whose
 	// condition fails to be evaluated is delivered.
 	Condition *condition.Condition
+}
+
+// vars are a tenant's variables, and whether the configuration has it.
+func (t *terms) vars(tenant string) (map[string]string, bool) {
+	if t.snapshot.Vars == nil {
+		return nil, true
+	}
+	vars, known := t.snapshot.Vars(tenant)
+	return vars, known || tenant == ""
 }
 
 // Validate reports what is wrong with a configuration.

@@ -20,7 +20,9 @@ func TestDeliversAtOnce(t *testing.T) {
 		defer r.close()
 		r.engine.Attach(&Snapshot{
 			Destinations: map[string]Config{"crm": {Destination: f, Minimize: minimized}},
-			Vars:         func(tenant string) map[string]string { return map[string]string{"owner_name": tenant + " Ltd"} },
+			Vars: func(tenant string) (map[string]string, bool) {
+				return map[string]string{"owner_name": tenant + " Ltd"}, true
+			},
 		})
 		after(time.Minute)
 		event := r.accept("acme", "call-1", "crm")
@@ -52,7 +54,8 @@ func TestDeliversAtOnce(t *testing.T) {
 func TestRetriesOnSchedule(t *testing.T) {
 	in(t, func(t *testing.T) {
 		f := newFake(always(failing))
-		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Breaker: noBreaker}})
+		guide := ListSchedule(durations(0, 10, 30, 60, 300)...)
+		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Breaker: noBreaker, Schedule: guide}})
 		defer r.close()
 		r.accept("", "", "crm")
 		after(time.Hour)
@@ -68,8 +71,35 @@ func TestRetriesOnSchedule(t *testing.T) {
 		if d := r.only("crm"); d.Attempts != 5 || d.Reason != "gave up after 5 attempts: 500" || d.LastStatus != 500 {
 			t.Errorf("%+v", d)
 		}
-		if len(r.spy.dead) != 1 || r.spy.dead[0].Status != 500 {
-			t.Errorf("dead letters: %+v", r.spy.dead)
+		if len(r.spy.dead) != 1 || r.spy.dead[0].Status != 500 || len(r.spy.failing) != 0 {
+			t.Errorf("dead letters: %+v, failing: %+v", r.spy.dead, r.spy.failing)
+		}
+	})
+}
+
+// Without a schedule of its own a delivery outlives an outage of three days. After the guide's five steps somebody is told.
+func TestDefaultScheduleOutlivesAnOutage(t *testing.T) {
+	in(t, func(t *testing.T) {
+		f := newFake(always(failing))
+		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Breaker: noBreaker}})
+		defer r.close()
+		r.accept("", "", "crm")
+		after(400*time.Second - 1)
+		if len(r.spy.failing) != 0 {
+			t.Errorf("failing after %d attempts", len(f.calls()))
+		}
+		after(71*time.Hour - 400*time.Second + 1)
+		r.want("crm", 1, 0, 0)
+		if want := durations(0, 10, 40, 100, 400, 1000, 2200, 4600, 8200, 11800); !slices.Equal(f.times()[:10], want) {
+			t.Errorf("attempts at %v, want %v", f.times()[:10], want)
+		}
+		if n := r.spy.failing; len(n) != 1 || n[0].Item.Attempt != 5 || n[0].State != store.Pending || n[0].At.Sub(f.start) != 400*time.Second {
+			t.Errorf("told of %+v as failing, want the fifth attempt", n)
+		}
+		after(2 * time.Hour)
+		r.want("crm", 0, 0, 1)
+		if len(r.spy.dead) != 1 || len(r.spy.failing) != 1 {
+			t.Errorf("%d dead letters, told %d times of failing", len(r.spy.dead), len(r.spy.failing))
 		}
 	})
 }
@@ -81,7 +111,7 @@ func TestJitterIsApplied(t *testing.T) {
 		defer r.close()
 		r.accept("", "", "crm")
 		after(time.Hour)
-		if want := durations(0, 9, 36, 90, 360); !slices.Equal(f.times(), want) {
+		if want := durations(0, 9, 36, 90, 360, 900, 1980); !slices.Equal(f.times(), want) {
 			t.Errorf("attempts at %v, want %v", f.times(), want)
 		}
 	})
@@ -153,7 +183,7 @@ func TestSpentLimitGivesNothingUp(t *testing.T) {
 				}
 				return []destination.Result{ok}
 			})
-			r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f}})
+			r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Schedule: ListSchedule(durations(0, 10, 30, 60, 300)...)}})
 			defer r.close()
 			for range 3 {
 				r.accept("", "", "crm")

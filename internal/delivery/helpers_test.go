@@ -105,7 +105,10 @@ type spy struct {
 	NopObserver
 	mu       sync.Mutex
 	attempts []Attempted
+	failing  []Attempted
 	dead     []Attempted
+	own      []string
+	resumed  []string
 	paused   []string
 	changes  []breaker.State
 	rendered []destination.Request
@@ -125,6 +128,16 @@ func (s *spy) AttemptFinished(a Attempted) {
 }
 
 func (s *spy) DeadLetter(a Attempted) { s.mu.Lock(); s.dead = append(s.dead, a); s.mu.Unlock() }
+
+func (s *spy) Failing(a Attempted) { s.mu.Lock(); s.failing = append(s.failing, a); s.mu.Unlock() }
+
+func (s *spy) GatewayTrouble(name, reason string) {
+	s.mu.Lock()
+	s.own = append(s.own, name+": "+reason)
+	s.mu.Unlock()
+}
+
+func (s *spy) Resumed(name string) { s.mu.Lock(); s.resumed = append(s.resumed, name); s.mu.Unlock() }
 
 func (s *spy) Paused(name, reason string) {
 	s.mu.Lock()

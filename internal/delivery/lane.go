@@ -59,6 +59,14 @@ type lane struct {
 	inflight    map[string]struct{}
 	byTenant    map[string]int
 	calls       callOrder
+	health      health
+	// absent are tenants that the configuration does not know. Their deliveries wait until one does.
+	absent map[string]struct{}
+	// slowFrom is when an outage ended, after which the receiver is met slowly; slow keeps that pace.
+	slowFrom time.Time
+	slow     *rate.Limiter
+	// wary tells that the outage may have been a few events' fault; newest that it is the newest one's turn.
+	wary, newest bool
 }
 
 func newLane(e *Engine, name string) *lane {
@@ -72,7 +80,12 @@ func newLane(e *Engine, name string) *lane {
 func (l *lane) configure(t *terms, wanted, paused bool, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if h := l.health.hold; h != nil && (t == nil || l.terms == nil || l.terms.snapshot != t.snapshot) {
+		// Perhaps it is mended.
+		h.until, h.wait = time.Time{}, firstProbe
+	}
 	l.terms, l.wanted, l.paused, l.pauseReason = t, wanted, paused, reason
+	l.absent = map[string]struct{}{}
 	l.wakeUp()
 	if t == nil {
 		return
@@ -99,6 +112,9 @@ func (l *lane) breakerChanged(b *breaker.Breaker, from, to breaker.State) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.breaker == b {
+		if from == breaker.HalfOpen && to == breaker.Closed {
+			l.slowFrom, l.wary = l.e.o.Now(), l.health.poison
+		}
 		l.changes = append(l.changes, [2]breaker.State{from, to})
 		l.wakeUp()
 	}
@@ -152,14 +168,16 @@ type view struct {
 	limiter   *rate.Limiter
 	free      int
 	holdUntil time.Time
-	stop      bool
-	ended     bool
+	// held tells that the destination is held, so that only a probe may go, and that not before the last one ended.
+	held  bool
+	stop  bool
+	ended bool
 }
 
 func (l *lane) look() view {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := view{terms: l.terms, breaker: l.breaker, limiter: l.limiter, holdUntil: l.holdUntil}
+	v := view{terms: l.terms, breaker: l.breaker, limiter: l.pacer(l.e.o.Now()), holdUntil: l.holdUntil}
 	v.stop = l.terms == nil || l.paused || l.flush || l.e.closing.Load()
 	v.ended = !l.wanted && l.running == 0
 	if l.flush {
@@ -168,6 +186,12 @@ func (l *lane) look() view {
 	}
 	if l.terms != nil {
 		v.free = l.terms.Concurrency - l.running
+	}
+	if h := l.health.hold; h != nil {
+		v.held, v.holdUntil = true, later(v.holdUntil, h.until)
+		if l.running > 0 {
+			v.free = 0
+		}
 	}
 	return v
 }
@@ -188,6 +212,9 @@ func (l *lane) step() time.Duration {
 	l.release(v.terms, now)
 	for v.free > 0 {
 		if wait := v.holdUntil.Sub(now); wait > 0 {
+			if v.held {
+				l.giveBack()
+			}
 			return l.queue.waitAtMost(wait, now)
 		}
 		free, wait := v.pace(now)
@@ -229,7 +256,8 @@ func (v *view) pace(now time.Time) (free int, wait time.Duration) {
 // start claims what is due and starts up to free attempts with it. When it started none it says how long to wait.
 func (l *lane) start(v view, free int, now time.Time) (started int, wait time.Duration) {
 	var probe func(breaker.Outcome)
-	if v.breaker.State() != breaker.Closed {
+	trying := v.held || v.breaker.State() != breaker.Closed
+	if trying {
 		// A probe is asked for only when there is something to send.
 		if due, wait := l.due(v.terms, now); !due {
 			return 0, wait
@@ -240,8 +268,18 @@ func (l *lane) start(v view, free int, now time.Time) (started int, wait time.Du
 			return 0, wait + time.Millisecond
 		}
 		free = 1
+		l.giveBack()
+		if w, ok := l.witness(v.terms, now); ok {
+			l.queue.ready = []waiting{w}
+			l.queue.noteStale(v.terms)
+		}
 	}
-	wait = l.fill(v.terms, free, now)
+	if !trying {
+		l.takeTurns(v.terms, now)
+	}
+	if len(l.queue.ready) == 0 || !trying {
+		wait = l.fill(v.terms, free, now)
+	}
 	for started < free {
 		batch := l.queue.batch(v.terms, l.e.o.Now())
 		if len(batch) == 0 {
@@ -259,7 +297,7 @@ func (l *lane) start(v view, free int, now time.Time) (started int, wait time.Du
 		if v.limiter != nil {
 			v.limiter.AllowN(now, 1)
 		}
-		if !l.launch(v.terms, batch, done) {
+		if !l.launch(v.terms, batch, done, trying) {
 			break
 		}
 		started++
@@ -288,9 +326,6 @@ func (l *lane) due(t *terms, now time.Time) (bool, time.Duration) {
 // giveBack returns what was claimed and not started.
 func (l *lane) giveBack() {
 	items := l.queue.takeAll()
-	if len(items) == 0 {
-		return
-	}
 	now := l.e.o.Now()
 	l.mu.Lock()
 	for i := range items {
@@ -301,6 +336,9 @@ func (l *lane) giveBack() {
 }
 
 func (l *lane) returnItems(items []waiting) {
+	if len(items) == 0 {
+		return
+	}
 	ids := make([]string, len(items))
 	for i := range items {
 		ids[i] = items[i].ID

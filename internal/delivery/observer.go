@@ -16,13 +16,20 @@ type Observer interface {
 	Accepted(e *store.Event, a store.Accepted, destinations []string)
 	// AttemptFinished is called once for each delivery of each attempt, before its outcome is made durable.
 	AttemptFinished(Attempted)
+	// Failing is called after a delivery was recorded as having failed five times, once: it is tried again for as long
+	// as its schedule goes on, but somebody should look. Where the schedule ends there it is a dead letter instead.
+	Failing(Attempted)
 	// DeadLetter is called after a delivery was recorded as dead.
 	DeadLetter(Attempted)
-	// Paused and Resumed are called when a destination's flag has changed.
+	// Paused and Resumed are called when a destination's flag has changed, and when one that no call gets through to is
+	// held until one does.
 	Paused(destination, reason string)
 	Resumed(destination string)
 	// BreakerChanged is called soon after a destination's breaker changed its state.
 	BreakerChanged(destination string, from, to breaker.State)
+	// GatewayTrouble is called when deliveries wait because the gateway itself is in trouble, at most once a minute for
+	// each destination.
+	GatewayTrouble(destination, reason string)
 	// Rendered hands over what test mode would have sent.
 	Rendered(Attempted, []destination.Request)
 }
@@ -47,8 +54,11 @@ type Attempted struct {
 	// State and NextAt are what the outcome made of the delivery.
 	State  store.State
 	NextAt time.Time
-	// Returned tells that the engine was closed during the attempt: its outcome is not known and it will be made
-	// again under the same number.
+	// Uncounted tells that the attempt took nothing from the delivery's schedule: it only tried whether the receiver is
+	// back, or the receiver's failure is not the delivery's.
+	Uncounted bool
+	// Returned tells that the attempt counts for nothing and will be made again under the same number: the engine was
+	// closed during it, so that its outcome is not known, or the gateway itself was in trouble.
 	Returned bool
 	// TestMode tells that nothing was sent.
 	TestMode bool
@@ -63,6 +73,9 @@ func (NopObserver) Accepted(*store.Event, store.Accepted, []string) {}
 // AttemptFinished does nothing.
 func (NopObserver) AttemptFinished(Attempted) {}
 
+// Failing does nothing.
+func (NopObserver) Failing(Attempted) {}
+
 // DeadLetter does nothing.
 func (NopObserver) DeadLetter(Attempted) {}
 
@@ -74,6 +87,9 @@ func (NopObserver) Resumed(string) {}
 
 // BreakerChanged does nothing.
 func (NopObserver) BreakerChanged(string, breaker.State, breaker.State) {}
+
+// GatewayTrouble does nothing.
+func (NopObserver) GatewayTrouble(string, string) {}
 
 // Rendered does nothing.
 func (NopObserver) Rendered(Attempted, []destination.Request) {}

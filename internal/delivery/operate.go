@@ -64,7 +64,7 @@ func (e *Engine) pauseSaved(destination string) {
 	}
 }
 
-// Resume ends a pause. What waited goes out at the destination's pace.
+// Resume ends a pause, or a hold. What waited goes out at the destination's pace.
 func (e *Engine) Resume(ctx context.Context, destination string) error {
 	e.flags.Lock()
 	defer e.flags.Unlock()
@@ -76,6 +76,9 @@ func (e *Engine) Resume(ctx context.Context, destination string) error {
 	e.pausedVersion++
 	if l := e.lanes[destination]; l != nil {
 		l.setPaused(false, "")
+		l.mu.Lock()
+		l.lift()
+		l.mu.Unlock()
 	}
 	e.mu.Unlock()
 	e.o.Observer.Resumed(destination)
@@ -220,16 +223,14 @@ func (e *Engine) expireLoop() {
 			timer.Reset(next)
 			continue
 		}
-		now := e.o.Now()
-		var before time.Time // nothing is older than the zero time, but keys expire all the same
-		if s.Retention > 0 {
-			before = now.Add(-s.Retention)
+		expired, err := e.store.Expire(e.ctx, store.Retention{Done: s.Retention, Dead: s.RetentionDead}, e.o.Now(), e.o.ExpireBatch)
+		if expired.Total() > 0 {
+			e.log.Info("events past their retention were deleted", zap.Int64("delivered", expired.Done), zap.Int64("dead", expired.Dead))
 		}
-		n, err := e.store.Expire(e.ctx, before, now, e.o.ExpireBatch)
 		switch {
 		case err != nil && e.ctx.Err() == nil:
 			e.log.Error("the store could not delete expired events; trying again", zap.Error(err))
-		case n >= e.o.ExpireBatch:
+		case expired.Total() >= int64(e.o.ExpireBatch):
 			next = between
 		}
 		timer.Reset(next)

@@ -177,26 +177,29 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 	if want <= 0 {
 		return 0
 	}
-	skip := l.busyTenants(t)
+	skip := l.skipped(t)
 	claimed, err := l.e.store.Claim(l.e.ctx, l.name, now, t.lease(), want, skip)
 	if err != nil {
 		return l.storeFailed("claim deliveries", err)
 	}
 	l.mu.Lock()
-	var rest []waiting
+	var rest, strangers []waiting
 	for _, c := range claimed {
 		if _, running := l.inflight[c.ID]; running {
 			continue // its lease ran out before its outcome could be recorded, which is going to settle it
 		}
 		w := waiting{Claimed: c, since: now, leasedUntil: now.Add(t.lease())}
-		if !l.admit(t, w) {
+		switch {
+		case !l.known(t, c.Tenant):
+			strangers = append(strangers, w)
+		case !l.admit(t, w):
 			rest = append(rest, w)
 		}
 	}
 	q.noteStale(t)
 	l.mu.Unlock()
-	if len(rest) > 0 {
-		l.returnItems(rest)
+	l.returnItems(strangers)
+	if l.returnItems(rest); len(rest) > 0 {
 		return q.backOff()
 	}
 	if len(claimed) == want {
@@ -219,10 +222,27 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 	}
 }
 
-// busyTenants are those whose deliveries are not to be claimed now.
-func (l *lane) busyTenants(t *terms) (skip []string) {
+// known reports whether the configuration has a tenant. The deliveries of one that it has not are not claimed again:
+// delivered without its variables, a call would end up with nobody's name on it. The caller holds l.mu.
+func (l *lane) known(t *terms, tenant string) bool {
+	if _, known := t.vars(tenant); known {
+		return true
+	}
+	if _, told := l.absent[tenant]; !told {
+		l.absent[tenant] = struct{}{}
+		l.e.log.Warn("deliveries wait because the configuration does not know their tenant; add it, or cancel or erase them",
+			zap.String("destination", l.name), zap.String("tenant", tenant))
+	}
+	return false
+}
+
+// skipped are the tenants whose deliveries are not to be claimed now.
+func (l *lane) skipped(t *terms) (skip []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for tenant := range l.absent {
+		skip = append(skip, tenant)
+	}
 	for tenant := range l.byTenant {
 		if l.tenantBusy(t, tenant) {
 			skip = append(skip, tenant)
@@ -240,8 +260,9 @@ func (l *lane) storeFailed(what string, err error) time.Duration {
 	return wait
 }
 
-// launch starts an attempt. It gives the batch back and returns false when the terms have changed meanwhile.
-func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome)) bool {
+// launch starts an attempt, a probe or one that counts. It gives the batch back and returns false when the terms have
+// changed meanwhile.
+func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome), probe bool) bool {
 	l.mu.Lock()
 	if l.terms != t || l.paused || l.flush || l.e.closing.Load() {
 		l.queue.ready = append(batch, l.queue.ready...)
@@ -252,7 +273,7 @@ func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome)) boo
 	}
 	defer l.mu.Unlock()
 	l.running++
-	a := &attempt{lane: l, terms: t, batch: make([]store.Claimed, len(batch)), breaker: done}
+	a := &attempt{lane: l, terms: t, batch: make([]store.Claimed, len(batch)), breaker: done, probe: probe}
 	for i, w := range batch {
 		a.batch[i] = w.Claimed
 		l.inflight[w.ID] = struct{}{}
@@ -283,7 +304,12 @@ func (l *lane) ended(a *attempt) {
 			retried[r.DeliveryID] = r.NextAt
 		}
 	}
+	now := l.e.o.Now()
 	for _, c := range a.batch {
+		if slices.Contains(a.returned, c.ID) {
+			l.calls.leave(c, now)
+			continue
+		}
 		l.calls.settle(c, retried[c.ID], a.terms.Concurrency == 1)
 	}
 	l.mu.Unlock()

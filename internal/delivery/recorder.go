@@ -94,6 +94,9 @@ func (r *recorder) record(taken []*attempt) {
 			r.persist("pause a destination", func(ctx context.Context) error { return r.e.savePause(ctx, a.lane.name, a.pause) })
 			r.e.pauseSaved(a.lane.name)
 		}
+		for _, d := range a.failing {
+			r.e.o.Observer.Failing(d)
+		}
 		for _, d := range a.dead {
 			r.e.o.Observer.DeadLetter(d)
 		}

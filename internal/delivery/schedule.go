@@ -34,9 +34,25 @@ const (
 	maxAttempts = 1000
 )
 
-// DefaultSchedule is the guide's: at once, after 10 s, 30 s, 1 min and 5 min.
+// failingAfter is how many failures make a delivery that is tried again one that somebody is told of: the guide's steps.
+const failingAfter = 5
+
+// DefaultSchedule begins with the guide's five steps, at once and after 10 s, 30 s, 1 min and 5 min. Then the waits double
+// up to an hour, until they come to 72 hours, as long as senders themselves try at most.
 func DefaultSchedule() Schedule {
-	return Schedule{Delays: []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}}
+	const longest, age = defaultMax, 72 * time.Hour
+	delays := []time.Duration{0, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute}
+	var sum time.Duration
+	for _, d := range delays {
+		sum += d
+	}
+	for wait := delays[len(delays)-1]; ; {
+		wait = min(2*wait, longest)
+		if sum += wait; sum > age {
+			return Schedule{Delays: delays}
+		}
+		delays = append(delays, wait)
+	}
 }
 
 // ListSchedule is a schedule with the waits given. The first attempt is made at once even where the list does not

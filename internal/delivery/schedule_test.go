@@ -18,13 +18,22 @@ func waits(s Schedule) (all []time.Duration) {
 	}
 }
 
+// defaultWaits are the guide's steps, and then up to an hour until 72 hours are over.
+func defaultWaits() []time.Duration {
+	waits := durations(10, 30, 60, 300, 600, 1200, 2400)
+	for range 70 { // 4600 s before them, and 72 h are 259200 s
+		waits = append(waits, time.Hour)
+	}
+	return waits
+}
+
 func TestScheduleWaits(t *testing.T) {
 	tests := []struct {
 		name string
 		s    Schedule
 		want []time.Duration
 	}{
-		{"the guide's", DefaultSchedule(), durations(10, 30, 60, 300)},
+		{"the default", DefaultSchedule(), defaultWaits()},
 		{"a list without 0", ListSchedule(durations(1, 2)...), durations(1, 2)},
 		{"a list with 0", ListSchedule(durations(0, 1, 2)...), durations(1, 2)},
 		{"an empty list", ListSchedule(), nil},

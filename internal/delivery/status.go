@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,9 +17,11 @@ type DestinationStatus struct {
 	Known       bool   `json:"known"`
 	Paused      bool   `json:"paused"`
 	PauseReason string `json:"pause_reason,omitempty"`
+	// Held says why nothing is delivered but a probe now and then: no call gets through, and it is not the calls' fault.
+	Held string `json:"held,omitempty"`
 	// Breaker is "closed", "half-open" or "open".
 	Breaker string `json:"breaker,omitempty"`
-	// HeldUntil is until when a Retry-After keeps the destination waiting.
+	// HeldUntil is until when a Retry-After keeps the destination waiting, or when the next probe of one that is held is.
 	HeldUntil time.Time `json:"held_until,omitzero"`
 	// InFlight counts the attempts under way. A batch is one.
 	InFlight      int       `json:"in_flight"`
@@ -63,6 +66,43 @@ func (e *Engine) Status(ctx context.Context) ([]DestinationStatus, error) {
 	return list, err
 }
 
+// Stranded are deliveries that wait because the configuration in force does not know a name of theirs.
+type Stranded struct {
+	Destination string `json:"destination"`
+	Tenant      string `json:"tenant,omitempty"`
+	Pending     int64  `json:"pending"`
+	// Reason says which name, as in: tenant "acme" is not configured.
+	Reason string `json:"reason"`
+}
+
+// Stranded lists what waits for a destination or a tenant that was removed or renamed, for a warning when a configuration
+// is loaded: such deliveries are kept until one knows the name again, or somebody cancels or erases them. Without a
+// snapshot in force it lists nothing.
+func (e *Engine) Stranded(ctx context.Context) ([]Stranded, error) {
+	s := e.current()
+	if s == nil {
+		return nil, nil
+	}
+	waiting, err := e.store.Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := terms{snapshot: s}
+	var list []Stranded
+	for _, w := range waiting {
+		reason := ""
+		if _, known := s.Destinations[w.Destination]; !known {
+			reason = fmt.Sprintf("destination %q is not configured", w.Destination)
+		} else if _, known := t.vars(w.Tenant); !known {
+			reason = fmt.Sprintf("tenant %q is not configured", w.Tenant)
+		}
+		if reason != "" {
+			list = append(list, Stranded{Destination: w.Destination, Tenant: w.Tenant, Pending: w.Pending, Reason: reason})
+		}
+	}
+	return list, nil
+}
+
 func (l *lane) status(d *DestinationStatus, now time.Time) {
 	l.mu.Lock()
 	d.InFlight, d.Known = l.running, l.terms != nil
@@ -72,8 +112,12 @@ func (l *lane) status(d *DestinationStatus, now time.Time) {
 	if l.terms != nil {
 		d.Concurrency, d.TestMode = l.terms.Concurrency, l.terms.snapshot.TestMode
 	}
-	if l.holdUntil.After(now) {
-		d.HeldUntil = l.holdUntil
+	until := l.holdUntil
+	if h := l.health.hold; h != nil {
+		d.Held, until = h.reason, later(until, h.until)
+	}
+	if until.After(now) {
+		d.HeldUntil = until
 	}
 	var b *breaker.Breaker = l.breaker
 	l.mu.Unlock()

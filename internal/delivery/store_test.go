@@ -79,9 +79,9 @@ func (f *flaky) Pause(ctx context.Context, d, reason string) error {
 	return f.Store.Pause(ctx, d, reason)
 }
 
-func (f *flaky) Expire(ctx context.Context, before, now time.Time, batch int) (int, error) {
-	n, err := f.Store.Expire(ctx, before, now, batch)
-	f.expired.Add(int64(n))
+func (f *flaky) Expire(ctx context.Context, r store.Retention, now time.Time, batch int) (store.Expired, error) {
+	n, err := f.Store.Expire(ctx, r, now, batch)
+	f.expired.Add(n.Total())
 	return n, err
 }
 

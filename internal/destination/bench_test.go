@@ -96,7 +96,7 @@ func BenchmarkConvert(b *testing.B) {
 				b.SetBytes(int64(len(body)))
 				b.ReportAllocs()
 				for b.Loop() {
-					c, err := parser.Parse(&source.Request{Body: body, ContentType: "application/json"})
+					c, err := parser.Parse(&source.Request{Body: body})
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -113,7 +113,7 @@ func BenchmarkConvert(b *testing.B) {
 // TestConvertedRequestsCarryTheCall holds what the benchmark makes.
 func TestConvertedRequestsCarryTheCall(t *testing.T) {
 	for size, body := range benchPayloads() {
-		it := item(t, "retell", &source.Request{Body: body, ContentType: "application/json"})
+		it := item(t, "retell", &source.Request{Body: body})
 		for _, d := range append(withTranscript(t), destinations(t)...) {
 			req, err := request(t.Context(), d.Destination, it)
 			if err != nil {

@@ -90,6 +90,16 @@ type Result struct {
 	// Spent says that the account as a whole may not send anything for now, for hours perhaps: what it may send in a
 	// day is used up, or it is being moved. That passes by itself, and no delivery is given up for it. Only with Retry.
 	Spent bool
+	// Astray says that the answer is about the way to the receiver and not about the call: nothing is at the URL, or
+	// another thing than what was meant; a redirect, a web page, a certificate that is not to be trusted. No call gets
+	// through there, and none is at fault, so that the destination is held when several calls meet with it. Only with
+	// Retry.
+	Astray bool
+	// Own says that the gateway itself was in trouble: no descriptors, no memory, no name server, no network. It is
+	// nobody's failure, and the attempt does not count. Only with Retry.
+	Own bool
+	// Unsent says that no connection came about, so that the receiver saw nothing of the call.
+	Unsent bool
 	// Unhealthy says that the failure was the receiver's as a whole (refused, timeout, 5xx), so that a circuit
 	// breaker should count it. An answer about one record (a 400) is the sign of a healthy receiver.
 	Unhealthy bool

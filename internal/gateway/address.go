@@ -37,15 +37,33 @@ func firstOf(list string) string {
 	return strings.TrimSpace(s)
 }
 
-// addressKey names the client for its limit. Who has an IPv6 address usually has 2^64 of them.
+// addressKey names the client for its limit.
 func (rt *Route) addressKey(r *http.Request) string {
 	ip := rt.Server.ClientIP(r)
-	if a, err := netip.ParseAddr(ip); err == nil && a.Is6() && !a.Is4In6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			ip = p.String()
-		}
+	if n := network(ip); n.IsValid() && strings.Contains(ip, ":") {
+		ip = n.String()
 	}
 	return rt.Name + "\x00" + ip
+}
+
+// network is what counts as one client: an IPv4 address, and the /64 of an IPv6 address, since who has one usually has
+// 2^64 of them. It is not valid if the text is no address, with or without a port.
+func network(ip string) netip.Addr {
+	a, err := netip.ParseAddr(ip)
+	if err != nil {
+		with, err := netip.ParseAddrPort(ip)
+		if err != nil {
+			return netip.Addr{}
+		}
+		a = with.Addr()
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			a = p.Addr()
+		}
+	}
+	return a
 }
 
 func (rt *Route) addressRefusal(wait time.Duration) *refusal {

@@ -2,13 +2,11 @@ package gateway
 
 import (
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"io"
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -53,8 +51,8 @@ type incoming struct {
 	limit    int64
 	b        []byte
 	budget   *Budget
-	held     int64 // what b holds of the budget
-	rate     int64 // bytes a second; 0 for none
+	held     int64         // what b holds of the budget
+	rate     int64         // bytes a second; 0 for none
 	deadline readDeadliner // nil where there is none to set
 	began    time.Time
 }
@@ -185,39 +183,3 @@ func bodyOf(b []byte) *body {
 }
 
 func (*body) Close() error { return nil }
-
-// openPayload finds what parsers read: the content of an envelope or the form of the body, where that is what was
-// verified, and of a compressed body the expanded form, which is bounded like the body itself. What is handed on stays as
-// it was sent.
-func (rq *Request) openPayload() *refusal {
-	rq.payload = rq.body
-	if rq.result.Payload != nil {
-		rq.payload = rq.result.Payload
-		return nil
-	}
-	encoding := rq.r.Header.Get("Content-Encoding")
-	if encoding == "" || strings.EqualFold(encoding, "identity") {
-		return nil
-	}
-	if !strings.EqualFold(encoding, "gzip") && !strings.EqualFold(encoding, "x-gzip") {
-		return &refusal{
-			outcome: malformedBody, status: http.StatusUnsupportedMediaType,
-			message: "this Content-Encoding cannot be read here; send the body as it is, or with gzip",
-		}
-	}
-	zr, err := gzip.NewReader(bytes.NewReader(rq.body))
-	if err != nil {
-		return malformed(errNotGzip)
-	}
-	var b bytes.Buffer
-	if _, err := b.ReadFrom(io.LimitReader(zr, rq.plan.MaxBody+1)); err != nil {
-		return malformed(errNotGzip)
-	}
-	if int64(b.Len()) > rq.plan.MaxBody {
-		return tooLarge()
-	}
-	rq.payload = b.Bytes()
-	return nil
-}
-
-var errNotGzip = errors.New("the body is not what its Content-Encoding gzip says")

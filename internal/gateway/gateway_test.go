@@ -45,7 +45,7 @@ func testRoute(tb testing.TB) *Route {
 	return &Route{
 		Name: "test", Source: "nextphone", Preset: preset, Server: bare{}, Meter: bare{}, Log: zap.NewNop(),
 		State: &State{
-			Answers:   idempotency.New(idempotency.Limits{Entries: 100_000, Bytes: 64 << 20}, nil),
+			Answers:   idempotency.New(idempotency.Limits{Entries: 100_000, Bytes: 64 << 20, Keys: 100_000}, nil),
 			Tenants:   ratelimit.New(100_000, nil),
 			Addresses: ratelimit.New(100_000, nil),
 		},
@@ -56,6 +56,7 @@ func testRoute(tb testing.TB) *Route {
 			Idempotency: Idempotency{TTL: time.Hour, Wait: time.Second, MaxReplayBody: 64 << 10},
 			Breaker:     breaker.New(breaker.Settings{}.WithDefaults(), nil),
 			LimiterKey:  "test\x00demo",
+			CopiesKey:   "test\x00demo\x00copies",
 		}},
 	}
 }

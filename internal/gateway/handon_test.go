@@ -179,3 +179,53 @@ type fromReader struct{ http.ResponseWriter }
 func (f fromReader) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(onlyWriter{f.ResponseWriter}, r)
 }
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body was waited for")
+	return 0, io.EOF
+}
+
+func TestStrangersAreRefusedBeforeTheirBodyIsRead(t *testing.T) {
+	for name, header := range map[string]string{"missing": "", "not hex": "xyz", "too short": "abcd"} {
+		r := httptest.NewRequest(http.MethodPost, "/webhooks/demo", unread{t})
+		r.ContentLength = 1000
+		if header != "" {
+			r.Header.Set("X-NextPhone-Signature", header)
+		}
+		rq := testRoute(t).NewRequest(r)
+		w := httptest.NewRecorder()
+		if err := rq.Serve(w, hangs); err != nil || w.Code != http.StatusForbidden {
+			t.Errorf("%s: %v, %d %s", name, err, w.Code, w.Body)
+		}
+	}
+}
+
+// TestWhatWasVerifiedIsHandedOn: the signature covers a form in which the last of two members counts; a receiver may take
+// the first one of the body as it came.
+func TestWhatWasVerifiedIsHandedOn(t *testing.T) {
+	const sent = `{"phone":"+19995550000","amount":1e400,"phone":"+14155550123"}`
+	const verified = `{"phone":"+14155550123","amount":null}`
+	for _, spooled := range []bool{false, true} {
+		rt, kept := testRoute(t), new(keeps)
+		rt.Spool = spooled
+		rt.Store = func(context.Context) Store { return kept }
+		r := signedLead(t, t.Context(), verified)
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(sent)), int64(len(sent))
+		got, length := "", int64(0)
+		err := rt.NewRequest(r).Serve(httptest.NewRecorder(), HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			b, err := io.ReadAll(r.Body)
+			got, length = string(b), r.ContentLength
+			w.WriteHeader(http.StatusBadGateway)
+			return err
+		}))
+		if err != nil || got != verified || length != int64(len(verified)) || r.Header.Get("Content-Length") != "38" {
+			t.Errorf("%v: handed on %s (%d, %s)", err, got, length, r.Header.Get("Content-Length"))
+		}
+		if spooled && (len(kept.events) != 1 || string(kept.events[0].Body) != verified) {
+			t.Errorf("stored %+v", kept.events)
+		}
+	}
+}

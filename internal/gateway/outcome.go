@@ -16,6 +16,7 @@ const (
 	signatureInvalid
 	timestampOutOfTolerance
 	unknownTenant
+	methodNotAllowed
 	bodyTooLarge
 	malformedBody
 	fieldMissing
@@ -54,6 +55,7 @@ var outcomeTable = [Outcomes]struct {
 	signatureInvalid:        {"signature_invalid", http.StatusForbidden, true},
 	timestampOutOfTolerance: {"timestamp_out_of_tolerance", http.StatusForbidden, true},
 	unknownTenant:           {"unknown_tenant", http.StatusNotFound, true},
+	methodNotAllowed:        {"method_not_allowed", http.StatusMethodNotAllowed, true},
 	bodyTooLarge:            {"too_large", http.StatusRequestEntityTooLarge, true},
 	malformedBody:           {"malformed", http.StatusBadRequest, true},
 	fieldMissing:            {"field_missing", http.StatusBadRequest, false},

@@ -7,9 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 )
 
 // refusal is an answer that the gateway gives itself. Its message never holds a secret or a part of the request.
@@ -19,6 +16,7 @@ type refusal struct {
 	message    string
 	retryAfter time.Duration
 	cause      error
+	field      string // the required field that is missing
 }
 
 // refuse answers a refused request and logs it.
@@ -63,30 +61,4 @@ func ignoreGone(r *http.Request, err error) error {
 // retryAfter is a wait in whole seconds, rounded up, and at least one: RFC 9110, section 10.2.3.
 func retryAfter(d time.Duration) string {
 	return strconv.FormatInt(int64(math.Max(1, math.Ceil(d.Seconds()))), 10)
-}
-
-// log writes a refused request down. It holds who sent it and why it was refused, and nothing of what was sent: an
-// address, names from the configuration and reasons that never quote the request.
-func (rq *Request) log(f *refusal) {
-	level := zapcore.InfoLevel
-	if outcomeTable[f.outcome].security {
-		level = zapcore.WarnLevel
-	}
-	c := rq.route.Log.Check(level, "request refused")
-	if c == nil {
-		return
-	}
-	fields := append(make([]zap.Field, 0, 8),
-		zap.Stringer("reason", f.outcome),
-		zap.Int("status", f.status),
-		zap.String("client_ip", rq.route.Server.ClientIP(rq.r)),
-		zap.String("route", rq.route.Name),
-		zap.String("source", rq.route.Source))
-	if rq.plan != nil {
-		fields = append(fields, zap.String("tenant", rq.plan.Tenant), zap.String("scheme", rq.plan.Scheme))
-	}
-	if f.cause != nil {
-		fields = append(fields, zap.NamedError("cause", f.cause))
-	}
-	c.Write(fields...)
 }

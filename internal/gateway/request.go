@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/callgate/callgate/internal/call"
@@ -80,9 +83,18 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 		}, nil
 	}
 	if rq.plan = rt.plan(rq.r); rq.plan == nil {
-		return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
+		if rq.plan = rt.Nobody; rq.plan == nil {
+			return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
+		}
+	}
+	if refused := rq.checkMethod(w); refused != nil {
+		return refused, nil
 	}
 	began := time.Now()
+	// Before a byte of the body is waited for: most of what strangers send is not signed at all.
+	if err := signature.Precheck(rq.plan.Verifier, rq.r.Header, began); err != nil {
+		return signatureRefusal(err), nil
+	}
 	refused := rq.readBody(w)
 	defer rq.release()
 	if refused != nil {
@@ -97,31 +109,56 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 	verified := time.Now()
 	rt.Meter.Took(StageVerify, verified.Sub(read))
 
-	if rq.plan.Limit != nil {
-		if ok, wait := rt.State.Tenants.Allow(rq.plan.LimiterKey, *rq.plan.Limit); !ok {
-			return &refusal{
-				outcome: rateLimited, status: rt.overloadStatus(), retryAfter: wait,
-				message: "this tenant's rate limit is exceeded; send again later",
-			}, nil
-		}
+	if refused := rq.exhausted(); refused != nil {
+		return refused, nil
 	}
 	refused = rq.readCall()
 	rt.Meter.Took(StageParse, time.Since(verified))
+	if refused != nil { // nobody knows whether it is a copy
+		if limited := rq.charge(rq.plan.LimiterKey); limited != nil {
+			refused = limited
+		}
+	}
 	return refused, nil
 }
+
+// checkMethod refuses methods that the sender does not use.
+func (rq *Request) checkMethod(w http.ResponseWriter) *refusal {
+	allowed := rq.plan.Methods
+	if len(allowed) == 0 {
+		allowed = onlyPost
+	}
+	if slices.Contains(allowed, rq.r.Method) {
+		return nil
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &refusal{outcome: methodNotAllowed, message: "this route does not take requests with this method"}
+}
+
+var onlyPost = []string{http.MethodPost}
 
 func (rq *Request) verify(now time.Time) *refusal {
 	m := &rq.message
 	m.Method, m.Header, m.Body = rq.r.Method, rq.r.Header, rq.body
-	if rq.plan.SignsURL {
+	if rq.plan.SignsURL || signature.Blank(rq.body) {
 		m.URL = rq.route.publicURL(rq.r, rq.plan.PublicURL)
 	}
 	var err error
-	if rq.result, err = rq.plan.Verifier.Verify(m, now); err != nil {
+	rq.result, err = rq.plan.Verifier.Verify(m, now)
+	if err == nil && rq.plan == rq.route.Nobody {
+		rq.result, err = signature.Result{}, signature.ErrInvalid
+	}
+	if err != nil {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
 	rq.release()
+	if rq.result.Differs {
+		// What was signed and what came could be read as two different calls. From here on there is the signed one only.
+		rq.body = rq.result.Payload
+		rq.r.Header.Set("Content-Length", strconv.Itoa(len(rq.body)))
+		rq.setBody(rq.body)
+	}
 	return nil
 }
 

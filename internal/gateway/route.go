@@ -38,6 +38,10 @@ type Route struct {
 	Plans    map[string]*Plan
 	TenantOf func(*http.Request) string
 
+	// Nobody is the plan by which requests of no known tenant are read and verified, with keys that nobody has, so that they
+	// are refused like requests of a tenant with a wrong signature. nil says to the sender that there is no such tenant.
+	Nobody *Plan
+
 	// PathTenant says that the tenant may come from the path, so that paths which can be read in two ways are refused.
 	PathTenant bool
 
@@ -64,6 +68,8 @@ type Route struct {
 	Server Server
 	Meter  Meter
 	Log    *zap.Logger
+
+	quiet quiet
 }
 
 // Plan is all that a request of one tenant on one route needs.
@@ -74,10 +80,12 @@ type Plan struct {
 	Verifier signature.Verifier
 	Parser   source.Parser
 
+	Methods []string // that are let in; none is POST alone
+
 	MaxBody     int64 // bytes
 	MinBodyRate int64 // bytes a second, after a grace; 0 for none
 	Limit       *ratelimit.Limit
-	EventID     EventIDFrom
+	EventID     source.IDFrom // none of its fields leaves it to the preset
 	Idempotency Idempotency
 	Breaker     *breaker.Breaker // nil lets every request through
 
@@ -91,16 +99,10 @@ type Plan struct {
 	Deliver   []Target
 	Test      bool
 
-	// SignsURL says that the verifier looks at the URL, and LimiterKey is the tenant's on this route.
-	SignsURL   bool
-	LimiterKey string
-}
-
-// EventIDFrom is where the id of an event is found: at most one of the fields is set, and none leaves it to the preset.
-type EventIDFrom struct {
-	Header string
-	Path   *source.JSONPathID
-	Body   bool
+	// SignsURL says that the verifier looks at the URL. LimiterKey is the tenant's on this route, and CopiesKey that of the
+	// bucket for copies.
+	SignsURL              bool
+	LimiterKey, CopiesKey string
 }
 
 // Idempotency says how copies of a request are treated.

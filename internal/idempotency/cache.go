@@ -3,7 +3,9 @@
 //
 // A key is reserved before the work starts and either committed with the answer or released when the work failed.
 // Copies that arrive in between wait for the first. Committed answers live in an LRU that is bounded in entries, in
-// bytes, and each in age; reservations are bounded by the requests that are being served.
+// bytes, and each in age; that they were given is remembered apart from them, in far less memory and with a share for each
+// tenant, so that a copy is still known for one when the answer had to make room. Reservations are bounded by the requests
+// that are being served.
 package idempotency
 
 import (
@@ -11,6 +13,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -20,8 +23,8 @@ import (
 // ErrInFlight means that the first request with the key had not finished when the waiter's context ended.
 var ErrInFlight = errors.New("the first request with this idempotency key is still in flight")
 
-// Key names one event of one tenant on one route.
-type Key [sha256.Size]byte
+// Key names one event of one tenant on one route. It is the first half of a SHA-256.
+type Key [sha256.Size / 2]byte
 
 // NewKey hashes the parts into a Key. Each part is preceded by its length, so that no two lists of parts collide.
 func NewKey(parts ...string) Key {
@@ -31,7 +34,8 @@ func NewKey(parts ...string) Key {
 		b = binary.AppendUvarint(b, uint64(len(p)))
 		b = append(b, p...)
 	}
-	return sha256.Sum256(b)
+	sum := sha256.Sum256(b)
+	return Key(sum[:len(Key{})])
 }
 
 // Limits bound the cache.
@@ -40,6 +44,11 @@ type Limits struct {
 	Entries int
 	// Bytes is how much memory the kept answers may occupy; at least one answer is kept whatever its size.
 	Bytes int64
+	// Keys is how many keys are remembered in all, also of answers that are no longer kept; at least 1. Each occupies
+	// about 64 bytes, when it is needed.
+	Keys int
+	// OwnerKeys is how many of them one owner may have; 0 for all.
+	OwnerKeys int
 }
 
 // Cache is safe for concurrent use.
@@ -51,6 +60,7 @@ type Cache struct {
 	answered *simplelru.LRU[Key, *entry]
 	inFlight map[Key]*Reservation
 	bytes    int64
+	keys     keys
 }
 
 // entry holds an answer as one piece of memory without pointers: the garbage collector looks at a hundred thousand of
@@ -66,19 +76,20 @@ func (e *entry) size() int64 { return entryOverhead + int64(cap(e.answer)) }
 
 // entryOverhead is what an entry without an answer occupies: the key in the map and in the list, the entry. A test holds
 // it to what the runtime reports.
-const entryOverhead = 320
+const entryOverhead = 200
 
 // New returns an empty cache. now is the clock; nil means time.Now.
 func New(l Limits, now func() time.Time) *Cache {
 	if now == nil {
 		now = time.Now
 	}
-	c := &Cache{now: now, limits: l, inFlight: make(map[Key]*Reservation)}
+	c := &Cache{now: now, limits: l, inFlight: make(map[Key]*Reservation), keys: newKeys()}
 	lru, err := simplelru.NewLRU(max(l.Entries, 1), func(_ Key, e *entry) { c.bytes -= e.size() })
 	if err != nil {
 		panic(err) // only a size below 1 is an error
 	}
 	c.answered = lru
+	c.keys.resize(l.Keys, l.OwnerKeys, 0)
 	return c
 }
 
@@ -89,11 +100,15 @@ func (c *Cache) SetLimits(l Limits) {
 	c.limits = l
 	c.answered.Resize(max(l.Entries, 1))
 	c.shrink()
+	c.keys.resize(l.Keys, l.OwnerKeys, c.now().Unix())
 }
 
 // Reservation is the right to carry a request out. Exactly one of Commit and Release ends it; what comes after the
 // first is ignored, so that a deferred Release is safe.
 type Reservation struct {
+	// Owner is whose share of the remembered keys this one counts in. It is set before Commit.
+	Owner string
+
 	cache *Cache
 	key   Key
 	body  [16]byte
@@ -103,7 +118,11 @@ type Reservation struct {
 
 // Found is the answer to an earlier request with the same key.
 type Found struct {
+	// Answer is nil where it is not known: it had to make room, or there is none yet.
 	*Answer
+	// Dropped says that there was an answer that had to make room, and Was is what its status was.
+	Dropped bool
+	Was     int
 	// OtherBody says that the earlier request had another body.
 	OtherBody bool
 }
@@ -148,24 +167,45 @@ func (c *Cache) TryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *
 		}
 		c.answered.Remove(key)
 	}
+	if r := c.keys.get(key, c.now().Unix()); r != nil {
+		return nil, &Found{Dropped: true, Was: int(r.status) + 200, OtherBody: r.body != [3]byte(body[:3])}, nil
+	}
 	r := &Reservation{cache: c, key: key, body: body}
 	c.inFlight[key] = r
 	return r, nil, nil
 }
 
-// Commit remembers the answer for the time ttl and lets the waiting copies have it.
-func (r *Reservation) Commit(a *Answer, ttl time.Duration) {
+// Commit remembers the answer for the time ttl and lets the waiting copies have it. It returns how many keys of others
+// had to go before their time: more events come in within ttl than Limits.Keys or Limits.OwnerKeys has room for.
+func (r *Reservation) Commit(a *Answer, ttl time.Duration) (dropped int) {
 	encoded := a.encode()
 	c := r.cache
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !r.end() {
-		return
+		return 0
 	}
-	e := &entry{answer: encoded, body: r.body, expires: c.now().Add(ttl).UnixNano()}
+	now := c.now()
+	expires := now.Add(ttl)
+	e := &entry{answer: encoded, body: r.body, expires: expires.UnixNano()}
 	c.answered.Add(r.key, e)
 	c.bytes += e.size()
 	c.shrink()
+	return c.keys.add(r.Owner, remembered{
+		key: r.key, body: [3]byte(r.body[:3]), status: statusByte(a.Status), expires: seconds(expires),
+	}, now.Unix())
+}
+
+func statusByte(status int) uint8 {
+	if status < 200 || status > 299 {
+		return 0
+	}
+	return uint8(status - 200)
+}
+
+// seconds is a time as remembered keys have it, rounded up.
+func seconds(t time.Time) uint32 {
+	return uint32(min(max(t.Add(time.Second-1).Unix(), 0), math.MaxUint32))
 }
 
 // Release gives the key back without an answer: the next request with it is carried out.
@@ -200,11 +240,14 @@ type Size struct {
 	Entries  int
 	Bytes    int64
 	InFlight int
+	// Keys is how many keys are remembered, and Dropped how many ever had to go before they expired.
+	Keys    int
+	Dropped uint64
 }
 
 // Size reports what the cache holds now.
 func (c *Cache) Size() Size {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Size{Entries: c.answered.Len(), Bytes: c.bytes, InFlight: len(c.inFlight)}
+	return Size{Entries: c.answered.Len(), Bytes: c.bytes, InFlight: len(c.inFlight), Keys: c.keys.held, Dropped: c.keys.dropped}
 }

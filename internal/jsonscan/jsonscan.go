@@ -3,7 +3,8 @@
 // webhook costs one pass and three strings.
 //
 // It accepts exactly what encoding/json accepts, except that nesting is limited to MaxDepth. Of duplicate keys the
-// last wins, as in encoding/json, JavaScript and Python.
+// last wins, as in encoding/json, JavaScript and Python. The forms of internal/canonical have a scanner of their own, which
+// says why.
 package jsonscan
 
 import (

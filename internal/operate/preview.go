@@ -73,7 +73,7 @@ func (s *Service) Preview(_ context.Context, a Actor, in PreviewInput) (*Preview
 	if header.Get("Content-Type") == "" {
 		header.Set("Content-Type", guessContentType(body))
 	}
-	req := &source.Request{Body: body, ContentType: header.Get("Content-Type"), Header: header}
+	req := &source.Request{Body: body}
 	identity, err := scene.Parser.Identify(req)
 	if err != nil {
 		return nil, unreadable(in.Source, err)

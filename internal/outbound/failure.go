@@ -25,7 +25,7 @@ const (
 	Broken Kind = iota
 	// Refused means that nothing accepts connections there.
 	Refused
-	// DNS means that the host's name could not be resolved.
+	// DNS means that there is no host of that name.
 	DNS
 	// TLS means that the handshake failed or the certificate is not to be trusted.
 	TLS
@@ -35,6 +35,9 @@ const (
 	Stopped
 	// Forbidden means that the guard does not let connections go to that address.
 	Forbidden
+	// Own means that the gateway itself was in trouble: it has no descriptors, memory, ports or network left, or no name
+	// server answers. Nothing is known of the receiver.
+	Own
 )
 
 // Error is a request without an answer. Its text is a reason with a hint for the operator, and names at most the
@@ -92,14 +95,20 @@ func explain(ctx context.Context, err error, host string) *Error {
 		return as(TLS, "the receiver refused the TLS handshake: it may want a client certificate or another TLS version")
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return as(DNS, "the receiver's host name does not exist: check the host in the URL")
+	case is(syscall.EMFILE), is(syscall.ENFILE), errors.As(err, &dns) && strings.Contains(dns.Err, syscall.EMFILE.Error()):
+		return as(Own, "the gateway has no file descriptors left: raise its limit (LimitNOFILE, ulimit -n)")
+	case is(syscall.ENOMEM), is(syscall.ENOBUFS):
+		return as(Own, "the gateway's machine has no memory left for a connection: look at what uses it")
+	case is(syscall.EADDRNOTAVAIL):
+		return as(Own, "the gateway has no local address or port left for a connection: check its network, and how many connections are open")
+	case is(syscall.EHOSTUNREACH), is(syscall.ENETUNREACH), is(syscall.ENETDOWN):
+		return as(Own, "there is no route to the receiver: check the gateway's network or firewall")
 	case errors.As(err, &dns):
-		return as(DNS, "the receiver's host name could not be resolved: check the name server")
+		return as(Own, "no name server told the address of the receiver's host: check the gateway's name servers")
 	case is(context.DeadlineExceeded), is(os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return as(TimedOut, "no answer in time")
 	case is(syscall.ECONNREFUSED):
 		return as(Refused, "connection refused: nothing listens there; is the receiver running?")
-	case is(syscall.EHOSTUNREACH), is(syscall.ENETUNREACH):
-		return as(Broken, "no route to the receiver: check the network or firewall")
 	case is(syscall.ECONNRESET), is(syscall.EPIPE), is(io.EOF), is(io.ErrUnexpectedEOF):
 		return as(Broken, "the receiver closed the connection before it answered")
 	default:

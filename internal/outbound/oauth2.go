@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -341,9 +340,3 @@ func (e *TokenError) Error() string { return e.text }
 
 // Unwrap returns the *Error of a server that did not answer, or nil.
 func (e *TokenError) Unwrap() error { return e.cause }
-
-// stopped says that the failure is not the server's.
-func (e *TokenError) stopped() bool {
-	var network *Error
-	return errors.As(e.cause, &network) && network.Kind == Stopped
-}

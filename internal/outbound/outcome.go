@@ -23,23 +23,34 @@ const maxRetryAfter = 7 * 24 * time.Hour
 const StatusMigration = 477
 
 // Classify says what an answer's status means for a delivery, where the receiving system documents nothing else:
-// 2xx is delivered. 408, 423, 425, 429, 477 and 5xx are worth another attempt. So are 401 and 407: the credentials
-// are wrong, and the call is not lost because of them; ResultFrom asks for a pause then. All others are dead: 410
-// (gone, with a pause), 403 (the receiver will not take this one), the rest of 4xx, and 3xx, since redirects are not
-// followed. Statuses below 200 and above 599 are not HTTP's and worth another attempt.
+// 2xx is delivered. 408, 423, 425, 429, 477 and 5xx are worth another attempt. So are those that say that the road is
+// wrong and nothing of the call: 401 and 407 (the credentials) and 410 (gone), for which ResultFrom asks for a pause;
+// 3xx, since redirects are not followed, and 402, 403, 404, 405, 421, 426 and 451, which are astray. All others are dead:
+// what is left of 4xx is about this call. Statuses below 200 and above 599 are not HTTP's and worth another attempt.
 func Classify(status int) destination.Outcome {
 	switch {
-	case status < 200 || status >= 500:
+	case status < 200 || status >= 500 || astray(status):
 		return destination.Retry
 	case status < 300:
 		return destination.Delivered
 	}
 	switch status {
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired, http.StatusRequestTimeout, http.StatusLocked,
-		http.StatusTooEarly, http.StatusTooManyRequests, StatusMigration:
+		http.StatusTooEarly, http.StatusTooManyRequests, http.StatusGone, StatusMigration:
 		return destination.Retry
 	}
 	return destination.Dead
+}
+
+// astray reports whether a status says that requests do not come to what they are meant for, or not as they should.
+func astray(status int) bool {
+	switch status {
+	case http.StatusPaymentRequired, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed,
+		http.StatusMisdirectedRequest, http.StatusUpgradeRequired, http.StatusUnavailableForLegalReasons,
+		http.StatusNotImplemented, http.StatusNetworkAuthenticationRequired:
+		return true
+	}
+	return status >= 300 && status < 400
 }
 
 // RetryAfter is how long the Retry-After header asks to wait, at now: its seconds, or the time until its date
@@ -74,7 +85,7 @@ func RetryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 // ResultFrom turns an answer, or the error of Do or Send in place of one, into a Result for one item by Classify:
-// with the time to wait, the reason, and whether the destination should pause or counts as unhealthy. now is the time
+// with the time to wait, the reason, and whether the destination should pause, is astray or counts as unhealthy. now is the time
 // of the answer. Destinations that can read more from the body fill in or override what they know better.
 func ResultFrom(a *Answer, err error, now time.Time) destination.Result {
 	if err != nil {
@@ -91,7 +102,8 @@ func ResultFrom(a *Answer, err error, now time.Time) destination.Result {
 	}
 	r.Reason = reason(a)
 	r.Pause = a.Status == http.StatusGone || a.Status == http.StatusUnauthorized || a.Status == http.StatusProxyAuthRequired
-	r.Unhealthy = a.Status >= 500 || a.Status < 200
+	r.Astray = astray(a.Status)
+	r.Unhealthy = (a.Status >= 500 || a.Status < 200) && !r.Astray
 	if r.Outcome == destination.Retry {
 		r.RetryAfter = RetryAfter(a.Header, now)
 	}
@@ -103,13 +115,33 @@ func failed(err error) destination.Result {
 	var token *TokenError
 	switch {
 	case errors.As(err, &token):
-		return destination.Result{Status: token.Status, Reason: token.Error(), Pause: token.Refused, Unhealthy: !token.Refused && !token.stopped()}
+		r := destination.Result{Unhealthy: !token.Refused}
+		if errors.As(token.cause, &network) {
+			r = unanswered(network)
+		}
+		r.Status, r.Reason, r.Pause, r.Unsent = token.Status, token.Error(), token.Refused, true
+		return r
 	case errors.As(err, &network):
-		return destination.Result{Reason: network.Error(), Unhealthy: network.Kind != Stopped}
+		return unanswered(network)
 	default:
 		// Nothing was sent, and why is our own affair: such errors come from building the request.
 		return destination.Result{Reason: err.Error()}
 	}
+}
+
+// unanswered is the result of a request without an answer, by what kept it from one.
+func unanswered(e *Error) destination.Result {
+	r := destination.Result{Reason: e.Error(), Unsent: true}
+	switch e.Kind {
+	case Stopped:
+	case Own:
+		r.Own = true
+	case DNS, TLS, Forbidden:
+		r.Astray = true
+	default:
+		r.Unhealthy, r.Unsent = true, e.Kind == Refused
+	}
+	return r
 }
 
 func reason(a *Answer) string {
@@ -120,11 +152,11 @@ func reason(a *Answer) string {
 	case s == http.StatusProxyAuthRequired:
 		return "407: the proxy refuses our credentials; correct them, then resume the destination"
 	case s == http.StatusForbidden:
-		return "403: the receiver does not allow this; check permissions, scopes, address lists and signing, then replay"
+		return "403: the receiver does not allow this; check permissions, scopes, address lists and signing"
 	case s == http.StatusNotFound:
 		return "404: there is nothing at the URL; check its path"
 	case s == http.StatusGone:
-		return "410: the receiver says that this webhook is gone; set the new URL, resume and replay"
+		return "410: the receiver says that this webhook is gone; set the new URL, then resume the destination"
 	case s == http.StatusRequestEntityTooLarge:
 		return "413: too large for the receiver; leave fields such as the transcript out"
 	case s == http.StatusTooManyRequests:
@@ -135,6 +167,8 @@ func reason(a *Answer) string {
 			text += " (" + u.Scheme + "://" + u.Host + "…)"
 		}
 		return text
+	case astray(s):
+		return fmt.Sprintf("%d %s: this is not what takes calls; check URL, method and account", s, http.StatusText(s))
 	case s >= 500:
 		return fmt.Sprintf("%d: the receiver failed", s)
 	case Classify(s) == destination.Retry:

@@ -1,9 +1,17 @@
 package outbound
 
 import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"net"
 	"net/http"
+	"net/url"
+	"os"
+	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -13,8 +21,11 @@ import (
 func TestClassifyFollowsTheDeliveryRules(t *testing.T) {
 	want := map[destination.Outcome][]int{
 		destination.Delivered: {200, 201, 202, 204, 207, 299},
-		destination.Retry:     {0, 100, 199, 401, 407, 408, 423, 425, 429, 477, 500, 502, 503, 504, 521, 599, 999},
-		destination.Dead:      {300, 301, 302, 303, 304, 307, 308, 400, 402, 403, 404, 405, 406, 409, 410, 412, 413, 414, 422, 424, 426, 451, 476, 478, 499},
+		destination.Retry: {
+			0, 100, 199, 300, 301, 302, 303, 304, 307, 308, 401, 402, 403, 404, 405, 407, 408, 410, 421, 423, 425, 426, 429, 451, 477,
+			500, 501, 502, 503, 504, 511, 521, 599, 999,
+		},
+		destination.Dead: {400, 406, 409, 412, 413, 414, 415, 422, 424, 476, 478, 499},
 	}
 	for outcome, statuses := range want {
 		for _, s := range statuses {
@@ -80,9 +91,12 @@ func TestResultFromAnswers(t *testing.T) {
 		{503, retry, destination.Result{RetryAfter: 30 * time.Second, Unhealthy: true}, "503"},
 		{400, retry, destination.Result{Outcome: destination.Dead}, "400 Bad Request"},
 		{401, nil, destination.Result{Pause: true}, "credentials"},
-		{403, nil, destination.Result{Outcome: destination.Dead}, "permissions"},
-		{410, nil, destination.Result{Outcome: destination.Dead, Pause: true}, "gone"},
-		{308, http.Header{"Location": {"https://new.example/private?x=1"}}, destination.Result{Outcome: destination.Dead}, "(https://new.example…)"},
+		{403, nil, destination.Result{Astray: true}, "permissions"},
+		{404, nil, destination.Result{Astray: true}, "nothing at the URL"},
+		{405, nil, destination.Result{Astray: true}, "check URL, method"},
+		{501, nil, destination.Result{Astray: true}, "check URL, method"},
+		{410, nil, destination.Result{Pause: true}, "gone"},
+		{308, http.Header{"Location": {"https://new.example/private?x=1"}}, destination.Result{Astray: true}, "(https://new.example…)"},
 		{477, nil, destination.Result{}, "477"},
 	} {
 		got := ResultFrom(&Answer{Status: c.status, Header: c.header, Body: []byte(strings.Repeat("x", 5000))}, nil, now)
@@ -95,7 +109,8 @@ func TestResultFromAnswers(t *testing.T) {
 		if strings.Contains(got.Reason, "private") {
 			t.Errorf("%d: the reason quotes a path: %q", c.status, got.Reason)
 		}
-		if got.Outcome != c.want.Outcome || got.RetryAfter != c.want.RetryAfter || got.Pause != c.want.Pause || got.Unhealthy != c.want.Unhealthy {
+		if got.Outcome != c.want.Outcome || got.RetryAfter != c.want.RetryAfter || got.Pause != c.want.Pause || got.Unhealthy != c.want.Unhealthy || got.Astray != c.want.Astray {
+			got.Excerpt = nil
 			t.Errorf("%d: %+v, want %+v", c.status, got, c.want)
 		}
 	}
@@ -116,6 +131,56 @@ func TestResultFromErrors(t *testing.T) {
 		got := ResultFrom(nil, c.err, time.Now())
 		if got.Outcome != destination.Retry || got.Pause != c.pause || got.Unhealthy != c.unhealthy || got.Reason == "" {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// What kept a request from an answer tells whose failure it is: the receiver's, the road's, or the gateway's own.
+func TestResultFromFailures(t *testing.T) {
+	type result = destination.Result
+	dial := func(err error) error {
+		return &url.Error{Op: "Post", URL: "https://crm.example/x", Err: &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", err)}}
+	}
+	lookup := func(e net.DNSError) error { return &net.OpError{Op: "dial", Net: "tcp", Err: &e} }
+	expired := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
+	for name, c := range map[string]struct {
+		err    error
+		want   result
+		reason string
+	}{
+		"refused":        {dial(syscall.ECONNREFUSED), result{Unhealthy: true, Unsent: true}, "is the receiver running"},
+		"reset":          {dial(syscall.ECONNRESET), result{Unhealthy: true}, "closed the connection"},
+		"timeout":        {context.DeadlineExceeded, result{Unhealthy: true}, "no answer in time"},
+		"descriptors":    {dial(syscall.EMFILE), result{Own: true, Unsent: true}, "LimitNOFILE"},
+		"all of them":    {dial(syscall.ENFILE), result{Own: true, Unsent: true}, "LimitNOFILE"},
+		"memory":         {dial(syscall.ENOMEM), result{Own: true, Unsent: true}, "memory"},
+		"buffers":        {dial(syscall.ENOBUFS), result{Own: true, Unsent: true}, "memory"},
+		"ports":          {dial(syscall.EADDRNOTAVAIL), result{Own: true, Unsent: true}, "port"},
+		"no route":       {dial(syscall.EHOSTUNREACH), result{Own: true, Unsent: true}, "no route"},
+		"no network":     {dial(syscall.ENETUNREACH), result{Own: true, Unsent: true}, "no route"},
+		"name server":    {lookup(net.DNSError{Err: "server misbehaving", Name: "crm.example", IsTemporary: true}), result{Own: true, Unsent: true}, "name server"},
+		"slow name":      {lookup(net.DNSError{Err: "i/o timeout", Name: "crm.example", IsTimeout: true}), result{Own: true, Unsent: true}, "name server"},
+		"no descriptor":  {lookup(net.DNSError{Err: "dial udp: socket: too many open files", Name: "crm.example"}), result{Own: true, Unsent: true}, "LimitNOFILE"},
+		"no such name":   {lookup(net.DNSError{Err: "no such host", Name: "crm.example", IsNotFound: true}), result{Astray: true, Unsent: true}, "does not exist"},
+		"expired":        {expired, result{Astray: true, Unsent: true}, "expired"},
+		"other name":     {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, result{Astray: true, Unsent: true}, "another name"},
+		"address":        {ErrAddressRefused, result{Astray: true, Unsent: true}, "private"},
+		"something else": {errors.New("strange"), result{Unhealthy: true}, "failed"},
+	} {
+		e := explain(t.Context(), c.err, "crm.example:443")
+		for _, err := range []error{e, &TokenError{text: "no access token: " + e.text, cause: e}} {
+			got := ResultFrom(nil, err, time.Now())
+			if !strings.Contains(got.Reason, c.reason) || strings.Contains(got.Reason, "/x") {
+				t.Errorf("%s: reason %q, want it to hold %q", name, got.Reason, c.reason)
+			}
+			got.Reason = ""
+			want := c.want
+			if _, token := err.(*TokenError); token {
+				want.Unsent = true // the call itself was not sent
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: %+v, want %+v", name, got, want)
+			}
 		}
 	}
 }

@@ -48,6 +48,16 @@ func (t *Table) Allow(key string, l Limit) (ok bool, wait time.Duration) {
 	return false, untilToken(b, now)
 }
 
+// Ready reports whether the key's bucket has a token, without taking it, and if not how long to wait for one.
+func (t *Table) Ready(key string, l Limit) (ok bool, wait time.Duration) {
+	now := t.now()
+	b := t.bucket(key, l, now)
+	if b.TokensAt(now) >= 1 {
+		return true, 0
+	}
+	return false, untilToken(b, now)
+}
+
 // untilToken computes the wait from the bucket's level instead of reserving and cancelling, which would let refused
 // requests push each other's tokens into the future.
 func untilToken(b *rate.Limiter, now time.Time) time.Duration {

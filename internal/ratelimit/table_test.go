@@ -31,6 +31,24 @@ func TestABurstIsAllowedAndThenTheRate(t *testing.T) {
 	}
 }
 
+func TestReadyTakesNothing(t *testing.T) {
+	table, now := newTestTable(10)
+	limit := Limit{PerSecond: 2, Burst: 1}
+	for range 3 {
+		if ok, _ := table.Ready("acme", limit); !ok {
+			t.Fatal("a full bucket is not ready")
+		}
+	}
+	table.Allow("acme", limit)
+	if ok, wait := table.Ready("acme", limit); ok || wait != 500*time.Millisecond {
+		t.Fatalf("empty: %t, %s", ok, wait)
+	}
+	*now = now.Add(500 * time.Millisecond)
+	if ok, _ := table.Ready("acme", limit); !ok {
+		t.Fatal("not ready although a token had come in")
+	}
+}
+
 func TestKeysDoNotShareABucket(t *testing.T) {
 	table, _ := newTestTable(10)
 	limit := Limit{PerSecond: 1, Burst: 1}

@@ -47,7 +47,10 @@ func (all standardScheme) carriers() (names []string) {
 
 func (q *quoScheme) carriers() []string { return append(carriers(q.now), q.legacy.header) }
 
+// HubSpot sends the older signature beside v3, and a receiver may prefer it.
 func (*hubspotScheme) carriers() []string { return []string{hubspotHeaderV3, hubspotHeader} }
+
+func (*hubspotOld) carriers() []string { return []string{hubspotHeader, hubspotHeaderV3} }
 
 func (t *twilioScheme) carriers() []string { return []string{t.header} }
 

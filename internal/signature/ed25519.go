@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -81,7 +82,7 @@ var telnyx = scheme{
 	Info: Info{
 		Name: "telnyx", NeedsPublicKey: true, TimestampTolerance: defaultTolerance,
 		Summary: "Ed25519 over time and body, under the public key from Mission Control.",
-		Headers: []string{"Telnyx-Signature-Ed25519", "Telnyx-Timestamp"},
+		Headers: []string{telnyxHeader, telnyxTime},
 	},
 	takes: takesTolerance,
 	verifier: func(c *Config) (Verifier, error) {
@@ -108,41 +109,59 @@ type telnyxScheme struct {
 	tolerance time.Duration
 }
 
-func (t *telnyxScheme) Verify(m *Message, now time.Time) (Result, error) {
-	const header, timeHeader = "Telnyx-Signature-Ed25519", "Telnyx-Timestamp"
-	v, err := get(m.Header, header, maxHeader)
+const (
+	telnyxHeader = "Telnyx-Signature-Ed25519"
+	telnyxTime   = "Telnyx-Timestamp"
+)
+
+// read reads the headers and checks the time.
+func (t *telnyxScheme) read(h http.Header, now time.Time, sig *[maxDigest]byte) (ts string, at time.Time, err error) {
+	v, err := get(h, telnyxHeader, maxHeader)
 	if err != nil {
-		return Result{}, err
+		return "", at, err
 	}
-	ts, err := get(m.Header, timeHeader, maxID)
-	if err != nil {
-		return Result{}, err
+	if ts, err = get(h, telnyxTime, maxID); err != nil {
+		return "", at, err
 	}
 	at, ok := parseTime(ts, seconds)
 	if !ok {
-		return Result{}, fmt.Errorf("%w: header %s is no time in Unix seconds", ErrMalformed, timeHeader)
+		return "", at, fmt.Errorf("%w: header %s is no time in Unix seconds", ErrMalformed, telnyxTime)
 	}
-	if err := checkTime(timeHeader, at, now, t.tolerance, t.tolerance); err != nil {
-		return Result{}, err
+	if err := checkTime(telnyxTime, at, now, t.tolerance, t.tolerance); err != nil {
+		return "", at, err
 	}
+	if !digest(sig, v, ed25519.SignatureSize, base64Std) {
+		return "", at, fmt.Errorf("%w: header %s is not base64 of 64 bytes", ErrMalformed, telnyxHeader)
+	}
+	return ts, at, nil
+}
+
+func (t *telnyxScheme) Precheck(h http.Header, now time.Time) error {
+	var sig [maxDigest]byte
+	_, _, err := t.read(h, now, &sig)
+	return err
+}
+
+func (t *telnyxScheme) Verify(m *Message, now time.Time) (Result, error) {
 	var sig [1][maxDigest]byte
-	if !digest(&sig[0], v, ed25519.SignatureSize, base64Std) {
-		return Result{}, fmt.Errorf("%w: header %s is not base64 of 64 bytes", ErrMalformed, header)
+	ts, at, err := t.read(m.Header, now, &sig[0])
+	if err != nil {
+		return Result{}, err
 	}
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)
 	*buf = append(append(append((*buf)[:0], ts...), '|'), m.Body...)
 	if i := matchKeys(t.keys, sig[:], *buf); i >= 0 {
-		return Result{Form: "raw", Secret: i, Timestamp: at}, nil
+		return Result{Form: "raw", Secret: i, Timestamp: at, Covers: CoversBody | CoversTime}, nil
 	}
 	return Result{}, fmt.Errorf("%w: header %s does not match time and body under %s; check the key, and that nothing in between changed the request",
-		ErrInvalid, header, count(len(t.keys), "public key"))
+		ErrInvalid, telnyxHeader, count(len(t.keys), "public key"))
 }
 
 func (t *telnyxScheme) Sign(m *Message, _ string, now time.Time) error {
 	ts := formatTime(now, seconds)
 	sum := ed25519.Sign(t.private, append([]byte(ts+"|"), m.Body...))
-	set(m, "Telnyx-Signature-Ed25519", string(appendDigest(nil, sum, base64Std)))
-	set(m, "Telnyx-Timestamp", ts)
+	set(m, telnyxHeader, string(appendDigest(nil, sum, base64Std)))
+	set(m, telnyxTime, ts)
 	return nil
 }

@@ -2,9 +2,11 @@ package signature
 
 import (
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/callgate/callgate/internal/canonical"
 )
@@ -23,17 +25,66 @@ var formNames = [...]string{raw: "raw", js: "js", python: "python", compact: "co
 
 func (f form) String() string { return formNames[f] }
 
-// rewrite appends the body in the form to dst.
-func (f form) rewrite(dst, b []byte) ([]byte, error) {
+// rewrite appends the body in the form to dst. differs is set where the form does not say all that a reader may see in
+// the body, or something else.
+func (f form) rewrite(dst, b []byte) (_ []byte, differs bool, err error) {
+	var of canonical.Form
 	switch f {
 	case js:
-		return canonical.JavaScript(dst, b)
+		of = canonical.JavaScriptForm
 	case python:
-		return canonical.Python(dst, b)
+		of = canonical.PythonForm
 	case compact:
-		return canonical.Compact(dst, b)
+		of = canonical.CompactForm
+	default:
+		return append(dst, b...), false, nil
 	}
-	return append(dst, b...), nil
+	q := lines[0]
+	if len(b) > light {
+		q = lines[1]
+	}
+	q <- struct{}{}
+	defer func() { <-q }()
+	made.Add(1)
+	r, err := canonical.Rewrite(of, dst, b)
+	return r.Text, r.Differs, err
+}
+
+// lines are where the making of forms queues, process-wide: it is by far the dearest that a stranger's request can ask
+// for before anything is verified, so strangers wait for each other, and a request whose signature is that of the body as
+// it came waits for nobody. Large bodies, which webhooks rarely have, wait in a line of their own, and those of the usual
+// size not behind them.
+var lines = [2]chan struct{}{
+	make(chan struct{}, runtime.GOMAXPROCS(0)),
+	make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+}
+
+// made counts the forms that were made.
+var made atomic.Uint64
+
+// light is up to which size a body waits in the first line, in bytes.
+const light = 64 << 10
+
+// bodyForms are the forms of one body, each made at most once.
+type bodyForms struct {
+	body    []byte
+	buf     *[]byte
+	differs bool // of the last one made
+}
+
+// make makes a form. It is valid until the next is made.
+func (fs *bodyForms) make(f form) (b []byte, err error) {
+	if fs.buf == nil {
+		fs.buf = buffers.Get().(*[]byte)
+	}
+	*fs.buf, fs.differs, err = f.rewrite((*fs.buf)[:0], fs.body)
+	return *fs.buf, err
+}
+
+func (fs *bodyForms) release() {
+	if fs.buf != nil {
+		putBuffer(fs.buf)
+	}
 }
 
 // parseForms reads Config.Forms.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -42,8 +43,8 @@ func fuzzHeaders(f *testing.F, schemes ...string) {
 				if h[i] != "" {
 					alone[i] = h[i]
 				}
-				if name == "hubspot" && i == 2 {
-					alone[3] = "v2"
+				if strings.HasPrefix(name, "hubspot-v") && i == 0 {
+					alone[1] = strings.TrimPrefix(name, "hubspot-")
 				}
 				f.Add(uint8(len(targets)-1), alone[0], alone[1], alone[2], alone[3], m.URL, "application/x-www-form-urlencoded", []byte("a=1&b=%20"))
 			}
@@ -83,9 +84,9 @@ func FuzzStandardWebhooksHeader(f *testing.F) {
 
 func FuzzQuoHeader(f *testing.F) { fuzzHeaders(f, "quo") }
 
-func FuzzTwilioHeader(f *testing.F) { fuzzHeaders(f, "twilio", "signalwire") }
+func FuzzTwilioHeader(f *testing.F) { fuzzHeaders(f, "twilio", "signalwire", "signalwire-sha256") }
 
-func FuzzHubspotHeader(f *testing.F) { fuzzHeaders(f, "hubspot") }
+func FuzzHubspotHeader(f *testing.F) { fuzzHeaders(f, "hubspot", "hubspot-v2", "hubspot-v1") }
 
 func FuzzTelnyxHeader(f *testing.F) { fuzzHeaders(f, "telnyx") }
 

@@ -125,7 +125,7 @@ func parseTime(s string, u unit) (time.Time, bool) {
 		t, err := time.Parse(time.RFC3339, s)
 		return t.UTC(), err == nil
 	}
-	if s == "" || len(s) > 15 {
+	if s == "" || len(s) > 15 || s[0] == '0' { // a zero in front could be one of what is signed before the time
 		return time.Time{}, false
 	}
 	for i := range len(s) {

@@ -3,7 +3,9 @@ package signature
 import (
 	"bytes"
 	"crypto/subtle"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -48,32 +50,40 @@ type presented struct {
 }
 
 func (h *hmacScheme) Verify(m *Message, now time.Time) (Result, error) {
-	var p presented
-	if err := h.read(m, now, &p); err != nil {
+	var ps [1]presented
+	if err := h.read(m.Header, now, &ps[0]); err != nil {
 		return Result{}, err
 	}
-	return h.match(m, &p)
+	if err := h.lookUp(m, &ps[0]); err != nil {
+		return Result{}, err
+	}
+	return h.match(m, ps[:])
 }
 
-// read reads the headers, checks the time, and looks up the parts of the body that are signed by name.
-func (h *hmacScheme) read(m *Message, now time.Time, p *presented) error {
+func (h *hmacScheme) Precheck(header http.Header, now time.Time) error {
+	var p presented
+	return h.read(header, now, &p)
+}
+
+// read reads the headers and checks the time.
+func (h *hmacScheme) read(header http.Header, now time.Time, p *presented) error {
 	p.header = h.header
 	for _, a := range h.aliases {
-		if !has(m.Header, p.header) && has(m.Header, a) {
+		if !has(header, p.header) && has(header, a) {
 			p.header = a
 		}
 	}
-	v, err := get(m.Header, p.header, maxHeader)
+	v, err := get(header, p.header, maxHeader)
 	if err != nil {
 		return err
 	}
 	if h.tsHeader != "" {
-		if p.time, err = get(m.Header, h.tsHeader, maxID); err != nil {
+		if p.time, err = get(header, h.tsHeader, maxID); err != nil {
 			return err
 		}
 	}
 	if h.idHeader != "" {
-		if p.id, err = get(m.Header, h.idHeader, maxID); err != nil {
+		if p.id, err = get(header, h.idHeader, maxID); err != nil {
 			return err
 		}
 	}
@@ -93,7 +103,7 @@ func (h *hmacScheme) read(m *Message, now time.Time, p *presented) error {
 			return err
 		}
 	}
-	return h.lookUp(m, p)
+	return nil
 }
 
 // parse takes the signatures, and the time if it is there too, out of the header's value.
@@ -215,8 +225,8 @@ func (h *hmacScheme) lookUp(m *Message, p *presented) error {
 	return nil
 }
 
-// hash hashes what is signed.
-func (h *hmacScheme) hash(k *mac, m *Message, p *presented, b []byte) {
+// hash hashes what is signed, with the time or without it.
+func (h *hmacScheme) hash(k *mac, m *Message, p *presented, b []byte, withTime bool) {
 	values := p.values
 	for i := range h.signed {
 		switch g := &h.signed[i]; g.kind {
@@ -225,7 +235,9 @@ func (h *hmacScheme) hash(k *mac, m *Message, p *presented, b []byte) {
 		case body:
 			k.h.Write(b)
 		case timestamp:
-			k.text(p.time)
+			if withTime {
+				k.text(p.time)
+			}
 		case id:
 			k.text(p.id)
 		case method:
@@ -239,62 +251,78 @@ func (h *hmacScheme) hash(k *mac, m *Message, p *presented, b []byte) {
 	}
 }
 
-// match computes the signature of each form of the body under each key.
-func (h *hmacScheme) match(m *Message, p *presented) (Result, error) {
-	var buf *[]byte
-	refused := false
+// match computes the signature of each form of the body under each key, and looks for it among those presented: several
+// where each is of a time of its own. Each form is made once.
+func (h *hmacScheme) match(m *Message, ps []presented) (Result, error) {
+	fs := bodyForms{body: m.Body}
+	defer fs.release()
+	var refused error
 	for i, f := range h.forms {
 		b := m.Body
 		if f != raw {
-			if buf == nil {
-				buf = buffers.Get().(*[]byte)
-				defer putBuffer(buf)
-			}
 			var err error
-			*buf, err = f.rewrite((*buf)[:0], m.Body)
-			if err != nil {
-				refused = true
+			if b, err = fs.make(f); err != nil {
+				refused = err
 				continue
 			}
-			b = *buf
 			if i > 0 && h.forms[0] == raw && bytes.Equal(b, m.Body) {
 				continue // it was tried already
 			}
 		}
-		matched := -1
-		for n, k := range h.keys {
-			st := k.get()
-			h.hash(st, m, p, b)
-			sum, eq := st.sum(), 0
-			for d := range p.count {
-				eq |= subtle.ConstantTimeCompare(p.digests[d][:h.size], sum)
-			}
-			k.put(st)
-			if eq == 1 && matched < 0 {
-				matched = n
+		for j := range ps {
+			if matched := h.matchKeys(m, &ps[j], b); matched >= 0 {
+				return h.result(m, &ps[j], f, b, matched, fs.differs)
 			}
 		}
-		if matched < 0 {
-			continue
-		}
-		if f == raw && h.jsonText && saysJSON(m.Header) && !canonical.Valid(m.Body) {
-			return Result{}, fmt.Errorf("%w: the signature in %s matches, but the body is not the JSON that its Content-Type promises",
-				ErrBody, p.header)
-		}
-		r := Result{Form: f.String(), Secret: matched, Timestamp: p.at, ID: p.id, Weak: h.weak}
-		switch {
-		case h.weak:
-			r.Form, r.ID = "", p.values[0]
-		case f != raw:
-			r.Payload = bytes.Clone(b)
-		}
-		return r, nil
 	}
-	return Result{}, h.mismatch(p, refused)
+	return Result{}, h.mismatch(&ps[0], refused)
+}
+
+// matchKeys is the index of the first key under which one of the signatures is that of b, or -1. It tries all.
+func (h *hmacScheme) matchKeys(m *Message, p *presented, b []byte) int {
+	matched := -1
+	for n, k := range h.keys {
+		st := k.get()
+		h.hash(st, m, p, b, true)
+		sum, eq := st.sum(), 0
+		for d := range p.count {
+			eq |= subtle.ConstantTimeCompare(p.digests[d][:h.size], sum)
+		}
+		k.put(st)
+		if eq == 1 && matched < 0 {
+			matched = n
+		}
+	}
+	return matched
+}
+
+// result is what was verified: the form f of the body, which is b.
+func (h *hmacScheme) result(m *Message, p *presented, f form, b []byte, matched int, differs bool) (Result, error) {
+	if f == raw && h.jsonText && saysJSON(m.Header) && !canonical.Valid(m.Body) {
+		return Result{}, fmt.Errorf("%w: the signature in %s matches, but the body is not the JSON that its Content-Type promises",
+			ErrBody, p.header)
+	}
+	r := Result{Form: f.String(), Secret: matched, Timestamp: p.at, ID: p.id, Weak: h.weak, Covers: h.covers, Joined: h.joined}
+	if h.covers.Has(CoversURL) {
+		r.URL = m.URL
+	}
+	switch {
+	case h.weak:
+		if r.Form = ""; r.ID == "" {
+			r.ID = strings.Join(p.values, ":")
+			r.Covers |= CoversID
+		}
+	case f != raw:
+		r.Payload, r.Covers, r.Differs = bytes.Clone(b), r.Covers&^CoversBody|CoversForm, differs
+	}
+	if h.joined {
+		r.setSum(func(st *mac) { h.hash(st, m, p, b, false) })
+	}
+	return r, nil
 }
 
 // mismatch says what was tried in vain.
-func (h *hmacScheme) mismatch(p *presented, refused bool) error {
+func (h *hmacScheme) mismatch(p *presented, refused error) error {
 	what := "the body as received"
 	if h.weak {
 		what = "the signed values of the body"
@@ -304,7 +332,10 @@ func (h *hmacScheme) mismatch(p *presented, refused bool) error {
 			names = append(names, f.String())
 		}
 		what = "the body in any of the forms " + strings.Join(names, ", ")
-		if refused {
+		switch {
+		case errors.Is(refused, canonical.ErrTooDear):
+			what += " (it holds too many numbers that are dear to read, so that not all could be tried)"
+		case refused != nil:
 			what += " (it is not JSON, so that only raw could be tried)"
 		}
 	}

@@ -155,6 +155,8 @@ type spec struct {
 	signed   []segment
 	jsonText bool // the body must be JSON
 	weak     bool // the body is not signed
+	covers   Covers
+	joined   bool // see Result.Joined
 	tsHeader string
 	unit     unit
 	layout   layout
@@ -235,7 +237,7 @@ func (c *HMACConfig) compile(scheme string) (*spec, error) {
 	uses := func(k segmentKind) bool {
 		return slices.ContainsFunc(s.signed, func(g segment) bool { return g.kind == k })
 	}
-	s.weak = !uses(body)
+	s.weak, s.covers, s.joined = !uses(body), s.covered(), s.runsTogether()
 	switch {
 	case s.weak && !uses(jsonPath):
 		return bad("signed covers nothing of the body; add {body}")

@@ -20,13 +20,13 @@ func (h *hmacScheme) Sign(m *Message, id string, now time.Time) error {
 	b := m.Body
 	if f := h.forms[0]; f != raw {
 		var err error
-		if b, err = f.rewrite(nil, m.Body); err != nil {
+		if b, _, err = f.rewrite(nil, m.Body); err != nil {
 			return fmt.Errorf("%w: the body has no %s form to sign: %w", ErrMalformed, f, err)
 		}
 	}
 	st := h.keys[0].get()
 	defer h.keys[0].put(st)
-	h.hash(st, m, &p, b)
+	h.hash(st, m, &p, b, true)
 	v := make([]byte, 0, 160)
 	if h.tsKey != "" {
 		v = append(append(append(v, h.tsKey...), p.time...), h.sep...)

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -150,7 +151,7 @@ func (d dialpadScheme) Verify(m *Message, now time.Time) (Result, error) {
 	if err := d.checkValidity(doc.Root(), now, defaultTolerance); err != nil {
 		return Result{}, err
 	}
-	return Result{Form: "raw", Secret: i, Payload: payload}, nil
+	return Result{Form: "raw", Secret: i, Payload: payload, Covers: CoversForm}, nil
 }
 
 // Sign replaces the body, which has to be a JSON object, by a JWT with it as its claims.
@@ -184,49 +185,77 @@ type vonageScheme struct {
 	tolerance time.Duration
 }
 
-func (v *vonageScheme) Verify(m *Message, now time.Time) (Result, error) {
-	a, err := get(m.Header, "Authorization", maxToken)
+// vonageToken is what a token says.
+type vonageToken struct {
+	secret int
+	iat    time.Time
+	hash   string // of the body, where hashed
+	hashed bool
+}
+
+// read checks the token: its signature and its times.
+func (v *vonageScheme) read(h http.Header, now time.Time, t *vonageToken) error {
+	a, err := get(h, "Authorization", maxToken)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
 	const prefix = "Bearer "
 	if len(a) < len(prefix) || !strings.EqualFold(a[:len(prefix)], prefix) {
-		return Result{}, fmt.Errorf("%w: header Authorization does not start with %q", ErrMalformed, prefix)
+		return fmt.Errorf("%w: header Authorization does not start with %q", ErrMalformed, prefix)
 	}
 	payload, i, err := v.verify([]byte(a[len(prefix):]))
 	if err != nil {
-		return Result{}, err
+		return err
 	}
 	var doc jsonscan.Doc
 	if doc.Scan(payload) != nil || doc.Root().Kind() != jsonscan.Object {
-		return Result{}, fmt.Errorf("%w: the claims of %s are no JSON object", ErrMalformed, v.where)
+		return fmt.Errorf("%w: the claims of %s are no JSON object", ErrMalformed, v.where)
 	}
 	claims := doc.Root()
 	iat, ok, err := v.claimTime(claims, "iat")
 	switch {
 	case err != nil:
-		return Result{}, err
+		return err
 	case !ok:
-		return Result{}, fmt.Errorf("%w: %s has no claim iat, the time of its making", ErrMissing, v.where)
+		return fmt.Errorf("%w: %s has no claim iat, the time of its making", ErrMissing, v.where)
 	}
 	if err := checkTime("Authorization (iat)", iat, now, v.tolerance, v.tolerance); err != nil {
-		return Result{}, err
+		return err
 	}
 	if err := v.checkValidity(claims, now, v.tolerance); err != nil {
+		return err
+	}
+	hash := claims.Get("payload_hash")
+	*t = vonageToken{i, iat, hash.Text(), hash.Kind() != jsonscan.Missing}
+	return nil
+}
+
+func (v *vonageScheme) Precheck(h http.Header, now time.Time) error {
+	var t vonageToken
+	return v.read(h, now, &t)
+}
+
+func (v *vonageScheme) Verify(m *Message, now time.Time) (Result, error) {
+	var t vonageToken
+	if err := v.read(m.Header, now, &t); err != nil {
 		return Result{}, err
 	}
-	switch h := claims.Get("payload_hash"); {
-	case h.Kind() == jsonscan.Missing && len(m.Body) == 0: // a GET
-	case h.Kind() == jsonscan.Missing:
+	// The claim jti is the token's: each attempt to deliver an event has one of its own, so it tells no event from
+	// another.
+	r := Result{Form: "raw", Secret: t.secret, Timestamp: t.iat, Covers: CoversBody | CoversTime}
+	switch {
+	case !t.hashed && len(m.Body) == 0: // a GET: the token says nothing of the query
+		r.Covers = CoversTime
+	case !t.hashed:
 		return Result{}, fmt.Errorf("%w: %s has no claim payload_hash, so that nothing vouches for the body", ErrMissing, v.where)
 	default:
 		sum := sha256.Sum256(m.Body)
 		var d [maxDigest]byte
-		if !digest(&d, h.Text(), sha256.Size, hexAny) || subtle.ConstantTimeCompare(d[:sha256.Size], sum[:]) != 1 {
+		if !digest(&d, t.hash, sha256.Size, hexAny) || subtle.ConstantTimeCompare(d[:sha256.Size], sum[:]) != 1 {
 			return Result{}, fmt.Errorf("%w: the claim payload_hash of %s is not the hash of the body; check that nothing in between changed it", ErrInvalid, v.where)
 		}
 	}
-	return Result{Form: "raw", Secret: i, Timestamp: iat, ID: claims.Get("jti").Text()}, nil
+	return r, nil
 }
 
 // Sign sets Authorization. The id becomes the claim jti.

@@ -7,7 +7,7 @@ import (
 
 // schemes is the table of all of them.
 var schemes = slices.Concat(hmacSchemes, []scheme{
-	standardWebhooks, svix, quo, hubspot, twilio, signalwire, telnyx,
+	standardWebhooks, svix, quo, hubspot, hubspotV2, hubspotV1, twilio, signalwire, signalwireSHA256, telnyx,
 	vapi, vapiSecret, vapiBearer, vapiHMAC,
 	aircall, dialpad, vonage, genericHMAC, bearer, apiKey,
 })

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -25,9 +26,29 @@ var signalwire = scheme{
 	signer:   func(c *Config) (Signer, error) { return newSignalwire(c), nil },
 }
 
+// signalwireSHA256 is for routes that get nothing but requests of calls, on which SignalWire always sets the SHA-256
+// header: there a request without it is none of SignalWire's.
+var signalwireSHA256 = scheme{
+	Info: Info{
+		Name: "signalwire-sha256", NeedsSecret: true, Replayable: true, SignsURL: true, Headers: []string{signalwireSHA256Header},
+		Summary: "HMAC-SHA256 (hex) of URL and body alone; SHA-1 counts for nothing.",
+	},
+	verifier: func(c *Config) (Verifier, error) {
+		s := newSignalwire(c)
+		s.only256 = true
+		return s, nil
+	},
+	signer: func(c *Config) (Signer, error) {
+		s := newSignalwire(c)
+		s.only256 = true
+		return s, nil
+	},
+}
+
 type signalwireScheme struct {
 	*twilioScheme
 	keys256 []*key
+	only256 bool
 }
 
 func newSignalwire(c *Config) *signalwireScheme {
@@ -38,44 +59,61 @@ func newSignalwire(c *Config) *signalwireScheme {
 	return s
 }
 
-func (s *signalwireScheme) Verify(m *Message, _ time.Time) (Result, error) {
-	var d [maxDigest]byte
-	if has(m.Header, signalwireSHA256Header) {
-		v, err := get(m.Header, signalwireSHA256Header, maxHeader)
-		if err != nil {
-			return Result{}, err
+// read finds the signature, and which header it is in. Hexadecimal is as long as its digest twice, base64 is not.
+func (s *signalwireScheme) read(h http.Header, d *[maxDigest]byte) (header string, size int, hexadecimal bool, err error) {
+	if s.only256 || has(h, signalwireSHA256Header) {
+		v, err := get(h, signalwireSHA256Header, maxHeader)
+		if err == nil && !digest(d, v, sha256.Size, hexLower) {
+			err = fmt.Errorf("%w: header %s is not 64 digits of lower-case hexadecimal", ErrMalformed, signalwireSHA256Header)
 		}
-		if !digest(&d, v, sha256.Size, hexLower) {
-			return Result{}, fmt.Errorf("%w: header %s is not 64 digits of lower-case hexadecimal", ErrMalformed, signalwireSHA256Header)
-		}
-		return matchURLAndBody(m, signalwireSHA256Header, d[:sha256.Size], s.keys256)
+		return signalwireSHA256Header, sha256.Size, true, err
 	}
-	header := signalwireHeader
-	if !has(m.Header, header) && has(m.Header, "X-Twilio-Signature") {
+	header = signalwireHeader
+	if !has(h, header) && has(h, "X-Twilio-Signature") {
 		header = "X-Twilio-Signature"
 	}
-	v, err := get(m.Header, header, maxHeader)
+	v, err := get(h, header, maxHeader)
+	switch {
+	case err != nil:
+		return "", 0, false, err
+	case digest(d, v, sha1.Size, hexLower):
+		return header, sha1.Size, true, nil
+	case digest(d, v, sha1.Size, base64Std):
+		return header, sha1.Size, false, nil
+	}
+	return "", 0, false, fmt.Errorf("%w: header %s is neither 40 digits of lower-case hexadecimal nor base64 of 20 bytes", ErrMalformed, header)
+}
+
+func (s *signalwireScheme) Precheck(h http.Header, _ time.Time) error {
+	var d [maxDigest]byte
+	_, _, _, err := s.read(h, &d)
+	return err
+}
+
+func (s *signalwireScheme) Verify(m *Message, _ time.Time) (Result, error) {
+	var d [maxDigest]byte
+	header, size, hexadecimal, err := s.read(m.Header, &d)
 	switch {
 	case err != nil:
 		return Result{}, err
-	case digest(&d, v, sha1.Size, hexLower):
-		return matchURLAndBody(m, header, d[:sha1.Size], s.keys)
-	case digest(&d, v, sha1.Size, base64Std):
-		return s.match(m, header, d[:sha1.Size])
+	case size == sha256.Size:
+		return matchURLAndBody(m, header, d[:size], s.keys256)
+	case hexadecimal:
+		return matchURLAndBody(m, header, d[:size], s.keys)
 	}
-	return Result{}, fmt.Errorf("%w: header %s is neither 40 digits of lower-case hexadecimal nor base64 of 20 bytes", ErrMalformed, header)
+	return s.match(m, header, d[:size])
 }
 
 // matchURLAndBody compares the digest with that of the URL, in each spelling of host and port, and the body.
 func matchURLAndBody(m *Message, header string, d []byte, keys []*key) (Result, error) {
-	matched := -1
+	matched, signed := -1, ""
 	for _, u := range urlSpellings(m.URL, false) {
 		for i, k := range keys {
 			st := k.get()
 			st.text(u)
 			st.h.Write(m.Body)
 			if subtle.ConstantTimeCompare(st.sum(), d) == 1 && matched < 0 {
-				matched = i
+				matched, signed = i, u
 			}
 			k.put(st)
 		}
@@ -84,13 +122,18 @@ func matchURLAndBody(m *Message, header string, d []byte, keys []*key) (Result, 
 		return Result{}, fmt.Errorf("%w: header %s does not match URL and body under %s; check the key, and that the URL is the one that the sender calls",
 			ErrInvalid, header, count(len(keys), "secret"))
 	}
-	return Result{Form: "raw", Secret: matched}, nil
+	r := Result{Form: "raw", Secret: matched, URL: signed, Covers: CoversURL | CoversBody, Joined: true}
+	r.setSum(func(st *mac) {
+		st.text(signed)
+		st.h.Write(m.Body)
+	})
+	return r, nil
 }
 
 // Sign signs forms as Twilio does, and other bodies with both hexadecimal signatures. A message that is signed again
 // may bring the SHA-256 header of its first sender, which would count alone and is of another key.
 func (s *signalwireScheme) Sign(m *Message, id string, now time.Time) error {
-	if isForm(m) {
+	if isForm(m) && !s.only256 {
 		delete(m.Header, signalwireSHA256Header)
 		return s.twilioScheme.Sign(m, id, now)
 	}
@@ -98,6 +141,9 @@ func (s *signalwireScheme) Sign(m *Message, id string, now time.Time) error {
 		header string
 		key    *key
 	}{{signalwireHeader, s.keys[0]}, {signalwireSHA256Header, s.keys256[0]}} {
+		if s.only256 && h.header == signalwireHeader {
+			continue
+		}
 		st := h.key.get()
 		st.text(m.URL)
 		st.h.Write(m.Body)

@@ -11,6 +11,7 @@
 package signature
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -90,6 +91,26 @@ type Result struct {
 	Payload []byte
 	// Weak is set when the signature does not cover the body, so that whoever has seen one can send any body with it.
 	Weak bool
+	// Token is set when the sender showed the secret itself instead of signing. Nothing is covered then, and whoever has
+	// seen one request can send any other: the request is taken as it is, its query and its headers too.
+	Token bool
+	// Covers are the parts of the request that the signature covers. Nothing else of the request may tell one event from
+	// another, decide anything, or become a part of a call; only Token leaves it at that. A Verifier that says nothing
+	// here vouches for the body alone.
+	Covers Covers
+	// Joined is set when parts of unknown length (URL, parameters, body, id) stand in the signed text with nothing
+	// between, so that bytes can be moved from the end of one to the beginning of the next. See Exact.
+	Joined bool
+	// URL is the URL in the spelling that was signed, where Covers has CoversURL.
+	URL string
+	// Differs is set when the body as it came can be read as something else than Payload: it has a member twice, a
+	// number beyond the range or the precision of a double, or text that is no UTF-8. Payload is what was signed: hand
+	// that on, or refuse the request.
+	Differs bool
+
+	// sum is the Digest, where summed is set.
+	sum    [sha256.Size]byte
+	summed bool
 }
 
 // Verifier checks messages. It may be used by several goroutines at once.
@@ -97,6 +118,23 @@ type Verifier interface {
 	// Verify checks the message at the time now. Its error wraps one of ErrMissing, ErrInvalid, ErrTimestamp,
 	// ErrMalformed and ErrBody. It keeps neither the message nor parts of it, and does not change it.
 	Verify(m *Message, now time.Time) (Result, error)
+}
+
+// Prechecker is a Verifier that can tell from the headers alone that a message will be refused: they are missing, not of
+// the form that the scheme prescribes, or of another time. All Verifiers of this package are, but for those whose
+// signature or token is in the body.
+type Prechecker interface {
+	// Precheck returns the error that Verify would return for any body, and nil where the body decides. It costs no more
+	// than the headers are long.
+	Precheck(h http.Header, now time.Time) error
+}
+
+// Precheck asks a Verifier that can tell. A stranger's body need not be waited for where it returns an error.
+func Precheck(v Verifier, h http.Header, now time.Time) error {
+	if p, ok := v.(Prechecker); ok {
+		return p.Precheck(h, now)
+	}
+	return nil
 }
 
 // Signer signs messages. It may be used by several goroutines at once.
@@ -125,6 +163,9 @@ type Info struct {
 	Replayable bool
 	// Weak is set when the body is not signed.
 	Weak bool
+	// Token is set when the sender shows the secret itself, in a header or in the body, or may do so. It signs nothing:
+	// whoever has seen one request can send any other.
+	Token bool
 	// SignsURL is set when Message.URL has to be what the sender requested.
 	SignsURL bool
 	// Forms are the forms of the body that are tried by default; none where Config.Forms has no effect.

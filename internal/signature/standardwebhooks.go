@@ -99,13 +99,34 @@ func standardSpec(name, prefix string) (*spec, error) {
 	return c.compile(name)
 }
 
-func (all standardScheme) Verify(m *Message, now time.Time) (Result, error) {
+// set is the one whose headers a message has: the first, unless only another one's are there.
+func (all standardScheme) set(h http.Header) *standardSet {
 	set := all[0]
 	for _, s := range all[1:] {
-		if !has(m.Header, set.header) && has(m.Header, s.header) {
+		if !has(h, set.header) && has(h, s.header) {
 			set = s
 		}
 	}
+	return set
+}
+
+func (all standardScheme) Precheck(h http.Header, now time.Time) error {
+	set := all.set(h)
+	if set.secrets != nil {
+		err := set.secrets.Precheck(h, now)
+		if err == nil || len(set.keys) == 0 {
+			return err
+		}
+		if set.readKeys(h, now, new(v1a)) == nil {
+			return nil
+		}
+		return err
+	}
+	return set.readKeys(h, now, new(v1a))
+}
+
+func (all standardScheme) Verify(m *Message, now time.Time) (Result, error) {
+	set := all.set(m.Header)
 	if set.secrets == nil {
 		return set.verifyKeys(m, now)
 	}
@@ -118,52 +139,65 @@ func (all standardScheme) Verify(m *Message, now time.Time) (Result, error) {
 	return r, err
 }
 
-// verifyKeys checks the v1a signatures.
-func (s *standardSet) verifyKeys(m *Message, now time.Time) (Result, error) {
-	v, err := get(m.Header, s.header, maxHeader)
+// v1a is what a message says about its ed25519 signatures. A check of one is dear: a header may hold fewer of them.
+type v1a struct {
+	signatures [4][maxDigest]byte
+	count      int
+	id, time   string
+	at         time.Time
+}
+
+// readKeys reads the headers of v1a signatures and checks the time.
+func (s *standardSet) readKeys(h http.Header, now time.Time, p *v1a) error {
+	v, err := get(h, s.header, maxHeader)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
-	ts, err := get(m.Header, s.tsHeader, maxID)
-	if err != nil {
-		return Result{}, err
+	if p.time, err = get(h, s.tsHeader, maxID); err != nil {
+		return err
 	}
-	id, err := get(m.Header, s.idHeader, maxID)
-	if err != nil {
-		return Result{}, err
+	if p.id, err = get(h, s.idHeader, maxID); err != nil {
+		return err
 	}
-	at, ok := parseTime(ts, seconds)
-	if !ok {
-		return Result{}, fmt.Errorf("%w: header %s is no time in Unix seconds", ErrMalformed, s.tsHeader)
+	var ok bool
+	if p.at, ok = parseTime(p.time, seconds); !ok {
+		return fmt.Errorf("%w: header %s is no time in Unix seconds", ErrMalformed, s.tsHeader)
 	}
-	if err := checkTime(s.tsHeader, at, now, s.past, s.future); err != nil {
-		return Result{}, err
+	if err := checkTime(s.tsHeader, p.at, now, s.past, s.future); err != nil {
+		return err
 	}
-	var sigs [4][maxDigest]byte // an ed25519 check is dear: a header may hold fewer of them
-	n := 0
 	for items := 0; v != ""; items++ {
 		if items == maxSignatures {
-			return Result{}, fmt.Errorf("%w: header %s holds more than %d items", ErrMalformed, s.header, maxSignatures)
+			return fmt.Errorf("%w: header %s holds more than %d items", ErrMalformed, s.header, maxSignatures)
 		}
 		item, rest, _ := strings.Cut(v, " ")
 		if b64, ok := strings.CutPrefix(item, "v1a,"); ok {
-			if n == len(sigs) {
-				return Result{}, fmt.Errorf("%w: header %s holds more than %d v1a signatures", ErrMalformed, s.header, len(sigs))
+			if p.count == len(p.signatures) {
+				return fmt.Errorf("%w: header %s holds more than %d v1a signatures", ErrMalformed, s.header, len(p.signatures))
 			}
-			if digest(&sigs[n], b64, ed25519.SignatureSize, base64Std) {
-				n++
+			if digest(&p.signatures[p.count], b64, ed25519.SignatureSize, base64Std) {
+				p.count++
 			}
 		}
 		v = rest
 	}
-	if n == 0 {
-		return Result{}, fmt.Errorf("%w: header %s holds no v1a signature of 64 bytes", ErrMalformed, s.header)
+	if p.count == 0 {
+		return fmt.Errorf("%w: header %s holds no v1a signature of 64 bytes", ErrMalformed, s.header)
+	}
+	return nil
+}
+
+// verifyKeys checks the v1a signatures.
+func (s *standardSet) verifyKeys(m *Message, now time.Time) (Result, error) {
+	var p v1a
+	if err := s.readKeys(m.Header, now, &p); err != nil {
+		return Result{}, err
 	}
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)
-	*buf = standardContent((*buf)[:0], id, ts, m.Body)
-	if i := matchKeys(s.keys, sigs[:n], *buf); i >= 0 {
-		return Result{Form: "raw", Secret: i, Timestamp: at, ID: id}, nil
+	*buf = standardContent((*buf)[:0], p.id, p.time, m.Body)
+	if i := matchKeys(s.keys, p.signatures[:p.count], *buf); i >= 0 {
+		return Result{Form: "raw", Secret: i, Timestamp: p.at, ID: p.id, Covers: s.covers}, nil
 	}
 	return Result{}, fmt.Errorf("%w: header %s does not match id, time and body under %s; check the key, and that nothing in between changed the request",
 		ErrInvalid, s.header, count(len(s.keys), "public key"))
@@ -230,42 +264,67 @@ func newQuoLegacy(c *Config) (*hmacScheme, error) {
 	return newHMAC(s, c)
 }
 
-func (q *quoScheme) Verify(m *Message, now time.Time) (Result, error) {
-	if !has(m.Header, q.legacy.header) || has(m.Header, "Webhook-Signature") {
-		return q.now.Verify(m, now)
-	}
-	return q.legacy.verifyQuo(m.Header, m, now)
+// older reports whether the older header alone is there.
+func (q *quoScheme) older(h http.Header) bool {
+	return has(h, q.legacy.header) && !has(h, "Webhook-Signature")
 }
 
-// verifyQuo reads hmac;1;{time in ms};{base64}, several of them with commas between. Each has its own time, so each
-// is checked on its own; the first that matches counts, and otherwise the first error.
-func (h *hmacScheme) verifyQuo(header http.Header, m *Message, now time.Time) (Result, error) {
+func (q *quoScheme) Precheck(h http.Header, now time.Time) error {
+	if !q.older(h) {
+		return Precheck(q.now, h, now)
+	}
+	var ps [maxQuo]presented
+	if n, err := q.legacy.readQuo(h, now, &ps); n == 0 {
+		return err
+	}
+	return nil
+}
+
+func (q *quoScheme) Verify(m *Message, now time.Time) (Result, error) {
+	if !q.older(m.Header) {
+		return q.now.Verify(m, now)
+	}
+	var ps [maxQuo]presented
+	n, first := q.legacy.readQuo(m.Header, now, &ps)
+	if n == 0 {
+		return Result{}, first
+	}
+	r, err := q.legacy.match(m, ps[:n])
+	if err != nil && first != nil {
+		return Result{}, first
+	}
+	return r, err
+}
+
+// maxQuo is how many signatures the older header may hold.
+const maxQuo = 4
+
+// readQuo reads hmac;1;{time in ms};{base64}, several of them with commas between. Each has its own time, so each is
+// looked at on its own. It gives those that are of use, and what is wrong with the first if it is not.
+func (h *hmacScheme) readQuo(header http.Header, now time.Time, ps *[maxQuo]presented) (n int, first error) {
 	v, err := get(header, h.header, maxHeader)
 	if err != nil {
-		return Result{}, err
+		return 0, err
 	}
-	var first error
-	for n := 0; ; n++ {
-		if n == 4 {
-			return Result{}, fmt.Errorf("%w: header %s holds more than 4 signatures", ErrMalformed, h.header)
+	for items := 0; ; items++ {
+		if items == maxQuo {
+			return 0, fmt.Errorf("%w: header %s holds more than %d signatures", ErrMalformed, h.header, maxQuo)
 		}
 		item, rest, more := strings.Cut(v, ",")
-		r, err := h.verifyQuoItem(strings.Trim(item, " "), m, now)
-		if err == nil {
-			return r, nil
-		}
-		if first == nil {
+		if err := h.readQuoItem(strings.Trim(item, " "), now, &ps[n]); err == nil {
+			n++
+		} else if items == 0 {
 			first = err
 		}
 		if !more {
-			return Result{}, first
+			return n, first
 		}
 		v = rest
 	}
 }
 
-func (h *hmacScheme) verifyQuoItem(item string, m *Message, now time.Time) (Result, error) {
-	p := presented{header: h.header}
+func (h *hmacScheme) readQuoItem(item string, now time.Time, p *presented) error {
+	*p = presented{header: h.header}
 	var sig string
 	rest, ok := strings.CutPrefix(item, "hmac;1;")
 	if ok {
@@ -275,13 +334,10 @@ func (h *hmacScheme) verifyQuoItem(item string, m *Message, now time.Time) (Resu
 		p.at, ok = parseTime(p.time, millis)
 	}
 	if ok {
-		h.add(sig, &p)
+		h.add(sig, p)
 	}
 	if !ok || p.count == 0 {
-		return Result{}, fmt.Errorf("%w: header %s is not hmac;1;<time in ms>;<base64 of 32 bytes>", ErrMalformed, h.header)
+		return fmt.Errorf("%w: header %s is not hmac;1;<time in ms>;<base64 of 32 bytes>", ErrMalformed, h.header)
 	}
-	if err := checkTime(h.header, p.at, now, h.past, h.future); err != nil {
-		return Result{}, err
-	}
-	return h.match(m, &p)
+	return checkTime(h.header, p.at, now, h.past, h.future)
 }

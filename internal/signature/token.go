@@ -44,7 +44,7 @@ var apiKey = tokenScheme(Info{
 }, "X-Api-Key", "", takesHeader)
 
 func tokenScheme(i Info, header, prefix string, takes options) scheme {
-	i.Headers, i.NeedsSecret, i.Replayable, i.Weak = []string{header}, true, true, true
+	i.Headers, i.NeedsSecret, i.Replayable, i.Weak, i.Token = []string{header}, true, true, true, true
 	build := func(c *Config) (*headerToken, error) { return newHeaderToken(i.Name, c, header, prefix) }
 	return scheme{
 		Info: i, takes: takes,
@@ -57,6 +57,7 @@ type headerToken struct {
 	header, prefix string
 	tokens         tokens
 	first          string // to sign with
+	bare           bool   // the prefix may be missing
 }
 
 func newHeaderToken(scheme string, c *Config, header, prefix string) (*headerToken, error) {
@@ -72,20 +73,30 @@ func newHeaderToken(scheme string, c *Config, header, prefix string) (*headerTok
 	if c.Prefix != "" {
 		prefix = c.Prefix
 	}
-	return &headerToken{header, prefix, newTokens(c.Secrets), c.Secrets[0]}, nil
+	return &headerToken{header: header, prefix: prefix, tokens: newTokens(c.Secrets), first: c.Secrets[0]}, nil
 }
 
-func (h *headerToken) Verify(m *Message, _ time.Time) (Result, error) {
-	v, err := get(m.Header, h.header, maxToken)
+func (h *headerToken) Verify(m *Message, _ time.Time) (Result, error) { return h.check(m.Header) }
+
+// Precheck is the whole check: no more is needed than the header.
+func (h *headerToken) Precheck(header http.Header, _ time.Time) error {
+	_, err := h.check(header)
+	return err
+}
+
+func (h *headerToken) check(header http.Header) (Result, error) {
+	v, err := get(header, h.header, maxToken)
 	if err != nil {
 		return Result{}, err
 	}
 	n := len(h.prefix) // authentication schemes are named in either case (RFC 9110, 11.1)
 	if len(v) < n || !strings.EqualFold(v[:n], h.prefix) {
-		return Result{}, fmt.Errorf("%w: header %s does not start with %q", ErrMalformed, h.header, h.prefix)
+		if n = 0; !h.bare {
+			return Result{}, fmt.Errorf("%w: header %s does not start with %q", ErrMalformed, h.header, h.prefix)
+		}
 	}
 	if i := h.tokens.match(v[n:]); i >= 0 {
-		return Result{Secret: i, Weak: true}, nil
+		return Result{Secret: i, Weak: true, Token: true}, nil
 	}
 	return Result{}, fmt.Errorf("%w: header %s does not hold %s; check the token", ErrInvalid, h.header, count(len(h.tokens), "token"))
 }
@@ -98,7 +109,7 @@ func (h *headerToken) Sign(m *Message, _ string, _ time.Time) error {
 // aircall puts the webhook's token into the JSON body.
 var aircall = scheme{
 	Info: Info{
-		Name: "aircall", Aliases: []string{"aircall-body-token"}, NeedsSecret: true, Replayable: true, Weak: true,
+		Name: "aircall", Aliases: []string{"aircall-body-token"}, NeedsSecret: true, Replayable: true, Weak: true, Token: true,
 		Summary: "A static token as the top-level member token of the JSON body; the body is not signed.",
 	},
 	verifier: func(c *Config) (Verifier, error) { return &bodyToken{newTokens(c.Secrets), c.Secrets[0]}, nil },
@@ -123,7 +134,7 @@ func (b *bodyToken) Verify(m *Message, _ time.Time) (Result, error) {
 			return Result{}, fmt.Errorf("%w: the member token of the body is empty", ErrMissing)
 		}
 		if i := b.tokens.match(v.Text()); i >= 0 {
-			return Result{Secret: i, Weak: true}, nil
+			return Result{Secret: i, Weak: true, Token: true}, nil
 		}
 		return Result{}, fmt.Errorf("%w: the member token of the body is not %s; check the token", ErrInvalid, count(len(b.tokens), "token"))
 	default:

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -42,14 +43,23 @@ func newTwilio(header string, c *Config) *twilioScheme {
 // maxParams is how many parameters a form may have. Twilio sends some thirty.
 const maxParams = 1000
 
-func (t *twilioScheme) Verify(m *Message, _ time.Time) (Result, error) {
-	v, err := get(m.Header, t.header, maxHeader)
-	if err != nil {
-		return Result{}, err
+func (t *twilioScheme) read(h http.Header, d *[maxDigest]byte) error {
+	v, err := get(h, t.header, maxHeader)
+	if err == nil && !digest(d, v, sha1.Size, base64Std) {
+		err = fmt.Errorf("%w: header %s is not base64 of 20 bytes", ErrMalformed, t.header)
 	}
+	return err
+}
+
+func (t *twilioScheme) Precheck(h http.Header, _ time.Time) error {
 	var d [maxDigest]byte
-	if !digest(&d, v, sha1.Size, base64Std) {
-		return Result{}, fmt.Errorf("%w: header %s is not base64 of 20 bytes", ErrMalformed, t.header)
+	return t.read(h, &d)
+}
+
+func (t *twilioScheme) Verify(m *Message, _ time.Time) (Result, error) {
+	var d [maxDigest]byte
+	if err := t.read(m.Header, &d); err != nil {
+		return Result{}, err
 	}
 	return t.match(m, t.header, d[:sha1.Size])
 }
@@ -60,14 +70,14 @@ func (t *twilioScheme) match(m *Message, header string, d []byte) (Result, error
 	if err != nil {
 		return Result{}, err
 	}
-	matched := -1
+	matched, signed := -1, ""
 	for _, u := range urlSpellings(m.URL, true) {
 		for i, k := range t.keys {
 			st := k.get()
 			st.text(u)
 			st.h.Write(params)
 			if subtle.ConstantTimeCompare(st.sum(), d) == 1 && matched < 0 {
-				matched = i
+				matched, signed = i, u
 			}
 			k.put(st)
 		}
@@ -76,7 +86,17 @@ func (t *twilioScheme) match(m *Message, header string, d []byte) (Result, error
 		return Result{}, fmt.Errorf("%w: header %s does not match the URL and the body under %s; check the token, and that the URL is the one that the sender calls",
 			ErrInvalid, header, count(len(t.keys), "secret"))
 	}
-	return Result{Form: "raw", Secret: matched}, nil
+	r := Result{Form: "raw", Secret: matched, URL: signed, Covers: CoversURL, Joined: true}
+	r.setSum(func(st *mac) {
+		st.text(signed)
+		st.h.Write(params)
+	})
+	if params != nil {
+		r.Covers |= CoversParams
+	} else if len(m.Body) > 0 {
+		r.Covers |= CoversBody // by its hash in the URL
+	}
+	return r, nil
 }
 
 // twilioParams is what is signed after the URL. For a body that is no form it is nothing: then its hash must be in
@@ -157,17 +177,33 @@ func formParams(b []byte) ([]byte, error) {
 	return out, nil
 }
 
-// compareUTF16 orders texts by their UTF-16 code units, as JavaScript and Java do.
+// compareUTF16 orders texts by their UTF-16 code units, as JavaScript and Java do. It stops at the first that differs: it
+// runs before anything is verified.
+//
+// Bytes that are no UTF-8 are all the same character there. Among themselves they are in the order of the bytes, so that a
+// form's order does not depend on that in which it came.
 func compareUTF16(a, b string) int {
+	wholeA, wholeB := a, b
 	for a != "" && b != "" {
 		x, n := utf8.DecodeRuneInString(a)
 		y, k := utf8.DecodeRuneInString(b)
-		if x != y || n != k {
-			return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b)))
+		if x != y {
+			if c := cmp.Compare(firstUnit(x), firstUnit(y)); c != 0 {
+				return c
+			}
+			return cmp.Compare(x, y) // both above U+FFFF, where the second units are in the characters' own order
 		}
 		a, b = a[n:], b[k:]
 	}
-	return cmp.Compare(len(a), len(b))
+	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(wholeA, wholeB))
+}
+
+// firstUnit is the first UTF-16 code unit of a character.
+func firstUnit(r rune) rune {
+	if hi, _ := utf16.EncodeRune(r); r > 0xffff {
+		return hi
+	}
+	return r
 }
 
 // urlSpellings are the URLs that may have been signed for a request to u: with the port and without it, where the
@@ -221,12 +257,19 @@ func escapeQuery(q string) string {
 	var b strings.Builder
 	for i := range len(q) {
 		if c := q[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"#<>'", c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
+			escapeByte(&b, c)
 		} else {
 			b.WriteByte(c)
 		}
 	}
 	return b.String()
+}
+
+func escapeByte(b *strings.Builder, c byte) {
+	const digits = "0123456789ABCDEF"
+	b.WriteByte('%')
+	b.WriteByte(digits[c>>4])
+	b.WriteByte(digits[c&15])
 }
 
 // encodeQuery decodes a query and encodes it again as encodeURIComponent does.
@@ -249,7 +292,7 @@ func encodeQuery(q string) string {
 				if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-_.!~*'()", c) >= 0 {
 					b.WriteByte(c)
 				} else {
-					fmt.Fprintf(&b, "%%%02X", c)
+					escapeByte(&b, c)
 				}
 			}
 		}

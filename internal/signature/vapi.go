@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"net/http"
 	"strings"
 	"time"
 )
@@ -12,7 +13,7 @@ import (
 // Authorization. None opens a way past another, because each needs the secret itself.
 var vapi = scheme{
 	Info: Info{
-		Name: "vapi", NeedsSecret: true, Replayable: true, Weak: true,
+		Name: "vapi", NeedsSecret: true, Replayable: true, Weak: true, Token: true,
 		Headers: []string{"X-Vapi-Secret", "Authorization", "X-Signature", "X-Timestamp", "Svix-Signature", "Svix-Timestamp", "Svix-Id"},
 		Summary: "Whichever of Vapi's credentials a request carries: HMAC, X-Vapi-Secret or a bearer token.",
 	},
@@ -39,7 +40,7 @@ func newVapi(c *Config) (Verifier, error) {
 	case own && c.HMAC != nil:
 		return nil, configError("vapi", "is configured as a token and as an HMAC; remove one")
 	case own:
-		return newHeaderToken("vapi", c, "Authorization", "Bearer ")
+		return newVapiBearer(c)
 	}
 	hmac, err := newVapiHMAC(c)
 	if err != nil || c.HMAC != nil {
@@ -49,7 +50,7 @@ func newVapi(c *Config) (Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	token, err := newHeaderToken("vapi", c, "Authorization", "Bearer ")
+	token, err := newVapiBearer(c)
 	return &vapiScheme{hmac, secret, token}, err
 }
 
@@ -57,10 +58,23 @@ var vapiSecret = tokenScheme(Info{
 	Name: "vapi-secret", Summary: "Vapi's static token in X-Vapi-Secret; the body is not signed.",
 }, "X-Vapi-Secret", "", 0)
 
-var vapiBearer = tokenScheme(Info{
-	Name: "vapi-bearer", Aliases: []string{"vapi-oauth2", "vapi-oauth"},
-	Summary: "Vapi's bearer token, static or minted by the receiver's OAuth 2 endpoint; the body is not signed.",
-}, "Authorization", "Bearer ", takesHeader)
+var vapiBearer = func() scheme {
+	s := tokenScheme(Info{
+		Name: "vapi-bearer", Aliases: []string{"vapi-oauth2", "vapi-oauth"},
+		Summary: "Vapi's bearer token, static or minted by the receiver's OAuth 2 endpoint; the body is not signed.",
+	}, "Authorization", "Bearer ", takesHeader)
+	s.verifier = func(c *Config) (Verifier, error) { return newVapiBearer(c) }
+	return s
+}()
+
+// newVapiBearer takes the token also as it is: a credential with bearerPrefixEnabled false has nothing in front of it.
+func newVapiBearer(c *Config) (*headerToken, error) {
+	h, err := newHeaderToken("vapi-bearer", c, "Authorization", "Bearer ")
+	if err == nil {
+		h.bare = c.Prefix == ""
+	}
+	return h, err
+}
 
 // vapiHMAC is Vapi's HMAC credential: with Config.HMAC as that says, otherwise with Vapi's defaults, or in the
 // manner of Svix when the request has a Svix-Signature.
@@ -86,14 +100,23 @@ type vapiScheme struct {
 	secret, token *headerToken
 }
 
-func (v *vapiScheme) Verify(m *Message, now time.Time) (Result, error) {
+// choose is the credential that a request carries.
+func (v *vapiScheme) choose(h http.Header) Verifier {
 	switch {
-	case has(m.Header, v.hmac.plain.header) || has(m.Header, svixHeader):
-		return v.hmac.Verify(m, now)
-	case has(m.Header, v.token.header) && !has(m.Header, v.secret.header):
-		return v.token.Verify(m, now)
+	case has(h, v.hmac.plain.header) || has(h, svixHeader):
+		return v.hmac
+	case has(h, v.token.header) && !has(h, v.secret.header):
+		return v.token
 	}
-	return v.secret.Verify(m, now)
+	return v.secret
+}
+
+func (v *vapiScheme) Precheck(h http.Header, now time.Time) error {
+	return Precheck(v.choose(h), h, now)
+}
+
+func (v *vapiScheme) Verify(m *Message, now time.Time) (Result, error) {
+	return v.choose(m.Header).Verify(m, now)
 }
 
 const svixHeader = "Svix-Signature"
@@ -134,9 +157,17 @@ func newVapiHMAC(c *Config) (*vapiHMACScheme, error) {
 	return v, err
 }
 
-func (v *vapiHMACScheme) Verify(m *Message, now time.Time) (Result, error) {
-	if v.svix != nil && has(m.Header, svixHeader) && !has(m.Header, v.plain.header) {
-		return v.svix.Verify(m, now)
+func (v *vapiHMACScheme) choose(h http.Header) Verifier {
+	if v.svix != nil && has(h, svixHeader) && !has(h, v.plain.header) {
+		return v.svix
 	}
-	return v.plain.Verify(m, now)
+	return v.plain
+}
+
+func (v *vapiHMACScheme) Precheck(h http.Header, now time.Time) error {
+	return Precheck(v.choose(h), h, now)
+}
+
+func (v *vapiHMACScheme) Verify(m *Message, now time.Time) (Result, error) {
+	return v.choose(m.Header).Verify(m, now)
 }

@@ -216,27 +216,36 @@ func TestClaimTimes(t *testing.T) {
 
 // TestHubspotOld: a plain hash behind a secret can be extended, but not without a NUL.
 func TestHubspotOld(t *testing.T) {
-	v := mustNew(t, Config{Scheme: "hubspot", Secrets: []string{"s"}})
+	v1 := mustNew(t, Config{Scheme: "hubspot-v1", Secrets: []string{"s"}})
+	v2 := mustNew(t, Config{Scheme: "hubspot-v2", Secrets: []string{"s"}})
 	m := &Message{Method: "POST", URL: "https://a.example/x", Body: []byte("[1]")}
 	sum := sha256.Sum256([]byte("sPOSThttps://a.example/x[1]"))
 	m.Header = http.Header{"X-Hubspot-Signature": {hex.EncodeToString(sum[:])}, "X-Hubspot-Signature-Version": {"v2"}}
-	if _, err := v.Verify(m, noon); err != nil {
+	if _, err := v2.Verify(m, noon); err != nil {
 		t.Error(err)
 	}
+	if _, err := v1.Verify(m, noon); !errors.Is(err, ErrMalformed) {
+		t.Errorf("v2 where v1 is configured: %v", err)
+	}
 	m.Header.Set("X-Hubspot-Signature-Version", "v1")
-	if _, err := v.Verify(m, noon); !errors.Is(err, ErrInvalid) {
+	if _, err := v1.Verify(m, noon); !errors.Is(err, ErrInvalid) {
 		t.Errorf("v2 as v1: %v", err)
 	}
 	m.Body = []byte("[1]\x80\x00\x00")
 	sum = sha256.Sum256(append([]byte("s"), m.Body...))
 	m.Header.Set("X-Hubspot-Signature", hex.EncodeToString(sum[:]))
-	if _, err := v.Verify(m, noon); !errors.Is(err, ErrMalformed) {
+	if _, err := v1.Verify(m, noon); !errors.Is(err, ErrMalformed) {
 		t.Errorf("with a NUL: %v", err)
 	}
-	p := signed(t, Config{Scheme: "hubspot", Secrets: []string{"s"}}, &Message{Method: "POST", URL: "https://a.example/x?u=a@b:c", Body: []byte("{}")})
+}
+
+// TestHubspotEscapes: HubSpot's documentation and its library differ over which URL is signed.
+func TestHubspotEscapes(t *testing.T) {
+	c := Config{Scheme: "hubspot", Secrets: []string{"s"}}
+	p := signed(t, c, &Message{Method: "POST", URL: "https://a.example/x?u=a@b:c", Body: []byte("{}")})
 	p.URL = "https://a.example/x?u=a%40b%3Ac"
-	if _, err := v.Verify(p, noon); err != nil {
-		t.Errorf("escapes in the URL: %v", err)
+	if r, err := mustNew(t, c).Verify(p, noon); err != nil || r.URL != "https://a.example/x?u=a@b:c" {
+		t.Errorf("escapes in the URL: %+v, %v", r, err)
 	}
 }
 

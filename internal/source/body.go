@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"mime"
 	"mime/multipart"
 	"net/url"
 	"slices"
@@ -76,35 +75,50 @@ func openObject(d *document, r *Request) error {
 	return nil
 }
 
-// openAny reads a body of any kind. What the body looks like counts for more than its declared type, because
-// senders whose headers are typed in by hand get that wrong.
+// openAny reads a body of any kind. The kind is told by what the body looks like: senders whose headers are typed in by
+// hand get their type wrong, and no sender signs it, so that by another type the same body would become another event.
 func openAny(d *document, r *Request) error {
 	body := bytes.TrimSpace(bytes.TrimPrefix(r.Body, bom))
 	switch {
-	case len(body) == 0 && len(r.Query) == 0:
+	case len(body) == 0 && r.Query == "":
 		return malformed("the body is empty")
 	case len(body) == 0:
-		d.form, d.buf = true, appendValues(d.buf, r.Query)
+		q, _ := url.ParseQuery(r.Query) // what is well-formed of it
+		d.form, d.buf = true, appendValues(d.buf, q)
 		return d.json(d.buf)
 	case body[0] == '{' || body[0] == '[':
 		return d.json(body)
 	case body[0] == '<':
 		return d.xml(body)
 	}
-	media, params, _ := mime.ParseMediaType(r.ContentType)
-	switch {
-	case media == "multipart/form-data":
-		return d.multipart(r.Body, params["boundary"])
-	case media == "application/x-www-form-urlencoded" || media == "" && bytes.IndexByte(body, '=') > 0:
-		var err error
-		if d.buf, err = appendForm(d.buf, body); err != nil {
-			return err
-		}
-		d.form = true
-	default:
+	if boundary := boundaryOf(body); boundary != "" {
+		return d.multipart(body, boundary)
+	}
+	if bytes.IndexByte(body, '=') <= 0 {
 		return malformed("the body is neither JSON nor a form nor XML")
 	}
+	var err error
+	if d.buf, err = appendForm(d.buf, body); err != nil {
+		return err
+	}
+	d.form = true
 	return d.json(d.buf)
+}
+
+// boundaryOf is the boundary of a multipart form, which its first line is: two hyphens and up to 70 bytes (RFC 2046,
+// 5.1.1), and then the header of a part. It is empty for anything else.
+func boundaryOf(body []byte) string {
+	line, rest, ok := bytes.Cut(body, []byte("\n"))
+	line = bytes.TrimRight(line, " \t\r")
+	if !ok || len(line) < 3 || len(line) > 72 || !bytes.HasPrefix(line, []byte("--")) {
+		return ""
+	}
+	header, _, _ := bytes.Cut(rest, []byte("\n"))
+	name, _, _ := bytes.Cut(header, []byte(":"))
+	if !bytes.HasPrefix(bytes.ToLower(name), []byte("content-")) {
+		return ""
+	}
+	return string(line[2:])
 }
 
 func (d *document) json(text []byte) error {
@@ -198,9 +212,6 @@ const maxParts = 1000
 
 // multipart turns a multipart form into an object. Of a file only the name is kept.
 func (d *document) multipart(body []byte, boundary string) error {
-	if boundary == "" {
-		return malformed("the multipart form names no boundary")
-	}
 	d.buf, d.form = append(d.buf, '{'), true
 	mr := multipart.NewReader(bytes.NewReader(body), boundary)
 	for range maxParts {

@@ -54,14 +54,6 @@ func eventID(parts ...string) string {
 	return strings.Join(parts, ":")
 }
 
-// header is a header of the request, without its white space.
-func (d *document) header(name string) string {
-	if name == "" || d.req.Header == nil {
-		return ""
-	}
-	return strings.TrimSpace(d.req.Header.Get(name))
-}
-
 // The names under which a body that follows no provider's rules carries its identity.
 var (
 	eventIDNames   = []string{"event_id", "eventId", "EventId", "delivery_id", "webhook_id", "idempotency_key", "idempotencyKey"}

@@ -1,14 +1,13 @@
 package source
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 )
 
-func identify(t *testing.T, preset, body string, h http.Header) Identity {
+func identify(t *testing.T, preset, body, signedID string) Identity {
 	t.Helper()
-	r := &Request{Body: []byte(body), Header: h}
+	r := &Request{Body: []byte(body), EventID: signedID}
 	id, err := newParser(t, preset, Options{}).Identify(r)
 	if err != nil {
 		t.Fatalf("%s: %s: %v", preset, body, err)
@@ -32,7 +31,7 @@ func TestRetriesAreOneEvent(t *testing.T) {
 		{"synthflow", `{"call_id":"c","status":"completed","lead":{"name":"A"}}`, `{"call_id":"c","status":"failed","lead":{"name":"B"}}`},
 		{"aircall", `{"event":"call.ended","timestamp":1,"data":{"id":7}}`, `{"event":"call.ended","timestamp":2,"data":{"id":7}}`},
 	} {
-		a, b := identify(t, c.preset, c.first, nil), identify(t, c.preset, c.second, nil)
+		a, b := identify(t, c.preset, c.first, ""), identify(t, c.preset, c.second, "")
 		if a.EventID == "" || a.EventID != b.EventID {
 			t.Errorf("%s: got %q and %q", c.preset, a.EventID, b.EventID)
 		}
@@ -60,7 +59,7 @@ func TestEventsOfOneCallDiffer(t *testing.T) {
 		{"vapi", `{"message":{"type":"tool-calls","call":{"id":"c"},"toolWithToolCallList":[{"toolCall":{"id":"1"}}]}}`, `{"message":{"type":"tool-calls","call":{"id":"c"},"toolWithToolCallList":[{"toolCall":{"id":"2"}}]}}`},
 		{"signalwire", `{"event":"call.state","params":{"call_id":"c","state":"ringing"}}`, `{"event":"call.state","params":{"call_id":"c","state":"answered"}}`},
 	} {
-		a, b := identify(t, c.preset, c.first, nil), identify(t, c.preset, c.second, nil)
+		a, b := identify(t, c.preset, c.first, ""), identify(t, c.preset, c.second, "")
 		if a.EventID == "" || b.EventID == "" || a.EventID == b.EventID {
 			t.Errorf("%s: got %q and %q", c.preset, a.EventID, b.EventID)
 		}
@@ -87,47 +86,43 @@ func TestRepeatedEventsHaveNoID(t *testing.T) {
 		{"generic", `{"id":"cus_1","name":"Mike"}`},
 		{"hubspot", `[{"eventId":1,"subscriptionId":2,"objectId":3,"occurredAt":4},{"eventId":1}]`},
 	} {
-		if id := identify(t, c[0], c[1], nil); id.EventID != "" {
+		if id := identify(t, c[0], c[1], ""); id.EventID != "" {
 			t.Errorf("%s: %s: got %q", c[0], c[1], id.EventID)
 		}
 	}
 }
 
-func TestDeliveryIDsFromHeaders(t *testing.T) {
-	for _, c := range []struct{ preset, header, body string }{
-		{"github", "X-GitHub-Delivery", `{}`}, {"shopify", "X-Shopify-Webhook-Id", `{"id":7}`}, {"standard-webhooks", "webhook-id", `{}`},
-		{"svix", "svix-id", `{}`}, {"svix", "webhook-id", `{}`}, {"zendesk", "X-Zendesk-Webhook-Invocation-Id", `{"id":1}`},
-		{"quo", "webhook-id", `{"id":"EV1","type":"call.completed"}`}, {"twilio", "I-Twilio-Idempotency-Token", `CallSid=c&CallStatus=in-progress`},
-	} {
-		h := http.Header{}
-		h.Set(c.header, " d-1 ")
-		if id := identify(t, c.preset, c.body, h); id.EventID != "d-1" {
-			t.Errorf("%s: got %q", c.preset, id.EventID)
+// TestSignedIDs: an id that the signature covers beside the body is the event's, whatever the provider has in the body.
+func TestSignedIDs(t *testing.T) {
+	for _, p := range Presets() {
+		body := `{"id":"in the body","type":"t","event_id":"e","message":{"type":"end-of-call-report","call":{"id":"c"}}}`
+		if id := identify(t, p.Name, body, "d-1"); id.EventID != "d-1" {
+			t.Errorf("%s: got %q", p.Name, id.EventID)
 		}
 	}
-	h := http.Header{"I-Twilio-Idempotency-Token": {"forged"}}
-	if id := identify(t, "twilio", `CallSid=c&CallStatus=completed`, h); id.EventID != "c:completed" {
-		t.Errorf("an unsigned header won over the signed body: %q", id.EventID)
+	p := newParser(t, "quo", Options{Map: &Mapping{EventID: "$.id"}})
+	if id, err := p.Identify(&Request{Body: []byte(`{"id":"EV1"}`), EventID: "d-1"}); err != nil || id.EventID != "EV1" {
+		t.Errorf("where the operator says where it is: %+v, %v", id, err)
 	}
 }
 
 func TestIdentityIsSafeToPrintAndKeep(t *testing.T) {
 	long := strings.Repeat("x", maxID+1)
 	for _, bad := range []string{long, `a\r\nX-Evil: 1`, `a\u0000b\u0001`, `a\u007f`} {
-		id := identify(t, "generic", `{"event_id":"`+bad+`","event_type":"`+bad+`","call_id":"`+bad+`"}`, nil)
+		id := identify(t, "generic", `{"event_id":"`+bad+`","event_type":"`+bad+`","call_id":"`+bad+`"}`, "")
 		if !strings.HasPrefix(id.EventID, "sha256:") || id.EventID != id.CallID || id.EventType != "" {
 			t.Errorf("%.20q: got %+v", bad, id)
 		}
 	}
-	a := identify(t, "generic", `{"event_id":"`+long+`1"}`, nil)
-	if b := identify(t, "generic", `{"event_id":"`+long+`2"}`, nil); a == b {
+	a := identify(t, "generic", `{"event_id":"`+long+`1"}`, "")
+	if b := identify(t, "generic", `{"event_id":"`+long+`2"}`, ""); a == b {
 		t.Error("two long ids became one")
 	}
 }
 
 func TestCallEndedAndAnalyzedAreTheSameCall(t *testing.T) {
-	ended := identify(t, "retell", `{"event":"call_ended","call":{"call_id":"c"}}`, nil)
-	analyzed := identify(t, "retell", `{"event":"call_analyzed","call":{"call_id":"c"}}`, nil)
+	ended := identify(t, "retell", `{"event":"call_ended","call":{"call_id":"c"}}`, "")
+	analyzed := identify(t, "retell", `{"event":"call_analyzed","call":{"call_id":"c"}}`, "")
 	if ended.CallID != "c" || ended.CallID != analyzed.CallID || ended.EventID == analyzed.EventID {
 		t.Errorf("got %+v and %+v", ended, analyzed)
 	}

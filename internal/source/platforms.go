@@ -13,18 +13,18 @@ import (
 // where its identity is.
 var platformPresets = []Preset{
 	{
-		Name: "standard-webhooks", Scheme: "standard-webhooks", format: platform(envelope{header: "webhook-id"}),
+		Name: "standard-webhooks", Scheme: "standard-webhooks", format: platform(envelope{}),
 		Summary:       "any sender that follows the Standard Webhooks specification",
 		EventIDHeader: "webhook-id", Retries: true, RetriesClientErrors: true, Timeout: 15 * time.Second,
 	},
 	{
-		Name: "svix", Scheme: "svix", format: platform(envelope{header: "svix-id", header2: "webhook-id"}),
+		Name: "svix", Scheme: "svix", format: platform(envelope{}),
 		Summary:       "any sender that uses Svix",
 		EventIDHeader: "svix-id", Retries: true, RetriesClientErrors: true, Timeout: 15 * time.Second,
 	},
 	{
-		Name: "github", Scheme: "github", Summary: "GitHub", EventIDHeader: "X-GitHub-Delivery", Timeout: 10 * time.Second,
-		format: platform(envelope{header: "X-GitHub-Delivery", typeHeader: "X-GitHub-Event"}),
+		Name: "github", Scheme: "github", Summary: "GitHub", Timeout: 10 * time.Second,
+		format: github,
 	},
 	{
 		Name: "stripe", Scheme: "stripe", Summary: "Stripe events", Retries: true, RetriesClientErrors: true,
@@ -37,9 +37,9 @@ var platformPresets = []Preset{
 		format:      slack,
 	},
 	{
-		Name: "shopify", Scheme: "shopify", Summary: "Shopify", EventIDHeader: "X-Shopify-Webhook-Id",
+		Name: "shopify", Scheme: "shopify", Summary: "Shopify",
 		Retries: true, RetriesClientErrors: true, Timeout: 5 * time.Second,
-		format: platform(envelope{header: "X-Shopify-Webhook-Id", typeHeader: "X-Shopify-Topic"}),
+		format: shopify,
 	},
 	{
 		Name: "hubspot", Scheme: "hubspot", Summary: "HubSpot webhooks, in batches", Retries: true, Timeout: 5 * time.Second,
@@ -50,7 +50,7 @@ var platformPresets = []Preset{
 		format: &format{identify: calendlyIdentity, read: readAny},
 	},
 	{
-		Name: "zendesk", Scheme: "zendesk", Summary: "Zendesk webhooks", EventIDHeader: "X-Zendesk-Webhook-Invocation-Id",
+		Name: "zendesk", Scheme: "zendesk", Summary: "Zendesk webhooks",
 		Timeout: 12 * time.Second, format: zendesk,
 	},
 	{
@@ -59,12 +59,10 @@ var platformPresets = []Preset{
 	},
 }
 
-// envelope says where a platform's identity is.
+// envelope says where in a body a platform's identity is.
 type envelope struct {
-	header, header2 string // of the event's id
-	typeHeader      string
-	id              []string   // path of the event's id
-	typ             [][]string // paths of the event's type
+	id  []string   // path of the event's id
+	typ [][]string // paths of the event's type
 }
 
 // platform is the format of a platform. Where no place of the type is given, it is "type" or one of the usual names.
@@ -72,11 +70,8 @@ func platform(e envelope) *format {
 	return &format{
 		open: openPayload,
 		identify: func(d *document) Identity {
-			id := Identity{EventType: d.header(e.typeHeader), EventID: d.header(e.header)}
-			if id.EventID == "" {
-				id.EventID = d.header(e.header2)
-			}
-			if id.EventID == "" && e.id != nil {
+			var id Identity
+			if e.id != nil {
 				id.EventID = d.text(e.id...)
 			}
 			for _, p := range e.typ {
@@ -96,6 +91,41 @@ func platform(e envelope) *format {
 		read: readAny,
 	}
 }
+
+// github reads GitHub's events. Their name and the delivery's id are in headers that the signature does not cover, so
+// the name is that of the object that the event is about, and the id is the hash of the body.
+var github = &format{
+	open: openPayload,
+	identify: func(d *document) Identity {
+		if d.get("zen").Kind() == jsonscan.String {
+			return Identity{EventType: "ping"}
+		}
+		if d.get("commits").Kind() == jsonscan.Array && d.text("ref") != "" {
+			return Identity{EventType: "push"}
+		}
+		for _, k := range githubObjects {
+			if d.get(k).Kind() == jsonscan.Object {
+				if k == "comment" && d.get("issue").Kind() == jsonscan.Object {
+					k = "issue_comment"
+				}
+				return Identity{EventType: k}
+			}
+		}
+		return Identity{EventType: d.text("action")}
+	},
+	read: readAny,
+}
+
+// githubObjects are the objects after which events are named, the more telling first: a review holds its pull request
+// too.
+var githubObjects = []string{
+	"comment", "review", "check_run", "check_suite", "workflow_job", "workflow_run", "deployment_status", "deployment",
+	"discussion", "release", "pull_request", "issue", "alert", "package", "milestone", "label",
+}
+
+// shopify reads Shopify's events. Topic and id are in headers that the signature does not cover: what happened, and to
+// what, only the body's own members tell.
+var shopify = platform(envelope{})
 
 // slack reads Slack's events, whose type is that of the event within; commands and interactions, which are forms, have
 // a trigger instead of an id.
@@ -163,8 +193,8 @@ func calendlyIdentity(d *document) Identity {
 var zendesk = &format{
 	open: openPayload,
 	identify: func(d *document) Identity {
-		id := Identity{EventType: first(d.get("type"), d.get("event")), EventID: d.header("X-Zendesk-Webhook-Invocation-Id")}
-		if id.EventID == "" && d.text("zendesk_event_version") != "" {
+		id := Identity{EventType: first(d.get("type"), d.get("event"))}
+		if d.text("zendesk_event_version") != "" {
 			id.EventID = d.text("id")
 		}
 		return id

@@ -14,8 +14,9 @@ type Preset struct {
 	Scheme string
 	// Summary says in a line whose webhooks these are.
 	Summary string
-	// EventIDHeader is the header in which the sender gives each event an id that stays the same over retries; empty
-	// where the id is in the body or there is none. Identify reads it.
+	// EventIDHeader is the header in which the sender gives each event an id that stays the same over retries, and which
+	// the scheme signs; empty where the id is in the body or there is none. A header that is not signed is none: it could
+	// make one event of many.
 	EventIDHeader string
 	// Retries reports whether the sender sends again after a 5xx or a timeout, with its default settings. It is false
 	// also where that is not known, so that nobody relies on it.

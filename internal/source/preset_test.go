@@ -80,7 +80,7 @@ func TestSynchronousEventsAreRecognised(t *testing.T) {
 		{"slack", `payload=%7B%22type%22%3A%22block_actions%22%7D`},
 	} {
 		p, _ := Find(c[0])
-		if id := identify(t, c[0], c[1], nil); !slices.Contains(p.Synchronous, id.EventType) {
+		if id := identify(t, c[0], c[1], ""); !slices.Contains(p.Synchronous, id.EventType) {
 			t.Errorf("%s: %s: event type %q is not in %v", c[0], c[1], id.EventType, p.Synchronous)
 		}
 	}
@@ -91,7 +91,7 @@ func TestSynchronousEventsAreRecognised(t *testing.T) {
 		{"retell", `{"event":"call_ended","call":{"call_id":"c"}}`},
 	} {
 		p, _ := Find(c[0])
-		if id := identify(t, c[0], c[1], nil); slices.Contains(p.Synchronous, id.EventType) {
+		if id := identify(t, c[0], c[1], ""); slices.Contains(p.Synchronous, id.EventType) {
 			t.Errorf("%s: %s: event type %q counts as synchronous", c[0], c[1], id.EventType)
 		}
 	}

@@ -11,10 +11,7 @@ import (
 var quo = &format{
 	identify: func(d *document) Identity {
 		o := quoObject(d)
-		id := Identity{EventType: d.text("type"), EventID: d.header("webhook-id"), CallID: text(o.Get("callId"))}
-		if id.EventID == "" {
-			id.EventID = d.text("id")
-		}
+		id := Identity{EventType: d.text("type"), EventID: d.text("id"), CallID: text(o.Get("callId"))}
 		if id.CallID == "" {
 			id.CallID = text(o.Get("id"))
 		}

@@ -8,8 +8,6 @@ package source
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 
 	"github.com/callgate/callgate/internal/call"
 )
@@ -20,13 +18,17 @@ var ErrMalformed = errors.New("malformed payload")
 // ErrConfig is returned, wrapped, by New and NewJSONPathID for settings that cannot work. The text names the setting.
 var ErrConfig = errors.New("source configuration")
 
-// Request is what a parser sees of a request.
+// Request is what a parser sees of a request: what the sender's signature covers, and nothing else. It has no headers, no
+// content type and no method, so that no parser can take what tells events apart, or decides, or becomes a part of a call,
+// from where any stranger can write. Open makes it.
 type Request struct {
-	Body        []byte
-	ContentType string
-	// Query is the URL's query. It is the payload where the body is empty (a webhook sent with GET or DELETE).
-	Query  url.Values
-	Header http.Header
+	// Body is the content that was verified.
+	Body []byte
+	// Query is the URL's query, encoded, where it is covered. It is the payload where the body is empty (a webhook sent
+	// with GET or DELETE).
+	Query string
+	// EventID is the id of the event that the signature covers beside the body; empty where the scheme signs none.
+	EventID string
 }
 
 // Identity tells one event from another.
@@ -136,6 +138,9 @@ func (p *parser) document(r *Request) (*document, error) {
 
 func (p *parser) identify(doc *document) Identity {
 	id := p.format.identify(doc)
+	if signed := doc.req.EventID; signed != "" {
+		id.EventID = signed
+	}
 	for _, m := range p.settings.maps {
 		m.identify(doc, &id)
 	}

@@ -1,6 +1,8 @@
 package source
 
 import (
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -13,9 +15,8 @@ const twilioRequest = "voice-request"
 // twilio reads Twilio's forms, by what is in them: a call's status, a recording, a transcription, a message, or a
 // request for TwiML (twilio.com/docs/voice/twiml, "Twilio's request to your application").
 //
-// Status callbacks are told apart by call, status and sequence number. A request for TwiML has no id, since a call
-// makes many that look alike; there the header I-Twilio-Idempotency-Token serves, which stays the same over retries.
-// The header is not signed, so it counts only where the body has nothing.
+// Status callbacks are told apart by call, status and sequence number. A request for TwiML has no id, since a call makes
+// many that look alike. (The header I-Twilio-Idempotency-Token, which stays the same over retries, is not signed.)
 var twilio = &format{
 	identify: twilioIdentity,
 	read:     readTwilio,
@@ -49,9 +50,6 @@ func twilioIdentity(d *document) Identity {
 	case id.CallID != "":
 		id.EventType = twilioRequest
 	}
-	if id.EventID == "" {
-		id.EventID = d.header("I-Twilio-Idempotency-Token")
-	}
 	return id
 }
 
@@ -81,9 +79,12 @@ func readTwilio(d *draft, doc *document) {
 		"CallDuration", "Duration", "Timestamp", "StartTime", "RecordingUrl", "TranscriptionText", "Body", "ApiVersion",
 		"CallerName", "AccountSid", "CallToken", "SequenceNumber", "CallbackSource")
 	// The URL that the operator gave Twilio is signed too, and what they put into its query is theirs to use.
-	for k, vs := range doc.req.Query {
-		if doc.form && len(vs) > 0 && len(doc.req.Body) > 0 && !strings.EqualFold(k, "bodySHA256") {
-			d.param(clean(k), clean(vs[len(vs)-1]))
+	if doc.form && len(doc.req.Body) > 0 && doc.req.Query != "" {
+		q, _ := url.ParseQuery(doc.req.Query)
+		for _, k := range slices.Sorted(maps.Keys(q)) {
+			if vs := q[k]; len(vs) > 0 && !strings.EqualFold(k, "bodySHA256") {
+				d.param(clean(k), clean(vs[len(vs)-1]))
+			}
 		}
 	}
 }

@@ -58,6 +58,9 @@ type HubSpotObject struct {
 	// Writes is how often it was written.
 	Writes  int
 	written time.Time
+	// indexed are the properties that searches know, as long as the last write is too new for them; nil when they know
+	// nothing of the record.
+	indexed map[string]string
 }
 
 // NewHubSpot starts a stand-in. It is closed with the test.

@@ -14,9 +14,12 @@ import (
 // HubSpotProperty is a property of an object type.
 type HubSpotProperty struct {
 	Name string
-	// Type is string (the default), number, datetime or enumeration.
-	Type     string
-	Options  []string
+	// Type is string (the default), number, date, datetime or enumeration. A date is "2026-01-05", or the milliseconds of a
+	// midnight in UTC; an enumeration takes its options' values and not their labels.
+	Type    string
+	Options []string
+	// Labels are what people see of the options, in their order. With them a refusal lists options in the longer way.
+	Labels   []string
 	ReadOnly bool
 	// Unique properties can be an idProperty, and no two records have the same value.
 	Unique   bool
@@ -41,6 +44,7 @@ func hubSpotSchema() map[string]map[string]HubSpotProperty {
 		HubSpotProperty{Name: "lifecyclestage", Type: "enumeration", Options: []string{"subscriber", "lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer"}},
 		HubSpotProperty{Name: "hs_lead_status", Type: "enumeration", Options: []string{"NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED", "BAD_TIMING"}},
 		HubSpotProperty{Name: "hs_analytics_source", ReadOnly: true},
+		HubSpotProperty{Name: "hs_additional_emails", ReadOnly: true},
 		HubSpotProperty{Name: "lastmodifieddate", Type: "datetime", ReadOnly: true},
 		HubSpotProperty{Name: "hs_searchable_calculated_phone_number", ReadOnly: true},
 		HubSpotProperty{Name: "hs_searchable_calculated_mobile_number", ReadOnly: true})
@@ -165,7 +169,11 @@ func hubSpotMulti(status int, results, errs []any) hubSpotAnswer {
 func (s *HubSpot) readBatch(object string, ins []hubSpotInput, properties []string) hubSpotAnswer {
 	results, missing := []any{}, []string{}
 	for _, in := range ins {
-		if o := s.find(object, in.IDProperty, in.ID); o != nil {
+		o := s.find(object, in.IDProperty, in.ID)
+		if o == nil && in.IDProperty == "email" {
+			o = s.secondary(in.ID)
+		}
+		if o != nil {
 			results = append(results, o.render(properties))
 		} else {
 			missing = append(missing, in.ID)
@@ -221,7 +229,13 @@ func (s *HubSpot) check(object, verb string, in hubSpotInput) (*HubSpotObject, *
 		if !s.schema[object][n].Unique || v == "" {
 			continue
 		}
-		if other := s.find(object, n, v); other != nil && other != o {
+		other := s.find(object, n, v)
+		if n == "email" && (other == nil || other == o) {
+			if holder := s.secondary(v); holder != nil { // of another contact, or of this one
+				other, o = holder, nil
+			}
+		}
+		if other != nil && other != o {
 			if n == "email" {
 				return fail(409, "CONFLICT", "Contact already exists. Existing ID: "+other.ID, map[string]any{"existingId": []string{other.ID}})
 			}
@@ -239,6 +253,37 @@ func (s *HubSpot) check(object, verb string, in hubSpotInput) (*HubSpotObject, *
 		}
 	}
 	return o, nil
+}
+
+// hubSpotDay says whether a date property takes a value.
+func hubSpotDay(v string) bool {
+	if ms, err := strconv.ParseInt(v, 10, 64); err == nil {
+		return ms%86_400_000 == 0
+	}
+	_, err := time.Parse(time.DateOnly, v)
+	return err == nil
+}
+
+// hubSpotChosen says whether a value is one option, or several with semicolons between.
+func hubSpotChosen(options []string, v string) bool {
+	for one := range strings.SplitSeq(v, ";") {
+		if !slices.Contains(options, one) {
+			return false
+		}
+	}
+	return true
+}
+
+// listed are the options as a refusal lists them. Both ways have been seen.
+func (p *HubSpotProperty) listed() string {
+	if len(p.Labels) == 0 {
+		return strings.Join(p.Options, ", ")
+	}
+	var all []string
+	for i, o := range p.Options {
+		all = append(all, fmt.Sprintf("label: %q\nvalue: %q\ndisplay_order: %d\nhidden: false\n", p.Labels[i], o, i))
+	}
+	return strings.Join(all, ", ")
 }
 
 // invalid lists the properties that are not accepted, as HubSpot does in its message.
@@ -274,8 +319,10 @@ func (s *HubSpot) invalid(object string, in hubSpotInput, isNew bool) []map[stri
 			add(n, "INVALID_INTEGER", v+" was not a valid number.")
 		case p.Type == "datetime" && errTime != nil:
 			add(n, "INVALID_DATE", v+" was not a valid date.")
-		case p.Type == "enumeration" && !slices.Contains(p.Options, v):
-			add(n, "INVALID_OPTION", v+" was not one of the allowed options: ["+strings.Join(p.Options, ", ")+"]")
+		case p.Type == "date" && !hubSpotDay(v):
+			add(n, "INVALID_DATE", v+" is not midnight!")
+		case p.Type == "enumeration" && !hubSpotChosen(p.Options, v):
+			add(n, "INVALID_OPTION", v+" was not one of the allowed options: ["+p.listed()+"]")
 		}
 	}
 	for n, p := range s.schema[object] {

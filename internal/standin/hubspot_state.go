@@ -2,6 +2,7 @@ package standin
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -33,6 +34,9 @@ func (s *HubSpot) write(object string, o *HubSpotObject, in hubSpotInput) *HubSp
 
 // set sets properties; the empty text clears one, as in HubSpot.
 func (s *HubSpot) set(object string, o *HubSpotObject, properties map[string]string) {
+	if s.searchable(o) {
+		o.indexed = maps.Clone(o.Properties)
+	}
 	for n, v := range properties {
 		if n == "email" {
 			v = strings.ToLower(v)
@@ -52,6 +56,23 @@ func (s *HubSpot) set(object string, o *HubSpotObject, properties map[string]str
 			o.Properties[to] = d[len(d)-10:]
 		}
 	}
+}
+
+// searchable reports whether searches know all of a record.
+func (s *HubSpot) searchable(o *HubSpotObject) bool {
+	return len(o.Properties) > 0 && (o.written.IsZero() || s.cfg.Now().Sub(o.written) >= s.cfg.SearchLag)
+}
+
+// secondary returns the contact that has an address beside its primary one.
+func (s *HubSpot) secondary(address string) *HubSpotObject {
+	for _, o := range s.objects["contacts"] {
+		for a := range strings.SplitSeq(o.Properties["hs_additional_emails"], ";") {
+			if a != "" && strings.EqualFold(a, address) {
+				return o
+			}
+		}
+	}
+	return nil
 }
 
 // find returns the record with an id, or with a value of a unique property.
@@ -132,10 +153,12 @@ func (s *HubSpot) search(object string, body []byte) hubSpotAnswer {
 		}
 	}
 	results := []any{}
-	now := s.cfg.Now()
 	// The latest change first, as the destination asks for.
 	for _, o := range slices.Backward(s.objects[object]) {
-		if s.cfg.SearchLag > 0 && !o.written.IsZero() && now.Sub(o.written) < s.cfg.SearchLag || len(results) == req.Limit {
+		if !s.searchable(o) {
+			o = &HubSpotObject{ID: o.ID, Properties: o.indexed}
+		}
+		if o.Properties == nil || len(results) == req.Limit {
 			continue
 		}
 		for _, g := range req.Groups {

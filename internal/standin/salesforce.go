@@ -20,6 +20,11 @@ type SalesforceConfig struct {
 	Fields map[string]map[string]SalesforceField
 	// Without are fields that the user may not see, as "Lead.MobilePhone".
 	Without []string
+	// Users are the ids of active users, and RecordTypes those of record types that the user may use; an OwnerId or
+	// RecordTypeId that is none of them is refused.
+	Users, RecordTypes []string
+	// NoCreate are objects of which the user may not create records.
+	NoCreate []string
 	// DuplicateRule blocks leads and contacts that share an e-mail address or number with another. AllowSave
 	// lets Sforce-Duplicate-Rule-Header go over it.
 	DuplicateRule, AllowSave bool
@@ -37,8 +42,9 @@ type SalesforceRecord struct {
 	Created time.Time
 	Fields  map[string]any
 	Deleted bool
-	// Converted leads have become contacts.
-	Converted bool
+	// Converted leads have become the contact ConvertedTo.
+	Converted   bool
+	ConvertedTo string
 	// Assigned counts how often the active assignment rule was applied, or the rule that was named.
 	Assigned int
 }
@@ -59,6 +65,11 @@ func (r *SalesforceRecord) get(field string) any {
 		return salesforceTime(r.Created)
 	case "IsConverted":
 		return r.Converted
+	case "ConvertedContactId":
+		if r.ConvertedTo == "" {
+			return nil
+		}
+		return r.ConvertedTo
 	}
 	return r.Fields[field]
 }
@@ -88,6 +99,7 @@ type Salesforce struct {
 	failures []SalesforceFailure
 	used     int
 	locked   map[string]int
+	triggers int
 	serial   int
 }
 
@@ -141,6 +153,40 @@ func (s *Salesforce) LockRows(object string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.locked[object] = n
+}
+
+// LockRowsInTrigger makes the next n saves fail in a trigger that found its rows locked.
+func (s *Salesforce) LockRowsInTrigger(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.triggers = n
+}
+
+// Convert makes a contact of a lead, as a person does, and returns its id. What was logged of the lead goes along
+// (Salesforce Help, "Considerations for Converting Leads").
+func (s *Salesforce) Convert(lead string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.records["Lead"] {
+		if r.ID != lead {
+			continue
+		}
+		fields := map[string]any{}
+		for name := range s.schema["Contact"] {
+			if v := r.Fields[name]; v != nil && name != "Description" {
+				fields[name] = v
+			}
+		}
+		r.Converted, r.ConvertedTo = true, s.insert("Contact", s.cfg.Now(), fields).ID
+		for _, t := range s.records["Task"] {
+			if t.Fields["WhoId"] == lead {
+				t.Fields["WhoId"] = r.ConvertedTo
+			}
+		}
+		return r.ConvertedTo
+	}
+	s.t.Errorf("stand-in: there is no lead %s", lead)
+	return ""
 }
 
 // Use counts n requests as used up.

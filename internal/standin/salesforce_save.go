@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -117,8 +118,21 @@ func (s *Salesforce) upsert(object, field, key string, values map[string]any, he
 
 // save creates a record, or updates old.
 func (s *Salesforce) save(object string, old *SalesforceRecord, values map[string]any, header func(string) string) (int, any) {
+	if old == nil && slices.Contains(s.cfg.NoCreate, object) {
+		return 400, salesforceErr("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "entity type cannot be inserted: "+object)
+	}
+	if old != nil && old.Converted {
+		return 400, salesforceErr("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
+	}
 	if errs := s.check(object, values, old == nil); errs != nil {
 		return 400, errs
+	}
+	if errs := s.references(values); errs != nil {
+		return 400, errs
+	}
+	if s.triggers > 0 {
+		s.triggers--
+		return 400, salesforceErr("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "LeadTrigger: execution of AfterInsert caused by: System.DmlException: Update failed. First exception on row 0 with id 001000000000001; first error: UNABLE_TO_LOCK_ROW, unable to obtain exclusive access to this record or 1 records: 001000000000001: []")
 	}
 	if s.locked[object] > 0 {
 		s.locked[object]--
@@ -135,6 +149,9 @@ func (s *Salesforce) save(object string, old *SalesforceRecord, values map[strin
 	}
 	if object == "Task" && values["WhoId"] != nil && !s.exists(fmt.Sprint(values["WhoId"]), "Lead", "Contact") {
 		return 400, salesforceErr("INVALID_CROSS_REFERENCE_KEY", "Name ID: id value of incorrect type", "WhoId")
+	}
+	if object == "Task" && s.becameContact(values["WhoId"]) {
+		return 400, salesforceErr("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 	}
 	over := s.cfg.AllowSave && strings.Contains(header("Sforce-Duplicate-Rule-Header"), "allowSave=true")
 	if s.cfg.DuplicateRule && !over && object != "Task" {
@@ -179,6 +196,36 @@ func (s *Salesforce) exists(id string, objects ...string) bool {
 	return false
 }
 
+func (s *Salesforce) becameContact(id any) bool {
+	for _, r := range s.records["Lead"] {
+		if r.ID == id && r.Converted {
+			return true
+		}
+	}
+	return false
+}
+
+// references refuses the owners and record types that the organization does not have. The codes are those of the
+// API's list of status codes; the wording is that of people's reports.
+func (s *Salesforce) references(values map[string]any) []salesforceError {
+	for _, ref := range []struct {
+		field, label, prefix string
+		known                []string
+	}{{"OwnerId", "Owner ID", "005", s.cfg.Users}, {"RecordTypeId", "Record Type ID", "012", s.cfg.RecordTypes}} {
+		id, sent := values[ref.field].(string)
+		switch {
+		case !sent || slices.Contains(ref.known, id):
+		case !strings.HasPrefix(id, ref.prefix) || len(id) != 15 && len(id) != 18:
+			return salesforceErr("MALFORMED_ID", ref.label+": id value of incorrect type: "+id, ref.field)
+		case ref.field == "OwnerId":
+			return salesforceErr("INACTIVE_OWNER_OR_USER", "operation performed with inactive user ["+id+"] as owner of lead")
+		default:
+			return salesforceErr("INVALID_CROSS_REFERENCE_KEY", ref.label+": this ID value isn't valid for the user: "+id, ref.field)
+		}
+	}
+	return nil
+}
+
 // duplicates are the people that share an address or number with values.
 func (s *Salesforce) duplicates(old *SalesforceRecord, values map[string]any) (found []any) {
 	for _, object := range []string{"Lead", "Contact"} {
@@ -217,6 +264,15 @@ func (s *Salesforce) composite(body []byte) (int, any) {
 	}
 	ids := map[string]string{}
 	out := []any{}
+	queries := 0
+	for _, p := range all.CompositeRequest {
+		if strings.Contains(p.URL, "/query") || strings.Contains(p.URL, "/composite/") {
+			queries++
+		}
+	}
+	if queries > 5 {
+		return 400, salesforceErr("LIMIT_EXCEEDED", "a composite request takes 5 queries and collections at most")
+	}
 	for _, p := range all.CompositeRequest {
 		var status int
 		var answer any

@@ -24,8 +24,10 @@ type SalesforceField struct {
 	Values []string
 	// ExternalID fields can be upserted by; Unique ones hold a value once.
 	ExternalID, Unique bool
-	// ReadOnly fields can be queried and not written.
-	ReadOnly bool
+	// ReadOnly fields can be queried and not written; CreateOnly ones can be written when a record is created.
+	ReadOnly, CreateOnly bool
+	// Integrity are the values of a state or country picklist, which is not refused as other picklists are.
+	Integrity []string
 }
 
 func salesforceText(n int) SalesforceField { return SalesforceField{Type: "string", Length: n} }
@@ -43,7 +45,7 @@ func salesforceSchema() map[string]map[string]SalesforceField {
 	person := func() map[string]SalesforceField {
 		return system(map[string]SalesforceField{
 			"FirstName": salesforceText(40), "LastName": required(salesforceText(80)), "Title": salesforceText(128),
-			"Phone": salesforceText(40), "MobilePhone": salesforceText(40),
+			"Phone": salesforceText(40), "MobilePhone": salesforceText(40), "RecordTypeId": {Type: "reference"},
 			"Email": {Type: "email", Length: 80}, "LeadSource": salesforceText(255),
 		})
 	}
@@ -54,13 +56,20 @@ func salesforceSchema() map[string]map[string]SalesforceField {
 	lead["PostalCode"] = salesforceText(20)
 	lead["Status"] = SalesforceField{Type: "string", Length: 255, Values: []string{"Open - Not Contacted", "Working - Contacted", "Closed - Converted"}}
 	lead["IsConverted"] = SalesforceField{Type: "boolean", ReadOnly: true}
+	lead["ConvertedContactId"] = SalesforceField{Type: "reference", ReadOnly: true}
+	// State and country picklists are on in a new organization (Salesforce Help, "State and Country/Territory Picklists").
+	lead["State"] = SalesforceField{Type: "string", Length: 80, Integrity: []string{"California", "New York"}}
+	lead["Country"] = SalesforceField{Type: "string", Length: 80, Integrity: []string{"United States"}}
+	contact := person()
+	contact["HomePhone"], contact["OtherPhone"] = salesforceText(40), salesforceText(40)
 	return map[string]map[string]SalesforceField{
-		"Lead": lead, "Contact": person(),
+		"Lead": lead, "Contact": contact,
 		"Task": system(map[string]SalesforceField{
 			"WhoId": {Type: "reference"}, "WhatId": {Type: "reference"}, "Subject": salesforceText(255),
-			"Status":      {Type: "string", Length: 255, Values: []string{"Not Started", "In Progress", "Completed"}},
-			"Priority":    {Type: "string", Length: 255, Values: []string{"High", "Normal", "Low"}},
-			"TaskSubtype": {Type: "string", Length: 40, Values: []string{"Task", "Call", "Email"}},
+			"Status":   {Type: "string", Length: 255, Values: []string{"Not Started", "In Progress", "Completed"}},
+			"Priority": {Type: "string", Length: 255, Values: []string{"High", "Normal", "Low"}},
+			// That the subtype cannot be updated is from reports; the page of the Object Reference could not be read so far.
+			"TaskSubtype": {Type: "string", Length: 40, Values: []string{"Task", "Call", "Email"}, CreateOnly: true},
 			"CallType":    {Type: "string", Length: 40, Values: []string{"Internal", "Inbound", "Outbound"}},
 			"CallObject":  salesforceText(255), "CallDisposition": salesforceText(255),
 			"CallDurationInSeconds": {Type: "double"}, "ActivityDate": {Type: "date"},
@@ -95,7 +104,7 @@ func (s *Salesforce) check(object string, values map[string]any, creating bool) 
 		if !ok {
 			return salesforceErr("INVALID_FIELD", fmt.Sprintf("No such column '%s' on sobject of type %s", n, object))
 		}
-		if f.ReadOnly {
+		if f.ReadOnly || f.CreateOnly && !creating {
 			return salesforceErr("INVALID_FIELD_FOR_INSERT_UPDATE", "Unable to create/update fields: "+n+". Please check the security settings of this field and verify that it is read/write for your profile or permission set.", n)
 		}
 		if !f.takes(values[n]) {
@@ -112,6 +121,9 @@ func (s *Salesforce) check(object string, values map[string]any, creating bool) 
 			errs = append(errs, salesforceErr("STRING_TOO_LONG", fmt.Sprintf("%s: data value too large: %s (max length=%d)", n, text, f.Length), n)...)
 		case f.Type == "email" && !salesforceEmail(text):
 			errs = append(errs, salesforceErr("INVALID_EMAIL_ADDRESS", n+": invalid email address: "+text, n)...)
+		case f.Integrity != nil && !slices.Contains(f.Integrity, text):
+			// The wording is that of people's reports.
+			errs = append(errs, salesforceErr("FIELD_INTEGRITY_EXCEPTION", "There's a problem with this "+strings.ToLower(n)+", even though it may appear correct. Please select a "+strings.ToLower(n)+" from the list of valid ones.: "+n, n)...)
 		case f.Values != nil && !slices.Contains(f.Values, text):
 			errs = append(errs, salesforceErr("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", n+": bad value for restricted picklist field: "+text, n)...)
 		}

@@ -20,6 +20,9 @@ type Store interface {
 	// a tenant and taking turns between tenants. A lease ends with Finish or Return, when it runs out, or with the
 	// process; then the delivery is claimable again. Tenants in skip are left out.
 	Claim(ctx context.Context, destination string, now time.Time, lease time.Duration, limit int, skip []string) ([]Claimed, error)
+	// ClaimOne leases one delivery by its id, or gives nil if it cannot be claimed at now: it is not Pending or not due,
+	// it is leased already, or its destination is paused.
+	ClaimOne(ctx context.Context, deliveryID string, now time.Time, lease time.Duration) (*Claimed, error)
 	// Next tells when the earliest Pending delivery of a destination that is not leased falls due; the zero time
 	// when there is none.
 	Next(ctx context.Context, destination string) (time.Time, error)
@@ -47,9 +50,12 @@ type Store interface {
 	// Erase deletes the matching events with all that belongs to them, whatever their state, and returns how many.
 	// The uniqueness of their keys is kept, so that a sender's retry does not bring them back.
 	Erase(ctx context.Context, f Filter, dryRun bool) (int, error)
-	// Expire deletes, in one bounded batch, events received before the time that have no live delivery, and unique
-	// keys older than the deduplication window. It returns how many events went, so that callers can loop.
-	Expire(ctx context.Context, before, now time.Time, batch int) (int, error)
+	// Expire deletes, in one bounded batch, events that are past their retention at now, and unique keys older than
+	// the deduplication window. What has a delivery that is Pending never goes, and what has one that is Dead only if
+	// the retention says so for the dead. It returns how many events of which kind went, so that callers can loop, as
+	// long as they are as many as the batch, and can say it. When a call deletes fewer than that, what was deleted is
+	// gone from the disk too, unless somebody else is reading it.
+	Expire(ctx context.Context, r Retention, now time.Time, batch int) (Expired, error)
 
 	Events(ctx context.Context, f Filter, p Page) ([]EventInfo, error)
 	Event(ctx context.Context, id string) (*Event, error)
@@ -57,6 +63,9 @@ type Store interface {
 	Attempts(ctx context.Context, deliveryID string) ([]Attempt, error)
 	// Stats summarises the queue of every destination that has one.
 	Stats(ctx context.Context) (Stats, error)
+
+	// Waiting counts the Pending deliveries of every destination and tenant that has any, by their names.
+	Waiting(ctx context.Context) ([]Waiting, error)
 
 	// Rekey seals every stored body and record again with the first key of the ring, in batches, calling progress
 	// after each with the number done and the total.
@@ -181,6 +190,9 @@ type Attempt struct {
 	// State is the delivery's next state; NextAt says when it is due again if that is Pending.
 	State  State     `json:"state"`
 	NextAt time.Time `json:"next_at,omitzero"`
+	// Uncounted leaves the delivery's Attempts as they were: the attempt only tried whether the receiver is back. It
+	// stands among the attempts made all the same, under the number of the next that counts. It is not stored.
+	Uncounted bool `json:"-"`
 }
 
 // Filter selects events or deliveries. Zero fields match everything.
@@ -207,12 +219,45 @@ type Page struct {
 	Limit int
 }
 
+// Retention says for how long an event is kept after its last delivery has ended, or after it was received if it has
+// none. 0 keeps it until it is erased.
+type Retention struct {
+	// Done is for events that were delivered to every destination.
+	Done time.Duration
+	// Dead is for events that have a dead delivery, which nobody else has got.
+	Dead time.Duration
+}
+
+// Expired counts events that are past their retention and were deleted.
+type Expired struct {
+	Done int64 `json:"done"`
+	// Dead are those that had a dead delivery.
+	Dead int64 `json:"dead"`
+}
+
+// Total is the number of events of either kind.
+func (e Expired) Total() int64 { return e.Done + e.Dead }
+
 // Stats summarises the store.
 type Stats struct {
-	Events       int64              `json:"events"`
-	Bytes        int64              `json:"bytes"`
-	MaxBytes     int64              `json:"max_bytes,omitempty"`
+	Events   int64 `json:"events"`
+	Bytes    int64 `json:"bytes"`
+	MaxBytes int64 `json:"max_bytes,omitempty"`
+	// LogBytes is the length of the write-ahead log beside it, which is counted in MaxBytes as far as it is longer than
+	// it should be; 0 if the store has none.
+	LogBytes int64 `json:"log_bytes,omitempty"`
+	// DiskBytes and DiskFree are how large its file system is, and what is free there; 0 and 0 if that is not known.
+	DiskBytes int64 `json:"disk_bytes,omitempty"`
+	DiskFree  int64 `json:"disk_free,omitempty"`
+	// Expired counts what Expire has deleted since the store was made.
+	Expired      Expired            `json:"expired"`
 	Destinations []DestinationStats `json:"destinations"`
+}
+
+// Waiting is how many deliveries of a tenant wait for a destination.
+type Waiting struct {
+	Destination, Tenant string
+	Pending             int64
 }
 
 // DestinationStats summarises one destination's queue.

@@ -3,11 +3,14 @@ package template
 import (
 	"strings"
 	"unicode"
+
+	"github.com/callgate/callgate/internal/call"
 )
 
 // expr is what stands between {{ and }}.
 type expr struct {
-	name         string // empty for a constant
+	name         string   // empty for a constant
+	others       []string // variables that serve when that of the name is missing, in order
 	constant     string
 	filters      []filter
 	typ          Type // of the declared parameter, or as the last filter says; empty when neither does
@@ -107,6 +110,11 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 		}
 		name := p.until("|:")
 		var args []string
+		if e.name != "" && len(e.filters) == 0 && !p.at(':') && variable(name) {
+			e.others = append(e.others, name)
+			c.variables = append(c.variables, name)
+			continue
+		}
 		if p.eat(':') {
 			for {
 				q, ok, err := p.quoted()
@@ -133,13 +141,18 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 			}
 			continue
 		}
-		f, reason := newFilter(name, args, c.o.Region)
+		f, reason := newFilter(name, args, c.o.Region, c.o.Zone)
 		if reason != "" {
 			return nil, c.about(e, offset, reason)
 		}
 		e.filters = append(e.filters, f)
 	}
 	return e, nil
+}
+
+// variable says whether a name after a variable can only be another variable's.
+func variable(name string) bool {
+	return badName(name) == "" && (call.IsField(name) || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars."))
 }
 
 // about is a syntax error about an expression, which names its variable.
@@ -189,6 +202,9 @@ func (p *exprParser) eat(ch byte) bool {
 	}
 	return false
 }
+
+// at says whether the character is next.
+func (p *exprParser) at(ch byte) bool { p.skip(); return p.i < len(p.s) && p.s[p.i] == ch }
 
 // until reads up to one of the characters or the end, without the spaces around.
 func (p *exprParser) until(stops string) string {

@@ -34,11 +34,13 @@ func textFilter(f func(string) string) filter {
 }
 
 // newFilter makes a filter from its name and arguments; reason says why it cannot.
-func newFilter(name string, args []string, region string) (_ filter, reason string) {
+func newFilter(name string, args []string, region string, zone *time.Location) (_ filter, reason string) {
 	want := 0
 	switch name {
 	case "default", "truncate", "join", "date":
 		want = 1
+	case "map":
+		return mapFilter(args)
 	}
 	if len(args) != want && !(name == "date" && len(args) == 2) {
 		_, known := filters[name]
@@ -68,7 +70,7 @@ func newFilter(name string, args []string, region string) (_ filter, reason stri
 			return v, v != ""
 		}}, ""
 	case "date":
-		return dateFilter(args)
+		return dateFilter(args, zone)
 	case "json":
 		return filter{json: true, apply: func(v any) (any, bool) { return jsonText(v), true }}, ""
 	case "e164":
@@ -84,7 +86,7 @@ func newFilter(name string, args []string, region string) (_ filter, reason stri
 	if f := filters[name]; f != nil {
 		return filter{apply: textFilter(f).apply, encodes: name == "urlencode"}, ""
 	}
-	return filter{}, fmt.Sprintf("no filter %.40q; there are default, upper, lower, trim, truncate, date, e164, national, digits, join, json, urlencode, number, integer, boolean", name)
+	return filter{}, fmt.Sprintf("no filter %.40q; there are default, upper, lower, trim, truncate, date, e164, national, digits, join, map, json, urlencode, number, integer, boolean", name)
 }
 
 // usage shows the filters that take an argument.
@@ -138,9 +140,11 @@ func national(s, region string) string {
 	return phonenumbers.Format(n, phonenumbers.NATIONAL)
 }
 
-// dateFilter makes the filter date from a format and, if given, the name of a time zone.
-func dateFilter(args []string) (_ filter, reason string) {
-	zone := time.UTC
+// dateFilter makes the filter date from a format and, if given, the name of a time zone. zone is that of times without one.
+func dateFilter(args []string, zone *time.Location) (_ filter, reason string) {
+	if zone == nil {
+		zone = time.UTC
+	}
 	if len(args) == 2 {
 		var err error
 		if zone, err = time.LoadLocation(args[1]); err != nil || args[1] == "" {

@@ -61,8 +61,8 @@ func (r *renderer) fail(e *expr, kind error, reason string) error {
 func (r *renderer) eval(e *expr) (value any, ok bool, err error) {
 	if e.name == "" {
 		value, ok = e.constant, true
-	} else if value, ok = r.v.Lookup(e.name); value == nil || value == "" {
-		ok = false
+	} else {
+		value, ok = r.lookup(e)
 	}
 	for i := range e.filters {
 		if f := &e.filters[i]; f.fallback != nil {
@@ -77,6 +77,19 @@ func (r *renderer) eval(e *expr) (value any, ok bool, err error) {
 		return nil, false, r.fail(e, ErrMissing, "the variable is missing; let the call provide it, or give it a default")
 	}
 	return value, ok, nil
+}
+
+// lookup is the value of the first variable of an expression that is there.
+func (r *renderer) lookup(e *expr) (any, bool) {
+	if v, ok := r.v.Lookup(e.name); ok && v != nil && v != "" {
+		return v, true
+	}
+	for _, name := range e.others {
+		if v, ok := r.v.Lookup(name); ok && v != nil && v != "" {
+			return v, true
+		}
+	}
+	return nil, false
 }
 
 // node appends a node.
@@ -127,7 +140,13 @@ func (r *renderer) variable(dst []byte, n *node) ([]byte, status, error) {
 	if err != nil || !ok {
 		return dst, missing, err
 	}
-	return r.bounded(n.escape(dst, textOf(value)), n.e)
+	text := ""
+	if list, isList := value.([]any); isList && r.t.list != "" {
+		text = joined(list, r.t.list)
+	} else {
+		text = textOf(value)
+	}
+	return r.bounded(n.escape(dst, text), n.e)
 }
 
 // bounded checks the length of the result after a value was appended.

@@ -6,7 +6,11 @@
 //
 // # Syntax
 //
-//	{{name}}  {{ name }}  {{name|filter}}  {{name|filter:argument|filter}}  {{'constant text'}}
+//	{{name}}  {{ name }}  {{name|filter}}  {{name|filter:argument|filter}}  {{'constant text'}}  {{name|other}}
+//
+// {{message|summary}} is the first of several variables that is there. What stands after a variable may be a field of the
+// call's record, params.x or vars.x, so that a misspelt filter is not taken for a variable; the first name is any. Filters
+// follow all of them.
 //
 // A name is a variable of Vars; letters, digits, "_", "-", "." and single spaces may stand in it. Arguments are bare
 // up to the next "|", or quoted with ' or " where they hold a "|", braces or leading spaces. The filters:
@@ -14,12 +18,15 @@
 //	default:x          x when the variable is missing; an empty x ('') is allowed, and counts as there
 //	upper lower trim   capitals, small letters, without spaces around
 //	truncate:N         the first N characters, without a mark
-//	date:F             a time in the format F, and in the time zone Z with date:'F','Z' (UTC when none is given).
+//	date:F             a time in the format F, and in the time zone Z with date:'F','Z' (Options.Zone, which is UTC by
+//	                   default, when none is given).
 //	                   F is a strftime format ("%Y-%m-%d %H:%M") or one of rfc3339, date, time, unix, unix_ms
 //	e164               a phone number in E.164 (+15559876543)
 //	national           a phone number as its country writes it ((555) 987-6543)
 //	digits             the digits alone
 //	join:sep           the elements of a list, with sep between them (", " without this filter)
+//	map:'a','x',…      x for the value a, and so on by pairs; capitals make no difference. A last text without a partner is
+//	                   for all other values, which stay as they are without it. Of a list, each element
 //	json               the value as JSON text. As the only content of a JSON string it takes the place of the string
 //	urlencode          percent-encoded; does nothing in a URL or form, where values are encoded already
 //	number integer     in a JSON template, as the last filter of a value that is exactly one variable:
@@ -57,6 +64,7 @@ package template
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
 // Context is the place that a template stands in.
@@ -124,6 +132,10 @@ type Options struct {
 	Policy Policy
 	// Region is the ISO 3166 code in which national phone numbers are read; empty means call.DefaultRegion.
 	Region string
+	// Zone is the time zone of the filter date where it names none; nil means UTC.
+	Zone *time.Location
+	// List stands between the elements of a list within text that no filter joins; empty means ", ".
+	List string
 	// MaxSource bounds the template in bytes; 0 means DefaultMaxSource.
 	MaxSource int
 	// MaxOutput bounds what one Append adds, in bytes; 0 means DefaultMaxOutput.
@@ -163,6 +175,7 @@ type Template struct {
 	name      string
 	policy    Policy
 	region    string
+	list      string
 	maxOutput int
 	variables []string
 }
@@ -181,7 +194,7 @@ func Compile(source string, context Context, o Options) (*Template, error) {
 		return nil, c.fail(0, ErrTooLarge, "the template is larger than the bound; shorten it or raise the bound")
 	}
 	var err error
-	t := &Template{context: context, name: o.Name, policy: o.Policy, region: o.Region, maxOutput: c.o.MaxOutput}
+	t := &Template{context: context, name: o.Name, policy: o.Policy, region: o.Region, list: o.List, maxOutput: c.o.MaxOutput}
 	switch context {
 	case JSON:
 		t.root, err = c.json()

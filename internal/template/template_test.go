@@ -288,3 +288,84 @@ func TestScope(t *testing.T) {
 		}
 	}
 }
+
+func TestMap(t *testing.T) {
+	check(t, Text, map[string]row{
+		"a pair":           {source: "{{'kitchen Remodel '|map:'Kitchen remodel','kitchen_remodel'}}", want: "kitchen_remodel"},
+		"another":          {source: "{{'drain'|map:'Kitchen remodel','kitchen_remodel','Drain','7'}}", want: "7"},
+		"as it is":         {source: "{{'roof'|map:'Drain','7'}}", want: "roof"},
+		"for all others":   {source: "{{'roof'|map:'Drain','7','0'}}", want: "0"},
+		"nothing for them": {source: "[{{'roof'|map:'Drain','7',''|default:'none'}}]", want: "[none]"},
+		"missing":          {source: "[{{nobody|map:'Drain','7','0'}}]", want: "[]"},
+	})
+	list := &list{}
+	tmpl, err := Compile("{{services|map:'Drain','7','Boiler','8','0'|join:';'}}", Text, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := tmpl.Append(nil, list); err != nil || string(got) != "7;8;0" {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, source := range []string{"{{a|map:'x'}}", "{{a|map}}", "{{a|map:'x','1','X','2'}}", "{{a|map:'','1'}}"} {
+		if _, err := Compile(source, Text, Options{}); err == nil {
+			t.Errorf("%s was taken", source)
+		}
+	}
+}
+
+type list struct{}
+
+func (*list) Lookup(string) (any, bool) { return []any{"drain", "Boiler", "roof"}, true }
+
+func TestZone(t *testing.T) {
+	zone, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Zone: zone}
+	check(t, Text, map[string]row{
+		"the account's": {source: "{{'2026-03-03T02:30:00Z'|date:'%Y-%m-%d'}}", o: o, want: "2026-03-02"},
+		"a named one":   {source: "{{'2026-03-03T02:30:00Z'|date:'%Y-%m-%d','UTC'}}", o: o, want: "2026-03-03"},
+	})
+}
+
+// A variable that is missing leaves its place to the next, in every kind of template.
+func TestOtherVariables(t *testing.T) {
+	v := &call.Call{Summary: "He wants a quote.", Params: map[string]any{"size": "12"}}
+	for source, want := range map[string]string{
+		"{{message|summary}}": "He wants a quote.", "{{message|summary|upper}}": "HE WANTS A QUOTE.", "{{notes|transcript|default:'none'}}": "none",
+		"{{rooms|params.size}}": "12", "{{summary|message}}": "He wants a quote.", "{{summary | message | truncate:2}}": "He",
+	} {
+		tmpl, err := Compile(source, Text, Options{Policy: Strict})
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		if got, err := tmpl.Append(nil, v); err != nil || string(got) != want {
+			t.Errorf("%s is %q, %v, want %q", source, got, err, want)
+		}
+	}
+	for _, source := range []string{"{{message|sumary}}", "{{message|upper|summary}}", "{{message|size}}", "{{'x'|summary}}"} {
+		if _, err := Compile(source, Text, Options{}); err == nil {
+			t.Errorf("%s was taken", source)
+		}
+	}
+}
+
+func TestField(t *testing.T) {
+	v := &call.Call{FirstName: "Mike", Params: map[string]any{"rooms": []any{"kitchen", "bath"}}}
+	for source, want := range map[string]string{
+		"About {{issue}}": "", "About {{issue}} for {{first_name}}": "About  for Mike", "{{issue|default:'none'}}": "none", "no variable": "no variable",
+		"{{rooms}}": "kitchen;bath", "in {{rooms|map:'bath','3'}}": "in kitchen;3", "{{rooms|join:' and '}}": "kitchen and bath",
+	} {
+		f, err := CompileField(source, Options{List: ";"})
+		if err != nil {
+			t.Fatalf("%s: %v", source, err)
+		}
+		if got := f.Value(v); got != want {
+			t.Errorf("%s is %q, want %q", source, got, want)
+		}
+	}
+	if _, err := CompileField("{{x", Options{}); err == nil {
+		t.Error("an open variable was taken")
+	}
+}

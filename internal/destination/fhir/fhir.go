@@ -208,7 +208,7 @@ func (d *Destination) judge(a *outbound.Answer, err error) destination.Result {
 	if r.Outcome == destination.Delivered {
 		if kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type")); kind == "text/html" {
 			return destination.Result{
-				Status: a.Status, Unhealthy: true, Excerpt: r.Excerpt,
+				Status: a.Status, Astray: true, Excerpt: r.Excerpt,
 				Reason: strconv.Itoa(a.Status) + " with an HTML page: that is not the FHIR server; check the base URL, or the proxy before it",
 			}
 		}

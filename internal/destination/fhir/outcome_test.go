@@ -26,7 +26,7 @@ func TestOutcomes(t *testing.T) {
 	}{
 		"created":             {standin.Reply{Status: 201}, destination.Delivered, false, false, ""},
 		"no content":          {standin.Reply{Status: 204}, destination.Delivered, false, false, ""},
-		"login page":          {standin.Reply{Status: 200, Header: html, Body: "<html>Mike"}, destination.Retry, false, true, "HTML"},
+		"login page":          {standin.Reply{Status: 200, Header: html, Body: "<html>Mike"}, destination.Retry, false, false, "HTML"},
 		"invalid":             {standin.Reply{Status: 400, Body: oo("invalid")}, destination.Dead, false, false, "[invalid at Communication.status]"},
 		"unprocessable":       {standin.Reply{Status: 422, Body: oo("required")}, destination.Dead, false, false, "required"},
 		"several":             {standin.Reply{Status: 412, Body: oo("multiple-matches")}, destination.Dead, false, false, "several records"},
@@ -34,12 +34,12 @@ func TestOutcomes(t *testing.T) {
 		"locked as 422":       {standin.Reply{Status: 422, Body: oo("lock-error")}, destination.Retry, false, false, "busy"},
 		"throttled":           {standin.Reply{Status: 429, Body: oo("throttled"), Header: http.Header{"Retry-After": {"7"}}}, destination.Retry, false, false, "rate"},
 		"login":               {standin.Reply{Status: 401, Body: oo("login")}, destination.Retry, true, false, "credentials"},
-		"forbidden":           {standin.Reply{Status: 403, Body: oo("forbidden")}, destination.Dead, false, false, "permissions"},
-		"gone":                {standin.Reply{Status: 410}, destination.Dead, true, false, "gone"},
+		"forbidden":           {standin.Reply{Status: 403, Body: oo("forbidden")}, destination.Retry, false, false, "permissions"},
+		"gone":                {standin.Reply{Status: 410}, destination.Retry, true, false, "gone"},
 		"failed":              {standin.Reply{Status: 500, Body: oo("exception")}, destination.Retry, false, true, "exception"},
 		"failed without FHIR": {standin.Reply{Status: 502, Body: "<html>", Header: html}, destination.Retry, false, true, "502"},
 		"hung up":             {standin.Reply{Hangup: true}, destination.Retry, false, true, "closed"},
-		"redirected":          {standin.Reply{Status: 308}, destination.Dead, false, false, "redirects"},
+		"redirected":          {standin.Reply{Status: 308}, destination.Retry, false, false, "redirects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := standin.NewFHIR(t, nil)

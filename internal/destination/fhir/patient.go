@@ -85,14 +85,13 @@ func (d *Destination) findPatient(ctx context.Context, v *view) (*reference, *de
 	}
 	a, err := d.cfg.Client.Send(ctx, d.cfg.Auth, req)
 	r := d.judge(a, err)
+	// A server that is there, and lets nobody search, takes the rest all the same.
+	refused := r.Astray && a != nil && a.Status >= 400
 	switch {
-	case r.Outcome == destination.Retry:
+	case r.Outcome == destination.Retry && !refused:
 		r.Reason = "patient search: " + r.Reason
 		return nil, &r
-	case r.Outcome == destination.Dead:
-		if r.Pause {
-			return nil, &r
-		}
+	case r.Outcome == destination.Dead, refused:
 		v.warnings = append(v.warnings, "sent without a patient, because the EHR refuses the search: "+r.Reason)
 		return nil, nil
 	}

@@ -30,8 +30,9 @@ type detail struct {
 
 // validity is one entry of the list that HubSpot puts, as JSON, into the message "Property values were not valid: […]".
 type validity struct {
-	Error loose `json:"error"`
-	Name  loose `json:"name"`
+	Error   loose `json:"error"`
+	Name    loose `json:"name"`
+	Message loose `json:"message"`
 }
 
 // record is an object in an answer.
@@ -188,6 +189,11 @@ func (f *failure) existing() string {
 	return ""
 }
 
+// aboutAddress says that what must be unique is the e-mail address, and not a property of the operator's.
+func (f *failure) aboutAddress() bool {
+	return f.Category == "CONFLICT" || strings.Contains(string(f.Message), "Contact already exists")
+}
+
 // Codes of properties that cannot be written at all, whatever the value.
 const (
 	codeUnknown  = "PROPERTY_DOESNT_EXIST"
@@ -197,9 +203,18 @@ const (
 // invalid lists the properties that HubSpot did not accept, with the code of the reason.
 func (f *failure) invalid() map[string]string {
 	m := make(map[string]string)
-	add := func(name, code string) {
-		if name != "" && code != "" && m[name] == "" {
-			m[name] = code
+	for name, v := range f.validities() {
+		m[name] = string(v.Error)
+	}
+	return m
+}
+
+// validities are what HubSpot says of the properties that it did not accept, by name. The messages quote values.
+func (f *failure) validities() map[string]validity {
+	m := make(map[string]validity)
+	add := func(name, code, message string) {
+		if name != "" && code != "" && m[name].Error == "" {
+			m[name] = validity{loose(code), loose(name), loose(message)}
 		}
 	}
 	if i := strings.IndexByte(string(f.Message), '['); i >= 0 {
@@ -207,11 +222,11 @@ func (f *failure) invalid() map[string]string {
 		// A decoder, because text may follow the list.
 		_ = json.NewDecoder(strings.NewReader(string(f.Message[i:]))).Decode(&list)
 		for _, v := range list {
-			add(string(v.Name), string(v.Error))
+			add(string(v.Name), string(v.Error), string(v.Message))
 		}
 	}
 	for _, v := range f.Validations {
-		add(string(v.Name), string(v.Error))
+		add(string(v.Name), string(v.Error), string(v.Message))
 	}
 	for _, d := range f.Errors {
 		names := slices.Concat(d.Context["propertyName"], d.Context["properties"])
@@ -219,14 +234,14 @@ func (f *failure) invalid() map[string]string {
 			names = append(names, string(d.In))
 		}
 		for _, n := range names {
-			add(n, string(d.Code))
+			add(n, string(d.Code), string(d.Message))
 		}
 		for _, s := range doesNotExist.FindAllStringSubmatch(string(d.Message), 20) {
-			add(s[1], codeUnknown)
+			add(s[1], codeUnknown, "")
 		}
 	}
 	for _, s := range doesNotExist.FindAllStringSubmatch(string(f.Message), 100) {
-		add(s[1], codeUnknown)
+		add(s[1], codeUnknown, "")
 	}
 	return m
 }

@@ -1,6 +1,7 @@
 package hubspot
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 
@@ -27,6 +28,7 @@ type input struct {
 
 	done     bool
 	recordID string
+	unknown  bool                // sent, and nobody knows whether it was carried out
 	fail     *failure            // HubSpot's refusal
 	result   *destination.Result // judgement, where fail says too little
 	warnings []string
@@ -70,6 +72,7 @@ func (r *run) attempt(b batch, ins []*input, round int) {
 	a, err := r.send(http.MethodPost, r.d.objects+b.object+"/batch/"+b.verb, appendInputs(nil, ins), b.note)
 	switch {
 	case err != nil || a.Status >= 500 || a.Status < 200 || halts(a.Status):
+		unknown(ins, perhaps(a, err))
 		r.stop(r.d.judge(a, err))
 	case a.Status < 300:
 		r.sort(b, ins, a, round)
@@ -95,6 +98,25 @@ func (r *run) attempt(b batch, ins []*input, round int) {
 			ins[0].fail, ins[0].result = &f, &res
 		}
 	}
+}
+
+func unknown(ins []*input, perhaps bool) {
+	for _, in := range ins {
+		in.unknown = perhaps
+	}
+}
+
+// perhaps reports whether a request that failed as a whole may have been carried out all the same: its answer got lost, or
+// HubSpot failed at some point of it.
+func perhaps(a *outbound.Answer, err error) bool {
+	var e *outbound.Error
+	switch {
+	case errors.As(err, &e):
+		return e.Kind == outbound.Broken || e.Kind == outbound.TimedOut || e.Kind == outbound.Stopped
+	case err != nil:
+		return false // no credentials
+	}
+	return a.Status >= 500 && a.Status != http.StatusServiceUnavailable || a.Status == http.StatusRequestTimeout || a.Status < 200
 }
 
 // halts reports whether a status concerns the account and not the request, so that nothing else should be sent now.
@@ -157,6 +179,7 @@ func (r *run) sort(b batch, ins []*input, a *outbound.Answer, round int) {
 	case len(open) == 1 && len(rest) == 1:
 		open[0].done, open[0].recordID = true, string(rest[0].ID)
 	case len(ins) == 1 && !ok:
+		unknown(ins, true)
 		r.stop(unreadable(a.Status))
 	case len(ins) == 1 && a.Status != http.StatusMultiStatus && (ans.Status == "" || ans.Status == "COMPLETE"):
 		// HubSpot confirmed the one record there was, and does not name it.
@@ -167,6 +190,7 @@ func (r *run) sort(b batch, ins []*input, a *outbound.Answer, round int) {
 			r.attempt(b, []*input{in}, round)
 		}
 	default:
+		unknown(open, true)
 		for _, in := range open {
 			in.result = &destination.Result{Status: a.Status, Reason: "HubSpot did not say what became of the record; it is looked for again"}
 		}
@@ -185,12 +209,14 @@ func (in *input) matches(rec *record) bool {
 	return string(rec.ID) == in.id
 }
 
-// dropInvalid leaves out the properties that the failure names, and reports whether that changes the request. What
+// dropInvalid leaves out the properties that the failure names, or gives them a value that HubSpot takes where it says which
+// those are, and reports whether that changes the request. What
 // HubSpot does not have or does not let us write is left out everywhere, a value that it does not accept in the one
 // input that the failure is about. The value that identifies the record cannot be left out.
 func (r *run) dropInvalid(b batch, ins []*input, f *failure) bool {
 	changed := false
-	for name, code := range f.invalid() {
+	for name, v := range f.validities() {
+		code := string(v.Error)
 		always := code == codeUnknown || code == codeReadOnly
 		if !always && len(ins) > 1 {
 			continue
@@ -200,6 +226,12 @@ func (r *run) dropInvalid(b batch, ins []*input, f *failure) bool {
 			n := len(in.props)
 			if name == in.idProperty || name == "email" && !always {
 				continue
+			}
+			if i := slices.IndexFunc(in.props, func(p property) bool { return p.name == name }); i >= 0 && !always {
+				if value, ok := r.d.mend(b.object, name, in.props[i].value, v); ok {
+					in.props[i].value, dropped = value, true
+					continue
+				}
 			}
 			in.props = slices.DeleteFunc(in.props, func(p property) bool { return p.name == name })
 			if len(in.props) == n {
@@ -221,13 +253,16 @@ func (r *run) dropInvalid(b batch, ins []*input, f *failure) bool {
 	return changed
 }
 
-// withoutRefused leaves out what HubSpot refused before.
+// withoutRefused leaves out what HubSpot refused before, and writes values as it takes them.
 func (r *run) withoutRefused(b batch, ins []*input) {
-	if r.d.refused.empty() {
-		return
-	}
 	now := r.d.conf.Now()
 	for _, in := range ins {
+		for i := range in.props {
+			in.props[i].value = r.d.fitting(b.object, in.props[i].name, in.props[i].value)
+		}
+		if r.d.refused.empty() {
+			continue
+		}
 		in.props = slices.DeleteFunc(in.props, func(p property) bool {
 			return p.name != in.idProperty && r.d.refused.has(b.object+"."+p.name, now)
 		})

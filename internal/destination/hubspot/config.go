@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/keylock"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -50,7 +51,9 @@ type Config struct {
 	// the withdrawn contacts/v1 createOrUpdate, one by one, and everything else by v3.
 	API string
 	// Properties maps contact properties, by internal name, to templates; see DefaultProperties. Such a template is the
-	// name of a record's field ("summary"), "params.x", "vars.x", or text with {{variables}}.
+	// name of a record's field ("summary"), "params.x" or "vars.x", several of them with "|" between, of which the first
+	// that has a value serves ("message|summary"), or text with {{variables}} and filters: {{timestamp|date:'%Y-%m-%d'}}
+	// is in TimeZone, and {{params.service|map:'Kitchen remodel','kitchen_remodel'}} puts an option in place of words.
 	Properties map[string]string
 	// KeepNames leaves the first and last name of a contact that has one as it is. It costs one more request.
 	KeepNames bool
@@ -79,8 +82,11 @@ type Config struct {
 	Region string
 	// SearchRate is how many searches a second are made; 0 means DefaultSearchRate.
 	SearchRate float64
-	// TimeZone is the account's time zone, in which HubSpot counts the daily limit; nil when it is not known.
+	// TimeZone is the account's time zone, in which HubSpot counts the daily limit and days begin; nil when it is not
+	// known, and days are those of UTC.
 	TimeZone *time.Location
+	// Notes keeps what was written a moment ago across restarts; nil means that it is known inside this process only.
+	Notes Notes
 	// Client sends the requests; nil makes one with outbound's defaults.
 	Client *outbound.Client
 	// Now is the clock; nil means time.Now.
@@ -96,9 +102,10 @@ type Destination struct {
 	objects string     // path before the object type
 	account [sha256.Size]byte
 	search  *rate.Limiter
-	locks   locks
+	locks   keylock.Locks
 	recent  *lru.Cache[string, memo]
 	refused refused
+	learnt  learnt
 	// plainSearch is set when the account lacks HubSpot's calculated number properties.
 	plainSearch atomic.Bool
 }
@@ -146,7 +153,7 @@ func New(c Config) (*Destination, error) {
 		}
 	}
 	var err error
-	if d.mapping, err = compileAll(c.Properties); err != nil {
+	if d.mapping, err = d.compileAll(c.Properties); err != nil {
 		return nil, err
 	}
 	for _, p := range []property{{"lifecyclestage", c.Lifecycle}, {"hs_lead_status", c.LeadStatus}, {"hubspot_owner_id", c.OwnerID}} {
@@ -220,6 +227,9 @@ func (d *Destination) Problems() []string {
 	}
 	if d.conf.LogCall && d.conf.CallProperty == "" {
 		all = append(all, "log_call without call_property: a call is found again by HubSpot's search, which lags some seconds behind; make a call property with unique values to rule out duplicates")
+	}
+	if d.conf.ContactProperty == "" {
+		all = append(all, "no contact_property: a contact is found again by HubSpot's search, which lags some seconds behind, so that a restart at the wrong moment, or a second gateway, makes a second contact of a caller without e-mail address; make a contact property with unique values and set it")
 	}
 	if d.conf.CreateNameless && d.conf.ContactProperty == "" {
 		all = append(all, "create_nameless without contact_property: a caller without e-mail address and number cannot be found again, so that a repeated delivery makes a second contact; make a contact property with unique values")

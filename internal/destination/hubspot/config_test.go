@@ -30,8 +30,9 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"an unknown version":       {func(c *Config) { c.API = "v2" }, "2026-03"},
 		"a month that is none":     {func(c *Config) { c.API = "2026-13" }, "2026-03"},
 		"a label for a property":   {func(c *Config) { c.Properties = map[string]string{"Lead Source": "x"} }, "internal name"},
-		"an open variable":         {func(c *Config) { c.Properties = map[string]string{"a": "{{issue"} }, "{{name}}"},
-		"a filter":                 {func(c *Config) { c.Properties = map[string]string{"a": "{{issue|upper}}"} }, "{{name}}"},
+		"an open variable":         {func(c *Config) { c.Properties = map[string]string{"a": "{{issue"} }, "without }}"},
+		"a filter there is not":    {func(c *Config) { c.Properties = map[string]string{"a": "{{issue|shout}}"} }, "no filter"},
+		"half a fallback":          {func(c *Config) { c.Properties = map[string]string{"a": "message|sumary"} }, "params.sumary"},
 		"an unknown region":        {func(c *Config) { c.Region = "Utopia" }, "US"},
 		"a label as call property": {func(c *Config) { c.CallProperty = "Call ID" }, "internal name"},
 	}
@@ -56,7 +57,7 @@ func TestProblemsAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(d.Problems(), "\n")
-	for _, w := range []string{"v1", "pat-", "call_property"} {
+	for _, w := range []string{"v1", "pat-", "call_property", "contact_property"} {
 		if !strings.Contains(all, w) {
 			t.Errorf("problems %q do not mention %s", all, w)
 		}
@@ -64,7 +65,7 @@ func TestProblemsAreTold(t *testing.T) {
 	if d.MaxBatch() != 1 {
 		t.Errorf("MaxBatch is %d with v1, want 1", d.MaxBatch())
 	}
-	if d, err = New(Config{Token: token}); err != nil || len(d.Problems()) != 0 || d.MaxBatch() != 100 {
+	if d, err = New(Config{Token: token, ContactProperty: "call_key"}); err != nil || len(d.Problems()) != 0 || d.MaxBatch() != 100 {
 		t.Errorf("problems %v, batch %d, error %v", d.Problems(), d.MaxBatch(), err)
 	}
 }
@@ -82,13 +83,15 @@ func TestTemplates(t *testing.T) {
 		"About {{ issue }} for {{first_name}}": "About leak for Mike", "About {{last_name}}": "", "{{plan}}": "gold",
 		"params.rooms": "kitchen;bath", "{{size}}": "12.5", "{{ok}}": "false", "urgent": "true", "callback_requested": "",
 		"params.empty": "", "tenant": "acme", "params.address": `{"city":"Austin"}`, "{{first_name}}{{last_name}}": "Mike", "last_name": "",
+		"message|summary": "Leak.", "{{message|summary}}": "Leak.", "last_name | vars.plan": "gold", "a|b": "a|b", "{{issue|upper}}": "LEAK",
+		"{{rooms|map:'kitchen','1','bath','2'}}": "1;2", "{{issue|map:'Leak','leak_repair'}}": "leak_repair", "{{size|default:'none'}}": "12.5",
+		"{{last_name|default:'none'}}": "none",
 	}
 	for template, wanted := range tests {
-		parts, err := compile(template)
+		m, err := new(Destination).compile("x", template)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := mapped{"x", parts}
 		if got := m.value(&it); got != wanted {
 			t.Errorf("%q is %q, want %q", template, got, wanted)
 		}
@@ -96,7 +99,7 @@ func TestTemplates(t *testing.T) {
 }
 
 func TestMappingReplacesAndTakesAway(t *testing.T) {
-	ms, err := compileAll(map[string]string{"company": "", "message": "summary", "lead_source": "AI Receptionist"})
+	ms, err := new(Destination).compileAll(map[string]string{"company": "", "message": "summary", "lead_source": "AI Receptionist"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,25 @@ import (
 
 const contactsObject = "contacts"
 
+// secondary holds the addresses that a contact has beside its primary one, with semicolons between (HubSpot, "Get the
+// secondary email addresses for a contact"). It can be read and not written; a secondary address finds the contact as the
+// primary one does.
+const secondary = "hs_additional_emails"
+
+// contactColumns are what has to be known of a contact that is there.
+var contactColumns = []string{"email", secondary, "firstname", "lastname"}
+
+// hasAddress says whether an address is one of a contact's.
+func hasAddress(known map[string]string, address string) (primary, other bool) {
+	if address == "" {
+		return false, false
+	}
+	for a := range strings.SplitSeq(known[secondary], ";") {
+		other = other || strings.EqualFold(strings.TrimSpace(a), address)
+	}
+	return strings.EqualFold(known["email"], address), other
+}
+
 // maxPasses bounds how often the rows are gone through: a row may turn from upsert to search (address refused), to
 // create, to update (conflict).
 const maxPasses = 5
@@ -53,7 +72,7 @@ func (r *run) findByCall() {
 	var asked []*row
 	for _, row := range r.rows {
 		if m, ok := r.recall("k:" + row.key); ok && row.key != "" {
-			row.found(m.id, map[string]string{"firstname": m.name[0], "lastname": m.name[1]})
+			row.found(m.ID, map[string]string{"firstname": m.Name[0], "lastname": m.Name[1]})
 		} else if r.d.conf.ContactProperty != "" && row.key != "" {
 			asked = append(asked, row)
 			ins = append(ins, &input{trace: row.trace, id: row.key})
@@ -62,7 +81,7 @@ func (r *run) findByCall() {
 	if len(ins) == 0 {
 		return
 	}
-	found := r.read(contactsObject, r.d.conf.ContactProperty, ins, []string{"email", "firstname", "lastname"}, "finds the contacts of earlier events of the same calls")
+	found := r.read(contactsObject, r.d.conf.ContactProperty, ins, contactColumns, "finds the contacts of earlier events of the same calls")
 	for _, row := range asked {
 		if rec, ok := found[row.key]; ok {
 			row.found(string(rec.ID), rec.values())
@@ -84,7 +103,7 @@ func (r *run) findByEmail() {
 	if len(ins) == 0 || r.halt != nil {
 		return
 	}
-	found := r.read(contactsObject, "email", ins, []string{"email", "firstname", "lastname"}, "finds out which contacts are new")
+	found := r.read(contactsObject, "email", ins, contactColumns, "finds out which contacts are new")
 	if r.halt != nil {
 		return
 	}
@@ -150,10 +169,16 @@ func (r *run) read(object, property string, ins []*input, properties []string, n
 		}
 		for _, rec := range ans.Results {
 			if v := string(rec.Properties[property]); v != "" && rec.ID != "" {
-				if property == "email" {
-					v = strings.ToLower(v)
+				if property != "email" {
+					found[v] = rec
+					continue
 				}
-				found[v] = rec
+				found[strings.ToLower(v)] = rec
+				for a := range strings.SplitSeq(string(rec.Properties[secondary]), ";") {
+					if a = strings.ToLower(strings.TrimSpace(a)); a != "" {
+						found[a] = rec
+					}
+				}
 			}
 		}
 	}
@@ -169,6 +194,7 @@ func (r *run) upsert(rows []*row) {
 			ins[i].props = append(ins[i].props, r.d.create...)
 		}
 	}
+	r.expect(rows)
 	r.write(batch{contactsObject, "upsert", "creates the contacts, or updates those that have the address"}, ins)
 	r.take(rows, ins)
 }
@@ -178,6 +204,10 @@ func (r *run) update(rows []*row) {
 	ins := make([]*input, len(rows))
 	for i, row := range rows {
 		in := &input{trace: row.trace, id: row.id, props: slices.Clone(row.props)}
+		if _, other := hasAddress(row.known, row.email); other {
+			// The contact has the address already, and which of them is the primary one is for people to say.
+			in.props = slices.DeleteFunc(in.props, func(p property) bool { return p.name == "email" })
+		}
 		if row.existing || r.d.conf.KeepNames {
 			in.props = slices.DeleteFunc(in.props, func(p property) bool {
 				if p.name != "firstname" && p.name != "lastname" {
@@ -212,6 +242,7 @@ func (r *run) create(rows []*row) {
 		}
 		ins[i] = &input{trace: row.trace, props: props}
 	}
+	r.expect(rows)
 	r.write(batch{contactsObject, "create", "creates the contacts that were not found"}, ins)
 	r.take(rows, ins)
 }
@@ -231,9 +262,12 @@ func (r *run) take(rows []*row, ins []*input) {
 			row.settle(destination.Result{Outcome: destination.Delivered, Status: http.StatusOK, RemoteID: row.id})
 			r.rememberContact(row)
 		case in.fail != nil:
+			r.unexpect(row)
 			r.recover(row, in)
 		case in.result != nil:
 			row.settle(*in.result)
+		case !in.unknown:
+			r.unexpect(row)
 		}
 	}
 }
@@ -242,6 +276,12 @@ func (r *run) take(rows []*row, ins []*input) {
 func (r *run) recover(row *row, in *input) {
 	f := in.fail
 	switch existing := f.existing(); {
+	case existing != "" && row.get("email") != "" && f.aboutAddress():
+		// The contact has the address: as its primary one, or as a secondary one, which must not take the other's place.
+		if existing != row.id {
+			row.found(existing, nil)
+		}
+		row.drop("email")
 	case existing != "" && existing != row.id:
 		// The contact was there all the time, or has been made meanwhile.
 		row.found(existing, nil)
@@ -270,38 +310,4 @@ func (f *failure) badEmail() bool {
 		return true
 	}
 	return strings.Contains(string(f.Message), "INVALID_EMAIL") || strings.Contains(string(f.Category), "INVALID_EMAIL")
-}
-
-func (r *run) recall(key string) (memo, bool) {
-	if r.dry {
-		return memo{}, false
-	}
-	return r.d.recall(key)
-}
-
-func (r *run) rememberContact(row *row) {
-	if r.dry || row.id == "" {
-		return
-	}
-	m := memo{id: row.id, email: row.email != "" || row.known["email"] != "", name: [2]string{row.get("firstname"), row.get("lastname")}}
-	for i, n := range [2]string{"firstname", "lastname"} {
-		if row.known[n] != "" && (row.existing || r.d.conf.KeepNames) || m.name[i] == "" {
-			m.name[i] = row.known[n]
-		}
-	}
-	for _, i := range row.items {
-		if k := callKey(&r.items[i]); k != "" {
-			r.d.remember("k:"+k, m)
-		}
-	}
-	if row.phone != "" {
-		r.d.remember("p:"+row.phone, m)
-	}
-}
-
-func (r *run) forget(row *row) {
-	for _, i := range row.items {
-		r.d.recent.Remove("k:" + callKey(&r.items[i]))
-	}
-	r.d.recent.Remove("p:" + row.phone)
 }

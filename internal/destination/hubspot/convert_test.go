@@ -43,13 +43,13 @@ func TestRecentWritesAreForgotten(t *testing.T) {
 	clk := newClock()
 	_, d := account(t, standin.HubSpotConfig{Now: clk.now}, nil)
 	for range 50 {
-		d.remember(clk.now().String(), memo{id: "1"})
+		_ = d.remember(t.Context(), clk.now().String(), memo{ID: "1"})
 		clk.forward(recently / 10)
 	}
 	if n := d.recent.Len(); n > 12 {
 		t.Errorf("%d writes are remembered, want those of two minutes", n)
 	}
-	if _, ok := d.recall(clk.now().String()); ok {
+	if _, ok := d.recall(t.Context(), clk.now().String()); ok {
 		t.Error("what was never written is remembered")
 	}
 }

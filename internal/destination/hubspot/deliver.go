@@ -27,7 +27,7 @@ type run struct {
 // Deliver implements destination.Destination. The RemoteID of a result is the contact's.
 func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []destination.Result {
 	r := &run{d: d, ctx: ctx, items: items, rows: d.rowsOf(items), exchange: (*run).overHTTP}
-	release, err := d.locks.acquire(ctx, lockKeys(r.rows, items))
+	release, err := d.locks.Acquire(ctx, lockKeys(r.rows, items))
 	if err != nil {
 		r.stop(destination.Result{Reason: "the attempt ended while another delivery to the same contact was under way"})
 		return r.results()

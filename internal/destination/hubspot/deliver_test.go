@@ -275,7 +275,7 @@ func TestDeliveriesAtOnceMakeOneContact(t *testing.T) {
 	if n := len(s.Objects("calls")); n != 3 {
 		t.Errorf("%d calls, want 3", n)
 	}
-	if len(d.locks.held) != 0 {
-		t.Errorf("%d locks are left", len(d.locks.held))
+	if n := d.locks.Held(); n != 0 {
+		t.Errorf("%d locks are left", n)
 	}
 }

@@ -8,7 +8,9 @@
 //
 //   - holds the call's id in Config.ContactProperty, a unique property that the operator made. It needs no search, and
 //     is the only way that survives everything;
-//   - was written for the same call or number a moment ago (search results lag some seconds behind writes);
+//   - was written for the same call or number a moment ago (search results lag some seconds behind writes). Where the
+//     answer to a create was lost, the search is waited for, up to a minute, before the contact is created again. This is
+//     known inside one process, and beyond it with Config.Notes;
 //   - has the caller's number, in whatever way it is written. A contact without an e-mail address is then given the
 //     caller's, unless its name says that it is somebody else: so call_ended, which knows no address, and call_analyzed,
 //     which does, end in one contact. A contact with another address is left alone.
@@ -22,6 +24,12 @@
 // Empty values never are, so that an event that knows less cannot erase what an earlier one knew. Owner, lifecycle
 // stage and lead status are written to new contacts only: a lead that somebody works on must not fall back to NEW. A
 // contact that was found by its number keeps its name, since several people share a telephone.
+//
+// A contact may have secondary addresses (hs_additional_emails). One that finds the contact is not written to it, because
+// that would make it the primary address.
+//
+// A date property gets the account's day in place of a moment, and an option property the value in place of its label,
+// once HubSpot has said by a refusal that this is what they are. {{x|map:…}} puts values in place of other words.
 //
 // A property that HubSpot does not have, or does not let us write, is left out, and a warning names it once per
 // process; a value that it does not accept is left out of that contact. One bad property must not cost a lead.

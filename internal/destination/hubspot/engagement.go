@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/callgate/callgate/internal/destination"
 )
@@ -36,6 +37,8 @@ type entry struct {
 	first []property
 	id    string
 	size  int // of the text that it has already, in bytes
+	// unclear is how much longer it may take until a search tells whether an earlier request has created it.
+	unclear time.Duration
 }
 
 // engage writes the calls or notes of all rows whose contact is written.
@@ -46,6 +49,9 @@ func (r *run) engage(k kind) {
 	}
 	r.findEntries(k, entries)
 	for range 2 { // a second time for what turns out to be there, or gone
+		if r.halt != nil {
+			break
+		}
 		var ins []*input
 		var es []*entry
 		for _, verb := range []string{"update", "create"} {
@@ -63,6 +69,11 @@ func (r *run) engage(k kind) {
 					in.props = slices.DeleteFunc(in.props, func(p property) bool { return p.name == k.body })
 				}
 				ins, es = append(ins, in), append(es, e)
+			}
+			for _, e := range es {
+				if verb == "create" {
+					r.remember(k.object+":"+e.key, memo{Pending: true})
+				}
 			}
 			r.write(batch{k.object, verb, verb + "s the " + k.what}, ins)
 			r.takeEntries(k, es, ins)
@@ -93,16 +104,19 @@ func (r *run) takeEntries(k kind, es []*entry, ins []*input) {
 		for _, w := range in.warnings {
 			e.row.warn(w)
 		}
+		if e.id == "" && !in.done && !in.unknown && in.result == nil {
+			r.d.forget(r.ctx, k.object+":"+e.key) // it was certainly not created
+		}
 		switch {
 		case in.done:
-			if id := in.recordID; id != "" && !r.dry {
-				r.d.remember(k.object+":"+e.key, memo{id: id, size: max(e.size, len(valueOf(in.props, k.body)))})
+			if id := in.recordID; id != "" {
+				r.remember(k.object+":"+e.key, memo{ID: id, Size: max(e.size, len(valueOf(in.props, k.body)))})
 			}
 			e.row = nil
 		case in.fail != nil && in.fail.existing() != "" && e.id == "":
 			e.id = in.fail.existing()
 		case in.fail != nil && e.id != "" && (in.fail.Category == "OBJECT_NOT_FOUND" || in.result != nil && in.result.Status == http.StatusNotFound):
-			r.d.recent.Remove(k.object + ":" + e.key)
+			r.d.forget(r.ctx, k.object+":"+e.key)
 			e.id, e.size = "", 0
 		case in.fail != nil || in.result != nil:
 			res := in.result

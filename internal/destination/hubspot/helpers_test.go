@@ -132,3 +132,8 @@ func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	m.h.ServeHTTP(w, r)
 	return w.Result(), nil
 }
+
+// losing is a client whose request after the first n is carried out, and its answer lost.
+func losing(n int, s *standin.HubSpot) *outbound.Client {
+	return outbound.NewClient(outbound.Options{Transport: &counting{n: n, hit: func() { s.Lose(1) }}})
+}

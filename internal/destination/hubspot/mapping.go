@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/template"
 )
 
 // maxValue is how long a text property can be, in characters (HubSpot, "Property field types").
@@ -29,53 +31,44 @@ func DefaultProperties() map[string]string {
 // property is one property with its value for HubSpot, where all values are text.
 type property struct{ name, value string }
 
-// part is a piece of a template: literal text, or a variable.
-type part struct{ text, variable string }
-
-// mapped is a HubSpot property and what it is filled from.
+// mapped is a HubSpot property and what it is filled from: a constant text, the first of several variables that has a
+// value, or a template.
 type mapped struct {
-	name  string
-	parts []part
-}
-
-// fields are the record's fields, which may stand as a template without braces.
-var fields = map[string]bool{
-	"caller_number": true, "phone": true, "receiving_number": true, "first_name": true, "last_name": true, "name": true,
-	"email": true, "company": true, "company_name": true, "message": true, "notes": true, "issue": true, "summary": true,
-	"transcript": true, "recording_url": true, "call_id": true, "event_id": true, "event_type": true, "provider": true,
-	"direction": true, "started_at": true, "ended_at": true, "timestamp": true, "duration": true, "call_duration": true,
-	"urgent": true, "callback_requested": true, "tenant": true,
+	name     string
+	constant string
+	from     []string
+	template *template.Field
 }
 
 // compile reads a template: the bare name of a record's field, of a parameter ("params.issue") or of a tenant's
-// variable ("vars.website"); or text with {{variables}}. Any other text stands for itself.
-func compile(template string) ([]part, error) {
-	t := strings.TrimSpace(template)
-	if fields[t] || strings.HasPrefix(t, "params.") || strings.HasPrefix(t, "vars.") {
-		return []part{{variable: t}}, nil
+// variable ("vars.website"), or several with "|" between them, of which the first with a value serves; or text with
+// {{variables}} and filters. Any other text stands for itself.
+func (d *Destination) compile(name, source string) (m mapped, err error) {
+	m.name = name
+	if strings.Contains(source, "{{") {
+		m.template, err = template.CompileField(source, template.Options{Region: d.conf.Region, Zone: d.conf.TimeZone, List: ";"})
+		return m, err
 	}
-	var parts []part
-	for rest := template; rest != ""; {
-		text, after, found := strings.Cut(rest, "{{")
-		if text != "" {
-			parts = append(parts, part{text: text})
-		}
-		if !found {
-			break
-		}
-		name, tail, closed := strings.Cut(after, "}}")
-		name = strings.TrimSpace(name)
-		if !closed || name == "" || strings.ContainsAny(name, "{} |") {
-			return nil, fmt.Errorf("a template's variables are written {{name}}, without filters")
-		}
-		parts = append(parts, part{variable: name})
-		rest = tail
+	for n := range strings.SplitSeq(source, "|") {
+		m.from = append(m.from, strings.TrimSpace(n))
 	}
-	return parts, nil
+	unknown := slices.DeleteFunc(slices.Clone(m.from), isVariable)
+	switch {
+	case len(unknown) == len(m.from):
+		m.constant, m.from = source, nil
+	case len(unknown) > 0:
+		return m, fmt.Errorf("%q is no field of the record; write params.%s for what callers are asked, or put the text in {{}}", truncate(unknown[0], 80), truncate(unknown[0], 80))
+	}
+	return m, nil
+}
+
+// isVariable says whether a name may stand as a template without braces.
+func isVariable(name string) bool {
+	return call.IsField(name) || name == "tenant" || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars.")
 }
 
 // compileAll compiles the mapping, in the order in which properties are sent: that of the default ones, then by name.
-func compileAll(custom map[string]string) ([]mapped, error) {
+func (d *Destination) compileAll(custom map[string]string) ([]mapped, error) {
 	all := DefaultProperties()
 	for name, template := range custom {
 		if !validProperty(name) {
@@ -88,11 +81,11 @@ func compileAll(custom map[string]string) ([]mapped, error) {
 		if strings.TrimSpace(all[name]) == "" {
 			continue
 		}
-		parts, err := compile(all[name])
+		m, err := d.compile(name, all[name])
 		if err != nil {
 			return nil, fmt.Errorf("%w: property %s: %w", ErrConfig, name, err)
 		}
-		ms = append(ms, mapped{name, parts})
+		ms = append(ms, m)
 	}
 	return ms, nil
 }
@@ -133,29 +126,30 @@ func fill(dst []property, ms []mapped, it *destination.Item) []property {
 }
 
 func (m *mapped) value(it *destination.Item) string {
-	if len(m.parts) == 1 {
-		if p := &m.parts[0]; p.variable == "" {
-			return p.text
-		}
-		return lookup(it, m.parts[0].variable)
+	if m.template != nil {
+		return m.template.Value((*variables)(it))
 	}
-	var b strings.Builder
-	found, wanted := false, false
-	for _, p := range m.parts {
-		if p.variable == "" {
-			b.WriteString(p.text)
-			continue
-		}
-		wanted = true
-		if v := lookup(it, p.variable); v != "" {
-			found = true
-			b.WriteString(v)
+	for _, name := range m.from {
+		if v := lookup(it, name); v != "" {
+			return v
 		}
 	}
-	if wanted && !found {
-		return ""
+	return m.constant
+}
+
+// variables are an item's variables as templates see them: lists as they are, everything else as text.
+type variables destination.Item
+
+// Lookup implements template.Vars.
+func (v *variables) Lookup(name string) (any, bool) {
+	it := (*destination.Item)(v)
+	text := lookup(it, name)
+	if value, _ := it.Call.Lookup(name); text != "" {
+		if list, ok := value.([]any); ok {
+			return list, true
+		}
 	}
-	return strings.TrimSpace(b.String())
+	return text, text != ""
 }
 
 // lookup is the value of a variable as text: of the call, or else of the tenant's variables. The record's flags have a

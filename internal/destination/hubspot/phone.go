@@ -30,8 +30,12 @@ func (r *run) findByPhone() {
 			continue
 		}
 		row.looked = true
-		if m, ok := r.recall("p:" + row.phone); ok && row.fits(m.email, m.name[0], m.name[1], r.d.conf.DefaultName) {
-			row.found(m.id, map[string]string{"firstname": m.name[0], "lastname": m.name[1]})
+		m, ok := r.recall("p:" + row.phone)
+		switch {
+		case ok && m.Pending && (row.email == "" || m.Address != row.email): // an upsert of the same address can be repeated
+			row.unclear = m.fresh(r.d.conf.Now())
+		case ok && !m.Pending && row.fits(m.Email, m.Name[0], m.Name[1], r.d.conf.DefaultName):
+			row.found(m.ID, map[string]string{"firstname": m.Name[0], "lastname": m.Name[1]})
 			row.existing = true
 			continue
 		}
@@ -51,6 +55,11 @@ func (r *run) findByPhone() {
 			for i := range found {
 				r.match(&found[i], chunk, wanted, anyName)
 			}
+		}
+	}
+	for _, row := range r.rows {
+		if r.halt == nil && row.id == "" && row.unclear > 0 {
+			row.settle(destination.Result{RetryAfter: row.unclear, Reason: "a contact for the caller's number was perhaps created a moment ago, and HubSpot's search does not tell yet: it is looked for again; with contact_property nothing has to be waited for"})
 		}
 	}
 }

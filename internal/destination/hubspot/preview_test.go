@@ -48,7 +48,7 @@ POST https://api.hubapi.com/crm/v3/objects/contacts/batch/upsert
 			call: noEmail,
 			want: `
 POST https://api.hubapi.com/crm/objects/2026-03/contacts/batch/read
-{"idProperty":"call_key","properties":["call_key","email","firstname","lastname"],"inputs":[{"id":"call_abc"}]}
+{"idProperty":"call_key","properties":["call_key","email","hs_additional_emails","firstname","lastname"],"inputs":[{"id":"call_abc"}]}
 POST https://api.hubapi.com/crm/objects/2026-03/contacts/search
 …
 POST https://api.hubapi.com/crm/objects/2026-03/contacts/batch/create

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
@@ -19,7 +20,8 @@ func TestRandomLife(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 3))
 			keyed := seed%2 == 0
 			api := []string{"v3", "2026-03", "v1"}[seed%3]
-			s, d := account(t, standin.HubSpotConfig{NoTrace: seed%5 == 0}, func(c *Config) {
+			clk := newClock()
+			s, d := account(t, standin.HubSpotConfig{NoTrace: seed%5 == 0, Now: clk.now, SearchLag: 15 * time.Second}, func(c *Config) {
 				c.LogCall, c.Note, c.API = true, seed%4 == 0, api
 				c.KeepNames = seed%7 == 0
 				if keyed {
@@ -56,7 +58,11 @@ func TestRandomLife(t *testing.T) {
 				case 3:
 					s.Fail(standin.Reply{Status: 200, Body: `<html>`})
 				}
-			}, nil)
+			}, func(r destination.Result) {
+				if r.Outcome == destination.Retry { // which waits as long as it is asked to
+					clk.forward(max(time.Second, r.RetryAfter))
+				}
+			})
 			contacts := map[string]int{}
 			for _, c := range s.Objects("contacts") {
 				contacts[c.Properties["phone"]]++

@@ -24,6 +24,8 @@ type row struct {
 	known    map[string]string
 	isNew    bool // certainly: looked for, and not there
 	looked   bool // searched for by number
+	// unclear is how much longer it may take until a search tells whether an earlier request has created the contact.
+	unclear  time.Duration
 	trace    string
 	warnings []string
 
@@ -190,7 +192,7 @@ func (r *row) absorb(o *row) {
 // address is an e-mail address as HubSpot compares it, in lower case, or empty for what cannot be one. Whether the domain
 // can have mailboxes is for HubSpot to say.
 func address(s string) string {
-	s = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(s, "mailto:")))
+	s = strings.ToLower(call.TrimAddress(s))
 	local, domain, ok := strings.Cut(s, "@")
 	if !ok || local == "" || len(s) > 254 || strings.ContainsRune(domain, '@') || strings.ContainsAny(s, " \t\r\n,;:<>()[]\"\\{}") {
 		return ""
@@ -229,39 +231,4 @@ func lockKeys(rows []*row, items []destination.Item) []string {
 		}
 	}
 	return keys
-}
-
-// maxRecent bounds what is remembered of recent writes, and recently for how long: longer than a search index lags.
-const (
-	maxRecent = 4096
-	recently  = 2 * time.Minute
-)
-
-// memo is a record that was written a moment ago.
-type memo struct {
-	id   string
-	at   time.Time
-	name [2]string // first and last name of a contact
-	size int       // of an engagement's text, in bytes
-	// email tells that the contact has an e-mail address.
-	email bool
-}
-
-func (d *Destination) remember(key string, m memo) {
-	m.at = d.conf.Now()
-	d.recent.Add(key, m)
-	for range 2 { // what is of no use any more goes, faster than it comes
-		if k, old, ok := d.recent.GetOldest(); ok && m.at.Sub(old.at) > recently {
-			d.recent.Remove(k)
-		}
-	}
-}
-
-func (d *Destination) recall(key string) (memo, bool) {
-	m, ok := d.recent.Get(key)
-	if ok && d.conf.Now().Sub(m.at) > recently {
-		d.recent.Remove(key)
-		return memo{}, false
-	}
-	return m, ok
 }

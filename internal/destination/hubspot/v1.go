@@ -16,15 +16,18 @@ func (r *run) upsertV1(rows []*row) {
 		}
 		b := batch{contactsObject, "v1", "creates the contact, or updates the one that has the address"}
 		r.withoutRefused(b, []*input{in})
+		r.expect(rows[i : i+1])
 		for round := 0; r.halt == nil; round++ {
 			a, err := r.send(http.MethodPost, "/contacts/v1/contact/createOrUpdate/email/"+url.PathEscape(row.email), bodyV1(in.props), b.note)
 			if err != nil || a.Status < 200 || a.Status >= 500 || halts(a.Status) {
+				in.unknown = perhaps(a, err)
 				r.stop(r.d.judge(a, err))
 				break
 			}
 			if a.Status < 300 {
 				var ans v1Answer
 				if !json.Valid(a.Body) {
+					in.unknown = true
 					r.stop(unreadable(a.Status))
 					break
 				}

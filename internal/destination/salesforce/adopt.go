@@ -12,7 +12,7 @@ import (
 // take the value of this call. Doing it twice changes nothing.
 func (d *Destination) adopt(r *record, f found) {
 	fresh := d.newRecord(r.item)
-	r.values, r.id = fresh.values, f.text("Id")
+	r.values, r.id, r.base = fresh.values, f.text("Id"), f.text(description)
 	d.decide(r, present)
 
 	var notes []string

@@ -77,16 +77,20 @@ func (d *Destination) wave(ctx context.Context, rows []int, writes []*write, out
 		var again []int
 		for n, i := range rows {
 			w, p := writes[i], saved[n]
-			switch _, duplicate := has(p.errs, "DUPLICATES_DETECTED"); {
+			_, duplicate := has(p.errs, "DUPLICATES_DETECTED")
+			_, converted := has(p.errs, convertedLead)
+			switch {
 			case p.ok():
 				w.saved = p.id
 				out[i] = w.delivered(a.Status)
 			case p.broken:
 				out[i] = w.finish(unreadable(a.Status))
-			case duplicate && d.cfg.Duplicates == UpdateDuplicate:
+			case duplicate && d.cfg.Duplicates == UpdateDuplicate, converted:
 				out[i] = d.write(ctx, w)
 			case d.amend(w.record, p.errs):
 				again = append(again, i)
+			case d.misconfigured(w.record, p.errs):
+				out[i] = w.finish(misconfiguration(p.status, p.errs))
 			default:
 				out[i] = w.finish(verdict(p.status, p.errs))
 			}

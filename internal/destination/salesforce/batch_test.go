@@ -20,7 +20,7 @@ func batchOf(calls ...*call.Call) []destination.Item {
 }
 
 func TestBatch(t *testing.T) {
-	s, d := org(t, standin.SalesforceConfig{}, Config{ExternalID: "Call_Id__c"})
+	s, d := org(t, standin.SalesforceConfig{}, Config{Match: MatchCall, ExternalID: "Call_Id__c"})
 	var calls []*call.Call
 	for i := range 200 {
 		c := &call.Call{ID: fmt.Sprintf("call-%d", i), LastName: "Last", Company: "Co", CallerNumber: callerNumber}
@@ -53,7 +53,7 @@ func TestBatch(t *testing.T) {
 }
 
 func TestBatchIsSettledRowByRow(t *testing.T) {
-	s, d := org(t, standin.SalesforceConfig{DuplicateRule: true, AllowSave: true}, Config{ExternalID: "Call_Id__c", Fields: []Field{{Name: "Region__c", From: "region"}}})
+	s, d := org(t, standin.SalesforceConfig{DuplicateRule: true, AllowSave: true}, Config{Match: MatchCall, ExternalID: "Call_Id__c", Fields: []Field{{Name: "Region__c", From: "region"}}})
 	s.Put("Lead", noon, map[string]any{"LastName": "Twice", "Company": "x", "Call_Id__c": "twice"})
 	s.Put("Lead", noon, map[string]any{"LastName": "Twice", "Company": "x", "Call_Id__c": "twice"})
 	known := s.Put("Lead", noon, map[string]any{"LastName": "Johnson", "Company": "x", "Email": callerEmail})
@@ -88,7 +88,7 @@ func TestBatchIsSettledRowByRow(t *testing.T) {
 }
 
 func TestBatchWithEventsOfOneCall(t *testing.T) {
-	s, d := org(t, standin.SalesforceConfig{}, Config{ExternalID: "Call_Id__c", MaxBatch: 3})
+	s, d := org(t, standin.SalesforceConfig{}, Config{Match: MatchCall, ExternalID: "Call_Id__c", MaxBatch: 3})
 	early := &call.Call{ID: "CALL/1 ?", FirstName: "Mike"}
 	other := &call.Call{ID: "2", LastName: "Other"}
 	for i, res := range d.Deliver(context.Background(), batchOf(early, other, mike(), early)) {
@@ -106,7 +106,7 @@ func TestBatchWithEventsOfOneCall(t *testing.T) {
 
 func TestBatchWithAValueThatIsNotRead(t *testing.T) {
 	sc := standin.SalesforceConfig{Fields: map[string]map[string]standin.SalesforceField{"Lead": {"Day__c": {Type: "date"}}}}
-	s, d := org(t, sc, Config{ExternalID: "Call_Id__c", Fields: []Field{{Name: "Day__c", From: "day"}}})
+	s, d := org(t, sc, Config{Match: MatchCall, ExternalID: "Call_Id__c", Fields: []Field{{Name: "Day__c", From: "day"}}})
 	good := &call.Call{ID: "1", LastName: "Good", Company: "Co", Params: map[string]any{"day": "2026-03-04"}}
 	bad := &call.Call{ID: "2", LastName: "Bad", Company: "Co", Params: map[string]any{"day": "tomorrow"}}
 	out := d.Deliver(context.Background(), batchOf(good, bad))
@@ -120,7 +120,7 @@ func TestBatchWithAValueThatIsNotRead(t *testing.T) {
 
 func TestBatchFailsAsAWhole(t *testing.T) {
 	for _, f := range []standin.Reply{{Status: 503}, {Status: 200, Body: `[]`}, {Hangup: true}, {Status: 403, Body: `[{"errorCode":"REQUEST_LIMIT_EXCEEDED"}]`}} {
-		s, d := org(t, standin.SalesforceConfig{}, Config{ExternalID: "Call_Id__c"})
+		s, d := org(t, standin.SalesforceConfig{}, Config{Match: MatchCall, ExternalID: "Call_Id__c"})
 		// The work is done and only the answer is lost.
 		s.Fail(standin.SalesforceFailure{After: true, Reply: f})
 		items := batchOf(mike(), &call.Call{ID: "2", LastName: "Two", Company: "Co"})
@@ -143,10 +143,10 @@ func TestMaxBatch(t *testing.T) {
 		cfg  Config
 		want int
 	}{
-		"external id": {Config{ExternalID: "Call_Id__c"}, 200}, "set": {Config{ExternalID: "Call_Id__c", MaxBatch: 25}, 25},
-		"no external id": {Config{MaxBatch: 25}, 1}, "log": {Config{ExternalID: "Call_Id__c", LogCall: true}, 1},
-		"status": {Config{ExternalID: "Call_Id__c", Status: "New"}, 1}, "rule": {Config{ExternalID: "Call_Id__c", AssignmentRule: "true"}, 1},
-		"no rule": {Config{ExternalID: "Call_Id__c", AssignmentRule: "false"}, 200},
+		"external id": {Config{Match: MatchCall, ExternalID: "Call_Id__c"}, 200}, "set": {Config{Match: MatchCall, ExternalID: "Call_Id__c", MaxBatch: 25}, 25},
+		"no external id": {Config{MaxBatch: 25}, 1}, "caller": {Config{ExternalID: "Call_Id__c"}, 1}, "log": {Config{Match: MatchCall, ExternalID: "Call_Id__c", LogCall: true}, 1},
+		"status": {Config{Match: MatchCall, ExternalID: "Call_Id__c", Status: "New"}, 1}, "rule": {Config{ExternalID: "Call_Id__c", AssignmentRule: "true"}, 1},
+		"no rule": {Config{Match: MatchCall, ExternalID: "Call_Id__c", AssignmentRule: "false"}, 200},
 	} {
 		if _, d := org(t, standin.SalesforceConfig{}, tt.cfg); d.MaxBatch() != tt.want {
 			t.Errorf("%s: %d, want %d", name, d.MaxBatch(), tt.want)

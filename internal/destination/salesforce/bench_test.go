@@ -15,7 +15,7 @@ import (
 
 // BenchmarkConvert turns a call into the request that upserts its lead, without sending it.
 func BenchmarkConvert(b *testing.B) {
-	for name, cfg := range map[string]Config{"lead": {ExternalID: "Call_Id__c"}, "lead and log": {ExternalID: "Call_Id__c", LogCall: true, TaskExternalID: "Log_Id__c"}} {
+	for name, cfg := range map[string]Config{"lead": {Match: MatchCall, ExternalID: "Call_Id__c"}, "lead and log": {Match: MatchCall, ExternalID: "Call_Id__c", LogCall: true, TaskExternalID: "Log_Id__c"}} {
 		for size, n := range map[string]int{"2KiB": 2 << 10, "200KiB": 200 << 10} {
 			b.Run(name+" "+size, func(b *testing.B) {
 				_, d := org(b, standin.SalesforceConfig{}, cfg)
@@ -26,7 +26,7 @@ func BenchmarkConvert(b *testing.B) {
 				for b.Loop() {
 					w := &write{record: d.newRecord(&it)}
 					if cfg.LogCall {
-						w.task = d.newTask(&it, w.record.key)
+						w.task = d.newTask(&it, w.record.key, "", "")
 					}
 					d.decide(w.record, unknown)
 					if q := d.wholeRequest(w); len(q.body) == 0 {

@@ -29,12 +29,27 @@ type Duplicates string
 // The ways of Duplicates.
 const (
 	// UpdateDuplicate updates the lead that the rule found. If the rule found only records of other objects (an
-	// existing contact calls), the lead is saved all the same, with a warning. This is the default: nothing is lost.
+	// existing contact calls), the lead is saved all the same, with a warning; if the rule forbids that, the call is
+	// logged on the contact that it found. This is the default: nothing is lost.
 	UpdateDuplicate Duplicates = "update"
 	// AllowDuplicate saves the lead over any rule that permits it (Sforce-Duplicate-Rule-Header: allowSave=true).
 	AllowDuplicate Duplicates = "allow"
 	// BlockDuplicate leaves the lead undelivered, with the rule's verdict as the reason.
 	BlockDuplicate Duplicates = "block"
+)
+
+// Match says which record a call becomes.
+type Match string
+
+// The ways of Match.
+const (
+	// MatchCaller writes a call to the record of its caller, if there is one: the call's own, else the contact and else the
+	// lead with the caller's address or number. A caller who calls five times is one lead with five logs. It takes one
+	// more request for each call. This is the default for leads and contacts, the only objects for which it can be.
+	MatchCaller Match = "caller"
+	// MatchCall makes each call a record of its own, upserted by the call's id, up to 200 in one request. It needs
+	// ExternalID, and is the only way for objects other than leads and contacts.
+	MatchCall Match = "call"
 )
 
 // Config describes one Salesforce organization and how calls are written to it. Only Instance is required.
@@ -50,6 +65,9 @@ type Config struct {
 	// ExternalID is the API name of the field that carries the call's id, such as Call_Id__c, marked as External ID
 	// and Unique. With it a record is upserted, which is safe to repeat.
 	ExternalID string
+	// Match says whether a call goes to the record of its caller or to one of its own. Empty means MatchCaller for a Lead
+	// or Contact, and MatchCall for any other object.
+	Match Match
 	// Fields are laid over the object's DefaultFields: a field of the same name replaces the default, one without any
 	// source removes it, others follow.
 	Fields []Field
@@ -58,8 +76,8 @@ type Config struct {
 	Status string
 	// Duplicates defaults to UpdateDuplicate.
 	Duplicates Duplicates
-	// Window is how old a record may be to be taken for the caller's, when there is no ExternalID. 0 means
-	// DefaultWindow, and a negative one any age.
+	// Window is how old a lead, or a record of Object, may be to be taken for the caller's. 0 means DefaultWindow, and a
+	// negative one any age. Contacts that are looked for beside leads are customers, at any age.
 	Window time.Duration
 	// AssignmentRule is "true" for the active lead assignment rule, "false" for none, or the id of a rule. It applies to new
 	// records only. Empty leaves it to Salesforce, which applies the active rule to what it is sent.
@@ -68,11 +86,13 @@ type Config struct {
 	LogCall bool
 	// TaskExternalID is an External ID field of Task for the call's id; with it the log needs no query.
 	TaskExternalID string
-	// MaxBatch bounds how many calls go out in one request: 1 to 200. 0 means 200. Where calls cannot be batched (no
-	// ExternalID, LogCall, or anything that happens to new records only) it is 1 whatever is set.
+	// TimeZone is where the organization's days begin and end, for dates such as the day of a call. nil means UTC.
+	TimeZone *time.Location
+	// MaxBatch bounds how many calls go out in one request: 1 to 200. 0 means 200. Where calls cannot be batched
+	// (MatchCaller, LogCall, or anything that happens to new records only) it is 1 whatever is set.
 	MaxBatch int
-	// Describe asks Salesforce once a day how long the object's fields are, which costs one API request and lets own
-	// fields be cut before Salesforce complains. Without it, a table of the standard fields serves, and own fields are
+	// Describe asks Salesforce once a day how long the object's fields are and which of them are dates, which costs one
+	// API request and lets own fields be cut, and days be written, before Salesforce complains. Without it, a table of the standard fields serves, and own fields are
 	// cut after the first complaint.
 	Describe bool
 	// LimitWarning is the share of the organization's daily API requests, in percent, from which deliveries carry a
@@ -115,6 +135,12 @@ func (c *Config) check() error {
 	default:
 		return fmt.Errorf("%w: duplicates %q; choose update, allow or block", ErrConfig, c.Duplicates)
 	}
+	if err := c.checkMatch(); err != nil {
+		return err
+	}
+	if c.TimeZone == nil {
+		c.TimeZone = time.UTC
+	}
 	switch r := strings.ToUpper(c.AssignmentRule); {
 	case r == "", r == "TRUE", r == "FALSE":
 		c.AssignmentRule = r
@@ -136,8 +162,25 @@ func (c *Config) check() error {
 	if c.TaskExternalID != "" && !c.LogCall {
 		return fmt.Errorf("%w: a task external id without a call log; switch the log on or remove the field", ErrConfig)
 	}
-	if c.ExternalID == "" && c.Object != "Lead" && c.Object != "Contact" {
+	return nil
+}
+
+// checkMatch fills in how calls find their records, and says what it needs.
+func (c *Config) checkMatch() error {
+	people := c.Object == "Lead" || c.Object == "Contact"
+	switch {
+	case c.ExternalID == "" && !people:
 		return fmt.Errorf("%w: object %s needs an external id, because callers are looked for among leads and contacts only", ErrConfig, c.Object)
+	case c.Match == "" && people:
+		c.Match = MatchCaller
+	case c.Match == "":
+		c.Match = MatchCall
+	case c.Match == MatchCaller && !people:
+		return fmt.Errorf("%w: match caller with object %s; callers are looked for among leads and contacts only, so use match call", ErrConfig, c.Object)
+	case c.Match == MatchCall && c.ExternalID == "":
+		return fmt.Errorf("%w: match call without an external id, which is what finds a call's record again; set one", ErrConfig)
+	case c.Match != MatchCaller && c.Match != MatchCall:
+		return fmt.Errorf("%w: match %q; choose caller or call", ErrConfig, c.Match)
 	}
 	return nil
 }
@@ -154,6 +197,9 @@ func instance(raw string) (string, error) {
 	switch strings.ToLower(u.Hostname()) {
 	case "salesforce.com", "login.salesforce.com", "test.salesforce.com", "www.salesforce.com":
 		return "", fmt.Errorf("%w: %s is the same for everybody; use your My Domain address (Setup, My Domain), like https://acme.my.salesforce.com", ErrConfig, u.Hostname())
+	}
+	if strings.HasSuffix(strings.ToLower(u.Hostname()), ".lightning.force.com") {
+		return "", fmt.Errorf("%w: %s is the address of the pages that people see, which has no API; use your My Domain address (Setup, My Domain), like https://acme.my.salesforce.com", ErrConfig, u.Hostname())
 	}
 	return u.Scheme + "://" + u.Host, nil
 }

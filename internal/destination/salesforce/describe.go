@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -14,13 +15,28 @@ const (
 	describeAgain = time.Hour
 )
 
-// describer fetches the lengths of an object's fields now and then.
+// describer fetches the lengths and types of an object's fields now and then.
 type describer struct {
 	mu   sync.Mutex
 	next time.Time
+	// dates are the fields that hold a day without a time; nil as long as nothing is known.
+	dates atomic.Pointer[map[string]bool]
 }
 
-// describe asks Salesforce for the lengths of the mapped fields, once a day. The first delivery waits for the answer, and
+// day is text as the named field takes it: a moment becomes the account's day where the field holds a day.
+func (d *Destination) day(name, text string) string {
+	dates := d.describer.dates.Load()
+	if dates == nil || !(*dates)[name] {
+		return text
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return text
+	}
+	return at.In(d.cfg.TimeZone).Format(time.DateOnly)
+}
+
+// describe asks Salesforce for the lengths and types of the mapped fields, once a day. The first delivery waits for the answer, and
 // others do not. A failure is no reason to hold up a call: the table of standard lengths serves, and
 // Salesforce's own complaints.
 func (d *Destination) describe(ctx context.Context) {
@@ -48,7 +64,11 @@ func (d *Destination) describe(ctx context.Context) {
 		return
 	}
 	sizes := make(map[string]int, len(object.Fields))
+	dates := map[string]bool{}
 	for _, f := range object.Fields {
+		if f.Type == "date" {
+			dates[f.Name] = true
+		}
 		if f.Length > 0 && f.Type != "reference" && f.Type != "id" {
 			sizes[f.Name] = f.Length
 		}
@@ -58,5 +78,6 @@ func (d *Destination) describe(ctx context.Context) {
 			d.lengths.learn(d.sources[i].Name, n)
 		}
 	}
+	d.describer.dates.Store(&dates)
 	d.describer.next = now.Add(describeEvery)
 }

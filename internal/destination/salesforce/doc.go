@@ -2,33 +2,46 @@
 //
 // # How a call finds its record
 //
-// With Config.ExternalID set, the record is upserted by the call's id:
+// A caller who calls five times is one lead with five logs (MatchCaller, the default for leads and contacts). The
+// destination looks first, with one composite request:
+//
+//   - for the record that carries the call's id, with Config.ExternalID;
+//   - for the record that the call's log belongs to;
+//   - beside leads, for a contact with the caller's e-mail address or number: a customer who calls is no lead. The call is
+//     then logged as a Task of the contact, also without LogCall, with everything that a lead would have been told, and
+//     nothing else is written. Where the log is refused, the lead is written after all;
+//   - for a record of the object with the caller's address, else with the caller's number in any of the ways it is
+//     usually written, unless that record carries a different e-mail address (several people share a number). Records
+//     older than Config.Window, and deleted and converted leads, are no candidates.
+//
+// What is found is updated; else a new record is created, or upserted by the call's id:
 //
 //	PATCH /services/data/v67.0/sobjects/Lead/Call_Id__c/{call id}
 //
-// which Salesforce documents as the idempotent alternative to a POST. However often a delivery is repeated, and
-// whatever order the events of one call come in, they land on one record. The field must be a Text(255) marked as
-// External ID, and should be Unique and case-sensitive. A call without an id is written under the id of its event.
+// which Salesforce documents as the idempotent alternative to a POST. The field must be a Text(255) marked as External ID,
+// and should be Unique and case-sensitive. A call without an id is written under the id of its event. Deliveries that
+// share a call id, an address or a number wait for each other, so that two at once do not create two leads; that holds
+// inside one process only, and without an external id a call that tells neither number nor address cannot be found again
+// at all. The look-up is SOQL and not a search, because a search index lags behind and would miss the lead that was
+// created a second ago.
 //
-// Without an external id, the destination looks for a record first: the one that the call's log belongs to (with
-// LogCall), else one with the caller's e-mail address, else one with the caller's number in any of the ways it is
-// usually written, unless that record carries a different e-mail address (several people share a number). Records
-// older than Config.Window, and deleted and converted leads, are no candidates. It is then updated, or a new one is
-// created. Deliveries that share a call id, an address or a number wait for each other, so that two at once do not
-// create two leads; that holds inside one process only, and a call that tells neither number nor address cannot be
-// found again at all, which are two reasons to prefer an external id. The look-up is SOQL and not a search, because
-// a search index lags behind and would miss the lead that was created a second ago.
+// With MatchCall each call is a record of its own, upserted by its id without looking for anything, up to 200 in one
+// request. That is the only way for objects other than leads and contacts.
+//
+// A lead that was converted takes nothing any more; what is still said of its call is logged on the contact that it became.
+// A duplicate rule that forbids the lead because the caller is a contact leads to the contact too.
 //
 // # What is sent when
 //
 // Empty values are never sent, so that an event that knows less cannot erase what an earlier one knew. For the same
 // reason the defaults of required fields ("Unknown") are kept for a record that is new. How the destination knows:
 //
-//   - Usually it does not ask. The upsert goes out without defaults; Salesforce updates the record if there is one, and
-//     else answers REQUIRED_FIELD_MISSING when LastName or Company is unknown, in which case the same upsert is repeated
-//     with the defaults. One request for an update and for a complete new lead, two for an incomplete new lead.
-//   - When something must happen to new records only (a field that is OnCreate, a Status, an assignment rule), when there
-//     is no external id, or when a call log without an external id of its own is wanted, queries go first: two requests
+//   - With MatchCall, and for callers who tell neither address nor number, it does not ask. The upsert goes out without
+//     defaults; Salesforce updates the record if there is one, and else answers REQUIRED_FIELD_MISSING when LastName or
+//     Company is unknown, in which case the same upsert is repeated with the defaults. One request for an update and for a
+//     complete new lead, two for an incomplete new lead.
+//   - When callers are looked for, when something must happen to new records only (a field that is OnCreate, a Status, an
+//     assignment rule), or when a call log without an external id of its own is wanted, queries go first: two requests
 //     always. Record and log are looked for in one composite request, and written in another.
 //
 // A record that was found by address, number or duplicate rule may be another call's, and a person may have
@@ -43,7 +56,9 @@
 //
 // Several waiting calls go out together, up to 200 in one request of sObject Collections, when nothing needs looking for.
 //
-// Around the documented errors of single fields the lead is delivered nevertheless, with a warning: an
-// unknown field or a value that a restricted picklist refuses is dropped, text that is too long is cut, and an e-mail
-// address that Salesforce refuses goes into the description.
+// Around the errors of single fields the lead is delivered nevertheless, with a warning: text that is too long is cut, any
+// other field that Salesforce names in a refusal is left out, and what the caller said in it, such as a state that is none
+// of the picklist's or an e-mail address that is none, goes into the description. A required field gets its default. What is
+// wrong for every call, because it is of the configuration (an owner, a record type, a permission), pauses the destination
+// and keeps the calls. A lock is worth another attempt, whatever the code of the error that tells of it.
 package salesforce

@@ -43,7 +43,7 @@ func FuzzDeliverAlwaysEnds(f *testing.F) {
 		`["/services/data/v67.0/sobjects/Lead/00Q000000000001AAA"]`, `{"fields":[{"name":"Description","length":3}]}`, `[null,null]`, `<html>`, ``, `null`,
 	} {
 		for _, status := range []int{200, 300, 400, 403, 404} {
-			for mode := range uint8(4) {
+			for mode := range uint8(8) {
 				f.Add([]byte(body), status, mode)
 			}
 		}
@@ -59,6 +59,9 @@ func FuzzDeliverAlwaysEnds(f *testing.F) {
 		cfg := Config{Instance: "https://acme.my.salesforce.com", Describe: true, LogCall: mode&1 != 0}
 		if mode&2 != 0 {
 			cfg.ExternalID = "Call_Id__c"
+		}
+		if mode&6 == 6 {
+			cfg.Match = MatchCall
 		}
 		answers := &alike{status: status, body: body}
 		d, err := New(cfg, outbound.NewClient(outbound.Options{Transport: answers}), auth, clock)
@@ -78,8 +81,8 @@ func FuzzDeliverAlwaysEnds(f *testing.F) {
 		if answers.n > 80 {
 			t.Errorf("%d requests for two calls", answers.n)
 		}
-		if len(d.locks.held) != 0 {
-			t.Errorf("%d locks are left", len(d.locks.held))
+		if n := d.locks.Held(); n != 0 {
+			t.Errorf("%d locks are left", n)
 		}
 		if strings.Contains(results[0].RemoteID, "/") {
 			t.Errorf("remote id %q", results[0].RemoteID)

@@ -86,7 +86,7 @@ func TestLookUpFails(t *testing.T) {
 
 // TestEndlessComplaints: an organization that always finds something else gets no endless stream of requests.
 func TestEndlessComplaints(t *testing.T) {
-	s, d := org(t, standin.SalesforceConfig{}, Config{ExternalID: "Call_Id__c", Fields: []Field{{Name: "A__c", Text: "a"}, {Name: "B__c", Text: "b"}}})
+	s, d := org(t, standin.SalesforceConfig{}, Config{Match: MatchCall, ExternalID: "Call_Id__c", Fields: []Field{{Name: "A__c", Text: "a"}, {Name: "B__c", Text: "b"}}})
 	for _, f := range []string{"A__c", "B__c", "FirstName", "Phone", "Email", "Description", "LeadSource"} {
 		s.Fail(standin.SalesforceFailure{Reply: standin.Reply{Status: 400, Body: `[{"errorCode":"INVALID_FIELD","message":"","fields":["` + f + `"]}]`}})
 	}

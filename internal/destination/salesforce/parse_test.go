@@ -1,12 +1,10 @@
 package salesforce
 
 import (
-	"context"
 	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -83,31 +81,6 @@ func TestPhoneForms(t *testing.T) {
 	if got := phoneForms("555-1234"); len(got) != 1 {
 		t.Errorf("a local number has the forms %q", got)
 	}
-}
-
-func TestLocksEndWithTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var l locks
-		release, err := l.acquire(context.Background(), []string{"b", "a", "a"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		failed := make(chan error)
-		go func() {
-			_, err := l.acquire(ctx, []string{"0", "b"})
-			failed <- err
-		}()
-		synctest.Wait()
-		cancel()
-		if err := <-failed; err != context.Canceled {
-			t.Errorf("error %v", err)
-		}
-		release()
-		if len(l.held) != 0 {
-			t.Errorf("%d locks are left", len(l.held))
-		}
-	})
 }
 
 func FuzzErrors(f *testing.F) {

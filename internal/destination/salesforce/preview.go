@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/callgate/callgate/internal/destination"
 )
@@ -41,33 +42,40 @@ const (
 	noteLookup   = "looks for the caller's record"
 	noteLookLog  = "looks for the call's log"
 	noteLookBoth = "looks for the caller's record and the call's log"
+	noteContact  = "; where the caller is a contact, the call is logged there and nothing else is written"
 	noteCreate   = "if the look-up finds nothing; otherwise the record that it finds is updated"
 )
 
 func (d *Destination) previewOne(it *destination.Item) (out []destination.Request) {
-	w := &write{record: d.newRecord(it)}
-	if d.cfg.LogCall {
-		w.task = d.newTask(it, w.record.key)
-	}
+	w := d.newWrite(it)
 	note := noteUpsert
-	if parts, refs := d.queries(w, nil); len(parts) > 0 {
-		looks := noteLookup
+	qs := d.queries(w, nil)
+	asked := func(ref string) bool {
+		return slices.ContainsFunc(qs, func(q query) bool { return q.ref == ref })
+	}
+	blind := d.cfg.ExternalID != "" && !asked(refRecord)
+	if len(qs) > 0 {
+		looks := noteLookBoth
 		switch {
-		case len(parts) > 1:
-			looks = noteLookBoth
-		case refs[0] == refTask:
+		case !asked(refTask):
+			looks = noteLookup
+		case len(qs) == 1:
 			looks = noteLookLog
 		}
-		out = append(out, d.show(d.compositeRequest(parts...), it, looks))
+		q, _ := d.lookup(qs)
+		out = append(out, d.show(q, it, looks))
 		note = noteCreate
+		if asked(refContact) {
+			note += noteContact
+		}
 	}
-	if d.blind() {
+	if blind {
 		d.decide(w.record, unknown)
 	} else {
 		d.decide(w.record, absent)
 	}
 	out = append(out, d.show(d.wholeRequest(w), it, note))
-	if d.blind() && d.addDefaults(w.record, nil) {
+	if blind && d.addDefaults(w.record, nil) {
 		out = append(out, d.show(d.wholeRequest(w), it, noteDefaults))
 	}
 	return out

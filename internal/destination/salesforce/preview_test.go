@@ -20,11 +20,12 @@ func TestPreview(t *testing.T) {
 		cfg   Config
 		items []destination.Item
 	}{
-		"upsert":          {Config{ExternalID: "Call_Id__c"}, batchOf(mike())},
-		"upsert-defaults": {Config{ExternalID: "Call_Id__c"}, batchOf(&call.Call{ID: "1", CallerNumber: callerNumber})},
-		"upsert-log":      {Config{ExternalID: "Call_Id__c", LogCall: true, TaskExternalID: "Log_Id__c", AssignmentRule: "false", Duplicates: AllowDuplicate}, batchOf(mike())},
+		"caller":          {Config{ExternalID: "Call_Id__c", LogCall: true}, batchOf(mike())},
+		"upsert":          {Config{Match: MatchCall, ExternalID: "Call_Id__c"}, batchOf(mike())},
+		"upsert-defaults": {Config{Match: MatchCall, ExternalID: "Call_Id__c"}, batchOf(&call.Call{ID: "1", CallerNumber: callerNumber})},
+		"upsert-log":      {Config{Match: MatchCall, ExternalID: "Call_Id__c", LogCall: true, TaskExternalID: "Log_Id__c", AssignmentRule: "false", Duplicates: AllowDuplicate}, batchOf(mike())},
 		"lookup-log":      {Config{LogCall: true, Status: "New"}, batchOf(mike())},
-		"batch":           {Config{ExternalID: "Call_Id__c"}, batchOf(mike(), &call.Call{ID: "2", FirstName: "\"Q\"\n\x01"}, mike())},
+		"batch":           {Config{Match: MatchCall, ExternalID: "Call_Id__c"}, batchOf(mike(), &call.Call{ID: "2", FirstName: "\"Q\"\n\x01"}, mike())},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +73,7 @@ func golden(t *testing.T, file string, got []byte) {
 // TestPreviewIsWhatIsSent compares the preview with the requests of a delivery that goes as expected.
 func TestPreviewIsWhatIsSent(t *testing.T) {
 	for name, cfg := range map[string]Config{
-		"upsert": {ExternalID: "Call_Id__c"}, "log": {ExternalID: "Call_Id__c", LogCall: true}, "lookup": {LogCall: true, AssignmentRule: "true"},
+		"own": {Match: MatchCall, ExternalID: "Call_Id__c"}, "upsert": {ExternalID: "Call_Id__c"}, "log": {ExternalID: "Call_Id__c", LogCall: true}, "lookup": {LogCall: true, AssignmentRule: "true"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, d := org(t, standin.SalesforceConfig{}, cfg)

@@ -11,7 +11,7 @@ import (
 )
 
 // Whatever answers are lost, refused or not Salesforce's: calls that are tried again until they are delivered end in one
-// record for each call, or for each caller where calls have no record of their own, and one log for each call.
+// record for each caller, or for each call where calls have a record of their own, and one log for each call.
 func TestRandomLife(t *testing.T) {
 	for seed := range uint64(24) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -20,6 +20,10 @@ func TestRandomLife(t *testing.T) {
 			keyed := seed%3 != 0
 			if keyed {
 				cfg.ExternalID = "Call_Id__c"
+			}
+			own := keyed && seed%2 == 0
+			if own {
+				cfg.Match = MatchCall
 			}
 			if seed%4 == 0 {
 				cfg.TaskExternalID = "Log_Id__c"
@@ -65,7 +69,7 @@ func TestRandomLife(t *testing.T) {
 				s.Fail(fail)
 			}, func(r destination.Result) { quiet(t, r) })
 			field, want := "Phone", 5
-			if keyed {
+			if own {
 				field, want = "Call_Id__c", 15
 			}
 			leads := map[string]int{}

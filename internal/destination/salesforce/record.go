@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
@@ -34,6 +35,7 @@ type record struct {
 	key      string
 	known    knowledge
 	id       string // of the record to update, when it is not upserted by key
+	base     string // the description of the record to update, when that was read
 	values   []value
 	warnings []string
 	// raced says that DUPLICATE_VALUE was answered once: another upsert of the same key was faster, and the next
@@ -119,6 +121,12 @@ const unknownText = "Unknown"
 
 // set adds a value, cut to its field's length.
 func (d *Destination) set(r *record, name, text string, raw bool) {
+	if !raw {
+		text = d.day(name, text)
+	}
+	if isEmail(name) {
+		text = call.TrimAddress(text)
+	}
 	limit := d.lengths.of(name)
 	if limit > 0 && !raw || standardLengths[d.cfg.Object][name] > 0 {
 		raw = false // a text field takes no number
@@ -158,6 +166,13 @@ func (d *Destination) appendText(r *record, name, text string) {
 			v.text, _ = truncate(v.text+"\n\n"+text, max(d.lengths.of(name), 255))
 			return
 		}
+	}
+	if name == description && r.base != "" {
+		// What is there already is not sent again, and must stay.
+		if strings.Contains(normal(r.base), normal(text)) {
+			return
+		}
+		text += "\n\n" + r.base
 	}
 	d.set(r, name, text, false)
 }

@@ -21,8 +21,10 @@ const (
 
 // References of the parts of composite requests.
 const (
-	refRecord = "record"
-	refTask   = "task"
+	refRecord  = "record"  // the record, or the one that carries the call's id
+	refCaller  = "caller"  // records with the caller's address or number
+	refContact = "contact" // contacts with the caller's address or number
+	refTask    = "task"    // the call's log
 )
 
 // request is one request, or one part of a composite request.

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/keylock"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -21,7 +23,7 @@ type Destination struct {
 	prefix    string // "/services/data/v67.0"
 	lengths   *lengths
 	taskSizes *lengths
-	locks     locks
+	locks     keylock.Locks
 	describer describer
 	described bool // Description is among the object's fields
 	// createOnly says that new records get something that existing ones must not, so that a look-up goes first.
@@ -65,7 +67,7 @@ func New(cfg Config, client *outbound.Client, auth outbound.Authorizer, now func
 		lengths: newLengths(cfg.Object), taskSizes: newLengths("Task"),
 		described: standardLengths[cfg.Object][description] > 0,
 	}
-	if d.sources, err = prepare(fields); err != nil {
+	if d.sources, err = prepare(fields, cfg.TimeZone); err != nil {
 		return nil, err
 	}
 	for _, s := range d.sources {
@@ -93,7 +95,9 @@ func (d *Destination) MaxBatch() int {
 }
 
 // blind says that records are upserted without looking for them first.
-func (d *Destination) blind() bool { return d.cfg.ExternalID != "" && !d.createOnly }
+func (d *Destination) blind() bool {
+	return d.cfg.ExternalID != "" && !d.createOnly && d.cfg.Match == MatchCall
+}
 
 // looks says that a look-up goes before the write.
 func (d *Destination) looks() bool {
@@ -116,15 +120,12 @@ func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []d
 
 // one delivers one item by itself.
 func (d *Destination) one(ctx context.Context, it *destination.Item) destination.Result {
-	w := &write{record: d.newRecord(it)}
-	if d.cfg.LogCall {
-		w.task = d.newTask(it, w.record.key)
-	}
+	w := d.newWrite(it)
 	if !d.looks() {
 		d.decide(w.record, unknown)
 		return d.write(ctx, w)
 	}
-	release, err := d.locks.acquire(ctx, lockKeys(w.record))
+	release, err := d.locks.Acquire(ctx, lockKeys(w.record))
 	if err != nil {
 		return destination.Result{Reason: "stopped before the call's turn came: nothing was sent, another attempt follows"}
 	}
@@ -138,7 +139,7 @@ func (d *Destination) one(ctx context.Context, it *destination.Item) destination
 // lockKeys are what two deliveries that might create the same record have in common.
 func lockKeys(r *record) []string {
 	keys := []string{"id " + r.key}
-	if e := r.item.Call.Email; e != "" {
+	if e := call.TrimAddress(r.item.Call.Email); e != "" {
 		keys = append(keys, "email "+strings.ToLower(e))
 	}
 	if n := r.item.Call.CallerNumber; n != "" {

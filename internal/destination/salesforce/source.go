@@ -1,9 +1,9 @@
 package salesforce
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/template"
@@ -12,15 +12,14 @@ import (
 // source is a Field, prepared.
 type source struct {
 	Field
-	from []string
-	// strict fails when a variable is missing; lenient leaves it out.
-	strict, lenient *template.Template
+	from     []string
+	template *template.Field
 }
 
 // fromCall says that the value depends on the call.
-func (s *source) fromCall() bool { return s.from != nil || s.strict != nil }
+func (s *source) fromCall() bool { return s.from != nil || s.template != nil }
 
-func prepare(fields []Field) ([]source, error) {
+func prepare(fields []Field, zone *time.Location) ([]source, error) {
 	out := make([]source, len(fields))
 	for i, f := range fields {
 		s := source{Field: f}
@@ -31,12 +30,8 @@ func prepare(fields []Field) ([]source, error) {
 				}
 			}
 		} else {
-			name := "field " + f.Name
 			var err error
-			if s.strict, err = template.Compile(f.From, template.Text, template.Options{Name: name, Policy: template.Strict}); err != nil {
-				return nil, fmt.Errorf("%w: %w", ErrConfig, err)
-			}
-			if s.lenient, err = template.Compile(f.From, template.Text, template.Options{Name: name}); err != nil {
+			if s.template, err = template.CompileField(f.From, template.Options{Name: "field " + f.Name, Zone: zone, List: ";"}); err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 			}
 		}
@@ -65,33 +60,23 @@ func (s *source) value(it *destination.Item) (text string, raw bool) {
 			return text, raw
 		}
 	}
-	if s.strict == nil {
+	if s.template == nil {
 		return "", false
 	}
-	vars := (*variables)(it)
-	b, err := s.strict.Append(nil, vars)
-	if errors.Is(err, template.ErrMissing) {
-		known := false
-		for _, name := range s.strict.Variables() {
-			_, ok := vars.Lookup(name)
-			known = known || ok
-		}
-		if !known {
-			return "", false // "Called about " is nothing worth sending
-		}
-		b, err = s.lenient.Append(nil, vars)
-	}
-	if err != nil {
-		return "", false
-	}
-	return strings.TrimSpace(string(b)), false
+	return s.template.Value((*variables)(it)), false
 }
 
 // variables are an item's variables as templates see them.
 type variables destination.Item
 
-// Lookup is lookup, with empty values missing.
+// Lookup is lookup, with empty values missing, and lists as they are.
 func (v *variables) Lookup(name string) (any, bool) {
-	text, _ := lookup((*destination.Item)(v), name)
+	it := (*destination.Item)(v)
+	text, _ := lookup(it, name)
+	if value, _ := it.Call.Lookup(name); text != "" {
+		if list, ok := value.([]any); ok {
+			return list, true
+		}
+	}
 	return text, text != ""
 }

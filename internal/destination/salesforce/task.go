@@ -3,6 +3,7 @@ package salesforce
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
@@ -16,10 +17,11 @@ type task struct {
 	done   bool
 }
 
-// newTask fills the log. Its values are those that the call has, so that a later event of the call adds to it.
-func (d *Destination) newTask(it *destination.Item, key string) *task {
+// newTask fills the log. Its values are those that the call has, so that a later event of the call adds to it. id is that
+// of the log that is there already, empty when none is known, and more is what else its description says.
+func (d *Destination) newTask(it *destination.Item, key, id, more string) *task {
 	c := it.Call
-	t := &task{key: key}
+	t := &task{key: key, id: id}
 	set := func(name, text string, raw bool) {
 		if text == "" {
 			return
@@ -41,7 +43,11 @@ func (d *Destination) newTask(it *destination.Item, key string) *task {
 	}
 	set("Subject", subject, false)
 	set("Status", "Completed", false)
-	set("TaskSubtype", "Call", false)
+	if id == "" {
+		// Tasks keep the subtype that they were created with: Salesforce refuses it in an update. (So the reports of those
+		// who tried; the Object Reference's own page could not be read as far as that field.)
+		set(taskSubtype, "Call", false)
+	}
 	set("CallType", kind, false)
 	if c.Urgent {
 		set("Priority", "High", false) // never lowered: a later event of the call may just not know
@@ -51,14 +57,14 @@ func (d *Destination) newTask(it *destination.Item, key string) *task {
 	}
 	set("CallObject", key, false)
 	if at := calledAt(it); !at.IsZero() {
-		set("ActivityDate", at.UTC().Format("2006-01-02"), false)
+		set("ActivityDate", at.In(d.cfg.TimeZone).Format(time.DateOnly), false)
 	}
 	var parts []string
 	if c.CallbackRequested {
 		parts = append(parts, "Callback requested")
 	}
 	for _, p := range []struct{ title, text string }{
-		{"", c.Message}, {"", c.Summary}, {"Recording: ", c.RecordingURL}, {"Transcript:\n", c.Transcript},
+		{"", c.Message}, {"", c.Summary}, {"", more}, {"Recording: ", c.RecordingURL}, {"Transcript:\n", c.Transcript},
 	} {
 		if p.text != "" {
 			text, _ := truncate(p.text, d.taskSizes.of("Description")) // before it is copied
@@ -77,17 +83,26 @@ func (d *Destination) relation() string {
 	return "WhatId"
 }
 
+// taskSubtype is the field that can be written when a Task is created, and not afterwards.
+const taskSubtype = "TaskSubtype"
+
+// relog makes the call's log an update of the one that is there.
+func (d *Destination) relog(w *write, id string) {
+	w.logID = id
+	if w.task != nil {
+		w.task = d.newTask(w.record.item, w.record.key, id, d.unsaid(w))
+	}
+}
+
 // amend leaves out what Salesforce does not take of a log; it is better than none.
 func (t *task) amend(errs []apiError) (dropped []string, ok bool) {
 	for _, e := range errs {
-		switch e.Code {
-		case "INVALID_FIELD", "INVALID_FIELD_FOR_INSERT_UPDATE", "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "STRING_TOO_LONG":
-		default:
-			return dropped, false
-		}
 		fields := e.Fields
 		if f := unknownColumn(e.Message); len(fields) == 0 && f != "" {
 			fields = []string{f}
+		}
+		if len(fields) == 0 || !e.aboutField() {
+			return dropped, false
 		}
 		r := record{values: t.values}
 		for _, f := range fields {

@@ -2,6 +2,7 @@ package salesforce
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -55,6 +56,68 @@ var meanings = map[string]struct {
 	"INVALID_FIELD":                     {fatal, "a mapped field does not exist or may not be written; correct the mapping and replay"},
 }
 
+// convertedLead is the code with which Salesforce refuses to change a lead that has become a contact.
+const convertedLead = "CANNOT_UPDATE_CONVERTED_LEAD"
+
+// noExternalID is what to do about an external id field that is not there.
+const noExternalID = "there is no such object or external id field; check their names, that the field is marked as External ID and that the user may see it, and resume"
+
+// locked says that another change to the same records was under way. Where a trigger or flow ran into it, the code is
+// that of the trigger's failure (CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY and others), and only the message tells.
+func (e *apiError) locked() bool {
+	return strings.Contains(e.Message, "UNABLE_TO_LOCK_ROW") || strings.Contains(e.Message, "unable to obtain exclusive access")
+}
+
+// aboutField says that an error which names fields is about their values, so that the record may be taken without them.
+func (e *apiError) aboutField() bool {
+	m, known := meanings[e.Code]
+	return !e.locked() && e.Code != convertedLead && (!known || m.kind == fatal)
+}
+
+// access are the codes of what a user may not do, or of an owner or record type that cannot be. They are of the
+// configuration when the same will be answered for the next call too.
+var access = map[string]bool{
+	"INSUFFICIENT_ACCESS_OR_READONLY": true, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": true, "INSUFFICIENT_ACCESS": true,
+	"INACTIVE_OWNER_OR_USER": true, "OP_WITH_INVALID_USER_TYPE_EXCEPTION": true, "TRANSFER_REQUIRES_READ": true,
+	"INVALID_CROSS_REFERENCE_KEY": false, "MALFORMED_ID": false, // only with an id of the configuration in the record
+}
+
+// misconfigured says that not the call is to blame for the refusal of r: an owner, a record type or another id that is
+// set in the configuration is not taken, or the user may not create such records. A refusal to change one record that is
+// there may be about that record.
+func (d *Destination) misconfigured(r *record, errs []apiError) bool {
+	for _, e := range errs {
+		whatever, known := access[e.Code]
+		if e.Code == "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY" && strings.HasPrefix(e.Message, "entity type cannot be") {
+			return true // the code of failing triggers too, but not these words
+		}
+		if !known && !e.aboutField() {
+			continue
+		}
+		for _, f := range e.Fields {
+			if v := r.find(f); v != nil && d.fixed(f) && reference(*v) {
+				return true
+			}
+		}
+		if !known || len(e.Fields) > 0 {
+			continue
+		}
+		if whatever && r.known != present {
+			return true
+		}
+		if r.id == "" && slices.ContainsFunc(r.values, func(v value) bool { return d.fixed(v.name) && reference(v) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// misconfiguration is the Result of a record that is refused for the configuration's sake.
+func misconfiguration(status int, errs []apiError) destination.Result {
+	return destination.Result{Status: status, Pause: true, Reason: errorLine(status, errs) +
+		": the next call would be refused for the same cause; correct the owner, record type or other id that is set, or the user's permissions, and resume"}
+}
+
 // verdict is the Result of one record that was refused, whether with an answer of its own or in a composite one.
 func verdict(status int, errs []apiError) destination.Result {
 	res := destination.Result{Outcome: destination.Dead, Status: status, Unhealthy: status >= 500}
@@ -62,6 +125,9 @@ func verdict(status int, errs []apiError) destination.Result {
 	hint := "compare the request with a preview, correct it and replay"
 	for i, e := range errs {
 		m, ok := meanings[e.Code]
+		if e.locked() {
+			m, ok = meanings["UNABLE_TO_LOCK_ROW"], true
+		}
 		if !ok {
 			continue
 		}
@@ -90,7 +156,8 @@ func verdict(status int, errs []apiError) destination.Result {
 			res.Outcome, res.Pause, hint = destination.Retry, true, meanings["UNSUPPORTED_API_VERSION"].hint
 		case status == http.StatusNotFound:
 			res.Outcome, res.Pause = destination.Retry, true
-			hint = "there is no such object or external id field; check their names, that the field is marked as External ID and that the user may see it, and resume"
+			hint = noExternalID
+		case status == http.StatusForbidden: // and it is about this record
 		case outbound.Classify(status) == destination.Retry || status < 300:
 			res.Outcome = destination.Retry
 			hint = "another attempt follows"

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
@@ -18,9 +19,26 @@ type write struct {
 	record *record
 	// task is the call's log, nil when none is wanted or none can be written.
 	task *task
-	// saved is the id of the record once it is written.
+	// saved is the id of the record once it is written, or of the contact that gets the log in its place.
 	saved string
-	usage string // the warning about the request limit
+	// contact says that the log goes to a contact and no record is written. instead is what the call becomes when that log
+	// is refused; nil when there is no other way.
+	contact bool
+	instead *alternative
+	// looked says that the call's log was looked for, and logID is the id of the one that is there. unlogged says that
+	// logs cannot be looked for, so that none can be written.
+	looked   bool
+	logID    string
+	unlogged bool
+	usage    string // the warning about the request limit
+}
+
+func (d *Destination) newWrite(it *destination.Item) *write {
+	w := &write{record: d.newRecord(it)}
+	if d.cfg.LogCall {
+		w.task = d.newTask(it, w.record.key, "", "")
+	}
+	return w
 }
 
 // finish puts into res what is known of the delivery.
@@ -118,16 +136,23 @@ func (d *Destination) writeRecord(ctx context.Context, w *write) (again bool, re
 	if !ok {
 		return false, unreadable(a.Status)
 	}
+	logged := readReply(parts[1].status, parts[1].body)
 	again, res = d.settle(ctx, w, readReply(parts[0].status, parts[0].body), a)
+	if w.contact {
+		if logged.ok() && logged.id != "" && w.task != nil {
+			d.relog(w, logged.id) // it moves
+		}
+		return again, res
+	}
 	if w.saved == "" {
 		// The log of a record that was there before does not depend on the update, and must not be written once more
 		// with the next try at it.
-		if p := readReply(parts[1].status, parts[1].body); p.ok() {
+		if logged.ok() {
 			w.task.done = true
 		}
 		return again, res
 	}
-	again, taskRes := d.settleTask(w, readReply(parts[1].status, parts[1].body))
+	again, taskRes := d.settleTask(ctx, w, logged)
 	if !again && taskRes.Outcome != destination.Delivered {
 		return false, taskRes
 	}
@@ -152,6 +177,9 @@ func (d *Destination) settle(ctx context.Context, w *write, p reply, a *outbound
 	if e, ok := has(p.errs, "DUPLICATES_DETECTED"); ok {
 		return d.duplicate(ctx, w, p, e)
 	}
+	if _, ok := has(p.errs, convertedLead); ok && d.cfg.Object == "Lead" {
+		return d.convertedMeanwhile(ctx, w, p.status)
+	}
 	if p.status == http.StatusBadRequest && d.amend(r, p.errs) {
 		return true, destination.Result{Status: p.status}
 	}
@@ -164,6 +192,12 @@ func (d *Destination) settle(ctx context.Context, w *write, p reply, a *outbound
 	if p.status == http.StatusNotFound && r.id != "" {
 		return false, destination.Result{Status: p.status, Reason: errorLine(p.status, p.errs) + ": " + meanings["ENTITY_IS_DELETED"].hint}
 	}
+	if e, ok := has(p.errs, "INVALID_CROSS_REFERENCE_KEY"); ok && r.id != "" && len(e.Fields) == 0 {
+		return false, destination.Result{Status: p.status, Reason: errorLine(p.status, p.errs) + ": " + meanings["ENTITY_IS_DELETED"].hint}
+	}
+	if d.misconfigured(r, p.errs) {
+		return false, misconfiguration(p.status, p.errs)
+	}
 	if p.status == a.Status && p.status >= 300 {
 		return false, d.whole(a, nil)
 	}
@@ -173,16 +207,21 @@ func (d *Destination) settle(ctx context.Context, w *write, p reply, a *outbound
 // duplicate follows Config.Duplicates when a duplicate rule blocks the record.
 func (d *Destination) duplicate(ctx context.Context, w *write, p reply, e apiError) (again bool, res destination.Result) {
 	r := w.record
-	if d.cfg.Duplicates != UpdateDuplicate || r.forced {
-		return false, verdict(p.status, p.errs)
-	}
 	ids, types := e.Duplicate.matches(d.cfg.Object)
+	contacts, _ := e.Duplicate.matches("Contact")
+	known := d.cfg.Object == "Lead" && len(contacts) > 0
+	switch {
+	case d.cfg.Duplicates != UpdateDuplicate, r.forced && !known:
+		return false, blocked(d.cfg.Duplicates, p)
+	case r.forced, known && len(ids) == 0 && !e.Duplicate.AllowSave:
+		return d.blockedByContact(ctx, w, contacts[0], p.status)
+	}
 	if len(ids) > 0 && r.known != present {
 		known, res, ok := d.fetch(ctx, w, ids[0])
 		if !ok {
 			return false, res
 		}
-		if known != nil {
+		if known != nil && !known.converted() {
 			r.warn("a duplicate rule found the record that was updated")
 			d.adopt(r, known)
 			return true, destination.Result{Status: p.status}
@@ -197,6 +236,15 @@ func (d *Destination) duplicate(ctx context.Context, w *write, p reply, e apiErr
 	return true, destination.Result{Status: p.status}
 }
 
+// blocked is the Result of a record that a duplicate rule blocks for good. What helps depends on what is set.
+func blocked(way Duplicates, p reply) destination.Result {
+	res := verdict(p.status, p.errs)
+	if res.Outcome == destination.Dead && way != BlockDuplicate {
+		res.Reason = errorLine(p.status, p.errs) + ": a duplicate rule blocks it and lets nobody save over it; merge by hand, or have the rule allow saving with an alert, and replay"
+	}
+	return res
+}
+
 // writeTask sends the log alone, for a record that is there.
 func (d *Destination) writeTask(ctx context.Context, w *write) (again bool, res destination.Result) {
 	a, err := d.send(ctx, d.taskRequest(w.task, w.saved), w.record.item)
@@ -204,12 +252,12 @@ func (d *Destination) writeTask(ctx context.Context, w *write) (again bool, res 
 		return false, d.whole(nil, err)
 	}
 	d.note(w, a.Header)
-	return d.settleTask(w, readReply(a.Status, a.Body))
+	return d.settleTask(ctx, w, readReply(a.Status, a.Body))
 }
 
-// settleTask decides on the answer to the log. The record is there, so that nothing here may end a delivery but what
-// passes.
-func (d *Destination) settleTask(w *write, p reply) (again bool, res destination.Result) {
+// settleTask decides on the answer to the log. Where the record is there, nothing here may end a delivery but what
+// passes; where the log is all there is, it must be written.
+func (d *Destination) settleTask(ctx context.Context, w *write, p reply) (again bool, res destination.Result) {
 	done := destination.Result{Outcome: destination.Delivered, Status: p.status}
 	switch {
 	case p.ok():
@@ -219,17 +267,34 @@ func (d *Destination) settleTask(w *write, p reply) (again bool, res destination
 		return false, unreadable(p.status)
 	}
 	if dropped, ok := w.task.amend(p.errs); ok {
-		w.record.warn("left out of the call log: " + strings.Join(dropped, ", ") + "; check that these fields of Task may be written")
+		if d.blind() {
+			// An upsert does not know whether it creates the log, and so it cannot know whether this may be sent.
+			dropped = slices.DeleteFunc(dropped, func(f string) bool { return f == taskSubtype })
+		}
+		if len(dropped) > 0 {
+			w.record.warn("left out of the call log: " + strings.Join(dropped, ", ") + "; check that these fields of Task may be written")
+		}
 		return true, done
 	}
+	if _, ok := has(p.errs, convertedLead); ok && d.cfg.Object == "Lead" && !w.contact {
+		return d.convertedMeanwhile(ctx, w, p.status)
+	}
 	if p.status == http.StatusNotFound && w.task.id != "" {
-		w.task.id = "" // deleted since it was found
+		w.task = d.newTask(w.record.item, w.record.key, "", d.unsaid(w)) // deleted since it was found
 		return true, done
 	}
 	res = verdict(p.status, p.errs)
-	if !forGood(res) {
+	if !forGood(res) && !w.contact {
 		res.Reason = "the record is saved, its call log not yet: " + res.Reason
 		return false, res
+	}
+	if w.contact {
+		if !forGood(res) || w.instead == nil {
+			return false, res
+		}
+		w.record.warn("the caller is a contact, on which the call was not logged: " + res.Reason)
+		d.backToLead(w)
+		return true, done
 	}
 	w.record.warn("the call was not logged: " + res.Reason)
 	w.task = nil

@@ -29,12 +29,15 @@ func (s *Store) countLog() {
 	if s.writer == nil {
 		return
 	}
-	pages, _, err := s.writer.logPages()
+	pages, copied, err := s.writer.logPages()
 	if err != nil {
 		return // what is wrong the next commit will say
 	}
+	s.logSize = pages
+	s.watchLog(pages * pageSize)
 	if pages < s.logPages {
 		s.logPages = 0 // it was begun anew
+		s.markDue.Store(true)
 	}
 	limit := s.logBytes()
 	if (pages-s.logPages)*pageSize < limit/copyShare {
@@ -45,7 +48,8 @@ func (s *Store) countLog() {
 		s.checkpoint("PASSIVE") // the log must not grow while a copy beside takes its time
 		return
 	}
-	if pages*pageSize >= limit && s.copying.TryLock() {
+	// What a reader has kept in the log for long is too much for one pause between two commits.
+	if pages*pageSize >= limit && (pages-copied)*pageSize <= limit+limit/copyShare && s.copying.TryLock() {
 		defer s.copying.Unlock()
 		s.copyByWriter("PASSIVE")
 		return
@@ -53,6 +57,48 @@ func (s *Store) countLog() {
 	select {
 	case s.copyDue <- struct{}{}:
 	default: // a copy is under way
+	}
+}
+
+// shortenEvery is how often a log that is too long is looked at, also when nothing is committed.
+const shortenEvery = time.Second
+
+// watchLog sees to it that a log which is too long, and not because of the load, is told of, and is shortened again.
+func (s *Store) watchLog(bytes int64) {
+	if bytes <= s.o.WALBytes {
+		s.logTold = 0
+		return
+	}
+	if bytes >= 2*max(s.logTold, s.o.WALBytes) && s.logKept.Load() {
+		s.logTold = bytes
+		s.o.Log("the store's log (the -wal file) grows", fmt.Errorf("%w: it has %d bytes, and should have %d", errLogGrows, bytes, s.o.WALBytes))
+	}
+	s.logTimer.Reset(shortenEvery)
+}
+
+var errLogGrows = errors.New("somebody reads an older state of the store, such as a copy of its file that is made by another program, and keeps the log from beginning anew: end that, and make copies with `callgate backup`")
+
+// shortenLog copies and cuts off a log that is longer than it should be, if nobody reads an older state any more.
+func (s *Store) shortenLog() {
+	log, err := os.Stat(s.o.Path + "-wal")
+	if err != nil || log.Size() <= s.o.WALBytes || s.writer == nil {
+		s.logTold = 0
+		return
+	}
+	defer s.logTimer.Reset(shortenEvery)
+	pages, copied, err := s.writer.logPages()
+	if err != nil {
+		return
+	}
+	if copied < pages {
+		select {
+		case s.copyDue <- struct{}{}:
+		default: // a copy is under way
+		}
+		return
+	}
+	if s.checkpoint("TRUNCATE") && s.logIsEmpty() {
+		s.logPages, s.logSize = 0, 0
 	}
 }
 
@@ -109,10 +155,8 @@ func (s *Store) emptyLog(ctx context.Context, change func(*batch) error) error {
 		done := false
 		err := s.write(ctx, false, func(b *batch) error {
 			b.after = append(b.after, func() {
-				if done = !s.checkpoint("TRUNCATE"); !done { // an error is told already, and no reader is its cause
-					log, err := os.Stat(s.o.Path + "-wal")
-					done = err != nil || log.Size() == 0
-				}
+				// An error is told already, and no reader is its cause.
+				done = !s.checkpoint("TRUNCATE") || s.logIsEmpty()
 			})
 			return change(b)
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -136,5 +137,60 @@ func TestLogIsNotCopiedBeforeItIsDue(t *testing.T) {
 	}
 	if n := size(); n != before {
 		t.Errorf("the database grew from %d to %d bytes", before, n)
+	}
+}
+
+// TestLogThatSomebodyKeeps reads an older state for long. The log grows meanwhile, which the operator is told and max_size
+// counts, and is cut off when the reader has gone, although nothing is committed then.
+func TestLogThatSomebodyKeeps(t *testing.T) {
+	const bound, most = 1 << 20, 20 << 20
+	path := filepath.Join(t.TempDir(), "store.db")
+	told := make(chan error, 100)
+	s := openStore(t, sqlite.Options{Path: path, WALBytes: bound, MaxBytes: most, Log: func(_ string, err error) { told <- err }})
+	if _, err := s.Accept(t.Context(), randomEvent(nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT seq FROM events UNION ALL SELECT 1")
+	if err != nil || !rows.Next() {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	body, accepted := make([]byte, 256<<10), int64(0)
+	for {
+		_, err := s.Accept(t.Context(), randomEvent(body), nil)
+		if errors.Is(err, store.ErrFull) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted += int64(len(body))
+	}
+	if accepted < most/4 || accepted > most*3/4 {
+		t.Errorf("%d bytes were accepted in a store of %d, of whose content there are two copies", accepted, most)
+	}
+	stats, err := s.Stats(t.Context())
+	if err != nil || stats.LogBytes != size(t, path+"-wal") || stats.LogBytes > most || stats.DiskFree <= 0 || stats.DiskBytes < stats.DiskFree {
+		t.Errorf("stats: %+v, %v", stats, err)
+	}
+	if n := len(told); n < 2 || n > 4 {
+		t.Errorf("told %d times, want one for each time that it doubled", n)
+	}
+	if err := <-told; !strings.Contains(err.Error(), "somebody reads an older state") || !strings.Contains(err.Error(), "should have 1048576") {
+		t.Errorf("told %v", err)
+	}
+	rows.Close()
+	for late := time.Now().Add(time.Minute); size(t, path+"-wal") > bound; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(late) {
+			t.Fatal("the log is still there")
+		}
+	}
+	if _, err := s.Accept(t.Context(), randomEvent(body), nil); err != nil {
+		t.Errorf("there is room again: %v", err)
 	}
 }

@@ -40,6 +40,8 @@ func child() bool {
 		err = fillUp(path)
 	case "through":
 		err = acceptThrough(path)
+	case "backup":
+		err = backupForever(path)
 	case "steps":
 		err = takeSteps(path)
 	}

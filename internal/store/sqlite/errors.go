@@ -79,6 +79,9 @@ func public(err error) error {
 
 // openError gives an error of opening the meaning it has for an operator.
 func openError(err error) error {
+	if errors.Is(err, ErrForeignLog) {
+		return err
+	}
 	switch code(err) {
 	case lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT:
 		return fmt.Errorf("%w (%w)", ErrCorrupt, err)

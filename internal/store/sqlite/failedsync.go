@@ -81,12 +81,24 @@ func (s *Store) copyLog(c *session, mode string) (left int64, err error) {
 	_, copied, err := c.checkpoint(mode)
 	if err == nil {
 		left, err = s.syncPart(salt, copied)
+		// Load leaves pages too, but other ones every time.
+		s.logKept.Store(left > 0 && s.copiedBefore == copiedTo{salt, copied})
+		s.copiedBefore = copiedTo{salt, copied}
+	}
+	if left == 0 {
+		s.markDue.Store(true)
 	}
 	if err != nil {
 		s.copyFailed = true
 		return 0, errors.Join(err, s.copyAgain())
 	}
 	return left, nil
+}
+
+// copiedTo is how far a log was copied.
+type copiedTo struct {
+	salt  [8]byte
+	pages int64
 }
 
 // syncPart syncs the database if only a part of the log was copied, and tells how many pages are left. Meanwhile the part

@@ -78,7 +78,7 @@ func (b *batch) record(f *finished) error {
 	c := change{key: f.key, from: none, to: int8(stateNumber(f.State)), next: nanos(f.NextAt)}
 	var attempts int64
 	err := b.c.query("SELECT state, destination, tenant, attempts FROM deliveries WHERE event = ? AND n = ?", func(v []driver.Value) error {
-		c.from, c.destination, c.tenant, attempts = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)+1
+		c.from, c.destination, c.tenant, attempts = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)
 		return nil
 	}, seq, f.key.n)
 	if err != nil || c.from == none {
@@ -86,7 +86,10 @@ func (b *batch) record(f *finished) error {
 	}
 	number := int64(f.Number)
 	if number == 0 {
-		number = attempts
+		number = attempts + 1
+	}
+	if !f.Uncounted {
+		attempts++
 	}
 	var keyID []byte
 	if f.excerpt != nil {

@@ -72,14 +72,27 @@ func TestSealedAtRest(t *testing.T) {
 	}
 }
 
+// expireAll expires whatever does not wait, in one batch.
+func expireAll(s *sqlite.Store, batch int) (int, error) {
+	n, err := s.Expire(ctx, store.Retention{Done: 1, Dead: 1}, time.Now().Add(time.Hour), batch)
+	return int(n.Total()), err
+}
+
 // What was erased or has expired is gone from the files, not only from the listings.
 func TestErasedFromDisk(t *testing.T) {
 	for name, remove := range map[string]func(*sqlite.Store) (int, error){
 		"Erase": func(s *sqlite.Store) (int, error) {
 			return s.Erase(ctx, store.Filter{CallID: "call-0123456789"}, false)
 		},
+		"Expire": func(s *sqlite.Store) (int, error) { return expireAll(s, 100) },
+		"Expire in batches": func(s *sqlite.Store) (int, error) {
+			n, err := expireAll(s, 5)
+			m, again := expireAll(s, 5)
+			_, last := expireAll(s, 5)
+			return n + m, errors.Join(err, again, last)
+		},
 		"Expire, closed": func(s *sqlite.Store) (int, error) {
-			n, err := s.Expire(ctx, time.Now().Add(time.Hour), time.Now(), 100)
+			n, err := expireAll(s, 10)
 			return n, errors.Join(err, s.Close())
 		},
 	} {
@@ -198,7 +211,7 @@ func TestMaxBytes(t *testing.T) {
 	if err := s.Finish(ctx, results); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.Expire(ctx, time.Now().Add(time.Hour), time.Now(), 1000); err != nil || n != len(deliveries) {
+	if n, err := expireAll(s, 1000); err != nil || n != len(deliveries) {
 		t.Fatalf("expired %d, %v", n, err)
 	}
 	if _, err := s.Accept(ctx, randomEvent(body), []string{"crm"}); err != nil {
@@ -227,7 +240,7 @@ func TestExpireShrinksTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Expire(ctx, time.Now().Add(time.Hour), time.Now(), 100); err != nil {
+	if n, err := expireAll(s, 100); n != len(list) || err != nil {
 		t.Fatal(err)
 	}
 	s.Close()

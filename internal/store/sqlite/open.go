@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/pressly/goose/v3"
@@ -46,6 +47,9 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	if err := settleLog(s.o.Path); err != nil {
+		return err
+	}
+	if err := checkLog(s.o.Path); err != nil {
 		return err
 	}
 	if fresh {
@@ -88,7 +92,11 @@ func (s *Store) open() (err error) {
 	if s.identity, err = os.Stat(s.o.Path); err != nil {
 		return err
 	}
-	return s.load()
+	if err := s.load(); err != nil {
+		return err
+	}
+	s.giveMark()
+	return nil
 }
 
 // followLinks gives the name of the file that a symbolic link leads to, whether there is one yet or not. SQLite puts the
@@ -230,6 +238,13 @@ func (s *Store) load() error {
 		return err
 	}
 	s.eventCount.Store(s.events)
+	for name, total := range map[string]*atomic.Int64{expiredDone: &s.expired.done, expiredDead: &s.expired.dead} {
+		n, err := c.number("SELECT value FROM counters WHERE name = ?", name)
+		if err != nil {
+			return err
+		}
+		total.Store(n)
+	}
 	if err := s.loadKeys(); err != nil {
 		return err
 	}

@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
-	"errors"
-	"time"
 
 	"github.com/callgate/callgate/internal/store"
 )
@@ -38,7 +36,7 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 			break
 		}
 		after = seqs[len(seqs)-1]
-		n, err := s.remove(ctx, seqs, false)
+		n, err := s.remove(ctx, seqs, nil)
 		total += n
 		if err != nil {
 			return total, err
@@ -48,77 +46,6 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 		err = s.emptyLog(ctx, (*batch).vacuum)
 	}
 	return total, err
-}
-
-// Expire is store.Store's. Each call goes on where the last one stopped, so that events which cannot go since they have
-// a live delivery are not looked at again before all the others were.
-func (s *Store) Expire(ctx context.Context, before, now time.Time, limit int) (int, error) {
-	if err := s.enter(ctx); err != nil {
-		return 0, err
-	}
-	if limit <= 0 {
-		return 0, errors.New("expiring needs a batch of at least one event")
-	}
-	s.expireMu.Lock()
-	defer s.expireMu.Unlock()
-	if err := s.expireKeys(ctx, now); err != nil {
-		return 0, err
-	}
-	const query = `SELECT e.seq FROM events e WHERE e.received_at < ? AND e.seq > ? AND NOT EXISTS
-		(SELECT 1 FROM deliveries d WHERE d.event = e.seq AND d.state = 0) ORDER BY e.received_at, e.seq LIMIT ?`
-	from := s.expireFrom
-	seqs, err := s.numbers(ctx, query, nanos(before), from, limit)
-	if err == nil && len(seqs) == 0 && from > 0 {
-		from = 0
-		seqs, err = s.numbers(ctx, query, nanos(before), from, limit)
-	}
-	if err != nil {
-		return 0, public(err)
-	}
-	s.expireFrom = 0
-	if len(seqs) == limit {
-		// Everything before the first of them has a live delivery.
-		s.expireFrom = seqs[0] - 1
-	}
-	total := 0
-	for len(seqs) > 0 {
-		part := seqs[:min(len(seqs), step)]
-		seqs = seqs[len(part):]
-		n, err := s.remove(ctx, part, true)
-		total += n
-		if err != nil {
-			return total, err
-		}
-	}
-	if total > 0 {
-		err = s.write(ctx, false, (*batch).vacuum)
-	}
-	return total, err
-}
-
-// expireKeys deletes the days of unique keys that lie before the window as a whole.
-func (s *Store) expireKeys(ctx context.Context, now time.Time) error {
-	first := (now.UnixNano() - s.tuning.window.Load()) / day
-	for {
-		var n int64
-		err := s.write(ctx, false, func(b *batch) (err error) {
-			n = 0
-			for d := range s.keys.days {
-				if d < first {
-					n, err = b.c.exec("DELETE FROM keys WHERE day = ? AND key IN (SELECT key FROM keys WHERE day = ? ORDER BY key LIMIT ?)", d, d, 10*step)
-					if n < 10*step && err == nil {
-						b.after = append(b.after, func() { delete(s.keys.days, d) })
-						n = 1 // look for another day
-					}
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil || n == 0 {
-			return err
-		}
-	}
 }
 
 // numbers reads a list of numbers.
@@ -139,12 +66,13 @@ func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]int64
 	return list, rows.Err()
 }
 
-// remove deletes events with all that belongs to them, and counts them.
-func (s *Store) remove(ctx context.Context, seqs []int64, settledOnly bool) (n int, err error) {
+// remove deletes events with all that belongs to them, and counts them. expiry, if not nil, is asked in the same
+// transaction which of them may go, and hears how many went.
+func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err error) {
 	err = s.write(ctx, false, func(b *batch) error {
 		n = 0
 		for _, seq := range seqs {
-			gone, err := b.remove(seq, settledOnly)
+			gone, err := b.remove(seq, e)
 			if err != nil {
 				return err
 			}
@@ -152,7 +80,7 @@ func (s *Store) remove(ctx context.Context, seqs []int64, settledOnly bool) (n i
 				n++
 			}
 		}
-		return nil
+		return e.count(b, n)
 	})
 	if err != nil {
 		n = 0
@@ -160,8 +88,8 @@ func (s *Store) remove(ctx context.Context, seqs []int64, settledOnly bool) (n i
 	return n, err
 }
 
-// remove deletes an event, unless only settled ones are to go and it has a delivery that is pending.
-func (b *batch) remove(seq int64, settledOnly bool) (bool, error) {
+// remove deletes an event, unless it may not go.
+func (b *batch) remove(seq int64, e *expiry) (bool, error) {
 	var id, key [16]byte
 	at := int64(-1)
 	err := b.c.query("SELECT id, unique_key, accepted_at FROM events WHERE seq = ?", func(v []driver.Value) error {
@@ -172,12 +100,12 @@ func (b *batch) remove(seq int64, settledOnly bool) (bool, error) {
 		return false, err
 	}
 	var changes []change
-	live := false
-	if err := b.c.query("SELECT n, destination, tenant, state FROM deliveries WHERE event = ?", func(v []driver.Value) error {
-		live = live || v[3].(int64) == pending
+	kept := false
+	if err := b.c.query("SELECT n, destination, tenant, state, updated_at FROM deliveries WHERE event = ?", func(v []driver.Value) error {
+		kept = kept || e.keeps(v[3].(int64), v[4].(int64))
 		changes = append(changes, change{destination: v[1].(int64), tenant: v[2].(int64), key: deliveryKey{id, v[0].(int64)}, from: int8(v[3].(int64)), to: none})
 		return nil
-	}, seq); err != nil || live && settledOnly {
+	}, seq); err != nil || kept {
 		return false, err
 	}
 	if seq > b.s.keys.after && b.now-at < b.s.tuning.window.Load() {

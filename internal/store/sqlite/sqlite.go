@@ -30,8 +30,8 @@ type Options struct {
 	// Window is how long a key may exist only once; 0 means 72 h.
 	Window time.Duration
 	// MaxBytes is the size at which Accept answers store.ErrFull; 0 means no bound but the disk's. What is stored
-	// goes on being delivered then, and the records of its attempts may go beyond the bound. The write-ahead log,
-	// up to WALBytes, is not counted.
+	// goes on being delivered then, and the records of its attempts may go beyond the bound. The write-ahead log is
+	// counted as far as it is longer than WALBytes, which it is while somebody reads an older state.
 	MaxBytes int64
 	// MinFree is how many bytes of its file system the store leaves free, but no more than the tenth part of it: with less
 	// Accept answers store.ErrFull, and what is left is for the outcomes of what is stored, for replays and for the
@@ -58,7 +58,9 @@ type Options struct {
 	// It is called by the writer and must be quick.
 	Committed func(requests int, took time.Duration)
 	// WALBytes bounds the write-ahead log; 0 means 64 MiB. It is copied into the database when a quarter of that was
-	// written, beside the commits, and between two of them if it reaches WALBytes all the same.
+	// written, beside the commits, and between two of them if it reaches WALBytes all the same. While somebody reads an
+	// older state, as another process that backs up the file may for long, it cannot begin anew and grows; at twice
+	// WALBytes Log hears of it, and again whenever it has doubled. It is cut off when they have gone.
 	WALBytes int64
 	// CacheBytes bounds the writer's page cache; 0 means 64 MiB. Each of Readers has a quarter of it.
 	CacheBytes int64
@@ -92,14 +94,19 @@ type Store struct {
 	// copyFailed tells that a copy of the log has failed, so that the next one has to begin at its beginning; it belongs
 	// to who holds copying. Holder keeps SQLite's index of the log, index is that as a file, and file is the database;
 	// see failedsync.go.
-	copyFailed  bool
-	holder      *session
-	index, file *os.File
+	copyFailed   bool
+	copiedBefore copiedTo
+	logKept      atomic.Bool // a copy got no further than the one before: somebody reads an older state
+	holder       *session
+	index, file  *os.File
 
 	// These belong to the writer.
 	writer   *session
 	company  int   // how many requests the batch before was of
 	logPages int64 // in the log when a copy was last asked for
+	logSize  int64 // pages in the log after the last commit
+	logTold  int64 // bytes at which Log was told of it, 0 if it is as long as it should be
+	logTimer *time.Timer
 	nextSeq  int64
 	events   int64
 	keys     *recentKeys
@@ -108,8 +115,13 @@ type Store struct {
 	eventCount atomic.Int64
 	names      names
 	queues     queues
+	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
 	expireMu   sync.Mutex
 	expireFrom int64
+	expireLeft bool        // the log may hold what has expired
+	mark       int64       // see giveMark
+	markDue    atomic.Bool // the next commit puts it into the log
+	expired    struct{ done, dead atomic.Int64 }
 }
 
 var _ store.Store = (*Store)(nil)
@@ -150,6 +162,8 @@ func Open(o Options) (*Store, error) {
 		s.release()
 		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)
 	}
+	s.logTimer = time.NewTimer(shortenEvery)
+	s.logTimer.Stop()
 	go s.run()
 	go s.runCopies()
 	return s, nil
@@ -176,6 +190,8 @@ func (s *Store) Close() error {
 		close(s.closing)
 		<-s.done
 		<-s.copyEnded
+		s.backups.Lock() // closing the files would give back the locks with which a Backup reads
+		defer s.backups.Unlock()
 		err = s.release()
 	})
 	if errors.Is(err, store.ErrClosed) {

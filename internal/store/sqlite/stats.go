@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"errors"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -17,10 +19,17 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	if err := s.enter(ctx); err != nil {
 		return store.Stats{}, err
 	}
-	stats := store.Stats{Events: s.eventCount.Load(), MaxBytes: s.tuning.maxBytes.Load()}
+	stats := store.Stats{Events: s.eventCount.Load(), MaxBytes: s.tuning.maxBytes.Load(),
+		Expired: store.Expired{Done: s.expired.done.Load(), Dead: s.expired.dead.Load()}}
 	err := s.reader.QueryRowContext(ctx, "SELECT (c.page_count - f.freelist_count) * s.page_size FROM pragma_page_count c, pragma_freelist_count f, pragma_page_size s").Scan(&stats.Bytes)
 	if err != nil {
 		return store.Stats{}, public(err)
+	}
+	if log, err := os.Stat(s.o.Path + "-wal"); err == nil {
+		stats.LogBytes = log.Size()
+	}
+	if free, size, err := s.o.FreeSpace(filepath.Dir(s.o.Path)); err == nil && size > 0 {
+		stats.DiskBytes, stats.DiskFree = size, free
 	}
 	type entry struct {
 		store.DestinationStats
@@ -59,6 +68,27 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	}
 	slices.SortFunc(stats.Destinations, func(a, b store.DestinationStats) int { return cmp.Compare(a.Destination, b.Destination) })
 	return stats, nil
+}
+
+// Waiting is store.Store's.
+func (s *Store) Waiting(ctx context.Context) ([]store.Waiting, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	var list []store.Waiting
+	s.queues.mu.Lock()
+	for _, l := range s.queues.lanes {
+		for _, q := range l.order {
+			if q.count[pending] > 0 {
+				list = append(list, store.Waiting{Destination: l.name, Tenant: q.name, Pending: q.count[pending]})
+			}
+		}
+	}
+	s.queues.mu.Unlock()
+	slices.SortFunc(list, func(a, b store.Waiting) int {
+		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
+	})
+	return list, nil
 }
 
 // oldestPending finds when the oldest of a destination's waiting deliveries was made. What was found is kept for as long

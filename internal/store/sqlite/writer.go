@@ -89,6 +89,7 @@ func (s *Store) write(ctx context.Context, accepts bool, apply func(*batch) erro
 // run is the writer.
 func (s *Store) run() {
 	defer close(s.done)
+	defer s.logTimer.Stop()
 	var taken []*request
 	for {
 		taken = taken[:0]
@@ -96,17 +97,30 @@ func (s *Store) run() {
 		case r := <-s.requests:
 			taken = s.gather(append(taken, r))
 			s.commit(taken)
+			s.forget(taken)
 			s.countLog()
 		case <-s.copied:
 			s.checkpoint("PASSIVE")
+		case <-s.logTimer.C:
+			s.shortenLog()
 		case <-s.closing:
 			for {
 				if taken = s.gather(taken[:0]); len(taken) == 0 {
 					return
 				}
 				s.commit(taken)
+				s.forget(taken)
 			}
 		}
+	}
+}
+
+// forget lets go of what a batch held. The list of its requests is used again, and so is the list of a statement's
+// arguments: without this the bodies of the largest batch there ever was would stay in memory until one of that size came.
+func (s *Store) forget(rs []*request) {
+	clear(rs)
+	if s.writer != nil {
+		clear(s.writer.args[:cap(s.writer.args)])
 	}
 }
 
@@ -217,6 +231,7 @@ func (s *Store) transact(rs []*request) (err error) {
 		if b.used, err = b.bytesUsed(); err != nil {
 			return err
 		}
+		b.used += max(0, s.logSize*pageSize-s.o.WALBytes)
 	}
 	if err := b.look(); err != nil {
 		return err
@@ -244,6 +259,9 @@ func (s *Store) transact(rs []*request) (err error) {
 
 // finish writes what is gathered over a transaction: queue lengths, the number of events, recent keys.
 func (b *batch) finish() error {
+	if err := b.markLog(); err != nil {
+		return err
+	}
 	if err := b.writeQueues(); err != nil {
 		return err
 	}

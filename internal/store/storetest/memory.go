@@ -54,6 +54,8 @@ type memory struct {
 	keys   map[[16]byte]memoryKey
 	paused map[string]string
 	turn   map[string]string // destination -> tenant served last
+
+	expired store.Expired
 }
 
 type memoryEvent struct {
@@ -183,6 +185,27 @@ func (m *memory) Claim(ctx context.Context, destination string, now time.Time, l
 	return claimed, nil
 }
 
+func (m *memory) ClaimOne(ctx context.Context, deliveryID string, now time.Time, lease time.Duration) (*store.Claimed, error) {
+	if lease <= 0 {
+		return nil, errors.New("a claim needs a lease longer than nothing")
+	}
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	d := m.delivery(deliveryID)
+	if d == nil || d.State != store.Pending || d.NextAt.After(now) || d.leased(now) {
+		return nil, nil
+	}
+	if _, paused := m.paused[d.Destination]; paused {
+		return nil, nil
+	}
+	d.lease = now.Add(lease)
+	c := store.Claimed{Delivery: d.Delivery, Event: cloneEvent(&d.event.Event)}
+	c.Leased = true
+	return &c, nil
+}
+
 func (m *memory) Next(ctx context.Context, destination string) (time.Time, error) {
 	if err := m.enter(ctx); err != nil {
 		return time.Time{}, err
@@ -229,8 +252,11 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		if d == nil {
 			continue // erased while it was under way
 		}
-		d.Attempts++
-		a.Number = cmp.Or(a.Number, d.Attempts)
+		a.Number = cmp.Or(a.Number, d.Attempts+1)
+		if !a.Uncounted {
+			d.Attempts++
+		}
+		a.Uncounted = false
 		a.At, a.NextAt = plain(a.At), plain(a.NextAt)
 		a.Warnings, a.Excerpt = slices.Clone(a.Warnings), bytes.Clone(a.Excerpt)
 		d.attempts = append(d.attempts, a)

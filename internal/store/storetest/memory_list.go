@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -142,7 +143,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	defer m.mu.Unlock()
-	s := store.Stats{Events: int64(len(m.events))}
+	s := store.Stats{Events: int64(len(m.events)), Expired: m.expired}
 	by := map[string]*store.DestinationStats{}
 	of := func(destination string) *store.DestinationStats {
 		if by[destination] == nil {
@@ -224,19 +225,33 @@ func (m *memory) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, e
 	return m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun), nil
 }
 
-func (m *memory) Expire(ctx context.Context, before, now time.Time, batch int) (int, error) {
+func (m *memory) Expire(ctx context.Context, r store.Retention, now time.Time, batch int) (expired store.Expired, err error) {
 	if batch <= 0 {
-		return 0, errors.New("expiring needs a batch of at least one event")
+		return expired, errors.New("expiring needs a batch of at least one event")
 	}
 	if err := m.enter(ctx); err != nil {
-		return 0, err
+		return expired, err
 	}
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.keys, func(_ [16]byte, k memoryKey) bool { return now.Sub(k.at) >= m.o.Window })
-	return m.remove(func(e *memoryEvent) bool {
-		return e.ReceivedAt.Before(before) &&
-			!slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return d.State == store.Pending })
-	}, batch, false), nil
+	past := func(e *memoryEvent, kept time.Duration, isDead bool) bool {
+		ended, hasDead := e.ReceivedAt, false
+		for _, d := range e.deliveries {
+			if d.State == store.Pending {
+				return false
+			}
+			hasDead = hasDead || d.State == store.Dead
+			if d.UpdatedAt.After(ended) {
+				ended = d.UpdatedAt
+			}
+		}
+		return kept > 0 && hasDead == isDead && ended.Before(now.Add(-kept))
+	}
+	expired.Done = int64(m.remove(func(e *memoryEvent) bool { return past(e, r.Done, false) }, batch, false))
+	expired.Dead = int64(m.remove(func(e *memoryEvent) bool { return past(e, r.Dead, true) }, batch-int(expired.Done), false))
+	m.expired.Done += expired.Done
+	m.expired.Dead += expired.Dead
+	return expired, nil
 }
 
 // remove deletes up to limit events that match, oldest first, and counts them. Their keys stay.
@@ -254,4 +269,25 @@ func (m *memory) remove(match func(*memoryEvent) bool, limit int, dryRun bool) i
 	}
 	m.order = kept
 	return count
+}
+
+func (m *memory) Waiting(ctx context.Context) ([]store.Waiting, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	counts := map[[2]string]int64{}
+	for d := range m.all {
+		if d.State == store.Pending {
+			counts[[2]string{d.Destination, d.Tenant}]++
+		}
+	}
+	var list []store.Waiting
+	for k, n := range counts {
+		list = append(list, store.Waiting{Destination: k[0], Tenant: k[1], Pending: n})
+	}
+	slices.SortFunc(list, func(a, b store.Waiting) int {
+		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
+	})
+	return list, nil
 }

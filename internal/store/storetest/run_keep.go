@@ -49,72 +49,114 @@ func erase(b *bench) {
 	}
 }
 
+func (b *bench) expire(r store.Retention, batch int) store.Expired {
+	b.Helper()
+	n, err := b.s.Expire(ctx, r, b.now, batch)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
 func expire(b *bench) {
-	var settled, live []string
+	var done, unhappy, live []string
 	var keep *store.Event
 	for i := range 10 {
 		e := b.event("acme")
 		d := b.accept(e, "crm", "ehr").Deliveries
 		b.finish(store.Attempt{DeliveryID: d[0], State: store.Delivered, At: b.now})
-		if i%3 == 0 {
+		switch i % 5 {
+		case 0:
 			live = append(live, e.ID)
-		} else {
+		case 1:
 			b.finish(store.Attempt{DeliveryID: d[1], State: store.Dead, At: b.now})
-			settled = append(settled, e.ID)
+			unhappy = append(unhappy, e.ID)
+		default:
+			b.finish(store.Attempt{DeliveryID: d[1], State: store.Delivered, At: b.now})
+			done = append(done, e.ID)
 			keep = e
 		}
 		b.tick(time.Second)
 	}
-	run := func(before time.Time, batch int) int {
-		b.Helper()
-		n, err := b.s.Expire(ctx, before, b.now, batch)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return n
-	}
-	equal(b, "before the first", run(b.now.Add(-10*time.Second), 5), 0)
-	var batches []int
+	equal(b, "before the first", b.expire(store.Retention{Done: 9 * time.Second, Dead: 9 * time.Second}, 5), store.Expired{})
+	var batches []store.Expired
 	for {
-		n := run(b.now.Add(-time.Second), 4)
-		if n == 0 {
+		n := b.expire(store.Retention{Done: time.Nanosecond}, 4)
+		if n.Total() == 0 {
 			break
 		}
 		batches = append(batches, n)
 	}
-	equal(b, "events by batch", batches, []int{4, 2})
-	for _, id := range settled {
-		if _, err := b.s.Event(ctx, id); !errors.Is(err, store.ErrNotFound) {
-			b.Errorf("an expired event: %v", err)
+	equal(b, "events by batch", batches, []store.Expired{{Done: 4}, {Done: 2}})
+	gone := func(what string, ids []string, want bool) {
+		b.Helper()
+		for _, id := range ids {
+			if _, err := b.s.Event(ctx, id); errors.Is(err, store.ErrNotFound) != want {
+				b.Errorf("%s: %v", what, err)
+			}
 		}
 	}
-	for _, id := range live {
-		if _, err := b.s.Event(ctx, id); err != nil {
-			b.Errorf("an event with a live delivery: %v", err)
-		}
-	}
+	gone("an expired event", done, true)
+	gone("an event with a dead delivery", unhappy, false)
+	gone("an event with a live delivery", live, false)
 	again := b.event("acme")
 	again.Key = keep.Key
 	if !b.accept(again).Duplicate {
 		b.Error("expiring an event within the window frees its key")
 	}
 	b.tick(time.Hour)
-	run(b.now, 100)
+	equal(b, "a year too early", b.expire(store.Retention{Done: 1, Dead: 365 * 24 * time.Hour}, 100), store.Expired{})
 	if b.accept(again).Duplicate {
 		b.Error("the key is taken after the window")
 	}
-	list, _ := b.s.Deliveries(ctx, store.Filter{Destination: "ehr"}, store.Page{})
-	if len(list) != len(live) {
-		b.Errorf("%d deliveries left, want %d", len(list), len(live))
-	}
-	for _, d := range list {
-		b.finish(store.Attempt{DeliveryID: d.ID, State: store.Dead})
-	}
-	b.tick(1)
-	equal(b, "expired when settled", run(b.now, 100), len(live)+1)
-	if _, err := b.s.Expire(ctx, b.now, b.now, 0); err == nil {
+	equal(b, "the dead when told to", b.expire(store.Retention{Dead: time.Minute}, 1), store.Expired{Dead: 1})
+	equal(b, "the dead when told to", b.expire(store.Retention{Dead: time.Minute}, 100), store.Expired{Dead: 1})
+	gone("a dead event that has expired", unhappy, true)
+	gone("an event with a live delivery", live, false)
+	if _, err := b.s.Expire(ctx, store.Retention{Done: 1}, b.now, 0); err == nil {
 		b.Error("a batch of nothing")
 	}
+	stats, err := b.s.Stats(ctx)
+	equal(b, "what has expired", stats.Expired, store.Expired{Done: 6, Dead: 2})
+	if err != nil {
+		b.Error(err)
+	}
+	if b.h.Reopen != nil {
+		b.s = b.h.Reopen(b, b.s)
+		stats, _ = b.s.Stats(ctx)
+		equal(b, "what has expired, after a restart", stats.Expired, store.Expired{Done: 6, Dead: 2})
+	}
+}
+
+// expireCountsFromTheEnd has deliveries that end long after their event was received, one after the other.
+func expireCountsFromTheEnd(b *bench) {
+	const day = 24 * time.Hour
+	late, dead, bare := b.event("acme"), b.event("acme"), b.event("acme")
+	d := b.accept(late, "crm", "ehr").Deliveries
+	u := b.accept(dead, "crm", "ehr").Deliveries
+	b.accept(bare)
+	b.tick(40 * day)
+	r := store.Retention{Done: 30 * day, Dead: 90 * day}
+	equal(b, "what nobody wanted", b.expire(r, 100), store.Expired{Done: 1})
+	b.finish(store.Attempt{DeliveryID: d[0], State: store.Delivered, At: b.now}, store.Attempt{DeliveryID: u[0], State: store.Dead, At: b.now})
+	b.tick(40 * day)
+	equal(b, "while another delivery waits", b.expire(r, 100), store.Expired{})
+	b.finish(store.Attempt{DeliveryID: d[1], State: store.Delivered, At: b.now}, store.Attempt{DeliveryID: u[1], State: store.Delivered, At: b.now})
+	b.tick(30 * day)
+	equal(b, "30 days after the last", b.expire(r, 100), store.Expired{})
+	b.tick(1)
+	equal(b, "more than that", b.expire(r, 100), store.Expired{Done: 1})
+	b.tick(60*day - 1)
+	equal(b, "90 days after the last of a dead one", b.expire(r, 100), store.Expired{})
+	// What is replayed waits again, and begins anew.
+	if n, err := b.s.Replay(ctx, store.Filter{DeliveryID: u[0]}, b.now, 0, false); n != 1 || err != nil {
+		b.Fatal(n, err)
+	}
+	b.tick(day)
+	equal(b, "a dead one that was replayed", b.expire(r, 100), store.Expired{})
+	b.finish(store.Attempt{DeliveryID: u[0], State: store.Delivered, At: b.now})
+	b.tick(30*day + 1)
+	equal(b, "and delivered", b.expire(r, 100), store.Expired{Done: 1})
 }
 
 func listings(b *bench) {

@@ -115,3 +115,83 @@ func cancelWaiting(b *bench) {
 	claimed := ids(b.claim("crm", 5))
 	equal(b, "replayed", claimed, []string{later[0], running[0]})
 }
+
+// An attempt that does not count is kept with the others, and leaves the delivery as many attempts as it had.
+func finishUncounted(b *bench) {
+	id := b.accept(b.event("acme"), "crm").Deliveries[0]
+	for _, uncounted := range []bool{false, true, true, false} {
+		b.claim("crm", 1)
+		b.finish(store.Attempt{DeliveryID: id, State: store.Pending, NextAt: b.now, At: b.now, Status: 503, Reason: "503", Uncounted: uncounted})
+	}
+	if d := b.delivery(id); d.Attempts != 2 || d.LastStatus != 503 || d.Reason != "503" {
+		b.Errorf("%+v, want two attempts", d)
+	}
+	attempts, err := b.s.Attempts(ctx, id)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var numbers []int
+	for _, a := range attempts {
+		numbers = append(numbers, a.Number)
+	}
+	equal(b, "numbers", numbers, []int{1, 2, 2, 2})
+}
+
+func claimOne(b *bench) {
+	d := append(b.accept(b.event("acme"), "crm").Deliveries, b.accept(b.event("acme"), "crm").Deliveries...)
+	one := func(id string) string {
+		b.Helper()
+		c, err := b.s.ClaimOne(ctx, id, b.now, time.Minute)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if c == nil {
+			return ""
+		}
+		if c.Event == nil || c.Event.ID != c.EventID || string(c.Event.Body) == "" || !c.Leased {
+			b.Errorf("claimed %+v with %+v", c.Delivery, c.Event)
+		}
+		return c.ID
+	}
+	equal(b, "the newer one", one(d[1]), d[1])
+	equal(b, "once more", one(d[1]), "")
+	equal(b, "the others", ids(b.claim("crm", 5)), d[:1])
+	equal(b, "one that is claimed", one(d[0]), "")
+	for _, id := range []string{"", "nonsense", "01ARZ3NDEKTSV4RRFFQ69G5FAV.0"} {
+		equal(b, "claimed", one(id), "")
+	}
+	b.finish(store.Attempt{DeliveryID: d[0], State: store.Pending, NextAt: b.now.Add(time.Minute), At: b.now},
+		store.Attempt{DeliveryID: d[1], State: store.Delivered, At: b.now})
+	equal(b, "one that is not due", one(d[0]), "")
+	equal(b, "one that is delivered", one(d[1]), "")
+	b.tick(time.Minute)
+	if err := b.s.Pause(ctx, "crm", "why"); err != nil {
+		b.Fatal(err)
+	}
+	equal(b, "a paused destination's", one(d[0]), "")
+	if err := b.s.Resume(ctx, "crm"); err != nil {
+		b.Fatal(err)
+	}
+	equal(b, "due again", one(d[0]), d[0])
+	b.tick(time.Minute)
+	equal(b, "its lease ran out", ids(b.claim("crm", 5)), d[:1])
+}
+
+func waitingCounts(b *bench) {
+	check := func(want ...store.Waiting) {
+		b.Helper()
+		got, err := b.s.Waiting(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		equal(b, "waiting", got, want)
+	}
+	check()
+	d := b.accept(b.event("other"), "ehr", "crm").Deliveries
+	b.accept(b.event("acme"), "crm")
+	b.accept(b.event(""), "crm")
+	b.accept(b.event("acme"), "crm")
+	b.finish(store.Attempt{DeliveryID: d[0], State: store.Delivered, At: b.now})
+	check(store.Waiting{Destination: "crm", Pending: 1}, store.Waiting{Destination: "crm", Tenant: "acme", Pending: 2},
+		store.Waiting{Destination: "crm", Tenant: "other", Pending: 1})
+}

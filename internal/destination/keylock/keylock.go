@@ -1,4 +1,6 @@
-package salesforce
+// Package keylock lets only one delivery at a time work on what it may share with others: a caller's number, a call, a
+// patient. Two at once would both find nothing there, and create it twice. It holds inside one process.
+package keylock
 
 import (
 	"context"
@@ -6,9 +8,9 @@ import (
 	"sync"
 )
 
-// locks serialises deliveries that may concern the same record. A delivery holds a lock for each key it has; keys are
-// taken in order, so that no two deliveries wait for each other. The zero value is ready.
-type locks struct {
+// Locks are locks by key. A delivery holds one for each key it has; keys are taken in order, so that no two deliveries wait
+// for each other. The zero value is ready.
+type Locks struct {
 	mu   sync.Mutex
 	held map[string]*lock
 }
@@ -19,8 +21,8 @@ type lock struct {
 	users int
 }
 
-// acquire takes the locks of keys, and returns what releases them. The only error is that of ctx.
-func (l *locks) acquire(ctx context.Context, keys []string) (release func(), err error) {
+// Acquire takes the locks of keys, and returns what releases them. The only error is that of ctx.
+func (l *Locks) Acquire(ctx context.Context, keys []string) (release func(), err error) {
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
 	for i, k := range keys {
 		if err := l.take(ctx, k); err != nil {
@@ -31,7 +33,14 @@ func (l *locks) acquire(ctx context.Context, keys []string) (release func(), err
 	return func() { l.release(keys) }, nil
 }
 
-func (l *locks) take(ctx context.Context, key string) error {
+// Held is how many keys are locked or waited for.
+func (l *Locks) Held() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.held)
+}
+
+func (l *Locks) take(ctx context.Context, key string) error {
 	l.mu.Lock()
 	k := l.held[key]
 	if k == nil {
@@ -53,7 +62,7 @@ func (l *locks) take(ctx context.Context, key string) error {
 	}
 }
 
-func (l *locks) release(keys []string) {
+func (l *Locks) release(keys []string) {
 	for _, key := range keys {
 		l.mu.Lock()
 		k := l.held[key]
@@ -63,7 +72,7 @@ func (l *locks) release(keys []string) {
 	}
 }
 
-func (l *locks) leave(key string, k *lock) {
+func (l *Locks) leave(key string, k *lock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if k.users--; k.users == 0 {

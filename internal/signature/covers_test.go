@@ -1,0 +1,375 @@
+package signature
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// covered is what each scheme covers of message().
+var covered = map[string]Covers{
+	"nextphone": CoversBody, "github": CoversBody, "shopify": CoversBody, "callrail": CoversBody, "bland": CoversBody,
+	"intercom": CoversBody, "hubspot-v1": CoversBody,
+	"stripe": CoversBody | CoversTime, "slack": CoversBody | CoversTime, "retell": CoversBody | CoversTime,
+	"elevenlabs": CoversBody | CoversTime, "calendly": CoversBody | CoversTime, "zendesk": CoversBody | CoversTime,
+	"telnyx": CoversBody | CoversTime, "vapi-hmac": CoversBody | CoversTime, "vonage": CoversBody | CoversTime,
+	"standard-webhooks": CoversBody | CoversTime | CoversID, "standard-webhooks-v1a": CoversBody | CoversTime | CoversID,
+	"svix": CoversBody | CoversTime | CoversID, "quo": CoversBody | CoversTime | CoversID,
+	"hubspot": CoversBody | CoversURL | CoversMethod | CoversTime, "hubspot-v2": CoversBody | CoversURL | CoversMethod,
+	"twilio": CoversURL | CoversBody, "signalwire": CoversURL | CoversBody, "signalwire-sha256": CoversURL | CoversBody,
+	"synthflow": CoversValues | CoversID, "dialpad": CoversForm,
+	"hmac":   CoversBody | CoversURL | CoversMethod | CoversTime | CoversID,
+	"bearer": 0, "api_key": 0, "aircall": 0, "vapi": 0, "vapi-secret": 0, "vapi-bearer": 0,
+}
+
+// TestCovers: a Result says what the signature covers. What it does not can be changed, and changes nothing of what is
+// told; what it covers cannot.
+func TestCovers(t *testing.T) {
+	for _, s := range setups() {
+		v := mustNew(t, s.verify)
+		m := signed(t, s.signer, message())
+		r, err := v.Verify(m, noon)
+		want, known := covered[s.name]
+		if err != nil || !known || r.Covers != want || r.Token != (want == 0) {
+			t.Errorf("%s: covers %v, token %v, want %v; %v", s.name, r.Covers, r.Token, want, err)
+			continue
+		}
+		if info, _ := Lookup(s.name); info.Token != r.Token {
+			t.Errorf("%s: the table says token %v", s.name, info.Token)
+		}
+		for what, change := range map[string]func(*Message){
+			"method":  func(m *Message) { m.Method = "DELETE" },
+			"URL":     func(m *Message) { m.URL = "https://hooks.example.com/other?tenant=acme&x=1" },
+			"headers": func(m *Message) { m.Header.Set("X-Request-Id", "7"); m.Header.Set("Idempotency-Key", "7") },
+		} {
+			c := m.clone()
+			change(c)
+			again, err := v.Verify(c, noon)
+			if part := map[string]Covers{"method": CoversMethod, "URL": CoversURL}[what]; part != 0 && r.Covers.Has(part) {
+				if err == nil {
+					t.Errorf("%s: another %s is accepted, though it is covered", s.name, what)
+				}
+				continue
+			}
+			if err != nil || again.Digest(c) != r.Digest(m) || again.ID != r.ID || again.URL != r.URL {
+				t.Errorf("%s: another %s: %v, %+v", s.name, what, err, again)
+			}
+			if q, ok := again.Query(c); !r.Token && (ok != r.Covers.Has(CoversURL) || strings.Contains(q, "x=1")) {
+				t.Errorf("%s: the query is %q, %v", s.name, q, ok)
+			}
+		}
+		for _, h := range changedHeaders(message(), m) {
+			if r.ID != "" && m.Header.Get(h) == r.ID && !SignsHeader(v, strings.ToLower(h)) {
+				t.Errorf("%s: is said not to sign %s", s.name, h)
+			}
+		}
+		if SignsHeader(v, "X-Request-Id") != (r.Token && s.name != "vapi") {
+			t.Errorf("%s: is said to sign any header", s.name)
+		}
+	}
+	if s := (CoversBody | CoversTime).String(); s != "body, time" || Covers(0).String() != "nothing" || len(coverNames) != 8 {
+		t.Error(s)
+	}
+}
+
+// TestLaterAttempts: what a sender signs again later is known by the same digest.
+func TestLaterAttempts(t *testing.T) {
+	for _, s := range setups() {
+		c := s.verify
+		if s.name == "aircall" {
+			continue // the token is in the body
+		}
+		v, signer := mustNew(t, c), s.signer
+		sg, err := NewSigner(signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sums [][32]byte
+		for _, at := range []time.Time{noon, noon.Add(time.Minute)} {
+			m := message()
+			if err := sg.Sign(m, "msg_1", at); err != nil {
+				t.Fatal(err)
+			}
+			r, err := v.Verify(m, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sums = append(sums, r.Digest(m))
+		}
+		if sums[0] != sums[1] {
+			t.Errorf("%s: the second attempt is another event", s.name)
+		}
+	}
+}
+
+// TestMovedBytes: where the signed text runs its parts together, bytes can be moved from one to the next under the same
+// signature. The digest stays.
+func TestMovedBytes(t *testing.T) {
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	hc := func(signed string) Config {
+		return Config{Scheme: "hmac", Secrets: []string{secret}, HMAC: &HMACConfig{Header: "X-Sig", Signed: signed, IDHeader: map[bool]string{true: "X-Id"}[strings.Contains(signed, "{id}")]}}
+	}
+	for name, x := range map[string]struct {
+		c        Config
+		url      string
+		body     string
+		url2     string
+		body2    string
+		id2      string
+		exactly  bool
+		accepted bool
+	}{
+		"twilio, name to value":    {Config{Scheme: "twilio"}, "https://a.example/x", "CallSid=CA1&To=2", "https://a.example/x", "CallSi=dCA1&To=2", "", false, true},
+		"twilio, value to name":    {Config{Scheme: "twilio"}, "https://a.example/x", "CallSid=CA1&To=2", "https://a.example/x", "CallSidCA1=&To=2", "", false, true},
+		"twilio, two to one":       {Config{Scheme: "twilio"}, "https://a.example/x", "CallSid=CA1&To=2", "https://a.example/x", "CallSid=CA1To2", "", false, true},
+		"twilio, name to URL":      {Config{Scheme: "twilio"}, "https://a.example/x", "CallSid=CA1", "https://a.example/xC", "allSid=CA1", "", false, true},
+		"twilio, all to URL":       {Config{Scheme: "twilio"}, "https://a.example/x?", "CallSid=CA1", "https://a.example/x?CallSidCA1", "", "", false, true},
+		"twilio, other order":      {Config{Scheme: "twilio"}, "https://a.example/x", "CallSid=CA1&To=2", "https://a.example/x", "To=2&CallSid=%43A1&To=2", "", false, true},
+		"twilio, port":             {Config{Scheme: "twilio"}, "https://a.example/x", "CallSid=CA1", "https://a.example:443/x", "CallSid=CA1", "", false, true},
+		"signalwire, body to URL":  {Config{Scheme: "signalwire-sha256"}, "https://a.example/x?", `a=1&b=2`, "https://a.example/x?a=1", "&b=2", "", false, true},
+		"signalwire, JSON to URL":  {Config{Scheme: "signalwire-sha256"}, "https://a.example/x?", `{"a":1}`, `https://a.example/x?{"a":1}`, "", "", false, true},
+		"hubspot, body to URL":     {Config{Scheme: "hubspot-v2"}, "https://a.example/x?", `a=1&b=2`, "https://a.example/x?a=1", "&b=2", "", false, true},
+		"generic, body to URL":     {hc("{url}{body}"), "https://a.example/x?", `a=1&b=2`, "https://a.example/x?a=1", "&b=2", "", false, true},
+		"generic, point":           {hc("{url}.{body}"), "https://a.example/x", `a=1.5&b=2`, "https://a.example/x.a=1", "5&b=2", "", false, true},
+		"generic, id":              {hc("{id}:{body}"), "", `a=1:5&b=2`, "", "5&b=2", "msg_1:a=1", false, true},
+		"generic, line feed":       {hc("{url}\n{body}"), "https://a.example/x", `a=1&b=2`, "https://a.example/xa=1", "&b=2", "", true, false},
+		"generic, JSON before URL": {hc("{body}{url}"), "https://a.example/x", `{"a":1}`, "https://a.example/x", `{"a":1}`, "", false, true},
+	} {
+		x.c.Secrets = []string{secret}
+		m := &Message{Method: "POST", URL: x.url, Header: form.Clone(), Body: []byte(x.body)}
+		v := mustNew(t, x.c)
+		r, err := v.Verify(signed(t, x.c, m), noon)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		c := m.clone()
+		c.URL, c.Body = x.url2, []byte(x.body2)
+		if x.id2 != "" {
+			c.Header.Set("X-Id", x.id2)
+		}
+		moved, err := v.Verify(c, noon)
+		if (err == nil) != x.accepted {
+			t.Errorf("%s: moved: %v", name, err)
+			continue
+		}
+		if r.Exact(m) != x.exactly || err == nil && (moved.Digest(c) != r.Digest(m) || moved.Exact(c) != x.exactly) {
+			t.Errorf("%s: got %x of %s, exact %v, and %x of %s, exact %v", name, r.Digest(m), x.body, r.Exact(m), moved.Digest(c), x.body2, moved.Exact(c))
+		}
+	}
+}
+
+// TestDigestsDiffer: what is signed otherwise has another digest.
+func TestDigestsDiffer(t *testing.T) {
+	for _, s := range []string{"twilio", "signalwire", "hubspot", "hubspot-v2", "nextphone", "stripe", "bearer"} {
+		c := Config{Scheme: s, Secrets: []string{secret}}
+		seen := make(map[[32]byte]string)
+		for _, u := range []string{"https://a.example/x?n=1", "https://a.example/x?n=2"} {
+			for _, body := range []string{"", `{"a":1}`, `{"a":2}`} {
+				m := signed(t, c, &Message{Method: "POST", URL: u, Body: []byte(body), Header: http.Header{}})
+				r, err := mustNew(t, c).Verify(m, noon)
+				if s == "nextphone" && errors.Is(err, ErrBody) {
+					continue
+				}
+				if err != nil {
+					t.Fatal(s, err)
+				}
+				what := body
+				if r.Covers.Has(CoversURL) || r.Token && body == "" {
+					what += u
+				}
+				sum := r.Digest(m)
+				if old, ok := seen[sum]; ok && old != what {
+					t.Errorf("%s: %s and %s have one digest", s, old, what)
+				}
+				seen[sum] = what
+			}
+		}
+	}
+}
+
+// TestQuerySigned: the query that may be read is that of the URL that was signed, in whichever spelling it came.
+func TestQuerySigned(t *testing.T) {
+	c := Config{Scheme: "twilio", Secrets: []string{secret}}
+	m := signed(t, c, &Message{Method: "GET", URL: "https://a.example/x?a=%2B1&b=c%20d", Header: http.Header{}})
+	m.URL = "https://a.example/x?a=%2b1&b=c+d"
+	r, err := mustNew(t, c).Verify(m, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, ok := r.Query(m)
+	if vs, err := url.ParseQuery(q); !ok || err != nil || vs.Get("a") != "+1" || vs.Get("b") != "c d" || q == "a=%2b1&b=c+d" {
+		t.Errorf("%q, %v", q, ok)
+	}
+}
+
+// TestDowngrades: a request that its sender signed in the strong way is not valid without it, however the weak ways that
+// came with it, or that an older sender would have used, stand there.
+func TestDowngrades(t *testing.T) {
+	sha1Of := func(m *Message) string { return "sha1=" + strings.Repeat("0", 40) }
+	for name, x := range map[string]struct {
+		c      Config
+		change func(*Message)
+		want   error
+	}{
+		"hubspot with v1 alone": {Config{Scheme: "hubspot"}, func(m *Message) {
+			old := signed(t, Config{Scheme: "hubspot-v1", Secrets: []string{secret}}, m.clone())
+			m.Header = http.Header{hubspotHeader: old.Header[hubspotHeader], hubspotVersion: {"v1"}}
+		}, ErrMissing},
+		"hubspot with v2 alone": {Config{Scheme: "hubspot-v3"}, func(m *Message) {
+			old := signed(t, Config{Scheme: "hubspot-v2", Secrets: []string{secret}}, m.clone())
+			m.Header = http.Header{hubspotHeader: old.Header[hubspotHeader], hubspotVersion: {"v2"}}
+		}, ErrMissing},
+		"hubspot-v2 with v1": {Config{Scheme: "hubspot-v2"}, func(m *Message) {
+			old := signed(t, Config{Scheme: "hubspot-v1", Secrets: []string{secret}}, m.clone())
+			m.Header = old.Header
+		}, ErrMalformed},
+		"hubspot, v3 of another time": {Config{Scheme: "hubspot"}, func(m *Message) {
+			m.Header[hubspotTime] = []string{"1767000000000"}
+		}, ErrTimestamp},
+		"github with SHA-1 alone": {Config{Scheme: "github"}, func(m *Message) {
+			m.Header.Del("X-Hub-Signature-256")
+			m.Header.Set("X-Hub-Signature", sha1Of(m))
+		}, ErrMissing},
+		"github with SHA-1 in the place of SHA-256": {Config{Scheme: "github"}, func(m *Message) {
+			m.Header.Set("X-Hub-Signature-256", sha1Of(m))
+		}, ErrMalformed},
+		"stripe with v0 alone": {Config{Scheme: "stripe"}, func(m *Message) {
+			m.Header.Set("Stripe-Signature", strings.Replace(m.Header.Get("Stripe-Signature"), "v1=", "v0=", 1))
+		}, ErrMalformed},
+		"slack without its version": {Config{Scheme: "slack"}, func(m *Message) {
+			m.Header.Set("X-Slack-Signature", strings.TrimPrefix(m.Header.Get("X-Slack-Signature"), "v0="))
+		}, ErrMalformed},
+		"elevenlabs, the second signature": {Config{Scheme: "elevenlabs"}, func(m *Message) {
+			h := m.Header["Elevenlabs-Signature"]
+			h[0] = strings.Replace(h[0], "v0=", "v0="+strings.Repeat("0", 64)+",v0=", 1)
+		}, ErrInvalid},
+		"signalwire, SHA-1 beside a wrong SHA-256": {Config{Scheme: "signalwire"}, func(m *Message) {
+			m.Header.Set(signalwireSHA256Header, strings.Repeat("0", 64))
+		}, ErrInvalid},
+		"signalwire-sha256 with SHA-1 alone": {Config{Scheme: "signalwire-sha256"}, func(m *Message) {
+			old := signed(t, Config{Scheme: "signalwire", Secrets: []string{secret}}, m.clone())
+			old.Header.Del(signalwireSHA256Header)
+			m.Header = old.Header
+		}, ErrMissing},
+		"svix with Webhook-* beside a wrong one": {Config{Scheme: "svix"}, func(m *Message) {
+			for _, n := range []string{"Id", "Timestamp", "Signature"} {
+				m.Header.Set("Webhook-"+n, m.Header.Get("Svix-"+n))
+			}
+			m.Header.Set("Svix-Id", "msg_2")
+		}, ErrInvalid},
+		"quo, the older header beside a wrong one": {Config{Scheme: "quo"}, func(m *Message) {
+			old := signed(t, Config{Scheme: "hmac", Secrets: []string{secret}, HMAC: &HMACConfig{
+				Header: "X", Encoding: "base64", KeyEncoding: "base64", TimestampHeader: "T", TimestampUnit: "ms",
+			}}, m.clone())
+			m.Header.Set("Openphone-Signature", "hmac;1;"+old.Header.Get("T")+";"+old.Header.Get("X"))
+			m.Header.Set("Webhook-Id", "msg_2")
+		}, ErrInvalid},
+		"vapi, no HMAC where it is configured": {Config{Scheme: "vapi", HMAC: &HMACConfig{Header: "X-Sig"}}, func(m *Message) {
+			m.Header.Del("X-Sig")
+			m.Header.Set("X-Vapi-Secret", secret)
+		}, ErrMissing},
+		"vapi, a wrong HMAC beside the secret": {Config{Scheme: "vapi"}, func(m *Message) {
+			m.Header.Set("X-Signature", strings.Repeat("0", 64))
+			m.Header.Set("X-Timestamp", "1767268800")
+		}, ErrInvalid},
+		"vonage without the hash": {Config{Scheme: "vonage"}, func(m *Message) {
+			m.Header.Set("Authorization", "Bearer "+string(newJWS("", []string{secret}).sign([]byte(`{"iat":1767268800}`))))
+		}, ErrMissing},
+	} {
+		x.c.Secrets = []string{secret}
+		m := signed(t, x.c, message())
+		v := mustNew(t, x.c)
+		if _, err := v.Verify(m, noon); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		x.change(m)
+		if r, err := v.Verify(m, noon); !errors.Is(err, x.want) {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+}
+
+// TestVapiBareToken: with bearerPrefixEnabled false Vapi sends the token with nothing before it.
+func TestVapiBareToken(t *testing.T) {
+	for _, scheme := range []string{"vapi", "vapi-bearer"} {
+		for value, want := range map[string]error{
+			"tok": nil, "Bearer tok": nil, "bearer tok": nil, "Basic tok": ErrInvalid, "tok2": ErrInvalid, "Bearer": ErrInvalid, "Bearer ": ErrInvalid,
+		} {
+			m := &Message{Header: http.Header{"Authorization": {value}}}
+			if _, err := mustNew(t, Config{Scheme: scheme, Secrets: []string{"tok"}}).Verify(m, noon); !errors.Is(err, want) {
+				t.Errorf("%s: %q: %v", scheme, value, err)
+			}
+		}
+	}
+	for _, c := range []Config{{Scheme: "bearer"}, {Scheme: "vapi-bearer", Prefix: "Token "}} {
+		c.Secrets = []string{"tok"}
+		if _, err := mustNew(t, c).Verify(&Message{Header: http.Header{"Authorization": {"tok"}}}, noon); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", c.Scheme, err)
+		}
+	}
+}
+
+// TestPrecheck: the headers alone tell all that they tell together with the body, and nothing more.
+func TestPrecheck(t *testing.T) {
+	inBody := map[string]bool{"aircall": true, "dialpad": true}
+	for _, s := range setups() {
+		v := mustNew(t, s.verify)
+		if _, ok := v.(Prechecker); ok == inBody[s.name] {
+			t.Errorf("%s: can tell from the headers: %v", s.name, ok)
+		}
+		if inBody[s.name] {
+			continue
+		}
+		m := signed(t, s.signer, message())
+		if err := Precheck(v, m.Header, noon); err != nil {
+			t.Errorf("%s: %v", s.name, err)
+		}
+		for what, change := range map[string]func(h http.Header, name string){
+			"gone":  func(h http.Header, n string) { h.Del(n) },
+			"empty": func(h http.Header, n string) { h.Set(n, "") },
+			"twice": func(h http.Header, n string) { h.Add(n, h.Get(n)) },
+			"short": func(h http.Header, n string) { h.Set(n, h.Get(n)[1:]) },
+			"long":  func(h http.Header, n string) { h.Set(n, strings.Repeat("x", 20000)) },
+			"other": func(h http.Header, n string) { h.Set(n, "0000") },
+		} {
+			for _, name := range changedHeaders(message(), m) {
+				c := m.clone()
+				change(c.Header, name)
+				early := Precheck(v, c.Header, noon)
+				_, late := v.Verify(c, noon)
+				if early != nil && (late == nil || early.Error() != late.Error()) {
+					t.Errorf("%s, %s %s: %v, and with the body %v", s.name, name, what, early, late)
+				}
+				if early == nil && (errors.Is(late, ErrMissing) || errors.Is(late, ErrTimestamp)) {
+					t.Errorf("%s, %s %s: only with the body %v", s.name, name, what, late)
+				}
+			}
+		}
+		if info, _ := Lookup(s.name); info.TimestampTolerance > 0 {
+			if err := Precheck(v, m.Header, noon.Add(24*time.Hour)); !errors.Is(err, ErrTimestamp) {
+				t.Errorf("%s: a day later: %v", s.name, err)
+			}
+		}
+	}
+}
+
+// TestDiffers: a request is accepted under a form that says less than its body, and the Result says so.
+func TestDiffers(t *testing.T) {
+	for body, differs := range map[string]bool{
+		`{"phone":"+1415", "amount":null}`:                         false,
+		`{"phone":"+1999","amount":1e400,"phone":"+1415"}`:         true,
+		`{ "phone":"+1999", "amount":null, "\u0070hone":"+1415" }`: true,
+	} {
+		text := `{"phone":"+1415","amount":null}`
+		m := &Message{Body: []byte(body), Header: http.Header{"X-Nextphone-Signature": {hexHMAC("k", text)}}}
+		r, err := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"k"}}).Verify(m, noon)
+		if err != nil || r.Differs != differs || string(r.Payload) != text || r.Covers != CoversForm || !bytes.Equal(r.Content(m), r.Payload) {
+			t.Errorf("%s: %+v, %v", body, r, err)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package signature
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestFormsAreMadeOnce: however many signatures and secrets there are, each form of a body is made once; and none where
+// the headers, or the body as it came, decide.
+func TestFormsAreMadeOnce(t *testing.T) {
+	body := []byte(`{"a": 1.0}`)
+	wrong := base64.StdEncoding.EncodeToString(make([]byte, 32))
+	item := "hmac;1;" + formatTime(noon, millis) + ";" + wrong
+	zeros := strings.Repeat("0", 64)
+	for name, x := range map[string]struct {
+		c    Config
+		m    *Message
+		want uint64
+	}{
+		"quo, four signatures": {Config{Scheme: "quo", Secrets: []string{secret, other}},
+			&Message{Header: http.Header{"Openphone-Signature": {strings.Join([]string{item, item, item, item}, ",")}}, Body: body}, 2},
+		"nextphone, three secrets": {Config{Scheme: "nextphone", Secrets: []string{"a", "b", "c"}},
+			&Message{Header: http.Header{"X-Nextphone-Signature": {zeros}}, Body: body}, 2},
+		"nextphone, raw": {Config{Scheme: "nextphone", Secrets: []string{"a"}},
+			&Message{Header: http.Header{"X-Nextphone-Signature": {hexHMAC("a", string(body))}}, Body: body}, 0},
+		"nextphone, js": {Config{Scheme: "nextphone", Secrets: []string{"a"}},
+			&Message{Header: http.Header{"X-Nextphone-Signature": {hexHMAC("a", `{"a":1}`)}}, Body: body}, 1},
+		"nextphone, malformed header": {Config{Scheme: "nextphone", Secrets: []string{"a"}},
+			&Message{Header: http.Header{"X-Nextphone-Signature": {"x"}}, Body: body}, 0},
+	} {
+		v, before := mustNew(t, x.c), made.Load()
+		_, _ = v.Verify(x.m, noon)
+		if got := made.Load() - before; got != x.want {
+			t.Errorf("%s: %d forms were made, want %d", name, got, x.want)
+		}
+	}
+}
+
+// TestSignedRequestsDoNotQueue: while strangers' forms take up the lines, a request that is signed as it came is verified.
+func TestSignedRequestsDoNotQueue(t *testing.T) {
+	v := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"a"}})
+	taken := make(map[int]int)
+	for i, q := range lines {
+		for range cap(q) {
+			q <- struct{}{}
+			taken[i]++
+		}
+	}
+	body := `{"a": 1.0}`
+	if _, err := v.Verify(&Message{Header: http.Header{"X-Nextphone-Signature": {hexHMAC("a", body)}}, Body: []byte(body)}, noon); err != nil {
+		t.Error(err)
+	}
+	queued := make(chan error)
+	go func() {
+		_, err := v.Verify(&Message{Header: http.Header{"X-Nextphone-Signature": {hexHMAC("a", `{"a":1}`)}}, Body: []byte(body)}, noon)
+		queued <- err
+	}()
+	select {
+	case err := <-queued:
+		t.Errorf("a form was made though the line was full: %v", err)
+	default:
+	}
+	for i, q := range lines {
+		for range taken[i] {
+			<-q
+		}
+	}
+	if err := <-queued; err != nil {
+		t.Error(err)
+	}
+	if cap(lines[0]) > runtime.GOMAXPROCS(0) && cap(lines[0]) > 1 {
+		t.Errorf("%d forms may be made at once", cap(lines[0]))
+	}
+}
+
+// TestSlowBodies: a body that is made to be slow is refused, and where it is signed as it came it is not.
+func TestSlowBodies(t *testing.T) {
+	body := "[" + strings.Repeat("5e-324,", 100_000) + "1]"
+	v := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"a"}})
+	m := &Message{Header: http.Header{"X-Nextphone-Signature": {strings.Repeat("0", 64)}}, Body: []byte(body)}
+	if _, err := v.Verify(m, noon); !errors.Is(err, ErrInvalid) || !strings.Contains(err.Error(), "dear") {
+		t.Error(err)
+	}
+	m.Header.Set("X-Nextphone-Signature", hexHMAC("a", body))
+	if _, err := v.Verify(m, noon); err != nil {
+		t.Error(err)
+	}
+}
+
+// FuzzFormParams: the parameters of a form are the same whatever their order, and no longer than the form.
+func FuzzFormParams(f *testing.F) {
+	f.Add("a=1&b=%41&a=2&\U0001f680=\uffff&\uffff=\U0001f680", uint8(2))
+	f.Add("CallSid=CA1&To=%2B1&&=&x", uint8(1))
+	f.Fuzz(func(t *testing.T, form string, turn uint8) {
+		a, err := formParams([]byte(form))
+		pairs := strings.Split(form, "&")
+		n := int(turn) % len(pairs)
+		b, err2 := formParams([]byte(strings.Join(append(pairs[n:len(pairs):len(pairs)], pairs[:n]...), "&")))
+		if (err == nil) != (err2 == nil) || string(a) != string(b) || len(a) > len(form) {
+			t.Fatalf("%q: %q, %v; turned: %q, %v", form, a, err, b, err2)
+		}
+		if err != nil && !errors.Is(err, ErrMalformed) {
+			t.Fatal(err)
+		}
+	})
+}

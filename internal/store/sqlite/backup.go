@@ -1,0 +1,359 @@
+package sqlite
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/callgate/callgate/internal/store"
+)
+
+// A backup is a database file of its own, of one moment, with a line behind it that holds its checksum. It is made by
+// VACUUM INTO, which reads one state while others write. Copying the file takes the database without its log; SQLite's
+// way of copying page by page begins anew with every commit and does not end while there are some.
+
+// Errors of Backup and Restore, wrapped with the file's name.
+var (
+	// ErrExists means that there is something already where a file was to be made.
+	ErrExists = errors.New("the file exists, and nothing is overwritten: name another one, or move it away")
+	// ErrNotABackup means that a file has no checksum: it is something else, or its making was cut short.
+	ErrNotABackup = errors.New("the file is not a whole backup: it does not end in a backup's checksum, as when it was cut short; take another backup")
+	// ErrBackupDamaged means that a backup is not what was written.
+	ErrBackupDamaged = errors.New("the backup is damaged: its checksum is another one; take another backup")
+)
+
+// Backed tells what a backup holds.
+type Backed struct {
+	// Events and Pending count events, and deliveries that wait.
+	Events, Pending int64
+	// Bytes is the length of the file.
+	Bytes int64
+}
+
+// Backup writes what is stored now to a new file, which only its owner can read, while the store goes on. What is
+// sealed stays sealed: the keys have to be kept too, and elsewhere. When it returns the file is on the disk; after an
+// error, or the end of the context, there is none. The log is not begun anew meanwhile, and grows by what is written.
+func (s *Store) Backup(ctx context.Context, file string) (Backed, error) {
+	s.backups.RLock()
+	defer s.backups.RUnlock()
+	if err := s.enter(ctx); err != nil {
+		return Backed{}, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-s.closing:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	defer func() { cancel(); <-ended }()
+	b, err := backup(ctx, s.o.Path, file)
+	if errors.Is(err, context.Canceled) && s.closed.Load() {
+		err = store.ErrClosed
+	}
+	return b, err
+}
+
+// Backup does what Store.Backup does for a store that is not open, or open in another process. It does not keep a
+// process from opening the store.
+func Backup(ctx context.Context, path, file string) (b Backed, err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return b, err
+	}
+	if path, err = followLinks(path); err != nil {
+		return b, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return b, err
+	}
+	lock, err := acquireLock(path + ".lock")
+	if errors.Is(err, ErrLocked) {
+		return backup(ctx, path, file) // SQLite's own locks do
+	}
+	if err != nil {
+		return b, err
+	}
+	// Nobody has the store open, so that the log may be one that the process before has left: it is looked at as Open
+	// does. From when on it is open here the lock is not needed.
+	c, err := func() (*session, error) {
+		fresh, err := checkFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := settleLog(path); err != nil {
+			return nil, err
+		}
+		if err := checkLog(path); err != nil {
+			return nil, err
+		}
+		if fresh {
+			return nil, ErrNotAStore
+		}
+		c, err := openSession(backupSource(path))
+		if err != nil {
+			return nil, err
+		}
+		if _, err := c.number("SELECT count(*) FROM counters"); err != nil { // it opens the log with the first query
+			return nil, errors.Join(err, c.close())
+		}
+		return c, nil
+	}()
+	if err = errors.Join(err, lock.release()); err != nil {
+		c.discard()
+		return b, fmt.Errorf("the store %s: %w", path, openError(err))
+	}
+	defer c.discard()
+	return backup(ctx, path, file)
+}
+
+// backupSource is a connection that reads. Its database may not be written, but the one that VACUUM INTO makes.
+func backupSource(path string) string {
+	return dataSource(path, "ro", "", "busy_timeout(5000)", "temp_store(MEMORY)", "trusted_schema(OFF)", "cell_size_check(ON)")
+}
+
+func backup(ctx context.Context, path, file string) (b Backed, err error) {
+	file, err = filepath.Abs(file)
+	if err != nil {
+		return b, err
+	}
+	return b, newFile(file, func(part string) error {
+		db, err := sql.Open("sqlite", backupSource(path))
+		if err != nil {
+			return err
+		}
+		_, err = db.ExecContext(ctx, "VACUUM INTO ?", part)
+		if err = errors.Join(err, db.Close()); err != nil {
+			return backupError(err)
+		}
+		if err := b.count(ctx, part); err != nil {
+			return err
+		}
+		b.Bytes, err = appendTrailer(part)
+		return err
+	})
+}
+
+func backupError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("writing the backup: %w: is there room for it on its disk, and can the store be read?", err)
+}
+
+func (b *Backed) count(ctx context.Context, file string) error {
+	db, err := sql.Open("sqlite", dataSource(file, "ro", "", "trusted_schema(OFF)"))
+	if err != nil {
+		return err
+	}
+	err = db.QueryRowContext(ctx, "SELECT (SELECT count(*) FROM events), (SELECT coalesce(sum(pending), 0) FROM queues)").Scan(&b.Events, &b.Pending)
+	return errors.Join(err, db.Close())
+}
+
+// newFile has a file written under another name beside its own, which it gets when it is whole and on the disk, unless
+// there is one of that name by then.
+func newFile(name string, write func(part string) error) (err error) {
+	if err := absent(name); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".part-*") // readable for its owner only
+	if err != nil {
+		return err
+	}
+	part := f.Name()
+	defer func() { err = errors.Join(err, gone(os.Remove(part))) }()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := write(part); err != nil {
+		return err
+	}
+	if err := syncFile(part); err != nil {
+		return err
+	}
+	switch err := os.Link(part, name); {
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s: %w", name, ErrExists)
+	case err != nil: // the file system has no links
+		if err := absent(name); err != nil {
+			return err
+		}
+		if err := os.Rename(part, name); err != nil {
+			return err
+		}
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+func absent(name string) error {
+	_, err := os.Lstat(name)
+	switch {
+	case err == nil:
+		return fmt.Errorf("%s: %w", name, ErrExists)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	}
+	return err
+}
+
+// gone is the error of removing a file, which need not exist.
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func syncFile(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// The line behind a backup: its checksum, and how long it is without the line.
+const (
+	trailerFormat = "\ncallgate backup 1 sha256 %x bytes %020d\n"
+	trailerSize   = len("\ncallgate backup 1 sha256 ") + 2*sha256.Size + len(" bytes ") + 20 + len("\n")
+)
+
+func trailer(sum [sha256.Size]byte, size int64) []byte {
+	return fmt.Appendf(nil, trailerFormat, sum, size)
+}
+
+// parseTrailer reads what trailer has written.
+func parseTrailer(line []byte) (sum [sha256.Size]byte, size int64, err error) {
+	rest, ok := bytes.CutPrefix(line, []byte("\ncallgate backup 1 sha256 "))
+	digits, rest, middle := bytes.Cut(rest, []byte(" bytes "))
+	number, _ := bytes.CutSuffix(rest, []byte("\n"))
+	if !ok || !middle || len(digits) != hex.EncodedLen(len(sum)) {
+		return sum, 0, ErrNotABackup
+	}
+	if _, err := hex.Decode(sum[:], digits); err != nil {
+		return sum, 0, ErrNotABackup
+	}
+	if size, err = strconv.ParseInt(string(number), 10, 64); err != nil || !bytes.Equal(trailer(sum, size), line) {
+		return [sha256.Size]byte{}, 0, ErrNotABackup
+	}
+	return sum, size, nil
+}
+
+func appendTrailer(name string) (size int64, err error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	hash := sha256.New()
+	n, err := io.Copy(hash, f)
+	if err != nil {
+		return 0, err
+	}
+	_, err = f.Write(trailer([sha256.Size]byte(hash.Sum(nil)), n))
+	return n + int64(trailerSize), err
+}
+
+// Restore makes a store of a backup, where there is none. It reads all of the backup and compares its checksum before
+// there is a store. It is refused when the store exists or is open, and when an earlier one has left its log there.
+func Restore(ctx context.Context, file, path string) (b Backed, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return b, err
+	}
+	if path, err = followLinks(path); err != nil {
+		return b, err
+	}
+	in, err := os.Open(file)
+	if err != nil {
+		return b, err
+	}
+	defer in.Close()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return b, err
+	}
+	if err := absent(path); err != nil {
+		return b, err
+	}
+	lock, err := acquireLock(path + ".lock")
+	if err != nil {
+		return b, err
+	}
+	defer func() { err = errors.Join(err, lock.release()) }()
+	for _, left := range []string{path + "-wal", path + "-shm", path + "-journal"} {
+		if err := absent(left); err != nil {
+			return b, fmt.Errorf("%s belongs to a store that was here before: move it away together with that store's file: %w", left, err)
+		}
+	}
+	return b, newFile(path, func(part string) error {
+		if err := unpack(ctx, in, part, &b); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if fresh, err := checkFile(part); err != nil || fresh {
+			return fmt.Errorf("%s: %w", file, cmp.Or(err, ErrNotAStore))
+		}
+		return b.count(ctx, part)
+	})
+}
+
+// unpack writes a backup without its last line, and compares the checksum.
+func unpack(ctx context.Context, in *os.File, name string, b *Backed) error {
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	b.Bytes = info.Size()
+	line := make([]byte, trailerSize)
+	at := b.Bytes - int64(trailerSize)
+	if at < 0 {
+		return ErrNotABackup
+	}
+	if _, err := in.ReadAt(line, at); err != nil {
+		return err
+	}
+	sum, size, err := parseTrailer(line)
+	if err != nil {
+		return err
+	}
+	if size != at {
+		return ErrBackupDamaged
+	}
+	out, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(out, hash), &contextReader{ctx, io.LimitReader(in, at)})
+	if err = errors.Join(err, out.Close()); err != nil {
+		return err
+	}
+	if n != at || [sha256.Size]byte(hash.Sum(nil)) != sum {
+		return ErrBackupDamaged
+	}
+	return nil
+}
+
+// contextReader reads until its context ends.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *contextReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p)
+}

@@ -1,0 +1,159 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/callgate/callgate/internal/store"
+)
+
+// expiry is one kind of event that goes when its retention is over: those that were delivered everywhere, or those that
+// have a dead delivery.
+type expiry struct {
+	dead   bool
+	before int64 // its last delivery ended before this
+}
+
+// keeps tells whether a delivery keeps its event from going.
+func (e *expiry) keeps(state, updated int64) bool {
+	return e != nil && (state == pending || state == dead && !e.dead || updated >= e.before)
+}
+
+// The counters of what has expired.
+const (
+	expiredDone = "expired_done"
+	expiredDead = "expired_dead"
+)
+
+// count adds to the number of events that have expired.
+func (e *expiry) count(b *batch, n int) error {
+	if e == nil || n == 0 {
+		return nil
+	}
+	name, total := expiredDone, &b.s.expired.done
+	if e.dead {
+		name, total = expiredDead, &b.s.expired.dead
+	}
+	b.after = append(b.after, func() { total.Add(int64(n)) })
+	_, err := b.c.exec("INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value", name, n)
+	return err
+}
+
+// Expire is store.Store's. Each call goes on where the last one stopped, so that events which cannot go are not looked at
+// again before all the others were.
+func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, limit int) (expired store.Expired, err error) {
+	if err := s.enter(ctx); err != nil {
+		return expired, err
+	}
+	if limit <= 0 {
+		return expired, errors.New("expiring needs a batch of at least one event")
+	}
+	s.expireMu.Lock()
+	defer s.expireMu.Unlock()
+	if err := s.expireKeys(ctx, now); err != nil {
+		return expired, err
+	}
+	if r.Done > 0 {
+		n, err := s.expireKind(ctx, &expiry{before: nanos(now.Add(-r.Done))}, limit)
+		expired.Done = int64(n)
+		if err != nil {
+			return expired, err
+		}
+	}
+	if left := limit - int(expired.Done); r.Dead > 0 && left > 0 {
+		n, err := s.expireKind(ctx, &expiry{dead: true, before: nanos(now.Add(-r.Dead))}, left)
+		expired.Dead = int64(n)
+		if err != nil {
+			return expired, err
+		}
+	}
+	if expired.Total() > 0 {
+		s.expireLeft = true
+		if err := s.write(ctx, false, (*batch).vacuum); err != nil {
+			return expired, err
+		}
+	}
+	if s.expireLeft && expired.Total() < int64(limit) {
+		// That was the last batch. What the log still holds goes as after an erasure; not after every batch, since
+		// requests wait while the log is emptied.
+		if err := s.emptyLog(ctx, (*batch).vacuum); err != nil {
+			return expired, err
+		}
+		s.expireLeft = false
+	}
+	return expired, nil
+}
+
+// expireKind deletes up to limit events of a kind.
+func (s *Store) expireKind(ctx context.Context, e *expiry, limit int) (int, error) {
+	find := s.findDone
+	if e.dead {
+		find = s.findDead
+	}
+	seqs, err := find(ctx, e.before, limit)
+	if err != nil {
+		return 0, public(err)
+	}
+	total := 0
+	for len(seqs) > 0 {
+		part := seqs[:min(len(seqs), step)]
+		seqs = seqs[len(part):]
+		n, err := s.remove(ctx, part, e)
+		total += n
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+// findDone finds events that were delivered everywhere, the last time before a time.
+func (s *Store) findDone(ctx context.Context, before int64, limit int) ([]int64, error) {
+	// No delivery ends before its event was received.
+	const query = `SELECT e.seq FROM events e WHERE e.received_at < ?1 AND e.seq > ?2 AND NOT EXISTS
+		(SELECT 1 FROM deliveries d WHERE d.event = e.seq AND (d.state <> 1 OR d.updated_at >= ?1)) ORDER BY e.received_at, e.seq LIMIT ?3`
+	from := s.expireFrom
+	seqs, err := s.numbers(ctx, query, before, from, limit)
+	if err == nil && len(seqs) == 0 && from > 0 {
+		from = 0
+		seqs, err = s.numbers(ctx, query, before, from, limit)
+	}
+	s.expireFrom = 0
+	if len(seqs) == limit {
+		s.expireFrom = seqs[0] - 1 // everything before the first of them has to stay
+	}
+	return seqs, err
+}
+
+// findDead finds events that have a dead delivery and none that waits, the last one having ended before a time. The dead
+// have an index, and are few.
+func (s *Store) findDead(ctx context.Context, before int64, limit int) ([]int64, error) {
+	return s.numbers(ctx, `SELECT DISTINCT d.event FROM deliveries d INDEXED BY deliveries_dead WHERE d.state = 2 AND d.updated_at < ?1 AND NOT EXISTS
+		(SELECT 1 FROM deliveries o WHERE o.event = d.event AND (o.state = 0 OR o.updated_at >= ?1)) ORDER BY d.event LIMIT ?2`, before, limit)
+}
+
+// expireKeys deletes the days of unique keys that lie before the window as a whole.
+func (s *Store) expireKeys(ctx context.Context, now time.Time) error {
+	first := (now.UnixNano() - s.tuning.window.Load()) / day
+	for {
+		var n int64
+		err := s.write(ctx, false, func(b *batch) (err error) {
+			n = 0
+			for d := range s.keys.days {
+				if d < first {
+					n, err = b.c.exec("DELETE FROM keys WHERE day = ? AND key IN (SELECT key FROM keys WHERE day = ? ORDER BY key LIMIT ?)", d, d, 10*step)
+					if n < 10*step && err == nil {
+						b.after = append(b.after, func() { delete(s.keys.days, d) })
+						n = 1 // look for another day
+					}
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
