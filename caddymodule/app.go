@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/redact"
 	"github.com/callgate/callgate/internal/idempotency"
 )
 
@@ -254,6 +255,7 @@ func (a *App) Start() error {
 		l.limiterKeys = a.LimiterKeys
 	}
 	a.run.detach = append(a.run.detach, a.run.shared.attach(l))
+	a.run.warnOfTokensInLogs(redact.InForce())
 	return nil
 }
 

@@ -31,6 +31,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	callgate {
 //		store             sqlite [<file>] [{
 //			max_size <size>
+//			tenant_max_size <size> [<tenant>...]
+//			tenant_max_events <number> [<tenant>...]
 //			min_free off | <size>
 //		}]
 //		retention         <duration> [dead <duration>]
@@ -106,6 +108,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	}
 //	require      <field>...
 //	sign         <scheme> <secret> [{ <options> }]
+//	keep_token
 //	deliver      <destination> [<CEL condition>]
 //	test
 //	vars {

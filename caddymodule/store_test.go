@@ -15,6 +15,7 @@ import (
 // that fails leaves what was in force.
 func TestReloadTunesTheStore(t *testing.T) {
 	c := newCRM(t)
+	c.down.Store(true) // what is delivered makes room
 	const small, large = 1 << 20, 64 << 20
 	with := func(bytes int) string {
 		return strings.Replace(fmt.Sprintf(deliveringConfig, c.URL), "STORE", fmt.Sprintf("STORE {\n\t\t\tmax_size %d\n\t\t}", bytes), 1)

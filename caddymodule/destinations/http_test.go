@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/standin"
@@ -153,6 +155,43 @@ func TestHTTPOutcomes(t *testing.T) {
 	}
 }
 
+// Success is a condition on the answer where the status does not tell, and the obvious failures need none.
+func TestHTTPSuccess(t *testing.T) {
+	const login = "<!doctype html><html>Sign in</html>"
+	r := standin.NewReceiver(t)
+	for name, c := range map[string]struct {
+		lines string
+		reply standin.Reply
+		want  destination.Outcome
+	}{
+		"GraphQL errors":    {"success `!has(body.errors)`", standin.Reply{Status: 200, Body: `{"errors":[{"message":"x"}]}`}, destination.Retry},
+		"no errors":         {"success `!has(body.errors)`", standin.Reply{Status: 200, Body: `{"data":{}}`}, destination.Delivered},
+		"success is false":  {"success body.success", standin.Reply{Status: 200, Body: `{"success":false}`}, destination.Retry},
+		"an error in XML":   {"success `body.R.Status != \"ERROR\"`", standin.Reply{Status: 200, Body: `<R><Status>ERROR</Status></R>`}, destination.Retry},
+		"a status besides":  {"success 409 `status != 409 || body.duplicate`", standin.Reply{Status: 409, Body: `{"duplicate":true}`}, destination.Delivered},
+		"not that status":   {"success 409 `status != 409 || body.duplicate`", standin.Reply{Status: 409, Body: `{}`}, destination.Retry},
+		"a login page":      {"", standin.Reply{Status: 200, Body: login}, destination.Retry},
+		"a page that is ok": {"any_answer", standin.Reply{Status: 200, Body: login}, destination.Delivered},
+	} {
+		k := newKind(t, "http "+r.URL+" {\npass_through\n"+c.lines+"\n}")
+		r.Script(c.reply)
+		if got := k.deliver(t); got.Outcome != c.want {
+			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestHTTPSuccessSyntax(t *testing.T) {
+	for lines, want := range map[string]string{
+		"success 200": "2xx is success already", "success 600": "from 300 to 599", "success body.a body.b": "join the two with &&", "success": "",
+	} {
+		err := new(HTTP).UnmarshalCaddyfile(caddyfile.NewTestDispenser("http https://a.example {\npass_through\n" + lines + "\n}"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", lines, err, want)
+		}
+	}
+}
+
 func TestHTTPRefusals(t *testing.T) {
 	t.Setenv("KIND_PLAIN", "http://crm.example")
 	hidden := file(t, "hidden.json", `{"url": "{env.KIND_PLAIN}/x", "body_template": {}}`)
@@ -178,6 +217,7 @@ func TestHTTPRefusals(t *testing.T) {
 		"body file":            {"http https://a.example {\nbody_file " + bad + "\ncontent_type text/xml\n}", bad + ":2:"},
 		"no body file":         {"http https://a.example {\nbody_file /nonexistent/a\n}", "body_file: open /nonexistent/a"},
 		"empty body file":      {"http https://a.example {\nbody_file " + file(t, "e", " \n") + "\n}", "is empty"},
+		"success":              {"http https://a.example {\nbody `{}`\nsuccess `call.urgent`\n}", "success: condition is not valid"},
 		"content type":         {"http https://a.example {\nbody x\ncontent_type text\n}", "Content-Type is not a media type"},
 	})
 }

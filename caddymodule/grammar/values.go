@@ -63,7 +63,7 @@ func Size(d *caddyfile.Dispenser) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return parseSize(d, s)
+	return ParseSize(d, s)
 }
 
 // Bytes is the line of a number of bytes.
@@ -80,13 +80,14 @@ func SizeOrOff(d *caddyfile.Dispenser) (int64, error) {
 	if err != nil || s == "off" || s == "0" {
 		return 0, err
 	}
-	return parseSize(d, s)
+	return ParseSize(d, s)
 }
 
 // fewBytes is below what anybody means by a size: a number below it has lost its unit.
 const fewBytes = 1024
 
-func parseSize(d *caddyfile.Dispenser, s string) (int64, error) {
+// ParseSize reads s, an argument of the current line, as a size above 0.
+func ParseSize(d *caddyfile.Dispenser, s string) (int64, error) {
 	n, err := humanize.ParseBytes(s)
 	if err != nil || n == 0 || n > 1<<40 || strings.ContainsAny(s, " ") {
 		written := ""

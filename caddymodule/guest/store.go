@@ -39,6 +39,12 @@ type StoreBackup interface {
 	RestoreStore(ctx context.Context, file string) (Backed, error)
 }
 
+// StoreLeft is a Store that can tell what waits in its store without opening it.
+type StoreLeft interface {
+	// WaitingInStore counts the deliveries that wait, by destination; inUse tells that somebody delivers them.
+	WaitingInStore() (waiting map[string]int64, inUse bool, err error)
+}
+
 // Backed is what a backup holds.
 type Backed struct {
 	// Store says where the store is.

@@ -26,9 +26,15 @@ func (s *SQLite) RestoreStore(ctx context.Context, file string) (guest.Backed, e
 	return guest.Backed{Store: s.Path, Events: b.Events, Pending: b.Pending, Bytes: b.Bytes}, err
 }
 
+// WaitingInStore implements guest.StoreLeft.
+func (s *SQLite) WaitingInStore() (map[string]int64, bool, error) { return sqlite.Waiting(s.Path) }
+
 func (s *SQLite) noStore() error {
 	return fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.Path)
 }
 
-// Interface guard
-var _ guest.StoreBackup = (*SQLite)(nil)
+// Interface guards
+var (
+	_ guest.StoreBackup = (*SQLite)(nil)
+	_ guest.StoreLeft   = (*SQLite)(nil)
+)

@@ -4,7 +4,9 @@ package stores
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -25,20 +27,40 @@ func init() {
 // SQLite keeps events in a file, without any other program. It is meant for one machine with a disk that keeps what it
 // says it has written.
 //
-// A reload changes max_size, min_free and the window of the open store.
+// A reload changes the sizes, the limits of tenants and the window of the open store.
 type SQLite struct {
 	// Path is the file. Default: callgate/callgate.db in Caddy's data directory.
 	Path string `json:"path,omitempty"`
 
-	// MaxSize is how many bytes the file may grow to. When it is full new events are answered with 503 while what
-	// is stored goes on being delivered. Default: no bound but the disk's.
+	// MaxSize is how many bytes the file may grow to, with the write-ahead log as far as that is longer than 64 MiB. When
+	// it is full, events that were delivered everywhere lose their content, the oldest first, and stay in the listings
+	// without it. When that is not enough new events are answered with 503 while what is stored goes on being delivered.
+	// A tenant is refused earlier: when it holds four times what is left for all. So one that fills the store alone has
+	// four fifths of it. Default: no bound but the disk's.
 	MaxSize int64 `json:"max_size,omitempty"`
+
+	// TenantMaxSize is how many bytes of it each tenant may hold, content and what is known of it, about; and
+	// TenantMaxEvents how many events with content. What was delivered makes room, as with MaxSize. Default: no bound.
+	TenantMaxSize   int64 `json:"tenant_max_size,omitempty"`
+	TenantMaxEvents int64 `json:"tenant_max_events,omitempty"`
+
+	// TenantLimits are for tenants that are named, instead of TenantMaxSize and TenantMaxEvents.
+	TenantLimits map[string]StoreLimits `json:"tenant_limits,omitempty"`
 
 	// MinFree is how many bytes of its disk the store leaves free, but no more than the tenth part of it. With less new
 	// events are answered with 503, as with MaxSize, and what is left is for the outcomes of deliveries, for replays and
 	// for the write-ahead log, so that what is stored goes on being delivered. For every delivery that waits 256 bytes are
 	// kept free besides. 0 turns it off. Default: 64 MiB.
 	MinFree *int64 `json:"min_free,omitempty"`
+}
+
+// StoreLimits bound what a tenant may hold in the store. What is 0 is as for every other tenant.
+type StoreLimits struct {
+	// MaxSize is in bytes; see SQLite.TenantMaxSize.
+	MaxSize int64 `json:"max_size,omitempty"`
+
+	// MaxEvents counts events with content; see SQLite.TenantMaxEvents.
+	MaxEvents int64 `json:"max_events,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -50,6 +72,16 @@ func (*SQLite) CaddyModule() caddy.ModuleInfo {
 func (s *SQLite) Provision(caddy.Context) error {
 	if s.MaxSize < 0 {
 		return fmt.Errorf("max_size cannot be negative")
+	}
+	limits := maps.Clone(s.TenantLimits)
+	if limits == nil {
+		limits = make(map[string]StoreLimits)
+	}
+	limits[""] = StoreLimits{s.TenantMaxSize, s.TenantMaxEvents}
+	for tenant, l := range limits {
+		if l.MaxSize < 0 || l.MaxEvents < 0 {
+			return fmt.Errorf("what a tenant (%q) may hold cannot be negative", tenant)
+		}
 	}
 	if s.MinFree != nil && *s.MinFree < 0 {
 		return fmt.Errorf("min_free cannot be negative; 0 turns it off")
@@ -80,7 +112,7 @@ const batchDelay = time.Millisecond
 func (s *SQLite) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	t := s.tuning(o)
 	return sqlite.Open(sqlite.Options{
-		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
+		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	})
 }
@@ -93,7 +125,11 @@ func (s *SQLite) TuneStore(open store.Store, o guest.StoreOptions) {
 }
 
 func (s *SQLite) tuning(o guest.StoreOptions) sqlite.Tuning {
-	t := sqlite.Tuning{Window: o.Window, MaxBytes: s.MaxSize}
+	t := sqlite.Tuning{Window: o.Window, MaxBytes: s.MaxSize, Tenant: store.Quota{Bytes: s.TenantMaxSize, Events: s.TenantMaxEvents},
+		Tenants: make(map[string]store.Quota)}
+	for tenant, l := range s.TenantLimits {
+		t.Tenants[tenant] = store.Quota{Bytes: l.MaxSize, Events: l.MaxEvents}
+	}
 	if s.MinFree != nil {
 		t.MinFree = cmp.Or(*s.MinFree, -1)
 	}
@@ -104,6 +140,8 @@ func (s *SQLite) tuning(o guest.StoreOptions) sqlite.Tuning {
 //
 //	store sqlite [<file>] {
 //		max_size <size>
+//		tenant_max_size <size> [<tenant>...]
+//		tenant_max_events <number> [<tenant>...]
 //		min_free off | <size>
 //	}
 func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -118,7 +156,52 @@ func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			s.MinFree = &n
 			return err
 		},
-	})
+		"tenant_max_size":   s.unmarshalTenantLimit,
+		"tenant_max_events": s.unmarshalTenantLimit,
+	}, "tenant_max_size", "tenant_max_events")
+}
+
+// unmarshalTenantLimit reads a bound for every tenant or, if some are named, for these.
+func (s *SQLite) unmarshalTenantLimit(d *caddyfile.Dispenser) error {
+	name, args := d.Val(), d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	var n int64
+	var err error
+	if name == "tenant_max_size" {
+		n, err = grammar.ParseSize(d, args[0])
+	} else if n, err = strconv.ParseInt(args[0], 10, 64); err != nil || n <= 0 {
+		err = d.Errf("'%s' is not a number of events", args[0])
+	}
+	if err != nil {
+		return err
+	}
+	set := func(tenant string, size, events *int64) error {
+		to := size
+		if name == "tenant_max_events" {
+			to = events
+		}
+		if *to != 0 {
+			return d.Errf("%s is given twice%s", name, tenant)
+		}
+		*to = n
+		return nil
+	}
+	if len(args) == 1 {
+		return set("", &s.TenantMaxSize, &s.TenantMaxEvents)
+	}
+	for _, tenant := range args[1:] {
+		l := s.TenantLimits[tenant]
+		if err := set(" for tenant "+tenant, &l.MaxSize, &l.MaxEvents); err != nil {
+			return err
+		}
+		if s.TenantLimits == nil {
+			s.TenantLimits = make(map[string]StoreLimits)
+		}
+		s.TenantLimits[tenant] = l
+	}
+	return nil
 }
 
 // Interface guards

@@ -1,9 +1,16 @@
-// Package seal encrypts what the store keeps: AES-256-GCM for each record, with a ring of keys of which the first seals
-// and every one opens, so that keys can be changed while old records are still there.
+// Package seal encrypts what the store keeps, with a ring of keys of which the first seals and every one opens, so that
+// keys can be changed while old records are still there.
 //
-// An envelope is one version byte (1), the 8-byte id of its key, a 12-byte random nonce (NIST SP 800-38D, section
-// 8.2.2), the ciphertext and a 16-byte tag. The version and key id are authenticated too, together with the record's
-// place (event id and column), so that an envelope that was moved to another event or column does not open.
+// An envelope is one version byte (2), the 8-byte id of its key, a 24-byte random nonce, the ciphertext and a 16-byte tag of
+// XAES-256-GCM, under a key that is derived from the one in the ring. With AES-GCM alone and its 12-byte nonces a key is good
+// for 2^32 records (NIST SP 800-38D, section 8.3): some months of a busy gateway, and then somebody has to have counted. The
+// nonces of XAES-256-GCM are long enough for more records than there will ever be, under one key and without a count, and
+// it is AES-GCM with one key derivation before it, which is made once for all that belongs to an event. A key for each event
+// that is stored with it, wrapped, would take as much time and more room.
+//
+// The version and key id are authenticated too, together with the record's place: tenant, source, route, event, delivery,
+// destination, attempt and column. So an envelope that was moved elsewhere, or whose event was made another tenant's, does
+// not open. Envelopes of version 1, AES-256-GCM with a 12-byte nonce, bound to event and column, are opened but not made.
 package seal
 
 import (
@@ -34,10 +41,12 @@ const (
 	// Overhead is how much longer an envelope is than what it holds.
 	Overhead = headerSize + nonceSize + tagSize
 
-	version    = 1
+	version    = 2
 	headerSize = 1 + len(KeyID{})
-	nonceSize  = 12
 	tagSize    = 16
+
+	version1   = 1
+	nonceSize1 = 12
 )
 
 // KeyID names a key without giving anything of it away: the first 8 bytes of HMAC-SHA256(key, a constant).
@@ -48,7 +57,9 @@ func (id KeyID) String() string { return hex.EncodeToString(id[:]) }
 
 type key struct {
 	id     KeyID
-	aead   cipher.AEAD
+	xaes   *xaes
+	aead1  cipher.AEAD // of version 1
+	mac    [sha256.Size]byte
 	caller [sha256.Size]byte
 }
 
@@ -73,8 +84,14 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 		if err != nil {
 			return nil, fmt.Errorf("key %d of %d: %w", i+1, len(keys), err)
 		}
+		// The key itself is that of version 1, and is used for nothing else.
+		sealing := derive(raw, "callgate xaes-256-gcm 2")
+		x, err := newXAES(sealing[:])
+		if err != nil {
+			return nil, fmt.Errorf("key %d of %d: %w", i+1, len(keys), err)
+		}
 		id := derive(raw, "callgate key id 1")
-		k := key{id: KeyID(id[:8]), aead: aead, caller: derive(raw, "callgate caller hash 1")}
+		k := key{id: KeyID(id[:8]), xaes: x, aead1: aead, mac: derive(raw, "callgate mac 2"), caller: derive(raw, "callgate caller hash 1")}
 		if r.find(k.id) == nil {
 			r.keys = append(r.keys, k)
 		}
@@ -104,51 +121,111 @@ func (r *Ring) First() KeyID { return r.keys[0].id }
 // Has tells whether the ring can open what was sealed with a key.
 func (r *Ring) Has(id KeyID) bool { return r.find(id) != nil }
 
-// Place says where an envelope belongs.
+// Place says where an envelope belongs. What does not apply is left empty.
 type Place struct {
-	// Event is the id of the event, Column the name of what is sealed: "body", "record".
+	// Event is the id of the event, or of the delivery; Column the name of what is sealed: "body", "record".
 	Event, Column string
+	// Tenant, Source and Route are the event's.
+	Tenant, Source, Route string
+	// Destination and Attempt are those of the attempt that an excerpt belongs to.
+	Destination string
+	Attempt     int64
 }
 
 // associated is the data that an envelope is bound to: its header, and its place with lengths in front.
 func associated(buf []byte, header []byte, p Place) []byte {
 	buf = append(buf, header...)
-	buf = binary.AppendUvarint(buf, uint64(len(p.Event)))
-	buf = append(buf, p.Event...)
-	return append(buf, p.Column...)
+	if header[0] == version1 {
+		buf = binary.AppendUvarint(buf, uint64(len(p.Event)))
+		buf = append(buf, p.Event...)
+		return append(buf, p.Column...)
+	}
+	for _, s := range [...]string{p.Event, p.Column, p.Tenant, p.Source, p.Route, p.Destination} {
+		buf = binary.AppendUvarint(buf, uint64(len(s)))
+		buf = append(buf, s...)
+	}
+	return binary.AppendVarint(buf, p.Attempt)
 }
 
 // Seal encrypts data with the first key into a new envelope that only opens at its place.
-func (r *Ring) Seal(data []byte, p Place) []byte {
-	k := &r.keys[0]
+func (r *Ring) Seal(data []byte, p Place) []byte { return r.Sealer().Seal(data, p) }
+
+// Open decrypts an envelope. The error is ErrNoKey or ErrTampered.
+func (r *Ring) Open(envelope []byte, p Place) ([]byte, error) { return r.Sealer().Open(envelope, p) }
+
+// Sealer seals, or opens, what belongs together, such as all that is kept of one event, and derives a key for it once. It is
+// for one goroutine at a time.
+type Sealer struct {
+	ring *Ring
+	aead cipher.AEAD // nil if there is none yet
+	id   KeyID       // which was derived from this key
+	salt [saltSize]byte
+}
+
+// Sealer makes one. That of no ring opens nothing.
+func (r *Ring) Sealer() *Sealer { return &Sealer{ring: r} }
+
+// Seal encrypts data with the first key into a new envelope that only opens at its place.
+func (s *Sealer) Seal(data []byte, p Place) []byte {
+	k := &s.ring.keys[0]
+	if s.aead == nil || s.id != k.id {
+		rand.Read(s.salt[:]) // it never fails: without random numbers the process ends
+		s.id, s.aead = k.id, k.xaes.derive(s.salt)
+	}
 	envelope := make([]byte, headerSize+nonceSize, Overhead+len(data))
 	envelope[0] = version
 	copy(envelope[1:], k.id[:])
-	nonce := envelope[headerSize:]
-	rand.Read(nonce) // it never fails: without random numbers the process ends
-	var stack [96]byte
-	return k.aead.Seal(envelope, nonce, data, associated(stack[:0], envelope[:headerSize], p))
+	copy(envelope[headerSize:], s.salt[:])
+	nonce := envelope[headerSize+saltSize:]
+	rand.Read(nonce)
+	var stack [192]byte
+	return s.aead.Seal(envelope, nonce, data, associated(stack[:0], envelope[:headerSize], p))
 }
 
 // Open decrypts an envelope. The error is ErrNoKey or ErrTampered.
-func (r *Ring) Open(envelope []byte, p Place) ([]byte, error) {
-	if len(envelope) < Overhead || envelope[0] != version {
+func (s *Sealer) Open(envelope []byte, p Place) ([]byte, error) {
+	size := nonceSize
+	if len(envelope) > 0 && envelope[0] == version1 {
+		size = nonceSize1
+	}
+	if len(envelope) < headerSize+size+tagSize || envelope[0] != version && envelope[0] != version1 {
 		return nil, ErrTampered
 	}
-	if r == nil {
+	if s.ring == nil {
 		return nil, ErrNoKey
 	}
-	header, rest := envelope[:headerSize], envelope[headerSize:]
-	k := r.find(KeyID(header[1:]))
+	header, nonce, sealed := envelope[:headerSize], envelope[headerSize:][:size], envelope[headerSize+size:]
+	k := s.ring.find(KeyID(header[1:]))
 	if k == nil {
 		return nil, ErrNoKey
 	}
-	var stack [96]byte
-	data, err := k.aead.Open(nil, rest[:nonceSize], rest[nonceSize:], associated(stack[:0], header, p))
+	aead := k.aead1
+	if header[0] == version {
+		if salt := [saltSize]byte(nonce); s.aead == nil || s.id != k.id || s.salt != salt {
+			s.id, s.salt, s.aead = k.id, salt, k.xaes.derive(salt)
+		}
+		aead, nonce = s.aead, nonce[saltSize:]
+	}
+	var stack [192]byte
+	data, err := aead.Open(nil, nonce, sealed, associated(stack[:0], header, p))
 	if err != nil {
 		return nil, ErrTampered
 	}
 	return data, nil
+}
+
+// MAC authenticates data that need not be secret, with the key of an id; nil if the ring does not have it.
+func (r *Ring) MAC(id KeyID, data []byte) []byte {
+	if r == nil {
+		return nil
+	}
+	k := r.find(id)
+	if k == nil {
+		return nil
+	}
+	mac := hmac.New(sha256.New, k.mac[:])
+	mac.Write(data)
+	return mac.Sum(nil)
 }
 
 // CallerHash is a keyed hash of a caller's number (in E.164) under the first key: the same number gives the same hash,

@@ -13,7 +13,9 @@ import (
 type Store interface {
 	// Accept persists an event with its deliveries in one transaction, unless an event with the same Key was
 	// accepted within the deduplication window; then it stores nothing and reports the first event's ID.
-	// ErrFull and ErrUnavailable mean that nothing was stored.
+	// ErrFull and ErrUnavailable mean that nothing was stored. Before an event is refused for want of room, events that
+	// were delivered everywhere lose their content, the oldest first; and a tenant is refused before it has filled the
+	// store for the others.
 	Accept(ctx context.Context, e *Event, destinations []string) (Accepted, error)
 
 	// Claim leases up to limit deliveries of one destination that are Pending and due at now, oldest first within
@@ -38,8 +40,8 @@ type Store interface {
 	Paused(ctx context.Context) (map[string]string, error)
 
 	// Replay makes deliveries that are Dead or Delivered Pending again with a fresh schedule, and returns how many. They
-	// fall due one after the other from now on, oldest event first and every apart; 0 makes them due now. With dryRun it
-	// only counts.
+	// fall due one after the other from now on, oldest event first and every apart; 0 makes them due now. Those whose
+	// event has lost its content stay as they are. With dryRun it only counts.
 	Replay(ctx context.Context, f Filter, now time.Time, every time.Duration, dryRun bool) (int, error)
 	// SendNow makes Pending deliveries that fall due later due now, and returns how many. They keep the attempts made.
 	// With dryRun it only counts.
@@ -109,6 +111,9 @@ type Event struct {
 	Body   []byte
 	// Record is the call record as JSON. Body and Record are sealed at rest when the store has a key.
 	Record []byte
+	// Dropped tells that the event was delivered everywhere and has lost its content (Method, URI, Header, Body and
+	// Record) to make room for others. Accept does not look at it.
+	Dropped bool
 }
 
 // EventInfo is an event without its content, for listings.
@@ -118,12 +123,14 @@ type EventInfo struct {
 	Source     string    `json:"source"`
 	Route      string    `json:"route,omitempty"`
 	EventType  string    `json:"event_type,omitempty"`
-	EventID    string    `json:"event_id,omitempty"`
+	EventID    string    `json:"provider_event_id,omitempty"`
 	CallID     string    `json:"call_id,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	Bytes      int       `json:"bytes"`
+	// Dropped tells that its content is gone; see Event.
+	Dropped bool `json:"content_dropped,omitempty"`
 	// States counts the event's deliveries by state.
-	States map[State]int `json:"deliveries"`
+	States map[State]int `json:"states"`
 }
 
 // Accepted is the answer of Accept.
@@ -209,6 +216,8 @@ type Filter struct {
 	CallID     string
 	CallerHash string
 	From, To   time.Time // received at: From inclusive, To exclusive
+	// FailedSince matches deliveries of which an attempt that failed was begun at this time or later.
+	FailedSince time.Time
 }
 
 // Page selects a part of a listing, newest first.
@@ -217,6 +226,14 @@ type Page struct {
 	Before string
 	// Limit is the number of rows, 1 to 1000; 0 means 100.
 	Limit int
+}
+
+// Quota bounds what a tenant may hold; 0 means no bound. What is delivered makes room.
+type Quota struct {
+	// Bytes is about what its events take in the store, with their deliveries.
+	Bytes int64
+	// Events counts those with content.
+	Events int64
 }
 
 // Retention says for how long an event is kept after its last delivery has ended, or after it was received if it has
@@ -249,6 +266,8 @@ type Stats struct {
 	// DiskBytes and DiskFree are how large its file system is, and what is free there; 0 and 0 if that is not known.
 	DiskBytes int64 `json:"disk_bytes,omitempty"`
 	DiskFree  int64 `json:"disk_free,omitempty"`
+	// Dropped counts events that have lost their content to make room, since the store was made.
+	Dropped int64 `json:"dropped,omitempty"`
 	// Expired counts what Expire has deleted since the store was made.
 	Expired      Expired            `json:"expired"`
 	Destinations []DestinationStats `json:"destinations"`

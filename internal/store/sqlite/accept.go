@@ -31,7 +31,7 @@ func (s *Store) Accept(ctx context.Context, e *store.Event, destinations []strin
 	if len(destinations) > maxDestinations {
 		return store.Accepted{}, fmt.Errorf("an event can have %d destinations and has %d: split them over several routes", maxDestinations, len(destinations))
 	}
-	p, err := s.sealPayload(e)
+	p, err := s.sealPayload(e, destinations)
 	if err != nil {
 		return store.Accepted{}, err
 	}
@@ -60,13 +60,7 @@ func (s *Store) Accept(ctx context.Context, e *store.Event, destinations []strin
 // insert adds an event with its deliveries, whose ids it writes to ids.
 func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids []string) error {
 	size := int64(len(p.request)+len(p.body)+len(p.record)) + rowOverhead + deliveryOverhead*int64(len(destinations))
-	if b.limit > 0 {
-		if b.used+size > b.limit {
-			return refusal{fmt.Errorf("%w: it has reached max_size, %d bytes: raise it, shorten the retention or see what is not delivered", store.ErrFull, b.limit)}
-		}
-		b.used += size
-	}
-	if err := b.take(size, int64(len(destinations))); err != nil {
+	if err := b.fit(e.Tenant, size, int64(len(destinations))); err != nil {
 		return err
 	}
 	tenant, err := b.nameID(e.Tenant)
@@ -78,9 +72,9 @@ func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids
 		received = b.now
 	}
 	_, err = b.c.exec(`INSERT INTO events (seq, id, unique_key, accepted_at, received_at, tenant, source, route, event_type,
-		event_id, call_id, caller_hash, bytes, key_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		event_id, call_id, caller_hash, bytes, key_id, size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, id[:], e.Key[:], b.now, received, tenant, e.Source, e.Route, e.EventType,
-		e.EventID, e.CallID, e.CallerHash, len(e.Body), p.keyID)
+		e.EventID, e.CallID, e.CallerHash, len(e.Body), p.keyID, size)
 	if code(err) == lib.SQLITE_CONSTRAINT {
 		return refusal{errors.New("an event with this ID exists: make a new ULID for every request")}
 	}
@@ -104,6 +98,7 @@ func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids
 		b.changes = append(b.changes, change{destination: destination, tenant: tenant, key: key, from: none, to: pending, next: received})
 		ids[n] = key.String()
 	}
+	b.hold(tenant, 1, size)
 	b.keys[e.Key] = recentKey{at: b.now, seq: seq, event: id}
 	b.seq++
 	b.events++

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -69,27 +70,58 @@ func (s *Store) Backup(ctx context.Context, file string) (Backed, error) {
 
 // Backup does what Store.Backup does for a store that is not open, or open in another process. It does not keep a
 // process from opening the store.
-func Backup(ctx context.Context, path, file string) (b Backed, err error) {
-	path, err = filepath.Abs(path)
+func Backup(ctx context.Context, path, file string) (Backed, error) {
+	c, path, _, err := openAside(path)
 	if err != nil {
-		return b, err
+		return Backed{}, err
+	}
+	defer c.discard()
+	return backup(ctx, path, file)
+}
+
+// Waiting tells how many deliveries wait in a store that is not open here, by destination, and whether another process has
+// it open. It needs no key and changes nothing. The error is fs.ErrNotExist if there is no store.
+func Waiting(path string) (waiting map[string]int64, inUse bool, err error) {
+	c, path, inUse, err := openAside(path)
+	if err != nil {
+		return nil, inUse, err
+	}
+	if c == nil {
+		if c, err = openSession(backupSource(path)); err != nil {
+			return nil, inUse, err
+		}
+	}
+	waiting = map[string]int64{}
+	err = c.query("SELECT n.name, sum(q.pending) FROM queues q JOIN names n ON n.id = q.destination WHERE q.pending > 0 GROUP BY n.name", func(v []driver.Value) error {
+		name, _ := v[0].(string)
+		waiting[name], _ = v[1].(int64)
+		return nil
+	})
+	return waiting, inUse, errors.Join(err, c.close())
+}
+
+// openAside opens a store for reading, and gives its real path. If another process has it open that is all: SQLite's own
+// locks do.
+func openAside(path string) (c *session, real string, inUse bool, err error) {
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, path, false, err
 	}
 	if path, err = followLinks(path); err != nil {
-		return b, err
+		return nil, path, false, err
 	}
 	if _, err := os.Stat(path); err != nil {
-		return b, err
+		return nil, path, false, err
 	}
 	lock, err := acquireLock(path + ".lock")
 	if errors.Is(err, ErrLocked) {
-		return backup(ctx, path, file) // SQLite's own locks do
+		return nil, path, true, nil
 	}
 	if err != nil {
-		return b, err
+		return nil, path, false, err
 	}
 	// Nobody has the store open, so that the log may be one that the process before has left: it is looked at as Open
 	// does. From when on it is open here the lock is not needed.
-	c, err := func() (*session, error) {
+	c, err = func() (*session, error) {
 		fresh, err := checkFile(path)
 		if err != nil {
 			return nil, err
@@ -114,10 +146,9 @@ func Backup(ctx context.Context, path, file string) (b Backed, err error) {
 	}()
 	if err = errors.Join(err, lock.release()); err != nil {
 		c.discard()
-		return b, fmt.Errorf("the store %s: %w", path, openError(err))
+		return nil, path, false, fmt.Errorf("the store %s: %w", path, openError(err))
 	}
-	defer c.discard()
-	return backup(ctx, path, file)
+	return c, path, false, nil
 }
 
 // backupSource is a connection that reads. Its database may not be written, but the one that VACUUM INTO makes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -75,11 +76,11 @@ func (s *Store) Claim(ctx context.Context, destination string, now time.Time, pe
 				continue
 			}
 			waiting = append(waiting, t)
-			e, err := s.eventBySeq(ctx, row.seq)
+			e, err := s.eventFor(ctx, row.seq, row.n, destination)
 			switch {
 			case errors.Is(err, store.ErrNotFound):
 				continue // erased meanwhile
-			case errors.Is(err, seal.ErrNoKey), errors.Is(err, seal.ErrTampered):
+			case unreadableEvent(err):
 				s.o.Log("delivery to "+destination+" of event "+e.ID+" is held back: its payload does not open", err)
 				s.hold(l, t.q, e.ID, row, now.Add(unreadable))
 				continue
@@ -301,14 +302,39 @@ func (s *Store) Next(ctx context.Context, destination string) (time.Time, error)
 	return fromNanos(next), nil
 }
 
+// eventFor reads an event that is to be delivered to its destination number n. One that was sealed for another destination,
+// or has no content, does not count as read.
+func (s *Store) eventFor(ctx context.Context, seq, n int64, destination string) (*store.Event, error) {
+	e, sealedFor, err := s.eventBySeq(ctx, seq)
+	switch {
+	case err != nil:
+		return e, err
+	case e.Dropped:
+		return e, errNoContent
+	case sealedFor != nil && (n >= int64(len(sealedFor)) || sealedFor[n] != destination):
+		return e, errOtherDestination
+	}
+	return e, nil
+}
+
+var (
+	errNoContent        = fmt.Errorf("%w (it waits and has no content)", ErrCorrupt)
+	errOtherDestination = fmt.Errorf("%w (it was sealed for another destination)", seal.ErrTampered)
+)
+
+// unreadableEvent tells that an event is held back and not that the store cannot be read.
+func unreadableEvent(err error) bool {
+	return errors.Is(err, seal.ErrNoKey) || errors.Is(err, seal.ErrTampered) || errors.Is(err, errNoContent)
+}
+
 // eventBySeq reads an event. With an error of its seal the event's ID is still set. Every claimed delivery goes through
 // here, and parsing the query anew took two fifths of the time, so it is prepared once.
-func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, error) {
+func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, []string, error) {
 	query := s.bySeq.Load()
 	if query == nil {
 		var err error
 		if query, err = s.reader.PrepareContext(ctx, eventQuery+"WHERE e.seq = ?"); err != nil {
-			return &store.Event{}, err
+			return &store.Event{}, nil, err
 		}
 		if !s.bySeq.CompareAndSwap(nil, query) { // another one was quicker
 			_ = query.Close()
@@ -318,22 +344,27 @@ func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, error)
 	return s.readEvent(query.QueryRowContext(ctx, seq))
 }
 
-const eventQuery = `SELECT e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
-	e.received_at, e.key_id, p.request, p.body, p.record FROM events e JOIN payloads p ON p.seq = e.seq `
+const eventQuery = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
+	e.received_at, e.key_id, p.seq IS NULL, p.request, p.body, p.record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
 
-func (s *Store) readEvent(row *sql.Row) (*store.Event, error) {
+// readEvent reads an event, and for which destinations it was sealed; nil if it does not say.
+func (s *Store) readEvent(row *sql.Row) (*store.Event, []string, error) {
 	var id, key []byte
-	var tenant, received int64
+	var seq, tenant, received int64
 	var p payload
 	e := &store.Event{}
-	err := row.Scan(&id, &key, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash,
-		&received, &p.keyID, &p.request, &p.body, &p.record)
+	err := row.Scan(&seq, &id, &key, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash,
+		&received, &p.keyID, &e.Dropped, &p.request, &p.body, &p.record)
 	if errors.Is(err, sql.ErrNoRows) {
-		return e, store.ErrNotFound
+		return e, nil, store.ErrNotFound
 	}
 	if err != nil {
-		return e, err
+		return e, nil, err
 	}
 	e.ID, e.Key, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), [16]byte(key), s.names.name(tenant), fromNanos(received)
-	return e, s.openPayload(e, p)
+	if e.Dropped {
+		return e, nil, nil
+	}
+	sealedFor, err := s.openPayload(e, seq, p)
+	return e, sealedFor, err
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -85,8 +84,8 @@ func (s *Store) readOne(ctx context.Context, destination string, q *queue, key d
 	if err != nil {
 		return nil, r, err
 	}
-	e, err := s.eventBySeq(ctx, seq)
-	if errors.Is(err, store.ErrNotFound) || errors.Is(err, seal.ErrNoKey) || errors.Is(err, seal.ErrTampered) {
+	e, err := s.eventFor(ctx, seq, key.n, destination)
+	if errors.Is(err, store.ErrNotFound) || unreadableEvent(err) {
 		return nil, r, nil // erased meanwhile, or of those that Claim holds back
 	}
 	if err != nil {

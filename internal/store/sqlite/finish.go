@@ -16,7 +16,6 @@ type finished struct {
 	key      deliveryKey
 	seq      int64 // 0 if the delivery was not leased
 	warnings any
-	excerpt  []byte
 }
 
 // Finish is store.Store's. Deliveries that were erased meanwhile are passed over. A delivery that is not pending any
@@ -35,7 +34,7 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 		if stateNumber(a.State) < 0 {
 			return errors.New("an attempt must leave its delivery pending, delivered or dead")
 		}
-		f := finished{Attempt: a, excerpt: s.seal(a.DeliveryID, "excerpt", a.Excerpt)}
+		f := finished{Attempt: a}
 		var err error
 		if f.key, err = parseDeliveryID(a.DeliveryID); err != nil {
 			return err
@@ -91,18 +90,24 @@ func (b *batch) record(f *finished) error {
 	if !f.Uncounted {
 		attempts++
 	}
-	var keyID []byte
-	if f.excerpt != nil {
-		keyID = b.s.keyID()
+	excerpt, keyID := f.Excerpt, []byte(nil)
+	if len(excerpt) == 0 {
+		excerpt = nil
+	} else if keyID = b.s.sealedBy; keyID != nil {
+		tenant, destination := b.s.names.name(c.tenant), b.s.names.name(c.destination)
+		excerpt = b.s.o.Keys.Seal(excerpt, excerptPlace(f.key.String(), tenant, destination, number))
 	}
 	if _, err := b.c.exec(`INSERT INTO attempts (event, n, number, at, took, status, reason, warnings, remote_id, excerpt, key_id, state, next_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.n, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
-		f.warnings, f.RemoteID, f.excerpt, keyID, stateNumber(f.State), c.next); err != nil {
+		f.warnings, f.RemoteID, excerpt, keyID, stateNumber(f.State), c.next); err != nil {
 		return err
 	}
 	if c.from != pending && c.to != delivered {
 		_, err := b.c.exec("UPDATE deliveries SET attempts = ?, updated_at = ? WHERE event = ? AND n = ?", attempts, b.now, seq, f.key.n)
 		return err
+	}
+	if c.to == delivered {
+		b.delivered(c.tenant, seq)
 	}
 	if c.to != pending {
 		c.next = 0

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/oklog/ulid/v2"
 )
@@ -44,6 +45,7 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 	w := c.events()
 	w.add("e.seq < ?", before)
 	rows, err := s.reader.QueryContext(ctx, `SELECT e.id, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.received_at, e.bytes,
+		NOT EXISTS (SELECT 1 FROM payloads p WHERE p.seq = e.seq),
 		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 0),
 		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 1),
 		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 2)
@@ -58,7 +60,7 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 		var tenant, received int64
 		var counts [3]int
 		e := store.EventInfo{States: map[store.State]int{}}
-		if err := rows.Scan(&id, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &received, &e.Bytes,
+		if err := rows.Scan(&id, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &received, &e.Bytes, &e.Dropped,
 			&counts[0], &counts[1], &counts[2]); err != nil {
 			return nil, public(err)
 		}
@@ -82,7 +84,7 @@ func (s *Store) Event(ctx context.Context, id string) (*store.Event, error) {
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
-	e, err := s.readEvent(s.reader.QueryRowContext(ctx, eventQuery+"WHERE e.id = ?", u[:]))
+	e, _, err := s.readEvent(s.reader.QueryRowContext(ctx, eventQuery+"WHERE e.id = ?", u[:]))
 	if err != nil {
 		return nil, public(err)
 	}
@@ -147,6 +149,11 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 	return list, public(rows.Err())
 }
 
+// excerptPlace is what an attempt's excerpt is bound to.
+func excerptPlace(delivery, tenant, destination string, attempt int64) seal.Place {
+	return seal.Place{Event: delivery, Column: "excerpt", Tenant: tenant, Destination: destination, Attempt: attempt}
+}
+
 // Attempts is store.Store's, oldest first.
 func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attempt, error) {
 	if err := s.enter(ctx); err != nil {
@@ -166,8 +173,8 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 	if err != nil || exists == 0 {
 		return nil, public(errors.Join(err, store.ErrNotFound))
 	}
-	rows, err := s.reader.QueryContext(ctx, `SELECT number, at, took, status, reason, coalesce(warnings, ''), remote_id, excerpt, key_id, state, next_at
-		FROM attempts WHERE event = ? AND n = ? ORDER BY id`, seq, key.n)
+	rows, err := s.reader.QueryContext(ctx, `SELECT a.id, a.number, a.at, a.took, a.status, a.reason, coalesce(a.warnings, ''), a.remote_id, a.excerpt, a.key_id,
+		a.state, a.next_at, d.tenant, d.destination FROM attempts a JOIN deliveries d ON d.event = a.event AND d.n = a.n WHERE a.event = ? AND a.n = ? ORDER BY a.id`, seq, key.n)
 	if err != nil {
 		return nil, public(err)
 	}
@@ -175,10 +182,10 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 	var list []store.Attempt
 	for rows.Next() {
 		a := store.Attempt{DeliveryID: deliveryID}
-		var at, took, state, next int64
+		var id, at, took, state, next, tenant, destination int64
 		var warnings string
 		var excerpt, keyID []byte
-		if err := rows.Scan(&a.Number, &at, &took, &a.Status, &a.Reason, &warnings, &a.RemoteID, &excerpt, &keyID, &state, &next); err != nil {
+		if err := rows.Scan(&id, &a.Number, &at, &took, &a.Status, &a.Reason, &warnings, &a.RemoteID, &excerpt, &keyID, &state, &next, &tenant, &destination); err != nil {
 			return nil, public(err)
 		}
 		a.At, a.Took, a.State, a.NextAt = fromNanos(at), time.Duration(took), states[state], fromNanos(next)
@@ -187,7 +194,11 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 				return nil, fmt.Errorf("%w (the warnings of an attempt)", ErrCorrupt)
 			}
 		}
-		if a.Excerpt, err = s.unseal(deliveryID, "excerpt", excerpt, keyID); err != nil {
+		if excerpt != nil && keyID == nil && id >= s.sealing.attempt {
+			return nil, errUnsealed
+		}
+		place := excerptPlace(deliveryID, s.names.name(tenant), s.names.name(destination), int64(a.Number))
+		if a.Excerpt, err = s.unseal(s.o.Keys.Sealer(), place, excerpt, keyID); err != nil {
 			return nil, err
 		}
 		list = append(list, a)

@@ -17,11 +17,14 @@ func (s *Store) Replay(ctx context.Context, f store.Filter, now time.Time, every
 		if err != nil || c.from == none || c.from == pending {
 			return false, err
 		}
+		if content, err := b.c.number("SELECT count(*) FROM payloads WHERE seq = ?", d.seq); err != nil || content == 0 {
+			return false, err
+		}
 		c.to, c.next = pending, nanos(now.Add(time.Duration(before)*max(every, 0)))
 		b.changes = append(b.changes, c)
 		_, err = b.c.exec("UPDATE deliveries SET state = 0, next_at = ?, attempts = 0, updated_at = ? WHERE event = ? AND n = ?", c.next, b.now, d.seq, d.n)
 		return true, err
-	}, "d.state <> 0")
+	}, "d.state <> 0 AND EXISTS (SELECT 1 FROM payloads p WHERE p.seq = d.event)") // what has lost its content cannot be sent
 }
 
 // SendNow is store.Store's. It goes in steps, like Erase.

@@ -1,6 +1,10 @@
 package sqlite
 
-import "sync"
+import (
+	"strconv"
+	"strings"
+	"sync"
+)
 
 // names are the tenants and destinations, which rows refer to by number.
 type names struct {
@@ -30,6 +34,18 @@ func (n *names) name(id int64) string {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	return n.text[id]
+}
+
+// list gives the names of numbers with commas between them.
+func (n *names) list(numbers string) (list []string) {
+	if numbers == "" {
+		return nil
+	}
+	for number := range strings.SplitSeq(numbers, ",") {
+		id, _ := strconv.ParseInt(number, 10, 64)
+		list = append(list, n.name(id))
+	}
+	return list
 }
 
 // nameID is the number of a name, which the batch gives it if it has none.

@@ -238,12 +238,15 @@ func (s *Store) load() error {
 		return err
 	}
 	s.eventCount.Store(s.events)
-	for name, total := range map[string]*atomic.Int64{expiredDone: &s.expired.done, expiredDead: &s.expired.dead} {
+	for name, total := range map[string]*atomic.Int64{expiredDone: &s.expired.done, expiredDead: &s.expired.dead, "dropped": &s.dropped} {
 		n, err := c.number("SELECT value FROM counters WHERE name = ?", name)
 		if err != nil {
 			return err
 		}
 		total.Store(n)
+	}
+	if err := s.loadHeld(); err != nil {
+		return err
 	}
 	if err := s.loadKeys(); err != nil {
 		return err
@@ -258,11 +261,12 @@ func (s *Store) checkRing() error {
 	if err != nil {
 		return err
 	}
-	for _, which := range []string{"seq > 0 ORDER BY seq", "seq > 0 ORDER BY seq DESC", fmt.Sprintf("seq > %d ORDER BY seq", rekeyed)} {
-		err := s.writer.query("SELECT key_id FROM events WHERE "+which+" LIMIT 1", func(v []driver.Value) error {
-			id, _ := v[0].([]byte)
-			if len(id) == len(seal.KeyID{}) && (s.o.Keys == nil || !s.o.Keys.Has(seal.KeyID(id))) {
-				return fmt.Errorf("%w (key id %x)", seal.ErrNoKey, id)
+	// What has lost its content needs no key.
+	for _, which := range []string{"p.seq > 0 ORDER BY p.seq", "p.seq > 0 ORDER BY p.seq DESC", fmt.Sprintf("p.seq > %d ORDER BY p.seq", rekeyed)} {
+		err := s.writer.query("SELECT e.key_id FROM payloads p CROSS JOIN events e ON e.seq = p.seq WHERE "+which+" LIMIT 1", func(v []driver.Value) error {
+			stored, _ := v[0].([]byte)
+			if id, ok := keyOf(stored); ok && (s.o.Keys == nil || !s.o.Keys.Has(id)) {
+				return fmt.Errorf("%w (key id %s)", seal.ErrNoKey, id)
 			}
 			return nil
 		})
@@ -270,5 +274,5 @@ func (s *Store) checkRing() error {
 			return err
 		}
 	}
-	return nil
+	return s.loadSealing()
 }

@@ -27,6 +27,10 @@ type requestJSON struct {
 	Header      map[string][]string `json:"h,omitempty"`
 	URIBytes    []byte              `json:"ub,omitempty"`
 	HeaderBytes map[string][][]byte `json:"hb,omitempty"`
+	// Destinations and Content stand here when the payload is sealed, so that nobody without the key can send it elsewhere
+	// or take a part of it away: the event's destinations in order, and which of body (b) and record (r) there are.
+	Destinations []string `json:"d,omitempty"`
+	Content      string   `json:"c,omitempty"`
 }
 
 func newRequestJSON(e *store.Event) requestJSON {
@@ -64,16 +68,40 @@ func (r *requestJSON) fill(e *store.Event) {
 	}
 }
 
-func (s *Store) sealPayload(e *store.Event) (p payload, err error) {
-	if e.Method != "" || e.URI != "" || len(e.Header) > 0 {
-		if p.request, err = json.Marshal(newRequestJSON(e)); err != nil {
+func (s *Store) sealPayload(e *store.Event, destinations []string) (p payload, err error) {
+	p.body, p.record, p.keyID = e.Body, e.Record, s.sealedBy
+	if s.o.Keys != nil || e.Method != "" || e.URI != "" || len(e.Header) > 0 {
+		r := newRequestJSON(e)
+		if s.o.Keys != nil {
+			r.Destinations, r.Content = destinations, p.content()
+		}
+		if p.request, err = json.Marshal(r); err != nil {
 			return p, err
 		}
 	}
-	p.body, p.record = e.Body, e.Record
-	p.transform(func(column string, data []byte) ([]byte, error) { return s.seal(e.ID, column, data), nil })
-	p.keyID = s.keyID()
-	return p, nil
+	if s.o.Keys == nil {
+		return p, p.transform(func(_ string, data []byte) ([]byte, error) { return data, nil })
+	}
+	sealer, place := s.o.Keys.Sealer(), placeOf(e)
+	return p, p.transform(func(column string, data []byte) ([]byte, error) {
+		place.Column = column
+		return sealer.Seal(data, place), nil
+	})
+}
+
+// placeOf is what an event's payload is bound to, but for the column.
+func placeOf(e *store.Event) seal.Place {
+	return seal.Place{Event: e.ID, Tenant: e.Tenant, Source: e.Source, Route: e.Route}
+}
+
+func (p *payload) content() (c string) {
+	if len(p.body) > 0 {
+		c = "b"
+	}
+	if len(p.record) > 0 {
+		c += "r"
+	}
+	return c
 }
 
 // transform replaces each column that is not empty.
@@ -91,48 +119,50 @@ func (p *payload) transform(f func(column string, data []byte) ([]byte, error)) 
 	return nil
 }
 
-// keyID is the id of the key that seals, nil without keys.
-func (s *Store) keyID() []byte {
-	if s.o.Keys == nil {
-		return nil
-	}
-	id := s.o.Keys.First()
-	return id[:]
-}
-
-func (s *Store) seal(id, column string, data []byte) []byte {
-	if s.o.Keys == nil || len(data) == 0 {
-		return data
-	}
-	return s.o.Keys.Seal(data, seal.Place{Event: id, Column: column})
-}
-
 // unseal opens what was stored with a key id.
-func (s *Store) unseal(id, column string, data, keyID []byte) ([]byte, error) {
+func (s *Store) unseal(sealer *seal.Sealer, place seal.Place, data, keyID []byte) ([]byte, error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
 	if keyID == nil {
 		return data, nil
 	}
-	return s.o.Keys.Open(data, seal.Place{Event: id, Column: column})
+	return sealer.Open(data, place)
 }
 
-// open puts a payload into its event.
-func (s *Store) openPayload(e *store.Event, p payload) error {
-	err := p.transform(func(column string, data []byte) ([]byte, error) { return s.unseal(e.ID, column, data, p.keyID) })
-	if err != nil {
-		return err
+// openPayload puts a payload into its event, which is number seq, and tells for which destinations it was sealed; nil if it
+// does not say.
+func (s *Store) openPayload(e *store.Event, seq int64, p payload) (destinations []string, err error) {
+	if p.keyID == nil && seq >= s.sealing.event {
+		return nil, errUnsealed
+	}
+	sealer, place := s.o.Keys.Sealer(), placeOf(e)
+	// Whether it says what belongs to it, the seals tell: the key's id beside them is not authenticated.
+	whole := len(p.keyID) == keyIDSize
+	if err := p.transform(func(column string, data []byte) ([]byte, error) {
+		place.Column = column
+		whole = whole || p.keyID != nil && data[0] == sealVersion
+		return s.unseal(sealer, place, data, p.keyID)
+	}); err != nil {
+		return nil, err
+	}
+	var r requestJSON
+	if p.request != nil {
+		if err := json.Unmarshal(p.request, &r); err != nil {
+			return nil, seal.ErrTampered
+		}
+	}
+	if whole && (p.request == nil || r.Content != p.content()) {
+		return nil, seal.ErrTampered
 	}
 	e.Body, e.Record = p.body, p.record
 	if p.request != nil {
-		var r requestJSON
-		if err := json.Unmarshal(p.request, &r); err != nil {
-			return seal.ErrTampered
-		}
 		r.fill(e)
 	}
-	return nil
+	if whole && r.Destinations == nil {
+		r.Destinations = []string{}
+	}
+	return r.Destinations, nil
 }
 
 func (k deliveryKey) String() string {

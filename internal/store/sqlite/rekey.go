@@ -7,11 +7,12 @@ import (
 	"fmt"
 
 	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
 	"github.com/oklog/ulid/v2"
 )
 
-// Rekey is store.Store's. What is sealed with the first key already is passed over, so that a Rekey which was stopped
-// can be started again. Payloads that were stored without a key are sealed too. Caller hashes stay as they are: they
+// Rekey is store.Store's. What is sealed with the first key already, and in the way of this version, is passed over, so that
+// a Rekey which was stopped can be started again. Payloads that were stored without a key are sealed too. Caller hashes stay as they are: they
 // cannot be made again without the number (see seal.Ring.CallerHashes).
 func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error {
 	if err := s.enter(ctx); err != nil {
@@ -23,9 +24,9 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 	if progress == nil {
 		progress = func(int, int) {}
 	}
-	first := s.keyID()
+	first := s.sealedBy
 	var total, done int
-	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events WHERE key_id IS NOT ?1) +
+	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.key_id IS NOT ?1) +
 		(SELECT count(*) FROM attempts WHERE excerpt IS NOT NULL AND key_id IS NOT ?1)`, first).Scan(&total); err != nil {
 		return public(err)
 	}
@@ -45,6 +46,9 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 	}
 	// The log may still hold what was sealed with the old key.
 	return s.emptyLog(ctx, func(b *batch) error {
+		if err := (sealing{1, 1}).write(b.c, s.o.Keys); err != nil { // holds from the next start on
+			return err
+		}
 		_, err := b.c.exec("DELETE FROM counters WHERE name = ?", rekeyedUpTo)
 		return err
 	})
@@ -66,22 +70,26 @@ func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (
 	}
 	var list []row
 	size := 0
-	err := s.each(ctx, `SELECT e.seq, e.id, e.key_id, p.request, p.body, p.record FROM events e JOIN payloads p ON p.seq = e.seq
-		WHERE e.key_id IS NOT ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, func(rows *sql.Rows) error {
+	err := s.each(ctx, `SELECT e.seq, e.id, e.tenant, e.source, e.route, e.key_id, p.request, p.body, p.record,
+		(SELECT group_concat(d.destination) FROM (SELECT destination FROM deliveries WHERE event = e.seq ORDER BY n) d)
+		FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.key_id IS NOT ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, func(rows *sql.Rows) error {
 		var r row
 		var id []byte
-		if err := rows.Scan(&r.seq, &id, &r.old.keyID, &r.old.request, &r.old.body, &r.old.record); err != nil {
+		var tenant int64
+		var numbers sql.NullString
+		e := &store.Event{}
+		if err := rows.Scan(&r.seq, &id, &tenant, &e.Source, &e.Route, &r.old.keyID, &r.old.request, &r.old.body, &r.old.record, &numbers); err != nil {
 			return err
 		}
-		event := ulid.ULID(id).String()
-		r.new = payload{request: r.old.request, body: r.old.body, record: r.old.record, keyID: first}
-		if err := r.new.transform(func(column string, data []byte) ([]byte, error) {
-			plain, err := s.unseal(event, column, data, r.old.keyID)
-			if err != nil {
-				return nil, fmt.Errorf("event %s: %w", event, err)
-			}
-			return s.seal(event, column, plain), nil
-		}); err != nil {
+		e.ID, e.Tenant = ulid.ULID(id).String(), s.names.name(tenant)
+		destinations, err := s.openPayload(e, r.seq, r.old)
+		if err != nil {
+			return fmt.Errorf("event %s: %w", e.ID, err)
+		}
+		if destinations == nil {
+			destinations = s.names.list(numbers.String)
+		}
+		if r.new, err = s.sealPayload(e, destinations); err != nil {
 			return err
 		}
 		*after = r.seq
@@ -121,20 +129,25 @@ func (s *Store) rekeyExcerpts(ctx context.Context, first []byte, after *int64) (
 		keyID []byte
 	}
 	var list []row
-	err := s.each(ctx, `SELECT a.id, e.id, a.n, a.excerpt, a.key_id FROM attempts a JOIN events e ON e.seq = a.event
-		WHERE a.excerpt IS NOT NULL AND a.key_id IS NOT ? AND a.id > ? ORDER BY a.id LIMIT ?`, func(rows *sql.Rows) error {
+	err := s.each(ctx, `SELECT a.id, e.id, a.n, a.number, d.tenant, d.destination, a.excerpt, a.key_id
+		FROM attempts a JOIN events e ON e.seq = a.event JOIN deliveries d ON d.event = a.event AND d.n = a.n WHERE a.excerpt IS NOT NULL AND a.key_id IS NOT ? AND a.id > ? ORDER BY a.id LIMIT ?`, func(rows *sql.Rows) error {
 		var r row
 		var event, excerpt []byte
+		var number, tenant, destination int64
 		var key deliveryKey
-		if err := rows.Scan(&r.id, &event, &key.n, &excerpt, &r.keyID); err != nil {
+		if err := rows.Scan(&r.id, &event, &key.n, &number, &tenant, &destination, &excerpt, &r.keyID); err != nil {
 			return err
 		}
 		key.event = ulid.ULID(event)
-		plain, err := s.unseal(key.String(), "excerpt", excerpt, r.keyID)
+		if r.keyID == nil && r.id >= s.sealing.attempt {
+			return fmt.Errorf("delivery %s: %w", key, errUnsealed)
+		}
+		place := excerptPlace(key.String(), s.names.name(tenant), s.names.name(destination), number)
+		plain, err := s.unseal(s.o.Keys.Sealer(), place, excerpt, r.keyID)
 		if err != nil {
 			return fmt.Errorf("delivery %s: %w", key, err)
 		}
-		r.new = s.seal(key.String(), "excerpt", plain)
+		r.new = s.o.Keys.Seal(plain, place)
 		*after = r.id
 		list = append(list, r)
 		return nil

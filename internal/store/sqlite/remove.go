@@ -91,9 +91,11 @@ func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err
 // remove deletes an event, unless it may not go.
 func (b *batch) remove(seq int64, e *expiry) (bool, error) {
 	var id, key [16]byte
+	var tenant, size int64
 	at := int64(-1)
-	err := b.c.query("SELECT id, unique_key, accepted_at FROM events WHERE seq = ?", func(v []driver.Value) error {
+	err := b.c.query("SELECT id, unique_key, accepted_at, tenant, size FROM events WHERE seq = ?", func(v []driver.Value) error {
 		id, key, at = [16]byte(v[0].([]byte)), [16]byte(v[1].([]byte)), v[2].(int64)
+		tenant, size = v[3].(int64), v[4].(int64)
 		return nil
 	}, seq)
 	if err != nil || at < 0 {
@@ -114,13 +116,17 @@ func (b *batch) remove(seq int64, e *expiry) (bool, error) {
 			return false, err
 		}
 	}
+	content := int64(0)
 	for _, query := range []string{
 		"DELETE FROM attempts WHERE event = ?", "DELETE FROM deliveries WHERE event = ?",
-		"DELETE FROM payloads WHERE seq = ?", "DELETE FROM events WHERE seq = ?",
+		"DELETE FROM events WHERE seq = ?", "DELETE FROM payloads WHERE seq = ?",
 	} {
-		if _, err := b.c.exec(query, seq); err != nil {
+		if content, err = b.c.exec(query, seq); err != nil {
 			return false, err
 		}
+	}
+	if size > 0 {
+		b.hold(tenant, -content, -size)
 	}
 	b.changes = append(b.changes, changes...)
 	b.events--

@@ -1,13 +1,10 @@
 package sqlite
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/callgate/callgate/internal/store"
 )
 
 // New events may not take all of the disk: what became of the stored ones has to be written too, or their delivery stops,
@@ -61,7 +58,12 @@ func (b *batch) measure() (room, error) {
 	if err != nil {
 		return room{}, err
 	}
-	grows := pages*pageSize - file.Size() // when the log is copied; below 0 after events were deleted
+	unused, err := b.c.number("PRAGMA freelist_count")
+	if err != nil {
+		return room{}, err
+	}
+	// When the log is copied; below 0 after events were deleted. What the database has unused is taken first.
+	grows := (pages-unused)*pageSize - file.Size()
 	return room{reserve: reserve, left: free - reserve - grows - b.s.queues.unsettled()*outcomeBytes}, nil
 }
 
@@ -78,13 +80,9 @@ func (s *Store) reserve() (reserve, free int64) {
 	return min(minFree, size/minFreeShare), free
 }
 
-// take takes room for an event, or refuses it.
-func (b *batch) take(size, deliveries int64) error {
-	if b.room < size {
-		return refusal{fmt.Errorf("%w: its disk has no more free than is kept for the deliveries of what is stored (min_free, here %d bytes, and %d for each): make room on the disk, or shorten the retention", store.ErrFull, b.s.room.reserve, outcomeBytes)}
-	}
+// take takes room for an event.
+func (b *batch) take(size, deliveries int64) {
 	b.room -= 2*size + deliveries*outcomeBytes // in the log, and in the database
-	return nil
 }
 
 // scarce tells whether the room for new events ends soon.

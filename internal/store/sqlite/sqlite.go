@@ -33,6 +33,11 @@ type Options struct {
 	// goes on being delivered then, and the records of its attempts may go beyond the bound. The write-ahead log is
 	// counted as far as it is longer than WALBytes, which it is while somebody reads an older state.
 	MaxBytes int64
+	// Tenant bounds what each tenant may hold, and Tenants what those may that are named. Zero fields of the latter take
+	// Tenant's. Besides, a tenant never holds more than four times what MaxBytes leaves free, so that it cannot fill
+	// the store for the others; a store that only knows the tenant "" is its.
+	Tenant  store.Quota
+	Tenants map[string]store.Quota
 	// MinFree is how many bytes of its file system the store leaves free, but no more than the tenth part of it: with less
 	// Accept answers store.ErrFull, and what is left is for the outcomes of what is stored, for replays and for the
 	// write-ahead log. 0 means 64 MiB, a negative number that nothing is left free.
@@ -112,6 +117,14 @@ type Store struct {
 	keys     *recentKeys
 	room     room
 
+	sealedBy []byte // how the id of the key that seals is stored; nil without keys
+	sealing  sealing
+
+	held        map[int64]held
+	cursors     map[int64]int64 // by tenant: up to this event nothing can lose its content; see quota.go
+	droppedTold time.Time
+
+	dropped    atomic.Int64
 	eventCount atomic.Int64
 	names      names
 	queues     queues
@@ -153,11 +166,12 @@ func Open(o Options) (*Store, error) {
 		o:        o,
 		requests: make(chan *request, 2*o.MaxBatch),
 		closing:  make(chan struct{}),
+		sealedBy: storedKeyID(o.Keys),
 		done:     make(chan struct{}),
 
 		copyDue: make(chan struct{}, 1), copied: make(chan struct{}), copyEnded: make(chan struct{}),
 	}
-	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, MinFree: o.MinFree})
+	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, MinFree: o.MinFree, Tenant: o.Tenant, Tenants: o.Tenants})
 	if err := s.open(); err != nil {
 		s.release()
 		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)

@@ -20,7 +20,7 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	stats := store.Stats{Events: s.eventCount.Load(), MaxBytes: s.tuning.maxBytes.Load(),
-		Expired: store.Expired{Done: s.expired.done.Load(), Dead: s.expired.dead.Load()}}
+		Dropped: s.dropped.Load(), Expired: store.Expired{Done: s.expired.done.Load(), Dead: s.expired.dead.Load()}}
 	err := s.reader.QueryRowContext(ctx, "SELECT (c.page_count - f.freelist_count) * s.page_size FROM pragma_page_count c, pragma_freelist_count f, pragma_page_size s").Scan(&stats.Bytes)
 	if err != nil {
 		return store.Stats{}, public(err)

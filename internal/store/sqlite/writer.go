@@ -49,6 +49,11 @@ type batch struct {
 	keys      map[[16]byte]recentKey
 	days      []int64
 	flushed   []int
+	held      map[int64]held  // what tenants have more now
+	cursors   map[int64]int64 // up to where it was looked for content that can be dropped
+	settled   map[int64]int64 // the first event of each tenant with a delivery that ended well
+	scanned   int
+	dropped   int64
 	keysAfter int64
 	names     map[string]int64
 	after     []func()
@@ -231,7 +236,6 @@ func (s *Store) transact(rs []*request) (err error) {
 		if b.used, err = b.bytesUsed(); err != nil {
 			return err
 		}
-		b.used += max(0, s.logSize*pageSize-s.o.WALBytes)
 	}
 	if err := b.look(); err != nil {
 		return err
@@ -265,6 +269,14 @@ func (b *batch) finish() error {
 	if err := b.writeQueues(); err != nil {
 		return err
 	}
+	if err := b.writeHeld(); err != nil {
+		return err
+	}
+	if b.dropped > 0 {
+		if _, err := b.c.exec("INSERT INTO counters (name, value) VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value", b.dropped); err != nil {
+			return err
+		}
+	}
 	if b.events != 0 {
 		if _, err := b.c.exec("UPDATE counters SET value = value + ? WHERE name = 'events'", b.events); err != nil {
 			return err
@@ -283,20 +295,21 @@ func (b *batch) committed() {
 		s.names.add(name, id)
 	}
 	s.keys.committed(b)
+	b.commitHeld()
 	s.queues.apply(&s.names, b.changes)
 	for _, f := range b.after {
 		f()
 	}
 }
 
-// bytesUsed is the size of the database less its free pages.
+// bytesUsed is the size of the database less its free pages, and what the log has more than it should.
 func (b *batch) bytesUsed() (int64, error) {
 	pages, err := b.c.number("PRAGMA page_count")
 	if err != nil {
 		return 0, err
 	}
 	free, err := b.c.number("PRAGMA freelist_count")
-	return (pages - free) * pageSize, err
+	return (pages-free)*pageSize + max(0, b.s.logSize*pageSize-b.s.o.WALBytes), err
 }
 
 // ready sees to it that there is a connection, made anew after an error.

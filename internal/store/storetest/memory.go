@@ -23,6 +23,10 @@ type Options struct {
 	Window time.Duration
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// MaxBytes bounds what is stored, Tenant what each tenant may hold of it, and Tenants what those may that are named.
+	MaxBytes int64
+	Tenant   store.Quota
+	Tenants  map[string]store.Quota
 	// MaxEvents bounds the number of events, after which Accept answers store.ErrFull; 0 means no bound.
 	MaxEvents int
 }
@@ -56,10 +60,13 @@ type memory struct {
 	turn   map[string]string // destination -> tenant served last
 
 	expired store.Expired
+	dropped int64
 }
 
 type memoryEvent struct {
 	store.Event
+	size       int64
+	bytes      int // of the body as it was received
 	deliveries []*memoryDelivery
 }
 
@@ -107,7 +114,18 @@ func (m *memory) Accept(ctx context.Context, e *store.Event, destinations []stri
 	if m.o.MaxEvents > 0 && len(m.events) >= m.o.MaxEvents {
 		return store.Accepted{}, fmt.Errorf("%w: %d events is the limit", store.ErrFull, m.o.MaxEvents)
 	}
-	me := &memoryEvent{Event: *cloneEvent(e)}
+	size := memorySize(e, len(destinations))
+	for {
+		whose, refused := m.refuses(e.Tenant, size)
+		if refused == nil {
+			break
+		}
+		if !slices.ContainsFunc(whose, m.drop) {
+			return store.Accepted{}, fmt.Errorf("%w: %w", store.ErrFull, refused)
+		}
+	}
+	me := &memoryEvent{Event: *cloneEvent(e), size: size, bytes: len(e.Body)}
+	me.Dropped = false
 	if me.ReceivedAt.IsZero() {
 		me.ReceivedAt = plain(now)
 	}

@@ -23,7 +23,11 @@ func matchesEvent(f *store.Filter, e *store.Event) bool {
 }
 
 // matchesDelivery tells whether the fields of a filter that concern deliveries match.
-func matchesDelivery(f *store.Filter, d *store.Delivery) bool {
+func matchesDelivery(f *store.Filter, d *memoryDelivery) bool {
+	failed := func(a store.Attempt) bool { return a.Reason != "" && !a.At.Before(f.FailedSince) }
+	if !f.FailedSince.IsZero() && !slices.ContainsFunc(d.attempts, failed) {
+		return false
+	}
 	return (f.Destination == "" || f.Destination == d.Destination) && (f.State == "" || f.State == d.State) &&
 		strings.Contains(d.Reason, f.Reason) && (f.DeliveryID == "" || f.DeliveryID == d.ID)
 }
@@ -33,10 +37,10 @@ func (e *memoryEvent) matches(f *store.Filter) bool {
 	if !matchesEvent(f, &e.Event) {
 		return false
 	}
-	if f.Destination == "" && f.State == "" && f.Reason == "" && f.DeliveryID == "" {
+	if f.Destination == "" && f.State == "" && f.Reason == "" && f.DeliveryID == "" && f.FailedSince.IsZero() {
 		return true
 	}
-	return slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return matchesDelivery(f, &d.Delivery) })
+	return slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return matchesDelivery(f, d) })
 }
 
 func pageLimit(p store.Page) int {
@@ -65,7 +69,7 @@ func (m *memory) Events(ctx context.Context, f store.Filter, p store.Page) ([]st
 			continue
 		}
 		info := store.EventInfo{ID: id, Tenant: e.Tenant, Source: e.Source, Route: e.Route, EventType: e.EventType,
-			EventID: e.EventID, CallID: e.CallID, ReceivedAt: e.ReceivedAt, Bytes: len(e.Body), States: map[store.State]int{}}
+			EventID: e.EventID, CallID: e.CallID, ReceivedAt: e.ReceivedAt, Bytes: e.bytes, Dropped: e.Dropped, States: map[store.State]int{}}
 		for _, d := range e.deliveries {
 			info.States[d.State]++
 		}
@@ -113,7 +117,7 @@ func (m *memory) Deliveries(ctx context.Context, f store.Filter, p store.Page) (
 			continue
 		}
 		for _, d := range slices.Backward(e.deliveries) {
-			if id == before && d.n >= n || !matchesDelivery(&f, &d.Delivery) {
+			if id == before && d.n >= n || !matchesDelivery(&f, d) {
 				continue
 			}
 			row := d.Delivery
@@ -143,7 +147,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 		return store.Stats{}, err
 	}
 	defer m.mu.Unlock()
-	s := store.Stats{Events: int64(len(m.events)), Expired: m.expired}
+	s := store.Stats{Events: int64(len(m.events)), MaxBytes: m.o.MaxBytes, Expired: m.expired, Dropped: m.dropped}
 	by := map[string]*store.DestinationStats{}
 	of := func(destination string) *store.DestinationStats {
 		if by[destination] == nil {
@@ -152,7 +156,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 		return by[destination]
 	}
 	for _, e := range m.events {
-		s.Bytes += int64(len(e.Body) + len(e.Record))
+		s.Bytes += e.size
 	}
 	for d := range m.all {
 		q := of(d.Destination)
@@ -180,7 +184,7 @@ func (m *memory) Stats(ctx context.Context) (store.Stats, error) {
 
 func (m *memory) Replay(ctx context.Context, f store.Filter, now time.Time, every time.Duration, dryRun bool) (int, error) {
 	n := 0
-	return m.move(ctx, &f, dryRun, func(d *memoryDelivery) bool { return d.State != store.Pending }, func(d *memoryDelivery) {
+	return m.move(ctx, &f, dryRun, func(d *memoryDelivery) bool { return d.State != store.Pending && !d.event.Dropped }, func(d *memoryDelivery) {
 		at := now.Add(time.Duration(n) * every)
 		n++
 		d.State, d.Attempts, d.NextAt, d.UpdatedAt, d.lease = store.Pending, 0, plain(at), plain(m.o.Now()), time.Time{}
@@ -207,7 +211,7 @@ func (m *memory) move(ctx context.Context, f *store.Filter, dryRun bool, match f
 	defer m.mu.Unlock()
 	count := 0
 	for d := range m.all {
-		if !match(d) || !matchesEvent(f, &d.event.Event) || !matchesDelivery(f, &d.Delivery) {
+		if !match(d) || !matchesEvent(f, &d.event.Event) || !matchesDelivery(f, d) {
 			continue
 		}
 		if count++; !dryRun {
