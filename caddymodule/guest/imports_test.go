@@ -31,6 +31,8 @@ func TestWhoNamesWhom(t *testing.T) {
 		"../gatewaytest":  {},
 		"../../cmd/*":     {"standard", "commands", "redact"},
 		"../../":          {"standard"},
+		// As another repository would write it.
+		"../../examples/custom-destination": {"guest", "grammar", "secret"},
 	} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil {
@@ -50,6 +52,9 @@ func TestWhoNamesWhom(t *testing.T) {
 				path, err := strconv.Unquote(i.Path.Value)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if strings.HasPrefix(path, module+"internal/") && strings.HasPrefix(dir, "../../examples") {
+					t.Errorf("%s imports %s, which another repository can not", file, path)
 				}
 				if rest, ours := strings.CutPrefix(path, module+"caddymodule"); ours && !slices.Contains(may, strings.TrimPrefix(rest, "/")) {
 					t.Errorf("%s imports %s", file, path)
