@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -198,7 +199,7 @@ func unknownMember(member, name string, fields map[string]reflect.Type) string {
 	for f := range fields {
 		known = append(known, f)
 	}
-	known = sortedBy(name, known)
+	slices.Sort(known)
 	if near := nearest.Name(name, known); near != "" {
 		return fmt.Sprintf("unknown member %q; did you mean %q?", member, near)
 	}
