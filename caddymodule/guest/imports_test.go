@@ -29,7 +29,7 @@ func TestWhoNamesWhom(t *testing.T) {
 		"../adminapi":     {""}, // the app, to find what is operated
 		"../ready":        {"", "grammar"},
 		"../gatewaytest":  {},
-		"../../cmd/*":     {"standard", "commands", "redact"},
+		"../../cmd/*":     {"", "standard", "commands", "redact"},
 		"../../":          {"standard"},
 		// As another repository would write it.
 		"../../examples/custom-destination": {"guest", "grammar", "secret"},
