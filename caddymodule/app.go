@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/redact"
 	"github.com/callgate/callgate/internal/idempotency"
 )
 
@@ -182,6 +183,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.provisionTenants(ctx); err != nil {
 		return err
 	}
+	if err := checkUnits(a, a.run.logger); err != nil {
+		return err
+	}
 	if err := a.provisionDelivery(ctx); err != nil {
 		return err
 	}
@@ -251,6 +255,7 @@ func (a *App) Start() error {
 		l.limiterKeys = a.LimiterKeys
 	}
 	a.run.detach = append(a.run.detach, a.run.shared.attach(l))
+	a.run.warnOfTokensInLogs(redact.InForce())
 	return nil
 }
 

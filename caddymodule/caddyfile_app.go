@@ -108,6 +108,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	}
 //	require      <field>...
 //	sign         <scheme> <secret> [{ <options> }]
+//	keep_token
 //	deliver      <destination> [<CEL condition>]
 //	test
 //	vars {

@@ -58,6 +58,7 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			return grammar.Located(d, checkRequired(p.Require))
 		},
 		"shared_secret": grammar.Flag(&p.SharedSecret),
+		"keep_token":    grammar.Flag(&p.KeepToken),
 		"sign": func(d *caddyfile.Dispenser) error {
 			p.Sign = new(scheme.Sign)
 			return p.Sign.Unmarshal(d)

@@ -100,7 +100,7 @@ func (d *Destination) provision(ctx caddy.Context) error {
 		return err
 	}
 	d.module = mod.(guest.Destination)
-	return nil
+	return checkUnits(mod, ctx.Logger())
 }
 
 // config is the destination as the delivery engine takes it.

@@ -54,6 +54,7 @@ type durable struct {
 	snapshot *delivery.Snapshot
 	alerts   alert.Settings
 	notify   func(alert.Alert)
+	names    operate.Names
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -72,10 +73,15 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dis
 	detachEngine := d.engine.Attach(snapshot)
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
 	before := d.alerts.Swap(monitor)
+	if before != nil {
+		monitor.TakeOver(before)
+	}
 	return d, func() {
 		detachEngine()
 		d.tune(func(in []*durable) []*durable { return slices.DeleteFunc(in, func(v *durable) bool { return v == u }) })
-		d.alerts.CompareAndSwap(monitor, before)
+		if d.alerts.CompareAndSwap(monitor, before) && before != nil {
+			before.TakeOver(monitor)
+		}
 		monitor.Close()
 	}, nil
 }
@@ -94,6 +100,16 @@ func (d *dispatcher) tune(change func([]*durable) []*durable) {
 	}
 }
 
+// names are those of the configuration in force.
+func (d *dispatcher) names() operate.Names {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inForce) == 0 {
+		return operate.Names{}
+	}
+	return d.inForce[len(d.inForce)-1].names
+}
+
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	s, err := u.module.OpenStore(u.options)
 	if err != nil {
@@ -106,6 +122,8 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	})
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
+		Names:        d.names,
+		Stopping:     caddy.Exiting,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
 	})
 	return d, nil

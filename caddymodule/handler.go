@@ -110,6 +110,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := app.run.claimRoute(h); err != nil {
 		return err
 	}
+	if err := checkUnits(h, ctx.Logger()); err != nil {
+		return fmt.Errorf("route %s: %w", h.Name, err)
+	}
 	c := &routeCompiler{app: app, run: app.run, h: h, logger: ctx.Logger()}
 	if h.route, err = c.compile(ctx); err != nil {
 		return fmt.Errorf("route %s: %w", h.Name, err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
+	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/gateway"
 )
 
@@ -37,6 +38,8 @@ type instance struct {
 	// needed says that a route delivers or spools, so that the store has to be open.
 	needed bool
 	spools []*spooling
+	// tokens is a scheme of some route whose requests carry a static token; empty if there is none.
+	tokens string
 	// vars are the variables of each tenant, of all its routes.
 	vars       map[string]map[string]string
 	dispatcher atomic.Pointer[dispatcher]
@@ -64,6 +67,15 @@ func (in *instance) claimRoute(h *Handler) error {
 	}
 	in.routes[h.Name] = append(same, claim{h, string(config)})
 	return nil
+}
+
+// warnOfTokensInLogs tells of logs that would show tokens. Caddy writes the headers of a request into its error log too,
+// which is always on.
+func (in *instance) warnOfTokensInLogs(redacted bool) {
+	if in.tokens != "" && !redacted {
+		in.logger.Warn("the logs of this configuration show the tokens of requests to whoever reads them; "+
+			"write `format callgate` in the global option log and in each site's log", zap.String("scheme", in.tokens))
+	}
 }
 
 // claim is a handler that stands for a route, with its configuration.
@@ -145,7 +157,20 @@ func (in *instance) startDelivery(wanted bool) error {
 	in.dispatcher.Store(d)
 	in.holds = true
 	in.detach = append(in.detach, detach)
+	in.warnStranded(d.engine)
 	return nil
+}
+
+// warnStranded tells of what waits for a destination or tenant that this configuration does not know.
+func (in *instance) warnStranded(e *delivery.Engine) {
+	list, err := e.Stranded(in.ctx)
+	if err != nil {
+		in.logger.Warn("the store could not tell whether deliveries wait for names that are gone", zap.Error(err))
+	}
+	for _, s := range list {
+		in.logger.Warn("deliveries wait for a name that the configuration does not know; they are kept until it does, or they are cancelled or erased",
+			zap.String("reason", s.Reason), zap.String("destination", s.Destination), zap.String("tenant", s.Tenant), zap.Int64("deliveries", s.Pending))
+	}
 }
 
 // emitAlert tells Caddy's event handlers. Events are handled synchronously, so it does not wait for them.

@@ -18,12 +18,14 @@ type observer struct {
 }
 
 // Accepted implements delivery.Observer.
-func (o *observer) Accepted(_ *store.Event, a store.Accepted, _ []string) {
+func (o *observer) Accepted(e *store.Event, a store.Accepted, destinations []string) {
 	if a.Duplicate {
 		deliveryMetrics.duplicates.Inc()
 		return
 	}
 	deliveryMetrics.accepted.Inc()
+	o.d.logger.Info("accepted", zap.String("event", a.EventID), zap.String("tenant", e.Tenant), zap.String("source", e.Source),
+		zap.String("event_type", e.EventType), zap.Strings("destinations", destinations), zap.Int("bytes", len(e.Body)))
 }
 
 // AttemptFinished implements delivery.Observer.
@@ -43,16 +45,20 @@ func (o *observer) AttemptFinished(a delivery.Attempted) {
 	if m := o.d.alerts.Load(); m != nil {
 		m.Attempt(alert.Attempt{Destination: a.Destination, Number: a.Item.Attempt, Delivered: delivered, Took: a.Took})
 	}
-	if delivered && len(a.Warnings) == 0 {
-		return
-	}
 	fields := []zap.Field{
 		zap.String("destination", a.Destination), zap.String("tenant", a.Item.Tenant), zap.String("event", a.Item.EventID),
 		zap.String("delivery", a.Item.DeliveryID), zap.Int("attempt", a.Item.Attempt), zap.Int("status", a.Status),
-		zap.Strings("warnings", a.Warnings),
+		zap.Duration("took", a.Took),
 	}
-	if delivered {
+	if len(a.Warnings) > 0 {
+		fields = append(fields, zap.Strings("warnings", a.Warnings))
+	}
+	switch {
+	case delivered && len(a.Warnings) > 0:
 		o.d.logger.Info("delivered with warnings", fields...)
+		return
+	case delivered:
+		o.d.logger.Info("delivered", fields...)
 		return
 	}
 	fields = append(fields, zap.String("reason", a.Reason), zap.String("state", string(a.State)))
@@ -60,6 +66,17 @@ func (o *observer) AttemptFinished(a delivery.Attempted) {
 		fields = append(fields, zap.Time("next_at", a.NextAt))
 	}
 	o.d.logger.Warn("delivery attempt failed", fields...)
+}
+
+// Failing implements delivery.Observer.
+func (o *observer) Failing(a delivery.Attempted) {
+	o.d.logger.Warn("delivery is failing; it is tried on until its schedule ends",
+		zap.String("destination", a.Destination), zap.String("tenant", a.Item.Tenant), zap.String("event", a.Item.EventID),
+		zap.String("delivery", a.Item.DeliveryID), zap.Int("attempts", a.Item.Attempt), zap.Int("status", a.Status),
+		zap.String("reason", a.Reason), zap.Time("next_at", a.NextAt))
+	if m := o.d.alerts.Load(); m != nil {
+		m.Failing(a.Destination)
+	}
 }
 
 // DeadLetter implements delivery.Observer.

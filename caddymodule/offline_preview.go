@@ -1,6 +1,9 @@
 package caddymodule
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,7 +11,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/store"
 )
 
 // OfflinePreview makes a service that previews with a configuration in Caddy's JSON, for its sources, tenants and
@@ -19,11 +25,18 @@ func OfflinePreview(config []byte) (s *operate.Service, end func(), err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return operate.New(operate.Options{Scene: app.scene}), app.endPreview, nil
+	routes := previewRoutes(config)
+	return operate.New(operate.Options{Scene: func(in *operate.PreviewInput) (*operate.Scene, error) {
+		scene, err := app.scene(in, routes)
+		if err == nil && config == nil {
+			scene.Why = "" // nobody asked where it would go
+		}
+		return scene, err
+	}}), app.endPreview, nil
 }
 
 // scene is what a payload is previewed with.
-func (a *App) scene(in *operate.PreviewInput) (*operate.Scene, error) {
+func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.Scene, error) {
 	src, err := a.source(in.Source)
 	if err != nil {
 		return nil, fmt.Errorf("unknown source %q: name one of the configuration, or one of %s", in.Source, presetNames())
@@ -32,7 +45,11 @@ func (a *App) scene(in *operate.PreviewInput) (*operate.Scene, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy, err := a.previewPolicy(src, in)
+	route, why, err := chooseRoute(in, routes)
+	if err != nil {
+		return nil, err
+	}
+	policy, err := a.previewPolicy(src, route, in)
 	if err != nil {
 		return nil, err
 	}
@@ -45,11 +62,103 @@ func (a *App) scene(in *operate.PreviewInput) (*operate.Scene, error) {
 			return nil, fmt.Errorf("the configuration has no destination %q; %s", name, haveDestinations(a))
 		}
 	}
-	scene := &operate.Scene{Parser: parser, Vars: policy.Vars}
+	targets, err := previewTargets(a, policy.Deliver)
+	if err != nil {
+		return nil, err
+	}
+	if why == "" {
+		why = "neither the route nor the tenant has a deliver line, so that calls are handed on to the next handler"
+	}
+	scene := &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: preset.Synchronous}
 	if a.run != nil { // without a configuration there are no destinations to render for
 		scene.Render = a.run.render
+		scene.Refuses = func(ctx context.Context, name string, e *store.Event, c *call.Call) string {
+			to := a.run.durable.snapshot.Destinations[name]
+			return to.Refuses(ctx, e, c)
+		}
 	}
 	return scene, nil
+}
+
+// previewRoute is a route as far as a preview needs it.
+type previewRoute struct {
+	Handler, Name, Source string
+	Policy
+}
+
+// previewRoutes finds the callgate routes of a configuration, wherever they stand in it.
+func previewRoutes(config []byte) (routes []previewRoute) {
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case map[string]any:
+			if v["handler"] == "callgate" {
+				var r previewRoute
+				text, err := json.Marshal(v)
+				if err == nil && json.Unmarshal(text, &r) == nil {
+					r.Name = cmp.Or(r.Name, r.Source)
+					routes = append(routes, r)
+				}
+			}
+			for _, name := range slices.Sorted(maps.Keys(v)) {
+				walk(v[name])
+			}
+		}
+	}
+	var c struct {
+		Apps map[string]any `json:"apps"`
+	}
+	if json.Unmarshal(config, &c) == nil { // it has been read before
+		walk(c.Apps["http"])
+	}
+	return routes
+}
+
+// chooseRoute finds the route that takes a payload. Without one, why says so; it is an error only if one is named.
+func chooseRoute(in *operate.PreviewInput, routes []previewRoute) (route *previewRoute, why string, err error) {
+	var names []string
+	for i := range routes {
+		if routes[i].Source != in.Source {
+			continue
+		}
+		if in.Route == "" || in.Route == routes[i].Name {
+			route = &routes[i]
+		}
+		names = append(names, routes[i].Name)
+	}
+	switch {
+	case in.Route != "" && route == nil && len(names) == 0:
+		return nil, "", fmt.Errorf("the configuration has no route for the source %q", in.Source)
+	case in.Route != "" && route == nil:
+		return nil, "", fmt.Errorf("the configuration has no route %q for the source %q; it has %s", in.Route, in.Source, strings.Join(names, ", "))
+	case len(names) == 0:
+		return nil, fmt.Sprintf("the configuration has no route for the source %q", in.Source), nil
+	case in.Route == "" && len(names) > 1 && len(in.Destinations) == 0:
+		return nil, "", fmt.Errorf("the configuration has several routes for the source %q, name one of them: %s", in.Source, strings.Join(names, ", "))
+	case in.Route == "" && len(names) > 1:
+		return nil, "", nil // what is wanted is named, and routes differ
+	}
+	return route, "", nil
+}
+
+func previewTargets(a *App, lines []Deliver) (targets []operate.Target, err error) {
+	for _, d := range lines {
+		t := operate.Target{Destination: d.To, If: d.If}
+		if _, ok := a.Destinations[d.To]; !ok {
+			return nil, fmt.Errorf("deliver: the configuration has no destination %q; %s", d.To, haveDestinations(a))
+		}
+		if d.If != "" {
+			if t.Condition, err = condition.Compile(d.If); err != nil {
+				return nil, fmt.Errorf("deliver %s: %w", d.To, err)
+			}
+		}
+		targets = append(targets, t)
+	}
+	return targets, nil
 }
 
 func haveDestinations(app *App) string {
@@ -95,9 +204,12 @@ func (a *App) endPreview() {
 	_ = a.Cleanup()
 }
 
-// previewPolicy is what source and tenant say, the stronger last.
-func (a *App) previewPolicy(src *Source, in *operate.PreviewInput) (Policy, error) {
+// previewPolicy is what source, route and tenant say, the stronger last.
+func (a *App) previewPolicy(src *Source, route *previewRoute, in *operate.PreviewInput) (Policy, error) {
 	policy := src.Policy
+	if route != nil {
+		policy = route.Policy.over(policy)
+	}
 	if in.Tenant != "" {
 		t, ok := a.Tenants[in.Tenant]
 		if !ok {

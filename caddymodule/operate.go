@@ -1,6 +1,14 @@
 package caddymodule
 
-import "github.com/callgate/callgate/internal/operate"
+import (
+	"maps"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/source"
+)
 
 // Operate gives what operators see and do with the store that this configuration uses; false if it has none open.
 func (a *App) Operate() (*operate.Service, bool) {
@@ -9,4 +17,23 @@ func (a *App) Operate() (*operate.Service, bool) {
 		return nil, false
 	}
 	return d.operate, true
+}
+
+// Ready gives a service that can tell whether calls should be sent here, also where there is no store to operate.
+func (a *App) Ready() *operate.Service {
+	if s, ok := a.Operate(); ok {
+		return s
+	}
+	return operate.New(operate.Options{Stopping: caddy.Exiting})
+}
+
+// names are what operators can ask for by name: the tenants, and the sources that are configured or come with a preset.
+func (a *App) names() operate.Names {
+	n := operate.Names{Tenants: slices.Sorted(maps.Keys(a.Tenants)), Sources: slices.Collect(maps.Keys(a.Sources))}
+	for _, p := range source.Presets() {
+		n.Sources = append(n.Sources, p.Name)
+	}
+	slices.Sort(n.Sources)
+	n.Sources = slices.Compact(n.Sources)
+	return n
 }

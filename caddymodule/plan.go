@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/redact"
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/condition"
@@ -190,6 +191,10 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	}
 	if pl.Verifier, err = verify.Verifier(k); err != nil {
 		return fmt.Errorf("verify %s: %w", pl.Scheme, err)
+	}
+	redact.Add(signature.SensitiveOf(pl.Scheme, pl.Verifier))
+	if pl.KeepToken = p.KeepToken; signature.TakesToken(pl.Verifier) {
+		run.tokens = pl.Scheme
 	}
 	return nil
 }

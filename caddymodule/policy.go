@@ -78,6 +78,11 @@ type Policy struct {
 	// signature is taken off, since the receiver could take it for the one that counts.
 	Sign *scheme.Sign `json:"sign,omitempty"`
 
+	// KeepToken hands the token of a scheme with a static token (bearer, api_key, vapi) on to the receiver. Otherwise its
+	// header is taken off, since whoever sees the token can send calls like the sender. A receiver that is to know that a
+	// request came through here can have a token or signature of its own with sign.
+	KeepToken bool `json:"keep_token,omitempty"`
+
 	// Deliver sends events to destinations, each where its condition holds. A route that delivers answers 200 as soon
 	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.
 	Deliver []Deliver `json:"deliver,omitempty"`
@@ -132,6 +137,7 @@ func (p Policy) over(base Policy) Policy {
 		p.Require = base.Require
 	}
 	p.Sign = either(p.Sign, base.Sign)
+	p.KeepToken = p.KeepToken || base.KeepToken
 	if p.Deliver == nil {
 		p.Deliver = base.Deliver
 	}
@@ -251,9 +257,11 @@ func (i *Idempotency) compile() (v gateway.Idempotency, err error) {
 }
 
 // EventID names the one place where the id of an event is found. A request that has none there is told from others by
-// the hash of its body.
+// the hash of what was signed.
 type EventID struct {
-	// Header is the name of a request header.
+	// Header is the name of a request header that the scheme signs as the message's id (id_header of hmac, Webhook-Id of
+	// standard-webhooks), or of any where the sender shows a token. Another one is refused when the configuration is
+	// loaded: whoever has seen one request could send it again under a new id.
 	Header string `json:"header,omitempty"`
 
 	// JSONPath leads to a string or number in a JSON body (RFC 9535), such as $.event.id.

@@ -85,6 +85,9 @@ func (p *Policy) provision(ctx caddy.Context) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	p.verify = mod.(guest.Verifier)
+	if err := checkUnits(mod, ctx.Logger()); err != nil {
+		return fmt.Errorf("verify: %w", err)
+	}
 	return nil
 }
 

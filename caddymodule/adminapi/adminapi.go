@@ -27,6 +27,7 @@ func init() {
 //	GET, POST /callgate/deliveries                     deliveries, newest first
 //	GET       /callgate/destinations                   how each destination stands
 //	GET       /callgate/stats                          the store and the destinations
+//	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
 //	POST      /callgate/replay                         sends dead or delivered ones again
 //	POST      /callgate/retry                          sends waiting ones now
@@ -116,6 +117,8 @@ func (a *Admin) route(w http.ResponseWriter, r *http.Request) error {
 		return withMethod(r, asking((*operate.Service).Destinations), w, get)
 	case len(path) == 1 && what == "stats":
 		return withMethod(r, asking((*operate.Service).Statistics), w, get)
+	case len(path) == 1 && what == "ready":
+		return withMethod(r, ready, w, get)
 	case len(path) == 1 && what == "tail":
 		return withMethod(r, a.tail, w, get)
 	case len(path) == 1 && what == "replay":

@@ -131,6 +131,34 @@ func content(w http.ResponseWriter, r *http.Request, id string) error {
 	})
 }
 
+// ready answers 503 where no calls should be sent to, with the reason in the member error. max_queue_age in the query is
+// how long the oldest delivery may wait.
+func ready(w http.ResponseWriter, r *http.Request) error {
+	var in operate.ReadyInput
+	err := readQuery(r, func(name string) *string {
+		if name == "max_queue_age" {
+			return &in.MaxQueueAge
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	a := app()
+	if a == nil {
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("no configuration with callgate runs, or it is just starting")}
+	}
+	state, err := a.Ready().Ready(r.Context(), actor(r), in)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if !state.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	return writeJSON(w, state)
+}
+
 func pause(w http.ResponseWriter, r *http.Request, name string) error {
 	var p struct {
 		Reason string `json:"reason"`

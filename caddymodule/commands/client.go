@@ -28,6 +28,7 @@ error: the gateway does not run, it refused the request, or the arguments are wr
 type admin struct {
 	address, config, adapter string
 	json                     bool
+	display
 }
 
 func (a *admin) add(cmd *cobra.Command) {
@@ -36,6 +37,7 @@ func (a *admin) add(cmd *cobra.Command) {
 	fl.StringVarP(&a.config, "config", "c", "", "configuration file to find that address in")
 	fl.StringVarP(&a.adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
 	fl.BoolVar(&a.json, "json", false, "print JSON, for programs")
+	a.display.add(cmd)
 	cmd.SilenceUsage = true
 }
 

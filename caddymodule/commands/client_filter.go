@@ -3,7 +3,6 @@ package commands
 import (
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,8 +21,9 @@ func (f *filter) flags(cmd *cobra.Command, states string) {
 	fl.StringVar(&f.Reason, "reason", "", "a part of the reason why the last attempt failed")
 	fl.StringVar(&f.Delivery, "delivery", "", "id of a delivery")
 	fl.StringVar(&f.Caller, "caller", "", "the caller's number with its country, such as +15551234567")
-	fl.StringVar(&f.From, "from", "", "received at this time or later: 2026-01-31T12:00:00Z, 2026-01-31, or 2h for two hours ago")
+	fl.StringVar(&f.From, "from", "", "received at this time or later: 08:00, today, yesterday 08:00, 2026-01-31, \"2026-01-31 08:00\", 2h or 7d for that long ago, or with its zone as in 2026-01-31T08:00:00Z")
 	fl.StringVar(&f.To, "to", "", "received before this time")
+	fl.StringVar(&f.FailedSince, "failed-since", "", "an attempt failed at this time or later")
 }
 
 // where defines the flags for what does not change in an event's life.
@@ -37,35 +37,19 @@ func (f *filter) where(cmd *cobra.Command) {
 	fl.StringVar(&f.CallID, "call-id", "", "the provider's id of the call")
 }
 
-// settle makes times of how long ago they were.
-func (f *filter) settle(now time.Time) (err error) {
-	if f.From, err = when("from", f.From, now); err != nil {
-		return err
-	}
-	f.To, err = when("to", f.To, now)
-	return err
-}
-
-func when(flag, s string, now time.Time) (string, error) {
-	if s == "" {
-		return "", nil
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if _, err := time.Parse(layout, s); err == nil {
-			return s, nil
+// settle makes exact times of those that people write.
+func (f *filter) settle(now time.Time) error {
+	for flag, at := range map[string]*string{"from": &f.From, "to": &f.To, "failed-since": &f.FailedSince} {
+		if *at == "" {
+			continue
 		}
-	}
-	ago, err := time.ParseDuration(strings.TrimSuffix(s, " ago"))
-	if days, isDays := strings.CutSuffix(s, "d"); isDays {
-		if ago, err = time.ParseDuration(days + "h"); err == nil {
-			ago *= 24
+		t, err := operate.When(*at, now)
+		if err != nil {
+			return fmt.Errorf("--%s %q: %w", flag, *at, err)
 		}
+		*at = t.Format(time.RFC3339Nano)
 	}
-	at := now.Add(-ago)
-	if err != nil || ago < 0 || ago > 100*365*24*time.Hour {
-		return "", fmt.Errorf("--%s %q is not a time; write 2026-01-31T12:00:00Z, 2026-01-31, or 2h or 7d for that long ago", flag, s)
-	}
-	return at.UTC().Format(time.RFC3339), nil
+	return nil
 }
 
 // query is the filter in a URL. It must not hold a caller's number, because URLs are logged.

@@ -2,8 +2,10 @@ package commands
 
 import (
 	"bytes"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -82,8 +84,58 @@ func TestSendTellsOfAServerThatIsNotThere(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	out, err := run(t, fillSend, "{}", "-", "--to", server.URL, "--scheme", "nextphone", "--secret", "s")
-	if err == nil || !strings.Contains(out, "refused") {
+	if err == nil || !strings.HasPrefix(out, "no answer: ") || !strings.Contains(out, "refused") || err.Error() != "1 of 1 had no answer" {
 		t.Errorf("error %v, printed %s", err, out)
+	}
+}
+
+func TestSendTellsAnAnswerOfNobody(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer func(http.ResponseWriter)
+		says   string // empty if it is an answer
+	}{
+		"Caddy without a route": {func(w http.ResponseWriter) {
+			w.Header().Set("Server", "Caddy")
+			w.Header().Set("Strict-Transport-Security", "max-age=31536000") // of a line for the whole site
+		}, "1 of 1 were answered with nothing: no route of callgate took them"},
+		"a receiver behind a proxy": {func(w http.ResponseWriter) { w.Header().Set("Via", "1.1 Caddy") }, ""},
+		"a receiver that accepts": {func(w http.ResponseWriter) {
+			w.Header().Set("X-Powered-By", "Express")
+			w.WriteHeader(http.StatusAccepted)
+		}, ""},
+		"the gateway": {func(w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintln(w, `{"id":"x","status":"accepted"}`)
+		}, ""},
+		"a refusal": {func(w http.ResponseWriter) { w.WriteHeader(http.StatusNotFound) }, "1 of 1 were answered with a status that is not of the 2xx class"},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { tt.answer(w) }))
+		out, err := run(t, fillSend, "{}", "-", "--to", server.URL, "--scheme", "nextphone", "--secret", "s")
+		server.Close()
+		if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.HasPrefix(err.Error(), tt.says)) {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+}
+
+func TestSendTrustsTheCertificatesItIsGiven(t *testing.T) {
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) }))
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	ca := write(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	for flags, says := range map[string]string{
+		"":                               "1 of 1 had no answer",
+		"--insecure":                     "",
+		"--cacert " + ca:                 "",
+		"--cacert " + ca + " --insecure": "either",
+		"--cacert " + write(t, "x", "x"): "no certificate",
+		"--cacert /nowhere/ca.pem":       "no such file",
+	} {
+		args := append([]string{"-", "--to", server.URL, "--scheme", "nextphone", "--secret", "s"}, strings.Fields(flags)...)
+		out, err := run(t, fillSend, "{}", args...)
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says)) {
+			t.Errorf("%s: %v\n%s", flags, err, out)
+		}
 	}
 }
 

@@ -14,16 +14,15 @@ func fillDeliveries(cmd *cobra.Command) {
 	cmd.Use = "deliveries [flags]"
 	cmd.Long = `Lists deliveries of events to destinations, newest first: where they stand, how many attempts were made, when the
 next one is due, and why the last one failed.` + exitCodes
-	cmd.Example = `  callgate deliveries --state dead
+	cmd.Example = `  callgate deliveries --state dead --failed-since 08:00
   callgate deliveries --destination crm --state pending --limit 0 --json
   callgate deliveries --event 01JC0Q4Z6W5P9G2N8S3T7V1X0Y`
 	l.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		page := operate.DeliveryPage{Deliveries: []store.Delivery{}}
-		out, t := cmd.OutOrStdout(), table{}
-		if !l.admin.json {
-			t = newTable(out, "RECEIVED", "DELIVERY", "TENANT", "DESTINATION", "STATE", "ATTEMPTS", "NEXT", "STATUS", "REASON")
-		}
+		page := operate.DeliveryPage{Deliveries: []operate.DeliveryRow{}}
+		out := cmd.OutOrStdout()
+		t := l.admin.table(out, column{"RECEIVED", 3, 0}, column{"DELIVERY", 0, 0}, column{"TENANT", 2, 6}, column{"DESTINATION", 0, 6}, column{"STATE", 0, 0},
+			column{"ATTEMPTS", 5, 0}, column{"NEXT", 1, 0}, column{"STATUS", 4, 0}, column{"REASON", 0, 12})
 		next, err := l.pages(func(r operate.Listing) (int, string, error) {
 			var got operate.DeliveryPage
 			if err := l.admin.ask(http.MethodPost, "/callgate/deliveries", r, &got); err != nil {
@@ -31,8 +30,8 @@ next one is due, and why the last one failed.` + exitCodes
 			}
 			for i := range got.Deliveries {
 				if d := &got.Deliveries[i]; !l.admin.json {
-					t.row(stamp(d.CreatedAt), d.ID, d.Tenant, d.Destination, stateOf(d), number(d.Attempts), nextOf(d),
-						number(d.LastStatus), shortened(d.Reason))
+					t.row(l.admin.stamp(d.CreatedAt), d.ID, d.Tenant, d.Destination, stateOf(d), number(d.Attempts),
+						l.admin.nextOf(d, t.width > 0), number(d.LastStatus), shortened(d.Reason))
 				}
 			}
 			if l.admin.json {
@@ -47,25 +46,37 @@ next one is due, and why the last one failed.` + exitCodes
 			page.Next = next
 			return printJSON(out, page)
 		}
-		if err := t.end(); err != nil {
-			return err
-		}
-		more(cmd, next)
-		return nil
+		return l.end(cmd, t, next)
 	}
 }
 
-func stateOf(d *store.Delivery) string {
+func stateOf(d *operate.DeliveryRow) string {
 	if d.Leased {
 		return "delivering"
 	}
 	return string(d.State)
 }
 
-// nextOf is when the next attempt is due, where there is going to be one.
-func nextOf(d *store.Delivery) string {
-	if d.State != store.Pending || d.Leased {
+// nextOf is when the next attempt is due, where there is going to be one, or else what it waits for. Where there is little
+// room it is how long that is.
+func (d *display) nextOf(r *operate.DeliveryRow, short bool) string {
+	if r.State != store.Pending || r.Leased {
 		return ""
 	}
-	return stamp(d.NextAt)
+	switch r.WaitsFor {
+	case operate.WaitConfiguration:
+		return "not configured"
+	case operate.WaitResume:
+		return "when resumed"
+	case operate.WaitBreaker:
+		return "breaker open"
+	case operate.WaitRetryAfter:
+		return "told to wait"
+	case operate.WaitTurn:
+		return "now"
+	}
+	if short {
+		return "in " + span(d.now(), r.NextAt)
+	}
+	return d.stamp(r.NextAt)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +32,7 @@ func (l *listing) pages(one func(operate.Listing) (rows int, next string, err er
 	if l.limit < 0 {
 		return "", fmt.Errorf("--limit is a number of rows, or 0 for all")
 	}
-	if err := l.filter.settle(time.Now()); err != nil {
+	if err := l.filter.settle(l.admin.now()); err != nil {
 		return "", err
 	}
 	r := operate.Listing{Filter: l.filter.Filter, Before: l.before}
@@ -51,11 +50,13 @@ func (l *listing) pages(one func(operate.Listing) (rows int, next string, err er
 	}
 }
 
-// more tells people that a listing goes on.
-func more(cmd *cobra.Command, next string) {
-	if next != "" {
+// end prints a listing's table, and tells people that the listing goes on.
+func (l *listing) end(cmd *cobra.Command, t *table, next string) error {
+	err := t.print(cmd)
+	if err == nil && next != "" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "There are more: go on with --before %s, or see all with --limit 0.\n", next)
 	}
+	return err
 }
 
 func fillEvents(cmd *cobra.Command) {
@@ -64,15 +65,15 @@ func fillEvents(cmd *cobra.Command) {
 	cmd.Long = `Lists the events that the gateway has accepted, newest first, and how many deliveries of each are pending, delivered
 and dead. What callers said is not shown; see show --content.` + exitCodes
 	cmd.Example = `  callgate events --tenant acme --from 2h
+  callgate events --from "yesterday 18:00" --to 08:00
   callgate events --caller +15551234567 --limit 0 --json
-  callgate events --state dead --destination crm`
+  callgate events --destination crm --failed-since today`
 	l.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		page := operate.EventPage{Events: []store.EventInfo{}}
-		out, t := cmd.OutOrStdout(), table{}
-		if !l.admin.json {
-			t = newTable(out, "RECEIVED", "EVENT", "TENANT", "SOURCE", "TYPE", "CALL", "BYTES", "DELIVERIES")
-		}
+		out := cmd.OutOrStdout()
+		t := l.admin.table(out, column{"RECEIVED", 0, 0}, column{"EVENT", 0, 0}, column{"TENANT", 0, 6}, column{"SOURCE", 1, 6}, column{"TYPE", 2, 8},
+			column{"CALL", 3, 10}, column{"BYTES", 4, 0}, column{"DELIVERIES", 0, 10})
 		next, err := l.pages(func(r operate.Listing) (int, string, error) {
 			var got operate.EventPage
 			if err := l.admin.ask(http.MethodPost, "/callgate/events", r, &got); err != nil {
@@ -80,7 +81,7 @@ and dead. What callers said is not shown; see show --content.` + exitCodes
 			}
 			for i := range got.Events {
 				if e := &got.Events[i]; !l.admin.json {
-					t.row(stamp(e.ReceivedAt), e.ID, e.Tenant, e.Source, e.EventType, e.CallID, number(e.Bytes), states(e.States))
+					t.row(l.admin.stamp(e.ReceivedAt), e.ID, e.Tenant, e.Source, e.EventType, e.CallID, number(e.Bytes), states(e.States))
 				}
 			}
 			if l.admin.json {
@@ -95,11 +96,7 @@ and dead. What callers said is not shown; see show --content.` + exitCodes
 			page.Next = next
 			return printJSON(out, page)
 		}
-		if err := t.end(); err != nil {
-			return err
-		}
-		more(cmd, next)
-		return nil
+		return l.end(cmd, t, next)
 	}
 }
 

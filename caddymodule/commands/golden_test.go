@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -8,7 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/spf13/cobra"
 )
 
@@ -39,18 +42,20 @@ func standIn(t *testing.T, answers map[string]string) string {
 	return s.Listener.Addr().String()
 }
 
+const anID = "01JC0Q4Z6W5P9G2N8S3T7V1X0Y"
+
 const (
-	anEvent    = `{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y","tenant":"acme","source":"retell","route":"r","event_type":"call_ended","event_id":"e-1","call_id":"c-1","received_at":"2026-01-31T12:00:00Z","bytes":2048,`
+	anEvent    = `{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y","tenant":"acme","source":"retell","route":"r","event_type":"call_ended","provider_event_id":"e-1","call_id":"c-1","received_at":"2026-01-31T12:00:00Z","bytes":2048,`
 	aDelivery  = `{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0","event_id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y","tenant":"acme","destination":"crm",`
 	itsTimes   = `"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:01Z"`
-	twoAttempt = `"attempts":[{"attempt":1,"at":"2026-01-31T12:00:00Z","took_ms":12.34,"status":503,"reason":"the receiver is overloaded","state":"pending"},
+	twoAttempt = `"attempts":2,"history":[{"attempt":1,"at":"2026-01-31T12:00:00Z","took_ms":12.34,"status":503,"reason":"the receiver is overloaded","state":"pending"},
 		{"attempt":2,"at":"2026-01-31T12:00:10Z","took_ms":9,"status":201,"warnings":["a property was dropped"],"excerpt":"{\"id\":\u001b7}","state":"delivered"}]`
 )
 
 func TestTables(t *testing.T) {
 	address := standIn(t, map[string]string{
-		"/callgate/events": `{"events":[` + anEvent + `"deliveries":{"delivered":1,"dead":2}},
-			{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0X","tenant":"","source":"next\u001b[31mphone","received_at":"2026-01-31T11:00:00+01:00","bytes":9,"deliveries":{}}]}`,
+		"/callgate/events": `{"events":[` + anEvent + `"states":{"delivered":1,"dead":2}},
+			{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0X","tenant":"","source":"next\u001b[31mphone","received_at":"2026-01-31T11:00:00+01:00","bytes":9,"states":{}}]}`,
 		"/callgate/deliveries": `{"deliveries":[` + aDelivery + `"state":"pending","attempts":2,"next_at":"2026-01-31T12:00:30Z","last_status":503,"reason":"` + strings.Repeat("long ", 30) + `",` + itsTimes + `},
 			` + aDelivery + `"state":"pending","delivering":true,"attempts":0,` + itsTimes + `},
 			` + aDelivery + `"state":"delivered","attempts":1,"last_status":200,` + itsTimes + `}],"next":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0"}`,
@@ -73,7 +78,7 @@ func TestTables(t *testing.T) {
 		"show":         {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y"}},
 		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--content", "--reason", "a test"}},
 	} {
-		out, err := run(t, tt.fill, "", append(tt.args, "--address", address)...)
+		out, err := run(t, tt.fill, "", append(tt.args, "--utc", "--address", address)...)
 		if err != nil {
 			t.Errorf("%s: %v", golden, err)
 			continue
@@ -105,9 +110,9 @@ func TestListingsGoOnUntilTheirLimit(t *testing.T) {
 		var b [1024]byte
 		n, _ := r.Body.Read(b[:])
 		limits = append(limits, string(b[:n]))
-		rows := strings.TrimSuffix(strings.Repeat(anEvent+`"deliveries":{}},`, 500), ",")
+		rows := strings.TrimSuffix(strings.Repeat(anEvent+`"states":{}},`, 500), ",")
 		if len(limits) == 3 {
-			_, _ = w.Write([]byte(`{"events":[` + anEvent + `"deliveries":{}}]}`))
+			_, _ = w.Write([]byte(`{"events":[` + anEvent + `"states":{}}]}`))
 			return
 		}
 		_, _ = w.Write([]byte(`{"events":[` + rows + `],"next":"n` + string('0'+rune(len(limits))) + `"}`))
@@ -142,42 +147,102 @@ func TestWhatIsNoGatewayIsTold(t *testing.T) {
 	}
 }
 
-func TestTimesCanBeGivenAsAgo(t *testing.T) {
-	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	for in, want := range map[string]string{
-		"": "", "2026-01-30": "2026-01-30", "2026-01-30T01:02:03+01:00": "2026-01-30T01:02:03+01:00",
-		"2h": "2026-01-31T10:00:00Z", "90m": "2026-01-31T10:30:00Z", "7d": "2026-01-24T12:00:00Z", "1.5d": "2026-01-30T00:00:00Z",
-		"-2h": "!", "2": "!", "d": "!", "yesterday": "!", "9999999d": "!",
-	} {
-		got, err := when("from", in, now)
-		if err != nil {
-			got = "!"
-		}
-		if got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
+// inZone makes a zone this machine's for a test.
+func inZone(t *testing.T, name string, offset time.Duration) {
+	t.Helper()
+	before := time.Local
+	time.Local = time.FixedZone(name, int(offset.Seconds()))
+	t.Cleanup(func() { time.Local = before })
+}
+
+func TestTimesAreThoseOfThisMachine(t *testing.T) {
+	inZone(t, "EST", -5*time.Hour)
+	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.Local)
+	f := filter{operate.Filter{From: "08:00", To: "2026-01-31 07:30:00Z", FailedSince: "yesterday"}}
+	if err := f.settle(now); err != nil || f.From != "2026-01-31T08:00:00-05:00" || f.To != "2026-01-31T07:30:00Z" || f.FailedSince != "2026-01-30T00:00:00-05:00" {
+		t.Errorf("%+v, %v", f, err)
+	}
+	f = filter{operate.Filter{From: "this morning"}}
+	if err := f.settle(now); err == nil || !strings.HasPrefix(err.Error(), `--from "this morning": it is not a time; write 08:00`) {
+		t.Error(err)
+	}
+	address := standIn(t, map[string]string{"/callgate/events": `{"events":[` + anEvent + `"states":{}}]}`})
+	for flag, want := range map[string]string{"--utc=false": "2026-01-31 07:00:00-05:00", "--utc": "2026-01-31 12:00:00Z "} {
+		if out, err := run(t, fillEvents, "", flag, "--address", address); err != nil || !strings.Contains(out, want) {
+			t.Errorf("%s: %v\n%s", flag, err, out)
 		}
 	}
 }
 
-// FuzzWhen: a time is refused or one that the gateway can read.
-func FuzzWhen(f *testing.F) {
-	for _, s := range []string{"2h", "7d", "2026-01-31", "2026-01-31T12:00:00Z", "-1d", "1e9d", "NaNd"} {
-		f.Add(s)
-	}
-	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, s string) {
-		got, err := when("from", s, now)
-		if err != nil || got == "" && s == "" {
-			return
-		}
-		at, err := time.Parse(time.RFC3339, got)
-		if err != nil {
-			if at, err = time.Parse(time.DateOnly, got); err != nil {
-				t.Fatalf("%q became %q", s, got)
+// TestTablesFitTheScreen: at 80 and at 120 columns every line fits, and what one acts by is there.
+func TestTablesFitTheScreen(t *testing.T) {
+	inZone(t, "IST", 5*time.Hour+30*time.Minute)
+	long := strings.Repeat("long ", 30)
+	due := time.Now().Add(90 * time.Minute).UTC().Format(time.RFC3339)
+	address := standIn(t, map[string]string{
+		"/callgate/events": `{"events":[` + anEvent + `"states":{"delivered":11,"dead":2,"pending":3}}]}`,
+		"/callgate/deliveries": `{"deliveries":[
+			` + aDelivery + `"state":"pending","attempts":12,"next_at":"` + due + `","waits_for":"schedule","last_status":503,"reason":"` + long + `",` + itsTimes + `},
+			` + aDelivery + `"state":"pending","attempts":2,"next_at":"2026-01-31T12:00:30Z","waits_for":"breaker","last_status":503,"reason":"` + long + `",` + itsTimes + `},
+			` + aDelivery + `"state":"delivered","attempts":1,"last_status":200,` + itsTimes + `}]}`,
+		"/callgate/stats": `{"events":1234,"bytes":5242880,"destinations":[
+			{"name":"crm","known":true,"paused":true,"pause_reason":"` + long + `","breaker":"half-open","in_flight":1,"pending":70000,"delivered":1000000,"dead":30000,"oldest_pending":"2026-01-31T12:00:00Z"}]}`,
+		"/callgate/events/" + anID: anEvent + `"deliveries":[` + aDelivery + `"state":"dead",` + itsTimes + `,"history":[{"attempt":1,"at":"2026-01-31T12:00:00Z","took_ms":12.34,"status":503,"reason":"` + long + `"}]}]}`,
+	})
+	for _, width := range []int{80, 120} {
+		t.Setenv("COLUMNS", fmt.Sprint(width))
+		for _, tt := range []struct {
+			fill  func(*cobra.Command)
+			args  []string
+			shows []string
+		}{
+			{fillEvents, nil, []string{anID, "2026-01-31 17:30:00+05:30", "2 dead"}},
+			{fillDeliveries, nil, []string{anID + ".0", "crm", "in 1h29m", "breaker open", "long long", "…"}},
+			{fillStats, nil, []string{"crm", "paused: long", "70000", "d", "30000", "half-open"}},
+			{fillShow, []string{anID}, []string{"2026-01-31 17:30:00+05:30", "503", "…"}},
+		} {
+			out, err := run(t, tt.fill, "", append(tt.args, "--address", address)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(out) {
+				if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+					t.Errorf("%d characters on a screen of %d: %s", n, width, line)
+				}
+			}
+			for _, s := range tt.shows {
+				if !strings.Contains(out, s) {
+					t.Errorf("no %q at %d:\n%s", s, width, out)
+				}
+			}
+			if wide, err := run(t, tt.fill, "", append(tt.args, "--wide", "--address", address)...); err != nil || len(wide) <= len(out) {
+				t.Errorf("--wide: %v\n%s", err, wide)
 			}
 		}
-		if got != s && at.After(now) {
-			t.Fatalf("%q became %q, which is not past", s, got)
+	}
+	t.Setenv("COLUMNS", "20") // there is a least width, which is better than nothing
+	if out, err := run(t, fillDeliveries, "", "--address", address); err != nil || !strings.Contains(out, anID+".0") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestColumnsThatAreEmptyGoFirst(t *testing.T) {
+	var out strings.Builder
+	table := newTable(&out, 20, column{"A", 0, 0}, column{"EMPTY", 1, 0}, column{"LATER", 2, 0}, column{"TEXT", 0, 4})
+	table.row("aaaa", "", "bbbb", "a text that is long")
+	hidden, err := table.end()
+	if err != nil || strings.Join(hidden, " ") != "EMPTY" || out.String() != "A     LATER  TEXT\naaaa  bbbb   a text…\n" {
+		t.Errorf("hidden %v, %v\n%s", hidden, err, out.String())
+	}
+}
+
+func TestSpansAreShort(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 59*time.Second + 999*time.Millisecond: "59s", time.Minute: "1m", 61 * time.Minute: "1h1m",
+		23*time.Hour + 59*time.Minute: "23h59m", 49 * time.Hour: "2d1h",
+	} {
+		if got := span(time.Unix(0, 0), time.Unix(0, 0).Add(d)); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
 		}
-	})
+	}
 }

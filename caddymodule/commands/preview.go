@@ -18,16 +18,18 @@ func fillPreview(cmd *cobra.Command) {
 		headers                      []string
 	)
 	cmd.Use = "preview --source NAME [--destination NAME]... [--config FILE] PAYLOAD"
-	cmd.Long = `Shows what becomes of a payload, as JSON on standard output: the call record and, for each --destination, every request
+	cmd.Long = `Shows what becomes of a payload, as JSON on standard output: the call record and, for each destination, every request
 that would be sent, with method, URL, headers and body. Secrets are masked, nothing is sent, and no store is opened.
 PAYLOAD is a file, or - for standard input.
 
-Without --destination it is the call record alone, for which the presets of sources need no configuration. Sources,
-tenants and destinations of your own are those of the --config, a Caddyfile or JSON.
+Destinations are those to which the route of the source and the tenant would send the call, each with the reason if it
+would not get this one, or those that are named with --destination. Sources, tenants, routes and destinations are those
+of the --config, a Caddyfile or JSON; without one it is the call record alone, by the presets of sources.
 
 Exit status: 0 if everything could be shown; 1 if the payload cannot be read as one of the source, if a destination
 cannot be rendered (the output says which and why), or if the configuration or the arguments are wrong.`
 	cmd.Example = `  callgate preview --source retell payload.json
+  callgate preview --source retell --tenant acme --config Caddyfile payload.json
   callgate preview --source retell --destination crm --config Caddyfile payload.json
   curl -s https://example.com/sample.json | callgate preview --source vapi -d crm -d oncall -t acme -c Caddyfile -`
 	cmd.Args = cobra.ExactArgs(1)
@@ -37,8 +39,9 @@ cannot be rendered (the output says which and why), or if the configuration or t
 	if err := cmd.MarkFlagRequired("source"); err != nil {
 		panic(err) // the flag is defined
 	}
-	fl.StringArrayVarP(&in.Destinations, "destination", "d", nil, "destination to show the requests of; can be repeated")
-	fl.StringVarP(&config, "config", "c", "", "configuration file (default with --destination or --tenant: the Caddyfile in this directory)")
+	fl.StringArrayVarP(&in.Destinations, "destination", "d", nil, "destination to show the requests of; can be repeated (default: where the call would go)")
+	fl.StringVar(&in.Route, "route", "", "name of the route that takes the call, if the configuration has several for the source")
+	fl.StringVarP(&config, "config", "c", "", "configuration file (default with --destination, --tenant or --route: the Caddyfile in this directory)")
 	fl.StringVarP(&adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
 	fl.StringVarP(&in.Tenant, "tenant", "t", "", "tenant of the configuration that the call is for")
 	fl.StringVar(&in.Region, "region", "", "country whose national phone numbers are understood, such as US")
@@ -54,7 +57,7 @@ cannot be rendered (the output says which and why), or if the configuration or t
 			in.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
 		var text []byte
-		if config != "" || adapter != "" || len(in.Destinations) > 0 || in.Tenant != "" {
+		if config != "" || adapter != "" || len(in.Destinations) > 0 || in.Tenant != "" || in.Route != "" {
 			var file string
 			if text, file, _, err = caddycmd.LoadConfig(config, adapter); err != nil {
 				return err

@@ -39,7 +39,7 @@ func (a *action[T]) add(cmd *cobra.Command) {
 }
 
 func (a *action[T]) run(cmd *cobra.Command) error {
-	if err := a.filter.settle(time.Now()); err != nil {
+	if err := a.filter.settle(a.admin.now()); err != nil {
 		return err
 	}
 	switch none := a.filter == (filter{}); {

@@ -3,9 +3,13 @@ package commands
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -30,13 +34,16 @@ type sending struct {
 	tamper      bool
 	unsigned    bool
 	timeout     time.Duration
+	cacert      string
+	insecure    bool
 }
 
 func fillSend(cmd *cobra.Command) {
 	var s sending
 	cmd.Use = "send FILE --to URL --scheme NAME --secret SECRET"
 	cmd.Long = `Signs the body in FILE (- for standard input) as the sender would, sends it, and prints status, headers and body of
-the answer. The exit status is 1 if an answer is not of the 2xx class.
+the answer. The exit status is 1 if an answer is not of the 2xx class, if there is none, or if there is nothing in it: so
+Caddy answers requests that no route takes, as after a mistake in the path.
 
 To see what the gateway does with a sender's mistakes and retries, it can send copies of the request, some at once,
 a body that was changed after it was signed, a signature of some time ago, and no signature at all.`
@@ -71,6 +78,8 @@ a body that was changed after it was signed, a signature of some time ago, and n
 	fl.BoolVar(&s.tamper, "tamper", false, "change the body after signing it")
 	fl.BoolVar(&s.unsigned, "unsigned", false, "send no signature")
 	fl.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for each answer")
+	fl.StringVar(&s.cacert, "cacert", "", "file with the certificates, in PEM, that may have signed the server's, as of Caddy's own authority (default: those that this machine trusts)")
+	fl.BoolVar(&s.insecure, "insecure", false, "do not check the server's certificate")
 }
 
 func (s *sending) run(cmd *cobra.Command, body []byte) error {
@@ -84,22 +93,74 @@ func (s *sending) run(cmd *cobra.Command, body []byte) error {
 	if s.tamper {
 		m.Body = tampered(m.Body)
 	}
-	answers := s.sendAll(cmd.Context(), m)
+	secure, err := s.tls()
+	if err != nil {
+		return err
+	}
+	answers := s.sendAll(cmd.Context(), m, secure)
 	out := cmd.OutOrStdout()
-	bad := 0
+	var t tally
 	for i, a := range answers {
 		if len(answers) > 1 {
 			fmt.Fprintf(out, "--- copy %d of %d, %s\n", i+1, len(answers), a.took.Round(time.Microsecond))
 		}
 		a.print(out)
-		if a.err != nil || a.status/100 != 2 {
-			bad++
+		t.count(&a)
+	}
+	return t.err(len(answers))
+}
+
+// tally counts the answers that are not as they should be.
+type tally struct{ none, bad, nothing int }
+
+func (t *tally) count(a *answer) {
+	switch {
+	case a.err != nil:
+		t.none++
+	case a.status/100 != 2:
+		t.bad++
+	case a.isNothing():
+		t.nothing++
+	}
+}
+
+func (t *tally) err(sent int) error {
+	var wrong []string
+	for _, w := range []struct {
+		n    int
+		what string
+	}{
+		{t.none, "had no answer"},
+		{t.bad, "were answered with a status that is not of the 2xx class"},
+		{t.nothing, "were answered with nothing: no route of callgate took them; is the path that of a route, and the host that of its site?"},
+	} {
+		if w.n > 0 {
+			wrong = append(wrong, fmt.Sprintf("%d of %d %s", w.n, sent, w.what))
 		}
 	}
-	if bad > 0 {
-		return fmt.Errorf("%d of %d answers are not of the 2xx class", bad, len(answers))
+	if len(wrong) == 0 {
+		return nil
 	}
-	return nil
+	return errors.New(strings.Join(wrong, "; "))
+}
+
+// tls is how the server is made sure of.
+func (s *sending) tls() (*tls.Config, error) {
+	if s.cacert == "" {
+		return &tls.Config{InsecureSkipVerify: s.insecure}, nil
+	}
+	if s.insecure {
+		return nil, errors.New("give either --cacert or --insecure")
+	}
+	text, err := os.ReadFile(s.cacert)
+	if err != nil {
+		return nil, fmt.Errorf("--cacert: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("--cacert: %s holds no certificate in PEM", s.cacert)
+	}
+	return &tls.Config{RootCAs: roots}, nil
 }
 
 // sign makes the message that all copies are of.
@@ -150,11 +211,11 @@ type answer struct {
 }
 
 // sendAll sends the copies and gives their answers in the order in which they were sent.
-func (s *sending) sendAll(ctx context.Context, m *signature.Message) []answer {
+func (s *sending) sendAll(ctx context.Context, m *signature.Message, secure *tls.Config) []answer {
 	client := &http.Client{
 		Timeout:       s.timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport:     &http.Transport{MaxIdleConnsPerHost: s.concurrent, Proxy: http.ProxyFromEnvironment},
+		Transport:     &http.Transport{MaxIdleConnsPerHost: s.concurrent, Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure, ForceAttemptHTTP2: true},
 	}
 	defer client.CloseIdleConnections()
 	answers := make([]answer, s.copies)
@@ -192,9 +253,34 @@ func sendOne(ctx context.Context, client *http.Client, m *signature.Message) (a 
 	return answer{status: res.StatusCode, line: res.Proto + " " + res.Status, header: res.Header, body: body, err: err}
 }
 
+// ofServers are headers that a server, or a line for a whole site, adds to answers that nobody gave.
+var ofServers = map[string]bool{
+	"Alt-Svc": true, "Connection": true, "Content-Length": true, "Content-Security-Policy": true, "Date": true, "Keep-Alive": true,
+	"Permissions-Policy": true, "Referrer-Policy": true, "Server": true, "Strict-Transport-Security": true,
+	"Transfer-Encoding": true, "Vary": true, "X-Content-Type-Options": true, "X-Frame-Options": true,
+}
+
+// isNothing reports whether neither the gateway nor a receiver seems to have answered. The gateway's own answers are JSON,
+// and what a receiver answers has at least a header of the proxy that asked it.
+func (a *answer) isNothing() bool {
+	if len(bytes.TrimSpace(a.body)) > 0 {
+		return false
+	}
+	for name := range a.header {
+		if !ofServers[name] {
+			return false
+		}
+	}
+	return true
+}
+
 func (a *answer) print(out io.Writer) {
 	if a.err != nil {
-		fmt.Fprintln(out, a.err)
+		what := "no answer"
+		if a.status != 0 {
+			what = "the answer broke off"
+		}
+		fmt.Fprintf(out, "%s: %v\n", what, a.err)
 		return
 	}
 	fmt.Fprintln(out, a.line)

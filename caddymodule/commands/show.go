@@ -53,13 +53,13 @@ endpoint listens on TCP, unless the configuration says admin_content on. Mind wh
 		if err := json.Unmarshal(text, &e); err != nil {
 			return fmt.Errorf("the gateway's answer cannot be read; has it the version of this command? %w", err)
 		}
-		return printEvent(cmd.OutOrStdout(), &e)
+		return a.printEvent(cmd.OutOrStdout(), &e)
 	}
 }
 
-func printEvent(out io.Writer, e *operate.EventDetail) error {
+func (a *display) printEvent(out io.Writer, e *operate.EventDetail) error {
 	for _, l := range [][2]string{
-		{"event", e.ID}, {"received", stamp(e.ReceivedAt)}, {"tenant", e.Tenant}, {"source", e.Source}, {"route", e.Route},
+		{"event", e.ID}, {"received", a.stamp(e.ReceivedAt)}, {"tenant", e.Tenant}, {"source", e.Source}, {"route", e.Route},
 		{"type", e.EventType}, {"event id", e.EventID}, {"call", e.CallID}, {"bytes", number(e.Bytes)},
 	} {
 		if l[1] != "" {
@@ -67,45 +67,71 @@ func printEvent(out io.Writer, e *operate.EventDetail) error {
 		}
 	}
 	for i := range e.Deliveries {
-		if err := printDelivery(out, &e.Deliveries[i]); err != nil {
+		if err := a.printDelivery(out, &e.Deliveries[i]); err != nil {
 			return err
 		}
 	}
 	return printContent(out, e.Content)
 }
 
-func printDelivery(out io.Writer, d *operate.DeliveryDetail) error {
-	standing := stateOf(&d.Delivery)
-	if next := nextOf(&d.Delivery); next != "" {
+func (a *display) printDelivery(out io.Writer, d *operate.DeliveryDetail) error {
+	standing := stateOf(&d.DeliveryRow)
+	if reason, ok := waitReasons[d.WaitsFor]; ok {
+		standing += ", " + reason
+	} else if next := a.nextOf(&d.DeliveryRow, false); next != "" {
 		standing += ", next attempt " + next
 	}
 	if d.RemoteID != "" {
 		standing += ", there as " + d.RemoteID
 	}
 	fmt.Fprintf(out, "\n%s to %s: %s\n", plain(d.ID), plain(d.Destination), plain(standing))
-	if len(d.Attempts) == 0 {
+	if len(d.History) == 0 {
 		return nil
 	}
-	t := newTable(out, "  ATTEMPT", "AT", "TOOK", "STATUS", "RESULT")
-	for _, a := range d.Attempts {
-		result := a.Reason
+	t := a.table(out, column{"  ATTEMPT", 0, 0}, column{"AT", 0, 0}, column{"TOOK", 1, 0}, column{"STATUS", 0, 0}, column{"RESULT", 0, 20})
+	for i := range d.History {
+		at := &d.History[i]
+		result := at.Reason
 		if result == "" {
 			result = "delivered"
 		}
-		for _, w := range a.Warnings {
+		for _, w := range at.Warnings {
 			result += "; warning: " + w
 		}
-		t.row("  "+fmt.Sprint(a.Number), stamp(a.At), fmt.Sprintf("%.1fms", a.TookMS), number(a.Status), result)
+		t.row("  "+attemptName(at), a.stamp(at.At), fmt.Sprintf("%.1fms", at.TookMS), number(at.Status), result)
 	}
-	if err := t.end(); err != nil {
+	if _, err := t.end(); err != nil {
 		return err
 	}
-	for _, a := range d.Attempts {
-		if a.Excerpt != "" {
-			fmt.Fprintf(out, "  answer to attempt %d: %s\n", a.Number, plain(a.Excerpt))
+	for i := range d.History {
+		switch at := &d.History[i]; {
+		case at.Excerpt != "":
+			fmt.Fprintf(out, "  answer to attempt %s: %s\n", attemptName(at), plain(at.Excerpt))
+		case at.ExcerptBytes > 0:
+			fmt.Fprintf(out, "  answer to attempt %s: %s kept, see --content\n", attemptName(at), plural(at.ExcerptBytes, "byte", "bytes"))
 		}
 	}
 	return nil
+}
+
+// waitReasons say what a delivery waits for, unless it is a time.
+var waitReasons = map[operate.Wait]string{
+	operate.WaitConfiguration: "waits for a configuration that has its destination",
+	operate.WaitResume:        "waits until its destination is resumed",
+	operate.WaitBreaker:       "waits for the breaker of its destination, which tries by itself whether the receiver is back",
+	operate.WaitRetryAfter:    "waits because the receiver asked to be left alone",
+	operate.WaitTurn:          "due now, at the pace of its destination",
+}
+
+// attemptName is the number of an attempt, and of the replay that it belongs to.
+func attemptName(a *operate.AttemptDetail) string {
+	switch a.Replay {
+	case 0:
+		return fmt.Sprint(a.Number)
+	case 1:
+		return fmt.Sprintf("%d of the replay", a.Number)
+	}
+	return fmt.Sprintf("%d of replay %d", a.Number, a.Replay)
 }
 
 func printContent(out io.Writer, c *operate.EventContent) error {

@@ -37,18 +37,27 @@ what is dead, whether it is paused and what its breaker says.` + exitCodes
 			return nil
 		}
 		fmt.Fprintln(out)
-		t := newTable(out, "DESTINATION", "STATE", "PENDING", "SINCE", "IN FLIGHT", "DELIVERED", "DEAD", "BREAKER")
+		t := a.table(out, column{"DESTINATION", 0, 8}, column{"STATE", 0, 8}, column{"PENDING", 0, 0}, column{"SINCE", 1, 0},
+			column{"IN FLIGHT", 3, 0}, column{"DELIVERED", 2, 0}, column{"DEAD", 0, 0}, column{"BREAKER", 0, 0})
 		for i := range s.Destinations {
 			d := &s.Destinations[i]
-			t.row(d.Name, standing(d), fmt.Sprint(d.Pending), stamp(d.OldestPending), fmt.Sprint(d.InFlight),
+			t.row(d.Name, a.standing(d), fmt.Sprint(d.Pending), a.sinceOf(d.OldestPending, t.width > 0), fmt.Sprint(d.InFlight),
 				fmt.Sprint(d.Delivered), fmt.Sprint(d.Dead), d.Breaker)
 		}
-		return t.end()
+		return t.print(cmd)
 	}
 }
 
+// sinceOf is since when something waits or, where there is little room, for how long.
+func (a *display) sinceOf(t time.Time, short bool) string {
+	if short && !t.IsZero() {
+		return span(t, a.now()) + " ago"
+	}
+	return a.stamp(t)
+}
+
 // standing is what keeps a destination's deliveries, if anything does.
-func standing(d *delivery.DestinationStatus) string {
+func (a *display) standing(d *delivery.DestinationStatus) string {
 	switch {
 	case d.Paused && d.PauseReason != "":
 		return "paused: " + shortened(d.PauseReason)
@@ -57,7 +66,7 @@ func standing(d *delivery.DestinationStatus) string {
 	case !d.Known:
 		return "not configured"
 	case d.HeldUntil.After(time.Time{}):
-		return "asked to wait until " + stamp(d.HeldUntil)
+		return "asked to wait until " + a.stamp(d.HeldUntil)
 	default:
 		return "ready"
 	}

@@ -117,18 +117,18 @@ func (a *admin) message(out io.Writer, kind string, data []byte) error {
 		if json.Unmarshal(data, &e) != nil {
 			return nil
 		}
-		line = fmt.Sprintf("%s  accepted   %s", stamp(e.ReceivedAt), e.ID)
+		line = fmt.Sprintf("%s  accepted   %s", a.stamp(e.ReceivedAt), e.ID)
 		for _, s := range []string{e.Tenant, e.Source, e.EventType, e.CallID} {
 			if s != "" {
 				line += "  " + s
 			}
 		}
 	case operate.TailAttempt:
-		line = attemptLine(data)
+		line = a.attemptLine(data)
 	case operate.TailGap:
 		var g operate.Gap
 		if json.Unmarshal(data, &g) == nil {
-			line = "                      " + g.Message
+			line = strings.Repeat(" ", len(a.stamp(time.Now()))) + "  " + g.Message
 		}
 	}
 	if line == "" {
@@ -138,7 +138,7 @@ func (a *admin) message(out io.Writer, kind string, data []byte) error {
 	return err
 }
 
-func attemptLine(data []byte) string {
+func (d *display) attemptLine(data []byte) string {
 	var a operate.TailedAttempt
 	if json.Unmarshal(data, &a) != nil {
 		return ""
@@ -147,12 +147,12 @@ func attemptLine(data []byte) string {
 	if a.State == store.Pending {
 		became = "retry"
 	}
-	line := fmt.Sprintf("%s  %-9s  %s  %s attempt %d, %.1fms", stamp(a.At), became, a.DeliveryID, a.Destination, a.Number, a.TookMS)
+	line := fmt.Sprintf("%s  %-9s  %s  %s attempt %s, %.1fms", d.stamp(a.At), became, a.DeliveryID, a.Destination, attemptName(&a.AttemptDetail), a.TookMS)
 	if a.Status != 0 {
 		line += fmt.Sprintf(", status %d", a.Status)
 	}
 	if a.State == store.Pending && !a.NextAt.IsZero() {
-		line += ", next " + stamp(a.NextAt)
+		line += ", next " + d.stamp(a.NextAt)
 	}
 	if a.Reason != "" {
 		line += ": " + a.Reason

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/standin"
 )
 
@@ -107,6 +108,23 @@ func TestSalesforceDelivers(t *testing.T) {
 	}
 }
 
+// Two calls of one caller are one lead by default, and two where each call is to have its own.
+func TestSalesforceMatch(t *testing.T) {
+	for line, want := range map[string]int{"": 1, "match caller\n": 1, "match call\n": 2} {
+		sf := salesforceOrg(t, standin.TokenConfig{ClientID: "app", ClientSecret: kindSecret, NoBasic: true})
+		k := newKind(t, "salesforce "+sf.URL+" {\nclient_credentials app {env.KIND_SECRET}\nexternal_id Call_Id__c\ntime_zone America/New_York\n"+line+"}")
+		k.delivered(t)
+		again := kindItem()
+		again.Call.ID = "call-2"
+		if r := k.Deliver(t.Context(), []destination.Item{again})[0]; r.Outcome != destination.Delivered {
+			t.Fatalf("%+v", r)
+		}
+		if n := len(sf.Records("Lead")); n != want {
+			t.Errorf("%q: %d leads, want %d", line, n, want)
+		}
+	}
+}
+
 func TestSalesforceSignsInByRefreshTokenAndByKey(t *testing.T) {
 	refresh := salesforceOrg(t, standin.TokenConfig{ClientID: "app", ClientSecret: kindSecret, NoBasic: true, RefreshToken: kindSecret})
 	newKind(t, "salesforce "+refresh.URL+" {\nrefresh_token app {env.KIND_SECRET} {env.KIND_SECRET}\nexternal_id Call_Id__c\ndescribe off\n}").delivered(t)
@@ -126,6 +144,9 @@ func TestSalesforceRefusals(t *testing.T) {
 	login := " {\nclient_credentials app {env.KIND_SECRET}\n"
 	refusals(t, map[string]struct{ text, want string }{
 		"login host":     {"salesforce https://login.salesforce.com" + login + "}", "My Domain"},
+		"lightning host": {"salesforce https://acme.lightning.force.com" + login + "}", "has no API"},
+		"match":          {"salesforce https://acme.my.salesforce.com" + login + "match call\n}", "match call without an external id"},
+		"time zone":      {"salesforce https://acme.my.salesforce.com" + login + "time_zone Mars/Olympus\n}", "time_zone"},
 		"plain":          {"salesforce http://acme.my.salesforce.com" + login + "}", "http://"},
 		"secret":         {"salesforce https://acme.my.salesforce.com {\nclient_credentials app {env.KIND_EMPTY}\n}", "client_credentials: client_secret: "},
 		"key":            {"salesforce https://acme.my.salesforce.com {\njwt app bot {env.KIND_SECRET}\n}", "jwt: key: neither a PEM text"},

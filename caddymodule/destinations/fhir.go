@@ -67,7 +67,9 @@ type FHIR struct {
 	// Category is the text of the Communication's category. Default: AI receptionist call intake.
 	Category string `json:"category,omitempty"`
 
-	// Update replaces the Communication of an earlier event of the same call. Default: false.
+	// Update adds what a later event of the same call knows to what the EHR has of the earlier ones: it is searched for,
+	// merged, and written back with its version (If-Match), so that nothing that is there gets lost. The sign-in must
+	// permit to search and read. Default: false, and what is there is left as it is, with a warning.
 	Update bool `json:"update,omitempty"`
 
 	// Separate sends resources one by one, for servers without transactions. Default: false.

@@ -2,6 +2,7 @@ package destinations
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/httpdest"
 )
@@ -58,6 +60,15 @@ type HTTP struct {
 	// Success are statuses from 300 on that mean delivered besides 2xx.
 	Success []int `json:"success,omitempty"`
 
+	// SuccessIf is a CEL expression over status, header, body (JSON or XML) and text that must hold besides, such as
+	// body.success == true, !has(body.errors) or body.Response.Status != "ERROR". What does not meet it is sent again.
+	// Default: the status decides.
+	SuccessIf string `json:"success_if,omitempty"`
+
+	// AnyAnswer takes SOAP faults, and web pages in answer to JSON or XML, for delivered when their status is 2xx. By
+	// default they are failures, whatever the status.
+	AnyAnswer bool `json:"any_answer,omitempty"`
+
 	// AllowHTTP lets calls go unencrypted to hosts that are not in the own network. Default: false.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
@@ -85,7 +96,8 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //		pass_through
 //		omit_empty
 //		strict
-//		success      <status>...
+//		success      <status>... [<expression>]
+//		any_answer
 //		allow_http
 //		bearer | basic | api_key | oauth2 ...   (see Login.lines)
 //		client_cert  <certificate file> <key file>
@@ -108,6 +120,7 @@ func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"omit_empty":   grammar.Flag(&h.OmitEmpty),
 		"strict":       grammar.Flag(&h.Strict),
 		"success":      h.unmarshalSuccess,
+		"any_answer":   grammar.Flag(&h.AnyAnswer),
 		"allow_http":   grammar.Flag(&h.AllowHTTP),
 	}.With(h.Login.lines()).With(tlsLines(&h.TLS)), "header")
 	if err != nil {
@@ -123,12 +136,30 @@ func (h *HTTP) unmarshalSuccess(d *caddyfile.Dispenser) error {
 	}
 	for _, a := range args {
 		n, err := strconv.Atoi(a)
-		if err != nil || n < 300 || n > 599 {
+		switch {
+		case err == nil && (n < 300 || n > 599):
 			return d.Errf("'%s' is not a status from 300 to 599; 2xx is success already", a)
+		case err == nil:
+			h.Success = append(h.Success, n)
+		case h.SuccessIf != "":
+			return d.Errf("'%s' is a second expression; join the two with &&, in backquotes", a)
+		default:
+			h.SuccessIf = a
 		}
-		h.Success = append(h.Success, n)
 	}
 	return nil
+}
+
+// success is the compiled condition; nil if there is none.
+func (h *HTTP) success() (*condition.Success, error) {
+	if h.SuccessIf == "" {
+		return nil, nil
+	}
+	c, err := condition.CompileSuccess(h.SuccessIf)
+	if err != nil {
+		return nil, fmt.Errorf("success: %w", err)
+	}
+	return c, nil
 }
 
 // check says which settings do not go together.
@@ -171,9 +202,13 @@ func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destinati
 	if err != nil {
 		return nil, err
 	}
+	success, err := h.success()
+	if err != nil {
+		return nil, err
+	}
 	return httpdest.New(httpdest.Config{
 		Renderer: renderer, PassThrough: h.PassThrough, Auth: auth, Sign: o.Sign, Client: client, Success: h.Success,
-		AllowHTTP: h.AllowHTTP,
+		Condition: success, Plain: h.AnyAnswer, AllowHTTP: h.AllowHTTP,
 	})
 }
 

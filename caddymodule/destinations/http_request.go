@@ -125,7 +125,7 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 	}
 	doc["headers"] = all
 	options.Name = "destination " + o.Name
-	body := h.Body
+	body, file := h.Body, ""
 	switch {
 	case h.Definition != "":
 		if h.URL == "" {
@@ -140,7 +140,7 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 		if body, err = readTemplate(name); err != nil {
 			return nil, err
 		}
-		options.Name = name
+		options.Name, file = name, name
 	}
 	if body != "" {
 		doc["body_template"] = body
@@ -154,13 +154,16 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 	}
 	d, _, err := definition.Parse(text, options)
 	if err != nil {
-		return nil, relocated(err)
+		return nil, relocated(err, file)
 	}
 	address := written(o, h.URL)
 	if h.URL != "" {
 		if err := outbound.CheckURL(address, h.AllowHTTP, true); err != nil {
 			return nil, within("url", err)
 		}
+	}
+	if h.Definition == "" {
+		warnOfUnknown(o, d.Variables())
 	}
 	for _, p := range d.Problems {
 		// Others are about parameters, which are not declared here, or about a body that the definition has.
@@ -169,6 +172,23 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 		}
 	}
 	return d, nil
+}
+
+// warnOfUnknown tells of variables that no call has, unless a parameter of that name was collected. One that is written as
+// a parameter (params.x) or as a tenant's variable (vars.x) is what it says.
+func warnOfUnknown(o guest.DestinationOptions, variables []string) {
+	for _, v := range variables {
+		if template.Known(v) {
+			continue
+		}
+		text := "{{" + v + "}} is no field of the call; "
+		if near := definition.Nearest(v, nil); near != "" {
+			text += "did you mean {{" + near + "}}? It "
+		} else {
+			text += "it "
+		}
+		o.Logger.Warn(text + "is empty unless a parameter of that name was collected or the tenant's vars have it; if that is meant, write {{params." + v + "}} or {{vars." + v + "}}")
+	}
 }
 
 // readTemplate reads a body_file.
@@ -192,30 +212,28 @@ func readTemplate(name string) (string, error) {
 }
 
 // relocated takes the places in the document that inline makes out of its errors, since nobody has written that
-// document. Places in the body are those that were written.
-func relocated(err error) error {
+// document. Places in the body are those that were written. A body from a file has the file's name in front of it; what
+// stands in the configuration has none, because the destination's is there already.
+func relocated(err error, file string) error {
 	switch e := err.(type) {
 	case *definition.Error:
 		own := *e
-		own.Line = 0
+		own.Name, own.Line = file, 0
 		return &own
 	case *template.Error:
 		own := *e
-		before, inBody := strings.CutSuffix(e.Name, " body_template")
-		if own.Name = before; inBody && !strings.HasPrefix(before, "destination ") {
-			return &own
+		own.Reason = strings.TrimPrefix(e.Reason, "body_template: ")
+		if own.Name = file; !strings.HasSuffix(e.Name, " body_template") {
+			own.Line, own.Column = 0, 0
+		} else if file == "" {
+			own.Name = "body"
 		}
-		if inBody {
-			own.Name += ": body"
-			return &own
-		}
-		own.Line, own.Column = 0, 0
 		return &own
 	case interface{ Unwrap() []error }:
 		var all []error
 		for _, inner := range e.Unwrap() {
 			if inner != definition.ErrInvalid {
-				all = append(all, relocated(inner))
+				all = append(all, relocated(inner, file))
 			}
 		}
 		return errors.Join(all...)

@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
@@ -152,6 +155,43 @@ func TestHTTPOutcomes(t *testing.T) {
 	}
 }
 
+// Success is a condition on the answer where the status does not tell, and the obvious failures need none.
+func TestHTTPSuccess(t *testing.T) {
+	const login = "<!doctype html><html>Sign in</html>"
+	r := standin.NewReceiver(t)
+	for name, c := range map[string]struct {
+		lines string
+		reply standin.Reply
+		want  destination.Outcome
+	}{
+		"GraphQL errors":    {"success `!has(body.errors)`", standin.Reply{Status: 200, Body: `{"errors":[{"message":"x"}]}`}, destination.Retry},
+		"no errors":         {"success `!has(body.errors)`", standin.Reply{Status: 200, Body: `{"data":{}}`}, destination.Delivered},
+		"success is false":  {"success body.success", standin.Reply{Status: 200, Body: `{"success":false}`}, destination.Retry},
+		"an error in XML":   {"success `body.R.Status != \"ERROR\"`", standin.Reply{Status: 200, Body: `<R><Status>ERROR</Status></R>`}, destination.Retry},
+		"a status besides":  {"success 409 `status != 409 || body.duplicate`", standin.Reply{Status: 409, Body: `{"duplicate":true}`}, destination.Delivered},
+		"not that status":   {"success 409 `status != 409 || body.duplicate`", standin.Reply{Status: 409, Body: `{}`}, destination.Retry},
+		"a login page":      {"", standin.Reply{Status: 200, Body: login}, destination.Retry},
+		"a page that is ok": {"any_answer", standin.Reply{Status: 200, Body: login}, destination.Delivered},
+	} {
+		k := newKind(t, "http "+r.URL+" {\npass_through\n"+c.lines+"\n}")
+		r.Script(c.reply)
+		if got := k.deliver(t); got.Outcome != c.want {
+			t.Errorf("%s: %+v, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestHTTPSuccessSyntax(t *testing.T) {
+	for lines, want := range map[string]string{
+		"success 200": "2xx is success already", "success 600": "from 300 to 599", "success body.a body.b": "join the two with &&", "success": "",
+	} {
+		err := new(HTTP).UnmarshalCaddyfile(caddyfile.NewTestDispenser("http https://a.example {\npass_through\n" + lines + "\n}"))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", lines, err, want)
+		}
+	}
+}
+
 func TestHTTPRefusals(t *testing.T) {
 	t.Setenv("KIND_PLAIN", "http://crm.example")
 	hidden := file(t, "hidden.json", `{"url": "{env.KIND_PLAIN}/x", "body_template": {}}`)
@@ -168,12 +208,39 @@ func TestHTTPRefusals(t *testing.T) {
 		"plain by reference":   {"http {\ndefinition " + hidden + "\n}", "url: http://"},
 		"plain url":            {"http http://crm.example {\nbody `{}`\n}", "url: http://"},
 		"host":                 {"http https://{{email}}/ {\nbody `{}`\n}", "url: "},
+		"never closed":         {"http https://a.example {\nbody `{\"a\":\"{{email\"}`\n}", "callgate: destination x: body:1:7: this {{ is never closed; write }} behind the variable"},
+		"never closed, bare":   {"http https://a.example {\nbody `{\"a\":{{email}`\n}", "destination x: body:1:6: this {{ is never closed"},
+		"never closed, header": {"http https://a.example {\npass_through\nheader X-A {{email\n}", "callgate: destination x: X-A: this {{ is never closed"},
 		"inline body":          {"http https://a.example {\nbody `{\"a\":\n \"{{b\"}`\n}", "destination x: body:2:3: "},
 		"inline header":        {"http https://a.example {\nbody `{}`\nheader Host b.example\n}", "destination x: Host: this header"},
 		"unset in header":      {"http https://a.example {\nbody `{}`\nheader X-A {env.KIND_UNSET}\n}", "X-A: the reference {env.KIND_UNSET} has no value"},
 		"body file":            {"http https://a.example {\nbody_file " + bad + "\ncontent_type text/xml\n}", bad + ":2:"},
 		"no body file":         {"http https://a.example {\nbody_file /nonexistent/a\n}", "body_file: open /nonexistent/a"},
 		"empty body file":      {"http https://a.example {\nbody_file " + file(t, "e", " \n") + "\n}", "is empty"},
+		"success":              {"http https://a.example {\nbody `{}`\nsuccess `call.urgent`\n}", "success: condition is not valid"},
 		"content type":         {"http https://a.example {\nbody x\ncontent_type text\n}", "Content-Type is not a media type"},
 	})
+}
+
+// TestHTTPTemplatesWarn of variables that nothing is known of, as definitions do; what says that it is a parameter or a
+// variable of the tenant is that.
+func TestHTTPTemplatesWarn(t *testing.T) {
+	k := newKind(t, "http https://a.example/{{call_id}}?a={{adress}} {\nheader X-A {{firstName}}\nbody `{\"a\":\"{{emial}}{{email}}\",\"b\":\"{{params.job}}{{vars.x}}{{owner_name}}{{owner_nam}}\"}`\n}")
+	var got []string
+	for _, e := range k.logs.All() {
+		got = append(got, e.Message)
+	}
+	for _, want := range []string{
+		"{{adress}} is no field of the call; it is empty unless a parameter of that name was collected or the tenant's vars have it; if that is meant, write {{params.adress}} or {{vars.adress}}",
+		"{{emial}} is no field of the call; did you mean {{email}}?",
+		"{{firstName}} is no field of the call; did you mean {{first_name}}?",
+		"{{owner_nam}} is no field of the call; did you mean {{owner_name}}?",
+	} {
+		if !slices.ContainsFunc(got, func(s string) bool { return strings.Contains(s, want) }) {
+			t.Errorf("no warning %q in %q", want, got)
+		}
+	}
+	if len(got) != 4 {
+		t.Errorf("warned %q", got)
+	}
 }

@@ -34,7 +34,8 @@ type HubSpot struct {
 	API string `json:"api,omitempty"`
 
 	// Properties maps contact properties, by internal name, to templates: the name of a field (summary), params.x,
-	// vars.x, or text with {{variables}}. They add to firstname, lastname, email, phone, company and message and
+	// vars.x, several of these with | between, of which the first with a value serves (message|summary), or text with
+	// {{variables}} and filters, such as {{params.service|map:'Kitchen remodel','kitchen_remodel'}}. They add to firstname, lastname, email, phone, company and message and
 	// replace them; an empty template takes one away.
 	Properties map[string]string `json:"properties,omitempty"`
 
@@ -47,7 +48,8 @@ type HubSpot struct {
 	LeadStatus string `json:"lead_status,omitempty"`
 
 	// ContactProperty and CallProperty are properties with unique values, on contacts and calls, that hold the call's
-	// id, by which HubSpot itself rules out duplicates. Default: none.
+	// id, by which HubSpot itself rules out duplicates. Default: none, and contacts are found by HubSpot's search, which
+	// lags behind; a warning says so at start.
 	ContactProperty string `json:"contact_property,omitempty"`
 	CallProperty    string `json:"call_property,omitempty"`
 
@@ -70,7 +72,8 @@ type HubSpot struct {
 	// SearchRate is how many searches a second are made. Default: 4.
 	SearchRate float64 `json:"search_rate,omitempty"`
 
-	// TimeZone is the account's, in which HubSpot counts the daily limit. Default: not known.
+	// TimeZone is the account's, in which HubSpot counts the daily limit and days begin. Default: not known, and days are
+	// those of UTC.
 	TimeZone string `json:"time_zone,omitempty"`
 
 	TLS *TLS `json:"tls,omitempty"`

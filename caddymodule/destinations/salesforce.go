@@ -38,9 +38,15 @@ type Salesforce struct {
 	// Object is what a call becomes: Lead, Contact or any other, which needs ExternalID and Fields. Default: Lead.
 	Object string `json:"object,omitempty"`
 
-	// ExternalID is the API name of a field, marked as External ID and Unique, for the call's id. Default: none, and
-	// a record is looked for by the caller's address and number.
+	// ExternalID is the API name of a field, marked as External ID and Unique, for the call's id, by which the events of
+	// a call are one record even where the caller tells neither address nor number. Default: none.
 	ExternalID string `json:"external_id,omitempty"`
+
+	// Match is the record that a call goes to: caller, which is the contact or else the lead with the caller's address
+	// or number, so that five calls of one caller are one lead and five logs; or call, which makes each call a record of
+	// its own, upserted by its ExternalID without a look-up, up to 200 in one request. Default: caller for a Lead or
+	// Contact; call for other objects, which know no other way.
+	Match string `json:"match,omitempty"`
 
 	// Fields add to the object's default fields (those of the guide for a lead) and replace them.
 	Fields []SalesforceField `json:"fields,omitempty"`
@@ -48,11 +54,11 @@ type Salesforce struct {
 	// Status is that of a new record. Default: the organization's.
 	Status string `json:"status,omitempty"`
 
-	// Duplicates says what happens to a record that a duplicate rule blocks: update (what the rule found), allow or
-	// block. Default: update.
+	// Duplicates says what happens to a record that a duplicate rule blocks: update (what the rule found; the call is
+	// logged on a contact that forbids the lead), allow or block. Default: update.
 	Duplicates string `json:"duplicates,omitempty"`
 
-	// Window is how old a record may be to be taken for the caller's without ExternalID. Default: 90d.
+	// Window is how old a lead may be to be taken for the caller's. Default: 90d.
 	Window caddy.Duration `json:"window,omitempty"`
 
 	// AssignmentRule is true for the active lead assignment rule, false for none, or a rule's id. Default:
@@ -65,10 +71,13 @@ type Salesforce struct {
 	// TaskExternalID is an External ID field of tasks for the call's id. Default: none.
 	TaskExternalID string `json:"task_external_id,omitempty"`
 
+	// TimeZone is the organization's, in which the day of a call is told. Default: UTC.
+	TimeZone string `json:"time_zone,omitempty"`
+
 	// MaxBatch is how many calls go out in one request. Default: 200.
 	MaxBatch int `json:"max_batch,omitempty"`
 
-	// NoDescribe stops asking Salesforce once a day how long fields are. Default: false.
+	// NoDescribe stops asking Salesforce once a day how long fields are, and which are dates. Default: false.
 	NoDescribe bool `json:"no_describe,omitempty"`
 
 	// LimitWarning is the share of the daily API requests, in percent, from which deliveries carry a warning; -1 for
@@ -152,7 +161,7 @@ func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Des
 		return nil, errors.New("sign: Salesforce knows no signatures; only http destinations can sign")
 	}
 	c := salesforce.Config{
-		APIVersion: s.APIVersion, Object: s.Object, ExternalID: s.ExternalID, Status: s.Status,
+		APIVersion: s.APIVersion, Object: s.Object, ExternalID: s.ExternalID, Match: salesforce.Match(s.Match), Status: s.Status,
 		Duplicates: salesforce.Duplicates(s.Duplicates), Window: time.Duration(s.Window), AssignmentRule: s.AssignmentRule,
 		LogCall: s.LogCall, TaskExternalID: s.TaskExternalID, MaxBatch: s.MaxBatch, Describe: !s.NoDescribe,
 		LimitWarning: s.LimitWarning,
@@ -166,6 +175,9 @@ func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Des
 		c.Fields = append(c.Fields, salesforce.Field(f))
 	}
 	var err error
+	if c.TimeZone, err = zone(s.TimeZone); err != nil {
+		return nil, err
+	}
 	if c.Instance, err = setting(o, "instance", s.Instance); err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ import (
 //		api_version        <version>
 //		object             <name>
 //		external_id        <field>
+//		match              caller|call
 //		field              <field> [<from>] [text <text>] [default <text>] [on_create]
 //		omit               <field>...
 //		status             <status>
@@ -32,6 +33,7 @@ import (
 //		assignment_rule    true|false|<id>
 //		log_call
 //		task_external_id   <field>
+//		time_zone          <name>
 //		max_batch          <number>
 //		describe           on|off
 //		limit_warning      <percent>|off
@@ -52,6 +54,7 @@ func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"api_version":        grammar.Text(&s.APIVersion),
 		"object":             grammar.Text(&s.Object),
 		"external_id":        grammar.Text(&s.ExternalID),
+		"match":              grammar.Choice(&s.Match, "caller", "call"),
 		"field":              s.unmarshalField,
 		"omit":               s.unmarshalOmit,
 		"status":             grammar.Text(&s.Status),
@@ -60,6 +63,7 @@ func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"assignment_rule":    grammar.Text(&s.AssignmentRule),
 		"log_call":           grammar.Flag(&s.LogCall),
 		"task_external_id":   grammar.Text(&s.TaskExternalID),
+		"time_zone":          grammar.Text(&s.TimeZone),
 		"max_batch":          grammar.Count(&s.MaxBatch),
 		"describe": func(d *caddyfile.Dispenser) error {
 			var on bool

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"os"
 	"runtime/debug"
 
 	"github.com/caddyserver/caddy/v2"
@@ -10,6 +11,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	"github.com/callgate/callgate/caddymodule/commands"
+	"github.com/callgate/callgate/caddymodule/redact"
 	_ "github.com/callgate/callgate/caddymodule/standard"
 )
 
@@ -38,6 +40,10 @@ See what a destination would be sent, and operate a gateway that runs:
 	$ callgate deliveries --state dead
 	$ callgate replay --destination crm --yes`
 	keepHeadroom()
+	os.Args = redact.Args(os.Args, func(file string) bool {
+		_, err := os.Stat(file)
+		return err == nil
+	})
 	commands.RegisterTopLevel()
 	caddycmd.Main()
 }

@@ -19,6 +19,9 @@ type Kind string
 const (
 	// DeadLetter: deliveries that were given up since the last such alert. Deliveries; the threshold is 1.
 	DeadLetter Kind = "dead_letter"
+	// Failing: deliveries that failed five times since the last such alert, and are tried on for as long as their
+	// schedule goes. Deliveries; the threshold is 1.
+	Failing Kind = "failing"
 	// SuccessRate: attempts that delivered, of all within the window. Per cent.
 	SuccessRate Kind = "success_rate"
 	// Latency: the mean time of the attempts within the window. Seconds.
@@ -36,7 +39,7 @@ const (
 // State says whether an alert begins or ends.
 type State string
 
-// The states. A dead letter never resolves: somebody has to look at it.
+// The states. A dead letter never resolves, nor does a delivery that fails: somebody has to look at it.
 const (
 	Firing   State = "firing"
 	Resolved State = "resolved"
@@ -61,7 +64,7 @@ type Alert struct {
 type Settings struct {
 	// URL is where alerts are posted; empty: only Options.Notify is told.
 	URL string
-	// DeadLetter, BreakerOpen and Paused watch for these.
+	// DeadLetter, BreakerOpen and Paused watch for these; DeadLetter also for Failing, which comes before it.
 	DeadLetter, BreakerOpen, Paused bool
 	// SuccessRate is the per cent of attempts below which there is an alert. The guide's is 95.
 	SuccessRate float64
@@ -136,6 +139,8 @@ func sentence(a *Alert) string {
 	switch a.Alert {
 	case DeadLetter:
 		return fmt.Sprintf("%s: %s delivered to nobody. Look at the dead letters and replay them.", a.Destination, count(a.Value, "call was", "calls were"))
+	case Failing:
+		return fmt.Sprintf("%s: %s failed five times and will be tried on. Look at the receiver before they are given up.", a.Destination, count(a.Value, "call has", "calls have"))
 	case SuccessRate:
 		return fmt.Sprintf("%s: only %s %% of attempts succeeded in %s (threshold %s %%).", a.Destination, value, a.Window, threshold)
 	case Latency:

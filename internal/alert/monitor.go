@@ -105,6 +105,13 @@ func (m *Monitor) DeadLetter(destination string) {
 	}
 }
 
+// Failing counts a delivery that failed five times and is tried on.
+func (m *Monitor) Failing(destination string) {
+	if m.s.DeadLetter {
+		m.count(destination, Failing)
+	}
+}
+
 // Breaker tells that a destination's breaker opened, or closed again.
 func (m *Monitor) Breaker(destination string, open bool) {
 	switch {
@@ -247,7 +254,7 @@ func (m *Monitor) judge(w *watched, k Kind, c *condition, now time.Time) {
 		c.posted, c.last = true, now
 		m.say(w, k, Firing, c.value, now)
 		switch k {
-		case DeadLetter:
+		case DeadLetter, Failing:
 			c.active, c.posted, c.value = false, false, 0
 		case BreakerOpen:
 			c.value = 0
@@ -283,8 +290,8 @@ func (m *Monitor) say(w *watched, k Kind, s State, value float64, now time.Time)
 	}
 }
 
-// Close ends the monitor. An alert that is on its way is cut short, those behind it are dropped and counted in the
-// log.
+// Close ends the monitor. An alert that is on its way is cut short. It and those behind it go to the monitor that has
+// taken over, and without one are dropped and counted in the log.
 func (m *Monitor) Close() {
 	m.mu.Lock()
 	if m.closed {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,6 +32,8 @@ type poster struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
+	// next is who posts what is left at the end; nil for nobody.
+	next atomic.Pointer[poster]
 }
 
 func newPoster(url string, o Options) *poster {
@@ -59,10 +62,20 @@ func (p *poster) run() {
 	for {
 		select {
 		case a := <-p.queue:
-			if err := p.send(a); err != nil {
+			err := p.send(a)
+			if next := p.next.Load(); err != nil && next != nil && p.ctx.Err() != nil {
+				next.add(a)
+				continue
+			}
+			if err != nil {
 				p.o.Log.Error("an alert could not be posted: check the alert URL", append(fields(a), zap.Error(err))...)
 			}
 		case <-p.ctx.Done():
+			if next := p.next.Load(); next != nil {
+				for len(p.queue) > 0 {
+					next.add(<-p.queue)
+				}
+			}
 			if n := len(p.queue); n > 0 {
 				p.o.Log.Warn("alerts were not posted before the end", zap.Int("alerts", n))
 			}
@@ -90,6 +103,8 @@ func (p *poster) send(a Alert) (err error) {
 		case <-timer.C:
 		case <-p.ctx.Done():
 			timer.Stop()
+		}
+		if p.ctx.Err() != nil {
 			return errors.Join(err, p.ctx.Err())
 		}
 		if err = p.try(body); err == nil || errors.Is(err, errFinal) {

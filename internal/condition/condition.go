@@ -37,6 +37,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
 	"github.com/callgate/callgate/internal/call"
 )
 
@@ -82,27 +83,36 @@ func Compile(text string) (*Condition, error) {
 	if err := checkTypes(text); err != nil {
 		return nil, err
 	}
+	program, err := compile(text, environment, variables)
+	if err != nil {
+		return nil, err
+	}
+	return &Condition{text: text, program: program}, nil
+}
+
+// compile makes a program of a text in an environment, whose variables are named for errors.
+func compile(text string, environment func() (*cel.Env, error), variables []string) (cel.Program, error) {
 	env, err := environment()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCompile, err)
 	}
 	ast, issues := env.Parse(text)
 	if issues.Err() != nil {
-		return nil, compileError(issues)
+		return nil, compileError(issues, variables)
 	}
 	tolerate(ast.NativeRep(), false)
 	ast, issues = env.Check(ast)
 	if issues.Err() != nil {
-		return nil, compileError(issues)
+		return nil, compileError(issues, variables)
 	}
 	program, err := env.Program(ast, cel.CostLimit(costLimit), cel.InterruptCheckFrequency(interruptEvery))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCompile, err)
 	}
-	return &Condition{text: text, program: program}, nil
+	return program, nil
 }
 
-func compileError(issues *cel.Issues) error {
+func compileError(issues *cel.Issues, variables []string) error {
 	var b strings.Builder
 	for i, e := range issues.Errors() {
 		if i == 3 {
@@ -112,7 +122,7 @@ func compileError(issues *cel.Issues) error {
 		if i > 0 {
 			b.WriteString("; ")
 		}
-		fmt.Fprintf(&b, "line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, explain(e.Message))
+		fmt.Fprintf(&b, "line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, explain(e.Message, variables))
 	}
 	return fmt.Errorf("%w: %s", ErrCompile, b.String())
 }
@@ -122,7 +132,11 @@ func (c *Condition) String() string { return c.text }
 
 // Eval decides. With an error it answers true: an event that goes to one destination too many does less harm than one
 // that is lost. The error wraps ErrEval and holds no value of the call.
-func (c *Condition) Eval(ctx context.Context, in Input) (match bool, err error) {
+func (c *Condition) Eval(ctx context.Context, in Input) (bool, error) {
+	return eval(ctx, c.program, &activation{in})
+}
+
+func eval(ctx context.Context, program cel.Program, vars interpreter.Activation) (match bool, err error) {
 	// The library is not ours, and an event must not be lost to a fault in it.
 	defer func() {
 		if p := recover(); p != nil {
@@ -132,7 +146,7 @@ func (c *Condition) Eval(ctx context.Context, in Input) (match bool, err error) 
 	if err := ctx.Err(); err != nil {
 		return true, fmt.Errorf("%w: %w", ErrEval, err)
 	}
-	result, _, err := c.program.ContextEval(ctx, &activation{in})
+	result, _, err := program.ContextEval(ctx, vars)
 	if err != nil {
 		return true, fmt.Errorf("%w: %s", ErrEval, evalReason(ctx, err))
 	}

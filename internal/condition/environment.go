@@ -18,11 +18,17 @@ const (
 	deeper = "@deeper"
 )
 
-// environment is what conditions run in, made once.
-var environment = sync.OnceValues(func() (*cel.Env, error) { return newEnvironment(cel.DynType) })
+// environment is what conditions on calls run in, made once.
+var environment = sync.OnceValues(func() (*cel.Env, error) { return ofCalls(cel.DynType) })
 
-// newEnvironment is CEL's standard library with comparisons that do not fail.
-func newEnvironment(callType *cel.Type, more ...cel.EnvOption) (*cel.Env, error) {
+// ofCalls is what conditions on calls are written in.
+func ofCalls(callType *cel.Type, more ...cel.EnvOption) (*cel.Env, error) {
+	return tolerant(append(more, cel.Variable("call", callType), cel.Variable("tenant", cel.StringType),
+		cel.Variable("source", cel.StringType), cel.Variable("event_type", cel.StringType))...)
+}
+
+// tolerant is CEL's standard library with comparisons that do not fail, and variables.
+func tolerant(variables ...cel.EnvOption) (*cel.Env, error) {
 	compare := func(op, id string, holds func(cmp int) bool) cel.EnvOption {
 		return cel.Function(op, cel.Overload(id, []*cel.Type{cel.DynType, cel.DynType}, cel.BoolType,
 			cel.BinaryBinding(func(a, b ref.Val) ref.Val {
@@ -34,7 +40,7 @@ func newEnvironment(callType *cel.Type, more ...cel.EnvOption) (*cel.Env, error)
 	for _, op := range []string{operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals} {
 		ours = append(ours, env.NewFunction(op))
 	}
-	return cel.NewCustomEnv(append(more,
+	return cel.NewCustomEnv(append(variables,
 		cel.StdLib(cel.StdLibSubset(&env.LibrarySubset{ExcludeFunctions: ours})),
 		compare(operators.Less, "callgate_less", func(c int) bool { return c < 0 }),
 		compare(operators.LessEquals, "callgate_less_equals", func(c int) bool { return c <= 0 }),
@@ -49,10 +55,6 @@ func newEnvironment(callType *cel.Type, more ...cel.EnvOption) (*cel.Env, error)
 				}
 				return v
 			}))),
-		cel.Variable("call", callType),
-		cel.Variable("tenant", cel.StringType),
-		cel.Variable("source", cel.StringType),
-		cel.Variable("event_type", cel.StringType),
 		cel.ParserExpressionSizeLimit(maxSize),
 		cel.ParserRecursionLimit(maxDepth),
 	)...)

@@ -27,7 +27,7 @@ var strict = sync.OnceValues(func() (*cel.Env, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newEnvironment(recordType, cel.CustomTypeProvider(provider{registry}))
+	return ofCalls(recordType, cel.CustomTypeProvider(provider{registry}))
 })
 
 // provider knows the fields of the call. Parameters are whatever was collected.
@@ -76,13 +76,13 @@ func checkTypes(text string) error {
 	}
 	tree, issues := env.Parse(text)
 	if issues.Err() != nil {
-		return compileError(issues)
+		return compileError(issues, variables)
 	}
 	nameFields(tree.NativeRep())
 	tolerate(tree.NativeRep(), true)
 	checked, issues := env.Check(tree)
 	if issues.Err() != nil {
-		return compileError(issues)
+		return compileError(issues, variables)
 	}
 	if t := checked.OutputType(); t.Kind() != types.BoolKind && t.Kind() != types.DynKind {
 		at := checked.NativeRep().SourceInfo().GetStartLocation(checked.NativeRep().Expr().ID())
@@ -144,7 +144,7 @@ var (
 var variables = []string{"call", "tenant", "source", "event_type"}
 
 // explain puts an error of the type checker into words, with what was probably meant.
-func explain(message string) string {
+func explain(message string, variables []string) string {
 	message, _, _ = strings.Cut(message, "\n")
 	if m := noField.FindStringSubmatch(message); m != nil {
 		text := fmt.Sprintf("a call has no field %q", m[1])

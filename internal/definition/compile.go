@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/nearest"
 	"github.com/callgate/callgate/internal/template"
 )
 
@@ -185,6 +186,8 @@ func (p *parser) warn() {
 		text := "{{" + v + "}} is no declared parameter and no field of the call; it is empty unless the call or the tenant's vars have it"
 		if f, _ := call.FieldOf(v); f != "" && f != "duration_ms" {
 			text = "{{" + v + "}} is no declared parameter; the call's own name for it is {{" + f + "}}"
+		} else if near := Nearest(v, p.d.Parameters); near != "" {
+			text += "; did you mean {{" + near + "}}?"
 		}
 		p.problems = append(p.problems, Problem{Line: p.lineOf(v), Message: text})
 	}
@@ -206,6 +209,19 @@ func (p *parser) warn() {
 	if strings.TrimSpace(p.d.URL) != "" && p.d.body == nil && len(p.d.Parameters) == 0 && p.d.Method != http.MethodGet && p.d.Method != http.MethodDelete {
 		p.problem(nil, "the request has no body; write a body_template")
 	}
+}
+
+// Nearest is the variable that was probably meant by one that nothing is known of: a field of the call, a variable of the
+// gateway or a declared parameter. Empty if none is near.
+func Nearest(variable string, declared []Parameter) string {
+	if f, _ := call.FieldOf(variable); f != "" && f != "duration_ms" {
+		return f
+	}
+	names := append(call.Fields(), "owner_name", "website", "booking_url", "received_at")
+	for _, par := range declared {
+		names = append(names, par.Name)
+	}
+	return nearest.Name(variable, names)
 }
 
 // lineOf is the line of the first use of a variable, or 0.

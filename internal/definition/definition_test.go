@@ -194,7 +194,7 @@ func TestParseErrors(t *testing.T) {
 		`{"headers":{"Content-Type":"multipart/form-data"},"body_template":"a",` + ok + `}`:          "is written as an object",
 		`{"headers":{"Content-Type":"multipart/form-data"},"body_template":{"a":{}},` + ok + `}`:     "it cannot nest",
 		`{"headers":{"Content-Type":"multipart/form-data"},"body_template":{"{{a}}":""},` + ok + `}`: "a variable in a field's name",
-		`{"headers":{"Content-Type":"multipart/form-data"},"body_template":{"a":"{{"},` + ok + `}`:   "{{ without }}",
+		`{"headers":{"Content-Type":"multipart/form-data"},"body_template":{"a":"{{"},` + ok + `}`:   "this {{ is never closed",
 		"{" + ok + ",\"body_template\":{\n \"a\": \"{{n|shout}}\"}}":                                 `d.json:2:8: {{n}}: body_template: no filter "shout"`,
 		`{"parameters":{},` + ok + `}`:                                                               "parameters: a list",
 		`{"parameters":["a"],` + ok + `}`:                                                            "an object",

@@ -72,6 +72,13 @@ func (o callOrder) leave(c store.Claimed, now time.Time) {
 	}
 }
 
+// keep gives a delivery its call's turn that is about to be claimed again.
+func (o callOrder) keep(c store.Claimed, now time.Time) {
+	if key, ok := keyOf(c); ok && len(o) < maxCalls {
+		o[key] = callTurn{delivery: c.ID, until: now.Add(orderGrace)}
+	}
+}
+
 // settle ends the turn of a delivery that was attempted, or keeps it if it is tried again at retryAt.
 func (o callOrder) settle(c store.Claimed, retryAt time.Time, ordered bool) {
 	key, ok := keyOf(c)

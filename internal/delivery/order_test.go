@@ -2,12 +2,14 @@ package delivery
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/storetest"
 )
 
 // refusesCaller1 answers the first attempts at the first call's delivery with a failure, and takes everything else.
@@ -110,23 +112,58 @@ func TestHeldInOrderBeyondTheLease(t *testing.T) {
 	})
 }
 
-// More deliveries than a lane holds wait for one call; the lane goes on all the same.
-func TestHeldIsBounded(t *testing.T) {
+// More deliveries than a lane holds wait for one call. They keep their order, and other calls go on all the same.
+func TestOrderBeyondWhatIsHeld(t *testing.T) {
 	in(t, func(t *testing.T) {
 		f := newFake(refusesCaller1(1))
 		r := newRig(t, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, Schedule: ListSchedule(0, time.Hour)}})
 		defer r.close()
-		for range maxHeld + 20 {
-			r.accept("", "call-1", "crm")
+		want := []string{r.accept("", "call-1", "crm")}
+		want = append(want, want[0])
+		for range maxHeld + 150 {
+			want = append(want, r.accept("", "call-1", "crm"))
 		}
-		r.accept("", "call-2", "crm")
+		other := r.accept("", "call-2", "crm")
 		after(time.Minute)
-		if got := r.states("crm"); got[store.Delivered] < 20 {
-			t.Errorf("%v: the lane stands still", got)
-		}
+		r.want("crm", len(want)-1, 1, 0)
 		after(2 * time.Hour)
-		r.want("crm", 0, maxHeld+21, 0)
+		r.want("crm", 0, len(want), 0)
+		order := firstEvents(f)
+		order = slices.DeleteFunc(order, func(id string) bool { return id == other })
+		if !slices.Equal(order, want) {
+			t.Errorf("%d attempts, want the call's %d in their order", len(order), len(want))
+		}
+		for _, s := range f.calls() {
+			if len(s.items[0].Body) == 0 || s.items[0].Call.ID == "" {
+				t.Fatal("a delivery was made without its payload")
+			}
+		}
 	})
+}
+
+// Beyond even that order gives way, so that broken calls do not stop the others; but only for what comes then.
+func TestOrderGivesWayBeyondAllBounds(t *testing.T) {
+	l := newLane(New(Options{Store: storetest.NewMemory(storetest.Options{}), DrainTimeout: -1}), "crm")
+	defer l.e.Close(t.Context())
+	terms := &terms{Config: Config{Concurrency: 1, TenantConcurrency: 1}, snapshot: &attached{Snapshot: &Snapshot{}}}
+	delivery := func(id string) waiting {
+		return waiting{Claimed: store.Claimed{Delivery: store.Delivery{ID: id}, Event: &store.Event{CallID: "call-1", Body: []byte("x")}}}
+	}
+	l.calls.enter(delivery("first").Claimed)
+	for i := range maxHeld + maxBare {
+		if l.admit(terms, delivery(fmt.Sprint(i))); len(l.queue.ready) > 0 || l.queue.len() != i+1 {
+			t.Fatalf("%d are held and %d go after %d", len(l.queue.held), len(l.queue.ready), i+1)
+		}
+	}
+	if w := l.queue.held[maxHeld]; !w.bare || w.Event.Body != nil || l.queue.held[maxHeld-1].bare {
+		t.Errorf("held with its payload: %+v", w)
+	}
+	if !l.admit(terms, delivery("last")) || len(l.queue.ready) != 1 {
+		t.Error("the lane stands still")
+	}
+	if turn := l.calls[callKey{"", "call-1"}]; turn.delivery != "first" {
+		t.Errorf("the turn went to %s", turn.delivery)
+	}
 }
 
 // A delivery that waits for its batch to be tried again keeps its place when it is given back: later events of its call

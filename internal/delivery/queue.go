@@ -11,21 +11,31 @@ import (
 	"go.uber.org/zap"
 )
 
-// maxHeld bounds the deliveries that a lane keeps claimed while they wait for another one. Beyond it the order of a
-// call gives way, so that a few broken calls cannot stop all others.
-const maxHeld = 256
+const (
+	// maxHeld bounds the deliveries that a lane keeps claimed with their payloads while they wait for another one.
+	maxHeld = 256
+	// maxBare bounds those that it keeps beyond that, without their payloads, since their call's order demands it. What
+	// is kept is not claimed, and what comes after it is, so that a few broken calls stop none of the others. For the same
+	// reason order gives way for what comes when even so many are kept.
+	maxBare = 4096
+)
 
 // waiting is a claimed delivery whose attempt has not begun.
 type waiting struct {
 	store.Claimed
 	since, leasedUntil time.Time
+	// bare tells that the payload was dropped: the delivery is claimed again when its turn comes.
+	bare bool
 }
 
 // queue is what a lane has claimed. Only the lane's goroutine uses it.
 type queue struct {
 	// ready may be sent; held waits for another delivery of its call, or for its tenant's turn.
 	ready, held []waiting
-	backoff     time.Duration
+	// bare counts those of the held without a payload. unsorted tells that held is not in the order of its calls.
+	bare     int
+	unsorted bool
+	backoff  time.Duration
 	// batchAt is when a batch that is not full goes all the same.
 	batchAt time.Time
 	// staleAt is when a lease has too little left for an attempt.
@@ -36,7 +46,7 @@ func (q *queue) len() int { return len(q.ready) + len(q.held) }
 
 func (q *queue) takeAll() []waiting {
 	all := append(q.ready, q.held...)
-	q.ready, q.held = nil, nil
+	q.ready, q.held, q.bare = nil, nil, 0
 	return all
 }
 
@@ -103,19 +113,29 @@ func (l *lane) release(t *terms, now time.Time) {
 		return true
 	})
 	held := q.held
-	// What was given back and claimed again stands behind what came in after it.
-	slices.SortStableFunc(held, func(a, b waiting) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
-	})
-	q.held = nil
+	if q.unsorted {
+		// What was given back and claimed again stands behind what came in after it.
+		slices.SortStableFunc(held, func(a, b waiting) int {
+			return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+		})
+	}
+	q.held, q.bare = nil, 0
 	q.staleAt = time.Time{}
 	for _, w := range held {
-		if key, ok := keyOf(w.Claimed); !fresh(w) || ok && left[key] {
+		key, ok := keyOf(w.Claimed)
+		switch {
+		case !fresh(w) || ok && left[key]:
 			giveBack(w)
-			continue
+		case w.bare && !l.calls.busy(w.Claimed, t.Concurrency == 1):
+			l.calls.keep(w.Claimed, now)
+			stale = append(stale, w)
+		case w.bare:
+			q.held, q.bare = append(q.held, w), q.bare+1
+		default:
+			l.admit(t, w)
 		}
-		l.admit(t, w)
 	}
+	q.unsorted = false
 	q.noteStale(t)
 	l.mu.Unlock()
 	if len(stale) > 0 {
@@ -138,16 +158,25 @@ func (q *queue) noteStale(t *terms) {
 // holds l.mu.
 func (l *lane) admit(t *terms, w waiting) bool {
 	q := &l.queue
-	full := len(q.held) >= maxHeld
+	full := len(q.held)-q.bare >= maxHeld
 	if l.tenantBusy(t, w.Tenant) {
 		if full {
 			return false
 		}
-		q.held = append(q.held, w)
+		q.held, q.unsorted = append(q.held, w), true
 		return true
 	}
-	if !full && l.calls.busy(w.Claimed, t.Concurrency == 1) {
-		q.held = append(q.held, w)
+	if l.calls.busy(w.Claimed, t.Concurrency == 1) {
+		if full {
+			if q.bare >= maxBare {
+				q.ready = append(q.ready, w) // and the turn stays whose it is
+				return true
+			}
+			e := w.Event
+			w.Event = &store.Event{ID: e.ID, Tenant: e.Tenant, CallID: e.CallID, ReceivedAt: e.ReceivedAt}
+			w.bare, q.bare = true, q.bare+1
+		}
+		q.held, q.unsorted = append(q.held, w), true
 		return true
 	}
 	l.calls.enter(w.Claimed)

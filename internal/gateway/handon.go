@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/signature"
 )
 
 // guarded runs the next handler under the breaker.
@@ -125,6 +126,9 @@ func stripOwnHeaders(h http.Header) {
 // signature of our own.
 func (rq *Request) handOn() error {
 	h := rq.r.Header
+	if !rq.plan.KeepToken {
+		signature.StripToken(rq.plan.Verifier, h)
+	}
 	rq.sent = [4]string{rq.plan.Tenant, rq.route.Source, headerText(rq.eventID), headerText(rq.identity.EventType)}
 	for i, name := range [...]string{
 		"X-Callgate-Tenant", "X-Callgate-Source", "X-Callgate-Event-Id", "X-Callgate-Event-Type",

@@ -21,7 +21,7 @@ func (rq *Request) readCall() *refusal {
 		return malformed(err)
 	}
 	rq.sum = rq.result.Digest(&rq.message)
-	rq.eventID = source.EventID(&rq.message, &rq.result, &rq.parsing, rq.identity, rq.plan.EventID, rq.sum)
+	rq.eventID, rq.named = source.EventID(&rq.message, &rq.result, &rq.parsing, rq.identity, rq.plan.EventID, rq.sum)
 	if missing != "" {
 		return &refusal{outcome: fieldMissing, field: missing, message: "required field missing: " + missing}
 	}

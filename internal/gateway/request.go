@@ -33,6 +33,7 @@ type Request struct {
 	waited   time.Duration // for the receiver
 	identity source.Identity
 	eventID  string
+	named    bool // the event has an id: eventID is no digest of what the request says
 
 	call    *call.Call
 	callErr error

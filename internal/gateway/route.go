@@ -92,6 +92,7 @@ type Plan struct {
 	// ReceiverTimeout bounds the time until the receiver begins to answer; 0 does not.
 	ReceiverTimeout time.Duration
 
+	KeepToken bool // hands the sender's static token on
 	Require   []string
 	Signer    signature.Signer // nil hands on without a signature of our own
 	Vars      map[string]string

@@ -2,7 +2,6 @@ package operate
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -77,7 +76,7 @@ func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*De
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.act(a, &sel.Selection, "replay", func(f store.Filter) (int, error) {
+	n, err := s.act(ctx, a, &sel.Selection, "replay", func(f store.Filter) (int, error) {
 		return s.o.Engine.ReplayAt(ctx, f, rate, sel.DryRun)
 	})
 	if err != nil {
@@ -92,7 +91,7 @@ func (s *Service) SendNow(ctx context.Context, a Actor, sel Selection) (*Deliver
 	if err := s.beginDelivering(a, "SendNow"); err != nil {
 		return nil, err
 	}
-	return s.actOnPending(a, sel, "retry", func(f store.Filter) (int, error) { return s.o.Engine.SendNow(ctx, f, sel.DryRun) })
+	return s.actOnPending(ctx, a, sel, "retry", func(f store.Filter) (int, error) { return s.o.Engine.SendNow(ctx, f, sel.DryRun) })
 }
 
 // Cancel takes waiting deliveries back: they are dead, with a reason that says so, and can be replayed. An attempt under
@@ -101,17 +100,17 @@ func (s *Service) Cancel(ctx context.Context, a Actor, sel Selection) (*Delivery
 	if err := s.beginDelivering(a, "Cancel"); err != nil {
 		return nil, err
 	}
-	return s.actOnPending(a, sel, "cancel", func(f store.Filter) (int, error) { return s.o.Engine.Cancel(ctx, f, sel.DryRun) })
+	return s.actOnPending(ctx, a, sel, "cancel", func(f store.Filter) (int, error) { return s.o.Engine.Cancel(ctx, f, sel.DryRun) })
 }
 
-func (s *Service) actOnPending(a Actor, sel Selection, what string, do func(store.Filter) (int, error)) (*DeliveryCount, error) {
+func (s *Service) actOnPending(ctx context.Context, a Actor, sel Selection, what string, do func(store.Filter) (int, error)) (*DeliveryCount, error) {
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
 	if sel.State != "" && sel.State != string(store.Pending) {
 		return nil, badRequest("only pending deliveries wait for something; leave the state out, or see replay for dead and delivered ones")
 	}
-	n, err := s.act(a, &sel, what, do)
+	n, err := s.act(ctx, a, &sel, what, do)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +125,7 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCoun
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
-	n, err := s.act(a, &sel, "erase", func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
+	n, err := s.act(ctx, a, &sel, "erase", func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +133,8 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCoun
 }
 
 // act carries something out for each filter of a selection and logs what was done.
-func (s *Service) act(a Actor, sel *Selection, what string, do func(store.Filter) (int, error)) (total int, err error) {
-	filters, err := sel.compile(s.o.CallerHashes)
+func (s *Service) act(ctx context.Context, a Actor, sel *Selection, what string, do func(store.Filter) (int, error)) (total int, err error) {
+	filters, err := s.compile(ctx, &sel.Filter)
 	if err != nil {
 		return 0, err
 	}
@@ -210,20 +209,4 @@ func (s *Service) pauseSet(a Actor, p PauseState) *PauseState {
 	s.o.Log.Info("an operator paused or resumed a destination", zap.String("destination", p.Destination),
 		zap.Bool("paused", p.Paused), zap.String("by", a.Name), zap.String("via", a.Via))
 	return &p
-}
-
-// knownDestination makes sure that a name is one of a destination.
-func (s *Service) knownDestination(ctx context.Context, name string) error {
-	known, err := s.o.Engine.Status(ctx)
-	if err != nil {
-		return stored(err)
-	}
-	names := make([]string, len(known))
-	for i := range known {
-		names[i] = known[i].Name
-	}
-	if !slices.Contains(names, name) {
-		return &Error{Kind: ErrNotFound, text: "there is no such destination; there are: " + strings.Join(names, ", ")}
-	}
-	return nil
 }

@@ -30,6 +30,7 @@ var operations = map[string]Capability{
 	"Destinations": View,
 	"Statistics":   View,
 	"Tail":         View,
+	"Ready":        View,
 	"RevealEvent":  Reveal,
 	"Replay":       Operate,
 	"SendNow":      Operate,

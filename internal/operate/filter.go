@@ -29,6 +29,8 @@ type Filter struct {
 	// From and To bound when the event was received, in RFC 3339 or as a date in UTC: From is included, To is not.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
+	// FailedSince is the time since which an attempt at the delivery failed, written like From.
+	FailedSince string `json:"failed_since,omitempty"`
 }
 
 // Parameter finds a member by its name in JSON; nil if there is none of that name.
@@ -58,6 +60,8 @@ func (f *Filter) Parameter(name string) *string {
 		return &f.From
 	case "to":
 		return &f.To
+	case "failed_since":
+		return &f.FailedSince
 	}
 	return nil
 }
@@ -70,6 +74,7 @@ const maxFilterText = 512
 func (f *Filter) compile(callerHashes func(number string) []string) ([]store.Filter, error) {
 	for _, name := range []string{
 		"destination", "tenant", "state", "reason", "source", "event_type", "event", "delivery", "call_id", "caller", "from", "to",
+		"failed_since",
 	} {
 		v := *f.Parameter(name)
 		if len(v) > maxFilterText || !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
@@ -91,6 +96,9 @@ func (f *Filter) compile(callerHashes func(number string) []string) ([]store.Fil
 		return nil, err
 	}
 	if out.To, err = filterTime("to", f.To); err != nil {
+		return nil, err
+	}
+	if out.FailedSince, err = filterTime("failed_since", f.FailedSince); err != nil {
 		return nil, err
 	}
 	if !out.From.IsZero() && !out.To.IsZero() && !out.From.Before(out.To) {

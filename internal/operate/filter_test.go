@@ -101,10 +101,10 @@ func FuzzFilter(f *testing.F) {
 			for _, f := range filters {
 				if f.Tenant != l.Tenant || f.Destination != l.Destination || string(f.State) != l.State || f.EventID != l.Event ||
 					f.DeliveryID != l.Delivery || f.CallID != l.CallID || (f.CallerHash == "") != (l.Caller == "") ||
-					f.From.IsZero() != (l.From == "") || f.To.IsZero() != (l.To == "") {
+					f.From.IsZero() != (l.From == "") || f.To.IsZero() != (l.To == "") || f.FailedSince.IsZero() != (l.FailedSince == "") {
 					t.Fatalf("%+v became %+v", l, f)
 				}
-				for _, at := range []time.Time{f.From, f.To} {
+				for _, at := range []time.Time{f.From, f.To, f.FailedSince} {
 					if !at.IsZero() && !time.Unix(0, at.UnixNano()).Equal(at) {
 						t.Fatalf("%s cannot be stored", at)
 					}

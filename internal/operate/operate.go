@@ -37,6 +37,11 @@ type Options struct {
 	Engine Engine
 	// CallerHashes gives all the hashes under which events of a caller can stand; see CallerHashes. nil is without keys.
 	CallerHashes func(number string) []string
+	// Names gives the tenants and sources of the configuration in force, for filters that name none of them. nil means
+	// that there is no telling.
+	Names func() Names
+	// Stopping tells that the process is about to end. nil means that it is not.
+	Stopping func() bool
 	// Scene finds what a payload is previewed with. nil means that there is no configuration to ask.
 	Scene func(*PreviewInput) (*Scene, error)
 	// Log is where it is said what operators did. Default: nowhere.
@@ -49,6 +54,7 @@ type Options struct {
 type Service struct {
 	o       Options
 	streams atomic.Int32
+	probe   probing
 }
 
 // New makes a service.

@@ -268,7 +268,7 @@ func TestPreviewShowsWhichDestinationsCannotBeRendered(t *testing.T) {
 		}}, nil
 	}})
 	p, err := s.Preview(t.Context(), somebody, PreviewInput{Source: "retell", Tenant: "acme", Destinations: []string{"crm", "log"}, Body: []byte(`{}`)})
-	if err != nil || len(p.Requests) != 2 || p.Requests[0].Error != "no template" || p.Requests[1].Requests[0].URL != "https://log.example/acme" || !errors.Is(p.Err(), ErrPreview) {
+	if err != nil || len(p.Deliveries) != 2 || p.Deliveries[0].Error != "no template" || p.Deliveries[1].Requests[0].URL != "https://log.example/acme" || !errors.Is(p.Err(), ErrPreview) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if _, err := s.Preview(t.Context(), somebody, PreviewInput{Source: "x"}); !errors.Is(err, ErrBadRequest) || err.Error() != "unknown source" {

@@ -7,10 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/source"
+	"github.com/callgate/callgate/internal/store"
 )
 
 // PreviewInput is a payload and what it is taken for.
@@ -19,9 +22,12 @@ type PreviewInput struct {
 	Source string
 	// Tenant is a tenant of the configuration, whose variables and settings apply.
 	Tenant string
+	// Route is the name of the route that takes it, where the configuration has several for the source.
+	Route string
 	// Region is the country whose national numbers are understood. Default: as configured.
 	Region string
-	// Destinations are what requests are wanted for.
+	// Destinations are what requests are wanted for, whether the call would go there or not. Default: where the route and
+	// the tenant would send it.
 	Destinations []string
 
 	Body []byte
@@ -34,27 +40,46 @@ type Scene struct {
 	Parser source.Parser
 	// Vars are the tenant's variables.
 	Vars map[string]string
+	// Targets are where the route and the tenant send calls, and Why is why there are none.
+	Targets []Target
+	Why     string
+	// Synchronous are the types of events whose sender waits for what the answer says. They are not delivered.
+	Synchronous []string
+	// Refuses says why a destination does not take an event; empty if it does.
+	Refuses func(ctx context.Context, name string, e *store.Event, c *call.Call) string
 	// Render gives the requests that a destination would send. Its error says why it can send none.
 	Render func(name string, item destination.Item) ([]destination.Request, error)
+}
+
+// Target is a destination that calls go to if a condition is met.
+type Target struct {
+	Destination string
+	// Condition is nil where every call goes there. If is its text.
+	Condition *condition.Condition
+	If        string
 }
 
 // Preview is what a payload becomes: the call record, and the requests that each destination would send for it, with
 // secrets masked.
 type Preview struct {
-	Call     *call.Call           `json:"call"`
-	Requests []DestinationPreview `json:"requests,omitempty"`
+	Call       *call.Call           `json:"call"`
+	Deliveries []DestinationPreview `json:"deliveries,omitempty"`
+	// Nothing says why nothing would be delivered, if that is so.
+	Nothing string `json:"nothing,omitempty"`
 }
 
 // DestinationPreview is what one destination would send.
 type DestinationPreview struct {
 	Destination string                `json:"destination"`
-	Requests    []destination.Request `json:"requests"`
+	Requests    []destination.Request `json:"requests,omitempty"`
+	// Skipped says why the call would not go there.
+	Skipped string `json:"skipped,omitempty"`
 	// Error says why the destination could not be rendered.
 	Error string `json:"error,omitempty"`
 }
 
 // Preview reads a payload and renders what would be sent for it. Nothing is sent, and nothing is stored.
-func (s *Service) Preview(_ context.Context, a Actor, in PreviewInput) (*Preview, error) {
+func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Preview, error) {
 	if err := s.begin(a, "Preview"); err != nil {
 		return nil, err
 	}
@@ -86,14 +111,72 @@ func (s *Service) Preview(_ context.Context, a Actor, in PreviewInput) (*Preview
 		DeliveryID: "preview", EventID: identity.EventID, Attempt: 1, Tenant: in.Tenant, Vars: scene.Vars, Call: p.Call,
 		ReceivedAt: s.o.Now(), Body: in.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
 	}
+	if len(in.Destinations) == 0 {
+		p.Deliveries = scene.chosen(ctx, &in, identity.EventType, p.Call)
+		p.Nothing = scene.nothing(identity.EventType, p.Deliveries)
+	}
 	for _, name := range in.Destinations {
-		made := DestinationPreview{Destination: name}
-		if made.Requests, err = scene.Render(name, item); err != nil {
-			made.Error = err.Error()
+		p.Deliveries = append(p.Deliveries, DestinationPreview{Destination: name})
+	}
+	for i := range p.Deliveries {
+		d := &p.Deliveries[i]
+		if d.Skipped != "" {
+			continue
 		}
-		p.Requests = append(p.Requests, made)
+		if d.Requests, err = scene.Render(d.Destination, item); err != nil {
+			d.Error = err.Error()
+		}
 	}
 	return p, nil
+}
+
+// chosen are the targets of a call, and which of them it would not go to for which reason. One that is named twice is
+// sent to once.
+func (sc *Scene) chosen(ctx context.Context, in *PreviewInput, eventType string, c *call.Call) (list []DestinationPreview) {
+	at := map[string]int{}
+	for _, t := range sc.Targets {
+		d := DestinationPreview{Destination: t.Destination, Skipped: sc.skips(ctx, &t, in, eventType, c)}
+		i, twice := at[t.Destination]
+		switch {
+		case !twice:
+			at[t.Destination] = len(list)
+			list = append(list, d)
+		case d.Skipped == "":
+			list[i].Skipped = ""
+		case list[i].Skipped != "" && list[i].Skipped != d.Skipped:
+			list[i].Skipped += "; " + d.Skipped
+		}
+	}
+	return list
+}
+
+// skips says why a call would not go to a target.
+func (sc *Scene) skips(ctx context.Context, t *Target, in *PreviewInput, eventType string, c *call.Call) string {
+	if slices.Contains(sc.Synchronous, eventType) {
+		return synchronous
+	}
+	if t.Condition != nil {
+		met, err := t.Condition.Eval(ctx, condition.Input{Call: c, Tenant: in.Tenant, Source: in.Source, EventType: eventType})
+		if err == nil && !met { // one that fails lets the call through
+			return "its condition is not met: " + t.If
+		}
+	}
+	return sc.Refuses(ctx, t.Destination, &store.Event{Tenant: in.Tenant, Source: in.Source, EventType: eventType}, c)
+}
+
+const synchronous = "its sender waits for what the answer says, so that it goes to the next handler"
+
+// nothing says why nothing would be delivered; empty if something would be.
+func (sc *Scene) nothing(eventType string, list []DestinationPreview) string {
+	switch {
+	case slices.ContainsFunc(list, func(d DestinationPreview) bool { return d.Skipped == "" }):
+		return ""
+	case len(list) == 0:
+		return sc.Why
+	case slices.Contains(sc.Synchronous, eventType):
+		return synchronous
+	}
+	return "no destination takes this call; see at each of them why"
 }
 
 func unreadable(source string, err error) error {
@@ -129,8 +212,8 @@ var ErrPreview = errors.New("not every destination could be rendered; see the er
 
 // Err is ErrPreview if a destination could not be rendered.
 func (p *Preview) Err() error {
-	for i := range p.Requests {
-		if p.Requests[i].Error != "" {
+	for i := range p.Deliveries {
+		if p.Deliveries[i].Error != "" {
 			return ErrPreview
 		}
 	}

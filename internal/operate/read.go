@@ -25,7 +25,7 @@ func (s *Service) Events(ctx context.Context, a Actor, l Listing) (*EventPage, e
 	if err := s.beginStored(a, "Events"); err != nil {
 		return nil, err
 	}
-	rows, next, err := list(s, &l, func(f store.Filter, p store.Page) ([]store.EventInfo, error) {
+	rows, next, err := list(ctx, s, &l, func(f store.Filter, p store.Page) ([]store.EventInfo, error) {
 		return s.o.Store.Events(ctx, f, p)
 	}, func(e *store.EventInfo) string { return e.ID })
 	if err != nil {
@@ -36,8 +36,15 @@ func (s *Service) Events(ctx context.Context, a Actor, l Listing) (*EventPage, e
 
 // DeliveryPage is a page of deliveries.
 type DeliveryPage struct {
-	Deliveries []store.Delivery `json:"deliveries"`
-	Next       string           `json:"next,omitempty"`
+	Deliveries []DeliveryRow `json:"deliveries"`
+	Next       string        `json:"next,omitempty"`
+}
+
+// DeliveryRow is a delivery in a listing.
+type DeliveryRow struct {
+	store.Delivery
+	// WaitsFor says what a pending delivery waits for, if no attempt is under way; see the constants.
+	WaitsFor Wait `json:"waits_for,omitempty"`
 }
 
 // Deliveries lists deliveries, newest first.
@@ -45,21 +52,25 @@ func (s *Service) Deliveries(ctx context.Context, a Actor, l Listing) (*Delivery
 	if err := s.beginStored(a, "Deliveries"); err != nil {
 		return nil, err
 	}
-	rows, next, err := list(s, &l, func(f store.Filter, p store.Page) ([]store.Delivery, error) {
+	found, next, err := list(ctx, s, &l, func(f store.Filter, p store.Page) ([]store.Delivery, error) {
 		return s.o.Store.Deliveries(ctx, f, p)
 	}, func(d *store.Delivery) string { return d.ID })
 	if err != nil {
 		return nil, err
 	}
+	rows, err := s.rows(ctx, found)
+	if err != nil {
+		return nil, stored(err)
+	}
 	return &DeliveryPage{rows, next}, nil
 }
 
 // list checks a listing and reads its page. next is empty on the last one.
-func list[T any](s *Service, l *Listing, read func(store.Filter, store.Page) ([]T, error), id func(*T) string) (rows []T, next string, err error) {
+func list[T any](ctx context.Context, s *Service, l *Listing, read func(store.Filter, store.Page) ([]T, error), id func(*T) string) (rows []T, next string, err error) {
 	if err := l.settle(); err != nil {
 		return nil, "", err
 	}
-	filters, err := l.compile(s.o.CallerHashes)
+	filters, err := s.compile(ctx, &l.Filter)
 	if err != nil {
 		return nil, "", err
 	}
@@ -100,25 +111,28 @@ type EventDetail struct {
 
 // DeliveryDetail is a delivery with its attempts.
 type DeliveryDetail struct {
-	store.Delivery
-	Attempts []AttemptDetail `json:"attempts"`
-	// Made is how many attempts were made since the delivery was created or last replayed.
-	Made int `json:"attempts_made"`
+	DeliveryRow
+	// History are all attempts, also those of before a replay, oldest first.
+	History []AttemptDetail `json:"history"`
 }
 
 // AttemptDetail is one attempt at a delivery.
 type AttemptDetail struct {
-	Number   int       `json:"attempt"`
+	Number int `json:"attempt"`
+	// Replay is 1 for the attempts after the first replay, whose numbers begin with 1 again, and so on; 0 before.
+	Replay   int       `json:"replay,omitempty"`
 	At       time.Time `json:"at"`
 	TookMS   float64   `json:"took_ms"`
 	Status   int       `json:"status,omitempty"`
 	Reason   string    `json:"reason,omitempty"`
 	Warnings []string  `json:"warnings,omitempty"`
 	RemoteID string    `json:"remote_id,omitempty"`
-	// Excerpt is the beginning of the receiver's answer, which is content too.
-	Excerpt string      `json:"excerpt,omitempty"`
-	State   store.State `json:"state"`
-	NextAt  time.Time   `json:"next_at,omitzero"`
+	// ExcerptBytes is how much of the receiver's answer was kept, if it was asked to be. Excerpt is that, which is
+	// content too.
+	ExcerptBytes int         `json:"excerpt_bytes,omitempty"`
+	Excerpt      string      `json:"excerpt,omitempty"`
+	State        store.State `json:"state"`
+	NextAt       time.Time   `json:"next_at,omitzero"`
 }
 
 // EventContent is what a caller said, and what else came with it.
@@ -174,9 +188,13 @@ func (s *Service) readEvent(ctx context.Context, id string, content bool) (*Even
 	if err != nil {
 		return nil, err
 	}
-	for i := len(deliveries) - 1; i >= 0; i-- { // in the order in which the route names them
-		dd := DeliveryDetail{Delivery: deliveries[i], Made: deliveries[i].Attempts}
-		if dd.Attempts, err = s.readAttempts(ctx, deliveries[i].ID, content); err != nil {
+	rows, err := s.rows(ctx, deliveries)
+	if err != nil {
+		return nil, err
+	}
+	for i := len(rows) - 1; i >= 0; i-- { // in the order in which the route names them
+		dd := DeliveryDetail{DeliveryRow: rows[i]}
+		if dd.History, err = s.readAttempts(ctx, rows[i].ID, content); err != nil {
 			return nil, err
 		}
 		detail.Deliveries = append(detail.Deliveries, dd)
@@ -206,21 +224,31 @@ func (s *Service) readAttempts(ctx context.Context, delivery string, content boo
 	if err != nil {
 		return nil, err
 	}
-	list := make([]AttemptDetail, len(attempts))
+	list := history(attempts)
 	for i := range attempts {
-		list[i] = attemptOf(&attempts[i])
-		if content {
+		if list[i].ExcerptBytes = len(attempts[i].Excerpt); content {
 			list[i].Excerpt = string(attempts[i].Excerpt)
 		}
 	}
 	return list, nil
 }
 
-func attemptOf(a *store.Attempt) AttemptDetail {
-	return AttemptDetail{
-		Number: a.Number, At: a.At, TookMS: float64(a.Took.Microseconds()) / 1000, Status: a.Status, Reason: a.Reason,
-		Warnings: a.Warnings, RemoteID: a.RemoteID, State: a.State, NextAt: a.NextAt,
+// history are the attempts at a delivery, oldest first. One that follows an attempt with which the delivery had ended was
+// made because of a replay, and so was one whose number is lower.
+func history(attempts []store.Attempt) []AttemptDetail {
+	list := make([]AttemptDetail, len(attempts))
+	replay := 0
+	for i := range attempts {
+		a := &attempts[i]
+		if i > 0 && (attempts[i-1].State != store.Pending || a.Number < attempts[i-1].Number) {
+			replay++
+		}
+		list[i] = AttemptDetail{
+			Number: a.Number, Replay: replay, At: a.At, TookMS: float64(a.Took.Microseconds()) / 1000, Status: a.Status,
+			Reason: a.Reason, Warnings: a.Warnings, RemoteID: a.RemoteID, State: a.State, NextAt: a.NextAt,
+		}
 	}
+	return list
 }
 
 // Statistics are how much is stored and how each destination stands.

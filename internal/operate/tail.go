@@ -89,7 +89,7 @@ func (s *Service) Tail(ctx context.Context, a Actor, f Filter) (*Stream, error) 
 	if narrowed != f {
 		return nil, badRequest("a stream is narrowed by %s only", strings.Join(TailMembers, ", "))
 	}
-	filters, err := f.compile(s.o.CallerHashes)
+	filters, err := s.compile(ctx, &f)
 	if err != nil {
 		return nil, err
 	}
@@ -194,8 +194,9 @@ func (t *Stream) newAttempts(ctx context.Context) (fresh []TailedAttempt, err er
 		if err != nil {
 			continue // erased meanwhile
 		}
-		for j := max(0, len(attempts)-made); j < len(attempts); j++ {
-			fresh = append(fresh, TailedAttempt{d.EventID, d.ID, d.Tenant, d.Destination, attemptOf(&attempts[j])})
+		all := history(attempts)
+		for j := max(0, len(all)-made); j < len(all); j++ {
+			fresh = append(fresh, TailedAttempt{d.EventID, d.ID, d.Tenant, d.Destination, all[j]})
 		}
 	}
 	t.deliveries = now

@@ -39,9 +39,9 @@ func (f form) rewrite(dst, b []byte) (_ []byte, differs bool, err error) {
 	default:
 		return append(dst, b...), false, nil
 	}
-	q := lines[0]
+	q := lines()[0]
 	if len(b) > light {
-		q = lines[1]
+		q = lines()[1]
 	}
 	q <- struct{}{}
 	defer func() { <-q }()
@@ -54,10 +54,12 @@ func (f form) rewrite(dst, b []byte) (_ []byte, differs bool, err error) {
 // for before anything is verified, so strangers wait for each other, and a request whose signature is that of the body as
 // it came waits for nobody. Large bodies, which webhooks rarely have, wait in a line of their own, and those of the usual
 // size not behind them.
-var lines = [2]chan struct{}{
-	make(chan struct{}, runtime.GOMAXPROCS(0)),
-	make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-}
+//
+// They are made when they are first needed: until then the process may have been told to use fewer processors.
+var lines = sync.OnceValue(func() [2]chan struct{} {
+	n := runtime.GOMAXPROCS(0)
+	return [2]chan struct{}{make(chan struct{}, n), make(chan struct{}, max(1, n/2))}
+})
 
 // made counts the forms that were made.
 var made atomic.Uint64

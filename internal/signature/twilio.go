@@ -147,7 +147,6 @@ func queryValue(q, name string) (string, bool) {
 // formParams are the parameters of a form as they are signed: sorted by name, the values of one name without
 // duplicates and sorted, nothing in between.
 func formParams(b []byte) ([]byte, error) {
-	type param struct{ name, value string }
 	var ps []param
 	for rest := string(b); rest != ""; {
 		var pair string
@@ -166,9 +165,7 @@ func formParams(b []byte) ([]byte, error) {
 		}
 		ps = append(ps, param{k, v})
 	}
-	slices.SortFunc(ps, func(a, b param) int {
-		return cmp.Or(compareUTF16(a.name, b.name), compareUTF16(a.value, b.value))
-	})
+	sortParams(ps)
 	ps = slices.Compact(ps)
 	out := make([]byte, 0, len(b))
 	for _, p := range ps {
@@ -177,25 +174,43 @@ func formParams(b []byte) ([]byte, error) {
 	return out, nil
 }
 
-// compareUTF16 orders texts by their UTF-16 code units, as JavaScript and Java do. It stops at the first that differs: it
-// runs before anything is verified.
+// param is a parameter of a form.
+type param struct{ name, value string }
+
+// sortParams sorts by name and then by value. It gives the number of bytes that it looked at, which is bounded: it runs
+// before anything is verified.
+func sortParams(ps []param) (work int) {
+	slices.SortFunc(ps, func(a, b param) int {
+		c, n := compareUTF16(a.name, b.name)
+		work += n
+		if c == 0 {
+			c, n = compareUTF16(a.value, b.value)
+			work += n
+		}
+		return c
+	})
+	return work
+}
+
+// compareUTF16 orders texts by their UTF-16 code units, as JavaScript and Java do, and says at how many bytes of the first
+// it looked.
 //
 // Bytes that are no UTF-8 are all the same character there. Among themselves they are in the order of the bytes, so that a
 // form's order does not depend on that in which it came.
-func compareUTF16(a, b string) int {
-	wholeA, wholeB := a, b
-	for a != "" && b != "" {
-		x, n := utf8.DecodeRuneInString(a)
-		y, k := utf8.DecodeRuneInString(b)
+func compareUTF16(a, b string) (order, looked int) {
+	i, j := 0, 0
+	for i < len(a) && j < len(b) {
+		x, n := utf8.DecodeRuneInString(a[i:])
+		y, k := utf8.DecodeRuneInString(b[j:])
 		if x != y {
 			if c := cmp.Compare(firstUnit(x), firstUnit(y)); c != 0 {
-				return c
+				return c, i + 1
 			}
-			return cmp.Compare(x, y) // both above U+FFFF, where the second units are in the characters' own order
+			return cmp.Compare(x, y), i + 1 // both above U+FFFF, where the second units are in the characters' own order
 		}
-		a, b = a[n:], b[k:]
+		i, j = i+n, j+k
 	}
-	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(wholeA, wholeB))
+	return cmp.Or(cmp.Compare(len(a)-i, len(b)-j), cmp.Compare(a, b)), i + 1
 }
 
 // firstUnit is the first UTF-16 code unit of a character.

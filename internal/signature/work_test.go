@@ -3,10 +3,12 @@ package signature
 import (
 	"encoding/base64"
 	"errors"
+	"math/bits"
 	"net/http"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestFormsAreMadeOnce: however many signatures and secrets there are, each form of a body is made once; and none where
@@ -44,7 +46,7 @@ func TestFormsAreMadeOnce(t *testing.T) {
 func TestSignedRequestsDoNotQueue(t *testing.T) {
 	v := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"a"}})
 	taken := make(map[int]int)
-	for i, q := range lines {
+	for i, q := range lines() {
 		for range cap(q) {
 			q <- struct{}{}
 			taken[i]++
@@ -64,7 +66,7 @@ func TestSignedRequestsDoNotQueue(t *testing.T) {
 		t.Errorf("a form was made though the line was full: %v", err)
 	default:
 	}
-	for i, q := range lines {
+	for i, q := range lines() {
 		for range taken[i] {
 			<-q
 		}
@@ -72,8 +74,8 @@ func TestSignedRequestsDoNotQueue(t *testing.T) {
 	if err := <-queued; err != nil {
 		t.Error(err)
 	}
-	if cap(lines[0]) > runtime.GOMAXPROCS(0) && cap(lines[0]) > 1 {
-		t.Errorf("%d forms may be made at once", cap(lines[0]))
+	if cap(lines()[0]) > runtime.GOMAXPROCS(0) {
+		t.Errorf("%d forms may be made at once", cap(lines()[0]))
 	}
 }
 
@@ -105,6 +107,43 @@ func FuzzFormParams(f *testing.F) {
 		}
 		if err != nil && !errors.Is(err, ErrMalformed) {
 			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzWorkOfForms: to sort the parameters of a form costs no more than its length and the logarithm of their number
+// allow, whatever is in it.
+func FuzzWorkOfForms(f *testing.F) {
+	f.Add("aaaaaaaaaaaaaaaaaaaaaaaa", "b", uint16(900), true)
+	f.Add("\U0001f680", "\xff\xfe", uint16(999), false)
+	f.Add("a", strings.Repeat("x", 200), uint16(500), true)
+	f.Fuzz(func(t *testing.T, name, value string, n uint16, numbered bool) {
+		ps := make([]param, min(int(n), maxParams))
+		size := 0
+		for i := range ps {
+			ps[i] = param{name, value}
+			if numbered {
+				ps[i].value += strings.Repeat("z", i%7) + formatTime(noon.Add(time.Duration(i*7919%1000)*time.Second), seconds)
+			}
+			size += len(ps[i].name) + len(ps[i].value) + 2
+		}
+		if work, allowed := sortParams(ps), 4*size*bits.Len(uint(len(ps)))+100; work > allowed {
+			t.Fatalf("%d parameters of %d bytes: %d steps, %d are allowed", len(ps), size, work, allowed)
+		}
+	})
+}
+
+// FuzzWorkOfURLs: a URL has few spellings, none much longer than itself.
+func FuzzWorkOfURLs(f *testing.F) {
+	f.Add("https://A.example/x?a=\u00e9&b=%2")
+	f.Add("http://[::1]:80?%%%&=&&")
+	f.Fuzz(func(t *testing.T, u string) {
+		all, size := urlSpellings(u, true), 0
+		for _, s := range all {
+			size += len(s)
+		}
+		if len(all) > 12 || size > 12*(3*len(u)+20) {
+			t.Fatalf("%q: %d spellings of %d bytes", u, len(all), size)
 		}
 	})
 }

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/callgate/callgate/internal/xmljson"
 )
 
 // hostileBodies are 256 KiB each of what costs the most per byte.
@@ -44,7 +46,7 @@ func hostileBodies() map[string][]byte {
 		"a list of ids":    fill(`{"message":{"type":"tool-calls","call":{"id":"c"},"toolCallList":[{"id":"a"}`, `,{"id":"a"}`, `]}}`),
 		"XML text":         fill(`<r>`, `&amp;`, `</r>`),
 		"XML attributes":   fill(`<r `, `a="1" `, `/>`),
-		"XML siblings":     []byte("<r>" + strings.Repeat("<a>x</a>", maxXMLElements-1) + "</r>"),
+		"XML siblings":     []byte("<r>" + strings.Repeat("<a>x</a>", xmljson.MaxElements-1) + "</r>"),
 		"spaces":           fill(`{"name":"`, ` a`, `"}`),
 		"commas":           fill(`{"name":"`, `a,`, `"}`),
 		"particles":        fill(`{"name":"a `, `de `, `la"}`),

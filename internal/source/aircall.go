@@ -51,6 +51,10 @@ func readAircall(d *draft, doc *document) {
 	d.Company = text(contact.Get("company_name"))
 	d.RecordingURL = first(data.Get("recording"), data.Get("voicemail"), data.Get("asset"))
 	switch event := doc.text("event"); {
+	case strings.HasPrefix(event, "message."):
+		d.Message = text(data.Get("body"))
+		d.param("media_url", collected(data.Get("media_url")))
+		d.StartedAt = moment(either(data.Get("sent_at"), data.Get("created_at")))
 	case strings.HasPrefix(event, "summary."):
 		d.Summary = first(data.Get("content"), data.Get("summary"), data.Path("content", "summary"))
 	case strings.HasPrefix(event, "transcription."):

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/callgate/callgate/internal/jsonscan"
+	"github.com/callgate/callgate/internal/xmljson"
 )
 
 // document is a body, read. Forms and XML are turned into the JSON that says the same (a form is an object of
@@ -102,6 +103,14 @@ func openAny(d *document, r *Request) error {
 		return err
 	}
 	d.form = true
+	return d.json(d.buf)
+}
+
+// xml reads an XML body as the object that xmljson makes of it.
+func (d *document) xml(body []byte) (err error) {
+	if d.buf, d.xmlRoot, err = xmljson.Convert(d.buf, body); err != nil {
+		return malformed("%w", err)
+	}
 	return d.json(d.buf)
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/callgate/callgate/internal/xmljson"
 )
 
 func TestBodiesAreReadByWhatTheyLookLike(t *testing.T) {
@@ -43,7 +45,7 @@ func TestBodiesAreReadByWhatTheyLookLike(t *testing.T) {
 		{"XML in an unknown encoding", `<?xml version="1.0" encoding="x-mine"?><r/>`, false},
 		{"deep JSON", strings.Repeat(`{"a":`, 200) + "1" + strings.Repeat("}", 200), false},
 		{"deep XML", strings.Repeat("<a>", 61) + strings.Repeat("</a>", 61), false},
-		{"XML of very many elements", "<r>" + strings.Repeat("<a/>", maxXMLElements) + "</r>", false},
+		{"XML of very many elements", "<r>" + strings.Repeat("<a/>", xmljson.MaxElements) + "</r>", false},
 		{"a multipart form of very many parts",
 			strings.Repeat("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n", maxParts+1) + "--x--\r\n", false},
 	} {
@@ -68,7 +70,7 @@ func TestBodiesAreReadByWhatTheyLookLike(t *testing.T) {
 }
 
 func TestWidestXMLAndDeepestAreRead(t *testing.T) {
-	deep := strings.Repeat("<a>", maxXMLDepth-1) + "<p>1</p><p>2</p>" + strings.Repeat("</a>", maxXMLDepth-1)
+	deep := strings.Repeat("<a>", xmljson.MaxDepth-1) + "<p>1</p><p>2</p>" + strings.Repeat("</a>", xmljson.MaxDepth-1)
 	if _, err := newParser(t, "generic", Options{}).Parse(&Request{Body: []byte(deep)}); err != nil {
 		t.Error(err)
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -65,6 +66,95 @@ func TestEventsOfOneCallDiffer(t *testing.T) {
 		}
 		if a.CallID != b.CallID && !strings.Contains(c.first, "5314479320940545123") || a.CallID == "" {
 			t.Errorf("%s: calls %q and %q", c.preset, a.CallID, b.CallID)
+		}
+	}
+}
+
+// TestEventsAreNotTakenForOthers: events of one provider that share an object are events of their own, each under its own
+// name.
+func TestEventsAreNotTakenForOthers(t *testing.T) {
+	for preset, bodies := range map[string]map[string]string{ // by type
+		"callrail": {
+			"pre_call":               `{"id":"c","duration":null,"timestamp":"2026-09-01T10:00:00-04:00","direction":"inbound"}`,
+			"call_routing_complete":  `{"id":"c","duration":null,"timestamp":"2026-09-01T10:00:04-04:00","business_phone_number":"+15550100888"}`,
+			"post_call":              `{"id":"c","duration":3,"business_phone_number":"+15550100888"}`,
+			"call_modified":          `{"id":"c","duration":3,"changes":["note"]}`,
+			"outbound_post_call":     `{"id":"c","duration":3,"call_type":"outbound"}`,
+			"outbound_call_modified": `{"id":"c","duration":3,"call_type":"outbound","changes":["note"]}`,
+			"text_message_received":  `{"id":"c","resource_id":"MSG1","source_number":"+1","destination_number":"+2","content":"hi"}`,
+			"text_message_sent":      `{"id":"c","resource_id":"MSG1","source_number":"+1","destination_number":"+2","content":"hi","agent":null}`,
+			"form_submission":        `{"id":"c","form_data":{"a":"b"},"form_url":"https://x"}`,
+		},
+		"twilio": {
+			"onMessageAdded":                 `EventType=onMessageAdded&MessageSid=IM1&DateCreated=1`,
+			"onMessageUpdated":               `EventType=onMessageUpdated&MessageSid=IM1&DateCreated=1&DateUpdated=2`,
+			"onConversationStateUpdated":     `EventType=onConversationStateUpdated&ConversationSid=CH1&DateUpdated=2`,
+			"reservation.accepted":           `EventType=reservation.accepted&Sid=EV1&TaskSid=WT1&ReservationSid=WR1`,
+			"message-delivered":              `MessageSid=IM1&MessageStatus=delivered`,
+			"message-read":                   `MessageSid=IM1&MessageStatus=read&EventType=READ`,
+			"async-amd":                      `CallSid=c&AnsweredBy=human`,
+			"stream-started":                 `CallSid=c&StreamSid=MZ1&StreamEvent=stream-started`,
+			"stream-stopped":                 `CallSid=c&StreamSid=MZ1&StreamEvent=stream-stopped`,
+			"siprec-started":                 `CallSid=c&SiprecSid=SR1&SiprecEvent=siprec-started`,
+			"partial-result":                 `CallSid=c&CallStatus=in-progress&SequenceNumber=0&StableSpeechResult=a`,
+			"in-progress":                    `CallSid=c&CallStatus=in-progress&SequenceNumber=0&CallbackSource=call-progress-events`,
+			"transcription-content":          `CallSid=c&TranscriptionSid=GT1&TranscriptionEvent=transcription-content&SequenceId=2`,
+			"debugger-error":                 `Sid=NO1&AccountSid=AC1&Level=ERROR&PayloadType=application%2Fjson&Payload=%7B%7D`,
+			"com.twilio.a":                   `[{"specversion":"1.0","type":"com.twilio.a","id":"EZ1","data":{}}]`,
+			"com.twilio.b":                   `[{"specversion":"1.0","type":"com.twilio.b","id":"EZ2"},{"specversion":"1.0","type":"com.twilio.b","id":"EZ3"}]`,
+			"voice_intelligence_transcript_": `{"transcript_sid":"GT1","event_type":"voice_intelligence_transcript_"}`,
+		},
+		"dialpad": {
+			"hangup": `{"call_id":1,"state":"hangup","event_timestamp":5}`,
+			"sms":    `{"id":1,"from_number":"+1","to_number":["+2"],"text":"hi","message_status":"pending","event_timestamp":5}`,
+		},
+		"aircall": {
+			"message.received": `{"event":"message.received","timestamp":1,"data":{"id":7}}`,
+			"message.sent":     `{"event":"message.sent","timestamp":1,"data":{"id":7}}`,
+			"call.ended":       `{"event":"call.ended","timestamp":1,"data":{"id":7}}`,
+		},
+	} {
+		seen := make(map[string]string)
+		for typ, body := range bodies {
+			id := identify(t, preset, body, "")
+			if id.EventType != typ {
+				t.Errorf("%s: %s is of type %q, want %q", preset, body, id.EventType, typ)
+			}
+			if id.EventID == "" { // the hash of the body tells
+				continue
+			}
+			if other := seen[id.EventID]; other != "" {
+				t.Errorf("%s: %s and %s are both %q", preset, typ, other, id.EventID)
+			}
+			seen[id.EventID] = typ
+		}
+	}
+	a := identify(t, "dialpad", `{"id":1,"from_number":"+1","to_number":["+2"],"message_status":"pending"}`, "")
+	b := identify(t, "dialpad", `{"id":1,"from_number":"+1","to_number":["+2"],"message_status":"success"}`, "")
+	if a.EventID == b.EventID || a.EventID == "" {
+		t.Errorf("a message's status: %+v and %+v", a, b)
+	}
+	x := identify(t, "twilio", `[{"specversion":"1.0","type":"a","id":"2"},{"specversion":"1.0","type":"b","id":"1"}]`, "")
+	y := identify(t, "twilio", `[{"specversion":"1.0","type":"b","id":"1"},{"specversion":"1.0","type":"a","id":"2"}]`, "")
+	if x != y || x.EventID != "1,2" || x.EventType != "" {
+		t.Errorf("a batch in another order: %+v and %+v", x, y)
+	}
+}
+
+// TestUnknownEventsKeepTheirWord: an event that a preset does not know has the provider's own name and is told apart by
+// its body.
+func TestUnknownEventsKeepTheirWord(t *testing.T) {
+	for _, c := range [][2]string{
+		{"retell", `{"event":"transfer_bridged_soon","call":{"call_id":"c"}}`},
+		{"vapi", `{"message":{"type":"brand-new","call":{"id":"c"}}}`},
+		{"elevenlabs", `{"type":"brand_new","data":{"conversation_id":"c"}}`},
+		{"signalwire", `{"event_type":"brand.new"}`},
+		{"twilio", `CallSid=c&StatusCallbackEvent=brand-new`},
+	} {
+		p, _ := Find(c[0])
+		id := identify(t, c[0], c[1], "")
+		if !strings.Contains(c[1], id.EventType) || id.EventType == "" || id.EventID != "" || slices.Contains(p.Synchronous, id.EventType) {
+			t.Errorf("%s: %s: %+v", c[0], c[1], id)
 		}
 	}
 }

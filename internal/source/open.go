@@ -101,9 +101,9 @@ type IDFrom struct {
 // that the signature does not cover has a say in it. Where bytes can be moved within what was signed (Result.Exact), it is
 // always the digest.
 //
-// id is what the parser found in req, and empty where it could not read it.
-func EventID(m *signature.Message, r *signature.Result, req *Request, id Identity, from IDFrom, digest [32]byte) string {
-	text := ""
+// id is what the parser found in req, and empty where it could not read it. named is false where it is the digest: then
+// two events that say the same have one id, and nothing that is asked for may be answered from memory.
+func EventID(m *signature.Message, r *signature.Result, req *Request, id Identity, from IDFrom, digest [32]byte) (text string, named bool) {
 	switch {
 	case from.Digest || !r.Exact(m):
 	case from.Header != "" && r.Token:
@@ -118,8 +118,8 @@ func EventID(m *signature.Message, r *signature.Result, req *Request, id Identit
 		text = boundedID(r.ID)
 	}
 	if text != "" {
-		return text
+		return text, true
 	}
 	var hashed [len("sha256:") + 64]byte
-	return string(hex.AppendEncode(append(hashed[:0], "sha256:"...), digest[:]))
+	return string(hex.AppendEncode(append(hashed[:0], "sha256:"...), digest[:])), false
 }

@@ -82,6 +82,7 @@ var callPresets = []Preset{
 		Synchronous: []string{
 			"assistant-request", "tool-calls", "function-call", "transfer-destination-request",
 			"handoff-destination-request", "knowledge-base-request", "voice-request", "call.endpointing.request",
+			"campaign.predial",
 		},
 	},
 	{
@@ -93,9 +94,9 @@ var callPresets = []Preset{
 	{
 		Name: "twilio", Scheme: "twilio", format: twilio,
 		Summary: "Twilio: voice requests, status callbacks, recordings, transcriptions and messages",
-		Timeout: 15 * time.Second, Synchronous: []string{twilioRequest},
+		Timeout: 15 * time.Second, Synchronous: twilioRequests,
 	},
-	{Name: "callrail", Scheme: "callrail", format: callrail, Summary: "CallRail: pre-call, post-call and call modified webhooks"},
+	{Name: "callrail", Scheme: "callrail", format: callrail, Summary: "CallRail: calls, text messages and forms"},
 	{
 		Name: "quo", Scheme: "quo", format: quo,
 		Summary: "Quo (OpenPhone): calls, recordings, summaries, transcripts and messages, both API generations",
@@ -107,11 +108,24 @@ var callPresets = []Preset{
 	},
 	{
 		Name: "dialpad", Scheme: "dialpad", format: dialpad,
-		Summary: "Dialpad: call events, as JSON or the claims of the JWT",
+		Summary: "Dialpad: calls and text messages, as JSON or the claims of the JWT",
 		Retries: true, Timeout: 5 * time.Second,
 	},
-	{Name: "telnyx", Scheme: "telnyx", format: telnyx, Summary: "Telnyx: Call Control and TeXML", Retries: true},
-	{Name: "signalwire", Scheme: "signalwire", format: signalwire, Summary: "SignalWire: calling events and cXML callbacks"},
-	{Name: "synthflow", Scheme: "synthflow", format: synthflow, Summary: "Synthflow: post-call webhook"},
-	{Name: "vonage", Scheme: "vonage", format: vonage, Summary: "Vonage: voice events and messages"},
+	{
+		Name: "telnyx", Scheme: "telnyx", format: telnyx, Summary: "Telnyx: Call Control, AI assistants and TeXML",
+		Retries: true, Synchronous: append([]string{"assistant.initialization"}, twilioRequests...),
+	},
+	{
+		Name: "signalwire", Scheme: "signalwire", format: signalwire,
+		Summary:     "SignalWire: calling events, cXML and SWML",
+		Synchronous: append([]string{signalwireDocument, signalwireFunction}, twilioRequests...),
+	},
+	{
+		Name: "synthflow", Scheme: "synthflow", format: synthflow, Summary: "Synthflow: calls that come in, and post-call webhook",
+		Synchronous: []string{synthflowInbound},
+	},
+	{
+		Name: "vonage", Scheme: "vonage", format: vonage, Summary: "Vonage: voice events, answers and messages",
+		Synchronous: []string{vonageAnswer, vonageInput, vonageNotify, vonageFallback},
+	},
 }

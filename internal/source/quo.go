@@ -1,6 +1,8 @@
 package source
 
 import (
+	"strings"
+
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
@@ -12,7 +14,7 @@ var quo = &format{
 	identify: func(d *document) Identity {
 		o := quoObject(d)
 		id := Identity{EventType: d.text("type"), EventID: d.text("id"), CallID: text(o.Get("callId"))}
-		if id.CallID == "" {
+		if id.CallID == "" && !strings.HasPrefix(id.EventType, "message.") {
 			id.CallID = text(o.Get("id"))
 		}
 		return id

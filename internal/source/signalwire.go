@@ -1,5 +1,14 @@
 package source
 
+import "github.com/callgate/callgate/internal/jsonscan"
+
+// The types given to requests for which SignalWire sends none: for a SWML document that says what happens in a call, and
+// for the answer of a function that an AI agent calls (SWAIG).
+const (
+	signalwireDocument = "swml-request"
+	signalwireFunction = "swaig-function"
+)
+
 // signalwire reads SignalWire's calling events ({"event_type", "timestamp", "params"}) and cXML callbacks, which are
 // forms in Twilio's words. The state is a part of the id where the event has one, and so is what it is the state of: a
 // call may play and record many times.
@@ -12,6 +21,15 @@ var signalwire = &format{
 		id := Identity{
 			EventType: first(d.get("event_type"), d.get("event")),
 			CallID:    first(p.Get("call_id"), d.get("call", "call_id"), d.get("call_id")),
+		}
+		if id.EventType == "" {
+			switch {
+			case d.text("function") != "":
+				id.EventType = signalwireFunction
+			case d.get("call").Kind() == jsonscan.Object:
+				id.EventType = signalwireDocument
+			}
+			return id // the answer is for this request alone
 		}
 		id.EventID = firstOf(d.root, eventIDNames)
 		if state := first(p.Get("call_state"), p.Get("state")); id.EventID == "" {

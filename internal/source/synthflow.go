@@ -1,15 +1,27 @@
 package source
 
-import "github.com/callgate/callgate/internal/jsonscan"
+import (
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/jsonscan"
+)
+
+// synthflowInbound is the type, and the only member, of the request for the data of a call that comes in.
+const synthflowInbound = "call_inbound"
 
 // synthflow reads Synthflow's post-call webhook: {"status", "call", "lead", "analysis", ...}. Its signature covers the
 // call's id and nothing else, so that is the event's id too: a signature that was seen cannot make a second event.
 var synthflow = &format{
 	identify: func(d *document) Identity {
 		id := first(d.get("call_id"), d.get("call", "call_id"))
-		return Identity{EventType: first(d.get("status"), d.get("call", "status")), EventID: id, CallID: id}
+		return Identity{EventType: first(d.get("event"), d.get("status"), d.get("call", "status")), EventID: id, CallID: id}
 	},
 	read: func(d *draft, doc *document) {
+		if in := doc.get(synthflowInbound); in.Kind() == jsonscan.Object { // a call that is about to be answered
+			d.Direction = call.Inbound
+			d.numbers(text(in.Get("from_number")), text(in.Get("to_number")))
+			d.collect(in, "from_number", "to_number")
+			return
+		}
 		c, lead := doc.get("call"), doc.get("lead")
 		get := func(keys ...string) jsonscan.Value {
 			for _, k := range keys {

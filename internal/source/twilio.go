@@ -7,49 +7,116 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
-// twilioRequest is the event type given to a request for TwiML, whose answer is what happens next in the call.
-const twilioRequest = "voice-request"
+// The types given to requests of Twilio's that ask for something and have no type of their own: for the TwiML of a call,
+// for that of a message that came in, and whether a worker gets a task.
+const (
+	twilioRequest    = "voice-request"
+	twilioMessage    = "message-received"
+	twilioAssignment = "task-assignment"
+)
 
-// twilio reads Twilio's forms, by what is in them: a call's status, a recording, a transcription, a message, or a
-// request for TwiML (twilio.com/docs/voice/twiml, "Twilio's request to your application").
+// twilioRequests are the types of which Twilio reads the answer, besides its status. The last are Conversations' webhooks
+// before something happens, which can still be refused; those after it end in -ed.
+var twilioRequests = []string{
+	twilioRequest, twilioMessage, twilioAssignment,
+	"onConversationAdd", "onConversationUpdate", "onConversationRemove", "onMessageAdd", "onMessageUpdate", "onMessageRemove",
+	"onParticipantAdd", "onParticipantUpdate", "onParticipantRemove",
+}
+
+// twilio reads Twilio's forms, by what is in them: a call's status, a recording, a transcription, a message, an event of
+// Conversations or TaskRouter, or a request for TwiML (twilio.com/docs/voice/twiml, "Twilio's request to your
+// application"); and the JSON of Event Streams.
 //
 // Status callbacks are told apart by call, status and sequence number. A request for TwiML has no id, since a call makes
 // many that look alike. (The header I-Twilio-Idempotency-Token, which stays the same over retries, is not signed.)
 var twilio = &format{
-	identify: twilioIdentity,
-	read:     readTwilio,
+	open: openPayload,
+	identify: func(d *document) Identity {
+		if d.form {
+			return twilioIdentity(d)
+		}
+		return twilioStream(d)
+	},
+	read: func(d *draft, doc *document) {
+		if doc.form {
+			readTwilio(d, doc)
+			return
+		}
+		readTwilioStream(d, doc)
+	},
 }
 
+// twilioIdentity is that of a form in Twilio's words.
 func twilioIdentity(d *document) Identity {
 	id := Identity{CallID: d.text("CallSid")}
 	status := d.text("CallStatus")
-	switch {
-	case d.text("TranscriptionSid") != "":
-		if id.EventType = d.text("TranscriptionEvent"); id.EventType != "" { // one of many of a live transcription
-			id.EventID = eventID(d.text("TranscriptionSid"), id.EventType, d.text("SequenceId"))
-			break
-		}
-		id.EventType = "transcription-" + d.text("TranscriptionStatus")
-		id.EventID = eventID(d.text("TranscriptionSid"), id.EventType)
-	case d.text("ConferenceSid") != "" && d.text("StatusCallbackEvent") != "":
-		id.EventType = d.text("StatusCallbackEvent")
-		id.EventID = eventID(d.text("ConferenceSid"), id.EventType, d.text("SequenceNumber"))
-	case d.text("RecordingStatus") != "":
-		id.EventType = "recording-" + d.text("RecordingStatus")
-		id.EventID = eventID(d.text("RecordingSid"), id.EventType)
-	case d.text("MessageSid") != "":
-		id.EventType = "message-" + first(d.get("MessageStatus"), d.get("SmsStatus"))
-		id.EventID = eventID(d.text("MessageSid"), id.EventType)
-	case status != "" && (d.text("CallbackSource") != "" || d.text("SequenceNumber") != ""):
-		id.EventType = status
-		id.EventID = eventID(id.CallID, status, first(d.get("SequenceNumber"), d.get("CallbackSource")))
-	case slices.Contains(twilioFinal, status):
-		id.EventType, id.EventID = status, eventID(id.CallID, status)
-	case id.CallID != "":
-		id.EventType = twilioRequest
+	notified := func(typ string, parts ...string) Identity {
+		id.EventType, id.EventID = typ, eventID(parts...)
+		return id
 	}
+	if by := d.text("CallbackSource"); by != "" && status != "" { // the most frequent, and nothing else has both
+		if n := d.text("SequenceNumber"); n != "" {
+			by = n
+		}
+		return notified(status, id.CallID, status, by)
+	}
+	switch {
+	case d.text("EventType") != "" && twilioMessageStatus(d) == "":
+		return twilioEvent(d, id)
+	case d.text("TranscriptionSid") != "":
+		if e := d.text("TranscriptionEvent"); e != "" { // one of many of a live transcription
+			return notified(e, d.text("TranscriptionSid"), e, d.text("SequenceId"))
+		}
+		typ := "transcription-" + d.text("TranscriptionStatus")
+		return notified(typ, d.text("TranscriptionSid"), typ)
+	case d.text("StreamEvent") != "":
+		return notified(d.text("StreamEvent"), d.text("StreamSid"), d.text("StreamEvent"))
+	case d.text("SiprecEvent") != "":
+		return notified(d.text("SiprecEvent"), d.text("SiprecSid"), d.text("SiprecEvent"))
+	case d.text("ConferenceSid") != "" && d.text("StatusCallbackEvent") != "":
+		e := d.text("StatusCallbackEvent")
+		return notified(e, d.text("ConferenceSid"), e, d.text("SequenceNumber"))
+	case d.text("RecordingStatus") != "":
+		typ := "recording-" + d.text("RecordingStatus")
+		return notified(typ, d.text("RecordingSid"), typ)
+	case d.get("UnstableSpeechResult").Kind() != jsonscan.Missing, d.get("StableSpeechResult").Kind() != jsonscan.Missing:
+		return notified("partial-result", id.CallID, "partial-result", d.text("SequenceNumber"))
+	case d.text("AnsweredBy") != "" && status == "":
+		return notified("async-amd", id.CallID, "async-amd", d.text("AnsweredBy"))
+	case d.text("ReservationSid") != "" && d.text("TaskSid") != "":
+		return notified(twilioAssignment)
+	case d.text("PayloadType") != "" && d.text("Level") != "":
+		return notified("debugger-"+strings.ToLower(d.text("Level")), d.text("Sid"))
+	case first(d.get("MessageSid"), d.get("SmsSid")) != "":
+		typ := "message-" + twilioMessageStatus(d)
+		return notified(typ, first(d.get("MessageSid"), d.get("SmsSid")), typ)
+	case status != "" && d.text("SequenceNumber") != "":
+		return notified(status, id.CallID, status, d.text("SequenceNumber"))
+	case slices.Contains(twilioFinal, status):
+		return notified(status, id.CallID, status)
+	case id.CallID != "" && first(d.get("CallStatus"), d.get("From"), d.get("To"), d.get("Direction"), d.get("Digits"), d.get("SpeechResult")) != "":
+		return notified(twilioRequest)
+	}
+	return notified(first(d.get("StatusCallbackEvent"), d.get("Event"), d.get("Status")))
+}
+
+func twilioMessageStatus(d *document) string {
+	return first(d.get("MessageStatus"), d.get("SmsStatus"))
+}
+
+// twilioEvent is an event that names its type: of TaskRouter, which has an id, or of Conversations, where what happened to
+// a message or participant is told by its time.
+func twilioEvent(d *document, id Identity) Identity {
+	id.EventType = d.text("EventType")
+	if sid := d.text("Sid"); sid != "" {
+		id.EventID = eventID(id.EventType, sid)
+		return id
+	}
+	of := first(d.get("MessageSid"), d.get("ParticipantSid"), d.get("ConversationSid"), d.get("ChannelSid"))
+	id.EventID = eventID(id.EventType, of, first(d.get("DateUpdated"), d.get("DateCreated"), d.get("Timestamp")))
 	return id
 }
 
@@ -61,7 +128,7 @@ func readTwilio(d *draft, doc *document) {
 	if status := doc.text("MessageStatus"); status != "" && !strings.HasPrefix(status, "receiv") {
 		d.Direction = call.Outbound // Twilio tells the state of messages that the business sent, and no direction
 	}
-	d.numbers(first(doc.get("From"), doc.get("Caller")), first(doc.get("To"), doc.get("Called")))
+	d.numbers(first(doc.get("From"), doc.get("Caller"), doc.get("Author")), first(doc.get("To"), doc.get("Called")))
 	d.person(doc.text("CallerName"), "", "")
 	d.length(duration(doc.get("CallDuration"), seconds))
 	d.StartedAt = moment(doc.get("StartTime"))
@@ -75,7 +142,7 @@ func readTwilio(d *draft, doc *document) {
 	d.RecordingURL = doc.text("RecordingUrl")
 	d.Transcript = doc.text("TranscriptionText")
 	d.Message = first(doc.get("Body"), doc.get("SpeechResult"))
-	d.collect(doc.root, "From", "Caller", "To", "Called", "CallSid", "MessageSid", "SmsMessageSid", "SmsSid", "Direction",
+	d.collect(doc.root, "From", "Caller", "Author", "To", "Called", "CallSid", "MessageSid", "SmsMessageSid", "SmsSid", "Direction",
 		"CallDuration", "Duration", "Timestamp", "StartTime", "RecordingUrl", "TranscriptionText", "Body", "ApiVersion",
 		"CallerName", "AccountSid", "CallToken", "SequenceNumber", "CallbackSource")
 	// The URL that the operator gave Twilio is signed too, and what they put into its query is theirs to use.

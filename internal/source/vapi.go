@@ -32,7 +32,7 @@ var vapi = &format{
 		d.Direction = direction(text(c.Get("type")))
 		customer, earlier := m.Get("customer"), c.Get("customer")
 		d.sides(
-			first(customer.Get("number"), customer.Get("sipUri"), earlier.Get("number"), earlier.Get("sipUri")),
+			first(customer.Get("number"), customer.Get("sipUri"), earlier.Get("number"), earlier.Get("sipUri"), m.Path("contact", "number")),
 			first(m.Path("phoneNumber", "number"), c.Path("phoneNumber", "number"), m.Path("phoneNumber", "sipUri")),
 		)
 		d.StartedAt = moment(either(m.Get("startedAt"), c.Get("startedAt"), c.Get("createdAt")))
@@ -46,7 +46,7 @@ var vapi = &format{
 		d.RecordingURL = first(artifact.Get("recordingUrl"), artifact.Path("recording", "mono", "combinedUrl"),
 			artifact.Path("recording", "stereoUrl"), artifact.Get("presignedMonoUrl"), m.Get("recordingUrl"))
 		vapiParams(d, m, artifact, analysis)
-		d.person(first(customer.Get("name"), earlier.Get("name")), "", "")
+		d.person(first(customer.Get("name"), earlier.Get("name"), m.Path("contact", "name")), "", "")
 		d.email(first(customer.Get("email"), earlier.Get("email")))
 	},
 }
@@ -116,6 +116,7 @@ func vapiParams(d *draft, m, artifact, analysis jsonscan.Value) {
 	d.collect(artifact.Get("variableValues"), "customer", "now", "date", "time", "month", "day", "year", "transport", "phoneNumber")
 	d.collect(m.Path("call", "metadata"))
 	d.collect(m.Path("call", "assistantOverrides", "variableValues"))
+	d.param("campaignId", collected(m.Get("campaignId")))
 	d.param("endedReason", collected(m.Get("endedReason")))
 	d.param("successEvaluation", collected(analysis.Get("successEvaluation")))
 	d.param("status", collected(m.Get("status")))

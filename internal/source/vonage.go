@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 // vonage reads Vonage's voice events and messages, which come as JSON or, where the operator chose GET, as a query.
@@ -27,6 +28,8 @@ var vonage = &format{
 			id.EventID = eventID(id.CallID, id.EventType, d.text("timestamp"))
 		case d.text("status") != "":
 			id.EventID = eventID(id.CallID, id.EventType)
+		case id.EventType == "":
+			id.EventType = vonageRequest(d)
 		}
 		return id
 	},
@@ -40,6 +43,31 @@ var vonage = &format{
 		d.collect(doc.root, "from", "to", "direction", "start_time", "end_time", "timestamp", "duration", "recording_url",
 			"text", "uuid")
 	},
+}
+
+// The types given to requests that ask for an NCCO, for which Vonage sends none (developer.vonage.com, "Webhook
+// reference"): of a call that comes in or was answered; with what the caller said or pressed; of the action "notify"; in
+// the place of one that failed.
+const (
+	vonageAnswer   = "answer"
+	vonageInput    = "input"
+	vonageNotify   = "notify"
+	vonageFallback = "fallback"
+)
+
+// vonageRequest is which of them a request without a type of its own is.
+func vonageRequest(d *document) string {
+	switch {
+	case d.get("original_request").Kind() == jsonscan.Object:
+		return vonageFallback
+	case d.get("dtmf").Kind() != jsonscan.Missing || d.get("speech").Kind() == jsonscan.Object:
+		return vonageInput
+	case d.get("payload").Kind() != jsonscan.Missing:
+		return vonageNotify
+	case first(d.get("to"), d.get("from")) != "" && first(d.get("uuid"), d.get("conversation_uuid")) != "":
+		return vonageAnswer
+	}
+	return ""
 }
 
 // international puts a plus before a number that Vonage writes in E.164 without one. Ten digits and fewer may as well be

@@ -14,7 +14,7 @@ import (
 )
 
 // FHIR is a FHIR R4 server with its base at /fhir. It knows Patient, Communication, Task, Appointment and
-// ServiceRequest: create and update, conditional or not, search for patients by POST, and transactions. It refuses
+// ServiceRequest: create and update, conditional or not, search by POST, versions, and transactions. It refuses
 // what R4's structures and invariants forbid (see fhir_schema.go), wrong media types and requests that are not signed in,
 // and answers errors by OperationOutcome, with diagnostics that quote what was sent, as real servers do.
 type FHIR struct {
@@ -27,6 +27,7 @@ type FHIR struct {
 	mu       sync.Mutex
 	stored   map[string][]map[string]any // by type, in order of creation
 	nextID   int
+	blind    bool
 	script   []Reply
 	requests []Recorded
 }
@@ -54,6 +55,45 @@ func (s *FHIR) Stored(kind string) []map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]map[string]any(nil), s.stored[kind]...)
+}
+
+// Change lets fn change a resource as people do who work with it, which makes a new version of it.
+func (s *FHIR) Change(kind, id string, fn func(map[string]any)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, r := range s.stored[kind] {
+		if r["id"] == id {
+			changed := copyOf(r)
+			fn(changed)
+			s.stored[kind][i] = s.versioned(changed, r)
+			return
+		}
+	}
+	s.t.Errorf("stand-in: there is no %s/%s", kind, id)
+}
+
+// Blind makes searches for anything but patients find nothing, as an index does that lags behind, or find again.
+func (s *FHIR) Blind(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blind = yes
+}
+
+// versioned gives a resource the version after that of old.
+func (s *FHIR) versioned(resource, old map[string]any) map[string]any {
+	n := 0
+	if meta, _ := old["meta"].(map[string]any); meta != nil {
+		n, _ = strconv.Atoi(fmt.Sprint(meta["versionId"]))
+	}
+	resource["meta"] = map[string]any{"versionId": strconv.Itoa(n + 1), "lastUpdated": "2026-01-01T00:00:00.000Z"}
+	return resource
+}
+
+func copyOf(m map[string]any) map[string]any {
+	b, _ := json.Marshal(m) // it came as JSON
+	var c map[string]any
+	_ = json.Unmarshal(b, &c)
+	return c
 }
 
 // Script makes the next requests be answered as given, before anything else is looked at.
@@ -138,12 +178,12 @@ func (s *FHIR) handle(r *http.Request, body []byte) (*done, *Problem) {
 	}
 	path = strings.TrimPrefix(path, "/")
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if path == "Patient/_search" && r.Method == http.MethodPost {
+	if kind, ok := strings.CutSuffix(path, "/_search"); ok && r.Method == http.MethodPost {
 		form, err := url.ParseQuery(string(body))
 		if media != "application/x-www-form-urlencoded" || err != nil {
 			return nil, &Problem{415, "not-supported", "search by form", ""}
 		}
-		return s.search(form)
+		return s.search(kind, form)
 	}
 	if media != "application/fhir+json" {
 		return nil, &Problem{415, "not-supported", "send application/fhir+json, not " + media, ""}
@@ -157,7 +197,9 @@ func (s *FHIR) handle(r *http.Request, body []byte) (*done, *Problem) {
 		return s.transaction(resource)
 	case r.Method == http.MethodPost:
 		return s.create(path, resource, r.Header.Get("If-None-Exist"))
-	case r.Method == http.MethodPut && r.URL.RawQuery != "":
+	case r.Method == http.MethodPut && r.URL.RawQuery == "":
+		return s.put(path, resource, r.Header.Get("If-Match"))
+	case r.Method == http.MethodPut:
 		return s.update(path, resource, r.URL.RawQuery)
 	default:
 		return nil, &Problem{405, "not-supported", r.Method + " is not supported here", ""}
@@ -208,63 +250,18 @@ func splitToken(token string) (system, value string) {
 	return system, b.String()
 }
 
-func (s *FHIR) create(kind string, resource map[string]any, condition string) (*done, *Problem) {
-	if p := CheckResource(resource, kind); p != nil {
-		return nil, p
+// search finds resources by identifier, and patients by phone too. Phones compare as text, as token search does.
+func (s *FHIR) search(kind string, form url.Values) (*done, *Problem) {
+	if structures[kind] == nil || kind[0] >= 'a' {
+		return nil, &Problem{404, "not-supported", "search for " + kind, ""}
 	}
-	if condition != "" {
-		found, p := s.matches(kind, condition)
-		switch {
-		case p != nil:
-			return nil, p
-		case len(found) > 1:
-			return nil, &Problem{412, "multiple-matches", "several match " + condition, ""}
-		case len(found) == 1:
-			return &done{200, fmt.Sprintf("%s/%s", kind, found[0]["id"]), nil}, nil
-		}
-	}
-	return &done{201, kind + "/" + s.insert(resource), nil}, nil
-}
-
-func (s *FHIR) update(kind string, resource map[string]any, condition string) (*done, *Problem) {
-	if p := CheckResource(resource, kind); p != nil {
-		return nil, p
-	}
-	found, p := s.matches(kind, condition)
-	switch {
-	case p != nil:
-		return nil, p
-	case len(found) > 1:
-		return nil, &Problem{412, "multiple-matches", "several match " + condition, ""}
-	case len(found) == 0:
-		return &done{201, kind + "/" + s.insert(resource), nil}, nil
-	}
-	id := found[0]["id"]
-	resource["id"] = id
-	for i, r := range s.stored[kind] {
-		if r["id"] == id {
-			s.stored[kind][i] = resource
-		}
-	}
-	return &done{200, fmt.Sprintf("%s/%s", kind, id), nil}, nil
-}
-
-func (s *FHIR) insert(resource map[string]any) string {
-	s.nextID++
-	id := strconv.Itoa(s.nextID)
-	resource["id"] = id
-	kind, _ := resource["resourceType"].(string)
-	s.stored[kind] = append(s.stored[kind], resource)
-	return id
-}
-
-// search finds patients by identifier or phone. Phones compare as text, as token search does.
-func (s *FHIR) search(form url.Values) (*done, *Problem) {
 	var found []map[string]any
 	switch {
 	case form.Get("identifier") != "":
-		found = s.byIdentifier("Patient", form.Get("identifier"))
-	case form.Get("phone") != "":
+		if kind == "Patient" || !s.blind {
+			found = s.byIdentifier(kind, form.Get("identifier"))
+		}
+	case kind == "Patient" && form.Get("phone") != "":
 		for _, p := range s.stored["Patient"] {
 			list, _ := p["telecom"].([]any)
 			for _, one := range list {
@@ -288,82 +285,4 @@ func (s *FHIR) search(form url.Values) (*done, *Problem) {
 		answer["entry"] = entries
 	}
 	return &done{200, "", answer}, nil
-}
-
-// transaction does all entries or none.
-func (s *FHIR) transaction(b map[string]any) (*done, *Problem) {
-	if b["resourceType"] != "Bundle" || b["type"] != "transaction" {
-		return nil, &Problem{400, "invalid", "not a transaction", "Bundle.type"}
-	}
-	if p := checkValues(b, "Bundle"); p != nil {
-		return nil, p
-	}
-	entries, _ := b["entry"].([]any)
-	before, nextID := map[string][]map[string]any{}, s.nextID
-	for k, v := range s.stored {
-		before[k] = append([]map[string]any(nil), v...) // stored resources are replaced, never changed
-	}
-	undo := func(p *Problem) (*done, *Problem) { s.stored, s.nextID = before, nextID; return nil, p }
-	urns := map[string]string{}
-	answers := make([]any, 0, len(entries))
-	for i, one := range entries {
-		e, _ := one.(map[string]any)
-		resource, _ := e["resource"].(map[string]any)
-		request, _ := e["request"].(map[string]any)
-		address, _ := request["url"].(string)
-		urn, _ := e["fullUrl"].(string)
-		if !strings.HasPrefix(urn, "urn:uuid:") || urns[urn] != "" {
-			return undo(&Problem{400, "invalid", "fullUrl " + urn, fmt.Sprintf("Bundle.entry[%d].fullUrl", i)})
-		}
-		var d *done
-		var p *Problem
-		switch request["method"] {
-		case "POST":
-			condition, _ := request["ifNoneExist"].(string)
-			d, p = s.create(address, resource, condition)
-		case "PUT":
-			kind, condition, _ := strings.Cut(address, "?")
-			d, p = s.update(kind, resource, condition)
-		default:
-			p = &Problem{400, "not-supported", "method", fmt.Sprintf("Bundle.entry[%d].request.method", i)}
-		}
-		if p != nil {
-			return undo(p)
-		}
-		urns[urn] = d.location
-		answers = append(answers, map[string]any{"response": map[string]any{
-			"status": strconv.Itoa(d.status) + " " + http.StatusText(d.status), "location": d.location + "/_history/1",
-		}})
-	}
-	for _, one := range entries {
-		if unknown := resolve(one.(map[string]any)["resource"], urns); unknown != "" {
-			return undo(&Problem{400, "invalid", "reference to " + unknown, ""})
-		}
-	}
-	return &done{200, "", map[string]any{"resourceType": "Bundle", "type": "transaction-response", "entry": answers}}, nil
-}
-
-// resolve replaces references within the transaction, and returns one that leads nowhere.
-func resolve(v any, urns map[string]string) (unknown string) {
-	switch v := v.(type) {
-	case map[string]any:
-		if ref, ok := v["reference"].(string); ok && strings.HasPrefix(ref, "urn:") {
-			if urns[ref] == "" {
-				return ref
-			}
-			v["reference"] = urns[ref]
-		}
-		for _, child := range v {
-			if unknown = resolve(child, urns); unknown != "" {
-				return unknown
-			}
-		}
-	case []any:
-		for _, child := range v {
-			if unknown = resolve(child, urns); unknown != "" {
-				return unknown
-			}
-		}
-	}
-	return ""
 }

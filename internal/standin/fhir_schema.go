@@ -19,10 +19,10 @@ type element struct {
 // what is not here is refused as unknown.
 var structures = map[string]map[string]element{
 	"Patient": fields(
-		"id id", "identifier Identifier*", "active boolean", "name HumanName*", "telecom ContactPoint*",
+		"id id", "meta Meta", "text Narrative", "identifier Identifier*", "active boolean", "name HumanName*", "telecom ContactPoint*",
 		"gender [male female other unknown]", "birthDate date"),
 	"Communication": fields(
-		"id id", "identifier Identifier*", "instantiatesUri uri*", "basedOn Reference*", "partOf Reference*", "inResponseTo Reference*",
+		"id id", "meta Meta", "text Narrative", "identifier Identifier*", "instantiatesUri uri*", "basedOn Reference*", "partOf Reference*", "inResponseTo Reference*",
 		"status! [preparation in-progress not-done on-hold stopped completed entered-in-error unknown]",
 		"statusReason CodeableConcept", "category CodeableConcept*", "priority [routine urgent asap stat]",
 		"medium CodeableConcept*", "subject Reference", "topic CodeableConcept", "about Reference*", "encounter Reference",
@@ -30,7 +30,7 @@ var structures = map[string]map[string]element{
 		"reasonReference Reference*", "payload Payload*", "note Annotation*"),
 	"Payload": fields("contentString string", "contentAttachment Attachment", "contentReference Reference"),
 	"Task": fields(
-		"id id", "identifier Identifier*", "basedOn Reference*", "groupIdentifier Identifier", "partOf Reference*",
+		"id id", "meta Meta", "text Narrative", "identifier Identifier*", "basedOn Reference*", "groupIdentifier Identifier", "partOf Reference*",
 		"status! [draft requested received accepted rejected ready cancelled in-progress on-hold failed completed entered-in-error]",
 		"statusReason CodeableConcept", "businessStatus CodeableConcept",
 		"intent! [unknown proposal plan order original-order reflex-order filler-order instance-order option]",
@@ -40,7 +40,7 @@ var structures = map[string]map[string]element{
 		"reasonReference Reference", "note Annotation*", "input TaskInput*"),
 	"TaskInput": fields("type! CodeableConcept", "valueString! string"),
 	"Appointment": fields(
-		"id id", "identifier Identifier*",
+		"id id", "meta Meta", "text Narrative", "identifier Identifier*",
 		"status! [proposed pending booked arrived fulfilled cancelled noshow entered-in-error checked-in waitlist]",
 		"cancelationReason CodeableConcept", "serviceCategory CodeableConcept*", "serviceType CodeableConcept*",
 		"specialty CodeableConcept*", "appointmentType CodeableConcept", "reasonCode CodeableConcept*", "description string",
@@ -49,7 +49,7 @@ var structures = map[string]map[string]element{
 	"Participant": fields("type CodeableConcept*", "actor Reference", "required [required optional information-only]",
 		"status! [accepted declined tentative needs-action]", "period Period"),
 	"ServiceRequest": fields(
-		"id id", "identifier Identifier*", "status! [draft active on-hold revoked completed entered-in-error unknown]",
+		"id id", "meta Meta", "text Narrative", "identifier Identifier*", "status! [draft active on-hold revoked completed entered-in-error unknown]",
 		"intent! [proposal plan directive order original-order reflex-order filler-order instance-order option]",
 		"category CodeableConcept*", "priority [routine urgent asap stat]", "code CodeableConcept", "subject! Reference",
 		"occurrenceDateTime dateTime", "authoredOn dateTime", "requester Reference", "note Annotation*"),
@@ -60,7 +60,10 @@ var structures = map[string]map[string]element{
 	"Reference":       fields("reference string", "type uri", "identifier Identifier", "display string"),
 	"ContactPoint": fields("system [phone fax email pager url sms other]", "value string",
 		"use [home work temp old mobile]", "rank positiveInt", "period Period"),
-	"HumanName":  fields("use code", "text string", "family string", "given string*", "prefix string*", "suffix string*"),
+	"Meta":       fields("versionId id", "lastUpdated instant", "source uri", "profile uri*", "tag Coding*"),
+	"Narrative":  fields("status! [generated extensions additional empty]", "div! string"),
+	"Extension":  fields("url! uri", "valueCode code"),
+	"HumanName":  fields("extension Extension*", "use code", "text string", "family string", "given string*", "prefix string*", "suffix string*"),
 	"Period":     fields("start dateTime", "end dateTime"),
 	"Attachment": fields("contentType code", "language code", "url uri", "title string", "creation dateTime"),
 	"Annotation": fields("authorString string", "time dateTime", "text! string"),

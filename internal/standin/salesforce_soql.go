@@ -12,13 +12,14 @@ import (
 // salesforceQuery runs the part of SOQL that looks records up:
 //
 //	SELECT a, b FROM Object [WHERE c [AND c…]] [ORDER BY CreatedDate [ASC|DESC]] [LIMIT n]
-//	c = field (=|!=|>=|<=) literal | field IN (literal, …) | ( c OR c … )
+//	c = field (=|!=|>=|<=) literal or LAST_N_DAYS:n | field IN (literal, …) | ( c OR c … )
 //
 // Texts compare without regard to case, as they do in Salesforce.
 type salesforceQuery struct {
 	tokens []string // string literals keep their opening quote, and are unescaped
 	fields map[string]SalesforceField
 	object string
+	now    time.Time
 	err    []salesforceError
 }
 
@@ -30,7 +31,7 @@ func (q *salesforceQuery) fail(code, message string) {
 
 // query answers a query with its records, or with errors.
 func (s *Salesforce) query(soql string) ([]map[string]any, []salesforceError) {
-	q := &salesforceQuery{}
+	q := &salesforceQuery{now: s.cfg.Now()}
 	q.scan(soql)
 	q.word("SELECT")
 	cols := q.list("FROM")
@@ -278,6 +279,14 @@ func (q *salesforceQuery) literal(name string, f SalesforceField, token string) 
 			q.fail("INVALID_FIELD", "value of filter criterion for field '"+name+"' must be of type boolean and should not be enclosed in quotes")
 		}
 	case "datetime":
+		if n, ok := strings.CutPrefix(token, "LAST_N_DAYS:"); ok {
+			days, err := strconv.Atoi(n)
+			if err != nil || days < 1 {
+				q.fail("MALFORMED_QUERY", "unexpected token: "+token)
+			}
+			y, m, d := q.now.UTC().Date()
+			return salesforceTime(time.Date(y, m, d-days, 0, 0, 0, 0, time.UTC))
+		}
 		at, err := time.Parse(time.RFC3339, token)
 		if err != nil {
 			q.fail("INVALID_FIELD", "value of filter criterion for field '"+name+"' must be of type dateTime and should not be enclosed in quotes")

@@ -123,14 +123,14 @@ type EventInfo struct {
 	Source     string    `json:"source"`
 	Route      string    `json:"route,omitempty"`
 	EventType  string    `json:"event_type,omitempty"`
-	EventID    string    `json:"event_id,omitempty"`
+	EventID    string    `json:"provider_event_id,omitempty"`
 	CallID     string    `json:"call_id,omitempty"`
 	ReceivedAt time.Time `json:"received_at"`
 	Bytes      int       `json:"bytes"`
 	// Dropped tells that its content is gone; see Event.
 	Dropped bool `json:"content_dropped,omitempty"`
 	// States counts the event's deliveries by state.
-	States map[State]int `json:"deliveries"`
+	States map[State]int `json:"states"`
 }
 
 // Accepted is the answer of Accept.
@@ -216,6 +216,8 @@ type Filter struct {
 	CallID     string
 	CallerHash string
 	From, To   time.Time // received at: From inclusive, To exclusive
+	// FailedSince matches deliveries of which an attempt that failed was begun at this time or later.
+	FailedSince time.Time
 }
 
 // Page selects a part of a listing, newest first.

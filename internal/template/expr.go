@@ -25,6 +25,8 @@ type piece struct {
 	at  int // byte offset in the compiler's source
 }
 
+const notClosed = "this {{ is never closed; write }} behind the variable, or {{'{{'}} for two braces as text"
+
 // split cuts a text into constant text and expressions. at translates an offset in the text to one in the source.
 func (c *compiler) split(text string, at func(int) int) ([]piece, error) {
 	var pieces []piece
@@ -37,7 +39,7 @@ func (c *compiler) split(text string, at func(int) int) ([]piece, error) {
 		i += pos
 		end := closing(text, i+2)
 		if end < 0 {
-			return nil, c.syntax(at(i), "{{ without }}; to write two braces as text, use {{'{{'}}")
+			return nil, c.syntax(at(i), notClosed)
 		}
 		if i > pos {
 			pieces = append(pieces, piece{lit: text[pos:i], at: at(pos)})

@@ -183,7 +183,7 @@ func (p *jsonParser) key(seen map[string]bool) ([]byte, error) {
 func (p *jsonParser) bare() (node, error) {
 	end := closing(p.src, p.i+2)
 	if end < 0 {
-		return node{}, p.syntax(p.i, "{{ without }}")
+		return node{}, p.syntax(p.i, notClosed)
 	}
 	e, err := p.expr(p.src[p.i+2:end], p.i)
 	if err != nil {

@@ -128,7 +128,7 @@ func TestJSON(t *testing.T) {
 
 func TestSyntaxErrors(t *testing.T) {
 	for source, want := range map[string]string{
-		"a {{name":                         "1:3: {{ without }}",
+		"a {{name":                         "1:3: this {{ is never closed; write }} behind the variable",
 		"{{}}":                             "names no variable",
 		"{{{name}}}":                       "three braces",
 		"{{#if name}}":                     "conditions, loops",
@@ -146,7 +146,7 @@ func TestSyntaxErrors(t *testing.T) {
 		"{{name|date:'%Q'}}":               "strftime",
 		"{{name|date:'%'}}":                "strftime",
 		"{{name|date:'%Y','Mars/Crater'}}": "no known time zone",
-		"{{name|default:'x}}":              "{{ without }}",
+		"{{name|default:'x}}":              "this {{ is never closed",
 		"{{a$b}}":                          "letters, digits",
 		"{{a  b}}":                         "two spaces",
 		"{{'a' 'b'}}":                      "a | is expected",

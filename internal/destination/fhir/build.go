@@ -17,10 +17,11 @@ import (
 type resource struct {
 	kind Kind
 	body any
+	id   identifier
 	// condition is the search for the same resource: identifier=system|value, encoded.
 	condition string
-	// update replaces what the condition finds, rather than leaving it.
-	update bool
+	// old is what the EHR has of an earlier event; nil when it has nothing, or nobody looked.
+	old *stored
 }
 
 // view is a call through the allow-list of fields.
@@ -28,6 +29,9 @@ type view struct {
 	destination.Item
 	d        *Destination
 	warnings []string
+	round    int    // how often the call was read and written, in this delivery
+	left     []Kind // that were there, and were left as they are
+	unasked  []Kind // that the EHR cannot search for
 }
 
 // text is a field as text, empty when it is missing or may not be sent.
@@ -102,7 +106,7 @@ func (v *view) resources(subject *reference) []resource {
 	var all []resource
 	add := func(kind Kind, suffix string, body func(id []identifier) any) {
 		id := identifier{v.d.cfg.System, v.callID() + suffix}
-		all = append(all, resource{kind: kind, body: body([]identifier{id}), condition: condition(id)})
+		all = append(all, resource{kind: kind, body: body([]identifier{id}), id: id, condition: condition(id)})
 	}
 	cfg := &v.d.cfg
 	service := ""
@@ -120,7 +124,6 @@ func (v *view) resources(subject *reference) []resource {
 	if slices.Contains(cfg.Kinds, Communication) {
 		c := v.communication(subject, untold)
 		add(Communication, "", func(id []identifier) any { c.Identifier = id; return c })
-		all[len(all)-1].update = cfg.Update && len(c.Payload) > 0
 	}
 	if slices.Contains(cfg.Kinds, Task) && v.Call.CallbackRequested {
 		t := v.task(subject, untold)
@@ -258,17 +261,30 @@ func (v *view) name() string {
 	return strings.TrimSpace(v.text("first_name") + " " + v.text("last_name"))
 }
 
-// newPatient is the patient to create on the condition that the identifier is unknown.
+// newPatient is the patient to create on the condition that the identifier is unknown. Name and gender are there even where
+// nobody told them: US Core, which American EHRs check, requires both of a patient, and has for a name that is not known
+// an extension in its place (invariant us-core-6). The rules are from its published profile by heart; the text of the
+// profile was not at hand.
 func (v *view) newPatient(id identifier) resource {
-	p := &patient{ResourceType: "Patient", Identifier: []identifier{id}}
-	first, last := v.text("first_name"), v.text("last_name")
-	if first != "" {
-		p.Name = []humanName{{Family: last, Given: []string{first}}}
-	} else if last != "" {
-		p.Name = []humanName{{Family: last}}
+	p := &patient{ResourceType: "Patient", Identifier: []identifier{id}, Gender: "unknown"}
+	name := humanName{Family: v.text("last_name")}
+	if first := v.text("first_name"); first != "" {
+		name.Given = []string{first}
 	}
+	if name.Family == "" && name.Given == nil {
+		words := strings.Fields(v.name())
+		switch n := len(words); {
+		case n == 0:
+			name.Extension = []extension{{"http://hl7.org/fhir/StructureDefinition/data-absent-reason", "unknown"}}
+		case n == 1:
+			name.Given = words
+		default:
+			name.Given, name.Family = words[:n-1], words[n-1]
+		}
+	}
+	p.Name = []humanName{name}
 	if s := v.number(); s != "" {
 		p.Telecom = []contact{{"phone", s}}
 	}
-	return resource{kind: "Patient", body: p, condition: condition(id)}
+	return resource{kind: "Patient", body: p, id: id, condition: condition(id)}
 }

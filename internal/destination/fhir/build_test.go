@@ -86,7 +86,7 @@ func BenchmarkBundle(b *testing.B) {
 	for b.Loop() {
 		v := &view{Item: one, d: d}
 		_, subject := d.patientQuery(v)
-		if _, err := d.write(b.Context(), v, subject); err != nil {
+		if _, err := d.write(b.Context(), v, v.resources(subject)); err != nil {
 			b.Fatal(err)
 		}
 	}

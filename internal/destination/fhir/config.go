@@ -1,7 +1,10 @@
 // Package fhir delivers calls to an EHR by FHIR R4 (HL7, v4.0.1): a Communication for the call, a Task where the caller
 // wants to be called back, a proposed Appointment where they named a time, a ServiceRequest where that is wanted. One
 // resource goes by itself and several as one transaction Bundle (or one by one); each is created on the condition that there is none
-// with its identifier yet, so that a repeated delivery changes nothing.
+// with its identifier yet, so that a repeated delivery changes nothing. With Config.Update, what a later event of the call
+// knows is merged into what is there, and written with its version; nothing that is there is taken away.
+//
+// The calls of one patient wait for each other inside one process.
 //
 // Only the fields that the configuration allows leave the gateway, and a patient is searched for by POST, so that no
 // number or id of a person is in a URL.
@@ -105,8 +108,10 @@ type Config struct {
 	Location *time.Location
 	// Category is the text of the Communication's category; empty means DefaultCategory.
 	Category string
-	// Update replaces the Communication of an earlier event of the same call when a later one brings text, by
-	// conditional update (PUT). Without it the first event stands. The server must support conditional updates.
+	// Update adds what a later event of the same call knows to the resources of the earlier ones: they are looked for by
+	// their identifier, merged, and written back with their version (PUT with If-Match), so that neither an earlier event's
+	// knowledge nor what people have changed gets lost. It takes a search for each resource, which the sign-in must
+	// permit. Without it the first event stands, and a warning says so.
 	Update bool
 	// Separate sends several resources one after the other rather than as a transaction, for servers that have none.
 	// They refer to each other by identifiers then. A failure in between is made good by the next attempt, since what

@@ -14,7 +14,8 @@ var (
 	ErrNothing = errors.New("none of the configured resources applies to this call")
 )
 
-// Convert makes the one request that writes the call, signed in, for a proxy to send. It searches for no patient: where
+// Convert makes the one request that writes the call, signed in, for a proxy to send. It looks for nothing first: what the
+// EHR has of an earlier event stays as it is, with Update too. It searches for no patient: where
 // the configuration would, the resources refer to the patient by the identifier that was collected, and a
 // caller's number alone refers to nobody. The answer is the EHR's.
 func (d *Destination) Convert(ctx context.Context, item destination.Item) (*http.Request, error) {
@@ -23,7 +24,7 @@ func (d *Destination) Convert(ctx context.Context, item destination.Item) (*http
 	if id := v.text(d.cfg.PatientParam); search != "" && id != "" {
 		subject = &reference{Type: "Patient", Identifier: &identifier{d.cfg.PatientSystem, id}}
 	}
-	writes, err := d.write(ctx, v, subject)
+	writes, err := d.write(ctx, v, v.resources(subject))
 	switch {
 	case err != nil:
 		return nil, err

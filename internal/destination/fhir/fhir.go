@@ -3,13 +3,14 @@ package fhir
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/keylock"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -24,6 +25,7 @@ type Destination struct {
 	services []string // the parameters that may hold the service
 	own      []string // the fields with a place of their own
 	extra    []string // the allowed ones without
+	locks    keylock.Locks
 }
 
 var _ destination.Destination = (*Destination)(nil)
@@ -42,26 +44,74 @@ func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []d
 
 func (d *Destination) deliver(ctx context.Context, item destination.Item) destination.Result {
 	v := &view{Item: item, d: d}
+	release, err := d.locks.Acquire(ctx, v.lockKeys())
+	if err != nil {
+		return destination.Result{Reason: "stopped before the call's turn came: nothing was sent, another attempt follows"}
+	}
+	defer release()
 	subject, failure := d.findPatient(ctx, v)
 	if failure != nil {
 		return *failure
 	}
-	writes, err := d.write(ctx, v, subject)
-	if err != nil {
-		return destination.Result{Outcome: destination.Dead, Reason: err.Error(), Warnings: v.warnings}
+	for known := len(v.warnings); ; v.warnings = v.warnings[:known] {
+		v.round++
+		total, conflict := d.once(ctx, v, subject)
+		if !conflict || v.round == maxRounds {
+			total.Warnings = v.warnings
+			return total
+		}
 	}
-	if len(writes) == 0 {
+}
+
+// lockKeys are what two deliveries must not work on at the same time: both would find no patient with an identifier and
+// create one, or both would add to the same record.
+func (v *view) lockKeys() []string {
+	keys := []string{"call " + v.callID()}
+	if id := v.text(v.d.cfg.PatientParam); id != "" {
+		keys = append(keys, "patient "+id)
+	} else if n := v.number(); n != "" && v.d.cfg.Patient == PatientPhone {
+		keys = append(keys, "number "+n)
+	}
+	return keys
+}
+
+// once reads what is there, where that is wanted, and writes the call. conflict says that what was read has changed meanwhile.
+func (d *Destination) once(ctx context.Context, v *view, subject *reference) (total destination.Result, conflict bool) {
+	all := v.resources(subject)
+	if len(all) == 0 {
 		v.warnings = append(v.warnings, "nothing was sent: none of the configured resources applies to this call")
-		return destination.Result{Outcome: destination.Delivered, Warnings: v.warnings}
+		return destination.Result{Outcome: destination.Delivered}, false
 	}
-	var total destination.Result
+	if d.cfg.Update {
+		if failure := d.existing(ctx, v, all); failure != nil {
+			return *failure, false
+		}
+		for _, r := range all {
+			if r.old != nil && total.RemoteID == "" {
+				total.RemoteID = string(r.kind) + "/" + r.old.id
+			}
+		}
+		if all = v.prepare(all); len(all) == 0 {
+			total.Outcome = destination.Delivered // the EHR knows all of it
+			return total, false
+		}
+	}
+	writes, err := d.write(ctx, v, all)
+	if err != nil {
+		return destination.Result{Outcome: destination.Dead, Reason: err.Error()}, false
+	}
 	for i, w := range writes {
 		a, err := d.cfg.Client.Send(ctx, d.cfg.Auth, w.req)
 		r := d.judge(a, err)
 		if r.Outcome == destination.Delivered {
-			d.read(a, v, w.kinds, &r)
-		} else if len(writes) > 1 {
-			r.Reason = string(w.kinds[0]) + ": " + r.Reason
+			conflict = d.read(a, v, &w, &r) || conflict
+		} else {
+			if w.versioned() && (r.Status == http.StatusPreconditionFailed || r.Status == http.StatusConflict) {
+				r.Outcome, r.Reason, conflict = destination.Retry, strconv.Itoa(r.Status)+": the EHR's record was changed meanwhile, and is read again (or several have the patient's identifier: merge them there)", true
+			}
+			if len(writes) > 1 {
+				r.Reason = string(w.kinds[0]) + ": " + r.Reason
+			}
 		}
 		if total.RemoteID != "" {
 			r.RemoteID = total.RemoteID
@@ -73,8 +123,8 @@ func (d *Destination) deliver(ctx context.Context, item destination.Item) destin
 			total.RemoteID = "" // the call's own record is meant
 		}
 	}
-	total.Warnings = v.warnings
-	return total
+	v.tellLeft()
+	return total, conflict
 }
 
 // Preview lists the search for the patient, where there is one, and the write that would follow if it found one.
@@ -93,7 +143,18 @@ func (d *Destination) Preview(items []destination.Item) ([]destination.Request, 
 			subject = &reference{Reference: "Patient/FOUND"}
 			note = "Patient/FOUND stands for the patient that the search finds; without exactly one, no patient is referred to"
 		}
-		writes, err := d.write(context.Background(), v, subject)
+		resources := v.resources(subject)
+		if d.cfg.Update {
+			for i := range resources {
+				req, err := d.searchFor(context.Background(), v, &resources[i])
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, d.show(req, searchForm(resources[i].id), "finds what the EHR has of the call already"))
+			}
+			note = strings.TrimPrefix(note+"; if the EHR has nothing of the call yet: otherwise what this event adds is merged into what it has, and written with its version", "; ")
+		}
+		writes, err := d.write(context.Background(), v, resources)
 		if err != nil {
 			return nil, err
 		}
@@ -116,89 +177,6 @@ func (d *Destination) show(req *http.Request, body, note string) destination.Req
 	return destination.Request{Method: req.Method, URL: req.URL.String(), Header: req.Header, Body: body, Note: note}
 }
 
-// write is one request that writes, and the kinds of its resources in their order.
-type write struct {
-	req   *http.Request
-	kinds []Kind
-}
-
-// write makes the requests for the call's resources: one, or several with Separate, or none.
-func (d *Destination) write(ctx context.Context, v *view, subject *reference) ([]write, error) {
-	all := v.resources(subject)
-	if len(all) == 0 {
-		return nil, nil
-	}
-	if id := v.text(d.cfg.PatientParam); d.cfg.Patient == PatientCreate && id != "" {
-		all = append([]resource{v.newPatient(identifier{d.cfg.PatientSystem, id})}, all...)
-	}
-	if len(all) == 1 || d.cfg.Separate {
-		writes := make([]write, len(all))
-		for i, r := range all {
-			req, err := d.single(ctx, v, r)
-			if err != nil {
-				return nil, err
-			}
-			if len(all) > 1 && i > 0 {
-				// One delivery, several requests: a receiver that remembers the key would answer them alike.
-				req.Header.Set("Idempotency-Key", v.DeliveryID+"-"+strings.ToLower(string(r.kind)))
-			}
-			writes[i] = write{req, []Kind{r.kind}}
-		}
-		return writes, nil
-	}
-	kinds := make([]Kind, len(all))
-	b := bundle{ResourceType: "Bundle", Type: "transaction", Entry: make([]entry, len(all))}
-	for i, r := range all {
-		kinds[i] = r.kind
-		e := entry{FullURL: v.urn(r.kind), Resource: r.body, Request: entryRequest{Method: "POST", URL: string(r.kind), IfNoneExist: r.condition}}
-		if r.update {
-			e.Request = entryRequest{Method: "PUT", URL: string(r.kind) + "?" + r.condition}
-		}
-		b.Entry[i] = e
-	}
-	req, err := d.request(ctx, v, http.MethodPost, d.cfg.Base, b)
-	if err != nil {
-		return nil, err
-	}
-	return []write{{req, kinds}}, nil
-}
-
-func (d *Destination) single(ctx context.Context, v *view, r resource) (*http.Request, error) {
-	address := d.cfg.Base + "/" + string(r.kind)
-	if r.update {
-		return d.request(ctx, v, http.MethodPut, address+"?"+r.condition, r.body)
-	}
-	req, err := d.request(ctx, v, http.MethodPost, address, r.body)
-	if err == nil {
-		req.Header.Set("If-None-Exist", r.condition)
-	}
-	return req, err
-}
-
-func (d *Destination) request(ctx context.Context, v *view, method, address string, body any) (*http.Request, error) {
-	b, err := json.Marshal(body)
-	if err != nil {
-		return nil, fmt.Errorf("the call can not be written as FHIR: %w", err)
-	}
-	req, err := outbound.NewRequest(ctx, method, address, b)
-	if err != nil {
-		return nil, err
-	}
-	d.headers(req, v, mediaType)
-	// What was written would come back with it otherwise: personal data that nobody reads.
-	req.Header.Set("Prefer", "return=minimal")
-	return req, nil
-}
-
-func (d *Destination) headers(req *http.Request, v *view, contentType string) {
-	for name, values := range d.cfg.Header {
-		req.Header[name] = append([]string(nil), values...)
-	}
-	req.Header.Set("Content-Type", contentType)
-	req.Header.Set("Accept", mediaType)
-	outbound.StampHeaders(req.Header, v.Item)
-}
-
 // judge classifies an answer by its status, and by its OperationOutcome where the status leaves it open.
 func (d *Destination) judge(a *outbound.Answer, err error) destination.Result {
 	r := outbound.ResultFrom(a, err, d.cfg.Now())
@@ -217,7 +195,7 @@ func (d *Destination) judge(a *outbound.Answer, err error) destination.Result {
 	issues := Issues(a.Body)
 	switch {
 	case a.Status == http.StatusPreconditionFailed:
-		r.Reason = "412: several records in the EHR have this call's identifier; merge them there, then replay"
+		r.Reason = "412: several records in the EHR have the identifier of this call, or of its patient; merge them there, then replay"
 	case a.Status == http.StatusConflict, r.Outcome == destination.Dead && a.Status >= 400 && passing(issues):
 		r.Outcome, r.RetryAfter = destination.Retry, outbound.RetryAfter(a.Header, d.cfg.Now())
 		r.Reason = strconv.Itoa(a.Status) + ": the EHR is busy with the same record"
@@ -228,12 +206,12 @@ func (d *Destination) judge(a *outbound.Answer, err error) destination.Result {
 	return r
 }
 
-// read takes from a successful answer what was created, and looks into the entries of a transaction's answer.
-func (d *Destination) read(a *outbound.Answer, v *view, kinds []Kind, r *destination.Result) {
-	if len(kinds) == 1 {
+// read takes from a successful answer what was created, and looks into the entries of a transaction's answer. conflict says
+// that something was there that the search before had not found.
+func (d *Destination) read(a *outbound.Answer, v *view, w *write, r *destination.Result) (conflict bool) {
+	if len(w.kinds) == 1 {
 		r.RemoteID = remoteID(a.Header.Get("Location"))
-		d.known(v, kinds[0], a.Status)
-		return
+		return d.known(v, w, 0, a.Status)
 	}
 	var answer struct {
 		Type  string `json:"type"`
@@ -245,12 +223,12 @@ func (d *Destination) read(a *outbound.Answer, v *view, kinds []Kind, r *destina
 			} `json:"response"`
 		} `json:"entry"`
 	}
-	if json.Unmarshal(a.Body, &answer) != nil || len(answer.Entry) != len(kinds) {
+	if json.Unmarshal(a.Body, &answer) != nil || len(answer.Entry) != len(w.kinds) {
 		// A transaction is atomic, and the status is its outcome; there is just nothing more to learn.
-		return
+		return false
 	}
 	for i, e := range answer.Entry {
-		if kinds[i] == "Patient" {
+		if w.kinds[i] == "Patient" {
 			continue
 		}
 		if r.RemoteID == "" {
@@ -262,15 +240,16 @@ func (d *Destination) read(a *outbound.Answer, v *view, kinds []Kind, r *destina
 		code, _, _ := strings.Cut(strings.TrimSpace(e.Response.Status), " ")
 		status, err := strconv.Atoi(code)
 		if err != nil || status < 400 {
-			d.known(v, kinds[i], status)
+			conflict = d.known(v, w, i, status) || conflict
 			continue
 		}
 		failed := d.judge(&outbound.Answer{Status: status, Header: http.Header{}, Body: e.Response.Outcome}, nil)
-		failed.Reason = string(kinds[i]) + ": " + failed.Reason
+		failed.Reason = string(w.kinds[i]) + ": " + failed.Reason
 		failed.RemoteID, failed.Excerpt = r.RemoteID, r.Excerpt
 		*r = failed
-		return
+		return conflict
 	}
+	return conflict
 }
 
 // remoteID is Type/id of a location such as [base]/Communication/123/_history/1.
@@ -287,9 +266,31 @@ func remoteID(location string) string {
 	return kind + "/" + id
 }
 
-// known notes that an earlier event of the call was there before this one, whose text has not been added then.
-func (d *Destination) known(v *view, kind Kind, status int) {
-	if kind == Communication && status == http.StatusOK && v.Attempt <= 1 && !d.cfg.Update {
-		v.warnings = append(v.warnings, "the EHR has this call from an earlier event and was left as it is; set update to replace it")
+// known notes that an earlier event of the call was there before this one, which has not been added then. With update it was
+// written between the look-up and now, or the EHR's search lags behind: it is to be looked for again.
+func (d *Destination) known(v *view, w *write, i, status int) (again bool) {
+	if w.kinds[i] == "Patient" || w.olds[i] != nil || status != http.StatusOK || slices.Contains(v.unasked, w.kinds[i]) {
+		return false
 	}
+	if !slices.Contains(v.left, w.kinds[i]) {
+		v.left = append(v.left, w.kinds[i])
+	}
+	return d.cfg.Update
+}
+
+// tellLeft says what was not written because it was there. In a later attempt it may be this event's own.
+func (v *view) tellLeft() {
+	if len(v.left) == 0 || v.Attempt > 1 && !v.d.cfg.Update {
+		return
+	}
+	kinds := make([]string, len(v.left))
+	for i, k := range v.left {
+		kinds[i] = string(k)
+	}
+	v.left = nil
+	advice := "; set update to add to it"
+	if v.d.cfg.Update {
+		advice = ", because its search does not find it"
+	}
+	v.warnings = append(v.warnings, "the EHR has this call from an earlier event, and left it as it is ("+strings.Join(kinds, ", ")+")"+advice)
 }

@@ -61,7 +61,11 @@ func spellings(number string) []string {
 // search makes the request. It goes by POST, so that the person's number is in no log of URLs, and without the
 // delivery's ids: the write that follows bears them, and a receiver that remembers them would take it for a repetition.
 func (d *Destination) search(ctx context.Context, v *view, form string) (*http.Request, error) {
-	req, err := outbound.NewRequest(ctx, http.MethodPost, d.cfg.Base+"/Patient/_search", []byte(form))
+	return d.searchKind(ctx, v, "Patient", form)
+}
+
+func (d *Destination) searchKind(ctx context.Context, v *view, kind Kind, form string) (*http.Request, error) {
+	req, err := outbound.NewRequest(ctx, http.MethodPost, d.cfg.Base+"/"+string(kind)+"/_search", []byte(form))
 	if err != nil {
 		return nil, err
 	}

@@ -30,9 +30,15 @@ type contact struct {
 	Value  string `json:"value,omitempty"`
 }
 
+type extension struct {
+	URL  string `json:"url"`
+	Code string `json:"valueCode"`
+}
+
 type humanName struct {
-	Family string   `json:"family,omitempty"`
-	Given  []string `json:"given,omitempty"`
+	Extension []extension `json:"extension,omitempty"`
+	Family    string      `json:"family,omitempty"`
+	Given     []string    `json:"given,omitempty"`
 }
 
 type period struct {
@@ -55,6 +61,7 @@ type patient struct {
 	Identifier   []identifier `json:"identifier,omitempty"`
 	Name         []humanName  `json:"name,omitempty"`
 	Telecom      []contact    `json:"telecom,omitempty"`
+	Gender       string       `json:"gender,omitempty"`
 }
 
 type communication struct {
@@ -135,4 +142,5 @@ type entryRequest struct {
 	Method      string `json:"method"`
 	URL         string `json:"url"`
 	IfNoneExist string `json:"ifNoneExist,omitempty"`
+	IfMatch     string `json:"ifMatch,omitempty"`
 }

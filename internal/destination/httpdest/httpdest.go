@@ -6,10 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
 )
@@ -49,6 +52,10 @@ type Config struct {
 	// Success are statuses that mean delivered besides 2xx, for receivers with habits of their own: a 302 to a page
 	// that says thanks, a 409 for what is there already.
 	Success []int
+	// Condition, if set, must hold of an answer that means delivered by its status.
+	Condition *condition.Success
+	// Plain takes SOAP faults and web pages with such a status for delivered.
+	Plain bool
 	// AllowHTTP lets requests go unencrypted to hosts that are neither loopback nor private by their address.
 	AllowHTTP bool
 	// Now is the clock; nil means time.Now.
@@ -109,11 +116,19 @@ func (d *Destination) deliver(ctx context.Context, item destination.Item) destin
 	}
 	a, err := d.cfg.Client.Send(ctx, d.cfg.Auth, req)
 	r := outbound.ResultFrom(a, err, d.cfg.Now())
-	if a != nil && slices.Contains(d.cfg.Success, a.Status) {
-		r = destination.Result{Outcome: destination.Delivered, Status: a.Status, Excerpt: r.Excerpt}
+	if a != nil && (r.Outcome == destination.Delivered || slices.Contains(d.cfg.Success, a.Status)) {
+		r = outbound.Confirm(ctx, a, outbound.Expect{
+			Condition: d.cfg.Condition, Plain: d.cfg.Plain || slices.Contains(d.cfg.Success, a.Status), Pages: !data(req.Header),
+		})
 	}
 	r.Warnings = warnings
 	return r
+}
+
+// data reports whether a request carries data as APIs take it, so that a web page is no answer to it.
+func data(h http.Header) bool {
+	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml")
 }
 
 // Request returns the request that Deliver would send first, complete with its credentials, which may have to be

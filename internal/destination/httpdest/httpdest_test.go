@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/definition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
@@ -137,6 +138,39 @@ func TestOutcomesAndReceiversWithHabits(t *testing.T) {
 		got := deliver(t, d)
 		if got.Outcome != c.want || got.Pause != c.pause || got.Unhealthy != c.unhealthy || (got.Outcome == destination.Delivered) != (got.Reason == "") {
 			t.Errorf("%+v: %+v", c.reply, got)
+		}
+	}
+}
+
+// Success is what the receiver means by it, and the obvious failures need not be said.
+func TestSuccessIsWhatTheReceiverMeans(t *testing.T) {
+	const login = "<!DOCTYPE html><html>Sign in</html>"
+	when, err := condition.CompileSuccess(`body.success`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		kind   string // of the request
+		config Config
+		reply  standin.Reply
+		want   destination.Outcome
+		astray bool
+	}{
+		"a page for JSON":          {"application/json", Config{}, standin.Reply{Status: 200, Body: login}, destination.Retry, true},
+		"a page for XML":           {"text/xml; charset=utf-8", Config{}, standin.Reply{Status: 200, Body: login}, destination.Retry, true},
+		"a page for a form":        {"application/x-www-form-urlencoded", Config{}, standin.Reply{Status: 200, Body: login}, destination.Delivered, false},
+		"a page that is said":      {"application/json", Config{Plain: true}, standin.Reply{Status: 200, Body: login}, destination.Delivered, false},
+		"a page of a status":       {"application/json", Config{Success: []int{404}}, standin.Reply{Status: 404, Body: login}, destination.Delivered, false},
+		"a condition":              {"application/json", Config{Condition: when}, standin.Reply{Status: 200, Body: `{"success":false}`}, destination.Retry, false},
+		"a condition that is met":  {"application/json", Config{Condition: when}, standin.Reply{Status: 200, Body: `{"success":true}`}, destination.Delivered, false},
+		"a failure that meets it":  {"application/json", Config{Condition: when}, standin.Reply{Status: 400, Body: `{"success":true}`}, destination.Dead, false},
+		"a status and a condition": {"application/json", Config{Condition: when, Success: []int{409}}, standin.Reply{Status: 409, Body: `{}`}, destination.Retry, false},
+	} {
+		r := standin.NewReceiver(t)
+		r.Script(c.reply)
+		c.config.Renderer = Fixed{URL: r.URL, Header: http.Header{"Content-Type": {c.kind}}, Body: []byte("x")}
+		if got := deliver(t, build(t, c.config)); got.Outcome != c.want || got.Astray != c.astray || got.Status != c.reply.Status {
+			t.Errorf("%s: %+v, want %v", name, got, c.want)
 		}
 	}
 }

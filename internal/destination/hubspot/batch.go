@@ -291,11 +291,14 @@ func appendInputs(dst []byte, ins []*input) []byte {
 		dst = appendMember(dst, "objectWriteTraceId", in.trace)
 		dst = append(dst, `,"properties":`...)
 		dst = appendProperties(dst, in.props)
-		if in.contact != "" {
+		switch {
+		case in.contact != "":
 			dst = append(dst, `,"associations":[{"to":{`...)
 			dst = appendMember(dst, "id", in.contact)
 			dst = append(dst, `},"types":[{"associationCategory":"HUBSPOT_DEFINED","associationTypeId":`...)
 			dst = append(appendInt(dst, in.assoc), `}]}]`...)
+		case in.id == "": // HubSpot's descriptions require the list of a new record
+			dst = append(dst, `,"associations":[]`...)
 		}
 		dst = append(dst, '}')
 	}

@@ -30,7 +30,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"an unknown version":       {func(c *Config) { c.API = "v2" }, "2026-03"},
 		"a month that is none":     {func(c *Config) { c.API = "2026-13" }, "2026-03"},
 		"a label for a property":   {func(c *Config) { c.Properties = map[string]string{"Lead Source": "x"} }, "internal name"},
-		"an open variable":         {func(c *Config) { c.Properties = map[string]string{"a": "{{issue"} }, "without }}"},
+		"an open variable":         {func(c *Config) { c.Properties = map[string]string{"a": "{{issue"} }, "never closed"},
 		"a filter there is not":    {func(c *Config) { c.Properties = map[string]string{"a": "{{issue|shout}}"} }, "no filter"},
 		"half a fallback":          {func(c *Config) { c.Properties = map[string]string{"a": "message|sumary"} }, "params.sumary"},
 		"an unknown region":        {func(c *Config) { c.Region = "Utopia" }, "US"},

@@ -143,7 +143,7 @@ func (r *run) read(object, property string, ins []*input, properties []string, n
 		}
 		body := appendMember([]byte{'{'}, "idProperty", property)
 		body = appendStrings(append(body, `,"properties":`...), properties)
-		body = append(body, `,"inputs":[`...)
+		body = append(body, `,"propertiesWithHistory":[],"inputs":[`...) // which HubSpot's descriptions require
 		for i, in := range chunk {
 			if i > 0 {
 				body = append(body, ',')

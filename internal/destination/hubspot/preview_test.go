@@ -48,13 +48,13 @@ POST https://api.hubapi.com/crm/v3/objects/contacts/batch/upsert
 			call: noEmail,
 			want: `
 POST https://api.hubapi.com/crm/objects/2026-03/contacts/batch/read
-{"idProperty":"call_key","properties":["call_key","email","hs_additional_emails","firstname","lastname"],"inputs":[{"id":"call_abc"}]}
+{"idProperty":"call_key","properties":["call_key","email","hs_additional_emails","firstname","lastname"],"propertiesWithHistory":[],"inputs":[{"id":"call_abc"}]}
 POST https://api.hubapi.com/crm/objects/2026-03/contacts/search
 …
 POST https://api.hubapi.com/crm/objects/2026-03/contacts/batch/create
-{"inputs":[{"objectWriteTraceId":"dlv_1","properties":{"firstname":"Mike","lastname":"Johnson","phone":"+15559876543","message":"leaky pipe in kitchen","call_key":"call_abc","hs_lead_status":"NEW"}}]}
+{"inputs":[{"objectWriteTraceId":"dlv_1","properties":{"firstname":"Mike","lastname":"Johnson","phone":"+15559876543","message":"leaky pipe in kitchen","call_key":"call_abc","hs_lead_status":"NEW"},"associations":[]}]}
 POST https://api.hubapi.com/crm/objects/2026-03/calls/batch/read
-{"idProperty":"call_key","properties":["call_key","hs_call_body"],"inputs":[{"id":"call_abc"}]}
+{"idProperty":"call_key","properties":["call_key","hs_call_body"],"propertiesWithHistory":[],"inputs":[{"id":"call_abc"}]}
 POST https://api.hubapi.com/crm/objects/2026-03/calls/batch/create
 {"inputs":[{"objectWriteTraceId":"dlv_1/ed01972d3c168ca7","properties":{"hs_timestamp":"2026-10-01T11:50:00.000Z","hs_call_body":"<p><strong>Message</strong><br>leaky pipe in kitchen</p>","hs_call_title":"Inbound call from Mike Johnson","hs_call_direction":"INBOUND","hs_call_from_number":"+15559876543","hs_call_to_number":"+15551234567","hs_call_duration":"187000","hs_call_status":"COMPLETED","hs_call_external_id":"call_abc","call_key":"call_abc"},"associations":[{"to":{"id":"CONTACT_ID"},"types":[{"associationCategory":"HUBSPOT_DEFINED","associationTypeId":194}]}]}]}`},
 		"the guide's": {

@@ -270,3 +270,25 @@ func TestSubtypeOnlyWhenTheLogIsCreated(t *testing.T) {
 		})
 	}
 }
+
+// An id that looks like a reference of a composite request finds its log again, whichever way that was written.
+func TestLogsOfOddIDs(t *testing.T) {
+	for name, cfg := range map[string]Config{"contact without log": {}, "log": {LogCall: true}, "task id": {LogCall: true, TaskExternalID: "Log_Id__c"}} {
+		t.Run(name, func(t *testing.T) {
+			cfg.ExternalID = "Call_Id__c"
+			s, d := org(t, standin.SalesforceConfig{}, cfg)
+			if !cfg.LogCall {
+				s.Put("Contact", noon, map[string]any{"LastName": "Johnson", "Phone": callerNumber})
+			}
+			c := again("call @{record.id} ?")
+			for range 3 {
+				res := deliver(t, d, c)
+				delivered(t, res)
+				if len(res.Warnings) != 0 {
+					t.Errorf("warnings %q", res.Warnings)
+				}
+			}
+			only(t, s, "Task")
+		})
+	}
+}

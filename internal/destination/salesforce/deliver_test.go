@@ -152,6 +152,8 @@ func TestDuplicateCheck(t *testing.T) {
 			"Phone": "+15550001111", "Description": callerMessage + "\n\nPhone on a later call: " + callerNumber + "\n\nwants a quote"}},
 		"same number, other person": {fields: old(map[string]any{"Email": "wife@example.com"}), leads: 2, want: map[string]string{"Description": "wants a quote"}},
 		"too old":                   {fields: old(nil), created: noon.Add(-91 * 24 * time.Hour), leads: 2},
+		"hours, within":             {fields: old(nil), created: noon.Add(-35 * time.Hour), cfg: Config{Window: 36 * time.Hour}, leads: 1},
+		"hours, too old":            {fields: old(nil), created: noon.Add(-37 * time.Hour), cfg: Config{Window: 36 * time.Hour}, leads: 2},
 		"old, any age":              {fields: old(nil), created: noon.Add(-9000 * time.Hour), cfg: Config{Window: -1}, leads: 1},
 		"converted":                 {fields: old(nil), change: func(r *standin.SalesforceRecord) { r.Converted = true }, leads: 2},
 		"deleted":                   {fields: old(nil), change: func(r *standin.SalesforceRecord) { r.Deleted = true }, leads: 1},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -137,10 +138,19 @@ func (d *Destination) callerQuery(item *destination.Item, without []string) stri
 		q += " AND IsConverted = false"
 	}
 	if d.cfg.Window > 0 {
-		// Counted from the call, so that a later attempt looks for the same. In SOQL a date is not quoted.
-		q += " AND CreatedDate >= " + item.ReceivedAt.Add(-d.cfg.Window).UTC().Format(time.RFC3339)
+		q += " AND CreatedDate >= " + d.since()
 	}
 	return q + " ORDER BY CreatedDate DESC LIMIT 50"
+}
+
+// since is the beginning of the window as SOQL writes it, without quotes. Whole days are counted by Salesforce (SOQL and SOSL
+// Reference, "Date Formats and Date Literals"), so that a repeated look-up is the same to the byte.
+func (d *Destination) since() string {
+	const day = 24 * time.Hour
+	if d.cfg.Window%day == 0 {
+		return "LAST_N_DAYS:" + strconv.Itoa(int(d.cfg.Window/day))
+	}
+	return d.now().Add(-d.cfg.Window).UTC().Format(time.RFC3339)
 }
 
 func (d *Destination) selection(without []string) string {
@@ -150,11 +160,11 @@ func (d *Destination) selection(without []string) string {
 
 // taskQuery is the query for the log of the call.
 func (d *Destination) taskQuery(key string) string {
-	field := "CallObject"
+	field, value := "CallObject", literal(key)
 	if d.cfg.TaskExternalID != "" {
-		field = d.cfg.TaskExternalID
+		field, value = d.cfg.TaskExternalID, key // which stands in a URL, where nothing looks for references
 	}
-	b := appendIn([]byte("SELECT Id, "+d.relation()+" FROM Task WHERE "), field, []string{literal(key)})
+	b := appendIn([]byte("SELECT Id, "+d.relation()+" FROM Task WHERE "), field, []string{value})
 	return string(append(b, " ORDER BY CreatedDate DESC LIMIT 1"...))
 }
 

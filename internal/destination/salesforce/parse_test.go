@@ -87,6 +87,7 @@ func FuzzErrors(f *testing.F) {
 	for _, s := range []string{
 		`[{"message":"Required fields are missing: [LastName]","errorCode":"REQUIRED_FIELD_MISSING","fields":["LastName"]}]`,
 		`{"message":"x","errorCode":"A"}`, `[]`, `[null]`, `"x"`, `<html>`,
+		`[{"errorCode":"JSON_PARSER_ERROR","message":"Cannot deserialize instance of date from VALUE_STRING value x or request may be missing a required field at [line:1, column:22]"}]`,
 		`[{"errorCode":"DUPLICATES_DETECTED","duplicateResut":{"matchResults":[{"matchRecords":[{"record":{"attributes":{"type":"Lead","url":"/x/00Q000000000001"}}}]}]}}]`,
 	} {
 		f.Add([]byte(s))
@@ -104,6 +105,17 @@ func FuzzErrors(f *testing.F) {
 				if !fieldName.MatchString(n) {
 					t.Errorf("field %q", n)
 				}
+			}
+			values := []value{{"A__c", "x", false}, {"B__c", "7", true}, {"C__c", string(body), false}}
+			for _, v := range misfits(values, e.Message) {
+				if !strings.Contains(normal(e.Message), normal(v.text)) {
+					t.Errorf("%s is left out for what is not in the message", v.name)
+				}
+			}
+			if at := column(e.Message); at < 0 {
+				t.Errorf("column %d", at)
+			} else if _, ok := valueAt(values, at); at == 0 && !ok {
+				t.Error("a record has no first value")
 			}
 			ids, types := e.Duplicate.matches("Lead")
 			for _, id := range ids {

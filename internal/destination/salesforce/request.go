@@ -73,7 +73,7 @@ func (d *Destination) taskRequest(t *task, recordID string) request {
 	default:
 		q.method = http.MethodPost
 	}
-	q.body = appendBody(make([]byte, 0, bodySize(t.values)+64), `"`+d.relation()+`":"`+recordID+`",`, d.literal(t.values))
+	q.body = appendBody(make([]byte, 0, bodySize(t.values)+64), `"`+d.relation()+`":"`+recordID+`",`, literals(t.values))
 	return q
 }
 
@@ -81,7 +81,15 @@ func (d *Destination) taskRequest(t *task, recordID string) request {
 // answer wherever it is found, and one that cannot be resolved fails the request; there is no way to escape it. So a
 // caller's "@{" becomes "@ {" there.
 func (d *Destination) literal(values []value) []value {
-	if !d.cfg.LogCall || !slices.ContainsFunc(values, func(v value) bool { return strings.Contains(v.text, "@{") }) {
+	if !d.cfg.LogCall {
+		return values
+	}
+	return literals(values)
+}
+
+// literals are values with literal texts. Those of logs always are, so that a log is found whichever way it was written.
+func literals(values []value) []value {
+	if !slices.ContainsFunc(values, func(v value) bool { return strings.Contains(v.text, "@{") }) {
 		return values
 	}
 	values = slices.Clone(values)

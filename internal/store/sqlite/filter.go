@@ -103,6 +103,12 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 	if f.Reason != "" {
 		c.delivery.add("instr(d.reason, ?) > 0", f.Reason)
 	}
+	if !f.FailedSince.IsZero() {
+		// A delivery is changed when an attempt at it has ended, which is quicker to look at than its attempts.
+		since := f.FailedSince.UnixNano()
+		c.delivery.add(`d.updated_at >= ? AND EXISTS (SELECT 1 FROM attempts a WHERE a.event = d.event AND a.n = d.n
+			AND a.at >= ? AND a.reason <> '')`, since, since)
+	}
 	return c, nil
 }
 

@@ -23,7 +23,11 @@ func matchesEvent(f *store.Filter, e *store.Event) bool {
 }
 
 // matchesDelivery tells whether the fields of a filter that concern deliveries match.
-func matchesDelivery(f *store.Filter, d *store.Delivery) bool {
+func matchesDelivery(f *store.Filter, d *memoryDelivery) bool {
+	failed := func(a store.Attempt) bool { return a.Reason != "" && !a.At.Before(f.FailedSince) }
+	if !f.FailedSince.IsZero() && !slices.ContainsFunc(d.attempts, failed) {
+		return false
+	}
 	return (f.Destination == "" || f.Destination == d.Destination) && (f.State == "" || f.State == d.State) &&
 		strings.Contains(d.Reason, f.Reason) && (f.DeliveryID == "" || f.DeliveryID == d.ID)
 }
@@ -33,10 +37,10 @@ func (e *memoryEvent) matches(f *store.Filter) bool {
 	if !matchesEvent(f, &e.Event) {
 		return false
 	}
-	if f.Destination == "" && f.State == "" && f.Reason == "" && f.DeliveryID == "" {
+	if f.Destination == "" && f.State == "" && f.Reason == "" && f.DeliveryID == "" && f.FailedSince.IsZero() {
 		return true
 	}
-	return slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return matchesDelivery(f, &d.Delivery) })
+	return slices.ContainsFunc(e.deliveries, func(d *memoryDelivery) bool { return matchesDelivery(f, d) })
 }
 
 func pageLimit(p store.Page) int {
@@ -113,7 +117,7 @@ func (m *memory) Deliveries(ctx context.Context, f store.Filter, p store.Page) (
 			continue
 		}
 		for _, d := range slices.Backward(e.deliveries) {
-			if id == before && d.n >= n || !matchesDelivery(&f, &d.Delivery) {
+			if id == before && d.n >= n || !matchesDelivery(&f, d) {
 				continue
 			}
 			row := d.Delivery
@@ -207,7 +211,7 @@ func (m *memory) move(ctx context.Context, f *store.Filter, dryRun bool, match f
 	defer m.mu.Unlock()
 	count := 0
 	for d := range m.all {
-		if !match(d) || !matchesEvent(f, &d.event.Event) || !matchesDelivery(f, &d.Delivery) {
+		if !match(d) || !matchesEvent(f, &d.event.Event) || !matchesDelivery(f, d) {
 			continue
 		}
 		if count++; !dryRun {

@@ -239,6 +239,12 @@ func listings(b *bench) {
 		{store.Filter{DeliveryID: "nonsense"}, 0, 0},
 		{store.Filter{From: start.Add(5 * time.Second), To: start.Add(10 * time.Second)}, 5, 10},
 		{store.Filter{From: start.Add(20 * time.Second), State: store.Dead}, 1, 1},
+		{store.Filter{FailedSince: start}, 5, 5},
+		{store.Filter{FailedSince: start.Add(10 * time.Second), Destination: "crm"}, 3, 3},
+		{store.Filter{FailedSince: start.Add(10*time.Second + 1)}, 2, 2},
+		{store.Filter{FailedSince: start, Destination: "ehr"}, 0, 0},
+		{store.Filter{FailedSince: start, State: store.Delivered}, 0, 0},
+		{store.Filter{FailedSince: start.Add(time.Hour)}, 0, 0},
 	} {
 		e, err := b.s.Events(ctx, q.f, store.Page{})
 		if err != nil || len(e) != q.events {

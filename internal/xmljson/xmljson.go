@@ -1,4 +1,5 @@
-package source
+// Package xmljson reads XML as the JSON object that it amounts to, for requests and answers of older systems.
+package xmljson
 
 import (
 	"bytes"
@@ -12,12 +13,12 @@ import (
 	"github.com/callgate/callgate/internal/jsonscan"
 )
 
-// maxXMLDepth is how deep elements may nest. An element becomes up to two levels of JSON, of which there may be
+// MaxDepth is how deep elements may nest. An element becomes up to two levels of JSON, of which there may be
 // jsonscan.MaxDepth.
-const maxXMLDepth = 60
+const MaxDepth = 60
 
-// maxXMLElements is how many elements and attributes there may be: each costs more memory than the text it is made of.
-const maxXMLElements = 50_000
+// MaxElements is how many elements and attributes there may be: each costs more memory than the text it is made of.
+const MaxElements = 50_000
 
 // element is an XML element. Names lose their namespace.
 type element struct {
@@ -26,20 +27,26 @@ type element struct {
 	text    []byte
 }
 
-// xml turns an XML body into an object whose only member is the outermost element. An element is an object of its
-// attributes ("@id") and children, repeated ones an array; an element with neither is its text, and "#text" is the
-// text of one that has both. Entities are not declared or fetched: encoding/xml knows the five of XML itself only.
-func (d *document) xml(body []byte) error {
+// The errors of Convert.
+var (
+	ErrMalformed = errors.New("the body is not well-formed XML")
+	ErrTooDeep   = errors.New("the XML nests too deep")
+	ErrTooMany   = errors.New("the XML has too many elements")
+)
+
+// Convert appends an object to dst whose only member is the outermost element, and gives the name of that. An element is
+// an object of its attributes ("@id") and children, repeated ones an array; an element with neither is its text, and
+// "#text" is the text of one that has both. Names lose their namespace. Entities are not declared or fetched: encoding/xml
+// knows the five of XML itself only.
+func Convert(dst, body []byte) (out []byte, root string, err error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
 	dec.CharsetReader = charset
-	root, err := readElement(dec)
+	e, err := readElement(dec)
 	if err != nil {
-		return err
+		return dst, "", err
 	}
-	d.xmlRoot = root.name
-	d.buf = append(jsonscan.AppendString(append(d.buf, '{'), root.name), ':')
-	d.buf = append(root.append(d.buf), '}')
-	return d.json(d.buf)
+	dst = append(jsonscan.AppendString(append(dst, '{'), e.name), ':')
+	return append(e.append(dst), '}'), e.name, nil
 }
 
 func readElement(dec *xml.Decoder) (*element, error) {
@@ -48,15 +55,15 @@ func readElement(dec *xml.Decoder) (*element, error) {
 	for {
 		t, err := dec.Token()
 		if err != nil {
-			return nil, malformed("the body is not well-formed XML")
+			return nil, ErrMalformed
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
-			if len(stack) == maxXMLDepth {
-				return nil, malformed("the XML nests too deep")
+			if len(stack) == MaxDepth {
+				return nil, ErrTooDeep
 			}
-			if count += 1 + len(t.Attr); count > maxXMLElements {
-				return nil, malformed("the XML has too many elements")
+			if count += 1 + len(t.Attr); count > MaxElements {
+				return nil, ErrTooMany
 			}
 			e := &element{name: t.Name.Local}
 			for _, a := range t.Attr {
@@ -90,7 +97,7 @@ func trailing(dec *xml.Decoder) error {
 			return nil
 		}
 		if _, more := t.(xml.StartElement); err != nil || more {
-			return malformed("the body is not well-formed XML")
+			return ErrMalformed
 		}
 	}
 }

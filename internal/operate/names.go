@@ -1,0 +1,113 @@
+package operate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/callgate/callgate/internal/store"
+)
+
+// Names are what filters can name.
+type Names struct{ Tenants, Sources []string }
+
+// compile checks a filter, also its names, and gives what the store understands; see Filter.compile. A name that does not
+// exist would match nothing: who misspells a tenant would take its calls for delivered, or for erased.
+func (s *Service) compile(ctx context.Context, f *Filter) ([]store.Filter, error) {
+	filters, err := f.compile(s.o.CallerHashes)
+	if err != nil {
+		return nil, err
+	}
+	if f.Destination != "" && s.o.Engine != nil {
+		if err := s.knownDestination(ctx, f.Destination); err != nil {
+			return nil, err
+		}
+	}
+	if s.o.Names == nil {
+		return filters, nil
+	}
+	names := s.o.Names()
+	if err := s.known(ctx, "tenant", f.Tenant, names.Tenants, store.Filter{Tenant: f.Tenant}); err != nil {
+		return nil, err
+	}
+	return filters, s.known(ctx, "source", f.Source, names.Sources, store.Filter{Source: f.Source})
+}
+
+// known makes sure that a name is one of the configuration, or that something is stored under it from an earlier one.
+func (s *Service) known(ctx context.Context, what, name string, names []string, under store.Filter) error {
+	if name == "" || slices.Contains(names, name) {
+		return nil
+	}
+	found, err := s.o.Store.Events(ctx, under, store.Page{Limit: 1})
+	if err != nil {
+		return stored(err)
+	}
+	if len(found) > 0 {
+		return nil
+	}
+	return noSuch(what, name, names)
+}
+
+// knownDestination makes sure that a name is one of a destination.
+func (s *Service) knownDestination(ctx context.Context, name string) error {
+	known, err := s.o.Engine.Status(ctx)
+	if err != nil {
+		return stored(err)
+	}
+	names := make([]string, len(known))
+	for i := range known {
+		names[i] = known[i].Name
+	}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	return noSuch("destination", name, names)
+}
+
+// maxNamed is how many names an error lists.
+const maxNamed = 12
+
+// noSuch says that there is nothing of a name, and what there is: if that is much, what is spelt most like it.
+func noSuch(what, name string, names []string) error {
+	e := &Error{Kind: ErrNotFound, text: "there is no such " + what}
+	switch {
+	case len(names) == 0:
+		e.text += "; there is none at all"
+	case len(names) <= maxNamed:
+		e.text += "; there are: " + strings.Join(slices.Sorted(slices.Values(names)), ", ")
+	default:
+		near := slices.Clone(names)
+		slices.SortFunc(near, func(a, b string) int {
+			return cmp.Or(cmp.Compare(distance(name, a), distance(name, b)), strings.Compare(a, b))
+		})
+		e.text += fmt.Sprintf("; of the %d that there are, spelt most like it: %s", len(names), strings.Join(near[:maxNamed/4], ", "))
+	}
+	return e
+}
+
+// distance is how many characters have to be changed, added or taken away to make one name of another. Names are short.
+func distance(a, b string) int {
+	const longest = 64
+	x, y := []rune(strings.ToLower(a)), []rune(strings.ToLower(b))
+	x, y = x[:min(len(x), longest)], y[:min(len(y), longest)]
+	row := make([]int, len(y)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i, c := range x {
+		before := row[0] // of the row above, one to the left
+		row[0] = i + 1
+		for j, d := range y {
+			above := row[j+1]
+			cost := 1
+			if c == d {
+				cost = 0
+			}
+			row[j+1] = min(above+1, row[j]+1, before+cost)
+			before = above
+		}
+	}
+	return row[len(y)]
+}

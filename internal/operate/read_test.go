@@ -1,0 +1,150 @@
+package operate
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/store"
+)
+
+func TestANameThatDoesNotExistIsAnError(t *testing.T) {
+	inBubble(t, func(t *testing.T, g *gateway) {
+		g.accept("old") // of a tenant that the configuration has no more
+		many := make([]string, 300)
+		for i := range many {
+			many[i] = fmt.Sprintf("clinic-%03d", i)
+		}
+		names := Names{Tenants: []string{"beta", "acme"}, Sources: many}
+		g.Service = New(Options{Store: g.store, Engine: g.engine, Names: func() Names { return names }})
+		for _, tt := range []struct {
+			f    Filter
+			says string // empty if the name exists
+		}{
+			{Filter{Tenant: "acme"}, ""},
+			{Filter{Tenant: "old"}, ""},
+			{Filter{Tenant: "acne"}, "there is no such tenant; there are: acme, beta"},
+			{Filter{Destination: "crm"}, ""},
+			{Filter{Destination: "crn"}, "there is no such destination; there are: crm, log"},
+			{Filter{Source: "clinic-007"}, ""},
+			{Filter{Source: "retell"}, ""}, // something is stored of it
+			{Filter{Source: "clinik-007"}, "there is no such source; of the 300 that there are, spelt most like it: clinic-007, clinic-000, clinic-001"},
+		} {
+			_, events := g.Events(t.Context(), somebody, Listing{Filter: tt.f})
+			_, deliveries := g.Deliveries(t.Context(), somebody, Listing{Filter: tt.f})
+			_, replay := g.Replay(t.Context(), somebody, ReplaySelection{Selection: Selection{Filter: tt.f, DryRun: true}})
+			_, erase := g.Erase(t.Context(), somebody, Selection{Filter: tt.f, DryRun: true})
+			for i, err := range []error{events, deliveries, replay, erase} {
+				if tt.says == "" && err != nil || tt.says != "" && (!errors.Is(err, ErrNotFound) || err.Error() != tt.says) {
+					t.Errorf("%d of %+v: %v", i, tt.f, err)
+				}
+			}
+		}
+		names = Names{}
+		if _, err := g.Events(t.Context(), somebody, Listing{Filter: Filter{Tenant: "x"}}); err == nil || !strings.Contains(err.Error(), "none at all") {
+			t.Error(err)
+		}
+	})
+}
+
+func TestDistance(t *testing.T) {
+	for pair, want := range map[[2]string]int{
+		{"", ""}: 0, {"crm", "crm"}: 0, {"crm", "CRM"}: 0, {"crm", "crn"}: 1, {"crm", "rm"}: 1, {"crm", "crms"}: 1, {"kitten", "sitting"}: 3,
+		{"", "abc"}: 3, {"abc", ""}: 3,
+	} {
+		if got := distance(pair[0], pair[1]); got != want {
+			t.Errorf("%q: %d, want %d", pair, got, want)
+		}
+	}
+}
+
+func TestAWaitingDeliverySaysWhatItWaitsFor(t *testing.T) {
+	inBubble(t, func(t *testing.T, g *gateway) {
+		s := New(Options{Store: g.store, Engine: g.engine})
+		now := time.Now()
+		due, later := store.Delivery{State: store.Pending, NextAt: now.Add(-time.Minute)}, store.Delivery{State: store.Pending, NextAt: now.Add(time.Hour)}
+		for _, tt := range []struct {
+			d    store.Delivery
+			at   *delivery.DestinationStatus
+			want Wait
+		}{
+			{due, nil, WaitConfiguration},
+			{due, &delivery.DestinationStatus{}, WaitConfiguration},
+			{later, &delivery.DestinationStatus{Known: true, Paused: true}, WaitResume},
+			{later, &delivery.DestinationStatus{Known: true, Breaker: "open"}, WaitSchedule},
+			{due, &delivery.DestinationStatus{Known: true, Breaker: "open"}, WaitBreaker},
+			{due, &delivery.DestinationStatus{Known: true, Breaker: "half-open"}, WaitBreaker},
+			{due, &delivery.DestinationStatus{Known: true, Breaker: "closed", HeldUntil: now.Add(time.Minute)}, WaitRetryAfter},
+			{due, &delivery.DestinationStatus{Known: true, Breaker: "closed", HeldUntil: now.Add(-time.Minute)}, WaitTurn},
+		} {
+			if got := s.waitsFor(&tt.d, tt.at); got != tt.want {
+				t.Errorf("%+v at %+v: %s, want %s", tt.d, tt.at, got, tt.want)
+			}
+		}
+		// What the engine says of itself counts: a delivery that failed waits for its schedule, and then for the pause.
+		g.crm.slow.Store(true)
+		id := g.accept("acme")
+		waits := func() Wait {
+			t.Helper()
+			page, err := g.Deliveries(t.Context(), somebody, Listing{Filter: Filter{Event: id, Destination: "crm"}})
+			if err != nil || len(page.Deliveries) != 1 {
+				t.Fatal(page, err)
+			}
+			e, err := g.Event(t.Context(), somebody, id)
+			if err != nil || e.Deliveries[0].WaitsFor != page.Deliveries[0].WaitsFor || e.Deliveries[1].WaitsFor != "" {
+				t.Errorf("%+v, %v", e, err)
+			}
+			return page.Deliveries[0].WaitsFor
+		}
+		if w := waits(); w != WaitSchedule {
+			t.Errorf("waits for %s", w)
+		}
+		if _, err := g.Pause(t.Context(), somebody, "crm", "tea"); err != nil {
+			t.Fatal(err)
+		}
+		if w := waits(); w != WaitResume {
+			t.Errorf("waits for %s", w)
+		}
+	})
+}
+
+func TestAReplaysAttemptsAreMarked(t *testing.T) {
+	inBubble(t, func(t *testing.T, g *gateway) {
+		g.crm.slow.Store(true)
+		id := g.accept("acme")
+		pass(2 * time.Hour)
+		pass(2 * time.Hour)
+		for _, state := range []string{"dead", "delivered"} {
+			g.crm.slow.Store(false)
+			n, err := g.Replay(t.Context(), somebody, ReplaySelection{Selection: Selection{Filter: Filter{Destination: "crm", State: state}}})
+			if err != nil || n.Deliveries != 1 {
+				t.Fatalf("%+v, %v", n, err)
+			}
+			pass(time.Second)
+		}
+		e, err := g.Event(t.Context(), somebody, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, a := range e.Deliveries[0].History {
+			got = append(got, fmt.Sprintf("%d.%d %s", a.Replay, a.Number, a.State))
+		}
+		if s := strings.Join(got, ", "); s != "0.1 pending, 0.2 pending, 0.3 dead, 1.1 delivered, 2.1 delivered" {
+			t.Error(s)
+		}
+		if e.Deliveries[0].Attempts != 1 {
+			t.Errorf("%d attempts since the replay", e.Deliveries[0].Attempts)
+		}
+	})
+	// An attempt that only tried whether the receiver is back has the number of the next one, and is no replay.
+	tried := history([]store.Attempt{{Number: 1, State: store.Pending}, {Number: 2, State: store.Pending}, {Number: 2, State: store.Pending}, {Number: 1, State: store.Pending}})
+	for i, want := range []int{0, 0, 0, 1} {
+		if tried[i].Replay != want {
+			t.Errorf("attempt %d is of replay %d", i, tried[i].Replay)
+		}
+	}
+}
