@@ -76,7 +76,8 @@ type Handler struct {
 	PassErrors bool `json:"pass_errors,omitempty"`
 
 	// Spool stores a request that the receiver fails to take (5xx, refused, timed out, breaker open), answers 200, and
-	// sends it through the rest of the route again until the receiver takes it.
+	// sends it through the rest of the route again until the receiver takes it. Requests whose sender waits for what the
+	// answer says, as in a live call, are not spooled: they get the failure, for which such senders have a fallback.
 	Spool bool `json:"spool,omitempty"`
 
 	// SpoolRetry is when a spooled request is sent again, as in a destination. Default: 0s 10s 30s 1m 5m, then

@@ -256,3 +256,24 @@ func TestWhatWasVerifiedIsHandedOn(t *testing.T) {
 		}
 	}
 }
+
+// TestALiveCallIsNotSpooled: who waits for what to say next is told that the receiver failed, and has a fallback for it.
+func TestALiveCallIsNotSpooled(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		rt, kept := testRoute(t), new(keeps)
+		rt.Spool = true
+		rt.Store = func(context.Context) Store { return kept }
+		if waits {
+			rt.Plans["demo"].Preset.Synchronous = []string{"lead"}
+		}
+		w := httptest.NewRecorder()
+		err := rt.NewRequest(signedLead(t, t.Context(), `{"lead":{"name":"Ann","phone":"+15559876543"}}`)).Serve(w, HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+			w.WriteHeader(http.StatusBadGateway)
+			return nil
+		}))
+		want := map[bool]int{false: http.StatusOK, true: http.StatusBadGateway}[waits]
+		if err != nil || w.Code != want || (len(kept.events) == 1) == waits {
+			t.Errorf("the sender waits: %v; %v, answered %d, %d stored", waits, err, w.Code, len(kept.events))
+		}
+	}
+}

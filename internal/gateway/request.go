@@ -196,7 +196,7 @@ func (rq *Request) carryOut(w http.ResponseWriter, next Handler) (*refusal, erro
 		return rq.preview(w)
 	case rq.isAsync():
 		return rq.accept(w)
-	case rq.route.Spool:
+	case rq.route.Spool && !rq.senderWaits():
 		return rq.spool(w, next)
 	default:
 		return rq.guarded(w, next)
