@@ -35,6 +35,7 @@ func (rq *Request) readBody(w http.ResponseWriter) *refusal {
 	if refused != nil {
 		return refused
 	}
+	rq.whole = true
 	if r.ContentLength < 0 {
 		// It was chunked. Receivers of another age, FastCGI among them, want a length.
 		r.TransferEncoding = nil
@@ -119,7 +120,7 @@ func (in *incoming) grow() *refusal {
 		most = in.r.ContentLength
 	}
 	size := min(max(2*int64(cap(in.b)), firstRead), most)
-	if !in.budget.take(size - in.held) {
+	if !in.budget.take(size-in.held, size) {
 		return &refusal{
 			outcome: overloaded, retryAfter: time.Second,
 			message: "the gateway is reading as many bodies as it has memory for; send again later",

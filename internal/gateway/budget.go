@@ -18,12 +18,20 @@ func (b *Budget) Resize(most int64) { b.most.Store(most) }
 // Used is how many bytes are held.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
-// take holds n bytes, or none if there are not so many.
-func (b *Budget) take(n int64) bool {
+// light is up to how many bytes a body is of the usual size.
+const light = 64 << 10
+
+// take holds n bytes more for a body that will then have size, or none if there are not so many. The last quarter is for
+// bodies of the usual size: whoever announces large ones and never ends them uses up no more than the rest, and calls go on.
+func (b *Budget) take(n, size int64) bool {
 	if b == nil {
 		return true
 	}
-	if b.used.Add(n) > b.most.Load() {
+	most := b.most.Load()
+	if size > light {
+		most -= most / 4
+	}
+	if b.used.Add(n) > most {
 		b.used.Add(-n)
 		return false
 	}
