@@ -27,11 +27,12 @@ type request struct {
 // most is the default max_body, which attacks go up to.
 const most = 1 << 20
 
-// attacks are all of them. The first six are of one kind each, and the last of the four that the target names.
+// attacks are all of them: of one kind each, and the last of the four that the target names.
 func attacks() []attack {
 	subnormal := request{body: filled("[", "5e-324,", "1]")}
 	deep := request{body: filled("[", strings.Repeat("[", 500)+"0.5"+strings.Repeat("]", 500)+",", "1]")}
 	rewritten := request{body: filled("[", `{"\u006e":0.10,"2":-0,"1":1E2},`, "1]")}
+	noise := request{body: bytes.Repeat([]byte("x"), most)}
 	announced := request{announced: most}
 	trickle := request{body: []byte("["), announced: most, pause: 20 * time.Second}
 	withheld := request{body: subnormal.body[:most-1<<10], announced: most}
@@ -40,6 +41,7 @@ func attacks() []attack {
 		{"subnormal", "a JSON array of subnormal numbers", []request{subnormal}},
 		{"deep", "JSON that nests as deep as it may", []request{deep}},
 		{"rewritten", "JSON of which each token has to be written anew", []request{rewritten}},
+		{"noise", "1 MiB that is no JSON", []request{noise}},
 		{"announced", "Content-Length and nothing else", []request{announced}},
 		{"trickle", "one byte in 20 s", []request{trickle}},
 		{"withheld", "all of a body but its end", []request{withheld}},

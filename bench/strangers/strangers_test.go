@@ -73,7 +73,7 @@ func TestBodies(t *testing.T) {
 			if q.ContentLength != most && a.name != "small" || len(q.Header.Get("X-NextPhone-Signature")) != 64 {
 				t.Errorf("%s: %d bytes are announced; %v", a.name, q.ContentLength, q.Header)
 			}
-			if r.left() == 0 && !json.Valid(body) {
+			if r.left() == 0 && a.name != "noise" && !json.Valid(body) {
 				t.Errorf("%s is not JSON: %.60s", a.name, body)
 			}
 		}
