@@ -88,6 +88,9 @@ func changed(env, changes []string) []string {
 // PID is the number under which the system knows the program.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
+// Log is the file that its error output goes to.
+func (p *Process) Log() string { return p.log }
+
 // FirstLine is the first line that the program prints.
 func (p *Process) FirstLine() (string, error) {
 	line, err := bufio.NewReader(p.out).ReadString('\n')

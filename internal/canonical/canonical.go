@@ -50,10 +50,18 @@ type Rewritten struct {
 	// Work is what it took, in steps of a few nanoseconds: at most some forty for each byte of the text, and those of
 	// maxSlow slow numbers.
 	Work int
+	// Since is the part of Work that came after the last rest.
+	Since int
 }
 
-// Rewrite appends the form of the text to dst. On error Text is dst as it was.
-func Rewrite(f Form, dst, text []byte) (Rewritten, error) { return rewrite(dst, text, flavour(f)) }
+// Between is how many steps of work lie between two calls of rest, at least.
+const Between = 200_000
+
+// Rewrite appends the form of the text to dst. On error Text is dst as it was. rest, if there is one, is called after
+// each Between steps of work, so that what else there is to do can be let in front of a long text.
+func Rewrite(f Form, dst, text []byte, rest func()) (Rewritten, error) {
+	return rewrite(dst, text, flavour(f), rest)
+}
 
 // JavaScript appends JSON.stringify(JSON.parse(body)) to dst and returns the extended slice; on error it returns dst
 // as it was. body is read as UTF-8 the way a Buffer is turned into a string: what is not UTF-8 becomes U+FFFD. A byte
@@ -62,7 +70,7 @@ func Rewrite(f Form, dst, text []byte) (Rewritten, error) { return rewrite(dst, 
 // As in ECMAScript, keys that are array indices come first and ascending; of duplicate keys the last value stands in
 // the first one's place; numbers are IEEE doubles in the shortest form of Number::toString, and null beyond their
 // range; a lone surrogate is written as a \u escape and every other character as itself.
-func JavaScript(dst, body []byte) ([]byte, error) { return text(rewrite(dst, body, javaScript)) }
+func JavaScript(dst, body []byte) ([]byte, error) { return text(rewrite(dst, body, javaScript, nil)) }
 
 // Python appends json.dumps(json.loads(body)) to dst and returns the extended slice; on error it returns dst as it
 // was. body is UTF-8, with a byte order mark or without; the UTF-16 and UTF-32 texts that Python would also guess at
@@ -71,11 +79,11 @@ func JavaScript(dst, body []byte) ([]byte, error) { return text(rewrite(dst, bod
 // As in Python, members keep their order; of duplicate keys the last value stands in the first one's place; integers
 // are exact, up to MaxIntDigits; numbers with a point or an exponent are doubles in the form of repr; NaN, Infinity
 // and -Infinity are accepted and written; everything that is not printable ASCII is escaped.
-func Python(dst, body []byte) ([]byte, error) { return text(rewrite(dst, body, python)) }
+func Python(dst, body []byte) ([]byte, error) { return text(rewrite(dst, body, python, nil)) }
 
 // Compact appends body to dst without the white space between its tokens, and leaves the tokens as they are. The text
 // has to be JSON as JavaScript understands it.
-func Compact(dst, body []byte) ([]byte, error) { return text(rewrite(dst, body, compact)) }
+func Compact(dst, body []byte) ([]byte, error) { return text(rewrite(dst, body, compact, nil)) }
 
 func text(r Rewritten, err error) ([]byte, error) { return r.Text, err }
 
@@ -115,28 +123,33 @@ func (t *tape) release() {
 	if cap(t.arena) > 16*maxKept {
 		t.arena = nil
 	}
-	t.text, t.arena = nil, t.arena[:0]
+	t.text, t.arena, t.rest = nil, t.arena[:0], nil
 	tapes.Put(t)
 }
 
-func rewrite(dst, body []byte, f flavour) (Rewritten, error) {
+func rewrite(dst, body []byte, f flavour, rest func()) (Rewritten, error) {
 	if len(body) > math.MaxInt32 {
 		return Rewritten{Text: dst}, ErrTooLarge
 	}
 	t := tapes.Get().(*tape)
 	defer t.release()
+	t.rest = rest
 	if err := t.scan(body, f); err != nil {
-		return Rewritten{Text: dst, Work: t.work}, err
+		return t.rewritten(dst), err
 	}
 	if t.same {
-		return Rewritten{Text: append(dst, t.text...), Differs: t.differs, Work: t.work}, nil
+		return t.rewritten(append(dst, t.text...)), nil
 	}
 	t.out = dst
 	t.emit(0)
-	r := Rewritten{Text: t.out, Differs: t.differs, Work: t.work}
+	r := t.rewritten(t.out)
 	t.out = nil
 	if t.slow > maxSlow {
-		return Rewritten{Text: dst, Work: r.Work}, ErrTooDear
+		return t.rewritten(dst), ErrTooDear
 	}
 	return r, nil
+}
+
+func (t *tape) rewritten(text []byte) Rewritten {
+	return Rewritten{Text: text, Differs: t.differs, Work: t.work, Since: t.work - t.rested}
 }

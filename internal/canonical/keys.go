@@ -75,7 +75,7 @@ func (t *tape) ordered(at int) (ms []member, pushed int) {
 	}
 	ms = ms[:kept]
 	if t.f == javaScript {
-		t.work += 2 * len(ms) * bits.Len(uint(len(ms)))
+		t.spend(2 * len(ms) * bits.Len(uint(len(ms))))
 		slices.SortFunc(ms, func(a, b member) int {
 			switch {
 			case a.index >= 0 && b.index >= 0:
@@ -101,7 +101,7 @@ func (t *tape) collect(at int) []member {
 			m.index = arrayIndex(k)
 		}
 		t.members = append(t.members, m)
-		t.work += 2 + len(k)/2
+		t.spend(2 + len(k)/2)
 	}
 	return t.members[base:]
 }
@@ -140,9 +140,9 @@ func (t *tape) table(n int) {
 // find returns the index of the member that has the key of ms[i]: an earlier one, or i itself, which it then adds.
 func (t *tape) find(ms []member, i int) int {
 	mask := len(t.slots) - 1
-	t.work += 2
+	t.spend(2)
 	for h := int(maphash.Bytes(seed, ms[i].key)) & mask; ; h = (h + 1) & mask {
-		t.work++
+		t.spend(1)
 		switch s := t.slots[h]; {
 		case s == 0:
 			t.slots[h] = uint32(i) + 1

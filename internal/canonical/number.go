@@ -21,12 +21,12 @@ func (t *tape) double(text []byte, k kind) {
 		return
 	}
 	d := decimalOf(text)
-	t.work += 4 + len(text)/2
+	t.spend(4 + len(text)/2)
 	if d.slow() {
 		if t.slow++; t.slow > maxSlow {
 			return
 		}
-		t.work += slowWork
+		t.spend(slowWork)
 	}
 	f, _ := strconv.ParseFloat(string(text), 64) // out of range is an infinity
 	at := len(t.out)

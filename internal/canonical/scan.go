@@ -44,7 +44,10 @@ type tape struct {
 	same    bool // so far, the text is already in the form
 	differs bool // see Rewritten
 	work    int  // see Rewritten
-	slow    int  // slow numbers so far
+	rested  int  // what work was at the last rest
+	rest    func()
+	seen    int // how much of the text is in work
+	slow    int // slow numbers so far
 	out     []byte
 	members []member // a stack: those of the objects that are being rewritten
 	slots   []uint32 // a hash table of members
@@ -54,7 +57,8 @@ type tape struct {
 // scan checks the text and notes its values. It takes time and memory linear in the text's length.
 func (t *tape) scan(text []byte, f flavour) error {
 	t.f, t.same, t.nodes = f, true, t.nodes[:0]
-	t.differs, t.work, t.slow = false, len(text), 0
+	t.differs, t.work, t.slow = false, 0, 0
+	t.rested, t.seen = 0, 0
 	if f == python {
 		if cut, ok := bytes.CutPrefix(text, []byte("\xef\xbb\xbf")); ok {
 			text, t.same = cut, false
@@ -62,10 +66,27 @@ func (t *tape) scan(text []byte, f flavour) error {
 	}
 	t.text = text
 	i, err := t.value(t.space(0), 0)
-	if err == nil && t.space(i) != len(text) {
-		err = ErrSyntax
+	if err == nil {
+		if i = t.space(i); i != len(text) {
+			err = ErrSyntax
+		}
 	}
+	t.saw(i)
 	return err
+}
+
+// spend counts work, and rests when it is time to.
+func (t *tape) spend(steps int) {
+	if t.work += steps; t.work-t.rested >= Between && t.rest != nil {
+		t.rested = t.work
+		t.rest()
+	}
+}
+
+// saw counts the text up to i.
+func (t *tape) saw(i int) {
+	t.spend(i - t.seen)
+	t.seen = i
 }
 
 // space skips white space where the form has none.
@@ -102,6 +123,8 @@ func (t *tape) value(i, depth int) (int, error) {
 	if i >= len(t.text) {
 		return i, ErrSyntax
 	}
+	t.saw(i)
+	t.spend(1)
 	switch c := t.text[i]; c {
 	case '{', '[':
 		if depth == MaxDepth {

@@ -32,7 +32,7 @@ func FuzzWork(f *testing.F) {
 		}
 		text = append(text, ']')
 		for _, form := range forms {
-			if r, _ := Rewrite(form, nil, text); r.Work > bound(len(text)) {
+			if r, _ := Rewrite(form, nil, text, nil); r.Work > bound(len(text)) {
 				t.Fatalf("form %d of %d bytes %.60q took %d steps, %d are promised", form, len(text), text, r.Work, bound(len(text)))
 			}
 		}
@@ -52,7 +52,7 @@ func TestSlowNumbers(t *testing.T) {
 		}
 		for _, f := range []Form{JavaScriptForm, PythonForm} {
 			dst := []byte("x")
-			r, err := Rewrite(f, dst, []byte("["+n+","+many[1:]))
+			r, err := Rewrite(f, dst, []byte("["+n+","+many[1:]), nil)
 			if f == PythonForm && !strings.ContainsAny(n, ".eE") {
 				continue // an integer, which is exact there
 			}
@@ -68,7 +68,7 @@ func TestSlowNumbers(t *testing.T) {
 	for _, n := range fast {
 		many := "[" + strings.Repeat(n+",", 5000) + "0.5]"
 		for _, f := range forms {
-			if _, err := Rewrite(f, nil, []byte(many)); err != nil {
+			if _, err := Rewrite(f, nil, []byte(many), nil); err != nil {
 				t.Errorf("form %d: many times %s: %v", f, n, err)
 			}
 		}
@@ -124,13 +124,37 @@ func TestDiffers(t *testing.T) {
 		"[NaN]":                                           {},
 	} {
 		for i, f := range []Form{JavaScriptForm, PythonForm} {
-			r, err := Rewrite(f, nil, []byte(in))
+			r, err := Rewrite(f, nil, []byte(in), nil)
 			if err == nil && r.Differs != want[i] {
 				t.Errorf("%s in form %d: differs %v, the form is %s", in, f, r.Differs, r.Text)
 			}
 		}
-		if r, err := Rewrite(CompactForm, nil, []byte(in)); err == nil && r.Differs {
+		if r, err := Rewrite(CompactForm, nil, []byte(in), nil); err == nil && r.Differs {
 			t.Errorf("%s: compact leaves everything but white space", in)
+		}
+	}
+}
+
+// TestRest: a long text lets others in front again and again, whatever it is made of, and a usual one does not.
+func TestRest(t *testing.T) {
+	for name, part := range map[string]string{
+		"numbers": "0.10,", "slow numbers": "5e-324,", "literals": "true,", "members": `{"b":1,"a":{"2":1,"1":2}},`,
+		"strings": `"\u006e",`, "nested": strings.Repeat("[", 400) + strings.Repeat("]", 400) + ",",
+	} {
+		text := []byte("[" + strings.Repeat(part, 1<<20/len(part)) + "1]")
+		for _, f := range forms {
+			rests := 0
+			r, _ := Rewrite(f, nil, text, func() { rests++ })
+			if work := r.Work - r.Since; rests == 0 || work < rests*Between || work > rests*(Between+Between/4) || r.Since > Between+Between/4 {
+				t.Errorf("form %d of %s: %d rests in %d steps, %d of them since the last", f, name, rests, r.Work, r.Since)
+			}
+		}
+	}
+	text := []byte("[" + strings.Repeat(`{"b":1.0,"a":{"2":1,"1":2}},`, 4<<10/28) + "1]")
+	for _, f := range forms {
+		r, err := Rewrite(f, nil, text, func() { t.Errorf("form %d of a usual body rests", f) })
+		if err != nil || r.Since != r.Work {
+			t.Errorf("form %d: %v, %d of %d steps", f, err, r.Since, r.Work)
 		}
 	}
 }

@@ -35,6 +35,7 @@ func (rq *Request) readBody(w http.ResponseWriter) *refusal {
 	if refused != nil {
 		return refused
 	}
+	rq.whole = true
 	if r.ContentLength < 0 {
 		// It was chunked. Receivers of another age, FastCGI among them, want a length.
 		r.TransferEncoding = nil
@@ -52,6 +53,7 @@ type incoming struct {
 	b        []byte
 	budget   *Budget
 	held     int64         // what b holds of the budget
+	paid     int64         // how many bytes have been waited for
 	rate     int64         // bytes a second; 0 for none
 	deadline readDeadliner // nil where there is none to set
 	began    time.Time
@@ -119,10 +121,15 @@ func (in *incoming) grow() *refusal {
 		most = in.r.ContentLength
 	}
 	size := min(max(2*int64(cap(in.b)), firstRead), most)
-	if !in.budget.take(size - in.held) {
+	whole := max(size, in.r.ContentLength)
+	ok := (size <= light || in.wait(size, most)) && in.budget.take(size-in.held, whole)
+	if !ok && whole > light { // refused at once, it would come again at once
+		ok = in.wait(size, most) && in.budget.take(size-in.held, whole)
+	}
+	if !ok {
 		return &refusal{
 			outcome: overloaded, retryAfter: time.Second,
-			message: "the gateway is reading as many bodies as it has memory for; send again later",
+			message: "the gateway is reading as many bodies as it has memory and time for; send again later",
 		}
 	}
 	in.held = size
@@ -130,6 +137,29 @@ func (in *incoming) grow() *refusal {
 	copy(b, in.b)
 	in.b = b
 	return nil
+}
+
+// wait waits for the time that a large body takes. Where its length was announced that is for all of it, so
+// that whoever is refused later has waited too. The wait is not the sender's, who is given as much more time.
+func (in *incoming) wait(size, most int64) bool {
+	if in.paid >= size {
+		return true
+	}
+	n := size - in.paid
+	if in.r.ContentLength >= 0 {
+		n = most
+	}
+	wait, ok := in.budget.wait(n)
+	if !ok {
+		return false
+	}
+	in.paid += n
+	if wait > 0 {
+		in.began = in.began.Add(wait)
+		in.bound()
+		time.Sleep(wait)
+	}
+	return true
 }
 
 // bound gives the sender the time for what there is room for now.

@@ -149,3 +149,66 @@ func TestABodyOfUnknownLengthIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestLargeBodiesLeaveRoom: strangers that withhold the ends of large bodies cannot keep calls of the usual size out.
+func TestLargeBodiesLeaveRoom(t *testing.T) {
+	rt := testRoute(t)
+	rt.State.Unverified = NewBudget(4 << 20)
+	read := func(size int) (*Request, *refusal) {
+		rq := rt.NewRequest(httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", size))))
+		rq.plan = &Plan{MaxBody: 1 << 20}
+		return rq, rq.readBody(httptest.NewRecorder())
+	}
+	for i := range 5 {
+		if _, refused := read(1 << 20); (refused != nil) != (i >= 3) {
+			t.Errorf("large body %d: %+v", i, refused)
+		}
+	}
+	if used := rt.State.Unverified.Used(); used < 3<<20 || used > 3<<20+2*light {
+		t.Errorf("%d bytes are held", used)
+	}
+	for range 10 {
+		rq, refused := read(light)
+		if refused != nil {
+			t.Errorf("a body of the usual size: %+v", refused)
+		}
+		rq.release()
+	}
+}
+
+// TestWhatIsLeftOfARefusedBody: the server does not read the rest of a large one, and keeps the connection of a small one.
+func TestWhatIsLeftOfARefusedBody(t *testing.T) {
+	rt := testRoute(t)
+	rt.State.Unverified = NewBudget(256 << 10)
+	for name, c := range map[string]struct {
+		length, size, major int
+		read, close         bool
+	}{
+		"large, not signed":           {length: 1 << 20, size: 1 << 20, major: 1, close: true},
+		"small, not signed":           {length: light, size: light, major: 1},
+		"of unknown length":           {length: -1, size: 100, major: 1, close: true},
+		"HTTP/2":                      {length: 1 << 20, size: 1 << 20, major: 2},
+		"none":                        {major: 1},
+		"no room":                     {length: 1 << 20, size: 1 << 20, major: 1, read: true, close: true},
+		"read, and then refused":      {length: 128 << 10, size: 128 << 10, major: 1, read: true},
+		"read to its end, of unknown": {length: -1, size: 100, major: 1, read: true},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", c.size)))
+		r.ContentLength, r.ProtoMajor = int64(c.length), c.major
+		if c.size == 0 {
+			r.Body = http.NoBody
+		}
+		rq, w := rt.NewRequest(r), httptest.NewRecorder()
+		rq.plan = &Plan{MaxBody: 1 << 20}
+		if c.read {
+			_ = rq.readBody(w) // what is refused is refused below
+		}
+		if err := rq.refuse(w, &refusal{outcome: signatureInvalid}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := w.Header().Get("Connection") == "close"; got != c.close {
+			t.Errorf("%s: the connection is closed: %t", name, got)
+		}
+		rq.release()
+	}
+}

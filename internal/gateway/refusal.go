@@ -29,6 +29,9 @@ func (rq *Request) refuse(w http.ResponseWriter, f *refusal) error {
 	if f.retryAfter > 0 {
 		h.Set("Retry-After", retryAfter(f.retryAfter))
 	}
+	if rq.leftover() {
+		h.Set("Connection", "close")
+	}
 	if rq.route.PassErrors {
 		return &Error{f.status, errors.New(f.outcome.String() + ": " + f.message)}
 	}
@@ -48,6 +51,17 @@ func (rq *Request) refuse(w http.ResponseWriter, f *refusal) error {
 	w.WriteHeader(f.status)
 	_, err = w.Write(append(body, '\n'))
 	return ignoreGone(rq.r, err)
+}
+
+// leftover reports whether so much of the body was not read that it is not worth reading on only to keep the connection,
+// as the server would do with up to 256 KiB: a stranger could send that much again and again, and have it read. HTTP/2
+// ends a stream without its connection.
+func (rq *Request) leftover() bool {
+	r := rq.r
+	if rq.whole || r.ProtoMajor != 1 || r.Body == nil || r.Body == http.NoBody {
+		return false
+	}
+	return r.ContentLength < 0 || r.ContentLength-int64(len(rq.body)) > light
 }
 
 // ignoreGone drops the error of writing to a client that is no longer there.

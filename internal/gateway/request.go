@@ -25,6 +25,7 @@ type Request struct {
 
 	body    []byte
 	held    int64  // what the body holds of the budget for unverified ones
+	whole   bool   // all of the body was read
 	payload []byte // the body as parsers see it: out of its envelope, expanded
 	sum     [sha256.Size]byte
 	result  signature.Result

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/callgate/callgate/internal/canonical"
 )
@@ -39,14 +40,11 @@ func (f form) rewrite(dst, b []byte) (_ []byte, differs bool, err error) {
 	default:
 		return append(dst, b...), false, nil
 	}
-	q := lines()[0]
+	l := lines()[0]
 	if len(b) > light {
-		q = lines()[1]
+		l = lines()[1]
 	}
-	q <- struct{}{}
-	defer func() { <-q }()
-	made.Add(1)
-	r, err := canonical.Rewrite(of, dst, b)
+	r, err := l.rewrite(of, dst, b)
 	return r.Text, r.Differs, err
 }
 
@@ -55,11 +53,48 @@ func (f form) rewrite(dst, b []byte) (_ []byte, differs bool, err error) {
 // it came waits for nobody. Large bodies, which webhooks rarely have, wait in a line of their own, and those of the usual
 // size not behind them.
 //
+// To queue is not enough, since the processors are shared with those who do not queue: whoever makes a form gets half of
+// the processors in each of the two lines, and after a while of work as good as leaves them for three times as long. So
+// each line has an eighth of the machine however many there are in it, and network and requests never wait long for a
+// processor. A form of the usual size is made in far less than such a while, and rests for none.
+//
 // They are made when they are first needed: until then the process may have been told to use fewer processors.
-var lines = sync.OnceValue(func() [2]chan struct{} {
-	n := runtime.GOMAXPROCS(0)
-	return [2]chan struct{}{make(chan struct{}, n), make(chan struct{}, max(1, n/2))}
+var lines = sync.OnceValue(func() [2]*line {
+	n := max(1, runtime.GOMAXPROCS(0)/2)
+	return [2]*line{newLine(n), newLine(n)}
 })
+
+// line is one of them.
+type line struct {
+	turns chan struct{}
+	owed  atomic.Int64 // steps of work after which nobody has rested yet
+}
+
+func newLine(turns int) *line { return &line{turns: make(chan struct{}, turns)} }
+
+// rewrite waits for its turn and makes a form.
+func (l *line) rewrite(f canonical.Form, dst, b []byte) (r canonical.Rewritten, err error) {
+	l.turns <- struct{}{}
+	defer func() { l.leave(r.Since) }()
+	made.Add(1)
+	return canonical.Rewrite(f, dst, b, rest)
+}
+
+// rest is for those who are at it for long.
+func rest() { time.Sleep(pause) }
+
+// pause is how long one rests after canonical.Between steps, which take a millisecond.
+const pause = 3 * time.Millisecond
+
+// leave gives the turn to the next. Work that was too little to rest after adds up, and when it is due the turn is not
+// given on for as long; whoever leaves does not wait for that.
+func (l *line) leave(steps int) {
+	if owed := l.owed.Add(int64(steps)); owed >= canonical.Between && l.owed.CompareAndSwap(owed, 0) {
+		time.AfterFunc(time.Duration(float64(owed)/canonical.Between*float64(pause)), func() { <-l.turns })
+		return
+	}
+	<-l.turns
+}
 
 // made counts the forms that were made.
 var made atomic.Uint64

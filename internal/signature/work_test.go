@@ -7,8 +7,13 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/callgate/callgate/internal/canonical"
 )
 
 // TestFormsAreMadeOnce: however many signatures and secrets there are, each form of a body is made once; and none where
@@ -47,8 +52,8 @@ func TestSignedRequestsDoNotQueue(t *testing.T) {
 	v := mustNew(t, Config{Scheme: "nextphone", Secrets: []string{"a"}})
 	taken := make(map[int]int)
 	for i, q := range lines() {
-		for range cap(q) {
-			q <- struct{}{}
+		for range cap(q.turns) {
+			q.turns <- struct{}{}
 			taken[i]++
 		}
 	}
@@ -68,14 +73,14 @@ func TestSignedRequestsDoNotQueue(t *testing.T) {
 	}
 	for i, q := range lines() {
 		for range taken[i] {
-			<-q
+			<-q.turns
 		}
 	}
 	if err := <-queued; err != nil {
 		t.Error(err)
 	}
-	if cap(lines()[0]) > runtime.GOMAXPROCS(0) {
-		t.Errorf("%d forms may be made at once", cap(lines()[0]))
+	if cap(lines()[0].turns) > runtime.GOMAXPROCS(0) {
+		t.Errorf("%d forms may be made at once", cap(lines()[0].turns))
 	}
 }
 
@@ -144,6 +149,54 @@ func FuzzWorkOfURLs(f *testing.F) {
 		}
 		if len(all) > 12 || size > 12*(3*len(u)+20) {
 			t.Fatalf("%q: %d spellings of %d bytes", u, len(all), size)
+		}
+	})
+}
+
+// TestFormsLeaveTheProcessors: forms of many strangers take a share of the time and no more, large bodies and small ones
+// too. It is counted in work, of which there are so many steps between two pauses.
+func TestFormsLeaveTheProcessors(t *testing.T) {
+	for name, size := range map[string]int{"large bodies": 1 << 20, "of the usual size": 2 << 10} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLine(1)
+				body := []byte("[" + strings.Repeat("0.10,", size/5) + "1]")
+				var work atomic.Int64
+				var all sync.WaitGroup
+				began := time.Now()
+				for range 4 {
+					all.Go(func() {
+						for range 4 << 20 / size {
+							r, err := l.rewrite(canonical.JavaScriptForm, nil, body)
+							if err != nil {
+								t.Error(err)
+							}
+							work.Add(int64(r.Work))
+						}
+					})
+				}
+				all.Wait()
+				l.turns <- struct{}{} // until the last of them has rested
+				want := time.Duration(work.Load()) * pause / canonical.Between
+				if took := time.Since(began); took < want*8/10 || took > want {
+					t.Errorf("%d steps of work have left the processors for %s, want about %s", work.Load(), took, want)
+				}
+			})
+		})
+	}
+}
+
+// TestOneFormDoesNotRest: who makes a form of the usual size, and who waits for the next, waits for nothing else.
+func TestOneFormDoesNotRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, began := newLine(1), time.Now()
+		for range 3 {
+			if _, err := l.rewrite(canonical.PythonForm, nil, []byte("["+strings.Repeat(`{"b": 1.0}, `, 100)+"1]")); err != nil {
+				t.Error(err)
+			}
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it took %s", took)
 		}
 	})
 }
