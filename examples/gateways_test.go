@@ -105,7 +105,7 @@ func TestTenantsReload(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tenants", "new-client.json"), client, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary(t), "reload", "--config", "Caddyfile", "--force")
+	cmd := exec.Command(binary(t), "reload", "--config", "Caddyfile")
 	cmd.Dir, cmd.Env = dir, gw.cmd.Env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("reload: %v\n%s", err, out)

@@ -16,8 +16,8 @@ func TestAnErrorBeginsWithWhatIsWrong(t *testing.T) {
 	const chain = "loading http app module: provision http: server srv0: setting up route handlers: route 0: loading handler modules: " +
 		"position 0: loading module 'callgate': provision http.handlers.callgate: "
 	for message, want := range map[string]string{
-		chain + "route calls: secret 1: {env.A} has no value":                                               "route calls: secret 1: {env.A} has no value",
-		"loading initial config: loading new config: " + chain + "route calls: no tenant is known":            "route calls: no tenant is known",
+		chain + "route calls: secret 1: {env.A} has no value":                                                "route calls: secret 1: {env.A} has no value",
+		"loading initial config: loading new config: " + chain + "route calls: no tenant is known":           "route calls: no tenant is known",
 		"loading callgate app module: provision callgate: destination crm: token: is empty":                  "destination crm: token: is empty",
 		chain + "callgate app module: loading callgate app module: provision callgate: destination crm: url": "destination crm: url",
 		"loading tls app module: provision tls: x":                                                           "loading tls app module: provision tls: x",
