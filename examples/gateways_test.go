@@ -133,4 +133,19 @@ func TestCaddyfileExample(t *testing.T) {
 	if err == nil || !strings.Contains(out, "signature_invalid") {
 		t.Errorf("a tampered lead: %v\n%s", err, out)
 	}
+	for _, c := range [][2]string{{"localhost", "/call/demo"}, {"localhost", "/calls"}, {"hooks.other.example", "/call/demo"}, {"hooks.other.example", "/calls"}} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:"+strconv.Itoa(port)+c[1], strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c[0]
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusNotFound {
+			t.Errorf("%s%s: %d, which a sender would take for success", c[0], c[1], res.StatusCode)
+		}
+	}
 }
