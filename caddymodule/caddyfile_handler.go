@@ -133,6 +133,11 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, refs *references) error {
 		return err
 	}
 	h.Source, h.Secrets = args[0], args[1:]
+	if len(h.Secrets) == 0 {
+		if err := grammar.NoneLost(d); err != nil {
+			return err
+		}
+	}
 	lines := h.Policy.lines(refs).With(grammar.Lines{
 		"name":   grammar.Text(&h.Name),
 		"tenant": grammar.Text(&h.Tenant),

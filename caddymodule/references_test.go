@@ -79,6 +79,9 @@ func TestEmptyVariablesOfTheEnvironmentAreNamed(t *testing.T) {
 	t.Setenv("CALLGATE_TEST_EMPTY", "")
 	for config, line := range map[string]string{
 		"http:// {\n\tcallgate {$CALLGATE_TEST_EMPTY}\n}\n":                                                         ":2",
+		"http:// {\n\tcallgate /calls/* nextphone {$CALLGATE_TEST_EMPTY} {\n\t\trequire phone\n\t}\n}\n":            ":2",
+		"{\n\tcallgate {\n\t\tdestination crm hubspot {$CALLGATE_TEST_EMPTY} {\n\t\t\tlog_call\n\t\t}\n\t}\n}\n":    ":3",
+		"{\n\tcallgate {\n\t\tstore sqlite {$CALLGATE_TEST_EMPTY}\n\t}\n}\n":                                        ":3",
 		"http:// {\n\tcallgate nextphone {\n\t\tsecret {$CALLGATE_TEST_EMPTY}\n\t}\n}\n":                            ":3",
 		"http:// {\n\tcallgate nextphone s {\n\t\tdeliver {$CALLGATE_TEST_EMPTY}\n\t}\n}\n":                         ":3",
 		"http:// {\n\tcallgate nextphone s {\n\t\tvars {\n\t\t\towner_name {$CALLGATE_TEST_EMPTY}\n\t\t}\n\t}\n}\n": ":4",

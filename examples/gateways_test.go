@@ -105,7 +105,7 @@ func TestTenantsReload(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "tenants", "new-client.json"), client, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary(t), "reload", "--config", "Caddyfile", "--force")
+	cmd := exec.Command(binary(t), "reload", "--config", "Caddyfile")
 	cmd.Dir, cmd.Env = dir, gw.cmd.Env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("reload: %v\n%s", err, out)
@@ -132,5 +132,20 @@ func TestCaddyfileExample(t *testing.T) {
 	out, err = callgate(t, nil, "send", leadFile(), "--to", to, "--scheme", "nextphone", "--secret", "development-secret-change-me", "--tamper")
 	if err == nil || !strings.Contains(out, "signature_invalid") {
 		t.Errorf("a tampered lead: %v\n%s", err, out)
+	}
+	for _, c := range [][2]string{{"localhost", "/call/demo"}, {"localhost", "/calls"}, {"hooks.other.example", "/call/demo"}, {"hooks.other.example", "/calls"}} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:"+strconv.Itoa(port)+c[1], strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c[0]
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != http.StatusNotFound {
+			t.Errorf("%s%s: %d, which a sender would take for success", c[0], c[1], res.StatusCode)
+		}
 	}
 }

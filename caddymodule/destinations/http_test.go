@@ -213,7 +213,7 @@ func TestHTTPRefusals(t *testing.T) {
 		"never closed, header": {"http https://a.example {\npass_through\nheader X-A {{email\n}", "callgate: destination x: X-A: this {{ is never closed"},
 		"inline body":          {"http https://a.example {\nbody `{\"a\":\n \"{{b\"}`\n}", "destination x: body:2:3: "},
 		"inline header":        {"http https://a.example {\nbody `{}`\nheader Host b.example\n}", "destination x: Host: this header"},
-		"unset in header":      {"http https://a.example {\nbody `{}`\nheader X-A {env.KIND_UNSET}\n}", "X-A: the reference {env.KIND_UNSET} has no value"},
+		"unset in header":      {"http https://a.example {\nbody `{}`\nheader X-A {env.KIND_UNSET}\n}", "X-A: the reference {env.KIND_UNSET} has no value: the environment of the running gateway has no KIND_UNSET; set it where the gateway is started"},
 		"body file":            {"http https://a.example {\nbody_file " + bad + "\ncontent_type text/xml\n}", bad + ":2:"},
 		"no body file":         {"http https://a.example {\nbody_file /nonexistent/a\n}", "body_file: open /nonexistent/a"},
 		"empty body file":      {"http https://a.example {\nbody_file " + file(t, "e", " \n") + "\n}", "is empty"},

@@ -51,6 +51,16 @@ func Optional(d *caddyfile.Dispenser, into *string) error {
 		return d.ArgErr()
 	case len(args) == 1:
 		*into = args[0]
+		return nil
+	}
+	return NoneLost(d)
+}
+
+// NoneLost is the error of a line that may end here, but does so only since a variable of the environment is empty: who
+// wrote the variable meant a value. After some other argument an empty one may well be meant.
+func NoneLost(d *caddyfile.Dispenser) error {
+	if variable := emptyVariable(d); variable != "" {
+		return errEmptyVariable(d, variable)
 	}
 	return nil
 }

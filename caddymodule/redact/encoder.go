@@ -160,7 +160,7 @@ func (e *Encoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffe
 	for i := range fields {
 		fields[i].AddTo(o)
 	}
-	ent.Message = o.text(ent.Message)
+	ent.Message = withoutChain(o.text(ent.Message))
 	return inner.EncodeEntry(ent, nil)
 }
 

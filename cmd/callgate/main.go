@@ -48,6 +48,7 @@ See what a destination would be sent, and operate a gateway that runs:
 		_, err := os.Stat(file)
 		return err == nil
 	})
+	os.Args = reloadAll(os.Args)
 	commands.RegisterTopLevel()
 	caddycmd.Main()
 }

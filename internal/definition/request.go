@@ -138,6 +138,16 @@ func (p *parser) header(m *member, name, value string) {
 // reference finds {env.X}, {file./path} and the like. What stands in {{…}} is taken out before.
 var reference = regexp.MustCompile(`\{[A-Za-z_][\w-]*\.[^{}]{1,500}\}`)
 
+// whyEmpty says that a reference has no value and what to do about it, in the words of Resolve if it has some for this one.
+func whyEmpty(reference string, err error) string {
+	if err != nil {
+		if why, ok := strings.CutPrefix(err.Error(), reference+" "); ok {
+			return why
+		}
+	}
+	return "has no value; set the variable or create the file"
+}
+
 // resolve replaces the references outside of variables. What they stand for is constant text, braces and all.
 func (p *parser) resolve(m *member, s string) (_ string, found, ok bool) {
 	var b strings.Builder
@@ -157,7 +167,7 @@ func (p *parser) resolve(m *member, s string) (_ string, found, ok bool) {
 			value, err := p.o.Resolve(s[span[0]:span[1]])
 			value = strings.TrimRight(value, "\r\n")
 			if err != nil || value == "" {
-				p.err(m, "the reference "+s[span[0]:span[1]]+" has no value; set the variable or create the file")
+				p.err(m, "the reference "+s[span[0]:span[1]]+" "+whyEmpty(s[span[0]:span[1]], err))
 				return "", true, false
 			}
 			b.WriteString(s[last:span[0]])
