@@ -144,10 +144,13 @@ func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
 
 // setTargets finds the destinations and compiles their conditions.
 func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
-	pl.Test = p.Test
+	pl.Test, pl.DropAudio = p.Test, true
 	for _, d := range p.Deliver {
 		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
 			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
+		}
+		if w, ok := c.app.Destinations[d.To].module.(guest.Wholesaler); !ok || w.SendsAll() {
+			pl.DropAudio = false
 		}
 		t := gateway.Target{To: d.To}
 		if d.If != "" {

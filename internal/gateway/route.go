@@ -113,6 +113,9 @@ type Plan struct {
 	Deliver   []Target
 	Test      bool
 
+	// DropAudio says that no destination asks for the provider's own body, so that a recording in it is not kept.
+	DropAudio bool
+
 	// SignsURL says that the verifier looks at the URL. LimiterKey is the tenant's on this route, and CopiesKey that of the
 	// bucket for copies.
 	SignsURL              bool
