@@ -38,6 +38,10 @@ type App struct {
 	// leaves the tenant out, logs the mistake and answers the tenant's requests with 503.
 	TenantFiles []string `json:"tenant_files,omitempty"`
 
+	// TenantFilesDigest is a digest of what was in the tenant files when a Caddyfile was made into this configuration, so that
+	// a reload sees that one of them has changed. It has no other effect. Default: none, as where there were none then.
+	TenantFilesDigest string `json:"tenant_files_digest,omitempty"`
+
 	// Destinations are the systems that calls can be delivered to, by name.
 	Destinations map[string]*Destination `json:"destinations,omitempty"`
 
