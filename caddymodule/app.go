@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"runtime/debug"
 	"slices"
 
@@ -38,6 +37,10 @@ type App struct {
 	// them is an error when a configuration is validated, or loaded in place of one that runs; a gateway that starts
 	// leaves the tenant out, logs the mistake and answers the tenant's requests with 503.
 	TenantFiles []string `json:"tenant_files,omitempty"`
+
+	// TenantFilesDigest is a digest of what was in the tenant files when a Caddyfile was made into this configuration, so that
+	// a reload sees that one of them has changed. It has no other effect. Default: none, as where there were none then.
+	TenantFilesDigest string `json:"tenant_files_digest,omitempty"`
 
 	// Destinations are the systems that calls can be delivered to, by name.
 	Destinations map[string]*Destination `json:"destinations,omitempty"`
@@ -83,8 +86,10 @@ type App struct {
 	LimiterKeys int `json:"limiter_keys,omitempty"`
 
 	// UnverifiedMemory is how many bytes of bodies that are not verified yet are held at once, of all senders together.
-	// With more a request is answered with 503; the last quarter is for bodies of up to 64 KiB. Default: an eighth of the memory limit of the process (GOMEMLIMIT), at
-	// least 32 MiB and at most 1 GiB; 256 MiB where there is no limit.
+	// With more a request is answered with 503, so it has to have room for one body of the largest max_body; where it has
+	// not, that is told when the configuration is loaded. The last quarter is for bodies of up to 64 KiB. Default: an
+	// eighth of the memory limit of the process (GOMEMLIMIT), at least 32 MiB and at most 1 GiB, or 256 MiB where there is
+	// no limit; more where the largest max_body needs it, up to half of the memory limit.
 	UnverifiedMemory int64 `json:"unverified_memory,omitempty"`
 
 	run *instance
@@ -256,9 +261,9 @@ func (a *App) Start() error {
 	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
 		return err
 	}
-	l := limits{cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, unverified: a.UnverifiedMemory, faulty: a.run.faulty()}
-	if l.unverified == 0 {
-		l.unverified = defaultUnverified(debug.SetMemoryLimit(-1))
+	l := limits{
+		cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, faulty: a.run.faulty(),
+		unverified: a.run.unverified(a.UnverifiedMemory, debug.SetMemoryLimit(-1)),
 	}
 	if a.LimiterKeys > 0 {
 		l.limiterKeys = a.LimiterKeys
@@ -266,14 +271,6 @@ func (a *App) Start() error {
 	a.run.detach = append(a.run.detach, a.run.shared.attach(l))
 	a.run.warnOfTokensInLogs(redact.InForce())
 	return nil
-}
-
-// defaultUnverified is the memory for unverified bodies under a memory limit, which is MaxInt64 where there is none.
-func defaultUnverified(limit int64) int64 {
-	if limit == math.MaxInt64 {
-		return 256 << 20
-	}
-	return min(max(limit/8, 32<<20), 1<<30)
 }
 
 // Stop leaves the configuration in force until Cleanup: when the process ends Caddy stops its apps in any order, and

@@ -144,6 +144,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
+	a.TenantFilesDigest = grammar.Digest(a.TenantFiles...)
 	return refs.check(namesOf(a.Destinations), namesOf(a.Sources))
 }
 

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/store"
 )
 
 // render makes the requests that a destination would send, secrets masked.
@@ -19,6 +21,12 @@ func (in *instance) render(name string, item destination.Item) ([]destination.Re
 		item.Call = c.Minimize(item.Call)
 	}
 	return c.Destination.Preview([]destination.Item{item})
+}
+
+// refuses says why a destination takes no such event; empty if it does.
+func (in *instance) refuses(ctx context.Context, name string, e *store.Event, c *call.Call) string {
+	to := in.durable.snapshot.Destinations[name]
+	return to.Refuses(ctx, e, c)
 }
 
 // converter is implemented by destinations whose request for a call can be made without asking anything first.

@@ -47,6 +47,10 @@ type instance struct {
 	// missing are the errors of secrets that were left out, each told once: a source's is the same for all tenants.
 	missing map[string]bool
 
+	// largest is the largest bound of bodies of all routes, and largestAt the route that it is of.
+	largest   int64
+	largestAt string
+
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.
 	needed bool

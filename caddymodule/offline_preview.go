@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -11,10 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/operate"
-	"github.com/callgate/callgate/internal/store"
 )
 
 // OfflinePreview makes a service that previews with a configuration in Caddy's JSON, for its sources, tenants and
@@ -72,10 +69,7 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	scene := &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: preset.Synchronous}
 	if a.run != nil { // without a configuration there are no destinations to render for
 		scene.Render = a.run.render
-		scene.Refuses = func(ctx context.Context, name string, e *store.Event, c *call.Call) string {
-			to := a.run.durable.snapshot.Destinations[name]
-			return to.Refuses(ctx, e, c)
-		}
+		scene.Refuses = a.run.refuses
 	}
 	return scene, nil
 }

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -34,11 +35,12 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 	pl.LimiterKey = c.h.Name + "\x00" + tenant
 	pl.CopiesKey = pl.LimiterKey + "\x00copies"
 	if pl.MaxBody == 0 {
-		pl.MaxBody = defaultMaxBody
+		pl.MaxBody = cmp.Or(c.preset.MaxBody, defaultMaxBody)
 	}
 	if pl.MaxBody < 0 || pl.MaxBody > maxMaxBody {
 		return nil, fmt.Errorf("max_body must lie between 1 byte and 1 GiB")
 	}
+	c.run.noteBody(c.h.Name, pl.MaxBody)
 	if pl.Methods, err = c.methods(p); err != nil {
 		return nil, err
 	}
@@ -142,10 +144,13 @@ func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
 
 // setTargets finds the destinations and compiles their conditions.
 func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
-	pl.Test = p.Test
+	pl.Test, pl.DropAudio = p.Test, true
 	for _, d := range p.Deliver {
 		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
 			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
+		}
+		if w, ok := c.app.Destinations[d.To].module.(guest.Wholesaler); !ok || w.SendsAll() {
+			pl.DropAudio = false
 		}
 		t := gateway.Target{To: d.To}
 		if d.If != "" {

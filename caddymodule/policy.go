@@ -35,8 +35,9 @@ type Policy struct {
 	// documents, which is POST for most.
 	Methods []string `json:"methods,omitempty"`
 
-	// MaxBody is how many bytes a request's body may have; a larger one is answered with 413. Default: 1 MiB. At
-	// most 1 GiB.
+	// MaxBody is how many bytes a request's body may have; a larger one is answered with 413. Default: what the source's
+	// preset says of its sender (96 MiB for elevenlabs, which sends the audio of calls; 8 MiB for those that send whole
+	// transcripts, such as retell, vapi and bland), or else 1 MiB. At most 1 GiB.
 	MaxBody int64 `json:"max_body,omitempty"`
 
 	// MinBodyRate is how many bytes a second a request's body has to come at, after a grace of ten seconds. One that comes

@@ -198,6 +198,9 @@ func (f *FHIR) check() error {
 	return nil
 }
 
+// SendsAll implements guest.Wholesaler: what is sent is made of the record.
+func (*FHIR) SendsAll() bool { return false }
+
 // NewDestination implements guest.Destination.
 func (f *FHIR) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := f.check(); err != nil {

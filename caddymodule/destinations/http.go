@@ -44,6 +44,11 @@ type HTTP struct {
 	Body     string `json:"body,omitempty"`
 	BodyFile string `json:"body_file,omitempty"`
 
+	// FilesDigest is a digest of what was in the files of Definition and BodyFile when a Caddyfile was made into this
+	// configuration, so that a reload sees that one of them has changed. It has no other effect. Default: none, as where the
+	// files could not be read then.
+	FilesDigest string `json:"files_digest,omitempty"`
+
 	// ContentType says what the body is, and so how values are escaped in it: JSON, XML, a form, or text. Default:
 	// application/json.
 	ContentType string `json:"content_type,omitempty"`
@@ -126,6 +131,7 @@ func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return err
 	}
+	h.FilesDigest = grammar.Digest(h.Definition, h.BodyFile)
 	return grammar.Located(d, h.check())
 }
 

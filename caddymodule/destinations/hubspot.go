@@ -232,6 +232,9 @@ func (h *HubSpot) DefaultRate() (perSecond float64, burst int) {
 	return 9 / float64(requests), max(1, 10/requests)
 }
 
+// SendsAll implements guest.Wholesaler: what is sent is made of the record.
+func (*HubSpot) SendsAll() bool { return false }
+
 // NewDestination implements guest.Destination.
 func (h *HubSpot) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := h.check(); err != nil {

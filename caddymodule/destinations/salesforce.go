@@ -152,6 +152,9 @@ func (s *Salesforce) check() error {
 	return nil
 }
 
+// SendsAll implements guest.Wholesaler: what is sent is made of the record.
+func (*Salesforce) SendsAll() bool { return false }
+
 // NewDestination implements guest.Destination.
 func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := s.check(); err != nil {

@@ -66,8 +66,9 @@ type DefaultRater interface {
 	DefaultRate() (perSecond float64, burst int)
 }
 
-// Wholesaler is implemented by kinds that can send what came from the provider as it came, so that settings which keep
-// fields of the call back have no effect.
+// Wholesaler is implemented by kinds that say whether they send what came from the provider as it came. Where they do,
+// settings which keep fields of the call back have no effect; where no destination of a call does, a recording in the
+// provider's body is not kept. A kind that does not implement it gets the whole body.
 type Wholesaler interface {
 	// SendsAll reports whether it is configured to.
 	SendsAll() bool

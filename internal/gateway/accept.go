@@ -34,7 +34,11 @@ func (rq *Request) accept(w http.ResponseWriter) (*refusal, error) {
 	if err != nil {
 		return malformed(err), nil
 	}
-	a, refused := rq.persist(names, rq.storedHeader())
+	header := rq.storedHeader()
+	if rq.leftOut != "" {
+		header.Set(leftOutHeader, rq.leftOut)
+	}
+	a, refused := rq.persist(names, header)
 	if refused != nil {
 		return refused, nil
 	}

@@ -203,6 +203,28 @@ func (rq *Request) setBody(b []byte) {
 	rq.r.GetBody = func() (io.ReadCloser, error) { return bodyOf(b), nil }
 }
 
+// leftOutHeader is stored with the header of an event whose body is not what the sender sent, with the member of the body
+// that was emptied.
+const leftOutHeader = "Callgate-Left-Out"
+
+// dropAudio takes a recording out of the body of an event that will be stored, where no destination asks for it, and lets go
+// of what came: what is held from here on, and stored, does not grow with the recording. What tells the event from others
+// was made from all of it before.
+func (rq *Request) dropAudio() {
+	if !rq.plan.DropAudio || rq.plan.Test || !rq.isAsync() {
+		return
+	}
+	rest, member := rq.plan.Preset.WithoutAudio(rq.payload)
+	if member == "" {
+		return
+	}
+	rq.leftOut = member
+	rq.body, rq.payload, rq.message.Body, rq.parsing.Body, rq.result.Payload = rest, rest, rest, rest, nil
+	rq.r.Header.Del("Content-Encoding") // the payload is expanded
+	rq.r.Header.Set("Content-Length", strconv.Itoa(len(rest)))
+	rq.setBody(rest)
+}
+
 // body is a request body in memory.
 type body struct{ bytes.Reader }
 

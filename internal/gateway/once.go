@@ -16,7 +16,7 @@ import (
 // request again keeps the tenant's next event out.
 func (rq *Request) once(w http.ResponseWriter, next Handler) (*refusal, error) {
 	p := rq.plan
-	if p.Idempotency.Off {
+	if p.Idempotency.Off || p.Test { // whoever tries something out wants to see what becomes of it now
 		if refused := rq.charge(p.LimiterKey); refused != nil {
 			return refused, nil
 		}

@@ -29,6 +29,7 @@ type Request struct {
 	payload []byte // the body as parsers see it: out of its envelope, expanded
 	sum     [sha256.Size]byte
 	result  signature.Result
+	leftOut string // the member of the body that a recording was taken out of
 
 	verified bool
 	waited   time.Duration // for the receiver
@@ -127,7 +128,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 	if refused := rq.exhausted(); refused != nil {
 		return refused, nil
 	}
-	refused = rq.readCall()
+	if refused = rq.readCall(); refused == nil {
+		rq.dropAudio()
+	}
 	rt.Meter.Took(StageParse, time.Since(verified))
 	if refused != nil { // nobody knows whether it is a copy
 		if limited := rq.charge(rq.plan.LimiterKey); limited != nil {

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/idempotency"
@@ -69,6 +70,9 @@ type Route struct {
 	// Render makes the requests that a destination would send for an item, secrets masked, for test mode.
 	Render func(destination string, item destination.Item) ([]destination.Request, error)
 
+	// Refuses says why a destination takes no such event, for test mode; empty if it does.
+	Refuses func(ctx context.Context, destination string, e *store.Event, c *call.Call) string
+
 	// Store gives the store, for which a request waits up to a bound where the server has just started. It gives nil when
 	// there is none yet.
 	Store func(context.Context) Store
@@ -108,6 +112,9 @@ type Plan struct {
 	PublicURL string // without a slash at the end; "" for the request's own
 	Deliver   []Target
 	Test      bool
+
+	// DropAudio says that no destination asks for the provider's own body, so that a recording in it is not kept.
+	DropAudio bool
 
 	// SignsURL says that the verifier looks at the URL. LimiterKey is the tenant's on this route, and CopiesKey that of the
 	// bucket for copies.

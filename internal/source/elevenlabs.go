@@ -14,6 +14,7 @@ const elevenlabsInitiation = "conversation_initiation_client_data"
 // (elevenlabs.io/docs, "Post-call webhooks"). The audio of post_call_audio is left where it is: it is megabytes of
 // base64, and a record is text.
 var elevenlabs = &format{
+	audio: []string{"data", "full_audio"},
 	identify: func(d *document) Identity {
 		id := Identity{EventType: d.text("type"), CallID: d.text("data", "conversation_id")}
 		if id.EventType == "" && d.get("called_number").Kind() == jsonscan.String {

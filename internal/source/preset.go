@@ -29,6 +29,9 @@ type Preset struct {
 	Synchronous []string
 	// Timeout is how long the sender waits for an answer; 0 where that is not known.
 	Timeout time.Duration
+	// MaxBody is how many bytes a body of the sender may have where nobody says otherwise; 0 for the gateway's own default.
+	// It is larger where the sender puts whole transcripts into its events, with the time of each word, or a recording.
+	MaxBody int64
 
 	format *format
 }
@@ -57,6 +60,14 @@ func Find(name string) (Preset, bool) {
 	return Preset{}, false
 }
 
+// Bounds for senders whose bodies are larger than the leads and states that most send.
+const (
+	// withTranscript is for those that send a whole conversation: an hour with the time of each word is over 1 MB.
+	withTranscript = 8 << 20
+	// withRecording is for those that send the audio of a call as base64: an hour of MP3 at 128 kbit/s is 77 MB.
+	withRecording = 96 << 20
+)
+
 // callPresets are those whose payloads are calls. Who retries what, and who waits how long, is from the vendors'
 // webhook pages; where a page could not be seen the careful answer stands.
 var callPresets = []Preset{
@@ -72,13 +83,13 @@ var callPresets = []Preset{
 	{
 		Name: "retell", Scheme: "retell", format: retell,
 		Summary: "Retell AI: call_started, call_ended, call_analyzed",
-		Retries: true, Timeout: 10 * time.Second,
+		Retries: true, Timeout: 10 * time.Second, MaxBody: withTranscript,
 		Synchronous: []string{"call_inbound", "chat_inbound", retellFunction},
 	},
 	{
 		Name: "vapi", Scheme: "vapi", format: vapi,
 		Summary: "Vapi: server messages, of which end-of-call-report tells about a finished call",
-		Timeout: 20 * time.Second,
+		Timeout: 20 * time.Second, MaxBody: withTranscript,
 		Synchronous: []string{
 			"assistant-request", "tool-calls", "function-call", "transfer-destination-request",
 			"handoff-destination-request", "knowledge-base-request", "voice-request", "call.endpointing.request",
@@ -88,41 +99,44 @@ var callPresets = []Preset{
 	{
 		Name: "elevenlabs", Scheme: "elevenlabs", format: elevenlabs,
 		Summary: "ElevenLabs agents: post_call_transcription, post_call_audio, call_initiation_failure",
-		Timeout: 10 * time.Second, Synchronous: []string{elevenlabsInitiation},
+		Timeout: 10 * time.Second, MaxBody: withRecording, Synchronous: []string{elevenlabsInitiation},
 	},
-	{Name: "bland", Scheme: "bland", format: bland, Summary: "Bland AI: post-call webhook"},
+	{Name: "bland", Scheme: "bland", format: bland, Summary: "Bland AI: post-call webhook", MaxBody: withTranscript},
 	{
 		Name: "twilio", Scheme: "twilio", format: twilio,
 		Summary: "Twilio: voice requests, status callbacks, recordings, transcriptions and messages",
 		Timeout: 15 * time.Second, Synchronous: twilioRequests,
 	},
-	{Name: "callrail", Scheme: "callrail", format: callrail, Summary: "CallRail: calls, text messages and forms"},
+	{
+		Name: "callrail", Scheme: "callrail", format: callrail, Summary: "CallRail: calls, text messages and forms",
+		MaxBody: withTranscript,
+	},
 	{
 		Name: "quo", Scheme: "quo", format: quo,
 		Summary: "Quo (OpenPhone): calls, recordings, summaries, transcripts and messages, both API generations",
-		Retries: true, Timeout: 10 * time.Second,
+		Retries: true, Timeout: 10 * time.Second, MaxBody: withTranscript,
 	},
 	{
 		Name: "aircall", Scheme: "aircall", format: aircall, Summary: "Aircall: call, transcription and summary events",
-		Retries: true, Timeout: 5 * time.Second,
+		Retries: true, Timeout: 5 * time.Second, MaxBody: withTranscript,
 	},
 	{
 		Name: "dialpad", Scheme: "dialpad", format: dialpad,
 		Summary: "Dialpad: calls and text messages, as JSON or the claims of the JWT",
-		Retries: true, Timeout: 5 * time.Second,
+		Retries: true, Timeout: 5 * time.Second, MaxBody: withTranscript,
 	},
 	{
 		Name: "telnyx", Scheme: "telnyx", format: telnyx, Summary: "Telnyx: Call Control, AI assistants and TeXML",
-		Retries: true, Synchronous: append([]string{"assistant.initialization"}, twilioRequests...),
+		Retries: true, MaxBody: withTranscript, Synchronous: append([]string{"assistant.initialization"}, twilioRequests...),
 	},
 	{
 		Name: "signalwire", Scheme: "signalwire", format: signalwire,
-		Summary:     "SignalWire: calling events, cXML and SWML",
+		Summary: "SignalWire: calling events, cXML and SWML", MaxBody: withTranscript,
 		Synchronous: append([]string{signalwireDocument, signalwireFunction}, twilioRequests...),
 	},
 	{
 		Name: "synthflow", Scheme: "synthflow", format: synthflow, Summary: "Synthflow: calls that come in, and post-call webhook",
-		Synchronous: []string{synthflowInbound},
+		MaxBody: withTranscript, Synchronous: []string{synthflowInbound},
 	},
 	{
 		Name: "vonage", Scheme: "vonage", format: vonage, Summary: "Vonage: voice events, answers and messages",

@@ -115,6 +115,9 @@ type format struct {
 	identify func(d *document) Identity
 	// read fills the record, whose identity is there already.
 	read func(d *draft, doc *document)
+	// audio is the path of the member that holds a recording of the call as base64; nil where there is none. Nothing is
+	// read from it.
+	audio []string
 }
 
 type parser struct {
