@@ -21,9 +21,10 @@ import (
 type document struct {
 	req     *Request
 	root    jsonscan.Value
-	form    bool   // the body, or the query that stands for it, is a form
-	xmlRoot string // the name of an XML body's outermost element, the only member of root
-	decoded any    // root as ojg wants it, once a path needs it
+	form    bool           // the body, or the query that stands for it, is a form
+	xmlRoot string         // the name of an XML body's outermost element, the only member of root
+	decoded any            // root as ojg wants it, once a path needs it
+	tree    jsonscan.Value // see shaped
 
 	scan  jsonscan.Doc
 	buf   []byte // what a form or XML was turned into
