@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/callgate/callgate/internal/call"
@@ -51,6 +52,10 @@ func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 			continue
 		}
 		if m.Kind() == jsonscan.Array && d.pairs(m, g) {
+			continue
+		}
+		if depth == 0 && slices.Contains(d.files, k) {
+			d.paramOf(key, meaning{}, collected(m)) // the name of a file is nothing that a field holds
 			continue
 		}
 		m = unwrapped(m)
@@ -293,10 +298,10 @@ func (d *draft) fill() {
 		set(&d.Transcript, text(list))
 	}
 	if d.StartedAt.IsZero() {
-		d.StartedAt = moment(n.of("started_at").value)
+		d.StartedAt = d.moment(text(n.of("started_at").value))
 	}
 	if d.EndedAt.IsZero() {
-		d.EndedAt = moment(n.of("ended_at").value)
+		d.EndedAt = d.moment(text(n.of("ended_at").value))
 	}
 	d.length(duration(n.of("duration_ms").value, milliseconds))
 	d.length(spokenDuration(n.text("duration")))

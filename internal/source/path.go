@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -291,7 +290,7 @@ func NewJSONPathID(expr string) (*JSONPathID, error) {
 func (j *JSONPathID) ID(body []byte) (id string, ok bool) {
 	d := documents.Get().(*document)
 	defer d.release()
-	if d.json(bytes.TrimPrefix(body, bom)) != nil {
+	if d.json(legible(body)) != nil {
 		return "", false
 	}
 	id = boundedID(j.path.text(d))
