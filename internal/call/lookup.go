@@ -52,8 +52,12 @@ func (c *Call) Lookup(name string) (value any, ok bool) {
 func (c *Call) collected(field string) (any, bool) {
 	v, ok := c.param(field)
 	switch field {
-	case "caller_number", "phone", "receiving_number", "name", "first_name":
+	case "caller_number", "phone", "receiving_number":
 		if s, isText := v.(string); isText && Withheld(s) {
+			return nil, false
+		}
+	case "name", "first_name":
+		if s, isText := v.(string); isText && NoName(s) {
 			return nil, false
 		}
 	}

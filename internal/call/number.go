@@ -14,27 +14,6 @@ import (
 // the United States, and "(555) 987-6543" carries no country.
 const DefaultRegion = "US"
 
-// withheld are the words that telephone systems put in place of a number that they do not know or may not show,
-// and the numbers by which Twilio spells such words on a keypad (Twilio, "Caller ID of anonymous calls").
-var withheld = map[string]bool{
-	"anonymous": true, "unknown": true, "restricted": true, "private": true, "privatenumber": true, "blocked": true,
-	"withheld": true, "unavailable": true, "notavailable": true, "unknownnumber": true, "anonymouscaller": true,
-	"nocallerid": true, "unknowncaller": true, "none": true, "null": true, "undefined": true, "n/a": true,
-	"266696687": true, "7378742833": true, "2562533": true, "8656696": true, "86282452253": true,
-}
-
-// Withheld reports whether the text says that there is no number to be had: "anonymous", "Restricted", +266696687.
-// Of an address such as sip:anonymous@anonymous.invalid the user counts.
-func Withheld(raw string) bool {
-	key := strings.Map(func(r rune) rune {
-		if strings.ContainsRune(" -_+.", r) {
-			return -1
-		}
-		return r
-	}, strings.ToLower(dialled(raw)))
-	return withheld[key]
-}
-
 // NormalizeNumber reads a phone number as people and systems write them and returns it in E.164: "+15559876543" for
 // "(555) 987-6543" in region US, "tel:+1-555-987-6543" or "sip:+15559876543@example.com". An extension is left out.
 // region is an ISO 3166 code such as "US" and counts only where the number names no country; empty means
@@ -63,10 +42,16 @@ func KeepNumber(raw, region string) (number, extension string) {
 	if len(user) > maxNumber || Withheld(user) {
 		return "", ""
 	}
-	digits, letters := 0, false
+	digits, letters, run := 0, false, 0
 	for _, r := range user {
-		digits += b2i(unicode.IsDigit(r))
-		letters = letters || unicode.IsLetter(r)
+		if !unicode.IsDigit(r) {
+			letters, run = letters || unicode.IsLetter(r), 0
+			continue
+		}
+		digits++
+		if run++; run > maxDigits {
+			return "", "" // somebody's id
+		}
 	}
 	if digits >= 7 || digits >= 3 && !letters {
 		return user, ""
@@ -77,6 +62,24 @@ func KeepNumber(raw, region string) (number, extension string) {
 // ValidRegion reports whether a region can be given to NormalizeNumber: empty, or a known ISO 3166 code in capitals.
 func ValidRegion(region string) bool {
 	return region == "" || phonenumbers.GetCountryCodeForRegion(region) != 0
+}
+
+// maxDigits is the most digits of a number that can be dialled (E.164).
+const maxDigits = 15
+
+// channels are the schemes of addresses that are no numbers, even where they consist of digits: a Twilio client, and people
+// by the ids that they have with a page or an app (Twilio, "Channel addresses").
+var channels = map[string]bool{
+	"client": true, "messenger": true, "facebook": true, "fb": true, "psid": true, "igsid": true, "instagram": true, "ig": true,
+	"telegram": true, "line": true, "viber": true, "wechat": true, "kakao": true, "skype": true, "slack": true, "discord": true,
+	"twitter": true, "chat": true, "conference": true, "conversation": true, "user": true, "agent": true, "queue": true,
+	"room": true, "app": true, "sid": true, "mailto": true, "google": true, "gbm": true, "apple": true, "sim": true,
+}
+
+// IsChannel reports whether the text is an address of a channel that has no numbers: "messenger:1234567890123456".
+func IsChannel(raw string) bool {
+	scheme, _, ok := strings.Cut(raw, ":")
+	return ok && channels[strings.ToLower(scheme)]
 }
 
 // maxNumber bounds the text that is looked at for a number, in bytes.
@@ -183,9 +186,10 @@ func dialled(raw string) string {
 		return strings.TrimSpace(number)
 	case "whatsapp", "callto", "phone", "mobile":
 		return strings.TrimSpace(rest)
-	case "client":
-		return "" // the name of a Twilio client, even where it consists of digits
 	default:
+		if channels[strings.ToLower(scheme)] {
+			return ""
+		}
 		return s
 	}
 }

@@ -38,7 +38,7 @@ func openRefusal(err error) *refusal {
 	case errors.Is(err, source.ErrEncoding):
 		return &refusal{
 			outcome: malformedBody, cause: err, status: http.StatusUnsupportedMediaType,
-			message: "this Content-Encoding cannot be read here; send the body as it is, or with gzip",
+			message: "this Content-Encoding or charset cannot be read here; send the body as it is or with gzip, in UTF-8",
 		}
 	}
 	return malformed(err)

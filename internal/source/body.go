@@ -21,9 +21,11 @@ import (
 type document struct {
 	req     *Request
 	root    jsonscan.Value
-	form    bool   // the body, or the query that stands for it, is a form
-	xmlRoot string // the name of an XML body's outermost element, the only member of root
-	decoded any    // root as ojg wants it, once a path needs it
+	form    bool           // the body, or the query that stands for it, is a form
+	xmlRoot string         // the name of an XML body's outermost element, the only member of root
+	decoded any            // root as ojg wants it, once a path needs it
+	tree    jsonscan.Value // see shaped
+	files   []string       // the names of a multipart form's fields that are files
 
 	scan  jsonscan.Doc
 	buf   []byte // what a form or XML was turned into
@@ -79,7 +81,14 @@ func openObject(d *document, r *Request) error {
 // openAny reads a body of any kind. The kind is told by what the body looks like: senders whose headers are typed in by
 // hand get their type wrong, and no sender signs it, so that by another type the same body would become another event.
 func openAny(d *document, r *Request) error {
-	body := bytes.TrimSpace(bytes.TrimPrefix(r.Body, bom))
+	raw := bytes.TrimSpace(bytes.TrimPrefix(r.Body, bom))
+	if boundary := boundaryOf(raw); boundary != "" { // whose parts are read one by one
+		return d.multipart(raw, boundary)
+	}
+	body := raw
+	if len(raw) == 0 || raw[0] != '<' { // XML names its charset
+		body = bytes.TrimSpace(legible(r.Body))
+	}
 	switch {
 	case len(body) == 0 && r.Query == "":
 		return malformed("the body is empty")
@@ -92,9 +101,6 @@ func openAny(d *document, r *Request) error {
 	case body[0] == '<':
 		return d.xml(body)
 	}
-	if boundary := boundaryOf(body); boundary != "" {
-		return d.multipart(body, boundary)
-	}
 	if bytes.IndexByte(body, '=') <= 0 {
 		return malformed("the body is neither JSON nor a form nor XML")
 	}
@@ -103,6 +109,7 @@ func openAny(d *document, r *Request) error {
 		return err
 	}
 	d.form = true
+	d.buf = legible(d.buf) // of the characters that were escaped
 	return d.json(d.buf)
 }
 
@@ -212,8 +219,8 @@ func appendMember(b []byte, k, v string) []byte {
 	if b[len(b)-1] != '{' {
 		b = append(b, ',')
 	}
-	b = append(jsonscan.AppendString(b, k), ':')
-	return jsonscan.AppendString(b, v)
+	b = append(jsonscan.AppendString(b, string(legible([]byte(k)))), ':')
+	return jsonscan.AppendString(b, string(legible([]byte(v))))
 }
 
 // maxParts bounds the parts of a multipart form.
@@ -241,6 +248,9 @@ func (d *document) multipart(body []byte, boundary string) error {
 			value = string(b)
 		}
 		if name := p.FormName(); name != "" {
+			if p.FileName() != "" {
+				d.files = append(d.files, name)
+			}
 			d.buf = appendMember(d.buf, name, value)
 		}
 	}

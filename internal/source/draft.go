@@ -28,6 +28,7 @@ type draft struct {
 	settings *settings
 	params   []param
 	named    named
+	files    []string // see document
 }
 
 // param is a parameter of the record in the making. Keys are few and looked at often, so what a key means is kept.
@@ -173,6 +174,15 @@ func (d *draft) numbers(from, to string) {
 		a, b = b, a
 	}
 	d.CallerNumber, d.ReceivingNumber = a, b
+	d.callerAddress(map[bool]string{true: to, false: from}[outbound])
+}
+
+// callerAddress keeps the address of a customer who has one with a page or an app and no number, under the name that it has
+// whoever wrote first.
+func (d *draft) callerAddress(raw string) {
+	if d.CallerNumber == "" && call.IsChannel(raw) {
+		d.param("caller_address", raw)
+	}
 }
 
 // sides sets both sides of a call where the provider says itself which is which.
@@ -197,10 +207,10 @@ func (d *draft) keep(side, raw string) string {
 // put where they know no name: a CRM would file all such callers as one person.
 func (d *draft) person(full, first, last string) {
 	full, first, last = nameText(full), nameText(first), nameText(last)
-	if call.Withheld(full) {
+	if call.NoName(full) {
 		full = ""
 	}
-	if call.Withheld(first+last) || call.Withheld(first) && last == "" {
+	if call.NoName(first+last) || call.NoName(first) && last == "" {
 		first, last = "", ""
 	}
 	if first == "" && last == "" {

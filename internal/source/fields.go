@@ -1,6 +1,7 @@
 package source
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/callgate/callgate/internal/call"
@@ -19,6 +20,8 @@ var wrappers = map[string]bool{
 	"details": true, "record": true, "envelope": true, "request": true, "args": true, "arguments": true,
 	"custom_fields": true, "customfields": true, "custom": true, "inputs": true, "resource": true, "object": true,
 	"questions_and_answers": true, "item": true, "detail": true, "records": true, "leads": true, "contacts": true,
+	"responses": true, "answers": true, "form_response": true, "form_data": true, "formdata": true, "submission": true,
+	"customdata": true, "custom_data": true, "rawrequest": true, "collected_variables": true, "user_data": true,
 }
 
 // named are the members of a payload that FieldOf knows, one for each field.
@@ -51,8 +54,15 @@ func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 		if m.Kind() == jsonscan.Array && d.pairs(m, g) {
 			continue
 		}
+		if depth == 0 && slices.Contains(d.files, k) {
+			d.paramOf(key, meaning{}, collected(m)) // the name of a file is nothing that a field holds
+			continue
+		}
+		m = unwrapped(m)
 		is := d.meaningIn(g, key, m)
-		d.named.add(key, is, g, m)
+		if !d.named.composite(key, is, g, m) {
+			d.named.add(key, is, g, m)
+		}
 		// A transcript is long, and not what anybody asked the caller for.
 		if is.field != "transcript" || missing(inside(is.field, m)) {
 			d.grouped(g, key, is, collected(m))
@@ -74,12 +84,15 @@ func (d *draft) gather(v jsonscan.Value, g group, depth int) {
 func grouping(key string, m jsonscan.Value, alone bool) jsonscan.Value {
 	switch m.Kind() {
 	case jsonscan.Object:
+		if _, _, ok := labelMeaning(key).parts(m); ok || valueObject(m) {
+			return jsonscan.Value{}
+		}
 		if wrappers[strings.ToLower(key)] || alone && missing(m.Get("value")) {
 			return m
 		}
 	case jsonscan.Array:
 		if e := m.Index(0); e.Kind() == jsonscan.Object && m.Len() == 1 && wrappers[strings.ToLower(key)] {
-			if _, _, ok := pairNames(m); !ok {
+			if !pairList(m) {
 				return e
 			}
 		}
@@ -127,37 +140,21 @@ func same(a, b any) bool {
 	return a == b
 }
 
-// pairKeys are the names under which lists of names and values carry the two.
-var pairKeys = [][2]string{
-	{"property", "value"}, {"name", "value"}, {"key", "value"}, {"field", "value"}, {"question", "answer"},
-	{"label", "value"}, {"id", "value"},
-}
-
-// pairNames are the names under which a list has names and values, if it is a list of such.
-func pairNames(list jsonscan.Value) (name, value string, ok bool) {
-	e := list.Index(0)
-	for _, p := range pairKeys {
-		if e.Get(p[0]).Kind() == jsonscan.String && e.Get(p[1]).Kind() != jsonscan.Missing {
-			return p[0], p[1], true
-		}
-	}
-	return "", "", false
-}
-
-// pairs adds the members of a list of names and values, which is how HubSpot's contacts/v1 writes an object:
-// [{"property": "firstname", "value": "Mike"}]. It reports whether the list was one.
+// pairs adds the members of a list of names and values, which is how HubSpot's contacts/v1 writes an object
+// ([{"property": "firstname", "value": "Mike"}]), and how most forms send what was filled in. It reports whether the list
+// was one.
 func (d *draft) pairs(list jsonscan.Value, g group) bool {
-	name, value, ok := pairNames(list)
-	if !ok {
+	if !pairList(list) {
 		return false
 	}
 	for e := range list.Elements() {
-		key, v := text(e.Get(name)), e.Get(value)
-		if key == "" {
+		key, is, v, ok := pair(e)
+		if !ok || key == "" {
 			continue
 		}
-		is := meaningOf(key)
-		d.named.add(key, is, g, v)
+		if !d.named.composite(key, is, g, v) {
+			d.named.add(key, is, g, v)
+		}
 		d.grouped(g, key, is, collected(v))
 	}
 	return true
@@ -195,7 +192,7 @@ func (d *draft) meaningIn(g group, key string, m jsonscan.Value) meaning {
 			return meaningOf("phone_number")
 		}
 	}
-	return meaningOf(key)
+	return labelMeaning(key)
 }
 
 // add notes a member, if its name is known and no plainer one has a value.
@@ -301,10 +298,10 @@ func (d *draft) fill() {
 		set(&d.Transcript, text(list))
 	}
 	if d.StartedAt.IsZero() {
-		d.StartedAt = moment(n.of("started_at").value)
+		d.StartedAt = d.moment(text(n.of("started_at").value))
 	}
 	if d.EndedAt.IsZero() {
-		d.EndedAt = moment(n.of("ended_at").value)
+		d.EndedAt = d.moment(text(n.of("ended_at").value))
 	}
 	d.length(duration(n.of("duration_ms").value, milliseconds))
 	d.length(spokenDuration(n.text("duration")))

@@ -28,7 +28,7 @@ func openLead(d *document, r *Request) error {
 	if d.root.Kind() == jsonscan.Object {
 		return nil
 	}
-	if _, _, ok := pairNames(d.root); !ok {
+	if !pairList(d.root) {
 		return malformed("the body is not a JSON object")
 	}
 	return nil
@@ -123,7 +123,7 @@ func openPayload(d *document, r *Request) error {
 func readAny(d *draft, doc *document) {
 	switch {
 	case doc.root.Kind() != jsonscan.Array:
-		d.readFields(doc.root)
+		d.readFields(doc.shaped())
 		return
 	case !d.pairs(doc.root, newGroup("")):
 		d.gather(doc.root.Index(0), newGroup(""), 0)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 
@@ -19,7 +20,7 @@ var (
 	ErrUncovered = errors.New("nothing of the event is signed")
 	// ErrTooLarge: the content is larger than the limit, once expanded.
 	ErrTooLarge = errors.New("expanded content too large")
-	// ErrEncoding: the Content-Encoding is one that cannot be read here.
+	// ErrEncoding: the Content-Encoding, or the charset that characters need, is one that cannot be read here.
 	ErrEncoding = errors.New("content encoding unknown")
 )
 
@@ -36,6 +37,9 @@ func Open(m *signature.Message, r *signature.Result, limit int64) (Request, erro
 		if req.Body, err = expand(m, limit); err != nil {
 			return Request{}, err
 		}
+	}
+	if _, params, err := mime.ParseMediaType(m.Header.Get("Content-Type")); err == nil && damaged(req.Body, params["charset"]) {
+		return Request{}, fmt.Errorf("%w: it has characters of a charset that cannot be read here; send UTF-8", ErrEncoding)
 	}
 	query, covered := r.Query(m)
 	empty := signature.Blank(req.Body)

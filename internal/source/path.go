@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -80,10 +79,22 @@ func compileName(text string) path {
 
 // value finds what the path leads to; missing if there is nothing.
 func (p *path) value(d *document) jsonscan.Value {
-	if p.name != "" {
-		return p.named(d)
+	if p.name == "" {
+		v := walk(d.root, p.steps, false)
+		if v.Kind() == jsonscan.Missing && d.form {
+			v = walk(d.shaped(), p.steps, false)
+		}
+		return v
 	}
-	return walk(d.root, p.steps, false)
+	if d.form {
+		if list, ok := strings.CutSuffix(p.name, "[]"); ok { // all that came under the name, and not the last
+			parts := bracketed(list)
+			if v := d.shaped().Path(parts...); v.Kind() == jsonscan.Array {
+				return v
+			}
+		}
+	}
+	return p.named(d)
 }
 
 func (p *path) named(d *document) jsonscan.Value {
@@ -279,7 +290,7 @@ func NewJSONPathID(expr string) (*JSONPathID, error) {
 func (j *JSONPathID) ID(body []byte) (id string, ok bool) {
 	d := documents.Get().(*document)
 	defer d.release()
-	if d.json(bytes.TrimPrefix(body, bom)) != nil {
+	if d.json(legible(body)) != nil {
 		return "", false
 	}
 	id = boundedID(j.path.text(d))

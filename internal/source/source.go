@@ -188,7 +188,7 @@ func (p *parser) read(doc *document) *draft {
 	doc.scan.Share()
 	id := p.identify(doc)
 	d := &doc.draft
-	d.settings = p.settings
+	d.settings, d.files = p.settings, doc.files
 	d.Call = &call.Call{Provider: p.name, EventType: id.EventType, EventID: id.EventID, ID: id.CallID}
 	p.format.read(d, doc)
 	for _, m := range p.settings.maps {

@@ -47,7 +47,7 @@ var synthflow = &format{
 		d.Transcript = text(get("transcript"))
 		d.Summary = first(get("summary", "call_summary"), doc.get("analysis", "summary"))
 		d.RecordingURL = text(get("recording_url"))
-		d.collect(doc.get("collected_variables"))
+		d.collectVariables(doc.get("collected_variables"))
 		d.collect(doc.get("executed_actions"))
 		d.collect(lead, "phone_number", "phone", "name", "email")
 		d.collect(doc.get("metadata"))
@@ -55,4 +55,27 @@ var synthflow = &format{
 		d.param("end_call_reason", collected(get("end_call_reason")))
 		d.param("model_id", collected(get("model_id")))
 	},
+}
+
+// collectVariables adds what an agent got out of the caller. Each variable is {"value", "collected"}, by its name, or since
+// February 2026 by the agent's id and then its name (docs.synthflow.ai, changelog of 2026-02-04); of several agents the
+// first that has a value counts. Older payloads have the value itself.
+func (d *draft) collectVariables(v jsonscan.Value) {
+	for k, m := range v.Distinct() {
+		if m.Kind() == jsonscan.Object && !valueObject(m) && holdsVariables(m) {
+			d.collectVariables(m) // an agent's
+			continue
+		}
+		d.param(clean(k), collected(unwrapped(m)))
+	}
+}
+
+// holdsVariables reports whether an object has nothing but variables.
+func holdsVariables(v jsonscan.Value) bool {
+	for _, m := range v.Members() {
+		if !valueObject(m) {
+			return false
+		}
+	}
+	return v.Len() > 0
 }

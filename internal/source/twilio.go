@@ -129,7 +129,7 @@ func readTwilio(d *draft, doc *document) {
 		d.Direction = call.Outbound // Twilio tells the state of messages that the business sent, and no direction
 	}
 	d.numbers(first(doc.get("From"), doc.get("Caller"), doc.get("Author")), first(doc.get("To"), doc.get("Called")))
-	d.person(doc.text("CallerName"), "", "")
+	d.person(first(doc.get("CallerName"), doc.get("ProfileName")), "", "")
 	d.length(duration(doc.get("CallDuration"), seconds))
 	d.StartedAt = moment(doc.get("StartTime"))
 	at := moment(doc.get("Timestamp"))

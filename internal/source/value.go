@@ -2,7 +2,6 @@ package source
 
 import (
 	"math"
-	"net/mail"
 	"strconv"
 	"strings"
 	"time"
@@ -169,81 +168,3 @@ func spokenDuration(s string) *int {
 
 var durationWords = strings.NewReplacer(" ", "", ",", "", "and", "", "hours", "h", "hour", "h", "hrs", "h", "hr", "h",
 	"minutes", "m", "minute", "m", "mins", "m", "min", "m", "seconds", "s", "second", "s", "secs", "s", "sec", "s")
-
-// layouts are the ISO 8601 forms that providers use. A time without a zone is read as UTC.
-var layouts = []string{
-	time.RFC3339Nano, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05",
-	"2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05 UTC", "2006-01-02T15:04Z07:00",
-	"2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02", "2006-01-02 15:04:05Z07", "2006-01-02T15:04:05Z07",
-	"2006-01-02 15:04:05 Z07:00", "2006-01-02T15:04:05 Z07:00", "2006-01-02T15:04:05 -0700", "2006-01-02 15:04:05 GMT",
-	"20060102T150405Z0700",
-}
-
-// mailDate is the form of RFC 2822 that is sent. mail.ParseDate tries it after a dozen others.
-const mailDate = "Mon, 2 Jan 2006 15:04:05 -0700"
-
-// moment reads a point in time, in UTC: ISO 8601, RFC 2822 as Twilio writes it, or a number of seconds, milliseconds,
-// microseconds or nanoseconds since 1970, told apart by their size. It is zero for anything else.
-func moment(v jsonscan.Value) time.Time { return parseTime(text(v)) }
-
-func parseTime(s string) time.Time {
-	if s == "" || len(s) > 64 {
-		return time.Time{}
-	}
-	digit := s[0] >= '0' && s[0] <= '9'
-	if digit && !strings.ContainsAny(s, "-:T ") {
-		return unixTime(s)
-	}
-	if digit {
-		for _, l := range layouts {
-			if t, err := time.Parse(l, s); err == nil {
-				return sane(t)
-			}
-		}
-	}
-	if t, err := time.Parse(mailDate, s); err == nil {
-		return sane(t)
-	}
-	if t, err := mail.ParseDate(s); err == nil {
-		return sane(t)
-	}
-	return time.Time{}
-}
-
-// unixTime reads a count since 1970 whose unit its size gives away: seconds have ten digits until the year 2286.
-func unixTime(s string) time.Time {
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		switch {
-		case n < 1e11:
-			return sane(time.Unix(n, 0))
-		case n < 1e14:
-			return sane(time.UnixMilli(n))
-		case n < 1e17:
-			return sane(time.UnixMicro(n))
-		default:
-			return sane(time.Unix(0, n))
-		}
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(f > 0 && f < 1e17) {
-		return time.Time{}
-	}
-	switch {
-	case f >= 1e14:
-		f /= 1e6
-	case f >= 1e11:
-		f /= 1e3
-	}
-	// A float holds today's seconds to a quarter of a microsecond.
-	whole, part := math.Modf(f)
-	return sane(time.Unix(int64(whole), int64(math.Round(part*1e6))*1000))
-}
-
-// sane is the time in UTC, or zero when no call can have been then (and JSON could not say it).
-func sane(t time.Time) time.Time {
-	t = t.UTC()
-	if y := t.Year(); y < 1971 || y > 9998 {
-		return time.Time{}
-	}
-	return t
-}

@@ -27,6 +27,39 @@ func TestTimesInEveryForm(t *testing.T) {
 	}
 }
 
+// TestTimesOfOtherSystems: of HL7, .NET, Java, JavaScript and spreadsheets, 10:00 on 1 September 2026 in whatever zone is said.
+func TestTimesOfOtherSystems(t *testing.T) {
+	want := time.Date(2026, 9, 1, 10, 0, 0, 0, time.UTC)
+	for _, s := range []string{
+		"20260901100000", "202609011000", "20260901100000+0000", "20260901060000-0400", "20260901060000.000-0400", "/Date(1788256800000)/",
+		"/Date(1788256800000-0400)/", "2026-09-01T06:00:00-04:00[America/New_York]", "Sep 1, 2026 10:00 AM", "September 1, 2026 10:00 AM",
+		"Tue Sep 01 2026 06:00:00 GMT-0400 (Eastern Daylight Time)",
+	} {
+		if got := parseTime(s); !got.Equal(want) {
+			t.Errorf("%s: got %v", s, got)
+		}
+	}
+	for _, s := range []string{"99999999999999", "20261301100000", "09/01/2026 10:00 AM", "/Date(x)/", "/Date(1788256800000", "13/13/2026 10:00", "02/31/2026 10:00", "[", "("} {
+		if got := parseTime(s); !got.IsZero() {
+			t.Errorf("%q: got %v, want none", s, got)
+		}
+	}
+	for s, want := range map[string]time.Time{
+		"09/13/2026 10:00 PM": time.Date(2026, 9, 13, 22, 0, 0, 0, time.UTC), "13/09/2026 22:00": time.Date(2026, 9, 13, 22, 0, 0, 0, time.UTC),
+		"20260901": time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		if got := parseTime(s); !got.Equal(want) {
+			t.Errorf("%s: got %v", s, got)
+		}
+	}
+	for region, want := range map[string]time.Time{"": want, "US": want, "GB": {}} {
+		c, err := newParser(t, "generic", Options{Region: region}).Parse(&Request{Body: []byte(`{"start_time":"09/01/2026 10:00 AM"}`)})
+		if err != nil || !c.StartedAt.Equal(want) {
+			t.Errorf("in %q: %v, %v", region, c.StartedAt, err)
+		}
+	}
+}
+
 func TestDurationsInEveryForm(t *testing.T) {
 	for s, want := range map[string]int{
 		"42": 42, " 42.5 ": 43, "0": 0, "1:05": 65, "0:01:05": 65, "1m 5s": 65, "1m5s": 65, "1 minute and 5 seconds": 65, "3 minutes": 180,

@@ -70,10 +70,11 @@ func vonageRequest(d *document) string {
 	return ""
 }
 
-// international puts a plus before a number that Vonage writes in E.164 without one. Ten digits and fewer may as well be
-// a national number that somebody typed in.
+// international puts a plus before a number of a sender that writes E.164 without one, whatever its length: with the code
+// of their country, numbers of Singapore, Norway and Denmark have ten digits, as those of North America have without. What is
+// no number so is left as it is.
 func international(s string) string {
-	if len(s) > 10 && len(s) <= 15 && strings.Trim(s, "0123456789") == "" {
+	if len(s) >= 7 && len(s) <= 15 && strings.Trim(s, "0123456789") == "" {
 		if n, ok := call.NormalizeNumber("+"+s, ""); ok {
 			return n
 		}
