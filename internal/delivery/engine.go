@@ -205,7 +205,7 @@ func (e *Engine) Accept(ctx context.Context, ev *store.Event, destinations []str
 	if !accepted.Duplicate {
 		e.wake(destinations)
 	}
-	e.o.Observer.Accepted(ev, accepted, destinations)
+	e.o.Observer.Accepted(ctx, ev, accepted, destinations)
 	return accepted, nil
 }
 
