@@ -121,7 +121,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	warnOfStoreBefore(key, logger)
 	d := &dispatcher{key: key, store: s, logger: logger, keys: u.options.Keys, ringID: u.ringID}
 	d.engine = delivery.New(delivery.Options{
-		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain,
+		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys,
 	})
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,

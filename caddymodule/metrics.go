@@ -21,7 +21,7 @@ var metrics = func() (m struct {
 	const namespace, subsystem = "caddy", "callgate"
 	m.requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "requests_total",
-		Help: "Requests by source and by what became of them.",
+		Help: "Requests by source and by what became of them; client_gone is a sender that went away before there was an answer (499).",
 	}, []string{"source", "outcome"})
 	m.stages = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: namespace, Subsystem: subsystem, Name: "stage_duration_seconds",
@@ -74,7 +74,7 @@ func registerMetrics(ctx caddy.Context) error {
 	if registry == nil {
 		return nil
 	}
-	for _, c := range slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics}, metrics.sizes, deliveryMetrics.all) {
+	for _, c := range slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics}, metrics.sizes, deliveryMetrics.all) {
 		var there prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &there) {
 			return err

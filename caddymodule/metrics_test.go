@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -9,9 +10,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/callgate/callgate/internal/gateway"
+	"github.com/callgate/callgate/internal/store"
 )
 
-// measured are the series of some collectors by their name and the value of their first label.
+// measured are the series of some collectors by their name and the value of their first label, if they have one.
 func measured(t *testing.T, collectors ...prometheus.Collector) map[string]float64 {
 	t.Helper()
 	r := prometheus.NewPedanticRegistry()
@@ -27,7 +29,11 @@ func measured(t *testing.T, collectors ...prometheus.Collector) map[string]float
 			if c := m.GetCounter(); c != nil {
 				v = c.GetValue()
 			}
-			values[strings.TrimPrefix(f.GetName(), "caddy_callgate_")+" "+m.Label[0].GetValue()] = v
+			name := strings.TrimPrefix(f.GetName(), "caddy_callgate_")
+			if len(m.Label) > 0 {
+				name += " " + m.Label[0].GetValue()
+			}
+			values[name] = v
 		}
 	}
 	return values
@@ -107,5 +113,48 @@ func TestCountersOfASpoolBeginAtZero(t *testing.T) {
 	g := runGateway(t, fmt.Sprintf(plainSpool, "localhost:1"))
 	if v, ok := measured(t, deliveryMetrics.dead)["dead_letters_total "+gateway.SpoolPrefix+g.name]; !ok || v != 0 {
 		t.Errorf("dead letters of the spool: %v, %v", v, ok)
+	}
+}
+
+// What a disk runs full of is told before it does.
+func TestMetricsOfTheStore(t *testing.T) {
+	g := runGateway(t, fmt.Sprintf(breakerConfig, "destination NAME http {\nurl "+newCRM(t).URL+"\npass_through\n}",
+		"callgate /store/* nextphone {\nname NAME\ntenant acme\ndeliver NAME\n}"))
+	before := measured(t, storeMetrics)
+	if before["store_bytes"] <= 0 || before["store_wal_bytes"] <= 0 {
+		t.Errorf("the size of a store: %v", before)
+	}
+	for _, kind := range []string{"done", "dead"} { // a series that begins at 1 has no increase
+		if v, ok := before["events_expired_total "+kind]; !ok || v != 0 {
+			t.Errorf("%s events that have expired: %v, %v", kind, v, ok)
+		}
+	}
+	if runtime.GOOS == "linux" && before["store_free_bytes"] <= 0 {
+		t.Errorf("free on the disk: %v", before)
+	}
+	for i := range 50 {
+		if res, body := g.send("/store/acme", strings.Replace(numbered(i), "{", `{"more":"`+strings.Repeat("x", 20<<10)+`",`, 1)); res.StatusCode != 200 {
+			t.Fatalf("status %d: %s", res.StatusCode, body)
+		}
+	}
+	after := measured(t, storeMetrics)
+	if grown := after["store_bytes"] - before["store_bytes"]; grown < 1<<20 {
+		t.Errorf("1 MB of bodies makes the store %v bytes larger", grown)
+	}
+}
+
+// A store that does not know its disk has no series for it, rather than a full one.
+func TestMetricsOfAStoreWithoutADisk(t *testing.T) {
+	for disk, want := range map[int64]bool{0: false, 100: true} {
+		ch := make(chan prometheus.Metric, 10)
+		storeMetrics.of(&store.Stats{Bytes: 1, DiskBytes: disk, Expired: store.Expired{Done: 3, Dead: 2}}, ch)
+		close(ch)
+		found := false
+		for m := range ch {
+			found = found || m.Desc() == storeMetrics.free
+		}
+		if found != want {
+			t.Errorf("with a disk of %d bytes: the series of what is free is there: %v", disk, found)
+		}
 	}
 }

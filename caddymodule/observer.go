@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
@@ -18,14 +20,20 @@ type observer struct {
 }
 
 // Accepted implements delivery.Observer.
-func (o *observer) Accepted(e *store.Event, a store.Accepted, destinations []string) {
+func (o *observer) Accepted(ctx context.Context, e *store.Event, a store.Accepted, destinations []string) {
 	if a.Duplicate {
 		deliveryMetrics.duplicates.Inc()
 		return
 	}
 	deliveryMetrics.accepted.Inc()
-	o.d.logger.Info("accepted", zap.String("event", a.EventID), zap.String("tenant", e.Tenant), zap.String("source", e.Source),
-		zap.String("event_type", e.EventType), zap.Strings("destinations", destinations), zap.Int("bytes", len(e.Body)))
+	fields := []zap.Field{
+		zap.String("event", a.EventID), zap.String("tenant", e.Tenant), zap.String("source", e.Source),
+		zap.String("event_type", e.EventType), zap.Strings("destinations", destinations), zap.Int("bytes", len(e.Body)),
+	}
+	if id := requestID(ctx); id != "" { // what is stored for another reason than a request has none
+		fields = append(fields, zap.String("request_id", id))
+	}
+	o.d.logger.Info("accepted", fields...)
 }
 
 // AttemptFinished implements delivery.Observer.

@@ -1,10 +1,14 @@
 package caddymodule
 
 import (
+	"context"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	logtest "go.uber.org/zap/zaptest/observer"
@@ -20,8 +24,9 @@ func TestOneLineForEachEvent(t *testing.T) {
 	core, logs := logtest.New(zapcore.InfoLevel)
 	o := &observer{d: &dispatcher{logger: zap.New(core)}}
 	e := &store.Event{ID: "evt", Tenant: "acme", Source: "nextphone", EventType: "lead", Body: []byte(`{"name":"Mike"}`)}
-	o.Accepted(e, store.Accepted{EventID: "evt"}, []string{"crm"})
-	o.Accepted(e, store.Accepted{EventID: "evt", Duplicate: true}, []string{"crm"})
+	r := caddyhttp.PrepareRequest(httptest.NewRequest("POST", "/calls", nil), caddy.NewReplacer(), httptest.NewRecorder(), nil)
+	o.Accepted(context.WithoutCancel(r.Context()), e, store.Accepted{EventID: "evt"}, []string{"crm"})
+	o.Accepted(r.Context(), e, store.Accepted{EventID: "evt", Duplicate: true}, []string{"crm"})
 	item := destination.Item{EventID: "evt", DeliveryID: "evt.0", Tenant: "acme", Attempt: 5, Call: &call.Call{FirstName: "Mike"}, Body: e.Body}
 	done := delivery.Attempted{Destination: "crm", Item: item, At: time.Now(), Took: time.Second, Status: 200, Outcome: destination.Delivered, State: store.Delivered}
 	o.AttemptFinished(done)
@@ -33,13 +38,16 @@ func TestOneLineForEachEvent(t *testing.T) {
 		level   zapcore.Level
 		fields  []string
 	}{
-		{"accepted", zap.InfoLevel, []string{"event", "tenant", "source", "destinations", "bytes"}},
+		{"accepted", zap.InfoLevel, []string{"event", "tenant", "source", "destinations", "bytes", "request_id"}},
 		{"delivered", zap.InfoLevel, []string{"event", "delivery", "tenant", "destination", "status", "took", "attempt"}},
 		{"delivery is failing", zap.WarnLevel, []string{"event", "delivery", "tenant", "destination", "status", "reason", "next_at"}},
 		{"delivery is dead", zap.ErrorLevel, []string{"event", "delivery", "tenant", "destination", "reason"}},
 	}
 	if logs.Len() != len(want) {
 		t.Fatalf("%d lines, want %d: %v", logs.Len(), len(want), logs.All())
+	}
+	if got, want := logs.All()[0].ContextMap()["request_id"], (server{}).RequestID(r); got != want || want == "" {
+		t.Errorf("the accepted event's request is %v in the log, and %q in an answer", got, want)
 	}
 	for i, l := range logs.All() {
 		fields := l.ContextMap()

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -34,8 +35,15 @@ func (server) OriginalURI(r *http.Request) string {
 }
 
 // RequestID implements gateway.Server.
-func (server) RequestID(r *http.Request) string {
-	id, _ := replacerOf(r).GetString("http.request.uuid")
+func (server) RequestID(r *http.Request) string { return requestID(r.Context()) }
+
+// requestID is the id of the request that a context belongs to, or empty. It is the one that answers and access logs have.
+func requestID(ctx context.Context) string {
+	repl, _ := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if repl == nil {
+		return ""
+	}
+	id, _ := repl.GetString("http.request.uuid")
 	return id
 }
 

@@ -45,11 +45,15 @@ func standIn(t *testing.T, answers map[string]string) string {
 const anID = "01JC0Q4Z6W5P9G2N8S3T7V1X0Y"
 
 const (
-	anEvent    = `{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y","tenant":"acme","source":"retell","route":"r","event_type":"call_ended","provider_event_id":"e-1","call_id":"c-1","received_at":"2026-01-31T12:00:00Z","bytes":2048,`
-	aDelivery  = `{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0","event_id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y","tenant":"acme","destination":"crm",`
-	itsTimes   = `"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:01Z"`
-	twoAttempt = `"attempts":2,"history":[{"attempt":1,"at":"2026-01-31T12:00:00Z","took_ms":12.34,"status":503,"reason":"the receiver is overloaded","state":"pending"},
-		{"attempt":2,"at":"2026-01-31T12:00:10Z","took_ms":9,"status":201,"warnings":["a property was dropped"],"excerpt":"{\"id\":\u001b7}","state":"delivered"}]`
+	anEvent       = `{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y","tenant":"acme","source":"retell","route":"r","event_type":"call_ended","provider_event_id":"e-1","call_id":"c-1","received_at":"2026-01-31T12:00:00Z","bytes":2048,`
+	aDelivery     = `{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0","event_id":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y","tenant":"acme","destination":"crm",`
+	itsTimes      = `"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:01Z"`
+	threeAttempts = `"attempts":3,"history":[{"attempt":1,"at":"2026-01-31T12:00:00Z","took_ms":12.34,"status":503,"reason":"the receiver is overloaded","state":"pending",
+			"sent":{"requests":[{"method":"GET","host":"crm.example","bytes":0,"fields":["?email"]},{"method":"POST","host":"crm.example:8443","bytes":512,"hash":"00112233445566778899aabbccddeeff","fields":["properties.email","properties.\u001bfirstname"],"more_fields":3}],"more":1,"shared_by":3}},
+		{"attempt":2,"at":"2026-01-31T12:00:05Z","took_ms":3,"status":503,"reason":"the receiver is overloaded","state":"pending",
+			"sent":{"requests":[{"method":"POST","bytes":1,"hash":"00112233445566778899aabbccddeeff"}]}},
+		{"attempt":3,"at":"2026-01-31T12:00:10Z","took_ms":9,"status":201,"warnings":["a property was dropped"],
+			"sent":{"requests":[{"method":"POST","bytes":1,"hash":"00112233445566778899aabbccddeeff"}]},"excerpt":"{\"id\":\u001b7}","state":"delivered"}]`
 )
 
 func TestTables(t *testing.T) {
@@ -64,8 +68,8 @@ func TestTables(t *testing.T) {
 			{"name":"gone","known":false,"pending":1},
 			{"name":"slow","known":true,"held_until":"2026-01-31T12:00:00Z"},
 			{"name":"spool:r /x/*","known":true,"breaker":"closed"}]}`,
-		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + twoAttempt + `}]}`,
-		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y/content": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + twoAttempt + `}],
+		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + threeAttempts + `}]}`,
+		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y/content": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + threeAttempts + `}],
 			"content":{"call":{"provider":"retell","urgent":true},"uri":"/hook","headers":{"Content-Type":["application/json"]},"body":"{\"event\":\n\t\"call_ended\"}\u0007"}}`,
 	})
 	for golden, tt := range map[string]struct {
@@ -187,7 +191,7 @@ func TestTablesFitTheScreen(t *testing.T) {
 			` + aDelivery + `"state":"delivered","attempts":1,"last_status":200,` + itsTimes + `}]}`,
 		"/callgate/stats": `{"events":1234,"bytes":5242880,"destinations":[
 			{"name":"crm","known":true,"paused":true,"pause_reason":"` + long + `","breaker":"half-open","in_flight":1,"pending":70000,"delivered":1000000,"dead":30000,"oldest_pending":"2026-01-31T12:00:00Z"}]}`,
-		"/callgate/events/" + anID: anEvent + `"deliveries":[` + aDelivery + `"state":"dead",` + itsTimes + `,"history":[{"attempt":1,"at":"2026-01-31T12:00:00Z","took_ms":12.34,"status":503,"reason":"` + long + `"}]}]}`,
+		"/callgate/events/" + anID: anEvent + `"deliveries":[` + aDelivery + `"state":"dead",` + itsTimes + `,"history":[{"attempt":1,"at":"2026-01-31T12:00:00Z","took_ms":12.34,"status":503,"reason":"` + long + `","sent":{"requests":[{"method":"POST","host":"` + strings.Repeat("crm.", 30) + `example","bytes":512,"hash":"00112233445566778899aabbccddeeff","fields":["` + strings.Repeat(`properties.email","`, 30) + `last"]}]}}]}]}`,
 	})
 	for _, width := range []int{80, 120} {
 		t.Setenv("COLUMNS", fmt.Sprint(width))
@@ -199,7 +203,7 @@ func TestTablesFitTheScreen(t *testing.T) {
 			{fillEvents, nil, []string{anID, "2026-01-31 17:30:00+05:30", "2 dead"}},
 			{fillDeliveries, nil, []string{anID + ".0", "crm", "in 1h29m", "breaker open", "long long", "…"}},
 			{fillStats, nil, []string{"crm", "paused: long", "70000", "d", "30000", "half-open"}},
-			{fillShow, []string{anID}, []string{"2026-01-31 17:30:00+05:30", "503", "…"}},
+			{fillShow, []string{anID}, []string{"2026-01-31 17:30:00+05:30", "503", "…", "properties.email, properties.email", "last"}},
 		} {
 			out, err := run(t, tt.fill, "", append(tt.args, "--address", address)...)
 			if err != nil {

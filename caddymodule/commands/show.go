@@ -22,6 +22,10 @@ func fillShow(cmd *cobra.Command) {
 	cmd.Use = "show EVENT [flags]"
 	cmd.Long = `Shows one event with its deliveries and every attempt at them. EVENT is the id of an event, or of a delivery of it.
 
+Of each attempt it shows what was sent: method and host, the size of the body, the names of the fields that had a value, and
+a hash. Equal bodies have equal hashes; they are keyed, with encryption_key or until the gateway ends, so that nobody can
+find by trying what was sent. The body itself is not kept.
+
 With --content it also shows what the caller said: the call record, the request as it came in, and what is kept of
 receivers' answers. It takes a reason, which the gateway logs with the event's id, and is refused where the admin
 endpoint listens on TCP, unless the configuration says admin_content on. Mind who sees your terminal.` + exitCodes
@@ -103,6 +107,7 @@ func (a *display) printDelivery(out io.Writer, d *operate.DeliveryDetail) error 
 	if _, err := t.end(); err != nil {
 		return err
 	}
+	a.printSent(out, d.History)
 	for i := range d.History {
 		switch at := &d.History[i]; {
 		case at.Excerpt != "":

@@ -23,11 +23,15 @@ func (d *display) add(cmd *cobra.Command) {
 
 // table begins a table that fits where it is printed.
 func (d *display) table(out io.Writer, columns ...column) *table {
-	width := 0
-	if !d.wide {
-		width = screenWidth(out)
+	return newTable(out, d.width(out), columns...)
+}
+
+// width is that of where it is printed; 0 for no bound.
+func (d *display) width(out io.Writer) int {
+	if d.wide {
+		return 0
 	}
-	return newTable(out, width, columns...)
+	return screenWidth(out)
 }
 
 // stamp is a time with its zone, as --from and --to understand it too.

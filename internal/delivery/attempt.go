@@ -14,6 +14,7 @@ import (
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/outbound"
 	"github.com/callgate/callgate/internal/store"
 	"go.uber.org/zap"
 )
@@ -33,6 +34,8 @@ type attempt struct {
 	breaker func(breaker.Outcome)
 	// probe tells that the attempt finds out whether the receiver is back. A failure takes nothing from the schedule.
 	probe bool
+	// sent is what left in the attempt.
+	sent *store.Sent
 
 	// The outcome, for the recorder.
 	records  []store.Attempt
@@ -160,7 +163,9 @@ func readRecord(ev *store.Event) (*call.Call, error) {
 func (a *attempt) deliver(items []destination.Item) (results []destination.Result) {
 	ctx, cancel := context.WithTimeout(a.lane.e.ctx, a.terms.Timeout)
 	defer cancel()
+	ctx, record := outbound.Recorded(ctx)
 	defer func() {
+		a.sent = a.lane.e.hashes.sentOf(record, len(items))
 		if p := recover(); p != nil {
 			a.logPanic("a destination panicked", p)
 			results = same(len(items), destination.Result{Reason: "the destination panicked: see the log", Unhealthy: true})
@@ -227,7 +232,7 @@ func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.R
 	record := store.Attempt{
 		DeliveryID: c.ID, Number: item.Attempt, At: at, Took: took, Status: r.Status, Reason: done.Reason,
 		Warnings: done.Warnings, RemoteID: r.RemoteID, State: done.State, NextAt: done.NextAt,
-		Uncounted: done.Uncounted,
+		Uncounted: done.Uncounted, Sent: a.sent,
 	}
 	if a.terms.KeepExcerpt && len(r.Excerpt) > 0 {
 		record.Excerpt = r.Excerpt[:min(len(r.Excerpt), maxExcerpt)]

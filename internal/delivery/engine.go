@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"go.uber.org/zap"
 )
@@ -36,6 +37,8 @@ type Options struct {
 	Log *zap.Logger
 	// Observer is told what happens; nil means nobody.
 	Observer Observer
+	// Keys key the hashes of what was sent; nil makes a key that ends with the process.
+	Keys *seal.Ring
 	// DrainTimeout is how long Close lets attempts under way run on. Default 10 s; negative: not at all.
 	DrainTimeout time.Duration
 	// ExpireEvery is the time between two looks for events past their retention. Default 10 min.
@@ -63,6 +66,7 @@ type Engine struct {
 	background   sync.WaitGroup
 	attempts     sync.WaitGroup
 	recorder     *recorder
+	hashes       sentHash
 	// flags orders the writes of pauses and resumptions, so that the last one is what the store keeps. It is taken
 	// before mu.
 	flags sync.Mutex
@@ -115,7 +119,7 @@ func New(o Options) *Engine {
 		o.ExpireBatch = 500
 	}
 	e := &Engine{
-		o: o, log: o.Log, store: o.Store,
+		o: o, log: o.Log, store: o.Store, hashes: newSentHash(o.Keys),
 		stop: make(chan struct{}), recorderStop: make(chan struct{}),
 		lanes: map[string]*lane{}, paused: map[string]string{}, unsaved: map[string]int{},
 	}
@@ -205,7 +209,7 @@ func (e *Engine) Accept(ctx context.Context, ev *store.Event, destinations []str
 	if !accepted.Duplicate {
 		e.wake(destinations)
 	}
-	e.o.Observer.Accepted(ev, accepted, destinations)
+	e.o.Observer.Accepted(ctx, ev, accepted, destinations)
 	return accepted, nil
 }
 

@@ -115,7 +115,7 @@ type spy struct {
 	accepted int
 }
 
-func (s *spy) Accepted(*store.Event, store.Accepted, []string) {
+func (s *spy) Accepted(context.Context, *store.Event, store.Accepted, []string) {
 	s.mu.Lock()
 	s.accepted++
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
@@ -12,8 +13,8 @@ import (
 // engine's own goroutines, several at once; they must return quickly and must not call the engine.
 type Observer interface {
 	// Accepted is called after an event was made durable, or found to be a duplicate. destinations are those that
-	// it goes to.
-	Accepted(e *store.Event, a store.Accepted, destinations []string)
+	// it goes to, and ctx is that of the request: it tells what is not stored, such as the request's id.
+	Accepted(ctx context.Context, e *store.Event, a store.Accepted, destinations []string)
 	// AttemptFinished is called once for each delivery of each attempt, before its outcome is made durable.
 	AttemptFinished(Attempted)
 	// Failing is called after a delivery was recorded as having failed five times, once: it is tried again for as long
@@ -68,7 +69,7 @@ type Attempted struct {
 type NopObserver struct{}
 
 // Accepted does nothing.
-func (NopObserver) Accepted(*store.Event, store.Accepted, []string) {}
+func (NopObserver) Accepted(context.Context, *store.Event, store.Accepted, []string) {}
 
 // AttemptFinished does nothing.
 func (NopObserver) AttemptFinished(Attempted) {}

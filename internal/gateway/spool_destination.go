@@ -62,6 +62,7 @@ func (s *Spooled) deliver(ctx context.Context, item *destination.Item) (result d
 			result = destination.Result{Unhealthy: true, Reason: "the receiver's answer broke off"}
 		}
 	}()
+	outbound.NoteSent(ctx, r, nil) // whether it came to the receiver is not known here
 	if err := s.Rest.ServeHTTP(w, r); err != nil {
 		status := s.Route.statusOf(err)
 		if reason, own := outbound.OwnTrouble(err); own {

@@ -129,10 +129,13 @@ type AttemptDetail struct {
 	RemoteID string    `json:"remote_id,omitempty"`
 	// ExcerptBytes is how much of the receiver's answer was kept, if it was asked to be. Excerpt is that, which is
 	// content too.
-	ExcerptBytes int         `json:"excerpt_bytes,omitempty"`
-	Excerpt      string      `json:"excerpt,omitempty"`
-	State        store.State `json:"state"`
-	NextAt       time.Time   `json:"next_at,omitzero"`
+	ExcerptBytes int    `json:"excerpt_bytes,omitempty"`
+	Excerpt      string `json:"excerpt,omitempty"`
+	// Sent is what left in the attempt: requests with the names of their fields, their size and a keyed hash, and no
+	// values. It is missing where nothing left or nobody noted it.
+	Sent   *store.Sent `json:"sent,omitempty"`
+	State  store.State `json:"state"`
+	NextAt time.Time   `json:"next_at,omitzero"`
 }
 
 // EventContent is what a caller said, and what else came with it.
@@ -246,6 +249,7 @@ func history(attempts []store.Attempt) []AttemptDetail {
 		list[i] = AttemptDetail{
 			Number: a.Number, Replay: replay, At: a.At, TookMS: float64(a.Took.Microseconds()) / 1000, Status: a.Status,
 			Reason: a.Reason, Warnings: a.Warnings, RemoteID: a.RemoteID, State: a.State, NextAt: a.NextAt,
+			Sent: a.Sent,
 		}
 	}
 	return list

@@ -87,14 +87,17 @@ type Answer struct {
 }
 
 // Do sends the request as it is and reads the answer, whatever its status. The error is nil exactly if there was an
-// answer, and a *Error otherwise.
+// answer, and a *Error otherwise. Under a context of Recorded what is sent is noted.
 func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	res, err := c.http.Do(req.WithContext(within))
 	if err != nil {
-		return nil, explain(ctx, err, req.URL.Host)
+		err := explain(ctx, err, req.URL.Host)
+		NoteSent(ctx, req, err)
+		return nil, err
 	}
+	NoteSent(ctx, req, nil)
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxAnswer+1))
 	a := &Answer{Status: res.StatusCode, Header: res.Header, Body: body, Truncated: err != nil}
@@ -122,11 +125,11 @@ func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (
 			}
 			r.Body = body
 		}
-		if err := auth.Apply(ctx, r); err != nil {
+		if err := auth.Apply(unrecorded(ctx), r); err != nil {
 			return nil, err
 		}
 		a, err := c.Do(ctx, r)
-		if err != nil || !first || a.Status < 400 || !auth.Rejected(ctx, r, a.Status, a.Body) {
+		if err != nil || !first || a.Status < 400 || !auth.Rejected(unrecorded(ctx), r, a.Status, a.Body) {
 			return a, err
 		}
 		if req.Body != nil && req.GetBody == nil {

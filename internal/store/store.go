@@ -194,12 +194,38 @@ type Attempt struct {
 	RemoteID string   `json:"remote_id,omitempty"`
 	// Excerpt is the beginning of the receiver's answer, sealed at rest; nil unless the operator asked for it.
 	Excerpt []byte `json:"excerpt,omitempty"`
+	// Sent is what the attempt sent, without its values; nil if nothing left, or nobody noted what did.
+	Sent *Sent `json:"sent,omitempty"`
 	// State is the delivery's next state; NextAt says when it is due again if that is Pending.
 	State  State     `json:"state"`
 	NextAt time.Time `json:"next_at,omitzero"`
 	// Uncounted leaves the delivery's Attempts as they were: the attempt only tried whether the receiver is back. It
 	// stands among the attempts made all the same, under the number of the next that counts. It is not stored.
 	Uncounted bool `json:"-"`
+}
+
+// Sent is what an attempt sent, without its values. Store it as it is: its size is bounded by who notes it.
+type Sent struct {
+	// Requests are the requests in their order, but for those that fetched tokens. More is how many followed that are not
+	// listed.
+	Requests []SentRequest `json:"requests"`
+	More     int           `json:"more,omitempty"`
+	// Shared is the number of deliveries that went in these requests together; 0 for one alone.
+	Shared int `json:"shared_by,omitempty"`
+}
+
+// SentRequest is one of its requests.
+type SentRequest struct {
+	Method string `json:"method"`
+	// Host is the receiver's host and port; empty for a request that went on through its own route.
+	Host string `json:"host,omitempty"`
+	// Bytes is the length of the body, and Hash a keyed hash of it, by which equal bodies are known and no body can be
+	// guessed; empty without a body.
+	Bytes int64  `json:"bytes"`
+	Hash  string `json:"hash,omitempty"`
+	// Fields are the names under which values were sent, and MoreFields how many names are left out.
+	Fields     []string `json:"fields,omitempty"`
+	MoreFields int      `json:"more_fields,omitempty"`
 }
 
 // Filter selects events or deliveries. Zero fields match everything.

@@ -16,6 +16,7 @@ type finished struct {
 	key      deliveryKey
 	seq      int64 // 0 if the delivery was not leased
 	warnings any
+	sent     any
 }
 
 // Finish is store.Store's. Deliveries that were erased meanwhile are passed over. A delivery that is not pending any
@@ -45,6 +46,13 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 				return err
 			}
 			f.warnings = string(text)
+		}
+		if a.Sent != nil {
+			text, err := json.Marshal(a.Sent)
+			if err != nil {
+				return err
+			}
+			f.sent = string(text)
 		}
 		list[i] = f
 	}
@@ -97,9 +105,9 @@ func (b *batch) record(f *finished) error {
 		tenant, destination := b.s.names.name(c.tenant), b.s.names.name(c.destination)
 		excerpt = b.s.o.Keys.Seal(excerpt, excerptPlace(f.key.String(), tenant, destination, number))
 	}
-	if _, err := b.c.exec(`INSERT INTO attempts (event, n, number, at, took, status, reason, warnings, remote_id, excerpt, key_id, state, next_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.n, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
-		f.warnings, f.RemoteID, excerpt, keyID, stateNumber(f.State), c.next); err != nil {
+	if _, err := b.c.exec(`INSERT INTO attempts (event, n, number, at, took, status, reason, warnings, remote_id, excerpt, key_id, state, next_at, sent)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.n, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
+		f.warnings, f.RemoteID, excerpt, keyID, stateNumber(f.State), c.next, f.sent); err != nil {
 		return err
 	}
 	if c.from != pending && c.to != delivered {

@@ -174,7 +174,7 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 		return nil, public(errors.Join(err, store.ErrNotFound))
 	}
 	rows, err := s.reader.QueryContext(ctx, `SELECT a.id, a.number, a.at, a.took, a.status, a.reason, coalesce(a.warnings, ''), a.remote_id, a.excerpt, a.key_id,
-		a.state, a.next_at, d.tenant, d.destination FROM attempts a JOIN deliveries d ON d.event = a.event AND d.n = a.n WHERE a.event = ? AND a.n = ? ORDER BY a.id`, seq, key.n)
+		a.state, a.next_at, coalesce(a.sent, ''), d.tenant, d.destination FROM attempts a JOIN deliveries d ON d.event = a.event AND d.n = a.n WHERE a.event = ? AND a.n = ? ORDER BY a.id`, seq, key.n)
 	if err != nil {
 		return nil, public(err)
 	}
@@ -183,15 +183,20 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 	for rows.Next() {
 		a := store.Attempt{DeliveryID: deliveryID}
 		var id, at, took, state, next, tenant, destination int64
-		var warnings string
+		var warnings, sent string
 		var excerpt, keyID []byte
-		if err := rows.Scan(&id, &a.Number, &at, &took, &a.Status, &a.Reason, &warnings, &a.RemoteID, &excerpt, &keyID, &state, &next, &tenant, &destination); err != nil {
+		if err := rows.Scan(&id, &a.Number, &at, &took, &a.Status, &a.Reason, &warnings, &a.RemoteID, &excerpt, &keyID, &state, &next, &sent, &tenant, &destination); err != nil {
 			return nil, public(err)
 		}
 		a.At, a.Took, a.State, a.NextAt = fromNanos(at), time.Duration(took), states[state], fromNanos(next)
 		if warnings != "" {
 			if err := json.Unmarshal([]byte(warnings), &a.Warnings); err != nil {
 				return nil, fmt.Errorf("%w (the warnings of an attempt)", ErrCorrupt)
+			}
+		}
+		if sent != "" {
+			if err := json.Unmarshal([]byte(sent), &a.Sent); err != nil {
+				return nil, fmt.Errorf("%w (what an attempt sent)", ErrCorrupt)
 			}
 		}
 		if excerpt != nil && keyID == nil && id >= s.sealing.attempt {

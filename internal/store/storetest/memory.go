@@ -277,6 +277,11 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		a.Uncounted = false
 		a.At, a.NextAt = plain(a.At), plain(a.NextAt)
 		a.Warnings, a.Excerpt = slices.Clone(a.Warnings), bytes.Clone(a.Excerpt)
+		if a.Sent != nil {
+			sent := *a.Sent
+			sent.Requests = slices.Clone(sent.Requests)
+			a.Sent = &sent
+		}
 		d.attempts = append(d.attempts, a)
 		d.UpdatedAt = plain(m.o.Now())
 		if d.State == store.Pending {

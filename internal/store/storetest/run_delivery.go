@@ -147,7 +147,11 @@ func finishMovesOn(b *bench) {
 	b.claim("crm", 1)
 	b.tick(3 * time.Second)
 	first := store.Attempt{DeliveryID: d[0], Number: 1, At: b.now.Add(-time.Second), Took: time.Second, Status: 503, Reason: "HTTP 503",
-		Warnings: []string{"slow", "old API"}, Excerpt: []byte("<html>"), State: store.Pending, NextAt: b.now.Add(10 * time.Second)}
+		Warnings: []string{"slow", "old API"}, Excerpt: []byte("<html>"), State: store.Pending, NextAt: b.now.Add(10 * time.Second),
+		Sent: &store.Sent{Shared: 3, More: 1, Requests: []store.SentRequest{
+			{Method: "GET", Host: "crm.example:8443", Fields: []string{"?email"}},
+			{Method: "POST", Bytes: 1 << 33, Hash: "0123", Fields: []string{"name", "inputs[].id", "a…"}, MoreFields: 7},
+		}}}
 	b.finish(first)
 	row := b.delivery(d[0])
 	equal(b, "a delivery to try again", row, store.Delivery{ID: d[0], EventID: row.EventID, Tenant: "acme", Destination: "crm", State: store.Pending,

@@ -1,0 +1,117 @@
+package outbound
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// maxSent bounds the requests that are noted of one attempt. A batch takes a dozen at most.
+const maxSent = 16
+
+// Sent is one request that left, without its values.
+type Sent struct {
+	Method string
+	// Host is the receiver's host, with its port if that is not the usual one. The rest of a URL may hold a secret.
+	Host string
+	// Bytes is the length of the body.
+	Bytes int64
+	// Sum is the SHA-256 of the body. It tells who guesses a body that the guess was right: keep it only under a key.
+	Sum [sha256.Size]byte
+	// Fields are the names of what had a value: see fieldNames. More counts those that are left out.
+	Fields []string
+	More   int
+}
+
+// Record notes what is sent under a context. It is safe for concurrent use.
+type Record struct {
+	mu   sync.Mutex
+	sent []Sent
+	more int
+}
+
+type recordKey struct{}
+
+// Recorded is a context under which all that Clients send is noted, but for what they sign in with.
+func Recorded(ctx context.Context) (context.Context, *Record) {
+	r := new(Record)
+	return context.WithValue(ctx, recordKey{}, r), r
+}
+
+// unrecorded is the context for requests that fetch tokens: nothing of a call is in them.
+func unrecorded(ctx context.Context) context.Context {
+	if r, _ := ctx.Value(recordKey{}).(*Record); r == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, recordKey{}, (*Record)(nil))
+}
+
+// Sent are the requests that were noted, in their order, and how many more there were than are kept.
+func (r *Record) Sent() (list []Sent, more int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sent, r.more
+}
+
+// NoteSent notes a request that was sent without a Client. err is what came of it: nothing is noted of a request that
+// certainly did not leave. Where the context is not recorded it does nothing.
+func NoteSent(ctx context.Context, req *http.Request, err error) {
+	r, _ := ctx.Value(recordKey{}).(*Record)
+	if r == nil || unsent(err) {
+		return
+	}
+	r.mu.Lock()
+	full := len(r.sent) >= maxSent
+	if full {
+		r.more++
+	}
+	r.mu.Unlock()
+	if full {
+		return
+	}
+	s := Sent{Method: req.Method, Host: req.URL.Host, Bytes: max(0, req.ContentLength)}
+	if s.Method == "" {
+		s.Method = http.MethodGet
+	}
+	body := bodyOf(req)
+	if body != nil {
+		s.Bytes, s.Sum = int64(len(body)), sha256.Sum256(body)
+	}
+	s.Fields, s.More = fieldNames(req, body)
+	r.mu.Lock()
+	r.sent = append(r.sent, s)
+	r.mu.Unlock()
+}
+
+// unsent reports whether an error says that no connection came about.
+func unsent(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Kind {
+	case Refused, DNS, TLS, Forbidden, Own:
+		return true
+	}
+	return false
+}
+
+// bodyOf is the body of a request that can be sent twice; nil if there is none, or it cannot be read again.
+func bodyOf(req *http.Request) []byte {
+	if req.GetBody == nil {
+		return nil
+	}
+	r, err := req.GetBody()
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil
+	}
+	return b
+}
