@@ -8,8 +8,10 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"runtime/debug"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -34,7 +36,9 @@ type App struct {
 	Tenants map[string]*Tenant `json:"tenants,omitempty"`
 
 	// TenantFiles are patterns (./tenants/*.json) of JSON files that hold one tenant each, named after the file
-	// unless its member "name" says otherwise. They are read whenever the configuration is loaded.
+	// unless its member "name" says otherwise. They are read whenever the configuration is loaded. A mistake in one of
+	// them is an error when a configuration is validated, or loaded in place of one that runs; a gateway that starts
+	// leaves the tenant out, logs the mistake and answers the tenant's requests with 503.
 	TenantFiles []string `json:"tenant_files,omitempty"`
 
 	// Destinations are the systems that calls can be delivered to, by name.
@@ -56,12 +60,13 @@ type App struct {
 	// Default: 72h.
 	Window caddy.Duration `json:"window,omitempty"`
 
-	// EncryptionKeys seal what is stored, with AES-256-GCM. The first seals, all open. Each is 32 bytes as
+	// EncryptionKeys seal what is stored, with XAES-256-GCM. The first seals, all open. Each is 32 bytes as
 	// hexadecimal digits or base64, or a placeholder for them such as {file./run/secrets/callgate.key}. Default: what
 	// is stored is not encrypted.
 	EncryptionKeys []string `json:"encryption_keys,omitempty"`
 
-	// DrainTimeout is how long attempts under way may run on when the process ends. Default: 10s.
+	// DrainTimeout is how long attempts under way may run on when the process ends, and no longer than what Caddy's
+	// grace_period leaves. Default: 10s.
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
 
 	// Alert says when somebody is told that deliveries go badly.
@@ -152,6 +157,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision reads the tenant files and checks sources and tenants. It opens nothing that a running instance holds.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.run = newInstance(ctx)
+	if err := a.run.watchStopping(); err != nil {
+		return err
+	}
 	if a.LimiterKeys < 0 {
 		return fmt.Errorf("limiter_keys cannot be negative")
 	}
@@ -200,7 +208,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 }
 
 func (a *App) provisionTenants(ctx caddy.Context) error {
-	fromFiles, err := readTenantFiles(a.TenantFiles, func(pattern string) {
+	files, err := readTenantFiles(a.TenantFiles, func(pattern string) {
 		a.run.logger.Warn("no tenant file matches the pattern; relative ones start in the directory that the gateway runs in",
 			zap.String("tenants", pattern))
 	})
@@ -210,24 +218,24 @@ func (a *App) provisionTenants(ctx caddy.Context) error {
 	if a.Tenants == nil {
 		a.Tenants = make(map[string]*Tenant)
 	}
-	for name, t := range fromFiles {
-		if _, twice := a.Tenants[name]; twice {
-			return fmt.Errorf("tenant %q is in a tenant file and in the configuration too", name)
+	for _, name := range slices.Sorted(maps.Keys(a.Tenants)) {
+		if a.Tenants[name] == nil {
+			a.Tenants[name] = new(Tenant)
 		}
-		a.Tenants[name] = t
-	}
-	for name, t := range a.Tenants {
-		if t == nil {
-			t = new(Tenant)
-			a.Tenants[name] = t
-		}
-		if err := t.provision(ctx, name); err != nil {
+		if err := a.provisionTenant(ctx, name, a.Tenants[name]); err != nil {
 			return fmt.Errorf("tenant %s: %w", name, err)
 		}
-		for src := range t.Sources {
-			if _, err := a.source(src); err != nil {
-				return fmt.Errorf("tenant %s: %w", name, err)
-			}
+	}
+	return a.addTenantFiles(ctx, files)
+}
+
+func (a *App) provisionTenant(ctx caddy.Context, name string, t *Tenant) error {
+	if err := t.provision(ctx, name); err != nil {
+		return err
+	}
+	for _, src := range slices.Sorted(maps.Keys(t.Sources)) {
+		if _, err := a.source(src); err != nil {
+			return fmt.Errorf("sources: %w", err)
 		}
 	}
 	return nil
@@ -246,10 +254,11 @@ func (a *App) source(name string) (*Source, error) {
 
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.
 func (a *App) Start() error {
+	a.run.limitStopping()
 	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
 		return err
 	}
-	l := limits{cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, unverified: a.UnverifiedMemory}
+	l := limits{cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, unverified: a.UnverifiedMemory, faulty: a.run.faulty()}
 	if l.unverified == 0 {
 		l.unverified = defaultUnverified(debug.SetMemoryLimit(-1))
 	}
@@ -269,14 +278,12 @@ func defaultUnverified(limit int64) int64 {
 	return min(max(limit/8, 32<<20), 1<<30)
 }
 
-// Stop gives the limits of the configuration before back their force, if that is still running: Caddy stops an app
-// whose siblings failed to start.
-func (a *App) Stop() error {
-	a.run.stop()
-	return nil
-}
+// Stop leaves the configuration in force until Cleanup: when the process ends Caddy stops its apps in any order, and
+// what waits goes on being delivered while the servers finish their requests.
+func (a *App) Stop() error { return nil }
 
-// Cleanup lets go of the process's state. Requests that are still in flight keep what they hold of it.
+// Cleanup takes the configuration out of force, so that the one before counts again if that is still running, and lets
+// go of the process's state. Requests that are still in flight keep what they hold of it.
 func (a *App) Cleanup() error {
 	if a.run == nil {
 		return nil

@@ -245,7 +245,7 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser, refs *references) error
 	if err != nil {
 		return err
 	}
-	refs.sources = append(refs.sources, here(d, "source"))
+	refs.sources = append(refs.sources, here(d, "source", name))
 	if _, twice := t.Sources[name]; twice {
 		return d.Errf("source '%s' is given twice", name)
 	}

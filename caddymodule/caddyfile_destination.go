@@ -34,7 +34,7 @@ import (
 func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	var name string
 	if !d.NextArg() {
-		return d.ArgErr()
+		return grammar.Missing(d)
 	}
 	name = d.Val()
 	if _, twice := a.Destinations[name]; twice {

@@ -124,9 +124,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (h *Handler) unmarshal(d *caddyfile.Dispenser, refs *references) error {
 	d.Next() // consume directive name
 	if !d.NextArg() {
-		return d.ArgErr()
+		return grammar.Missing(d)
 	}
-	refs.sources = append(refs.sources, here(d, "callgate"))
+	refs.sources = append(refs.sources, here(d, "callgate", d.Val()))
 	d.Prev()
 	args, err := grammar.SomeArgs(d)
 	if err != nil {
@@ -149,7 +149,7 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, refs *references) error {
 		},
 		"convert": func(d *caddyfile.Dispenser) error {
 			err := grammar.OneArg(d, &h.Convert)
-			refs.destinations = append(refs.destinations, here(d, "convert"))
+			refs.destinations = append(refs.destinations, here(d, "convert", h.Convert))
 			return err
 		},
 		"pass_errors":  grammar.Flag(&h.PassErrors),

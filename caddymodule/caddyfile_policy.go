@@ -93,11 +93,13 @@ func unmarshalRateLimit(d *caddyfile.Dispenser) (*RateLimit, error) {
 // unmarshalDeliver reads one destination and perhaps a condition. The line can be repeated.
 func (p *Policy) unmarshalDeliver(d *caddyfile.Dispenser, refs *references) error {
 	var t Deliver
-	if !d.Args(&t.To) {
-		return d.ArgErr()
+	args, err := grammar.SomeArgs(d)
+	if err != nil {
+		return err
 	}
-	refs.destinations = append(refs.destinations, here(d, "deliver"))
-	rest := d.RemainingArgs()
+	t.To = args[0]
+	refs.destinations = append(refs.destinations, here(d, "deliver", t.To))
+	rest := args[1:]
 	if len(rest) > 1 {
 		return d.Errf("a line delivers to one destination, and its condition is one argument; put it in backquotes")
 	}
@@ -143,7 +145,7 @@ func noBlock(d *caddyfile.Dispenser, what string) error {
 
 func (e *EventID) unmarshal(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
-		return d.ArgErr()
+		return grammar.Missing(d)
 	}
 	switch d.Val() {
 	case "header":
@@ -221,7 +223,10 @@ func (p *Policy) unmarshalVars(d *caddyfile.Dispenser) error {
 	p.Vars = make(map[string]string)
 	return grammar.Free(d, func(name string) error {
 		value := ""
-		if !d.Args(&value) || d.NextArg() {
+		if !d.Args(&value) {
+			return grammar.Missing(d)
+		}
+		if d.NextArg() {
 			return d.ArgErr()
 		}
 		p.Vars[name] = value

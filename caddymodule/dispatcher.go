@@ -40,6 +40,9 @@ type dispatcher struct {
 	// ringID tells a configuration with other keys apart.
 	ringID string
 
+	// until is when the process has to have ended; nil if there is no such time.
+	until atomic.Pointer[time.Time]
+
 	mu sync.Mutex
 	// inForce are the configurations that use the store; the last one's settings are the store's.
 	inForce []*durable
@@ -129,10 +132,29 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	return d, nil
 }
 
+// drain bounds the end of the deliveries under way by what is left of the time for stopping.
+func (d *dispatcher) drain(s *stopping) {
+	left, limited := s.left()
+	if !limited || !caddy.Exiting() {
+		return
+	}
+	until := time.Now().Add(left)
+	d.until.Store(&until)
+}
+
 // Destruct implements caddy.Destructor. It is called when the last configuration that uses the store is gone; on exit,
 // that is after the servers have finished their requests.
 func (d *dispatcher) Destruct() error {
-	err := d.engine.Close(context.Background())
+	ctx := context.Background()
+	if until := d.until.Load(); until != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, *until)
+		defer cancel()
+	}
+	err := d.engine.Close(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = nil // what was under way is given back, and was told
+	}
 	d.warnOfWaiting()
 	return errors.Join(err, d.store.Close())
 }

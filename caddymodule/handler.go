@@ -65,7 +65,10 @@ type Handler struct {
 	HideTenants bool `json:"hide_tenants,omitempty"`
 
 	// AddressLimit bounds the requests of each client address before anything else is done with them. Trusted
-	// proxies are looked through; IPv6 addresses count by their /64. Default: none.
+	// proxies are looked through; IPv6 addresses count by their /64. Default: only requests that are refused before their
+	// sender is known count, 10 a second with bursts of 100, of addresses that are not of private networks; an address
+	// over it is answered with 503 until it has waited. "off" takes that away too. Behind a proxy or CDN with public
+	// addresses name it in Caddy's trusted_proxies, or its clients count as one.
 	AddressLimit *RateLimit `json:"address_limit,omitempty"`
 
 	// PassErrors hands refused requests to Caddy's error routes (handle_errors) instead of answering them. The
@@ -110,6 +113,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := app.run.claimRoute(h); err != nil {
 		return err
 	}
+	app.run.checkSites(ctx)
 	if err := checkUnits(h, ctx.Logger()); err != nil {
 		return fmt.Errorf("route %s: %w", h.Name, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/callgate/callgate/internal/signature"
 )
 
 func TestACopyGetsTheFirstAnswerAgain(t *testing.T) {
@@ -198,6 +201,59 @@ func TestEventIDsAreFoundWhereTheyAreSaidToBe(t *testing.T) {
 			if copied := res.Header.Get("Idempotency-Replayed") != ""; copied != c.copies || res.StatusCode != 200 {
 				t.Errorf("status %d, taken for a copy: %t, want %t", res.StatusCode, copied, c.copies)
 			}
+		})
+	}
+}
+
+// TestAQuestionAskedAgainIsAnsweredAnew: a caller who calls again, or presses the same key twice, sends the same bytes. The
+// application is asked each time, but for a copy of a request that it is being asked about; where the sender gives the
+// request an id, the copy is told by it.
+func TestAQuestionAskedAgainIsAnsweredAnew(t *testing.T) {
+	for name, c := range map[string]struct {
+		preset, body string
+		asked        int64
+	}{
+		"a call that comes in":      {"retell", `{"event":"call_inbound","call_inbound":{"agent_id":"a","from_number":"+15559876543"}}`, 2},
+		"a call that is over":       {"retell", `{"event":"call_ended","call":{"call_id":"c-1"}}`, 1},
+		"a key pressed":             {"twilio", `CallSid=CA1&CallStatus=in-progress&From=%2B15559876543&Digits=1`, 2},
+		"a call's state":            {"twilio", `CallSid=CA1&CallStatus=completed&CallbackSource=call-progress-events&SequenceNumber=1`, 1},
+		"a question that has an id": {"elevenlabs", `{"caller_id":"+15559876543","agent_id":"a","called_number":"+15551234567","call_sid":"CA1"}`, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := strings.Replace(fmt.Sprintf(oneRoute, ""), "callgate nextphone {", "callgate "+c.preset+" {", 1)
+			g := newGateway(t, config)
+			ask := func() *http.Request {
+				r := httptest.NewRequest("POST", "http://gate.test/hook/acme", strings.NewReader(c.body))
+				if c.body[0] != '{' {
+					r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				}
+				signRequest(t, signature.Config{Scheme: c.preset}, r, c.body, time.Now())
+				return r
+			}
+			for range 2 {
+				if res := g.do(ask()); res.StatusCode != 200 {
+					t.Fatalf("status %d: %s", res.StatusCode, text(t, res))
+				}
+			}
+			if n := g.calls.Load(); n != c.asked {
+				t.Errorf("the application was asked %d times, want %d", n, c.asked)
+			}
+			synctest.Test(t, func(t *testing.T) { // two at once
+				before := g.calls.Load()
+				g.respond = func(w http.ResponseWriter, _ *http.Request) error {
+					time.Sleep(time.Second)
+					w.WriteHeader(200)
+					return nil
+				}
+				var wg sync.WaitGroup
+				for range 2 {
+					wg.Go(func() { g.do(ask()) })
+				}
+				wg.Wait()
+				if n := g.calls.Load() - before; n != c.asked-1 {
+					t.Errorf("of two at once %d came to the application", n)
+				}
+			})
 		})
 	}
 }

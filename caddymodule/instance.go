@@ -21,12 +21,25 @@ import (
 
 // instance is a configuration of the app at run time: what it was compiled into, and what it holds of the process's state.
 type instance struct {
-	ctx    caddy.Context
-	logger *zap.Logger
-	shared *shared
-	detach []func()
+	ctx      caddy.Context
+	logger   *zap.Logger
+	shared   *shared
+	detach   []func()
+	stopping stopping
 	// routes are the handlers of each route, by its name.
 	routes map[string][]claim
+
+	// tolerant leaves out tenants whose files have a mistake; faults are those, and out the names that are known on no
+	// route. files are the files by the names of their tenants.
+	tolerant bool
+	faults   []TenantFault
+	out      map[string]bool
+	files    map[string]*tenantFile
+
+	// sitesChecked says that the sites of the HTTP app were looked at, and unanswered has the routes after which no handler
+	// could answer.
+	sitesChecked bool
+	unanswered   map[string]bool
 
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier
@@ -51,6 +64,7 @@ func newInstance(ctx caddy.Context) *instance {
 	return &instance{
 		ctx: ctx, logger: ctx.Logger(), started: make(chan struct{}),
 		routes: make(map[string][]claim), vars: make(map[string]map[string]string),
+		unanswered: make(map[string]bool), tolerant: startsAfresh(), out: make(map[string]bool), files: make(map[string]*tenantFile),
 	}
 }
 
@@ -84,17 +98,17 @@ type claim struct {
 	config  string
 }
 
-func (in *instance) stop() {
+// cleanup takes the configuration out of force. Until then it delivers, also while the servers of a process that ends
+// finish their requests.
+func (in *instance) cleanup() error {
 	for _, detach := range in.detach {
 		detach()
 	}
 	in.detach = nil
-}
-
-func (in *instance) cleanup() error {
 	var err error
 	if d := in.dispatcher.Load(); d != nil && in.holds {
 		in.holds = false
+		d.drain(&in.stopping)
 		_, err = dispatchers.Delete(d.key)
 	}
 	if in.shared == nil {

@@ -51,6 +51,8 @@ var metrics = func() (m struct {
 		func(s *shared) float64 { return float64(s.Tenants.Len()) })
 	gauge("limiter_addresses", "Client addresses for which a rate limit is kept.",
 		func(s *shared) float64 { return float64(s.Addresses.Len()) })
+	gauge("tenants_faulty", "Tenants that the gateway was started without because of a mistake in their files.",
+		func(s *shared) float64 { return float64(s.faulty()) })
 	gauge("unverified_bytes", "Memory of bodies that are not verified yet.",
 		func(s *shared) float64 { return float64(s.Unverified.Used()) })
 	return m

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/nearest"
 )
@@ -31,11 +32,7 @@ func checkRequired(fields []string) error {
 
 // unknownDestination says that a destination does not exist, and which do.
 func (in *instance) unknownDestination(name string) error {
-	known := slices.Collect(maps.Keys(in.durable.snapshot.Destinations))
-	if len(known) == 0 {
-		return fmt.Errorf("no destination %q; define it with destination in the global callgate option", name)
-	}
-	return fmt.Errorf("no destination %q; there are: %s", name, nearest.List(sortedBy(name, known)))
+	return noDestination(name, namesOf(in.durable.snapshot.Destinations))
 }
 
 // unknownTenant says that a tenant is not known on the route, and which are.
@@ -50,17 +47,7 @@ func (c *routeCompiler) unknownTenant(name string) error {
 	if len(known) == 0 {
 		return errors.New(err + "; define it with tenant or tenants in the global callgate option")
 	}
-	return fmt.Errorf("%s; there are: %s", err, nearest.List(sortedBy(name, known)))
-}
-
-// sortedBy sorts names, the one first that was probably meant: a long list is cut.
-func sortedBy(name string, names []string) []string {
-	slices.Sort(names)
-	if near := nearest.Name(name, names); near != "" {
-		names = slices.DeleteFunc(names, func(n string) bool { return n == near })
-		names = slices.Insert(names, 0, near)
-	}
-	return names
+	return fmt.Errorf("%s; %s", err, grammar.ThereAre(name, known))
 }
 
 // variableName is what a template can name: see the package template.

@@ -23,11 +23,11 @@ type reference struct {
 	at *caddyfile.Dispenser
 }
 
-// here is a reference by the current token, in a line.
-func here(d *caddyfile.Dispenser, line string) reference {
+// here is a reference to a name in the line of the current token.
+func here(d *caddyfile.Dispenser, line, name string) reference {
 	at := caddyfile.NewDispenser([]caddyfile.Token{d.Token()})
 	at.Next()
-	return reference{line, d.Val(), at}
+	return reference{line, name, at}
 }
 
 // check refuses a name that is not among the known ones.

@@ -73,3 +73,23 @@ func TestRatesAreWrittenInOneWay(t *testing.T) {
 		t.Errorf("100/10s has a burst of %d, %v", l.Burst, err)
 	}
 }
+
+// TestEmptyVariablesOfTheEnvironmentAreNamed: Caddy leaves nothing of them, and what is missing then is not an argument.
+func TestEmptyVariablesOfTheEnvironmentAreNamed(t *testing.T) {
+	t.Setenv("CALLGATE_TEST_EMPTY", "")
+	for config, line := range map[string]string{
+		"http:// {\n\tcallgate {$CALLGATE_TEST_EMPTY}\n}\n":                                                         ":2",
+		"http:// {\n\tcallgate nextphone {\n\t\tsecret {$CALLGATE_TEST_EMPTY}\n\t}\n}\n":                            ":3",
+		"http:// {\n\tcallgate nextphone s {\n\t\tdeliver {$CALLGATE_TEST_EMPTY}\n\t}\n}\n":                         ":3",
+		"http:// {\n\tcallgate nextphone s {\n\t\tvars {\n\t\t\towner_name {$CALLGATE_TEST_EMPTY}\n\t\t}\n\t}\n}\n": ":4",
+		"{\n\tcallgate {\n\t\tdestination crm hubspot {\n\t\t\ttoken {$CALLGATE_TEST_EMPTY}\n\t\t}\n\t}\n}\n":       ":4",
+		"{\n\tcallgate {\n\t\talert {\n\t\t\turl \"{$CALLGATE_TEST_EMPTY}\"\n\t\t}\n\t}\n}\n":                       ":4",
+		"(s) {\n\tsecret {$CALLGATE_TEST_EMPTY}\n}\nhttp:// {\n\tcallgate nextphone {\n\t\timport s\n\t}\n}\n":      ":2",
+	} {
+		file := writeConfig(t, config)
+		_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(config), map[string]any{"filename": file})
+		if err == nil || !strings.Contains(err.Error(), "{$CALLGATE_TEST_EMPTY} is empty: the environment variable CALLGATE_TEST_EMPTY is not set") || !strings.Contains(err.Error(), file+line) {
+			t.Errorf("%s: %v", config, err)
+		}
+	}
+}

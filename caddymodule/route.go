@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/gateway"
+	"github.com/callgate/callgate/internal/ratelimit"
 	"github.com/callgate/callgate/internal/source"
 )
 
@@ -43,7 +45,9 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 		Name: h.Name, Source: h.Source, Preset: c.preset, PassErrors: h.PassErrors, Spool: h.Spool,
 		Render: c.run.render, Store: c.run.storeFor, State: &c.run.shared.State, Server: server{}, Meter: newMeter(h.Source), Log: c.logger,
 	}
-	if h.AddressLimit != nil {
+	if h.AddressLimit == nil {
+		rt.StrangerLimit = &strangerLimit
+	} else {
 		if rt.AddressLimit, err = h.AddressLimit.compile(); err != nil {
 			return nil, fmt.Errorf("address_limit: %w", err)
 		}
@@ -60,6 +64,7 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 // setTenants makes the plans of the tenants.
 func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	h := c.h
+	rt.Faulty = make(map[string]bool)
 	if h.HideTenants && !strings.Contains(h.Tenant, "{") {
 		return fmt.Errorf("hide_tenants has no effect where all requests are of one tenant; remove it")
 	}
@@ -67,8 +72,10 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	case h.Tenant == "":
 		rt.Single, err = c.newPlan("", base)
 	case !strings.ContainsAny(h.Tenant, "{}"):
-		rt.Single, err = c.tenantPlan(h.Tenant, base)
-		if err == nil && rt.Single == nil {
+		rt.Single, err = c.tenantPlanOrFault(rt, h.Tenant, base)
+		if len(rt.Faulty) > 0 {
+			rt.TenantOf = func(*http.Request) string { return h.Tenant }
+		} else if err == nil && rt.Single == nil {
 			err = c.unknownTenant(h.Tenant)
 		}
 	default:
@@ -80,7 +87,7 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 		rt.TenantOf = compileTenantExpression(h.Tenant).name
 		rt.PathTenant = mayComeFromPath(h.Tenant)
 		c.owners = make(secretOwners)
-		if rt.Plans, err = c.allTenants(base); err == nil && h.HideTenants {
+		if rt.Plans, err = c.allTenants(rt, base); err == nil && h.HideTenants {
 			rt.Nobody, err = c.nobody(base)
 		}
 		return err
@@ -99,6 +106,9 @@ func (c *routeCompiler) warn(tenant, warning string) {
 	}
 	c.logger.Warn(warning, fields...)
 }
+
+// strangerLimit is how often an address may be refused before its sender is known, where a route has no limit of its own.
+var strangerLimit = ratelimit.Limit{PerSecond: 10, Burst: 100}
 
 var errAddressQueue = errors.New("address_limit takes no burst_queue: what is over the limit is not stored")
 
@@ -128,7 +138,7 @@ func (c *routeCompiler) setHandling(rt *gateway.Route) (err error) {
 	return nil
 }
 
-func (c *routeCompiler) allTenants(base Policy) (map[string]*gateway.Plan, error) {
+func (c *routeCompiler) allTenants(rt *gateway.Route, base Policy) (map[string]*gateway.Plan, error) {
 	plans := make(map[string]*gateway.Plan, len(c.app.Tenants))
 	names := make([]string, 0, len(c.app.Tenants))
 	for name := range c.app.Tenants {
@@ -136,7 +146,7 @@ func (c *routeCompiler) allTenants(base Policy) (map[string]*gateway.Plan, error
 	}
 	slices.Sort(names) // so that of several errors always the same one is reported
 	for _, name := range names {
-		p, err := c.tenantPlan(name, base)
+		p, err := c.tenantPlanOrFault(rt, name, base)
 		if err != nil {
 			return nil, err
 		}
@@ -144,7 +154,10 @@ func (c *routeCompiler) allTenants(base Policy) (map[string]*gateway.Plan, error
 			plans[name] = p
 		}
 	}
-	if len(plans) == 0 {
+	for name := range c.run.out {
+		rt.Faulty[name] = true
+	}
+	if len(plans) == 0 && len(rt.Faulty) == 0 {
 		return nil, fmt.Errorf("no tenant is known on source %s: define one with tenant or tenants in the global callgate option", c.h.Source)
 	}
 	return plans, nil
@@ -168,7 +181,7 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 		err = c.owners.claim(name, layers, base)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("tenant %s: %w", name, err)
+		return nil, &ofTenant{name, err}
 	}
 	return p, nil
 }

@@ -28,6 +28,7 @@ type shared struct {
 type limits struct {
 	cache       idempotency.Limits
 	limiterKeys int
+	faulty      int // tenants that were left out
 	unverified  int64
 }
 
@@ -47,6 +48,7 @@ func acquireShared() (*shared, error) {
 			Answers:    idempotency.New(defaultCache, nil),
 			Tenants:    ratelimit.New(100_000, nil),
 			Addresses:  ratelimit.New(100_000, nil),
+			Strangers:  ratelimit.New(100_000, nil),
 			Unverified: gateway.NewBudget(defaultUnverified(debug.SetMemoryLimit(-1))),
 		}}, nil
 	})
@@ -88,6 +90,16 @@ func (s *shared) attach(l limits) (detach func()) {
 	}
 }
 
+// faulty is how many tenants the configuration in force was started without.
+func (s *shared) faulty() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.attached) == 0 {
+		return 0
+	}
+	return s.attached[len(s.attached)-1].faulty
+}
+
 // apply is called with the lock held.
 func (s *shared) apply() {
 	if len(s.attached) == 0 {
@@ -97,6 +109,7 @@ func (s *shared) apply() {
 	s.Answers.SetLimits(l.cache)
 	s.Tenants.Resize(l.limiterKeys)
 	s.Addresses.Resize(l.limiterKeys)
+	s.Strangers.Resize(l.limiterKeys)
 	s.Unverified.Resize(l.unverified)
 }
 

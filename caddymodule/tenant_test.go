@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/callgate/callgate/internal/signature"
 )
@@ -83,18 +84,26 @@ func TestTenantsAreReadFromFiles(t *testing.T) {
 			t.Errorf("%s: status %d", tenant, res.StatusCode)
 		}
 	}
-	for name, content := range map[string]string{
-		"two.json":  `{"name":"clinic","secrets":["x"]}`,  // twice, in files
-		"one.json":  `{"secrets":["x"]}`,                  // also in the Caddyfile
-		"bad.json":  `{"secrets":["x"],"rate_limits":{}}`, // an unknown member
-		"more.json": `{"secrets":["x"]}{"secrets":["x"]}`, // two in one
-		"type.json": `{"secrets":"the-secret-itself"}`,    // the wrong type
-		"rate.json": `{"secrets":["x"],"rate_limit":{"rate":"many"}}`,
+	for name, c := range map[string]struct{ content, want string }{
+		"two.json":  {`{"name":"clinic","secrets":["x"]}`, "two.json:1:2: name: tenant clinic is in two files; the other is " + dir + "/clinic.json"},
+		"one.json":  {`{"secrets":["x"]}`, "one.json:1:1: name: tenant one is in the configuration too"},
+		"bad.json":  {"{\n  \"secrets\":[\"x\"],\n  \"rate_limits\":{}\n}", `bad.json:3:3: unknown member "rate_limits"; did you mean "rate_limit"?`},
+		"more.json": {`{"secrets":["x"]}{"secrets":["x"]}`, "more.json:1:18: has something after the tenant's closing brace"},
+		"type.json": {`{"secrets":"the-secret-itself"}`, `type.json:1:12: member "secrets" must be a list`},
+		"rate.json": {`{"secrets":["x"],"rate_limit":{"rate":"many"}}`, `rate.json:1:18: rate_limit "many" is not a rate`},
+		"env.json":  {`{"sources":{"partner":{"secrets":["{env.CALLGATE_TEST_UNSET}"]}}}`, "env.json:1:24: secret 1: "},
+		"to.json":   {`{"secrets":["y"],"deliver":[{"to":"crn"}]}`, `to.json:1:18: deliver: no destination "crn"`},
+		"src.json":  {`{"secrets":["y"],"sources":{"nobody":{}}}`, `src.json:1:18: sources: unknown source 'nobody'`},
+		"cut.json":  {"{\n\t\"secrets\":[\"y\"", "cut.json:2:16: is not a tenant in JSON: it ends before its last brace"},
 	} {
-		write(name, content)
-		_, err := provision(strings.ReplaceAll(config, "NAME", "files-"+name))
-		if err == nil {
-			t.Errorf("%s was accepted", name)
+		write(name, c.content)
+		text, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(strings.ReplaceAll(config, "NAME", "files-"+name)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = warningsOf(t, text)
+		if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, name)+":") || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v\nwant %s", name, err, c.want)
 		} else if strings.Contains(err.Error(), "the-secret-itself") {
 			t.Errorf("the error quotes a secret: %v", err)
 		}
@@ -107,17 +116,33 @@ func TestTenantsAreReadFromFiles(t *testing.T) {
 // The errors are for people who know JSON, and not the types of the program that reads it.
 func TestErrorsOfTenantFilesSpeakOfJSON(t *testing.T) {
 	for text, want := range map[string]string{
-		`[]`:                                 "the whole must be an object",
-		`{"rate_limit":"20/s"}`:              `member "rate_limit" must be an object`,
-		`{"secrets":"x"}`:                    `member "secrets" must be a list`,
-		`{"secrets":[1]}`:                    `member "secrets" must be a text`,
-		`{"test":"yes"}`:                     `member "test" must be true or false`,
-		`{"sign":{"forms":true}}`:            `member "sign.forms" must be a list`,
-		`{"sources":{"retell":{"vars":[]}}}`: `member "sources.vars" must be an object`,
-		`{"max_body":"1MiB"}`:                `member "max_body" must be a number`,
+		`[]`:                                 "line 1, column 1: the whole must be an object",
+		`{"rate_limit":"20/s"}`:              `line 1, column 15: member "rate_limit" must be an object`,
+		`{"secrets":"x"}`:                    `line 1, column 12: member "secrets" must be a list`,
+		`{"secrets":[1]}`:                    `line 1, column 13: member "secrets" must be a text`,
+		`{"test":"yes"}`:                     `line 1, column 9: member "test" must be true or false`,
+		`{"sign":{"forms":true}}`:            `line 1, column 18: member "sign.forms" must be a list`,
+		`{"sources":{"retell":{"vars":[]}}}`: `line 1, column 30: member "sources.retell.vars" must be an object`,
+		"{\n \"max_body\": \"1MiB\"}":        `line 2, column 14: member "max_body" must be a number`,
+		`{"max_body":1.5}`:                   `line 1, column 16: member "max_body" must be a number`,
+
+		`{"idempotency":{"ttl":"3 days"}}`: `line 1, column 23: member "idempotency.ttl" must be a duration in quotes, such as "72h" or "3d"`,
+		`{"idempotency":{"ttl":72}}`:       `line 1, column 23: member "idempotency.ttl" must be a duration in quotes, such as "72h" or "3d"; a bare number would be nanoseconds`,
+		`{"deliver":["crm"]}`:              `line 1, column 13: member "deliver" must be a list of {"to": "a destination"}, each perhaps with an "if"`,
+		`{"deliver":"crm"}`:                `line 1, column 12: member "deliver" must be a list of {"to": "a destination"}, each perhaps with an "if"`,
+		`{"secrets":["ü"],"tset":true}`:    `line 1, column 18: unknown member "tset"; did you mean "test"?`,
+		`{"vars":{"a":"b","a":"c"}}`:       `line 1, column 18: member "vars.a" is given twice`,
+		`{"secrets":["a"] "vars":{}}`:      `line 1, column 18: is not a tenant in JSON: `,
+		`{"secrets":["a"]`:                 `line 1, column 17: is not a tenant in JSON: it ends before its last brace`,
+		``:                                 `line 1, column 1: is not a tenant in JSON: it ends before its last brace`,
 	} {
-		if _, err := parseTenant([]byte(text)); err == nil || err.Error() != want {
+		if _, _, err := parseTenant([]byte(text)); err == nil || err.Error() != want && !(strings.HasSuffix(want, ": ") && strings.HasPrefix(err.Error(), want)) {
 			t.Errorf("%s: %v\nwant %s", text, err, want)
+		}
+	}
+	for _, ok := range []string{`{}`, `{"verify":{"scheme":"hmac","a":[{}]},"idempotency":null,"Secrets":["x"],"deliver":[{"to":"a","if":"true"}]}`} {
+		if _, _, err := parseTenant([]byte(ok)); err != nil {
+			t.Errorf("%s: %v", ok, err)
 		}
 	}
 }
@@ -127,7 +152,7 @@ func FuzzTenantFile(f *testing.F) {
 	f.Add([]byte(`{"verify":{"scheme":"hmac","header":"X"},"rate_limit":{"rate":"5/s","burst":-1},"breaker":{"ratio":1e308}}`))
 	f.Add([]byte(`{"sources":{"a":null}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		tenant, err := parseTenant(b)
+		tenant, _, err := parseTenant(b)
 		if err != nil {
 			return
 		}

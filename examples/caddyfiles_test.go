@@ -50,9 +50,11 @@ func TestCaddyfiles(t *testing.T) {
 			cmd := exec.Command(binary(t), "validate", "--config", filepath.Base(file), "--adapter", "caddyfile")
 			cmd.Dir = filepath.Dir(file)
 			cmd.Env = append(environment(t), secretsOf(t, file)...)
-			if out, err := cmd.CombinedOutput(); err != nil {
+			out, err := cmd.CombinedOutput()
+			if err != nil {
 				t.Errorf("validate: %v\n%s", err, out)
 			}
+			lostCalls(t, string(out))
 		})
 	}
 }
@@ -107,4 +109,17 @@ func keyFile(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return file
+}
+
+// noWarning are what no Caddyfile of ours may be warned of when it is loaded.
+var noWarning = []string{"empty 200", "never reached", "no handler after the route could answer", "did you mean"}
+
+// lostCalls fails for each warning that calls would be lost.
+func lostCalls(t *testing.T, printed string) {
+	t.Helper()
+	for _, w := range noWarning {
+		if strings.Contains(printed, w) {
+			t.Errorf("warns of %q:\n%s", w, printed)
+		}
+	}
 }

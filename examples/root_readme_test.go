@@ -50,7 +50,7 @@ func TestRootREADME(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, "clinic.json"), []byte(block), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			validate(t, "{\n\tcallgate {\n\t\ttenants "+dir+"/*.json\n\t}\n}\n\nhttp:// {\n\tcallgate nextphone {\n\t\ttenant {path.0}\n\t}\n}\n",
+			validate(t, "{\n\tcallgate {\n\t\ttenants "+dir+"/*.json\n\t}\n}\n\nhttp:// {\n\tcallgate nextphone {\n\t\ttenant {path.0}\n\t}\n\treverse_proxy localhost:3000\n}\n",
 				[]string{"CLINIC_SECRET=s"})
 			configs++
 		case kind == "text" && strings.HasPrefix(block, "xcaddy "): // CI builds with it
@@ -79,8 +79,10 @@ func validate(t *testing.T, config string, env []string) {
 	for _, args := range [][]string{{"validate", "--config", file}, {"fmt", "--diff", file}} {
 		cmd := exec.Command(binary(t), args...)
 		cmd.Env = append(append(environment(t), secretsOf(t, file)...), env...)
-		if out, err := cmd.CombinedOutput(); err != nil {
+		out, err := cmd.CombinedOutput()
+		if err != nil {
 			t.Errorf("%v: %v\n%s\n%s", args[0], err, config, out)
 		}
+		lostCalls(t, string(out))
 	}
 }

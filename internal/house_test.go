@@ -32,7 +32,9 @@ var plan = []struct {
 }{
 	// What is built.
 	{"", "the plugin, for xcaddy", []string{"caddymodule/standard"}},
-	{"cmd/callgate", "the binary", []string{"caddymodule/standard", "caddymodule/commands", "caddymodule/redact"}},
+	{"cmd/callgate", "the binary", []string{"caddymodule/standard", "caddymodule/commands", "caddymodule", "caddymodule/redact"}},
+	{"examples/custom-destination", "a guest module as another repository would write it", []string{
+		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret"}},
 	{"caddymodule/internal/reference", "writes the reference from the code", []string{
 		"caddymodule", "internal/gateway", "internal/operate", "internal/signature", "internal/source", "internal/template", "internal/call"}},
 	{"caddymodule/standard", "everything of a complete gateway", []string{
@@ -62,7 +64,7 @@ var plan = []struct {
 
 	// What app and guests have in common.
 	{"caddymodule/redact", "keeps secrets out of Caddy's logs", []string{"internal/signature"}},
-	{"caddymodule/guest", "what a guest module is", []string{"internal/destination", "internal/store", "internal/seal", "internal/signature"}},
+	{"caddymodule/guest", "what a guest module is", []string{"internal/destination", "internal/call", "internal/store", "internal/seal", "internal/signature"}},
 	{"caddymodule/scheme", "the options of signature schemes", []string{"caddymodule/grammar", "caddymodule/secret", "internal/signature"}},
 	{"caddymodule/grammar", "how blocks are read: times, sizes, rates, names", nil},
 	{"caddymodule/secret", "resolves placeholders", nil},
@@ -120,12 +122,12 @@ var plan = []struct {
 	{"internal/nearest", "the name that was meant", nil},
 }
 
-// imports are what the files of each package of the gateway import that are no tests. bench and examples are apart: they
-// start the binary.
+// imports are what the files of each package of the gateway import that are no tests. bench is apart: it
+// starts the binary.
 func imports(t *testing.T) map[string][]string {
 	t.Helper()
 	all := make(map[string][]string)
-	for _, top := range []string{"callgate.go", "cmd", "caddymodule", "internal"} {
+	for _, top := range []string{"callgate.go", "cmd", "caddymodule", "internal", "examples"} {
 		err := filepath.WalkDir(filepath.Join(root, top), func(file string, d fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
 				return err
@@ -172,13 +174,15 @@ func TestWhoImportsWhom(t *testing.T) {
 			t.Errorf("%s is not in the plan; give it a row that says what lives there and what it may import", room)
 			continue
 		}
-		inside := strings.HasPrefix(room, "internal/")
+		inside, example := strings.HasPrefix(room, "internal/"), strings.HasPrefix(room, "examples/")
 		for _, name := range names {
 			rest, ours := strings.CutPrefix(name, module)
 			rest = strings.TrimPrefix(rest, "/")
 			switch {
 			case inside && strings.HasPrefix(name, "github.com/caddyserver/"):
 				t.Errorf("%s imports %s; nothing in internal knows Caddy", room, name)
+			case example && strings.HasPrefix(rest, "internal/"):
+				t.Errorf("%s imports %s, which another repository cannot", room, rest)
 			case ours && !slices.Contains(plan[i].may, rest) && !slices.Contains(tools, rest):
 				t.Errorf("%s imports %s, which the plan does not have", room, rest)
 			}

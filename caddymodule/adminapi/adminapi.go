@@ -48,6 +48,13 @@ func init() {
 // What callers said is in no answer but that of content, which takes a reason for the log and is refused over TCP unless
 // the configuration says admin_content on. Every POST is of JSON and says so, also one without a body: a web page can send
 // other content types to an admin endpoint without being asked.
+//
+// In the answers one name means one thing: id is the gateway's id of what it stands in, event_id that of the event which a
+// delivery or an attempt belongs to, and provider_event_id the sender's id of an event. states counts the deliveries of an
+// event by state. attempts is how many attempts at a delivery were made since it was accepted or last replayed, attempt the
+// number of one of them, and history all of them, oldest first, those that a replay made with its number as replay.
+// waits_for says what a pending delivery waits for: configuration, resume, hold, schedule, breaker, retry_after or turn.
+// The commands print the same with --json.
 type Admin struct {
 	ctx caddy.Context
 }

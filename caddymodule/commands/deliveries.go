@@ -22,7 +22,10 @@ next one is due, and why the last one failed.` + exitCodes
 		page := operate.DeliveryPage{Deliveries: []operate.DeliveryRow{}}
 		out := cmd.OutOrStdout()
 		t := l.admin.table(out, column{"RECEIVED", 3, 0}, column{"DELIVERY", 0, 0}, column{"TENANT", 2, 6}, column{"DESTINATION", 0, 6}, column{"STATE", 0, 0},
-			column{"ATTEMPTS", 5, 0}, column{"NEXT", 1, 0}, column{"STATUS", 4, 0}, column{"REASON", 0, 12})
+			column{"ATTEMPTS", 5, 0}, column{"NEXT", 0, 0}, column{"STATUS", 4, 0}, column{"REASON", 0, 12})
+		if t.width >= 100 {
+			t.columns[len(t.columns)-1].min = 30 // reasons are what one looks for
+		}
 		next, err := l.pages(func(r operate.Listing) (int, string, error) {
 			var got operate.DeliveryPage
 			if err := l.admin.ask(http.MethodPost, "/callgate/deliveries", r, &got); err != nil {
@@ -68,6 +71,8 @@ func (d *display) nextOf(r *operate.DeliveryRow, short bool) string {
 		return "not configured"
 	case operate.WaitResume:
 		return "when resumed"
+	case operate.WaitHold:
+		return "held"
 	case operate.WaitBreaker:
 		return "breaker open"
 	case operate.WaitRetryAfter:

@@ -73,7 +73,7 @@ and dead. What callers said is not shown; see show --content.` + exitCodes
 		page := operate.EventPage{Events: []store.EventInfo{}}
 		out := cmd.OutOrStdout()
 		t := l.admin.table(out, column{"RECEIVED", 0, 0}, column{"EVENT", 0, 0}, column{"TENANT", 0, 6}, column{"SOURCE", 1, 6}, column{"TYPE", 2, 8},
-			column{"CALL", 3, 10}, column{"BYTES", 4, 0}, column{"DELIVERIES", 0, 10})
+			column{"CALL", 3, 10}, column{"BYTES", 4, 0}, column{"DELIVERIES", 0, 16})
 		next, err := l.pages(func(r operate.Listing) (int, string, error) {
 			var got operate.EventPage
 			if err := l.admin.ask(http.MethodPost, "/callgate/events", r, &got); err != nil {

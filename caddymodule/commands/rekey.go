@@ -24,6 +24,10 @@ To change the key: put the new key before the old one in encryption_key, stop th
 the gateway. Without this command the gateway seals new events with the new key, opens old ones with the old key, and
 the old key can go when the last of them is past its retention.
 
+What was stored before there was a key is sealed too, and so is what an older version has sealed, in the way of this one:
+run the command once after an upgrade to have it bound to its tenant and its destinations. After it the gateway refuses
+everything in the store that has no seal.
+
 Events are found by their caller's number with a hash that is keyed too and cannot be made again. So as long as old
 events may have to be found by number, as for an erasure, leave the old key in encryption_key, behind the new one.
 

@@ -118,6 +118,7 @@ func (a *display) printDelivery(out io.Writer, d *operate.DeliveryDetail) error 
 var waitReasons = map[operate.Wait]string{
 	operate.WaitConfiguration: "waits for a configuration that has its destination",
 	operate.WaitResume:        "waits until its destination is resumed",
+	operate.WaitHold:          "waits because its destination is held: no call gets through, and only probes are sent",
 	operate.WaitBreaker:       "waits for the breaker of its destination, which tries by itself whether the receiver is back",
 	operate.WaitRetryAfter:    "waits because the receiver asked to be left alone",
 	operate.WaitTurn:          "due now, at the pace of its destination",

@@ -63,8 +63,12 @@ func (a *display) standing(d *delivery.DestinationStatus) string {
 		return "paused: " + shortened(d.PauseReason)
 	case d.Paused:
 		return "paused"
+	case d.Held != "":
+		return "held: " + shortened(d.Held)
 	case !d.Known:
 		return "not configured"
+	case d.Held != "":
+		return "held: " + shortened(d.Held)
 	case d.HeldUntil.After(time.Time{}):
 		return "asked to wait until " + a.stamp(d.HeldUntil)
 	default:

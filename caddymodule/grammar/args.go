@@ -74,7 +74,7 @@ func Exactly(d *caddyfile.Dispenser, into ...*string) error {
 	}
 	if len(args) != len(into) {
 		if len(args) < len(into) {
-			return missing(d)
+			return Missing(d)
 		}
 		return d.ArgErr()
 	}
@@ -94,14 +94,15 @@ func SomeArgs(d *caddyfile.Dispenser) ([]string, error) {
 	case err != nil:
 		return nil, err
 	case len(args) == 0:
-		return nil, missing(d)
+		return nil, Missing(d)
 	case slices.Contains(args, ""):
 		return nil, empty(d)
 	}
 	return args, nil
 }
 
-func missing(d *caddyfile.Dispenser) error {
+// Missing is the error of a line that ends before an argument it needs: perhaps a variable of the environment is empty.
+func Missing(d *caddyfile.Dispenser) error {
 	if variable := emptyVariable(d); variable != "" {
 		return errEmptyVariable(d, variable)
 	}

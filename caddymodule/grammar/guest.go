@@ -13,7 +13,7 @@ import (
 // settings as JSON; key is the member that says which module it is. what calls it in errors: "kind of store".
 func Guest(d *caddyfile.Dispenser, namespace, key, what string) (json.RawMessage, error) {
 	if !d.NextArg() {
-		return nil, missing(d)
+		return nil, Missing(d)
 	}
 	name := d.Val()
 	if err := KnownGuest(d, namespace, what); err != nil {

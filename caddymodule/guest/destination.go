@@ -6,14 +6,38 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 )
 
 // Destination is a guest module in the namespace callgate.destinations: a kind of receiving system with its
 // settings. NewDestination is called once for each configuration, after Provision; it opens no connection.
 type Destination interface {
-	NewDestination(DestinationOptions) (destination.Destination, error)
+	NewDestination(DestinationOptions) (Receiver, error)
 }
+
+// What a Receiver is made of, under names that other repositories can write.
+type (
+	// Receiver is one receiving system with its settings, ready to be delivered to.
+	Receiver = destination.Destination
+	// Item is one event on its way there, with the Call.
+	Item = destination.Item
+	// Call is what a provider said about a call, in one form for all providers.
+	Call = call.Call
+	// Result tells what became of one Item in one attempt; its Outcome decides what happens next.
+	Result = destination.Result
+	// Request is one outgoing request, as previews show it.
+	Request = destination.Request
+	// Outcome is Retry, Delivered or Dead.
+	Outcome = destination.Outcome
+)
+
+// The outcomes. The zero value is Retry, so that a forgotten classification loses nothing.
+const (
+	Retry     = destination.Retry
+	Delivered = destination.Delivered
+	Dead      = destination.Dead
+)
 
 // DestinationOptions are what a destination's module is given besides its own settings.
 type DestinationOptions struct {

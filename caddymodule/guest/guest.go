@@ -16,6 +16,9 @@
 //   - the method of the interface below, which checks the settings and makes the thing itself
 //   - and, if there is more to check that needs the machine or to let go of, Provision and Cleanup, as any Caddy module
 //
-// Nothing else has to name it: the configuration finds it by its id. Settings that hold secrets are placeholders such as
+// A store keeps more promises than an interface can say: it is written in this repository, beside the tests that every
+// store has to pass. The other two need nothing but this package, grammar and secret; examples/custom-destination is one.
+//
+// Nothing else has to name a guest: the configuration finds it by its id. Settings that hold secrets are placeholders such as
 // {env.NAME}; a destination resolves them with DestinationOptions.Resolve, any other guest with the package secret.
 package guest

@@ -5,7 +5,7 @@ import "github.com/callgate/callgate/internal/signature"
 // Verifier is a guest module in the namespace callgate.verifiers: one signature scheme with its options.
 // Verifier is called once for each tenant, when the configuration is loaded.
 type Verifier interface {
-	Verifier(Keys) (signature.Verifier, error)
+	Verifier(Keys) (SignatureVerifier, error)
 }
 
 // Described is a Verifier that says what is known of its scheme. Of any other it is assumed that it looks at the URL.
@@ -24,8 +24,21 @@ type Keys struct {
 	PublicKeys []string
 }
 
-// Message is what is verified: the request as its sender saw it, its body byte for byte as it arrived.
-type Message = signature.Message
+// What a verifier is made of, under names that other repositories can write.
+type (
+	// SignatureVerifier checks the signatures of messages. It is safe for concurrent use, compares in constant time, and
+	// puts neither secrets nor parts of the body into its errors, which wrap one of those below.
+	SignatureVerifier = signature.Verifier
+	// Message is what is verified: the request as its sender saw it, its body byte for byte as it arrived.
+	Message = signature.Message
+	// Verified tells how a message was verified.
+	Verified = signature.Result
+)
 
-// Result tells how a message was verified.
-type Result = signature.Result
+// The reasons for which a message is refused.
+var (
+	ErrMissing   = signature.ErrMissing
+	ErrInvalid   = signature.ErrInvalid
+	ErrTimestamp = signature.ErrTimestamp
+	ErrMalformed = signature.ErrMalformed
+)

@@ -50,7 +50,8 @@ type SQLite struct {
 	// MinFree is how many bytes of its disk the store leaves free, but no more than the tenth part of it. With less new
 	// events are answered with 503, as with MaxSize, and what is left is for the outcomes of deliveries, for replays and
 	// for the write-ahead log, so that what is stored goes on being delivered. For every delivery that waits 256 bytes are
-	// kept free besides. 0 turns it off. Default: 64 MiB.
+	// kept free besides. In the last GiB before that, or the last tenth of a small disk, a tenant may hold four times what
+	// is left, as with MaxSize. 0 turns all of this off. Default: 64 MiB.
 	MinFree *int64 `json:"min_free,omitempty"`
 }
 
@@ -163,12 +164,12 @@ func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // unmarshalTenantLimit reads a bound for every tenant or, if some are named, for these.
 func (s *SQLite) unmarshalTenantLimit(d *caddyfile.Dispenser) error {
-	name, args := d.Val(), d.RemainingArgs()
-	if len(args) == 0 {
-		return d.ArgErr()
+	name := d.Val()
+	args, err := grammar.SomeArgs(d)
+	if err != nil {
+		return err
 	}
 	var n int64
-	var err error
 	if name == "tenant_max_size" {
 		n, err = grammar.ParseSize(d, args[0])
 	} else if n, err = strconv.ParseInt(args[0], 10, 64); err != nil || n <= 0 {

@@ -4,12 +4,14 @@ package main
 import (
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
+	"github.com/callgate/callgate/caddymodule"
 	"github.com/callgate/callgate/caddymodule/commands"
 	"github.com/callgate/callgate/caddymodule/redact"
 	_ "github.com/callgate/callgate/caddymodule/standard"
@@ -38,8 +40,10 @@ See what a destination would be sent, and operate a gateway that runs:
 	$ callgate preview --source retell --config Caddyfile --destination crm call.json
 	$ callgate stats
 	$ callgate deliveries --state dead
-	$ callgate replay --destination crm --yes`
+	$ callgate retry --destination crm --yes
+	$ callgate replay --destination crm --rate 5/s --yes`
 	keepHeadroom()
+	caddymodule.DefaultGracePeriod = 10 * time.Second
 	os.Args = redact.Args(os.Args, func(file string) bool {
 		_, err := os.Stat(file)
 		return err == nil

@@ -85,7 +85,7 @@ func TestDefaultScheduleOutlivesAnOutage(t *testing.T) {
 		defer r.close()
 		r.accept("", "", "crm")
 		after(400*time.Second - 1)
-		if len(r.spy.failing) != 0 {
+		if len(r.spy.toldFailing()) != 0 {
 			t.Errorf("failing after %d attempts", len(f.calls()))
 		}
 		after(71*time.Hour - 400*time.Second + 1)
@@ -93,7 +93,7 @@ func TestDefaultScheduleOutlivesAnOutage(t *testing.T) {
 		if want := durations(0, 10, 40, 100, 400, 1000, 2200, 4600, 8200, 11800); !slices.Equal(f.times()[:10], want) {
 			t.Errorf("attempts at %v, want %v", f.times()[:10], want)
 		}
-		if n := r.spy.failing; len(n) != 1 || n[0].Item.Attempt != 5 || n[0].State != store.Pending || n[0].At.Sub(f.start) != 400*time.Second {
+		if n := r.spy.toldFailing(); len(n) != 1 || n[0].Item.Attempt != 5 || n[0].State != store.Pending || n[0].At.Sub(f.start) != 400*time.Second {
 			t.Errorf("told of %+v as failing, want the fifth attempt", n)
 		}
 		after(2 * time.Hour)

@@ -131,6 +131,13 @@ func (s *spy) DeadLetter(a Attempted) { s.mu.Lock(); s.dead = append(s.dead, a);
 
 func (s *spy) Failing(a Attempted) { s.mu.Lock(); s.failing = append(s.failing, a); s.mu.Unlock() }
 
+// toldFailing is what Failing was told so far.
+func (s *spy) toldFailing() []Attempted {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.failing)
+}
+
 func (s *spy) GatewayTrouble(name, reason string) {
 	s.mu.Lock()
 	s.own = append(s.own, name+": "+reason)

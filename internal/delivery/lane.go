@@ -240,19 +240,6 @@ func (l *lane) step() time.Duration {
 	return l.queue.waitAtMost(idleCheck, now)
 }
 
-// pace is how many attempts may start now, or how long to wait for the next.
-func (v *view) pace(now time.Time) (free int, wait time.Duration) {
-	if v.limiter == nil {
-		return v.free, 0
-	}
-	tokens := v.limiter.TokensAt(now)
-	if tokens >= 1 {
-		return min(v.free, int(tokens)), 0
-	}
-	// A nanosecond more than the exact time: the bucket is a floating-point number.
-	return 0, time.Duration((1-tokens)/float64(v.limiter.Limit())*float64(time.Second)) + time.Nanosecond
-}
-
 // start claims what is due and starts up to free attempts with it. When it started none it says how long to wait.
 func (l *lane) start(v view, free int, now time.Time) (started int, wait time.Duration) {
 	var probe func(breaker.Outcome)

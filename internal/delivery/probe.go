@@ -48,6 +48,19 @@ func (l *lane) pacer(now time.Time) *rate.Limiter {
 	return l.slow
 }
 
+// pace is how many attempts may start now, or how long to wait for the next.
+func (v *view) pace(now time.Time) (free int, wait time.Duration) {
+	if v.limiter == nil {
+		return v.free, 0
+	}
+	tokens := v.limiter.TokensAt(now)
+	if tokens >= 1 {
+		return min(v.free, int(tokens)), 0
+	}
+	// A nanosecond more than the exact time: the bucket is a floating-point number.
+	return 0, time.Duration((1-tokens)/float64(v.limiter.Limit())*float64(time.Second)) + time.Nanosecond
+}
+
 // takeTurns has the newest delivery go next, every other time, for as long as the lane is wary.
 func (l *lane) takeTurns(t *terms, now time.Time) {
 	l.mu.Lock()

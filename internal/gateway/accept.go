@@ -20,7 +20,12 @@ import (
 // isAsync reports whether the request is answered when it is stored. Events whose sender waits for what the answer says
 // go on to the next handler.
 func (rq *Request) isAsync() bool {
-	return len(rq.plan.Deliver) > 0 && !slices.Contains(rq.plan.Preset.Synchronous, rq.identity.EventType)
+	return len(rq.plan.Deliver) > 0 && !rq.senderWaits()
+}
+
+// senderWaits reports whether the event's sender waits for what the answer says.
+func (rq *Request) senderWaits() bool {
+	return slices.Contains(rq.plan.Preset.Synchronous, rq.identity.EventType)
 }
 
 // accept makes the event durable and answers 200: some senders take nothing else for success.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/outbound"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -45,6 +46,7 @@ func (rq *Request) guarded(w http.ResponseWriter, next Handler) (refused *refusa
 	switch {
 	case err != nil:
 		status = rq.route.statusOf(err)
+		_, rq.trouble = outbound.OwnTrouble(err)
 	case status == 0:
 		// net/http would answer 200, and the sender would take a call for delivered that nobody has.
 		err, status = &Error{http.StatusBadGateway, errNobodyAnswered}, http.StatusBadGateway
@@ -95,6 +97,8 @@ func (rq *Request) verdict() breaker.Outcome {
 		return breaker.Failure // it did not answer while anybody waited
 	case rq.r.Context().Err() != nil:
 		return breaker.Neither // the client went away
+	case rq.trouble:
+		return breaker.Neither
 	case rq.outcome == upstreamFailed:
 		return breaker.Failure
 	default:

@@ -3,9 +3,12 @@ package gateway
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +48,12 @@ var hangs = HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(statusClientGone)
 	return nil
 })
+
+// answersOK is a receiver that takes everything.
+func answersOK(w http.ResponseWriter, r *http.Request) error {
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
 
 // TestAReceiverThatHangs is waited for within a bound, and what it did not take is stored where the route spools, whether
 // the sender is still there or not.
@@ -94,6 +103,24 @@ func TestAReceiverThatHangs(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestOwnTroubleIsNotTheReceivers: a gateway without descriptors learns nothing of the receiver, whose breaker stays as it
+// is; a receiver that refuses is found out as ever.
+func TestOwnTroubleIsNotTheReceivers(t *testing.T) {
+	for code, want := range map[syscall.Errno]breaker.State{syscall.EMFILE: breaker.Closed, syscall.ECONNREFUSED: breaker.Open} {
+		rt := testRoute(t)
+		plan := rt.Plans["demo"]
+		plan.Breaker = breaker.New(breaker.Settings{ConsecutiveFailures: 1}.WithDefaults(), nil)
+		dial := &Error{http.StatusBadGateway, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", code)}}
+		err := rt.NewRequest(signedLead(t, t.Context(), `{"first_name":"Ann"}`)).Serve(httptest.NewRecorder(), HandlerFunc(func(http.ResponseWriter, *http.Request) error { return dial }))
+		if own, ok := err.(*Error); !ok || own.Status != http.StatusBadGateway {
+			t.Errorf("%v: %v, want 502", code, err)
+		}
+		if state := plan.Breaker.State(); state != want {
+			t.Errorf("%v: the breaker is %s, want %s", code, state, want)
+		}
 	}
 }
 

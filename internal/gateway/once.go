@@ -93,9 +93,15 @@ func (rq *Request) overRate(wait time.Duration) *refusal {
 	}
 }
 
-// remember keeps the answer for copies of the request.
+// remember keeps the answer for copies of the request. Where the sender waits for what the answer says, and the request has
+// no id, it is for the copies that wait for it now: the same question asked again, by another caller or at another moment of
+// the call, wants an answer of its own.
 func (rq *Request) remember(a *idempotency.Answer) {
 	if rq.reservation == nil {
+		return
+	}
+	if !rq.named && rq.senderWaits() {
+		rq.reservation.Share(a)
 		return
 	}
 	if rq.reservation.Commit(a, rq.plan.Idempotency.TTL) > 0 {

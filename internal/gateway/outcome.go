@@ -16,6 +16,7 @@ const (
 	signatureInvalid
 	timestampOutOfTolerance
 	unknownTenant
+	tenantFaulty
 	methodNotAllowed
 	bodyTooLarge
 	malformedBody
@@ -55,6 +56,7 @@ var outcomeTable = [Outcomes]struct {
 	signatureInvalid:        {"signature_invalid", http.StatusForbidden, true},
 	timestampOutOfTolerance: {"timestamp_out_of_tolerance", http.StatusForbidden, true},
 	unknownTenant:           {"unknown_tenant", http.StatusNotFound, true},
+	tenantFaulty:            {"tenant_faulty", http.StatusServiceUnavailable, false},
 	methodNotAllowed:        {"method_not_allowed", http.StatusMethodNotAllowed, true},
 	bodyTooLarge:            {"too_large", http.StatusRequestEntityTooLarge, true},
 	malformedBody:           {"malformed", http.StatusBadRequest, true},

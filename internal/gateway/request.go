@@ -31,6 +31,7 @@ type Request struct {
 
 	verified bool
 	waited   time.Duration // for the receiver
+	trouble  bool          // the gateway's own, so that nothing is known of the receiver
 	identity source.Identity
 	eventID  string
 	named    bool // the event has an id: eventID is no digest of what the request says
@@ -51,6 +52,9 @@ type Request struct {
 // NewRequest begins the way of a request.
 func (rt *Route) NewRequest(r *http.Request) *Request { return &Request{route: rt, r: r} }
 
+// faultyWait is how long the sender to a tenant with a mistake in its settings is asked to wait: somebody has to mend it.
+const faultyWait = time.Minute
+
 // Serve answers the request or has next answer it. What it returns is an *Error of the gateway's own or an error of next,
 // and left to the server to answer; everything else is answered.
 func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
@@ -59,6 +63,9 @@ func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
 	defer func() { rq.route.Meter.Count(rq.outcome) }() // also when the receiver's answer breaks off, which panics
 
 	refused, err := rq.admit(w)
+	if refused != nil && !rq.verified {
+		rq.chargeStranger(refused.outcome)
+	}
 	if refused == nil && err == nil {
 		refused, err = rq.once(w, next)
 	}
@@ -77,6 +84,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 			return rt.addressRefusal(wait), nil
 		}
 	}
+	if refused := rq.checkStranger(); refused != nil {
+		return refused, nil
+	}
 	if rt.PathTenant && !plainPath(rq.r.URL) {
 		return &refusal{
 			outcome: malformedBody,
@@ -84,6 +94,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 		}, nil
 	}
 	if rq.plan = rt.plan(rq.r); rq.plan == nil {
+		if rt.isFaulty(rq.r) {
+			return &refusal{outcome: tenantFaulty, retryAfter: faultyWait, message: "this tenant's settings have a mistake; send again later"}, nil
+		}
 		if rq.plan = rt.Nobody; rq.plan == nil {
 			return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
 		}

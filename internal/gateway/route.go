@@ -38,6 +38,10 @@ type Route struct {
 	Plans    map[string]*Plan
 	TenantOf func(*http.Request) string
 
+	// Faulty are the names of tenants that have no plan because of a mistake in their settings. Their requests are refused
+	// with 503, so that they come again.
+	Faulty map[string]bool
+
 	// Nobody is the plan by which requests of no known tenant are read and verified, with keys that nobody has, so that they
 	// are refused like requests of a tenant with a wrong signature. nil says to the sender that there is no such tenant.
 	Nobody *Plan
@@ -47,6 +51,11 @@ type Route struct {
 
 	// AddressLimit bounds the requests of each client address; nil for no limit.
 	AddressLimit *ratelimit.Limit
+
+	// StrangerLimit bounds the requests of each client address that are refused before their sender is known; while an
+	// address is over it, nothing of it is looked at. Addresses of private networks are without it, since a proxy that
+	// nobody has named as trusted may stand there for everybody. nil for no limit.
+	StrangerLimit *ratelimit.Limit
 
 	// PassErrors returns a refusal as an *Error and leaves the answer to the server.
 	PassErrors bool
@@ -124,6 +133,7 @@ type State struct {
 	Answers   *idempotency.Cache
 	Tenants   *ratelimit.Table
 	Addresses *ratelimit.Table
+	Strangers *ratelimit.Table
 
 	// Unverified bounds the memory of bodies that are not verified yet; nil for no bound.
 	Unverified *Budget
@@ -206,6 +216,15 @@ func (rt *Route) plan(r *http.Request) *Plan {
 		return p
 	}
 	return rt.Plans[strings.ToLower(name)] // hosts are written in any case
+}
+
+// isFaulty reports whether a request for which there is no plan is for a tenant whose settings have a mistake.
+func (rt *Route) isFaulty(r *http.Request) bool {
+	if len(rt.Faulty) == 0 {
+		return false
+	}
+	name := rt.TenantOf(r)
+	return rt.Faulty[name] || rt.Faulty[strings.ToLower(name)]
 }
 
 // planOf finds the plan of a stored event's tenant; nil if it was removed.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
+	"github.com/callgate/callgate/internal/store"
 )
 
 // Spooled is the destination that sends stored requests through the rest of their route.
@@ -40,11 +41,11 @@ func (s *Spooled) Deliver(ctx context.Context, items []destination.Item) []desti
 func (s *Spooled) deliver(ctx context.Context, item *destination.Item) (result destination.Result) {
 	keep := s.Route.Store(ctx)
 	if keep == nil {
-		return destination.Result{Reason: "the gateway is starting"}
+		return destination.Result{Own: true, Unsent: true, Reason: "the gateway is starting"}
 	}
 	ev, err := keep.Event(ctx, item.EventID)
 	if err != nil {
-		return destination.Result{Reason: "the stored request could not be read: " + err.Error()}
+		return destination.Result{Own: errors.Is(err, store.ErrUnavailable), Unsent: true, Reason: "the stored request could not be read: " + err.Error()}
 	}
 	w := newSink()
 	r, err := storedRequest(ctx, ev, item, func(r *http.Request) *http.Request {
@@ -63,6 +64,9 @@ func (s *Spooled) deliver(ctx context.Context, item *destination.Item) (result d
 	}()
 	if err := s.Rest.ServeHTTP(w, r); err != nil {
 		status := s.Route.statusOf(err)
+		if reason, own := outbound.OwnTrouble(err); own {
+			return destination.Result{Status: status, Own: true, Unsent: true, Reason: reason}
+		}
 		return destination.Result{Status: status, Unhealthy: status >= 500, Reason: fmt.Sprintf("the receiver could not be reached (%d)", status)}
 	}
 	result = outbound.ResultFrom(&outbound.Answer{Status: w.status(), Header: w.header}, nil, time.Now())

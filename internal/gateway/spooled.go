@@ -94,6 +94,9 @@ func takeOut(h http.Header, name string) (string, bool) {
 // signAgain gives a stored request a signature of this moment: receivers refuse old ones.
 func (rt *Route) signAgain(r *http.Request, ev *store.Event) error {
 	p := rt.planOf(ev.Tenant)
+	if p == nil && rt.Faulty[ev.Tenant] {
+		return errors.New("the tenant's settings have a mistake")
+	}
 	if p == nil || p.Signer == nil {
 		return nil
 	}

@@ -103,7 +103,7 @@ func (c *Cache) SetLimits(l Limits) {
 	c.keys.resize(l.Keys, l.OwnerKeys, c.now().Unix())
 }
 
-// Reservation is the right to carry a request out. Exactly one of Commit and Release ends it; what comes after the
+// Reservation is the right to carry a request out. Exactly one of Commit, Share and Release ends it; what comes after the
 // first is ignored, so that a deferred Release is safe.
 type Reservation struct {
 	// Owner is whose share of the remembered keys this one counts in. It is set before Commit.
@@ -114,6 +114,9 @@ type Reservation struct {
 	body  [16]byte
 	done  chan struct{} // made by the first waiter
 	ended bool
+
+	// shared is the answer, encoded, that the waiting copies have it from; it is set before done is closed.
+	shared []byte
 }
 
 // Found is the answer to an earlier request with the same key.
@@ -134,14 +137,17 @@ type Found struct {
 // If strict is set, a request that is in flight with another body is reported at once, with a Found that has no Answer.
 func (c *Cache) Acquire(ctx context.Context, key Key, body [16]byte, strict bool) (*Reservation, *Found, error) {
 	for {
-		r, found, wait := c.TryAcquire(key, body, strict)
-		if wait == nil {
+		r, found, first := c.tryAcquire(key, body, strict)
+		if first == nil {
 			return r, found, nil
 		}
 		select {
-		case <-wait:
+		case <-first.done:
 		case <-ctx.Done():
 			return nil, nil, ErrInFlight
+		}
+		if first.shared != nil {
+			return nil, &Found{Answer: decode(first.shared), OtherBody: first.body != body}, nil
 		}
 	}
 }
@@ -149,6 +155,15 @@ func (c *Cache) Acquire(ctx context.Context, key Key, body [16]byte, strict bool
 // TryAcquire is Acquire without the wait: where that would wait, it returns a channel that is closed when the request
 // in flight is over.
 func (c *Cache) TryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *Found, <-chan struct{}) {
+	r, found, first := c.tryAcquire(key, body, strict)
+	if first != nil {
+		return nil, nil, first.done
+	}
+	return r, found, nil
+}
+
+// tryAcquire is TryAcquire with the request in flight in the place of its channel.
+func (c *Cache) tryAcquire(key Key, body [16]byte, strict bool) (_ *Reservation, _ *Found, first *Reservation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 
@@ -159,7 +174,7 @@ func (c *Cache) TryAcquire(key Key, body [16]byte, strict bool) (*Reservation, *
 		if first.done == nil {
 			first.done = make(chan struct{})
 		}
-		return nil, nil, first.done
+		return nil, nil, first
 	}
 	if e, ok := c.answered.Get(key); ok {
 		if c.now().UnixNano() < e.expires {
@@ -206,6 +221,17 @@ func statusByte(status int) uint8 {
 // seconds is a time as remembered keys have it, rounded up.
 func seconds(t time.Time) uint32 {
 	return uint32(min(max(t.Add(time.Second-1).Unix(), 0), math.MaxUint32))
+}
+
+// Share lets the waiting copies have the answer and remembers nothing: the next request with the key is carried out.
+func (r *Reservation) Share(a *Answer) {
+	encoded := a.encode()
+	r.cache.mu.Lock()
+	defer r.cache.mu.Unlock()
+	if !r.ended {
+		r.shared = encoded
+		r.end()
+	}
 }
 
 // Release gives the key back without an answer: the next request with it is carried out.

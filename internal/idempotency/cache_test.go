@@ -106,6 +106,36 @@ func TestCopiesWaitForTheFirst(t *testing.T) {
 	})
 }
 
+// TestASharedAnswerIsForThoseWhoWait: copies in flight have it, the next request with the key has not.
+func TestASharedAnswerIsForThoseWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(wide, nil)
+		key := NewKey("k")
+		first := reserve(t, c, key)
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if got := replay(t, c, key); got.Status != 201 || string(got.Body) != "ok" || got.OtherBody {
+					t.Errorf("shared %+v", got)
+				}
+			})
+		}
+		wg.Go(func() {
+			if _, found, err := c.Acquire(t.Context(), key, [16]byte{2}, false); err != nil || found == nil || !found.OtherBody {
+				t.Errorf("another body: %v, %v", found, err)
+			}
+		})
+		synctest.Wait()
+		first.Share(&Answer{Status: 201, Body: []byte("ok")})
+		first.Commit(&Answer{Status: 202}, time.Hour) // comes after it, and counts for nothing
+		wg.Wait()
+		reserve(t, c, key).Release()
+		if n := c.Size(); n.Entries != 0 || n.InFlight != 0 || n.Keys != 0 {
+			t.Errorf("kept %+v", n)
+		}
+	})
+}
+
 func TestAfterAReleaseExactlyOneWaiterGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(wide, nil)

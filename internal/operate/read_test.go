@@ -74,6 +74,7 @@ func TestAWaitingDeliverySaysWhatItWaitsFor(t *testing.T) {
 			{due, nil, WaitConfiguration},
 			{due, &delivery.DestinationStatus{}, WaitConfiguration},
 			{later, &delivery.DestinationStatus{Known: true, Paused: true}, WaitResume},
+			{later, &delivery.DestinationStatus{Known: true, Held: "404", HeldUntil: now.Add(time.Minute)}, WaitHold},
 			{later, &delivery.DestinationStatus{Known: true, Breaker: "open"}, WaitSchedule},
 			{due, &delivery.DestinationStatus{Known: true, Breaker: "open"}, WaitBreaker},
 			{due, &delivery.DestinationStatus{Known: true, Breaker: "half-open"}, WaitBreaker},

@@ -18,6 +18,8 @@ const (
 	WaitConfiguration Wait = "configuration"
 	// WaitResume is for somebody to resume the destination, which is paused.
 	WaitResume Wait = "resume"
+	// WaitHold is for a probe to get through to the destination, which is held because no call does.
+	WaitHold Wait = "hold"
 	// WaitSchedule is for the time of the next attempt.
 	WaitSchedule Wait = "schedule"
 	// WaitBreaker is for the breaker of the destination, which is open or tries whether the receiver is back.
@@ -61,6 +63,8 @@ func (s *Service) waitsFor(d *store.Delivery, at *delivery.DestinationStatus) Wa
 		return WaitConfiguration
 	case at.Paused:
 		return WaitResume
+	case at.Held != "":
+		return WaitHold
 	case d.NextAt.After(now):
 		return WaitSchedule
 	case at.Breaker == breaker.Open.String() || at.Breaker == breaker.HalfOpen.String():

@@ -56,6 +56,29 @@ func (e *Error) Error() string { return e.text }
 // Unwrap returns the cause, which may quote addresses: do not print it.
 func (e *Error) Unwrap() error { return e.cause }
 
+// OwnTrouble says in a reason that the gateway itself was in trouble, if an error of a connection says so: it has no
+// descriptors, memory, ports, network or name server left. Nothing is known of the receiver then.
+func OwnTrouble(err error) (reason string, own bool) {
+	var dns *net.DNSError
+	is := func(code syscall.Errno) bool {
+		// Proxies wrap what a dial said in errors of their own, of which some cannot be unwrapped.
+		return errors.Is(err, code) || strings.HasSuffix(err.Error(), ": "+code.Error())
+	}
+	switch asked := errors.As(err, &dns); {
+	case is(syscall.EMFILE), is(syscall.ENFILE), asked && strings.Contains(dns.Err, syscall.EMFILE.Error()):
+		return "the gateway has no file descriptors left: raise its limit (LimitNOFILE, ulimit -n)", true
+	case is(syscall.ENOMEM), is(syscall.ENOBUFS):
+		return "the gateway's machine has no memory left for a connection: look at what uses it", true
+	case is(syscall.EADDRNOTAVAIL):
+		return "the gateway has no local address or port left for a connection: check its network, and how many connections are open", true
+	case is(syscall.EHOSTUNREACH), is(syscall.ENETUNREACH), is(syscall.ENETDOWN):
+		return "there is no route to the receiver: check the gateway's network or firewall", true
+	case asked && !dns.IsNotFound:
+		return "no name server told the address of the receiver's host: check the gateway's name servers", true
+	}
+	return "", false
+}
+
 // explain turns an error of net/http into an *Error. ctx is the caller's own context.
 func explain(ctx context.Context, err error, host string) *Error {
 	var (
@@ -75,6 +98,7 @@ func explain(ctx context.Context, err error, host string) *Error {
 	if errors.As(err, &ue) {
 		err = ue.Err // without the URL
 	}
+	trouble, own := OwnTrouble(err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return as(Stopped, "given up because the gateway stops or reloads")
@@ -95,16 +119,8 @@ func explain(ctx context.Context, err error, host string) *Error {
 		return as(TLS, "the receiver refused the TLS handshake: it may want a client certificate or another TLS version")
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return as(DNS, "the receiver's host name does not exist: check the host in the URL")
-	case is(syscall.EMFILE), is(syscall.ENFILE), errors.As(err, &dns) && strings.Contains(dns.Err, syscall.EMFILE.Error()):
-		return as(Own, "the gateway has no file descriptors left: raise its limit (LimitNOFILE, ulimit -n)")
-	case is(syscall.ENOMEM), is(syscall.ENOBUFS):
-		return as(Own, "the gateway's machine has no memory left for a connection: look at what uses it")
-	case is(syscall.EADDRNOTAVAIL):
-		return as(Own, "the gateway has no local address or port left for a connection: check its network, and how many connections are open")
-	case is(syscall.EHOSTUNREACH), is(syscall.ENETUNREACH), is(syscall.ENETDOWN):
-		return as(Own, "there is no route to the receiver: check the gateway's network or firewall")
-	case errors.As(err, &dns):
-		return as(Own, "no name server told the address of the receiver's host: check the gateway's name servers")
+	case own:
+		return as(Own, trouble)
 	case is(context.DeadlineExceeded), is(os.ErrDeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		return as(TimedOut, "no answer in time")
 	case is(syscall.ECONNREFUSED):

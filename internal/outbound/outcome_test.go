@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -181,6 +182,22 @@ func TestResultFromFailures(t *testing.T) {
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("%s: %+v, want %+v", name, got, want)
 			}
+		}
+	}
+}
+
+// An error that hides what it wraps, as that of Caddy's proxy does, is told by its text.
+func TestOwnTroubleInDisguise(t *testing.T) {
+	dial := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	for _, err := range []error{dial, struct{ error }{dial}, fmt.Errorf("HTTP 502: %w", struct{ error }{dial})} {
+		if reason, own := OwnTrouble(err); !own || !strings.Contains(reason, "LimitNOFILE") {
+			t.Errorf("%v: %q, %v", err, reason, own)
+		}
+	}
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	for _, err := range []error{refused, struct{ error }{refused}, errors.New("the receiver says: too many open files, sorry")} {
+		if reason, own := OwnTrouble(err); own {
+			t.Errorf("%v: %q", err, reason)
 		}
 	}
 }

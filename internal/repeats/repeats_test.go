@@ -22,6 +22,13 @@ func (r *record) told(kind int, c Counts) {
 	r.sum.Others += c.Others
 }
 
+// soFar is what was told until now.
+func (r *record) soFar() (kinds []int, sum Counts) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.kinds, r.sum
+}
+
 func TestTheFirstIsWrittenAndTheRestCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var r record
@@ -35,13 +42,13 @@ func TestTheFirstIsWrittenAndTheRestCounted(t *testing.T) {
 			t.Fatal("the first of another kind was not written")
 		}
 		time.Sleep(Interval / 2)
-		if len(r.kinds) != 0 {
+		if kinds, _ := r.soFar(); len(kinds) != 0 {
 			t.Fatal("told within the interval")
 		}
 		time.Sleep(Interval)
 		synctest.Wait()
-		if len(r.kinds) != 1 || r.kinds[0] != 7 || r.sum != (Counts{Same: 999}) {
-			t.Fatalf("told %+v", &r)
+		if kinds, sum := r.soFar(); len(kinds) != 1 || kinds[0] != 7 || sum != (Counts{Same: 999}) {
+			t.Fatalf("told of %v: %+v", kinds, sum)
 		}
 		time.Sleep(10 * Interval)
 		if c, ok := l.Line(7); !ok || c != (Counts{}) {
@@ -58,14 +65,14 @@ func TestALineTellsWhatWasCountedBefore(t *testing.T) {
 		time.Sleep(Interval - 1)
 		l.Line(7)
 		l.Line(7)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if c, ok := l.Line(7); !ok || c != (Counts{Same: 2}) {
 			t.Fatalf("%v, %v", c, ok)
 		}
 		time.Sleep(3 * Interval)
 		synctest.Wait()
-		if len(r.kinds) != 0 {
-			t.Fatalf("told twice: %+v", &r)
+		if kinds, sum := r.soFar(); len(kinds) != 0 {
+			t.Fatalf("told twice: %v, %+v", kinds, sum)
 		}
 	})
 }
@@ -93,7 +100,8 @@ func TestNothingIsLostAndNothingIsFlooded(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if got := written + counted + r.sum.Same + r.sum.Others; got != seconds*each {
+		_, sum := r.soFar()
+		if got := written + counted + sum.Same + sum.Others; got != seconds*each {
 			t.Fatalf("%d of %d accounted for", got, seconds*each)
 		}
 		if l.kinds.Len() > 300 {

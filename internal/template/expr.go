@@ -58,7 +58,7 @@ func (c *compiler) split(text string, at func(int) int) ([]piece, error) {
 }
 
 // closing is the index of the }} that ends the expression whose inside begins at i; quoted text is skipped. -1 when
-// there is none.
+// there is none before the next {{.
 func closing(s string, i int) int {
 	var quote byte
 	for ; i < len(s); i++ {
@@ -69,6 +69,8 @@ func closing(s string, i int) int {
 			}
 		case ch == '\'' || ch == '"':
 			quote = ch
+		case ch == '{' && i+1 < len(s) && s[i+1] == '{':
+			return -1 // the }} behind it are those of the next one
 		case ch == '}' && i+1 < len(s) && s[i+1] == '}':
 			return i
 		}

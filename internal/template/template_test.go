@@ -128,6 +128,7 @@ func TestJSON(t *testing.T) {
 
 func TestSyntaxErrors(t *testing.T) {
 	for source, want := range map[string]string{
+		"a {{name b\n {{c}}":               "1:3: this {{ is never closed",
 		"a {{name":                         "1:3: this {{ is never closed; write }} behind the variable",
 		"{{}}":                             "names no variable",
 		"{{{name}}}":                       "three braces",

@@ -82,6 +82,7 @@ var answerConditions = map[string]string{
 var refusals = map[string]string{
 	"signature_missing":          "a header or token that the scheme needs is not there · have the sender sign, or name its scheme with `verify`; `callgate verify` shows what is missing",
 	"signature_invalid":          "the signature does not match, or the tenant is unknown and `hide_tenants` is on · compare the secret and the URL (`public_url` behind a proxy); `callgate verify` says why",
+	"tenant_faulty":              "the tenant's file has a mistake, so the tenant is out · see the log, mend the file and reload; the sender has the call still",
 	"timestamp_out_of_tolerance": "the signed time is too old or too far ahead · set the clocks; give `verify` a `tolerance` if the sender is known to be slow",
 	"unknown_tenant":             "the request names a tenant that is not configured, or not for this source · add it, or correct the sender's URL",
 	"method_not_allowed":         "the source does not use this method · name it with `methods` if the sender does",

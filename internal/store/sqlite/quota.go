@@ -15,6 +15,7 @@ import (
 //   - With a max_size it holds no more than fairShare times what is still free. So one tenant alone may have four fifths,
 //     two that want all have four ninths each, and there is always a rest for who comes next. (Dynamic thresholds, as in
 //     switches that share a memory: Choudhury and Hahne, 1998.)
+//   - The same holds for the last part of the disk, whether there is a max_size or not.
 //
 // Before an event is refused by these rules, by max_size or by the reserve of the disk, delivered events lose their
 // content, the oldest first: a tenant's own when it is about its share, anybody's when it is about all.
@@ -165,6 +166,8 @@ func (b *batch) refuses(tenant string, id, size int64) (whose []int64, err error
 		return []int64{id}, fmt.Errorf("tenant %q holds %d events, as many as it may: see what is not delivered, or raise its bound", tenant, h.events)
 	case b.room < size:
 		return []int64{everybody}, fmt.Errorf("its disk has no more free than is kept for the deliveries of what is stored (min_free, here %d bytes, and %d for each): make room on the disk, or shorten the retention", b.s.room.reserve, outcomeBytes)
+	case b.room < b.s.room.shared && h.bytes+size > fairShare*b.room && !(tenant == "" && b.alone(id)):
+		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes, which is its share while %d are left on the disk beyond what is kept free (min_free): make room on the disk, or see what is not delivered", tenant, h.bytes, b.room)
 	case b.limit == 0:
 		return nil, nil
 	case b.used+size > b.limit:

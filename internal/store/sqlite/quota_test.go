@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -113,6 +114,45 @@ func TestDeliveredMakesRoomOnTheDisk(t *testing.T) {
 	}
 	if stats, err := s.Stats(ctx); err != nil || stats.Dropped == 0 {
 		t.Errorf("%+v, %v", stats, err)
+	}
+}
+
+// TestNoTenantFillsTheDisk has one tenant store what it can in a store whose only bound is its disk.
+func TestNoTenantFillsTheDisk(t *testing.T) {
+	const capacity = 40 << 20
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, sqlite.Options{Path: path, WALBytes: 1 << 20, FreeSpace: func(string) (int64, int64, error) {
+		used := int64(0)
+		for _, suffix := range []string{"", "-wal"} {
+			if info, err := os.Stat(path + suffix); err == nil {
+				used += info.Size()
+			}
+		}
+		return capacity - used, capacity, nil
+	}})
+	fill := func(tenant string, most int) (n int) {
+		t.Helper()
+		for ; n < most; n++ {
+			e := randomEvent(make([]byte, 64<<10))
+			e.Tenant = tenant
+			_, err := s.Accept(ctx, e, []string{"crm"})
+			if errors.Is(err, store.ErrFull) {
+				return n
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		return n
+	}
+	if n := fill("globex", 1000) << 16; n < capacity/2 || n > capacity*9/10 {
+		t.Errorf("one tenant has %d of a disk of %d bytes", n, capacity)
+	}
+	if n := fill("acme", 5); n < 5 {
+		t.Errorf("there is room for %d events of another one", n)
+	}
+	if n := fill("globex", 1); n > 0 {
+		t.Error("the first one gets more than its share")
 	}
 }
 

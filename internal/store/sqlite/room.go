@@ -16,6 +16,9 @@ const (
 	// system, so that a small one takes events too.
 	defaultMinFree = 64 << 20
 	minFreeShare   = 10
+	// sharedRoom is what is left on the disk beyond the reserve when tenants begin to be held to their shares, or the
+	// tenth part of the file system if that is less.
+	sharedRoom = 1 << 30
 	// outcomeBytes is kept free for every delivery that has no outcome yet. Measured, with indexes, an attempt takes 75
 	// bytes with a short reason and 230 with one of 80 characters. Further attempts live on the reserve.
 	outcomeBytes = 256
@@ -28,6 +31,7 @@ const (
 // room is what the disk has for new events, in bytes. It belongs to the writer.
 type room struct {
 	reserve int64 // 0 if there is none, or nobody knows what is free
+	shared  int64 // with less than this left, no tenant may hold more than its share; see quota.go
 	left    int64 // beyond the reserve, less what was accepted since it was looked at
 	looked  time.Time
 }
@@ -46,7 +50,7 @@ func (b *batch) look() (err error) {
 }
 
 func (b *batch) measure() (room, error) {
-	reserve, free := b.s.reserve()
+	reserve, free, size := b.s.reserve()
 	if reserve == 0 {
 		return room{left: math.MaxInt64}, nil
 	}
@@ -64,20 +68,21 @@ func (b *batch) measure() (room, error) {
 	}
 	// When the log is copied; below 0 after events were deleted. What the database has unused is taken first.
 	grows := (pages-unused)*pageSize - file.Size()
-	return room{reserve: reserve, left: free - reserve - grows - b.s.queues.unsettled()*outcomeBytes}, nil
+	return room{reserve: reserve, shared: min(sharedRoom, size/minFreeShare), left: free - reserve - grows - b.s.queues.unsettled()*outcomeBytes}, nil
 }
 
-// reserve tells what is to be kept free, and what is. The reserve is 0 if there is none, or nobody knows what is free.
-func (s *Store) reserve() (reserve, free int64) {
+// reserve tells what is to be kept free, what is, and how large the file system is. The reserve is 0 if there is none, or
+// nobody knows what is free.
+func (s *Store) reserve() (reserve, free, size int64) {
 	minFree := s.tuning.minFree.Load()
 	if minFree < 0 {
-		return 0, 0
+		return 0, 0, 0
 	}
 	free, size, err := s.o.FreeSpace(filepath.Dir(s.o.Path))
 	if err != nil || size <= 0 {
-		return 0, 0
+		return 0, 0, 0
 	}
-	return min(minFree, size/minFreeShare), free
+	return min(minFree, size/minFreeShare), free, size
 }
 
 // take takes room for an event.

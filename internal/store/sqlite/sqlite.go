@@ -34,8 +34,9 @@ type Options struct {
 	// counted as far as it is longer than WALBytes, which it is while somebody reads an older state.
 	MaxBytes int64
 	// Tenant bounds what each tenant may hold, and Tenants what those may that are named. Zero fields of the latter take
-	// Tenant's. Besides, a tenant never holds more than four times what MaxBytes leaves free, so that it cannot fill
-	// the store for the others; a store that only knows the tenant "" is its.
+	// Tenant's. Besides, a tenant never holds more than four times what MaxBytes leaves free or, of a disk with less than
+	// 1 GiB (or a tenth) left beyond MinFree, of what is left there, so that it cannot fill the store for the others; a
+	// store that only knows the tenant "" is its.
 	Tenant  store.Quota
 	Tenants map[string]store.Quota
 	// MinFree is how many bytes of its file system the store leaves free, but no more than the tenth part of it: with less

@@ -20,11 +20,8 @@ func (b *bench) limited(o Options) {
 func (b *bench) large(tenant string) *store.Event {
 	b.tick(time.Millisecond)
 	e := b.event(tenant)
-	r := rand.New(rand.NewPCG(uint64(b.n), 1))
 	e.Body = make([]byte, 64<<10)
-	for i := range e.Body {
-		e.Body[i] = byte(r.Uint32())
-	}
+	rand.NewChaCha8([32]byte{byte(b.n), byte(b.n >> 8), 1}).Read(e.Body)
 	return e
 }
 
