@@ -39,6 +39,8 @@ func (s *sheet) options(g *generator, level int, b block, tables map[string]bloc
 	if err != nil {
 		return err
 	}
+	var said string // what was said last, and under which heading: fields that share a comment follow each other
+	var saidBy heading
 	for _, o := range all {
 		s.head(level, strings.Trim(o.line.name, "[]"))
 		facts := []string{quoted(o.line.text)}
@@ -46,7 +48,13 @@ func (s *sheet) options(g *generator, level int, b block, tables map[string]bloc
 			facts = append(facts, "default: "+escape(o.fallback))
 		}
 		facts = append(facts, "JSON: `"+strings.Join(o.json, "`, `")+"`")
-		s.add(strings.Join(facts, " · "), o.text)
+		s.add(strings.Join(facts, " · "))
+		if o.text == said {
+			s.add(fmt.Sprintf("It is described with [%s](#%s).", saidBy.text, saidBy.id))
+		} else {
+			s.add(o.text)
+			said, saidBy = o.text, s.headings[len(s.headings)-1]
+		}
 		if inner, ok := tables[o.line.name]; ok {
 			if err := s.optionTable(g, inner); err != nil {
 				return err
@@ -92,15 +100,16 @@ func (s *sheet) about(g *generator, dir, typ, as string, without ...string) {
 	text := strings.TrimSpace(g.code[dir].structs[typ].doc)
 	text = as + strings.TrimPrefix(text, typ)
 	var keep []string
-	for p := range strings.SplitSeq(text, "\n\n") {
-		p = strings.TrimSpace(p)
-		if head, ok := strings.CutSuffix(p, ":"); ok {
+	all := strings.Split(text, "\n\n")
+	tabular := func(p string) bool { return strings.Contains(p, "------------") || strings.HasPrefix(p, "\t") }
+	for i, p := range all {
+		if head, ok := strings.CutSuffix(p, ":"); ok && i+1 < len(all) && tabular(all[i+1]) {
 			if p = ""; strings.Contains(head, ". ") {
 				p = head + "."
 			}
 		}
 		apart := slices.ContainsFunc(without, func(w string) bool { return strings.HasPrefix(p, w) })
-		if p != "" && !apart && !strings.Contains(p, "------------") && !resource.MatchString("\t"+p) {
+		if p != "" && !apart && !tabular(p) {
 			keep = append(keep, p)
 		}
 	}

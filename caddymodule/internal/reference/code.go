@@ -44,7 +44,8 @@ func load(root, dir string) (*code, error) {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		set := token.NewFileSet()
+		f, err := parser.ParseFile(set, name, nil, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
 		}
@@ -54,7 +55,7 @@ func load(root, dir string) (*code, error) {
 			case *ast.FuncDecl:
 				c.funcs[receiver(d)+d.Name.Name] = d
 			case *ast.GenDecl:
-				c.types(d)
+				c.types(set, d)
 			}
 		}
 	}
@@ -87,7 +88,7 @@ func typeName(e ast.Expr) string {
 	return "?"
 }
 
-func (c *code) types(d *ast.GenDecl) {
+func (c *code) types(set *token.FileSet, d *ast.GenDecl) {
 	for _, s := range d.Specs {
 		t, ok := s.(*ast.TypeSpec)
 		if !ok {
@@ -102,13 +103,13 @@ func (c *code) types(d *ast.GenDecl) {
 			doc = d.Doc
 		}
 		one := &structure{doc: doc.Text()}
-		last := ""
+		last, end := "", 0
 		for _, f := range st.Fields.List {
 			text := f.Doc.Text()
-			if text == "" {
+			if text == "" && set.Position(f.Pos()).Line == end+1 {
 				text = last // a field right below another shares its comment
 			}
-			last = text
+			last, end = text, set.Position(f.End()).Line
 			if len(f.Names) == 0 {
 				one.fields = append(one.fields, field{name: typeName(f.Type), embedded: true, typ: typeName(f.Type)})
 				continue

@@ -71,6 +71,9 @@ stands here with its default, its name in JSON, and an example that the tests lo
 	if len(g.unseen) > 0 {
 		return nil, fmt.Errorf("no Caddyfile that the tests load has these lines; add them to one in testdata/adapt: %s", strings.Join(g.unseen, ", "))
 	}
+	if err := g.modules(index); err != nil {
+		return nil, err
+	}
 	made["caddymodule/README.md"] = strings.Join(index.parts, "\n\n") + "\n"
 	return made, nil
 }

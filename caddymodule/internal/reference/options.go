@@ -167,9 +167,14 @@ func (g *generator) options(b block, lines []*line) ([]option, error) {
 				texts = append(texts, text)
 			}
 		}
-		o.text = strings.Join(texts, "\n\n")
+		if o.text = strings.Join(texts, "\n\n"); o.text == "" {
+			return nil, fmt.Errorf("%s: the field of the line %q in %s has no comment", b.function, l.name, b.typ)
+		}
 		if strings.HasPrefix(of[l][0].typ, "bool") && o.fallback == "" {
 			o.fallback = "off"
+		}
+		if o.json[0] == "no_"+l.name && o.fallback == "off" { // the line says the contrary
+			o.fallback = "on"
 		}
 		found = append(found, o)
 	}
@@ -180,6 +185,7 @@ var (
 	defaultIs  = regexp.MustCompile(`(?s)\s*\bDefault:\s+(.*?)(\.\s+|\.$)`)
 	required   = regexp.MustCompile(`\s*\bRequired\.`)
 	identifier = regexp.MustCompile(`\b[A-Z][A-Za-z0-9]*\b`)
+	docLink    = regexp.MustCompile(`\[([A-Z]\w+)\]`)
 )
 
 // split takes the default out of a field's comment.
@@ -200,11 +206,20 @@ func split(f field) (text, fallback string) {
 
 // prose is the text of a comment as Markdown: names of fields become those of lines. A capital that begins a sentence
 // may be that of a plain word, so only a comment's first word, names that are no word, and what stands in the middle
-// of a sentence count.
+// of a sentence count. An acronym further on is a plain word.
 func prose(text string, shown map[string]string) string {
 	var paragraphs []string
-	for p := range strings.SplitSeq(text, "\n\n") {
-		paragraphs = append(paragraphs, strings.Join(strings.Fields(p), " "))
+	for p := range strings.SplitSeq(docLink.ReplaceAllString(text, "$1"), "\n\n") {
+		var items []string
+		for i, item := range strings.Split("\n"+p, "\n  - ") {
+			if item = strings.Join(strings.Fields(item), " "); item != "" && i > 0 {
+				item = "- " + item
+			}
+			if item != "" {
+				items = append(items, item)
+			}
+		}
+		paragraphs = append(paragraphs, strings.Join(items, "\n"))
 	}
 	text = strings.Join(paragraphs, "\n\n")
 	var out strings.Builder
@@ -215,7 +230,8 @@ func prose(text string, shown map[string]string) string {
 		before := strings.TrimSpace(text[:m[0]])
 		begins := before == "" || strings.ContainsAny(before[len(before)-1:], ".:")
 		plain := strings.ToLower(word[1:]) == word[1:]
-		if !ok || to == "" || begins && before != "" && plain || m[0] > 0 && strings.ContainsAny(text[m[0]-1:m[0]], "`/.-{$") ||
+		acronym := word == strings.ToUpper(word) || word == "OAuth"
+		if !ok || to == "" || before != "" && (begins && plain || acronym) || m[0] > 0 && strings.ContainsAny(text[m[0]-1:m[0]], "`/.-{$") ||
 			m[1] < len(text) && strings.ContainsAny(text[m[1]:m[1]+1], "`-}") {
 			continue
 		}
