@@ -206,7 +206,7 @@ func TestRulesAndDashboard(t *testing.T) {
 		body, err := io.ReadAll(r.Body)
 		switch {
 		case err != nil, strings.Contains(string(body), "fails"):
-			w.WriteHeader(http.StatusInternalServerError)
+			w.WriteHeader(http.StatusServiceUnavailable)
 		case strings.Contains(string(body), "refused"):
 			w.WriteHeader(http.StatusBadRequest)
 		}
