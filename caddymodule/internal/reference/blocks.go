@@ -45,7 +45,7 @@ func (s *sheet) options(g *generator, level int, b block, tables map[string]bloc
 		s.head(level, strings.Trim(o.line.name, "[]"))
 		facts := []string{quoted(o.line.text)}
 		if o.fallback != "" {
-			facts = append(facts, "default: "+escape(o.fallback))
+			facts = append(facts, "default: "+o.fallback)
 		}
 		facts = append(facts, "JSON: `"+strings.Join(o.json, "`, `")+"`")
 		s.add(strings.Join(facts, " · "))
@@ -56,7 +56,19 @@ func (s *sheet) options(g *generator, level int, b block, tables map[string]bloc
 			said, saidBy = o.text, s.headings[len(s.headings)-1]
 		}
 		if inner, ok := tables[o.line.name]; ok {
+			if text := g.code[inner.dir].structs[inner.typ].doc; strings.Contains(text, ". ") {
+				as := "It"
+				if strings.HasSuffix(inner.typ, "s") {
+					as = "They"
+				}
+				s.about(g, inner.dir, inner.typ, as)
+			}
 			if err := s.optionTable(g, inner); err != nil {
+				return err
+			}
+		}
+		if part := parts[b.typ+"."+o.line.name]; part != "" {
+			if err := s.members(g, b.dir, part); err != nil {
 				return err
 			}
 		}
@@ -87,10 +99,33 @@ func (s *sheet) optionTable(g *generator, b block) error {
 		return err
 	}
 	var rows [][]string
-	for _, o := range all {
-		rows = append(rows, []string{quoted(o.line.text), escape(o.fallback), o.text})
+	for i, o := range all {
+		text := o.text
+		if i > 0 && all[i-1].text == text {
+			text = "see the line above"
+		}
+		rows = append(rows, []string{quoted(o.line.text), o.fallback, text})
 	}
 	s.table([]string{"line", "default", "what it says"}, rows)
+	return nil
+}
+
+// members writes the fields of a struct as a table, by their names in JSON.
+func (s *sheet) members(g *generator, dir, typ string) error {
+	all, err := g.own(dir, typ)
+	if err != nil {
+		return err
+	}
+	shown := make(map[string]string)
+	for _, f := range all {
+		shown[f.name] = f.tag
+	}
+	var rows [][]string
+	for _, f := range all {
+		text, fallback := split(f)
+		rows = append(rows, []string{"`" + f.tag + "`", prose(fallback, shown), prose(text, shown)})
+	}
+	s.table([]string{"in JSON", "default", "what it says"}, rows)
 	return nil
 }
 
@@ -136,7 +171,7 @@ func (g *generator) global(s *sheet) error {
 	if err := s.options(g, 3, source, nil); err != nil {
 		return err
 	}
-	s.about(g, "caddymodule", "Mapping", "What is in `call`")
+	s.about(g, "caddymodule", "Mapping", "The block `call`")
 	s.head(2, "tenant")
 	s.about(g, "caddymodule", "Tenant", "A tenant")
 	s.add("It takes [policy lines](policy.md), and `source <name> { … }` with policy lines for one source; a tenant that has any is known on the routes of these sources only. A tenant file (`tenants`) is the same in JSON, with the names under JSON, `sources` and `name`.")

@@ -42,6 +42,16 @@ var names = map[string][]string{
 	"SalesforceJWT.audience":    {"audience"},
 }
 
+// parts are the structs of lines whose arguments have comments of their own.
+var parts = map[string]string{
+	"Policy.rate_limit": "RateLimit",
+	"Policy.event_id":   "EventID",
+	"Policy.deliver":    "Deliver",
+	"Source.call":       "Mapping",
+	"Login.api_key":     "APIKeyLogin",
+	"Salesforce.field":  "SalesforceField",
+}
+
 // arguments are fields that stand behind the name of their block, or in the JSON only, with where.
 var arguments = map[string]string{
 	"Handler.source":                  "behind the directive's name",
@@ -159,7 +169,7 @@ func (g *generator) options(b block, lines []*line) ([]option, error) {
 			text, fallback := split(f)
 			switch {
 			case o.fallback == "" && len(texts) == 0:
-				o.fallback = fallback
+				o.fallback = prose(fallback, shown)
 			case fallback != "" && fallback != o.fallback:
 				text += " Default: " + fallback + "."
 			}
@@ -204,6 +214,8 @@ func split(f field) (text, fallback string) {
 	return text, fallback
 }
 
+var acronyms = []string{"API", "CA", "JWT", "OAuth", "SMART", "TLS", "URL"}
+
 // prose is the text of a comment as Markdown: names of fields become those of lines. A capital that begins a sentence
 // may be that of a plain word, so only a comment's first word, names that are no word, and what stands in the middle
 // of a sentence count. An acronym further on is a plain word.
@@ -230,7 +242,7 @@ func prose(text string, shown map[string]string) string {
 		before := strings.TrimSpace(text[:m[0]])
 		begins := before == "" || strings.ContainsAny(before[len(before)-1:], ".:")
 		plain := strings.ToLower(word[1:]) == word[1:]
-		acronym := word == strings.ToUpper(word) || word == "OAuth"
+		acronym := slices.Contains(acronyms, word)
 		if !ok || to == "" || before != "" && (begins && plain || acronym) || m[0] > 0 && strings.ContainsAny(text[m[0]-1:m[0]], "`/.-{$") ||
 			m[1] < len(text) && strings.ContainsAny(text[m[1]:m[1]+1], "`-}") {
 			continue
