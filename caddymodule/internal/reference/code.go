@@ -15,6 +15,7 @@ import (
 // code is what the doc comments of one package say.
 type code struct {
 	dir     string
+	doc     string // of the package
 	structs map[string]*structure
 	funcs   map[string]*ast.FuncDecl // by name, or by type.name
 	files   map[string]*ast.File     // by path
@@ -50,6 +51,9 @@ func load(root, dir string) (*code, error) {
 			return nil, err
 		}
 		c.files[dir+"/"+filepath.Base(name)] = f
+		if text := f.Doc.Text(); len(text) > len(c.doc) {
+			c.doc = text
+		}
 		for _, d := range f.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:

@@ -40,7 +40,7 @@ func (g *generator) placeholders(s *sheet) error {
 			s.add(prose(p, nil))
 		}
 	}
-	s.add("Settings that take a secret, and URLs and headers of destinations, take `{env.NAME}`, `{file./run/secrets/name}` and Caddy's other global placeholders. They are resolved when the configuration is loaded, and one without a value is an error.")
+	s.add("Settings that take a secret, and URLs and headers of destinations, take `{env.NAME}`, `{file./run/secrets/name}` and Caddy's other global placeholders. They are resolved when the configuration is loaded, and one without a value is an error. Of several secrets in one line, those without a value are left out with a warning as long as one has one.")
 	return nil
 }
 
@@ -93,7 +93,7 @@ func (g *generator) calls(s *sheet) error {
 	s.table([]string{"filter", "example", "what it does"}, rows)
 
 	s.head(2, "Conditions")
-	s.add("A condition is an expression in [CEL](https://cel.dev) that is yes or no. A field that is missing compares as false and does not fail; a parameter that is text stands for yes unless it says no.")
+	s.add("A condition is an expression in [CEL](https://cel.dev) that is yes or no.")
 	cel := func(function string, of map[string]string) error {
 		names := g.variables(function)
 		if err := told("CEL variable", names, of); err != nil {
@@ -116,6 +116,20 @@ func (g *generator) calls(s *sheet) error {
 		return err
 	}
 	s.add(find(g.caddyfiles, "destination:http", "success"))
+	return g.conditions(s)
+}
+
+// conditions writes the sections of the package's comment that tell how an expression is read.
+func (g *generator) conditions(s *sheet) error {
+	sections := strings.Split(g.code["internal/condition"].doc, "\n# ")
+	if len(sections) < 3 {
+		return fmt.Errorf("the comment of internal/condition has no sections")
+	}
+	for _, section := range sections[2:] { // the first are those of the package and of its variables
+		title, text, _ := strings.Cut(section, "\n")
+		s.head(3, title)
+		s.add(prose(strings.TrimSpace(text), nil))
+	}
 	return nil
 }
 
