@@ -84,6 +84,7 @@ http:// {
 	g := runGateway(t, config)
 	ask := func(path, secret string) (int, string, string) {
 		t.Helper()
+		g.client.CloseIdleConnections() // a reload closes them, and a POST is not sent again by itself
 		r, err := http.NewRequest(http.MethodPost, "http://gate.test"+path, strings.NewReader(leadBody))
 		if err != nil {
 			t.Fatal(err)

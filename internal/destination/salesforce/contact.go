@@ -124,18 +124,9 @@ func (d *Destination) askAlso(ctx context.Context, w *write, qs []query) (rows m
 	if len(qs) == 0 {
 		return nil, res, true
 	}
-	q, refs := d.lookup(qs)
-	a, err := d.send(ctx, q, w.record.item)
-	if err != nil {
-		return nil, d.whole(nil, err), false
-	}
-	d.note(w, a.Header)
-	if a.Status != http.StatusOK {
-		return nil, d.whole(a, nil), false
-	}
-	replies, read := readComposite(a.Body, refs...)
-	if !read {
-		return nil, unreadable(a.Status), false
+	replies, refs, res, ok := d.lookUp(ctx, w, qs)
+	if !ok {
+		return nil, res, false
 	}
 	rows = map[string][]found{}
 	for i := range replies {

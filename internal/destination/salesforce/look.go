@@ -178,6 +178,24 @@ func (d *Destination) lookup(qs []query) (q request, refs []string) {
 	return d.compositeRequest(parts...), refs
 }
 
+// lookUp sends queries and returns the reply to each, with its reference; ok is false where there are none, and res says why.
+func (d *Destination) lookUp(ctx context.Context, w *write, qs []query) (replies []reply, refs []string, res destination.Result, ok bool) {
+	q, refs := d.lookup(qs)
+	a, err := d.send(ctx, q, w.record.item)
+	if err != nil {
+		return nil, nil, d.whole(nil, err), false
+	}
+	d.note(w, a.Header)
+	if a.Status != http.StatusOK {
+		return nil, nil, d.whole(a, nil), false
+	}
+	replies, read := readComposite(a.Body, refs...)
+	if !read {
+		return nil, nil, unreadable(a.Status), false
+	}
+	return replies, refs, res, true
+}
+
 // ask sends the queries and returns the records that each found, by reference; those of a query that was not asked are
 // nil. A column that the user may not see is done without.
 func (d *Destination) ask(ctx context.Context, w *write) (rows map[string][]found, res destination.Result, ok bool) {
@@ -187,18 +205,9 @@ func (d *Destination) ask(ctx context.Context, w *write) (rows map[string][]foun
 		if len(qs) == 0 {
 			return nil, res, true
 		}
-		q, refs := d.lookup(qs)
-		a, err := d.send(ctx, q, w.record.item)
-		if err != nil {
-			return nil, d.whole(nil, err), false
-		}
-		d.note(w, a.Header)
-		if a.Status != http.StatusOK {
-			return nil, d.whole(a, nil), false
-		}
-		replies, read := readComposite(a.Body, refs...)
-		if !read {
-			return nil, unreadable(a.Status), false
+		replies, refs, res, ok := d.lookUp(ctx, w, qs)
+		if !ok {
+			return nil, res, false
 		}
 		rows = make(map[string][]found, len(refs))
 		again := false
