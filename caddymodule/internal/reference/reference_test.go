@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/callgate/callgate/internal/template"
 )
 
 const root = "../../.."
@@ -87,6 +90,23 @@ func TestMissingTextsAreTold(t *testing.T) {
 		err := told("thing", c.names, c.texts)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestExamplesOfFiltersCompile: each shows its own filter, and is a template.
+func TestExamplesOfFiltersCompile(t *testing.T) {
+	for name, text := range filters {
+		example, _, _ := strings.Cut(text, " · ")
+		if !strings.Contains(example, "|"+name) {
+			t.Errorf("%s does not show %s", example, name)
+		}
+		source, err := json.Marshal(map[string]string{"x": example})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := template.Compile(string(source), template.JSON, template.Options{}); err != nil {
+			t.Errorf("%s: %v", example, err)
 		}
 	}
 }
