@@ -3,6 +3,8 @@
 // that knows Caddy; what it does with a request is done by the packages under internal.
 package caddymodule
 
+//go:generate go run ./internal/reference ..
+
 import (
 	"encoding/json"
 	"fmt"

@@ -45,7 +45,7 @@ type Destination struct {
 	// long each time up to 1h, for 72h.
 	Retry []caddy.Duration `json:"retry,omitempty"`
 
-	// Exponential takes the place of Retry: waits that double from First up to Max, for at most Attempts attempts.
+	// Exponential takes the place of Retry: waits that double up to a longest one, for a bounded number of attempts.
 	Exponential *Exponential `json:"exponential,omitempty"`
 
 	// RetryAfterMax is how long a receiver's Retry-After is obeyed at most. Default: 1h.

@@ -69,12 +69,17 @@ var droppedKeys = prometheus.NewCounterFunc(prometheus.CounterOpts{
 	return 0
 })
 
+// Collectors are those of all metrics, which are registered with Caddy's registry.
+func Collectors() []prometheus.Collector {
+	return slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics}, metrics.sizes, deliveryMetrics.all)
+}
+
 func registerMetrics(ctx caddy.Context) error {
 	registry := ctx.GetMetricsRegistry()
 	if registry == nil {
 		return nil
 	}
-	for _, c := range slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics}, metrics.sizes, deliveryMetrics.all) {
+	for _, c := range Collectors() {
 		var there prometheus.AlreadyRegisteredError
 		if err := registry.Register(c); err != nil && !errors.As(err, &there) {
 			return err

@@ -11,7 +11,7 @@
 //
 // # What is found beforehand
 //
-// Compile refuses what can be known to be wrong before there is a call: a field that no call has, such as call.urgnt (a
+// What can be known to be wrong before there is a call is refused: a field that no call has, such as call.urgnt (a
 // collected parameter is call.params.x), a text or a number where yes or no is wanted, and comparisons and searches of
 // fields whose types never fit.
 //

@@ -79,3 +79,22 @@ var outcomeTable = [Outcomes]struct {
 
 // String is the name of the outcome: the code of the answer where it is a refusal.
 func (o Outcome) String() string { return outcomeTable[o].name }
+
+// Refusal is a way in which requests are refused.
+type Refusal struct {
+	// Code is the code of the answer, and Status its status.
+	Code   string
+	Status int
+	// Security tells that the refusal is logged as a security event.
+	Security bool
+}
+
+// Refusals are all ways in which requests are refused.
+func Refusals() (all []Refusal) {
+	for _, o := range outcomeTable {
+		if o.status != 0 {
+			all = append(all, Refusal{o.name, o.status, o.security})
+		}
+	}
+	return all
+}

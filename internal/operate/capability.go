@@ -1,6 +1,9 @@
 package operate
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // Capability is what an operation needs of who asks for it.
 type Capability string
@@ -41,6 +44,9 @@ var operations = map[string]Capability{
 	"Preview":      Build,
 	"Rekey":        Maintain,
 }
+
+// Operations are the operations of a Service by name, with the capability that each needs.
+func Operations() map[string]Capability { return maps.Clone(operations) }
 
 // Actor is who acts.
 type Actor struct {

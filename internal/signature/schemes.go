@@ -62,23 +62,28 @@ var hmacSchemes = []scheme{
 		Summary: "HMAC-SHA1 of the body in base64, keyed with the company's signing token.",
 	}}, HMACConfig{Header: "Signature", Algorithm: "sha1", Encoding: "base64"}, nil),
 	preset(scheme{
+		// Guessed: the sample in Bland's documentation signs the body as JavaScript writes it again, which is taken to be the
+		// body as it is sent.
 		Info:  Info{Name: "bland", Summary: "HMAC-SHA256 of the body.", Forms: []string{"raw"}},
 		takes: takesForms,
 	}, HMACConfig{Header: "X-Webhook-Signature"}, lowerHex),
 	preset(scheme{
+		// Guessed: signature and tolerance are from copies of the sample in Calendly's documentation, not from its page.
 		Info:  Info{Name: "calendly", Summary: "HMAC-SHA256 of time and body.", Forms: []string{"raw"}},
 		takes: takesForms,
 	}, HMACConfig{
 		Header: "Calendly-Webhook-Signature", TimestampKey: "t", SignatureKey: "v1", TolerancePast: 3 * time.Minute,
 	}, lowerHex),
 	preset(scheme{Info: Info{
-		Name:    "zendesk",
+		Name: "zendesk",
+		// Guessed: Zendesk documents no tolerance; five minutes are ours.
 		Summary: "HMAC-SHA256 of time (RFC 3339) and body in base64. Zendesk documents no tolerance; five minutes are ours.",
 	}}, HMACConfig{
 		Header: "X-Zendesk-Webhook-Signature", Encoding: "base64", Signed: "{timestamp}{body}",
 		TimestampHeader: "X-Zendesk-Webhook-Signature-Timestamp", TimestampUnit: "rfc3339",
 	}, nil),
 	preset(scheme{Info: Info{
+		// Guessed: Intercom's page on signatures could not be read; header, hash and key are as its users report them.
 		Name:    "intercom",
 		Summary: "HMAC-SHA1 of the body, keyed with the app's client secret.",
 	}}, HMACConfig{Header: "X-Hub-Signature", Algorithm: "sha1", Prefix: "sha1="}, lowerHex),
@@ -87,6 +92,9 @@ var hmacSchemes = []scheme{
 		Summary: "HMAC-SHA256 of the call's id alone, in base64: the rest of the body is not signed.",
 	}}, HMACConfig{Header: "Synthflow-Signature", Encoding: "base64", Signed: "{json:call.call_id}"}, func(s *spec) {
 		// The documentation prints the name that the header has in a WSGI environment.
+		//
+		// Guessed: on the wire it is taken to be Synthflow-Signature, and the two other spellings are accepted; that the
+		// signature is base64 is from receivers that others published.
 		s.aliases = []string{"Http_synthflow_signature", "Http-Synthflow-Signature"}
 		// The id is there twice. If only one of them were held to the signature, the other could be forged.
 		s.signed[0].also = []string{"call_id"}

@@ -16,6 +16,9 @@ const (
 
 // signalwire signs URL and body in hexadecimal, or builds its signature as Twilio does, in base64. Which of the two
 // it is shows in the length. Where the SHA-256 header is there it alone counts.
+//
+// Guessed: that the SHA-256 header alone decides is from SignalWire's samples and a third party's notes, not from a page that
+// says so.
 var signalwire = scheme{
 	Info: Info{
 		Name: "signalwire", NeedsSecret: true, Replayable: true, SignsURL: true,

@@ -252,6 +252,9 @@ type quoScheme struct {
 
 // newQuoLegacy is the scheme of webhooks made in the app or with API v1. The documentation has white space removed
 // before signing; its example parses the body and writes it again. Both are tried after the bytes as sent.
+//
+// Guessed: the documentation gives no tolerance for openphone-signature, and no unit of its time: five minutes are ours, and
+// milliseconds follow from the thirteen digits.
 func newQuoLegacy(c *Config) (*hmacScheme, error) {
 	s, err := (&HMACConfig{
 		Header: "Openphone-Signature", Encoding: "base64", KeyEncoding: "base64", TimestampKey: "t", SignatureKey: "s",

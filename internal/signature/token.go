@@ -107,6 +107,8 @@ func (h *headerToken) Sign(m *Message, _ string, _ time.Time) error {
 }
 
 // aircall puts the webhook's token into the JSON body.
+//
+// Guessed: Aircall's page was read in others' words alone.
 var aircall = scheme{
 	Info: Info{
 		Name: "aircall", Aliases: []string{"aircall-body-token"}, NeedsSecret: true, Replayable: true, Weak: true, Token: true,

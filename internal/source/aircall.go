@@ -9,6 +9,8 @@ import (
 // aircall reads Aircall's webhooks: {"event", "resource", "timestamp", "token", "data"}. The token authenticates the
 // sender and never gets into a record. Events that come once in a call are told apart by name and call, others (tags,
 // comments, ringing) also by their time.
+//
+// Guessed: the envelope is from Aircall's page, the members of a call within it from what is generally known of them.
 var aircall = &format{
 	identify: func(d *document) Identity {
 		id := Identity{EventType: d.text("event"), CallID: aircallID(d)}

@@ -7,6 +7,8 @@ import (
 
 // bland reads Bland's post-call webhook, which has no event type: the status of the call stands for one. The events
 // during a call, which have a category, come many times and have no id.
+//
+// Guessed: the members are those that receivers of others read; Bland's own page on them was not seen.
 var bland = &format{
 	identify: func(d *document) Identity {
 		id := Identity{CallID: first(d.get("call_id"), d.get("c_id"))}

@@ -4,6 +4,8 @@ import "github.com/callgate/callgate/internal/jsonscan"
 
 // dialpad reads Dialpad's events of calls and text messages: the claims of the JWT that the event is signed as, or the same as plain JSON.
 // Ids are numbers beyond what a float holds and keep their digits. Times and durations are milliseconds.
+//
+// Guessed: the members follow a webhook that somebody else recorded.
 var dialpad = &format{
 	identify: func(d *document) Identity {
 		id := Identity{EventType: d.text("state"), CallID: d.text("call_id")}

@@ -70,6 +70,9 @@ const (
 
 // callPresets are those whose payloads are calls. Who retries what, and who waits how long, is from the vendors'
 // webhook pages; where a page could not be seen the careful answer stands.
+//
+// Guessed: a sender whose page says nothing of it, or could not be seen, is taken not to send again after a 5xx or a 4xx. So
+// a no in these tables can also mean that it is not known.
 var callPresets = []Preset{
 	{
 		Name: "nextphone", Scheme: "nextphone", format: nextphone,

@@ -10,6 +10,8 @@ import (
 // quo reads the webhooks of Quo, formerly OpenPhone: of the API of 2026-03-30, {"id", "type", "data": {"resource",
 // "context"}} with a Standard Webhooks header, and the earlier one, {"id", "type", "data": {"object"}}, which webhooks
 // made in the app still send.
+//
+// Guessed: the members of the earlier API are from the notes of others on its guide, and of the newer one no sample was seen.
 var quo = &format{
 	identify: func(d *document) Identity {
 		o := quoObject(d)

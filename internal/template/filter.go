@@ -86,8 +86,13 @@ func newFilter(name string, args []string, region string, zone *time.Location) (
 	if f := filters[name]; f != nil {
 		return filter{apply: textFilter(f).apply, encodes: name == "urlencode"}, ""
 	}
-	return filter{}, fmt.Sprintf("no filter %.40q; there are default, upper, lower, trim, truncate, date, e164, national, digits, join, map, json, urlencode, number, integer, boolean", name)
+	return filter{}, fmt.Sprintf("no filter %.40q; there are %s", name, filterNames)
 }
+
+const filterNames = "default, upper, lower, trim, truncate, date, e164, national, digits, join, map, json, urlencode, number, integer, boolean"
+
+// Filters are the names of all filters, those that name the type of a JSON value (number, integer, boolean) among them.
+func Filters() []string { return strings.Split(filterNames, ", ") }
 
 // usage shows the filters that take an argument.
 var usage = map[string]string{

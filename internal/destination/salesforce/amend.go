@@ -98,8 +98,10 @@ func reference(v value) bool {
 //
 //	Cannot deserialize instance of date from VALUE_STRING value tomorrow or request may be missing a required field at [line:1, column:37]
 //
-// (The wording is from reports of others; the REST API Developer Guide has the code alone.) Standard text fields take any
-// text. Where nothing fits the answer, all fields are dropped that it may be about.
+// Standard text fields take any text. Where nothing fits the answer, all fields are dropped that it may be about.
+//
+// Guessed: how Salesforce words a value of the wrong type is from reports of others; the REST API Developer Guide has the
+// error's code alone.
 func (d *Destination) leaveOutMisfits(r *record, e apiError) bool {
 	candidates := slices.DeleteFunc(slices.Clone(r.values), func(v value) bool { return standardLengths[d.cfg.Object][v.name] > 0 })
 	misfits := misfits(candidates, e.Message)

@@ -44,8 +44,10 @@ func (d *Destination) newTask(it *destination.Item, key, id, more string) *task 
 	set("Subject", subject, false)
 	set("Status", "Completed", false)
 	if id == "" {
-		// Tasks keep the subtype that they were created with: Salesforce refuses it in an update. (So the reports of those
-		// who tried; the Object Reference's own page could not be read as far as that field.)
+		// Tasks keep the subtype that they were created with: Salesforce refuses it in an update.
+		//
+		// Guessed: that the subtype of a task cannot be updated is from the reports of those who tried; the Object Reference's
+		// own page could not be read as far as that field.
 		set(taskSubtype, "Call", false)
 	}
 	set("CallType", kind, false)
