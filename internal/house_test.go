@@ -78,7 +78,8 @@ var plan = []struct {
 		"internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination", "internal/condition", "internal/call",
 		"internal/breaker"}},
 	{"internal/delivery", "brings what was accepted to its destinations", []string{
-		"internal/store", "internal/destination", "internal/condition", "internal/call", "internal/breaker"}},
+		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
+		"internal/breaker"}},
 	{"internal/alert", "tells somebody when deliveries go badly", nil},
 
 	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/seal"}},

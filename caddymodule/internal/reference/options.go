@@ -54,6 +54,8 @@ var parts = map[string]string{
 
 // arguments are fields that stand behind the name of their block, or in the JSON only, with where.
 var arguments = map[string]string{
+	"App.tenant_files_digest":         "",
+	"HTTP.files_digest":               "",
 	"Handler.source":                  "behind the directive's name",
 	"Destination.to":                  "behind the destination's name",
 	"SQLite.path":                     "behind sqlite",
