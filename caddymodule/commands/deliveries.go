@@ -34,7 +34,7 @@ next one is due, and why the last one failed.` + exitCodes
 			for i := range got.Deliveries {
 				if d := &got.Deliveries[i]; !l.admin.json {
 					t.row(l.admin.stamp(d.CreatedAt), d.ID, d.Tenant, d.Destination, stateOf(d), number(d.Attempts),
-						l.admin.nextOf(d, t.width > 0), number(d.LastStatus), shortened(d.Reason))
+						l.admin.nextOf(d, t.width > 0), number(d.LastStatus), l.admin.shortened(d.Reason))
 				}
 			}
 			if l.admin.json {

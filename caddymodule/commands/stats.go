@@ -60,15 +60,13 @@ func (a *display) sinceOf(t time.Time, short bool) string {
 func (a *display) standing(d *delivery.DestinationStatus) string {
 	switch {
 	case d.Paused && d.PauseReason != "":
-		return "paused: " + shortened(d.PauseReason)
+		return "paused: " + a.shortened(d.PauseReason)
 	case d.Paused:
 		return "paused"
 	case d.Held != "":
-		return "held: " + shortened(d.Held)
+		return "held: " + a.shortened(d.Held)
 	case !d.Known:
 		return "not configured"
-	case d.Held != "":
-		return "held: " + shortened(d.Held)
 	case d.HeldUntil.After(time.Time{}):
 		return "asked to wait until " + a.stamp(d.HeldUntil)
 	default:

@@ -178,10 +178,16 @@ func plain(s string) string {
 	}, s)
 }
 
-// maxCell is how long a free text in a table may be.
+// maxCell is how long a free text in a table may be, unless it is to be wide.
 const maxCell = 80
 
-func shortened(s string) string { return cut(s, maxCell) }
+// shortened is a free text for a cell: all of it if everything is asked for.
+func (d *display) shortened(s string) string {
+	if d.wide {
+		return s
+	}
+	return cut(s, maxCell)
+}
 
 // screenWidth is how many characters fit beside one another where a command prints to; 0 if there is no telling, as in a
 // pipe, where COLUMNS can say it.

@@ -66,6 +66,9 @@ func unknownLine(d *caddyfile.Dispenser, lines Lines, nesting int) error {
 	if glued(d) {
 		return errGlued(d)
 	}
+	if d.Val() == "{" { // it was the last of its line, and what read the line left it
+		return d.Err("a block is opened behind a line that takes none: write what belongs to it on the line itself")
+	}
 	names := lines.Names()
 	if also, ok := d.GetContext(alsoLines).([]string); ok && nesting == 0 {
 		names = append(names, also...)

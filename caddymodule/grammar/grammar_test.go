@@ -102,6 +102,7 @@ func TestLinesAreRefusedWithWhatIsMeant(t *testing.T) {
 		"ratelimit 5/s":              "unrecognized subdirective 'ratelimit'; did you mean rate_limit?, at Caddyfile:2",
 		"something else":             "unrecognized subdirective 'something', at",
 		"text":                       "wrong argument count or unexpected line ending after 'text', at Caddyfile:2",
+		"text a {\nburst 5\n}":       "a block is opened behind a line that takes none: write what belongs to it on the line itself, at Caddyfile:2",
 		"text a b":                   "wrong argument count",
 		"text \"\"":                  "an empty value where one is needed",
 		"list a \"\"":                "an empty value where one is needed",
