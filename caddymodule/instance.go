@@ -60,8 +60,12 @@ type instance struct {
 	// vars are the variables of each tenant, of all its routes.
 	vars       map[string]map[string]string
 	dispatcher atomic.Pointer[dispatcher]
-	holds      bool // a reference to the dispatcher that cleanup has to release
-	started    chan struct{}
+	// traced says that a site with a route of the gateway has Caddy's tracing, and tracing is what then makes the spans of
+	// attempts.
+	traced  bool
+	tracing *tracer
+	holds   bool // a reference to the dispatcher that cleanup has to release
+	started chan struct{}
 }
 
 func newInstance(ctx caddy.Context) *instance {
@@ -115,6 +119,10 @@ func (in *instance) cleanup() error {
 		d.drain(&in.stopping)
 		_, err = dispatchers.Delete(d.key)
 	}
+	if in.tracing != nil { // after the last attempt, so that its span is sent too
+		err = errors.Join(err, in.tracing.Cleanup())
+		in.tracing = nil
+	}
 	if in.shared == nil {
 		return err
 	}
@@ -165,6 +173,9 @@ func (in *instance) startDelivery(wanted bool) error {
 	}
 	snapshot := *in.durable.snapshot
 	if err := in.resumeSpools(&snapshot); err != nil {
+		return err
+	}
+	if err := in.startTracing(&snapshot); err != nil {
 		return err
 	}
 	in.durable.notify = in.emitAlert

@@ -61,6 +61,7 @@ func (in *instance) checkSites(ctx caddy.Context) {
 
 func (in *instance) checkServer(s *caddyhttp.Server) {
 	routes := outlineOf(s.Routes)
+	in.traced = in.traced || routes.has("callgate") && routes.has("tracing")
 	var others outline // of no host in particular
 	for _, r := range routes {
 		if len(r.hosts) == 0 {

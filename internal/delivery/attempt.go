@@ -83,6 +83,7 @@ func (a *attempt) run() {
 	if len(items) > 0 {
 		var results []destination.Result
 		var rendered []destination.Request
+		spans := a.trace(items)
 		if a.terms.snapshot.TestMode {
 			results, rendered = a.preview(items)
 		} else {
@@ -94,6 +95,9 @@ func (a *attempt) run() {
 		for i, r := range results {
 			back := r.Outcome == destination.Retry && (closed || r.Own)
 			done := a.finish(readable[i], items[i], r, at, took, fate{returned: back, spared: judged.spared[i]})
+			if spans != nil {
+				a.endSpan(spans[i], &done)
+			}
 			if rendered != nil && i == 0 {
 				e.o.Observer.Rendered(done, rendered)
 			}

@@ -6,6 +6,8 @@ import (
 	"path"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
@@ -35,6 +37,8 @@ type Snapshot struct {
 	// Retention is how long an event is kept after its last delivery, and RetentionDead how long one that has a dead
 	// delivery; 0 keeps it until it is erased. What has a delivery that waits is kept.
 	Retention, RetentionDead time.Duration
+	// Tracer makes a span of each attempt. nil traces nothing.
+	Tracer trace.Tracer
 	// Released, if set, is called once: when the snapshot is detached and the last attempt made with it has ended.
 	// It must not block.
 	Released func()

@@ -85,17 +85,20 @@ func (rq *Request) storedHeader() http.Header {
 }
 
 // persist stores the event with a delivery to each destination. When it returns without a refusal the event is on disk.
-func (rq *Request) persist(destinations []string, header http.Header) (store.Accepted, *refusal) {
+func (rq *Request) persist(destinations []string, header http.Header) (stored store.Accepted, refused *refusal) {
 	keep := rq.route.Store(rq.r.Context())
 	if keep == nil {
 		return store.Accepted{}, &refusal{outcome: storeUnavailable, retryAfter: time.Second, message: "the gateway is starting; send again later"}
 	}
+	rq.noteTrace(header)
 	ev, err := rq.event(keep, header)
 	if err != nil {
 		return store.Accepted{}, malformed(err)
 	}
 	// A sender that goes away does not undo what is being written, so the outcome is waited for.
+	began := time.Now()
 	a, err := keep.Accept(context.WithoutCancel(rq.r.Context()), ev, destinations)
+	defer func() { rq.traceStore(began, a.EventID, len(destinations), refused) }()
 	switch {
 	case err == nil:
 		return a, nil

@@ -119,7 +119,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 	read := time.Now()
 	rt.Meter.Took(StageBody, read.Sub(began))
 
-	if refused := rq.verify(read); refused != nil {
+	refused = rq.verify(read)
+	rq.traceVerify(read, refused)
+	if refused != nil {
 		return refused, nil
 	}
 	verified := time.Now()

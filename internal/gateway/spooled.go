@@ -76,6 +76,9 @@ func storedRequest(ctx context.Context, ev *store.Event, item *destination.Item,
 	}
 	r = prepare(r)
 	r.URL, r.RequestURI = here, ev.URI
+	if item.Traceparent != "" && item.Traceparent != r.Header.Get("Traceparent") { // that of this attempt
+		r.Header.Set("Traceparent", item.Traceparent)
+	}
 	r.Header.Set("Idempotency-Key", item.DeliveryID)
 	r.Header.Set("X-Callgate-Attempt", fmt.Sprint(item.Attempt))
 	return r, nil

@@ -45,3 +45,17 @@ func TestAStoredRequestKeepsItsSenderAndTLS(t *testing.T) {
 		t.Error("a request without TLS came back with it")
 	}
 }
+
+// The receiver's own spans go below that of the attempt which reached it.
+func TestAStoredRequestIsOfTheTraceOfItsAttempt(t *testing.T) {
+	const came, attempt = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
+	r := httptest.NewRequest(http.MethodPost, "/calls", nil)
+	r.Header.Set("Traceparent", came)
+	ev := &store.Event{Method: r.Method, URI: "/calls", Header: (&Route{Server: bare{}}).spooledHeader(r)}
+	for traced, want := range map[string]string{"": came, attempt: attempt} {
+		got, err := storedRequest(t.Context(), ev, &destination.Item{Traceparent: traced}, func(r *http.Request) *http.Request { return r })
+		if err != nil || got.Header.Get("Traceparent") != want {
+			t.Errorf("the receiver is told %s, want %s; %v", got.Header.Get("Traceparent"), want, err)
+		}
+	}
+}
