@@ -110,6 +110,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	sign         <scheme> <secret> [{ <options> }]
 //	keep_token
 //	deliver      <destination> [<CEL condition>]
+//	sync_events  <event type>...
+//	handshake_token <token>
 //	test
 //	vars {
 //		<name> <value>

@@ -57,8 +57,13 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			}
 			return grammar.Located(d, checkRequired(p.Require))
 		},
-		"shared_secret": grammar.Flag(&p.SharedSecret),
-		"keep_token":    grammar.Flag(&p.KeepToken),
+		"sync_events": func(d *caddyfile.Dispenser) (err error) {
+			p.SyncEvents, err = grammar.SomeArgs(d)
+			return err
+		},
+		"handshake_token": grammar.Text(&p.HandshakeToken),
+		"shared_secret":   grammar.Flag(&p.SharedSecret),
+		"keep_token":      grammar.Flag(&p.KeepToken),
 		"sign": func(d *caddyfile.Dispenser) error {
 			p.Sign = new(scheme.Sign)
 			return p.Sign.Unmarshal(d)

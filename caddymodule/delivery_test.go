@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -81,6 +83,7 @@ func runGateway(t testing.TB, config string) *running {
 	g.fill = strings.NewReplacer("SOCKET", "unix/"+g.socket, "STORE", filepath.Join(dir, "store.db"), "NAME", g.name)
 	g.config = g.fill.Replace(config)
 	g.client = unixClient(g.socket)
+	g.client.Transport = again{g.client.Transport}
 	g.start()
 	t.Cleanup(g.stop)
 	return g
@@ -375,3 +378,25 @@ func TestWhatAReceiverFailsToTakeIsSpooled(t *testing.T) {
 	}
 	c.nothingMore(t)
 }
+
+// again sends a request once more whose connection was closed before an answer came. Caddy does that in a reload, also to
+// new connections, and net/http does not send a POST again by itself.
+type again struct{ http.RoundTripper }
+
+func (a again) RoundTrip(r *http.Request) (*http.Response, error) {
+	for tries := 0; ; tries++ {
+		res, err := a.RoundTripper.RoundTrip(r)
+		if err == nil || tries == 20 || !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+			return res, err
+		}
+		r = r.Clone(r.Context())
+		if r.GetBody != nil {
+			if r.Body, err = r.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// CloseIdleConnections is what http.Client looks for.
+func (a again) CloseIdleConnections() { a.RoundTripper.(*http.Transport).CloseIdleConnections() }

@@ -66,7 +66,7 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	if why == "" {
 		why = "neither the route nor the tenant has a deliver line, so that calls are handed on to the next handler"
 	}
-	scene := &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: preset.Synchronous}
+	scene := &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: append(preset.Synchronous, policy.SyncEvents...)}
 	if a.run != nil { // without a configuration there are no destinations to render for
 		scene.Render = a.run.render
 		scene.Refuses = a.run.refuses

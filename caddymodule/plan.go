@@ -102,6 +102,27 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 	return pl, nil
 }
 
+// setHandshake makes ready what the sender's handshake is answered with.
+func setHandshake(pl *gateway.Plan, verify guest.Verifier, p Policy, secrets []string) (err error) {
+	pl.SyncEvents = p.SyncEvents
+	if p.HandshakeToken != "" {
+		if pl.HandshakeToken, err = secret.Resolve(p.HandshakeToken); err != nil {
+			return fmt.Errorf("handshake_token: %w", err)
+		}
+	}
+	if pl.Preset.Name != "zoom" {
+		return nil
+	}
+	for _, text := range secrets {
+		v, err := verify.Verifier(guest.Keys{Secrets: []string{text}})
+		if err != nil {
+			return fmt.Errorf("verify: %w", err)
+		}
+		pl.Secrets = append(pl.Secrets, gateway.Secret{Text: text, Verifier: v})
+	}
+	return nil
+}
+
 // methods are those that are let in.
 func (c *routeCompiler) methods(p Policy) ([]string, error) {
 	if len(p.Methods) == 0 {
@@ -193,6 +214,9 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 		if verify, err = run.presetVerifier(pl.Preset.Scheme); err != nil {
 			return err
 		}
+	}
+	if err := setHandshake(pl, verify, p, k.Secrets); err != nil {
+		return err
 	}
 	pl.Scheme, pl.SignsURL = "guest", true
 	if s, ok := verify.(guest.Described); ok {

@@ -78,6 +78,16 @@ type Policy struct {
 	// as the event is stored; only events whose sender waits for what the answer says go to the next handler.
 	Deliver []Deliver `json:"deliver,omitempty"`
 
+	// SyncEvents are types of events, besides those that the source's preset knows, whose sender waits for what the answer
+	// says: they are not stored and answered, but go to the next handler, and without an id share an answer only with a copy
+	// in flight. Default: those of the preset alone.
+	SyncEvents []string `json:"sync_events,omitempty"`
+
+	// HandshakeToken is the word that was typed in beside this address where a sender shows one before it sends anything
+	// signed: Meta's verify token. Requests that ask with another are answered with 405. Default: none, so that nobody is
+	// answered. It may be a placeholder such as {env.META_VERIFY_TOKEN}.
+	HandshakeToken string `json:"handshake_token,omitempty"`
+
 	// Test answers with the call record and with every request that would be sent, secrets masked, and sends and
 	// stores nothing.
 	Test bool `json:"test,omitempty"`
@@ -131,6 +141,12 @@ func (p Policy) over(base Policy) Policy {
 	p.KeepToken = p.KeepToken || base.KeepToken
 	if p.Deliver == nil {
 		p.Deliver = base.Deliver
+	}
+	if p.SyncEvents == nil {
+		p.SyncEvents = base.SyncEvents
+	}
+	if p.HandshakeToken == "" {
+		p.HandshakeToken = base.HandshakeToken
 	}
 	p.Test = p.Test || base.Test
 	p.SharedSecret = p.SharedSecret || base.SharedSecret

@@ -25,7 +25,8 @@ func (rq *Request) isAsync() bool {
 
 // senderWaits reports whether the event's sender waits for what the answer says.
 func (rq *Request) senderWaits() bool {
-	return slices.Contains(rq.plan.Preset.Synchronous, rq.identity.EventType)
+	typ := rq.identity.EventType
+	return slices.Contains(rq.plan.Preset.Synchronous, typ) || slices.Contains(rq.plan.SyncEvents, typ)
 }
 
 // accept makes the event durable and answers 200: some senders take nothing else for success.

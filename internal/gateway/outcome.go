@@ -35,6 +35,7 @@ const (
 	bodyTooSlow
 	overloaded
 	clientGone
+	handshaken
 
 	// Outcomes is how many there are.
 	Outcomes int = iota
@@ -75,6 +76,7 @@ var outcomeTable = [Outcomes]struct {
 	bodyTooSlow:             {"body_too_slow", http.StatusServiceUnavailable, true},
 	overloaded:              {"overloaded", http.StatusServiceUnavailable, true},
 	clientGone:              {name: "client_gone"},
+	handshaken:              {name: "handshake"},
 }
 
 // String is the name of the outcome: the code of the answer where it is a refusal.

@@ -65,8 +65,17 @@ func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
 	defer func() { rq.route.Meter.Count(rq.outcome) }() // also when the receiver's answer breaks off, which panics
 
 	refused, err := rq.admit(w)
+	if rq.outcome == handshaken {
+		return nil
+	}
 	if refused != nil && !rq.verified {
 		rq.chargeStranger(refused.outcome)
+	}
+	if refused == nil && err == nil {
+		var done bool
+		if done, refused = rq.shake(w); done {
+			return nil
+		}
 	}
 	if refused == nil && err == nil {
 		refused, err = rq.once(w, next)
@@ -102,6 +111,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 		if rq.plan = rt.Nobody; rq.plan == nil {
 			return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
 		}
+	}
+	if rq.greet(w) {
+		return nil, nil
 	}
 	if refused := rq.checkMethod(w); refused != nil {
 		return refused, nil

@@ -116,6 +116,14 @@ type Plan struct {
 	// DropAudio says that no destination asks for the provider's own body, so that a recording in it is not kept.
 	DropAudio bool
 
+	// SyncEvents are types of events, besides the preset's, whose sender waits for what the answer says.
+	SyncEvents []string
+
+	// HandshakeToken is what the sender shows where it asks, before anything is signed, whether this address is ours; empty
+	// where there is none. Secrets are those of a sender that wants an answer made with one.
+	HandshakeToken string
+	Secrets        []Secret
+
 	// SignsURL says that the verifier looks at the URL. LimiterKey is the tenant's on this route, and CopiesKey that of the
 	// bucket for copies.
 	SignsURL              bool

@@ -13,7 +13,8 @@ import (
 // covered is what each scheme covers of message().
 var covered = map[string]Covers{
 	"nextphone": CoversBody, "github": CoversBody, "shopify": CoversBody, "callrail": CoversBody, "bland": CoversBody,
-	"intercom": CoversBody, "hubspot-v1": CoversBody,
+	"intercom": CoversBody, "meta": CoversBody, "typeform": CoversBody, "tally": CoversBody, "calcom": CoversBody,
+	"zoom": CoversBody | CoversTime, "hubspot-v1": CoversBody,
 	"stripe": CoversBody | CoversTime, "slack": CoversBody | CoversTime, "retell": CoversBody | CoversTime,
 	"elevenlabs": CoversBody | CoversTime, "calendly": CoversBody | CoversTime, "zendesk": CoversBody | CoversTime,
 	"telnyx": CoversBody | CoversTime, "vapi-hmac": CoversBody | CoversTime, "vonage": CoversBody | CoversTime,

@@ -6,7 +6,7 @@ import (
 )
 
 // schemes is the table of all of them.
-var schemes = slices.Concat(hmacSchemes, []scheme{
+var schemes = slices.Concat(hmacSchemes, senderSchemes, []scheme{
 	standardWebhooks, svix, quo, hubspot, hubspotV2, hubspotV1, twilio, signalwire, signalwireSHA256, telnyx,
 	vapi, vapiSecret, vapiBearer, vapiHMAC,
 	aircall, dialpad, vonage, genericHMAC, bearer, apiKey,
@@ -99,6 +99,31 @@ var hmacSchemes = []scheme{
 		// The id is there twice. If only one of them were held to the signature, the other could be forged.
 		s.signed[0].also = []string{"call_id"}
 	}),
+}
+
+// senderSchemes are those of forms, bookings and telephone systems. Their vectors were computed from what the vendors document
+// and checked with OpenSSL; none of these vendors publishes a sample with its secret, but Zoom, for its validation.
+var senderSchemes = []scheme{
+	preset(scheme{Info: Info{
+		Name:    "zoom",
+		Summary: "HMAC-SHA256 of version, time and body.",
+	}}, HMACConfig{Header: "X-Zm-Signature", Prefix: "v0=", Signed: "v0:{timestamp}:{body}", TimestampHeader: "X-Zm-Request-Timestamp"}, lowerHex),
+	preset(scheme{Info: Info{
+		Name:    "meta",
+		Summary: "HMAC-SHA256 of the body, keyed with the app's secret.",
+	}}, HMACConfig{Header: "X-Hub-Signature-256", Prefix: "sha256="}, lowerHex),
+	preset(scheme{Info: Info{
+		Name:    "typeform",
+		Summary: "HMAC-SHA256 of the body in base64.",
+	}}, HMACConfig{Header: "Typeform-Signature", Prefix: "sha256=", Encoding: "base64"}, nil),
+	preset(scheme{Info: Info{
+		Name:    "tally",
+		Summary: "HMAC-SHA256 of the body in base64.",
+	}}, HMACConfig{Header: "Tally-Signature", Encoding: "base64"}, nil),
+	preset(scheme{Info: Info{
+		Name:    "calcom",
+		Summary: "HMAC-SHA256 of the body.",
+	}}, HMACConfig{Header: "X-Cal-Signature-256"}, lowerHex),
 }
 
 func lowerHex(s *spec) { s.encoding = hexLower }

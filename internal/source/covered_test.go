@@ -117,6 +117,8 @@ func presetsWithSamples(t *testing.T, run func(t *testing.T, s *sender, m *signa
 				{Scheme: "hmac", HMAC: &signature.HMACConfig{Header: "X-Sig"}}, {Scheme: "bearer"}, {Scheme: "api_key"},
 				{Scheme: "hmac", HMAC: &signature.HMACConfig{Header: "X-Sig", Signed: "{method}{url}{body}"}},
 			}
+		case "ringcentral": // whose token may have any header
+			configs = []signature.Config{{Scheme: "bearer"}, {Scheme: "api_key"}}
 		case "vapi":
 			configs = append(configs, signature.Config{Scheme: "vapi-hmac"}, signature.Config{Scheme: "vapi-bearer"})
 		case "hubspot":

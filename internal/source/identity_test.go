@@ -28,6 +28,8 @@ func TestRetriesAreOneEvent(t *testing.T) {
 		{"hubspot",
 			`[{"eventId":1,"subscriptionId":2,"objectId":3,"occurredAt":4,"attemptNumber":0},{"eventId":9,"subscriptionId":2,"objectId":3,"occurredAt":4,"attemptNumber":0}]`,
 			`[{"eventId":9,"subscriptionId":2,"objectId":3,"occurredAt":4,"attemptNumber":1},{"eventId":1,"subscriptionId":2,"objectId":3,"occurredAt":4,"attemptNumber":1}]`},
+		{"zoom", `{"event":"phone.callee_ended","event_ts":1,"payload":{"object":{"call_id":"1"}}}`, `{"payload":{"object":{"call_id":"1","x":2}},"event":"phone.callee_ended","event_ts":1}`},
+		{"calcom", `{"triggerEvent":"BOOKING_CREATED","createdAt":"2026-09-01T10:00:00Z","payload":{"uid":"b"}}`, `{"createdAt":"2026-09-01T10:00:00Z","triggerEvent":"BOOKING_CREATED","payload":{"uid":"b","x":1}}`},
 		{"intercom", `{"topic":"a","id":"n1","delivery_attempts":1}`, `{"topic":"a","id":"n1","delivery_attempts":2}`},
 		{"synthflow", `{"call_id":"c","status":"completed","lead":{"name":"A"}}`, `{"call_id":"c","status":"failed","lead":{"name":"B"}}`},
 		{"aircall", `{"event":"call.ended","timestamp":1,"data":{"id":7}}`, `{"event":"call.ended","timestamp":2,"data":{"id":7}}`},

@@ -9,7 +9,7 @@ func TestPresets(t *testing.T) {
 	schemes := []string{
 		"nextphone", "standard-webhooks", "svix", "github", "stripe", "slack", "shopify", "twilio", "hubspot", "retell", "vapi",
 		"elevenlabs", "telnyx", "signalwire", "callrail", "quo", "bland", "aircall", "dialpad", "synthflow", "calendly", "zendesk",
-		"intercom", "vonage",
+		"intercom", "vonage", "zoom", "meta", "typeform", "tally", "calcom",
 	}
 	var names []string
 	for _, p := range Presets() {
