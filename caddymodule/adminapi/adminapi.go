@@ -53,7 +53,9 @@ func init() {
 // delivery or an attempt belongs to, and provider_event_id the sender's id of an event. states counts the deliveries of an
 // event by state. attempts is how many attempts at a delivery were made since it was accepted or last replayed, attempt the
 // number of one of them, and history all of them, oldest first, those that a replay made with its number as replay.
-// waits_for says what a pending delivery waits for: configuration, resume, hold, schedule, breaker, retry_after or turn.
+// waits_for says what a pending delivery waits for: configuration, resume, hold, gateway, schedule, breaker, retry_after or
+// turn; and wait_reason why, such as which name the configuration does not know. sent is what an attempt sent, by the names
+// of its fields, its size and a keyed hash.
 // The commands print the same with --json.
 type Admin struct {
 	ctx caddy.Context

@@ -34,7 +34,7 @@ next one is due, and why the last one failed.` + exitCodes
 			for i := range got.Deliveries {
 				if d := &got.Deliveries[i]; !l.admin.json {
 					t.row(l.admin.stamp(d.CreatedAt), d.ID, d.Tenant, d.Destination, stateOf(d), number(d.Attempts),
-						l.admin.nextOf(d, t.width > 0), number(d.LastStatus), l.admin.shortened(d.Reason))
+						l.admin.nextOf(d, t.width > 0), number(d.LastStatus), l.admin.shortened(reasonOf(d)))
 				}
 			}
 			if l.admin.json {
@@ -60,6 +60,17 @@ func stateOf(d *operate.DeliveryRow) string {
 	return string(d.State)
 }
 
+// reasonOf is why a delivery waits, if there is more to say than for what, and what its last attempt met with.
+func reasonOf(d *operate.DeliveryRow) string {
+	switch {
+	case d.WaitReason == "" || d.WaitReason == d.Reason:
+		return d.Reason
+	case d.Reason == "":
+		return d.WaitReason
+	}
+	return d.WaitReason + "; its last attempt: " + d.Reason
+}
+
 // nextOf is when the next attempt is due, where there is going to be one, or else what it waits for. Where there is little
 // room it is how long that is.
 func (d *display) nextOf(r *operate.DeliveryRow, short bool) string {
@@ -73,6 +84,8 @@ func (d *display) nextOf(r *operate.DeliveryRow, short bool) string {
 		return "when resumed"
 	case operate.WaitHold:
 		return "held"
+	case operate.WaitGateway:
+		return "gateway trouble"
 	case operate.WaitBreaker:
 		return "breaker open"
 	case operate.WaitRetryAfter:

@@ -61,6 +61,8 @@ func TestTables(t *testing.T) {
 		"/callgate/events": `{"events":[` + anEvent + `"states":{"delivered":1,"dead":2}},
 			{"id":"01JC0Q4Z6W5P9G2N8S3T7V1X0X","tenant":"","source":"next\u001b[31mphone","received_at":"2026-01-31T11:00:00+01:00","bytes":9,"states":{}}]}`,
 		"/callgate/deliveries": `{"deliveries":[` + aDelivery + `"state":"pending","attempts":2,"next_at":"2026-01-31T12:00:30Z","last_status":503,"reason":"` + strings.Repeat("long ", 30) + `",` + itsTimes + `},
+			` + aDelivery + `"state":"pending","attempts":1,"waits_for":"configuration","wait_reason":"tenant \"acme\" is not configured","reason":"503",` + itsTimes + `},
+			` + aDelivery + `"state":"pending","attempts":0,"waits_for":"gateway","wait_reason":"no file descriptors",` + itsTimes + `},
 			` + aDelivery + `"state":"pending","delivering":true,"attempts":0,` + itsTimes + `},
 			` + aDelivery + `"state":"delivered","attempts":1,"last_status":200,` + itsTimes + `}],"next":"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0"}`,
 		"/callgate/stats": `{"events":1234,"bytes":5242880,"max_bytes":1073741824,"destinations":[
@@ -68,6 +70,9 @@ func TestTables(t *testing.T) {
 			{"name":"gone","known":false,"pending":1},
 			{"name":"slow","known":true,"held_until":"2026-01-31T12:00:00Z"},
 			{"name":"spool:r /x/*","known":true,"breaker":"closed"}]}`,
+		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Z": anEvent + `"deliveries":[
+			` + aDelivery + `"state":"pending","attempts":0,"waits_for":"configuration","wait_reason":"destination \"crm\" is not configured",` + itsTimes + `,"history":[]},
+			` + aDelivery + `"state":"pending","attempts":0,"waits_for":"hold","wait_reason":"404: nothing is at the URL",` + itsTimes + `,"history":[]}]}`,
 		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + threeAttempts + `}]}`,
 		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Y/content": anEvent + `"deliveries":[` + aDelivery + `"state":"delivered","remote_id":"42",` + itsTimes + `,` + threeAttempts + `}],
 			"content":{"call":{"provider":"retell","urgent":true},"uri":"/hook","headers":{"Content-Type":["application/json"]},"body":"{\"event\":\n\t\"call_ended\"}\u0007"}}`,
@@ -77,8 +82,9 @@ func TestTables(t *testing.T) {
 		args []string
 	}{
 		"events":       {fillEvents, nil},
-		"deliveries":   {fillDeliveries, []string{"--limit", "3"}},
+		"deliveries":   {fillDeliveries, []string{"--limit", "5"}},
 		"stats":        {fillStats, nil},
+		"show-waits":   {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Z"}},
 		"show":         {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y"}},
 		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--content", "--reason", "a test"}},
 	} {

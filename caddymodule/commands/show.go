@@ -82,6 +82,9 @@ func (a *display) printDelivery(out io.Writer, d *operate.DeliveryDetail) error 
 	standing := stateOf(&d.DeliveryRow)
 	if reason, ok := waitReasons[d.WaitsFor]; ok {
 		standing += ", " + reason
+		if d.WaitReason != "" {
+			standing += " (" + d.WaitReason + ")"
+		}
 	} else if next := a.nextOf(&d.DeliveryRow, false); next != "" {
 		standing += ", next attempt " + next
 	}
@@ -121,9 +124,10 @@ func (a *display) printDelivery(out io.Writer, d *operate.DeliveryDetail) error 
 
 // waitReasons say what a delivery waits for, unless it is a time.
 var waitReasons = map[operate.Wait]string{
-	operate.WaitConfiguration: "waits for a configuration that has its destination",
+	operate.WaitConfiguration: "waits for a configuration that knows it",
 	operate.WaitResume:        "waits until its destination is resumed",
 	operate.WaitHold:          "waits because its destination is held: no call gets through, and only probes are sent",
+	operate.WaitGateway:       "waits because the gateway itself is in trouble",
 	operate.WaitBreaker:       "waits for the breaker of its destination, which tries by itself whether the receiver is back",
 	operate.WaitRetryAfter:    "waits because the receiver asked to be left alone",
 	operate.WaitTurn:          "due now, at the pace of its destination",

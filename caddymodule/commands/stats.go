@@ -67,6 +67,8 @@ func (a *display) standing(d *delivery.DestinationStatus) string {
 		return "held: " + a.shortened(d.Held)
 	case !d.Known:
 		return "not configured"
+	case d.Trouble != "":
+		return "the gateway is in trouble: " + a.shortened(d.Trouble)
 	case d.HeldUntil.After(time.Time{}):
 		return "asked to wait until " + a.stamp(d.HeldUntil)
 	default:

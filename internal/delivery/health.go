@@ -48,8 +48,10 @@ type health struct {
 	verdict string
 	refused map[string]struct{}
 	hold    *hold
-	// ownAt is when trouble of the gateway's own was last told of.
-	ownAt time.Time
+	// ownAt is when trouble of the gateway's own was last told of, own the last that there was, and ownUntil for how long
+	// it is taken to last.
+	ownAt, ownUntil time.Time
+	own             string
 }
 
 // hold keeps a destination's deliveries waiting as a pause does, but for a probe now and then, and until one gets through.
@@ -89,6 +91,7 @@ func (l *lane) judge(a *attempt, batch []store.Claimed, results []destination.Re
 				h.ownAt, j.own = now, r.Reason
 			}
 			l.holdUntil = later(l.holdUntil, now.Add(ownPause))
+			h.own, h.ownUntil = r.Reason, now.Add(ownTold)
 			continue
 		case r.Outcome == destination.Delivered:
 			h.success(c.ID, now)
@@ -102,6 +105,11 @@ func (l *lane) judge(a *attempt, batch []store.Claimed, results []destination.Re
 			h.refusal(c.ID, r, now)
 		}
 		j.health = breaker.Success
+	}
+	for i := range results {
+		if !results[i].Own && !closed {
+			h.own = "" // somebody was reached
+		}
 	}
 	if h.hold != nil && h.hold == before && a.probe {
 		h.hold.wait = min(2*h.hold.wait, lastProbe)

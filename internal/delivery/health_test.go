@@ -351,12 +351,18 @@ func TestOwnTroubleIsNobodysFailure(t *testing.T) {
 		if n := len(r.spy.own); n != 10 {
 			t.Errorf("told %d times in ten minutes", n)
 		}
+		if s := r.status("crm"); s.Trouble != "no file descriptors" {
+			t.Errorf("its status tells of the trouble %q", s.Trouble)
+		}
 		if n := len(f.calls()); n > 10*60/5*4 {
 			t.Errorf("%d attempts in ten minutes", n)
 		}
 		well.Store(true)
 		after(ownPause)
 		r.want("crm", 0, 20, 0)
+		if s := r.status("crm"); s.Trouble != "" {
+			t.Errorf("the trouble is over, and its status tells of %q", s.Trouble)
+		}
 		for _, a := range r.spy.attempts {
 			if a.Item.Attempt != 1 || a.State == store.Pending && !a.Returned {
 				t.Fatalf("an attempt was burnt: %+v", a)

@@ -19,6 +19,8 @@ type DestinationStatus struct {
 	PauseReason string `json:"pause_reason,omitempty"`
 	// Held says why nothing is delivered but a probe now and then: no call gets through, and it is not the calls' fault.
 	Held string `json:"held,omitempty"`
+	// Trouble says what of the gateway's own keeps deliveries from being attempted, such as that it has no descriptors left.
+	Trouble string `json:"trouble,omitempty"`
 	// Breaker is "closed", "half-open" or "open".
 	Breaker string `json:"breaker,omitempty"`
 	// HeldUntil is until when a Retry-After keeps the destination waiting, or when the next probe of one that is held is.
@@ -115,6 +117,9 @@ func (l *lane) status(d *DestinationStatus, now time.Time) {
 	until := l.holdUntil
 	if h := l.health.hold; h != nil {
 		d.Held, until = h.reason, later(until, h.until)
+	}
+	if l.health.ownUntil.After(now) {
+		d.Trouble = l.health.own
 	}
 	if until.After(now) {
 		d.HeldUntil = until

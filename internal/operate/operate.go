@@ -21,6 +21,7 @@ import (
 // Engine is what delivers: a *delivery.Engine.
 type Engine interface {
 	Status(ctx context.Context) ([]delivery.DestinationStatus, error)
+	Stranded(ctx context.Context) ([]delivery.Stranded, error)
 	Pause(ctx context.Context, destination, reason string) error
 	Resume(ctx context.Context, destination string) error
 	ReplayAt(ctx context.Context, f store.Filter, perSecond float64, dryRun bool) (int, error)

@@ -45,6 +45,9 @@ type DeliveryRow struct {
 	store.Delivery
 	// WaitsFor says what a pending delivery waits for, if no attempt is under way; see the constants.
 	WaitsFor Wait `json:"waits_for,omitempty"`
+	// WaitReason says why, where there is more to say: the name that the configuration does not know, why the destination
+	// is paused or held, or what trouble the gateway is in.
+	WaitReason string `json:"wait_reason,omitempty"`
 }
 
 // Deliveries lists deliveries, newest first.

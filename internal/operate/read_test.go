@@ -1,13 +1,16 @@
 package operate
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -65,24 +68,28 @@ func TestAWaitingDeliverySaysWhatItWaitsFor(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *gateway) {
 		s := New(Options{Store: g.store, Engine: g.engine})
 		now := time.Now()
-		due, later := store.Delivery{State: store.Pending, NextAt: now.Add(-time.Minute)}, store.Delivery{State: store.Pending, NextAt: now.Add(time.Hour)}
+		due, later := store.Delivery{Destination: "crm", State: store.Pending, NextAt: now.Add(-time.Minute)}, store.Delivery{State: store.Pending, NextAt: now.Add(time.Hour)}
 		for _, tt := range []struct {
-			d    store.Delivery
-			at   *delivery.DestinationStatus
-			want Wait
+			d       store.Delivery
+			at      *delivery.DestinationStatus
+			unknown string
+			want    Wait
+			reason  string
 		}{
-			{due, nil, WaitConfiguration},
-			{due, &delivery.DestinationStatus{}, WaitConfiguration},
-			{later, &delivery.DestinationStatus{Known: true, Paused: true}, WaitResume},
-			{later, &delivery.DestinationStatus{Known: true, Held: "404", HeldUntil: now.Add(time.Minute)}, WaitHold},
-			{later, &delivery.DestinationStatus{Known: true, Breaker: "open"}, WaitSchedule},
-			{due, &delivery.DestinationStatus{Known: true, Breaker: "open"}, WaitBreaker},
-			{due, &delivery.DestinationStatus{Known: true, Breaker: "half-open"}, WaitBreaker},
-			{due, &delivery.DestinationStatus{Known: true, Breaker: "closed", HeldUntil: now.Add(time.Minute)}, WaitRetryAfter},
-			{due, &delivery.DestinationStatus{Known: true, Breaker: "closed", HeldUntil: now.Add(-time.Minute)}, WaitTurn},
+			{d: due, want: WaitConfiguration, reason: `destination "crm" is not configured`},
+			{d: due, at: &delivery.DestinationStatus{}, want: WaitConfiguration, reason: `destination "crm" is not configured`},
+			{d: due, at: &delivery.DestinationStatus{Known: true, Paused: true, PauseReason: "tea"}, unknown: `tenant "old" is not configured`, want: WaitConfiguration, reason: `tenant "old" is not configured`},
+			{d: due, at: &delivery.DestinationStatus{Known: true, Trouble: "no descriptors", Breaker: "open", HeldUntil: now.Add(time.Second)}, want: WaitGateway, reason: "no descriptors"},
+			{d: later, at: &delivery.DestinationStatus{Known: true, Paused: true, PauseReason: "tea"}, want: WaitResume, reason: "tea"},
+			{d: later, at: &delivery.DestinationStatus{Known: true, Held: "404", HeldUntil: now.Add(time.Minute)}, want: WaitHold, reason: "404"},
+			{d: later, at: &delivery.DestinationStatus{Known: true, Breaker: "open"}, want: WaitSchedule},
+			{d: due, at: &delivery.DestinationStatus{Known: true, Breaker: "open"}, want: WaitBreaker},
+			{d: due, at: &delivery.DestinationStatus{Known: true, Breaker: "half-open"}, want: WaitBreaker},
+			{d: due, at: &delivery.DestinationStatus{Known: true, Breaker: "closed", HeldUntil: now.Add(time.Minute)}, want: WaitRetryAfter},
+			{d: due, at: &delivery.DestinationStatus{Known: true, Breaker: "closed", HeldUntil: now.Add(-time.Minute)}, want: WaitTurn},
 		} {
-			if got := s.waitsFor(&tt.d, tt.at); got != tt.want {
-				t.Errorf("%+v at %+v: %s, want %s", tt.d, tt.at, got, tt.want)
+			if got, reason := s.waitsFor(&tt.d, tt.at, tt.unknown); got != tt.want || reason != tt.reason {
+				t.Errorf("%+v at %+v: %s (%s), want %s (%s)", tt.d, tt.at, got, reason, tt.want, tt.reason)
 			}
 		}
 		// What the engine says of itself counts: a delivery that failed waits for its schedule, and then for the pause.
@@ -111,6 +118,74 @@ func TestAWaitingDeliverySaysWhatItWaitsFor(t *testing.T) {
 		}
 	})
 }
+
+// TestAStrandedDeliverySaysWhichNameIsGone: a delivery waits for what the next configuration does not know, is held, or meets
+// the gateway's own trouble, and its row says so in the listing and by itself.
+func TestAStrandedDeliverySaysWhichNameIsGone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer       destination.Result
+		destinations []string // of the configuration that follows; nil leaves the first
+		tenants      []string
+		want         Wait
+		reason       string
+	}{
+		"its destination is gone": {answer: destination.Result{Status: 503}, destinations: []string{"log"}, tenants: []string{"acme"},
+			want: WaitConfiguration, reason: `destination "crm" is not configured`},
+		"its tenant is gone": {answer: destination.Result{Status: 503}, destinations: []string{"crm", "log"}, tenants: []string{"acme-clinic"},
+			want: WaitConfiguration, reason: `tenant "acme" is not configured`},
+		"its destination is held": {answer: destination.Result{Status: 404, Reason: "404: nothing is there", Astray: true}, want: WaitHold, reason: "404: nothing is there"},
+		"the gateway has no descriptors": {answer: destination.Result{Reason: "no file descriptors", Own: true, Unsent: true},
+			want: WaitGateway, reason: "no file descriptors"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, g *gateway) {
+				snapshot := func(tenants []string, destinations ...string) *delivery.Snapshot {
+					s := &delivery.Snapshot{Destinations: map[string]delivery.Config{}, Vars: func(tenant string) (map[string]string, bool) {
+						return nil, slices.Contains(tenants, tenant)
+					}}
+					for _, d := range destinations {
+						s.Destinations[d] = delivery.Config{Destination: answering(tt.answer), Schedule: delivery.ListSchedule(0, time.Hour)}
+					}
+					return s
+				}
+				g.engine.Attach(snapshot([]string{"acme"}, "crm", "log"))
+				id := g.accept("acme")
+				for range 4 {
+					g.accept("acme") // what is held is held for several
+				}
+				if tt.destinations != nil {
+					g.engine.Attach(snapshot(tt.tenants, tt.destinations...))
+				}
+				pass(time.Second)
+				page, err := g.Deliveries(t.Context(), somebody, Listing{Filter: Filter{Event: id, Destination: "crm"}})
+				if err != nil || len(page.Deliveries) != 1 {
+					t.Fatal(page, err)
+				}
+				row := page.Deliveries[0]
+				if row.WaitsFor != tt.want || !strings.Contains(row.WaitReason, tt.reason) {
+					t.Errorf("it waits for %q (%s), want %q (%s)", row.WaitsFor, row.WaitReason, tt.want, tt.reason)
+				}
+				e, err := g.Event(t.Context(), somebody, id)
+				if err != nil || e.Deliveries[0].WaitsFor != row.WaitsFor || e.Deliveries[0].WaitReason != row.WaitReason {
+					t.Errorf("by itself: %+v, %v", e, err)
+				}
+			})
+		})
+	}
+}
+
+// answering is a destination that answers everything alike.
+type answering destination.Result
+
+func (a answering) Deliver(_ context.Context, items []destination.Item) []destination.Result {
+	out := make([]destination.Result, len(items))
+	for i := range out {
+		out[i] = destination.Result(a)
+	}
+	return out
+}
+func (answering) Preview([]destination.Item) ([]destination.Request, error) { return nil, nil }
+func (answering) MaxBatch() int                                             { return 1 }
 
 func TestAReplaysAttemptsAreMarked(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *gateway) {

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/callgate/callgate/internal/breaker"
@@ -14,12 +15,14 @@ type Wait string
 
 // What deliveries wait for. Where several apply, it is the one that has to come first.
 const (
-	// WaitConfiguration is for a configuration that has the destination.
+	// WaitConfiguration is for a configuration that has the destination and the tenant.
 	WaitConfiguration Wait = "configuration"
 	// WaitResume is for somebody to resume the destination, which is paused.
 	WaitResume Wait = "resume"
 	// WaitHold is for a probe to get through to the destination, which is held because no call does.
 	WaitHold Wait = "hold"
+	// WaitGateway is for the end of trouble that the gateway itself is in, such as that it has no descriptors left.
+	WaitGateway Wait = "gateway"
 	// WaitSchedule is for the time of the next attempt.
 	WaitSchedule Wait = "schedule"
 	// WaitBreaker is for the breaker of the destination, which is open or tries whether the receiver is back.
@@ -48,29 +51,43 @@ func (s *Service) rows(ctx context.Context, list []store.Delivery) ([]DeliveryRo
 	for i := range known {
 		destinations[known[i].Name] = &known[i]
 	}
+	stranded, err := s.o.Engine.Stranded(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unknown := map[[2]string]string{}
+	for _, n := range stranded {
+		unknown[[2]string{n.Destination, n.Tenant}] = n.Reason
+	}
 	for i := range rows {
-		if waits(rows[i]) {
-			rows[i].WaitsFor = s.waitsFor(&rows[i].Delivery, destinations[rows[i].Destination])
+		if r := &rows[i]; waits(*r) {
+			r.WaitsFor, r.WaitReason = s.waitsFor(&r.Delivery, destinations[r.Destination], unknown[[2]string{r.Destination, r.Tenant}])
 		}
 	}
 	return rows, nil
 }
 
-func (s *Service) waitsFor(d *store.Delivery, at *delivery.DestinationStatus) Wait {
+// waitsFor says what a delivery waits for, and why. unknown says which name of it the configuration does not know, if there
+// is one.
+func (s *Service) waitsFor(d *store.Delivery, at *delivery.DestinationStatus, unknown string) (w Wait, reason string) {
 	now := s.o.Now()
 	switch {
+	case unknown != "":
+		return WaitConfiguration, unknown
 	case at == nil || !at.Known:
-		return WaitConfiguration
+		return WaitConfiguration, fmt.Sprintf("destination %q is not configured", d.Destination)
 	case at.Paused:
-		return WaitResume
+		return WaitResume, at.PauseReason
 	case at.Held != "":
-		return WaitHold
+		return WaitHold, at.Held
 	case d.NextAt.After(now):
-		return WaitSchedule
+		return WaitSchedule, ""
+	case at.Trouble != "":
+		return WaitGateway, at.Trouble
 	case at.Breaker == breaker.Open.String() || at.Breaker == breaker.HalfOpen.String():
-		return WaitBreaker
+		return WaitBreaker, ""
 	case at.HeldUntil.After(now):
-		return WaitRetryAfter
+		return WaitRetryAfter, ""
 	}
-	return WaitTurn
+	return WaitTurn, ""
 }
