@@ -79,8 +79,9 @@ type App struct {
 	LimiterKeys int `json:"limiter_keys,omitempty"`
 
 	// UnverifiedMemory is how many bytes of bodies that are not verified yet are held at once, of all senders together.
-	// With more a request is answered with 503; the last quarter is for bodies of up to 64 KiB. Default: an eighth of the memory limit of the process (GOMEMLIMIT), at
-	// least 32 MiB and at most 1 GiB; 256 MiB where there is no limit.
+	// With more a request is answered with 503; the last quarter is for bodies of up to 64 KiB. Larger ones, all together,
+	// are read no faster than 32 MiB a second for each processor. Default: an eighth of the memory limit of the process
+	// (GOMEMLIMIT), at least 32 MiB and at most 1 GiB; 256 MiB where there is no limit.
 	UnverifiedMemory int64 `json:"unverified_memory,omitempty"`
 
 	run *instance
