@@ -89,9 +89,10 @@ type App struct {
 
 	// UnverifiedMemory is how many bytes of bodies that are not verified yet are held at once, of all senders together.
 	// With more a request is answered with 503, so it has to have room for one body of the largest max_body; where it has
-	// not, that is told when the configuration is loaded. The last quarter is for bodies of up to 64 KiB. Default: an
-	// eighth of the memory limit of the process (GOMEMLIMIT), at least 32 MiB and at most 1 GiB, or 256 MiB where there is
-	// no limit; more where the largest max_body needs it, up to half of the memory limit.
+	// not, that is told when the configuration is loaded. The last quarter is for bodies of up to 64 KiB. Larger ones, all
+	// together, are read no faster than 32 MiB a second for each processor. Default: an eighth of the memory limit of the
+	// process (GOMEMLIMIT), at least 32 MiB and at most 1 GiB, or 256 MiB where there is no limit; more where the largest
+	// max_body needs it, up to half of the memory limit.
 	UnverifiedMemory int64 `json:"unverified_memory,omitempty"`
 
 	run *instance

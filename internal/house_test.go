@@ -21,7 +21,7 @@ const (
 )
 
 // tools are rooms that everybody in internal and caddymodule may use: they know nothing of calls.
-var tools = []string{"internal/jsonscan", "internal/nearest", "internal/repeats", "internal/strictjson", "internal/xmljson"}
+var tools = []string{"internal/jsonscan", "internal/nearest", "internal/repeats", "internal/strictjson", "internal/tracing", "internal/xmljson"}
 
 // plan is the plan of the house: every room, what lives there, and what of ours it may import besides tools. Imports point
 // down: a room stands above all that it imports. Who adds a room gives it a row; who needs another import asks first
@@ -120,6 +120,7 @@ var plan = []struct {
 	{"internal/strictjson", "JSON without unknown members", nil},
 	{"internal/jsonscan", "JSON without decoding it", nil},
 	{"internal/repeats", "equal log lines once a second", nil},
+	{"internal/tracing", "spans of OpenTelemetry", nil},
 	{"internal/nearest", "the name that was meant", nil},
 }
 

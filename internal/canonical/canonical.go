@@ -107,20 +107,22 @@ const (
 
 var tapes = sync.Pool{New: func() any { return new(tape) }}
 
-// maxKept is how many nodes a tape may hold to be kept for the next text: 256 KiB.
-const maxKept = 16 << 10
+// maxKept is how many nodes a tape may hold to be kept for the next text: 20 MiB, those of 1 MiB of JSON at its worst.
+// Texts of that size come a few at a time, and what a sync.Pool keeps is gone after two garbage collections; made anew for
+// each text, the nodes would be by far the most of the garbage that a stranger can cause.
+const maxKept = 1 << 20
 
 func (t *tape) release() {
 	if cap(t.nodes) > maxKept {
 		t.nodes = nil
 	}
-	if cap(t.members) > maxKept {
+	if cap(t.members) > maxKept/4 {
 		t.members = nil
 	}
-	if cap(t.slots) > 4*maxKept {
+	if cap(t.slots) > maxKept {
 		t.slots = nil
 	}
-	if cap(t.arena) > 16*maxKept {
+	if cap(t.arena) > 4*maxKept {
 		t.arena = nil
 	}
 	t.text, t.arena, t.rest = nil, t.arena[:0], nil

@@ -7,7 +7,7 @@ import (
 
 // emit writes the value at node i.
 func (t *tape) emit(i uint32) {
-	t.spend(1)
+	t.spend(2)
 	n := &t.nodes[i]
 	text := t.text[n.start:n.end]
 	switch n.kind {

@@ -21,7 +21,7 @@ func (t *tape) double(text []byte, k kind) {
 		return
 	}
 	d := decimalOf(text)
-	t.spend(4 + len(text)/2)
+	t.spend(24 + len(text)/2)
 	if d.slow() {
 		if t.slow++; t.slow > maxSlow {
 			return

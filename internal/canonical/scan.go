@@ -124,7 +124,7 @@ func (t *tape) value(i, depth int) (int, error) {
 		return i, ErrSyntax
 	}
 	t.saw(i)
-	t.spend(1)
+	t.spend(4)
 	switch c := t.text[i]; c {
 	case '{', '[':
 		if depth == MaxDepth {

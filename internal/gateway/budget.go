@@ -56,8 +56,8 @@ func (b *Budget) give(n int64) {
 }
 
 // pace is how many bytes of large bodies are read in a second for each processor. To read, copy and hash that much takes
-// about a tenth of the processor; over a fast network strangers could keep all of them busy with it.
-const pace = 64 << 20
+// about a twentieth of the processor; over a fast network strangers could keep all of them busy with it.
+const pace = 32 << 20
 
 // headStart is what may come at once after a while without large bodies, and patience how long one waits until it is
 // refused.

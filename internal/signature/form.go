@@ -68,13 +68,14 @@ var lines = sync.OnceValue(func() [2]*line {
 type line struct {
 	turns chan struct{}
 	owed  atomic.Int64 // steps of work after which nobody has rested yet
+	left  atomic.Int64 // when the last one left, in Unix nanoseconds
 }
 
 func newLine(turns int) *line { return &line{turns: make(chan struct{}, turns)} }
 
 // rewrite waits for its turn and makes a form.
 func (l *line) rewrite(f canonical.Form, dst, b []byte) (r canonical.Rewritten, err error) {
-	l.turns <- struct{}{}
+	l.enter()
 	defer func() { l.leave(r.Since) }()
 	made.Add(1)
 	return canonical.Rewrite(f, dst, b, rest)
@@ -86,13 +87,19 @@ func rest() { time.Sleep(pause) }
 // pause is how long one rests after canonical.Between steps, which take a millisecond.
 const pause = 3 * time.Millisecond
 
-// leave gives the turn to the next. Work that was too little to rest after adds up, and when it is due the turn is not
-// given on for as long; whoever leaves does not wait for that.
-func (l *line) leave(steps int) {
-	if owed := l.owed.Add(int64(steps)); owed >= canonical.Between && l.owed.CompareAndSwap(owed, 0) {
-		time.AfterFunc(time.Duration(float64(owed)/canonical.Between*float64(pause)), func() { <-l.turns })
-		return
+// enter waits for a turn, and rests first for what those before have owed since.
+func (l *line) enter() {
+	l.turns <- struct{}{}
+	if owed := l.owed.Load(); owed >= canonical.Between && l.owed.CompareAndSwap(owed, 0) {
+		rested := time.Duration(time.Now().UnixNano() - l.left.Load())
+		time.Sleep(time.Duration(float64(owed)/canonical.Between*float64(pause)) - max(0, rested))
 	}
+}
+
+// leave gives the turn to the next. Work that was too little to rest after adds up.
+func (l *line) leave(steps int) {
+	l.owed.Add(int64(steps))
+	l.left.Store(time.Now().UnixNano())
 	<-l.turns
 }
 

@@ -176,7 +176,6 @@ func TestFormsLeaveTheProcessors(t *testing.T) {
 					})
 				}
 				all.Wait()
-				l.turns <- struct{}{} // until the last of them has rested
 				want := time.Duration(work.Load()) * pause / canonical.Between
 				if took := time.Since(began); took < want*8/10 || took > want {
 					t.Errorf("%d steps of work have left the processors for %s, want about %s", work.Load(), took, want)
