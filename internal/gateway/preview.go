@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -44,14 +45,18 @@ func (rq *Request) preview(w http.ResponseWriter) (*refusal, error) {
 		answer.Deliveries = append(answer.Deliveries, p)
 	}
 	rq.outcome = tested
-	body, err := json.MarshalIndent(answer, "", "  ")
-	if err != nil {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // people read it, and XML in it
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(answer); err != nil {
 		return nil, err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)+1))
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(http.StatusOK)
-	_, err = w.Write(append(body, '\n'))
+	_, err = w.Write(body.Bytes())
 	return nil, ignoreGone(rq.r, err)
 }
 
