@@ -73,7 +73,7 @@ func TestCaddyfilesAdaptAsTheFixturesSay(t *testing.T) {
 func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 	t.Setenv("CALLGATE_TEST_EMPTY", "")
 	for name, c := range map[string]struct{ config, want string }{
-		"no secret at all":       {"http:// {\ncallgate nextphone\n}", "needs a secret"},
+		"no secret at all":       {"http:// {\ncallgate nextphone\n}", "needs a secret; none is written: add a line secret or public_key to the route, the tenant or the source, such as secret {env.NAME}"},
 		"unknown environment":    {"http:// {\ncallgate nextphone {env.CALLGATE_TEST_UNSET}\n}", "env.CALLGATE_TEST_UNSET"},
 		"empty environment":      {"http:// {\ncallgate nextphone {env.CALLGATE_TEST_EMPTY}\n}", "env.CALLGATE_TEST_EMPTY"},
 		"missing file":           {"http:// {\ncallgate nextphone {\nsecret {file./nonexistent/secret}\n}\n}", "secret"},

@@ -30,7 +30,10 @@ func TestEventsThatNeedAnAnswerPassThrough(t *testing.T) {
 func TestTestModeShowsWhatWouldBeSentAndSendsNothing(t *testing.T) {
 	c := newCRM(t)
 	g := runGateway(t, strings.Replace(fmt.Sprintf(deliveringConfig, c.URL), "secret ", "test\nsecret ", 1))
-	res, body := g.send("/hook/acme", leadBody)
+	res, body := g.send("/hook/acme", strings.Replace(leadBody, "water heater", "<b>water & heater", 1))
+	if !strings.Contains(body, "<b>water & heater") || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("people cannot read it, or a browser guesses what it is: %s", body)
+	}
 	var answer struct {
 		Status     string
 		Call       *call.Call

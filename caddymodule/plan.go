@@ -223,7 +223,11 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 		pl.Scheme, pl.SignsURL = s.SchemeName(), s.SignsURL()
 	}
 	if pl.Verifier, err = verify.Verifier(k); err != nil {
-		return fmt.Errorf("verify %s: %w", pl.Scheme, err)
+		err = fmt.Errorf("verify %s: %w", pl.Scheme, err)
+		if len(k.Secrets)+len(k.PublicKeys) == 0 {
+			err = fmt.Errorf("%w; none is written: add a line secret or public_key to the route, the tenant or the source, such as secret {env.NAME}", err)
+		}
+		return err
 	}
 	redact.Add(signature.SensitiveOf(pl.Scheme, pl.Verifier))
 	if pl.KeepToken = p.KeepToken; signature.TakesToken(pl.Verifier) {

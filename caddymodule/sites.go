@@ -79,6 +79,12 @@ func (in *instance) checkServer(s *caddyhttp.Server) {
 		in.checkSite(strings.Join(r.hosts, ", "), site)
 	}
 	in.checkSite(strings.Join(s.Listen, ", "), others)
+	// A connection with TLS for another name fails before there is a request.
+	if routes.has("callgate") && !others.has("callgate") && len(s.TLSConnPolicies) == 0 && !others.answersAll() {
+		in.logger.Warn("a request for a host name that no site here has is answered with an empty 200, which senders take for success; "+
+			"give the site an address without a host name, or add such a site that answers 404: http://:PORT { respond 404 }",
+			zap.Strings("listen", s.Listen))
+	}
 }
 
 func (in *instance) checkSite(name string, site outline) {

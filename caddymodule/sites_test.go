@@ -9,7 +9,8 @@ import (
 // TestSitesInWhichCallsAreLostWarn has sites in which calls would be answered by nobody, or by the wrong handler.
 func TestSitesInWhichCallsAreLostWarn(t *testing.T) {
 	const (
-		empty  = "answered with an empty 200"
+		empty  = "no route of this site takes is answered with an empty 200"
+		others = "a host name that no site here has is answered with an empty 200"
 		hidden = "is never reached"
 		lonely = "no handler after the route could answer"
 	)
@@ -32,6 +33,10 @@ func TestSitesInWhichCallsAreLostWarn(t *testing.T) {
 		"what a not leaves":   {"http:// {\ncallgate /a nextphone s\nreverse_proxy /a h:1\n@other not path /a\nrespond @other 404\n}", nil},
 		"another site":        {"a.example.com {\ncallgate" + deliver + "}\nb.example.com {\nrespond /x ok\n}", nil},
 		"one of two sites":    {"a.example.com {\ncallgate" + deliver + "}\nb.example.com {\ncallgate /x" + deliver + "}", []string{empty + `*"site":"b.example.com"`}},
+		"another host name":   {"http://a.example.com {\ncallgate" + deliver + "}", []string{others}},
+		"other hosts end":     {"http://a.example.com {\ncallgate" + deliver + "}\nhttp:// {\nrespond 404\n}", nil},
+		"of some paths":       {"http://a.example.com {\ncallgate" + deliver + "}\nhttp:// {\nrespond /x 404\n}", []string{others}},
+		"behind a proxy":      {"http://a.example.com:8080 {\nbind 127.0.0.1\ncallgate" + deliver + "}", []string{others + `*127.0.0.1:8080`}},
 		"only headers":        {"http:// {\ncallgate /a" + deliver + "handle {\nheader X y\n}\n}", []string{empty}},
 
 		"respond first":          {"http:// {\ncallgate /a nextphone s\nreverse_proxy h:1\nrespond 404\n}", []string{hidden + `*"never_reached":"reverse_proxy"`}},

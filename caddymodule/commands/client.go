@@ -49,6 +49,9 @@ const maxAnswer = 256 << 20
 
 // open sends a request and gives the answer's body, which the caller closes. The body is sent as JSON unless it is nil.
 func (a *admin) open(method, uri string, body any) (io.ReadCloser, error) {
+	if strings.Contains(a.address, "://") {
+		return nil, errors.New("--address is no URL: write a host and a port, such as localhost:2019, or unix//run/callgate/admin.sock; for an admin endpoint behind a proxy use an HTTP client")
+	}
 	address, err := caddycmd.DetermineAdminAPIAddress(a.address, nil, a.config, a.adapter)
 	if err != nil {
 		return nil, fmt.Errorf("finding the admin endpoint: %w", err)

@@ -41,23 +41,41 @@ var all = []command{
 
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
-		Name:  "callgate",
-		Short: "Sends and verifies call webhooks, and operates their gateway",
-		CobraFunc: func(parent *cobra.Command) {
-			for _, c := range all {
-				cmd := &cobra.Command{Use: c.name, Short: c.short}
-				c.fill(cmd)
-				parent.AddCommand(cmd)
-			}
-		},
+		Name:      "callgate",
+		Short:     "Sends and verifies call webhooks, and operates their gateway",
+		CobraFunc: fillGroup,
 	})
 }
+
+// topLevel is whether the commands stand beside Caddy's own.
+var topLevel bool
+
+// fillGroup has the commands under one name. Where they stand at the top level too, that one works and is not listed.
+func fillGroup(parent *cobra.Command) {
+	parent.Hidden = topLevel
+	withoutFooter(parent)
+	for _, c := range all {
+		cmd := &cobra.Command{Use: c.name, Short: c.short}
+		c.fill(cmd)
+		if !topLevel {
+			cmd.Example = strings.ReplaceAll(cmd.Example, "callgate ", "caddy callgate ")
+		}
+		parent.AddCommand(cmd)
+	}
+}
+
+// withoutFooter leaves out of a command's help that Caddy's website has full documentation: it has none of ours.
+func withoutFooter(cmd *cobra.Command) { cmd.SetHelpTemplate(new(cobra.Command).HelpTemplate()) }
 
 // RegisterTopLevel adds the commands beside run, reload and Caddy's other ones. The ready-built binary calls it before
 // it starts Caddy's command line.
 func RegisterTopLevel() {
+	topLevel = true
 	for _, c := range all {
-		caddycmd.RegisterCommand(caddycmd.Command{Name: c.name, Short: c.short, CobraFunc: c.fill})
+		caddycmd.RegisterCommand(caddycmd.Command{Name: c.name, Short: c.short, CobraFunc: func(cmd *cobra.Command) {
+			c.fill(cmd)
+			withoutFooter(cmd)
+		}})
 	}
 }
 

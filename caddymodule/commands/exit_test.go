@@ -13,8 +13,10 @@ import (
 
 // TestMain makes this test binary the gateway's, for tests of the whole process.
 func TestMain(m *testing.M) {
-	if os.Getenv("CALLGATE_TEST_AS_PROGRAM") != "" {
-		RegisterTopLevel()
+	if as := os.Getenv("CALLGATE_TEST_AS_PROGRAM"); as != "" {
+		if as != "plugin" {
+			RegisterTopLevel()
+		}
 		caddycmd.Main()
 		os.Exit(0)
 	}
@@ -23,12 +25,18 @@ func TestMain(m *testing.M) {
 
 func program(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	return programAs(t, "callgate", args...)
+}
+
+// programAs runs the ready-built program, or Caddy with the "plugin".
+func programAs(t *testing.T, as string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, args...)
-	cmd.Env = append(os.Environ(), "CALLGATE_TEST_AS_PROGRAM=1")
+	cmd.Env = append(os.Environ(), "CALLGATE_TEST_AS_PROGRAM="+as)
 	cmd.Dir = t.TempDir()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -62,6 +70,7 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		{"callgate erase --address " + address, 1, "--all"},
 		{"events --nonsense", 1, "unknown flag"},
 		{"stats --address 127.0.0.1:1", 1, "does the gateway run"},
+		{"stats --address https://user:word@localhost:2019", 1, "--address is no URL: write a host and a port"},
 		{"preview --source nextphone " + payload, 0, ""},
 		{"preview --source nextphone " + broken, 1, "malformed payload"},
 		{"rekey", 1, "which configuration?"},
@@ -85,6 +94,32 @@ func TestEveryCommandIsThereTwice(t *testing.T) {
 		}
 		if status, help, _ := program(t, c.name, "--help"); status != 0 || !strings.Contains(help, "xit status") && c.name != "sign" {
 			t.Errorf("the help of %s does not tell its exit status:\n%s", c.name, help)
+		}
+	}
+}
+
+// TestHelpFitsWhereTheCommandsStand: the examples can be typed as they are, nothing is listed twice, and nobody is sent to
+// Caddy's website for what is not there.
+func TestHelpFitsWhereTheCommandsStand(t *testing.T) {
+	if _, help, _ := program(t, "--help"); strings.Contains(help, "\n  callgate ") {
+		t.Errorf("the program lists its commands under their group too:\n%s", help)
+	}
+	if _, help, _ := programAs(t, "plugin", "--help"); !strings.Contains(help, "\n  callgate ") {
+		t.Errorf("Caddy with the plugin does not list the commands:\n%s", help)
+	}
+	for _, c := range all {
+		_, ours, _ := program(t, c.name, "--help")
+		_, plugin, _ := programAs(t, "plugin", "callgate", c.name, "--help")
+		if strings.Contains(ours+plugin, "caddyserver.com") {
+			t.Errorf("the help of %s sends its reader to Caddy's website", c.name)
+		}
+		for line := range strings.Lines(ours) {
+			if strings.Contains(line, "callgate "+c.name+" ") && strings.Contains(line, "caddy callgate ") {
+				t.Errorf("in the program: %s", line)
+			}
+		}
+		if _, examples, ok := strings.Cut(plugin, "\nExamples:\n"); !ok || !strings.Contains(examples, "caddy callgate "+c.name+" ") && !strings.Contains(examples, "caddy callgate "+c.name+"\n") {
+			t.Errorf("with the plugin, the examples of %s are:\n%s", c.name, examples)
 		}
 	}
 }

@@ -17,6 +17,8 @@ func fillStats(cmd *cobra.Command) {
 	cmd.Use = "stats [flags]"
 	cmd.Long = `Shows how much the store holds and how each destination stands: what waits and since when, what was delivered and
 what is dead, whether it is paused and what its breaker says.` + exitCodes
+	cmd.Example = `  callgate stats
+  callgate stats --config Caddyfile --json`
 	cmd.Args = cobra.NoArgs
 	a.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -74,6 +74,7 @@ func (rq *Request) preview(w http.ResponseWriter) (*refusal, error) {
 		return nil, err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(http.StatusOK)
 	_, err = w.Write(body.Bytes())
