@@ -54,7 +54,7 @@ func TestAttemptsAreTracedOverReloadsAndUntilTheEnd(t *testing.T) {
 					g.client.CloseIdleConnections()
 					g.start() // which reloads
 				}
-				if res, body := g.send("/", fmt.Sprintf(`{"lead":{"phone":"+15559876543","call_id":"c-%d"}}`, n)); res.StatusCode != http.StatusOK {
+				if res, body := g.sendReloaded("/", fmt.Sprintf(`{"lead":{"phone":"+15559876543","call_id":"c-%d"}}`, n)); res.StatusCode != http.StatusOK {
 					t.Fatalf("%d %s", res.StatusCode, body)
 				}
 				c.next(t)
