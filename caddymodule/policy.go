@@ -88,8 +88,9 @@ type Policy struct {
 	// answered. It may be a placeholder such as {env.META_VERIFY_TOKEN}.
 	HandshakeToken string `json:"handshake_token,omitempty"`
 
-	// Test answers with the call record and with every request that would be sent, secrets masked, and sends and
-	// stores nothing.
+	// Test answers with the call record, with every request that would be sent, secrets masked, and with why a destination
+	// would get none. Nothing is sent, and nothing is stored or answered from memory: a call that came before is looked at
+	// afresh.
 	Test bool `json:"test,omitempty"`
 
 	// Vars are the tenant's own variables, such as owner_name, website and booking_url. They are readable as

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -51,6 +52,9 @@ func (t *tracer) provider(ctx context.Context) (provider trace.TracerProvider, e
 		provider = trace.SpanFromContext(r.Context()).TracerProvider()
 		return nil
 	}))
+	if err == nil && provider == nil {
+		err = errors.New("its handler gives no tracer")
+	}
 	return provider, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -64,5 +65,39 @@ func TestUnverifiedMemoryHasRoomForTheLargestBody(t *testing.T) {
 		if warned := logs.FilterField(zap.String("route", "large")).Len() == 1; warned != c.warns {
 			t.Errorf("%+v: warned %t", c, warned)
 		}
+	}
+}
+
+// What comes in pieces is refused when it turns out to be too large, and no part of it is stored.
+func TestABodyCutAtTheBoundIsNotStored(t *testing.T) {
+	c := newCRM(t)
+	g := runGateway(t, strings.Replace(fmt.Sprintf(audioConfig, c.URL, "max_body 4KiB\ndeliver archive"), "callgate elevenlabs", "callgate nextphone", 1))
+	lead := func(size int) string {
+		const start, end = `{"lead":{"phone":"+15559876543","notes":"`, `"}}`
+		return start + strings.Repeat("n", size-len(start)-len(end)) + end
+	}
+	for _, step := range []struct {
+		size, status, stored int
+	}{{4<<10 + 1, http.StatusRequestEntityTooLarge, 0}, {64 << 10, http.StatusRequestEntityTooLarge, 0}, {4 << 10, http.StatusOK, 1}} {
+		body := lead(step.size)
+		r, err := http.NewRequest(http.MethodPost, "http://gate.test/", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.ContentLength = -1
+		r.Header.Set("Content-Type", "application/json")
+		signRequest(t, nextphone, r, body, time.Now())
+		res, err := g.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		stats, err := g.store().Stats(t.Context())
+		if err != nil || res.StatusCode != step.status || int(stats.Events) != step.stored {
+			t.Errorf("%d bytes: answered with %d, %d events are stored, %v", step.size, res.StatusCode, stats.Events, err)
+		}
+	}
+	if got := c.next(t); got.body != lead(4<<10) {
+		t.Errorf("%d bytes were delivered", len(got.body))
 	}
 }
