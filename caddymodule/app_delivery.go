@@ -104,7 +104,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		if err := d.provision(ctx); err != nil {
 			return fmt.Errorf("destination %s: %w", name, err)
 		}
-		c, err := d.config(name, a.run.logger)
+		c, err := d.config(name, a.run.logger, notes{name, a.run.dispatcher.Load})
 		if err != nil {
 			return fmt.Errorf("destination %s: %w", name, err)
 		}

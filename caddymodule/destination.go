@@ -103,8 +103,8 @@ func (d *Destination) provision(ctx caddy.Context) error {
 	return checkUnits(mod, ctx.Logger())
 }
 
-// config is the destination as the delivery engine takes it.
-func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, error) {
+// config is the destination as the delivery engine takes it. kept are its notes in the store, nil without one.
+func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) (delivery.Config, error) {
 	c := delivery.Config{
 		Concurrency: d.Concurrency, Burst: d.Burst, BatchWait: time.Duration(d.BatchWait),
 		Timeout: time.Duration(d.Timeout), RetryAfterMax: time.Duration(d.RetryAfterMax),
@@ -134,7 +134,7 @@ func (d *Destination) config(name string, logger *zap.Logger) (delivery.Config, 
 	if c.Minimize, err = d.minimizer(); err != nil {
 		return c, err
 	}
-	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Logger: logger.Named(name)}
+	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Notes: kept, Logger: logger.Named(name)}
 	if w, ok := d.module.(guest.Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
 		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
 			"say what to send with body or a definition, or take them out")

@@ -19,7 +19,7 @@ func TestFieldsAreHeldBackFromTheEHR(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := app.(*App).Destinations["ehr"].config("ehr", ctx.Logger())
+	c, err := app.(*App).Destinations["ehr"].config("ehr", ctx.Logger(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func TestExamplesSendWhatTheirPagesSay(t *testing.T) {
 			}
 			all := make(map[string][]destination.Request)
 			for _, to := range slices.Sorted(maps.Keys(app.(*App).Destinations)) {
-				c, err := app.(*App).Destinations[to].config(to, zap.NewNop())
+				c, err := app.(*App).Destinations[to].config(to, zap.NewNop(), nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -247,7 +247,7 @@ func (h *HubSpot) NewDestination(o guest.DestinationOptions) (destination.Destin
 		AllowPrivate: true, API: h.API, Properties: h.Properties, KeepNames: h.KeepNames, Lifecycle: h.Lifecycle,
 		LeadStatus: h.LeadStatus, ContactProperty: h.ContactProperty, CallProperty: h.CallProperty,
 		NoPhoneMatch: h.NoPhoneMatch, CreateNameless: h.CreateNameless, DefaultName: h.DefaultName, LogCall: h.LogCall,
-		Note: h.Note, Transcript: h.Transcript, Region: o.Region, SearchRate: h.SearchRate,
+		Note: h.Note, Transcript: h.Transcript, Region: o.Region, Notes: o.Notes, SearchRate: h.SearchRate,
 	}
 	for name, template := range h.Properties {
 		if err := constant("property "+name, template); err != nil {

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -56,8 +57,23 @@ type DestinationOptions struct {
 	// Fields are the only fields of a call that leave for this destination; empty when all may. They are applied to the
 	// calls before the module sees them.
 	Fields []string
+	// Notes keeps what the destination has done a moment ago where a restart does not lose it; nil where there is no store,
+	// as in a preview.
+	Notes Notes
 	// Logger is the destination's.
 	Logger *zap.Logger
+}
+
+// Notes are a destination's own, by names that it chooses. They are for minutes: the oldest go where there are thousands,
+// and all go when an event is erased, since they may tell of its caller. Names and values are sealed in the store. Before
+// the store is open, and when it cannot be written, there is an error.
+type Notes interface {
+	// Note keeps a value of 1 to 4096 bytes until a time, in place of what was noted under the name before.
+	Note(ctx context.Context, name string, value []byte, until time.Time) error
+	// Noted is what was noted; nil when there is nothing, or its time is over.
+	Noted(ctx context.Context, name string) ([]byte, error)
+	// Forget takes a note away.
+	Forget(ctx context.Context, name string) error
 }
 
 // DefaultRater is implemented by kinds of systems that have a limit of their own.

@@ -69,12 +69,31 @@ type Store interface {
 	// Waiting counts the Pending deliveries of every destination and tenant that has any, by their names.
 	Waiting(ctx context.Context) ([]Waiting, error)
 
+	// Note keeps a value for a destination under a name of its own until a time, in place of what was noted there before:
+	// what it has done a moment ago, and would do again without knowing. Names and values may tell of callers: where there
+	// are keys, values are sealed and names hashed. At most MaxNotes are kept, of which the first to end go; all go when an
+	// event is erased. A value has 1 to MaxNote bytes.
+	Note(ctx context.Context, destination, name string, value []byte, until time.Time) error
+	// Noted is what was noted under a name; nil when there is nothing, or its time is over.
+	Noted(ctx context.Context, destination, name string) ([]byte, error)
+	// Forget takes a note away, if it is there.
+	Forget(ctx context.Context, destination, name string) error
+
 	// Rekey seals every stored body and record again with the first key of the ring, in batches, calling progress
 	// after each with the number done and the total.
 	Rekey(ctx context.Context, progress func(done, total int)) error
 
 	Close() error
 }
+
+// Bounds of notes: how many, and how many bytes each.
+const (
+	MaxNotes = 4096
+	MaxNote  = 4096
+)
+
+// ErrNoteSize means that a note is empty or too large.
+var ErrNoteSize = errors.New("a note is empty or longer than 4096 bytes")
 
 // Errors that callers tell apart. Implementations wrap them with what an operator can do.
 var (

@@ -228,7 +228,10 @@ func (d *Destination) Problems() []string {
 	if d.conf.LogCall && d.conf.CallProperty == "" {
 		all = append(all, "log_call without call_property: a call is found again by HubSpot's search, which lags some seconds behind; make a call property with unique values to rule out duplicates")
 	}
-	if d.conf.ContactProperty == "" {
+	switch {
+	case d.conf.ContactProperty == "" && d.conf.Notes != nil:
+		all = append(all, "no contact_property: a contact is found again by HubSpot's search, which lags some seconds behind; what this gateway wrote meanwhile it knows, also after a restart, but a second gateway with a store of its own makes a second contact of a caller without e-mail address; make a contact property with unique values and set it")
+	case d.conf.ContactProperty == "":
 		all = append(all, "no contact_property: a contact is found again by HubSpot's search, which lags some seconds behind, so that a restart at the wrong moment, or a second gateway, makes a second contact of a caller without e-mail address; make a contact property with unique values and set it")
 	}
 	if d.conf.CreateNameless && d.conf.ContactProperty == "" {

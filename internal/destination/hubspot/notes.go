@@ -52,6 +52,12 @@ func (m *memo) fresh(now time.Time) time.Duration {
 	return recently - now.Sub(m.At)
 }
 
+// noteName tells the notes of one account from those of another that the destination had before a restart: a contact's id
+// means another contact there. An account that is entered by OAuth is told by its address alone.
+func (d *Destination) noteName(key string) string {
+	return shortHash(d.conf.BaseURL+"\x00"+d.conf.Token) + " " + key
+}
+
 func (d *Destination) remember(ctx context.Context, key string, m memo) error {
 	m.At = d.conf.Now()
 	d.recent.Add(key, m)
@@ -67,14 +73,14 @@ func (d *Destination) remember(ctx context.Context, key string, m memo) error {
 	if err != nil {
 		return err
 	}
-	return d.conf.Notes.Note(ctx, key, b, m.At.Add(m.fresh(m.At)))
+	return d.conf.Notes.Note(ctx, d.noteName(key), b, m.At.Add(m.fresh(m.At)))
 }
 
 func (d *Destination) recall(ctx context.Context, key string) (memo, bool) {
 	m, ok := d.recent.Get(key)
 	if !ok && d.conf.Notes != nil {
 		// A note that cannot be read is none: the search is asked, as it is without notes.
-		if b, err := d.conf.Notes.Noted(ctx, key); err == nil && b != nil {
+		if b, err := d.conf.Notes.Noted(ctx, d.noteName(key)); err == nil && b != nil {
 			ok = json.Unmarshal(b, &m) == nil
 		}
 	}
@@ -88,7 +94,7 @@ func (d *Destination) recall(ctx context.Context, key string) (memo, bool) {
 func (d *Destination) forget(ctx context.Context, key string) {
 	d.recent.Remove(key)
 	if d.conf.Notes != nil {
-		_ = d.conf.Notes.Forget(ctx, key) // it ends by itself
+		_ = d.conf.Notes.Forget(ctx, d.noteName(key)) // it ends by itself
 	}
 }
 

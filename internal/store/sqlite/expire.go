@@ -54,6 +54,9 @@ func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, li
 	if err := s.expireKeys(ctx, now); err != nil {
 		return expired, err
 	}
+	if err := s.forgetNotes(ctx, nanos(now)); err != nil {
+		return expired, err
+	}
 	if r.Done > 0 {
 		n, err := s.expireKind(ctx, &expiry{before: nanos(now.Add(-r.Done))}, limit)
 		expired.Done = int64(n)

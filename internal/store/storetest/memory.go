@@ -41,6 +41,7 @@ func NewMemory(o Options) store.Store {
 		keys:   map[[16]byte]memoryKey{},
 		paused: map[string]string{},
 		turn:   map[string]string{},
+		notes:  map[[2]string]memoryNote{},
 	}
 	m.o.Window = cmp.Or(m.o.Window, 72*time.Hour)
 	if m.o.Now == nil {
@@ -59,6 +60,7 @@ type memory struct {
 	paused map[string]string
 	turn   map[string]string // destination -> tenant served last
 
+	notes   map[[2]string]memoryNote
 	expired store.Expired
 	dropped int64
 }

@@ -226,7 +226,11 @@ func (m *memory) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, e
 		return 0, err
 	}
 	defer m.mu.Unlock()
-	return m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun), nil
+	n := m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun)
+	if n > 0 && !dryRun {
+		clear(m.notes)
+	}
+	return n, nil
 }
 
 func (m *memory) Expire(ctx context.Context, r store.Retention, now time.Time, batch int) (expired store.Expired, err error) {
@@ -237,6 +241,7 @@ func (m *memory) Expire(ctx context.Context, r store.Retention, now time.Time, b
 		return expired, err
 	}
 	defer m.mu.Unlock()
+	m.forgetNotes(now)
 	maps.DeleteFunc(m.keys, func(_ [16]byte, k memoryKey) bool { return now.Sub(k.at) >= m.o.Window })
 	past := func(e *memoryEvent, kept time.Duration, isDead bool) bool {
 		ended, hasDead := e.ReceivedAt, false

@@ -57,6 +57,9 @@ func Run(t *testing.T, h Harness) {
 		{"Stats", stats},
 		{"Waiting", waitingCounts},
 		{"NotFoundAndClosed", notFound},
+		{"Notes", notes},
+		{"NotesAreErased", notesAreErased},
+		{"NotesAreBounded", notesAreBounded},
 		{"Restart", restart},
 		{"Model", func(b *bench) { model(b.T, h, 1, 400) }},
 	} {

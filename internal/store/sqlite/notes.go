@@ -1,0 +1,99 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"time"
+
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// noteKey is what a note stands under: a hash, under the first key if there is one, so that it tells nothing of a number
+// that could be guessed. With another first key what was noted before is not found any more, and ends by itself.
+func (s *Store) noteKey(destination, name string) []byte {
+	text := binary.AppendUvarint([]byte("callgate note "), uint64(len(destination)))
+	text = append(append(text, destination...), name...)
+	if s.o.Keys == nil {
+		sum := sha256.Sum256(text)
+		return sum[:]
+	}
+	return s.o.Keys.MAC(s.o.Keys.First(), text)
+}
+
+func notePlace(key []byte, destination string) seal.Place {
+	return seal.Place{Event: hex.EncodeToString(key), Column: "note", Destination: destination}
+}
+
+// Note is store.Store's.
+func (s *Store) Note(ctx context.Context, destination, name string, value []byte, until time.Time) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	if len(value) == 0 || len(value) > store.MaxNote {
+		return store.ErrNoteSize
+	}
+	key := s.noteKey(destination, name)
+	if s.o.Keys != nil {
+		value = s.o.Keys.Seal(value, notePlace(key, destination))
+	}
+	now := nanos(s.o.Now())
+	return s.write(ctx, false, func(b *batch) error {
+		if _, err := b.c.exec("DELETE FROM notes WHERE until <= ?", now); err != nil {
+			return err
+		}
+		if _, err := b.c.exec(`INSERT INTO notes (key, value, until) VALUES (?, ?, ?)
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until`, key, value, nanos(until)); err != nil {
+			return err
+		}
+		n, err := b.c.number("SELECT count(*) FROM notes")
+		if err != nil || n <= store.MaxNotes {
+			return err
+		}
+		_, err = b.c.exec("DELETE FROM notes WHERE key IN (SELECT key FROM notes ORDER BY until LIMIT ?)", n-store.MaxNotes)
+		return err
+	})
+}
+
+// Noted is store.Store's.
+func (s *Store) Noted(ctx context.Context, destination, name string) ([]byte, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	key := s.noteKey(destination, name)
+	var value []byte
+	err := s.reader.QueryRowContext(ctx, "SELECT value FROM notes WHERE key = ? AND until > ?", key, nanos(s.o.Now())).Scan(&value)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, public(err)
+	case s.o.Keys != nil:
+		return s.o.Keys.Open(value, notePlace(key, destination))
+	}
+	return value, nil
+}
+
+// Forget is store.Store's.
+func (s *Store) Forget(ctx context.Context, destination, name string) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	key := s.noteKey(destination, name)
+	return s.write(ctx, false, func(b *batch) error {
+		_, err := b.c.exec("DELETE FROM notes WHERE key = ?", key)
+		return err
+	})
+}
+
+// forgetNotes deletes the notes that end up to a time, or all.
+func (s *Store) forgetNotes(ctx context.Context, until int64) error {
+	return s.write(ctx, false, func(b *batch) error {
+		_, err := b.c.exec("DELETE FROM notes WHERE until <= ?", until)
+		return err
+	})
+}
