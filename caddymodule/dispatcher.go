@@ -164,6 +164,11 @@ func (d *dispatcher) Accept(ctx context.Context, ev *store.Event, destinations [
 	return d.engine.Accept(ctx, ev, destinations)
 }
 
+// AcceptAll implements gateway.Store.
+func (d *dispatcher) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
+	return d.engine.AcceptAll(ctx, events, destinations)
+}
+
 // Event implements gateway.Store.
 func (d *dispatcher) Event(ctx context.Context, id string) (*store.Event, error) {
 	return d.store.Event(ctx, id)

@@ -198,19 +198,42 @@ func (e *Engine) current() *attached {
 // filters turn the event away is left out; one that no snapshot knows is kept, and waits. Without any destination
 // the event is stored all the same. The errors are the store's, and ErrClosed.
 func (e *Engine) Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error) {
-	if e.closing.Load() {
-		return store.Accepted{}, fmt.Errorf("%w (%w)", ErrClosed, store.ErrUnavailable)
-	}
-	destinations = e.choose(ctx, ev, destinations)
-	accepted, err := e.store.Accept(ctx, ev, destinations)
+	all, err := e.AcceptAll(ctx, []*store.Event{ev}, [][]string{destinations})
 	if err != nil {
-		return accepted, err
+		return store.Accepted{}, err
 	}
-	if !accepted.Duplicate {
-		e.wake(destinations)
+	return all[0], nil
+}
+
+// AcceptAll is Accept for the events of one request: either all of them are durable, or none is.
+func (e *Engine) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
+	if e.closing.Load() {
+		return nil, fmt.Errorf("%w (%w)", ErrClosed, store.ErrUnavailable)
 	}
-	e.o.Observer.Accepted(ctx, ev, accepted, destinations)
-	return accepted, nil
+	chosen := make([][]string, len(events))
+	for i, ev := range events {
+		chosen[i] = e.choose(ctx, ev, destinations[i])
+	}
+	all, err := e.persist(ctx, events, chosen)
+	if err != nil {
+		return nil, err
+	}
+	for i, accepted := range all {
+		if !accepted.Duplicate {
+			e.wake(chosen[i])
+		}
+		e.o.Observer.Accepted(ctx, events[i], accepted, chosen[i])
+	}
+	return all, nil
+}
+
+// persist stores events, one alone like any.
+func (e *Engine) persist(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
+	if len(events) > 1 {
+		return e.store.AcceptAll(ctx, events, destinations)
+	}
+	one, err := e.store.Accept(ctx, events[0], destinations[0])
+	return []store.Accepted{one}, err
 }
 
 // choose leaves out the destinations that do not take the event.

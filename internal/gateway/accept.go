@@ -29,21 +29,28 @@ func (rq *Request) senderWaits() bool {
 	return slices.Contains(rq.plan.Preset.Synchronous, typ) || slices.Contains(rq.plan.SyncEvents, typ)
 }
 
-// accept makes the event durable and answers 200: some senders take nothing else for success.
+// accept makes the event durable, or all that the request has, and answers 200: some senders take nothing else for success.
 func (rq *Request) accept(w http.ResponseWriter) (*refusal, error) {
-	names, err := rq.destinations()
-	if err != nil {
-		return malformed(err), nil
+	events := rq.events
+	if len(events) == 0 {
+		events = []*Request{rq}
 	}
 	header := rq.storedHeader()
 	if rq.leftOut != "" {
 		header.Set(leftOutHeader, rq.leftOut)
 	}
-	a, refused := rq.persist(names, header)
+	names := make([][]string, len(events))
+	for i, one := range events {
+		var err error
+		if names[i], err = one.destinations(); err != nil {
+			return malformed(err), nil
+		}
+	}
+	all, refused := rq.persistAll(events, names, header)
 	if refused != nil {
 		return refused, nil
 	}
-	return nil, rq.answerAccepted(w, a)
+	return nil, rq.answerAccepted(w, all...)
 }
 
 // destinations are those whose conditions let the event through. A condition that fails lets it through too: an event
@@ -86,27 +93,59 @@ func (rq *Request) storedHeader() http.Header {
 }
 
 // persist stores the event with a delivery to each destination. When it returns without a refusal the event is on disk.
-func (rq *Request) persist(destinations []string, header http.Header) (stored store.Accepted, refused *refusal) {
+func (rq *Request) persist(destinations []string, header http.Header) (store.Accepted, *refusal) {
+	all, refused := rq.persistAll([]*Request{rq}, [][]string{destinations}, header)
+	if refused != nil {
+		return store.Accepted{}, refused
+	}
+	return all[0], nil
+}
+
+// persistAll is persist for the events of one request, of which either all are on disk, or none is.
+func (rq *Request) persistAll(events []*Request, destinations [][]string, header http.Header) (all []store.Accepted, refused *refusal) {
 	keep := rq.route.Store(rq.r.Context())
 	if keep == nil {
-		return store.Accepted{}, &refusal{outcome: storeUnavailable, retryAfter: time.Second, message: "the gateway is starting; send again later"}
+		return nil, &refusal{outcome: storeUnavailable, retryAfter: time.Second, message: "the gateway is starting; send again later"}
 	}
 	rq.noteTrace(header)
-	ev, err := rq.event(keep, header)
-	if err != nil {
-		return store.Accepted{}, malformed(err)
+	stored := make([]*store.Event, len(events))
+	for i, one := range events {
+		own := header
+		if one != rq {
+			own = partHeader(header)
+		}
+		var err error
+		if stored[i], err = one.event(keep, own); err != nil {
+			return nil, malformed(err)
+		}
 	}
 	// A sender that goes away does not undo what is being written, so the outcome is waited for.
-	began := time.Now()
-	a, err := keep.Accept(context.WithoutCancel(rq.r.Context()), ev, destinations)
-	defer func() { rq.traceStore(began, a.EventID, len(destinations), refused) }()
+	ctx := context.WithoutCancel(rq.r.Context())
+	began, deliveries := time.Now(), 0
+	for _, to := range destinations {
+		deliveries += len(to)
+	}
+	defer func() {
+		id := ""
+		if len(all) > 0 {
+			id = all[0].EventID
+		}
+		rq.traceStore(began, id, deliveries, refused)
+	}()
+	var err error
+	if len(stored) == 1 {
+		all = make([]store.Accepted, 1)
+		all[0], err = keep.Accept(ctx, stored[0], destinations[0])
+	} else {
+		all, err = keep.AcceptAll(ctx, stored, destinations)
+	}
 	switch {
 	case err == nil:
-		return a, nil
+		return all, nil
 	case errors.Is(err, store.ErrFull):
-		return a, &refusal{outcome: storeFull, cause: err, retryAfter: time.Minute, message: "the gateway's store is full; send again later"}
+		return nil, &refusal{outcome: storeFull, cause: err, retryAfter: time.Minute, message: "the gateway's store is full; send again later"}
 	default:
-		return a, &refusal{outcome: storeUnavailable, cause: err, retryAfter: 5 * time.Second, message: "the gateway cannot store the event now; send again later"}
+		return nil, &refusal{outcome: storeUnavailable, cause: err, retryAfter: 5 * time.Second, message: "the gateway cannot store the event now; send again later"}
 	}
 }
 
@@ -137,13 +176,23 @@ func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 	return ev, nil
 }
 
-// answerAccepted answers 200. A copy of an event that the store knows gets the first one's id.
-func (rq *Request) answerAccepted(w http.ResponseWriter, a store.Accepted) error {
+// answerAccepted answers 200. A copy of an event that the store knows gets the first one's id. Of several events the answer
+// has the ids of all, and it is a copy's where all of them are.
+func (rq *Request) answerAccepted(w http.ResponseWriter, all ...store.Accepted) error {
 	rq.outcome = accepted
-	body, err := json.Marshal(struct {
-		ID     string `json:"id"`
-		Status string `json:"status"`
-	}{a.EventID, "accepted"})
+	answer := struct {
+		ID     string   `json:"id"`
+		Status string   `json:"status"`
+		Events []string `json:"events,omitempty"`
+	}{ID: all[0].EventID, Status: "accepted"}
+	duplicate := true
+	for _, a := range all {
+		duplicate = duplicate && a.Duplicate
+		if len(all) > 1 {
+			answer.Events = append(answer.Events, a.EventID)
+		}
+	}
+	body, err := json.Marshal(answer)
 	if err != nil {
 		return err
 	}
@@ -152,7 +201,7 @@ func (rq *Request) answerAccepted(w http.ResponseWriter, a store.Accepted) error
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	rq.remember(&idempotency.Answer{Status: http.StatusOK, Header: h, Body: body})
-	if a.Duplicate {
+	if duplicate {
 		rq.outcome = replayed
 		h.Set("Idempotency-Replayed", "true")
 	}

@@ -25,6 +25,16 @@ func (k *keeps) Accept(_ context.Context, ev *store.Event, _ []string) (store.Ac
 	k.events = append(k.events, ev)
 	return store.Accepted{EventID: ev.ID}, nil
 }
+func (k *keeps) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
+	all := make([]store.Accepted, len(events))
+	for i, ev := range events {
+		var err error
+		if all[i], err = k.Accept(ctx, ev, destinations[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
 func (k *keeps) Event(context.Context, string) (*store.Event, error) { return nil, store.ErrNotFound }
 func (*keeps) CallerHash(string) string                              { return "" }
 

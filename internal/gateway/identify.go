@@ -55,6 +55,9 @@ func (rq *Request) identify() (missing string, err error) {
 			return "", err
 		}
 		rq.identity = source.Identity{EventType: c.EventType, EventID: c.EventID, CallID: c.ID}
+		if missing, split := rq.split(); split {
+			return missing, nil
+		}
 		return c.Missing(p.Require), nil
 	case len(p.Require) > 0:
 		rq.identity, missing, err = p.Parser.Require(&rq.parsing, p.Require)

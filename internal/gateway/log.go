@@ -118,3 +118,9 @@ func (rt *Route) logForgotten(tenant string, c repeats.Counts) {
 		"give idempotency_cache more keys, or this tenant's idempotency a shorter ttl",
 		zap.String("route", rt.Name), zap.String("tenant", tenant), zap.Uint64("events", c.Same+c.Others))
 }
+
+// warnOfLacking tells that of a request with several events some were not taken: the others must not wait for them.
+func (rt *Route) warnOfLacking(tenant string, events int, field string) {
+	rt.Log.Warn("events of a request are left out, since they lack a required field; the others are accepted",
+		zap.String("route", rt.Name), zap.String("tenant", tenant), zap.Int("events", events), zap.String("field", field))
+}

@@ -41,6 +41,9 @@ type Request struct {
 	call    *call.Call
 	callErr error
 
+	// events are those of a request that has several; none where it is one event itself.
+	events []*Request
+
 	// reservation is what answers are remembered through; nil if they need not be.
 	reservation *idempotency.Reservation
 

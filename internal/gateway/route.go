@@ -183,6 +183,8 @@ type Server interface {
 type Store interface {
 	// Accept stores an event with a delivery to each destination; when it returns without an error they are on disk.
 	Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error)
+	// AcceptAll is Accept for the events of one request: all of them are on disk, or none is.
+	AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error)
 	// Event reads an event.
 	Event(ctx context.Context, id string) (*store.Event, error)
 	// CallerHash is what finds a caller's events again.

@@ -38,7 +38,8 @@ func openLead(d *document, r *Request) error {
 // might use it knows the envelope of an id, a type and data that many senders share, and CloudEvents (id, type and
 // specversion).
 var generic = &format{
-	open: openPayload,
+	open:  openPayload,
+	split: splitArray,
 	identify: func(d *document) Identity {
 		id := templated(d)
 		typ := d.text("type")

@@ -153,7 +153,8 @@ var slack = &format{
 // hubspot reads HubSpot's batches of events. The number of the attempt is in the body, so that its hash differs from
 // one attempt to the next; and an eventId alone is not unique (developers.hubspot.com, "Webhooks API").
 var hubspot = &format{
-	open: openPayload,
+	open:  openPayload,
+	split: splitArray,
 	identify: func(d *document) Identity {
 		if d.root.Kind() != jsonscan.Array {
 			return Identity{EventType: d.text("subscriptionType"), EventID: hubspotID(d.root)}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 // ErrMalformed is returned, wrapped with a reason, for a body that cannot be read. The reason never quotes the body.
@@ -113,6 +114,8 @@ type format struct {
 	open func(d *document, r *Request) error
 	// identify reads the identity. Its texts need not be bounded: the parser sees to that.
 	identify func(d *document) Identity
+	// split takes a body of several events apart; nil where the sender sends one at a time. See Preset.Split.
+	split func(root jsonscan.Value) [][]byte
 	// read fills the record, whose identity is there already.
 	read func(d *draft, doc *document)
 	// audio is the path of the member that holds a recording of the call as base64; nil where there is none. Nothing is

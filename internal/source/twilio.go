@@ -33,7 +33,8 @@ var twilioRequests = []string{
 // Status callbacks are told apart by call, status and sequence number. A request for TwiML has no id, since a call makes
 // many that look alike. (The header I-Twilio-Idempotency-Token, which stays the same over retries, is not signed.)
 var twilio = &format{
-	open: openPayload,
+	open:  openPayload,
+	split: splitArray,
 	identify: func(d *document) Identity {
 		if d.form {
 			return twilioIdentity(d)

@@ -62,6 +62,7 @@ var zoom = &format{
 // meta reads the notifications of Meta's lead ads: {"object": "page", "entry": [{"changes": [{"value": {"leadgen_id"}}]}]}
 // (developers.facebook.com, "Webhooks for leads"). What the lead said is not in them: it is asked for by its id.
 var meta = &format{
+	split: splitMeta,
 	identify: func(d *document) Identity {
 		change := d.get("entry").Index(0).Get("changes").Index(0)
 		id := Identity{EventType: first(change.Get("field"), d.get("object"))}

@@ -17,6 +17,9 @@ type Store interface {
 	// were delivered everywhere lose their content, the oldest first; and a tenant is refused before it has filled the
 	// store for the others.
 	Accept(ctx context.Context, e *Event, destinations []string) (Accepted, error)
+	// AcceptAll is Accept for the events of one request, in one transaction: either all of them are durable when it
+	// returns, or none is. destinations has a list for each event.
+	AcceptAll(ctx context.Context, events []*Event, destinations [][]string) ([]Accepted, error)
 
 	// Claim leases up to limit deliveries of one destination that are Pending and due at now, oldest first within
 	// a tenant and taking turns between tenants. A lease ends with Finish or Return, when it runs out, or with the

@@ -21,40 +21,81 @@ const (
 // Accept is store.Store's. The event's ID must be a ULID that was not used before. Sealing is done by the caller's
 // goroutine, so that the writer does nothing but write.
 func (s *Store) Accept(ctx context.Context, e *store.Event, destinations []string) (store.Accepted, error) {
+	all, err := s.AcceptAll(ctx, []*store.Event{e}, [][]string{destinations})
+	if err != nil {
+		return store.Accepted{}, err
+	}
+	return all[0], nil
+}
+
+// accepting is an event on its way into the store.
+type accepting struct {
+	*store.Event
+	id           [16]byte
+	payload      payload
+	destinations []string
+	accepted     store.Accepted
+}
+
+// AcceptAll is store.Store's.
+func (s *Store) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
 	if err := s.enter(ctx); err != nil {
-		return store.Accepted{}, err
+		return nil, err
 	}
-	id, err := ulid.ParseStrict(e.ID)
-	if err != nil {
-		return store.Accepted{}, errors.New("the event's ID is not a ULID: make one with ulid.Make")
-	}
-	if len(destinations) > maxDestinations {
-		return store.Accepted{}, fmt.Errorf("an event can have %d destinations and has %d: split them over several routes", maxDestinations, len(destinations))
-	}
-	p, err := s.sealPayload(e, destinations)
-	if err != nil {
-		return store.Accepted{}, err
-	}
-	var accepted store.Accepted
-	err = s.write(ctx, true, func(b *batch) error {
-		first, found, err := b.first(e.Key)
-		switch {
-		case err != nil:
-			return err
-		case found:
-			accepted = store.Accepted{EventID: ulid.ULID(first).String(), Duplicate: true}
-			return nil
+	list := make([]accepting, len(events))
+	for i, e := range events {
+		id, err := ulid.ParseStrict(e.ID)
+		if err != nil {
+			return nil, errors.New("the event's ID is not a ULID: make one with ulid.Make")
 		}
-		accepted = store.Accepted{EventID: e.ID, Deliveries: make([]string, len(destinations))}
-		return b.insert(e, id, p, destinations, accepted.Deliveries)
-	})
+		to := destinations[i]
+		if len(to) > maxDestinations {
+			return nil, fmt.Errorf("an event can have %d destinations and has %d: split them over several routes", maxDestinations, len(to))
+		}
+		p, err := s.sealPayload(e, to)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = accepting{Event: e, id: id, payload: p, destinations: to}
+	}
+	err := s.write(ctx, true, func(b *batch) error { return b.acceptAll(list) })
 	if err != nil {
-		return store.Accepted{}, err
+		return nil, err
 	}
-	if len(accepted.Deliveries) == 0 {
-		accepted.Deliveries = nil
+	all := make([]store.Accepted, len(list))
+	for i := range list {
+		if all[i] = list[i].accepted; len(all[i].Deliveries) == 0 {
+			all[i].Deliveries = nil
+		}
 	}
-	return accepted, nil
+	return all, nil
+}
+
+// acceptAll adds those of the events that are new. What refuses an event after another was added undoes that too, so it is
+// no refusal, which would leave the transaction as it stands.
+func (b *batch) acceptAll(list []accepting) error {
+	changed := false
+	for i := range list {
+		e := &list[i]
+		first, found, err := b.first(e.Key)
+		if err == nil && found {
+			e.accepted = store.Accepted{EventID: ulid.ULID(first).String(), Duplicate: true}
+			continue
+		}
+		if err == nil {
+			e.accepted = store.Accepted{EventID: e.ID, Deliveries: make([]string, len(e.destinations))}
+			err = b.insert(e.Event, e.id, e.payload, e.destinations, e.accepted.Deliveries)
+		}
+		switch {
+		case err == nil:
+			changed = true
+		case changed:
+			return fmt.Errorf("of %d events: %w", len(list), err)
+		default:
+			return err
+		}
+	}
+	return nil
 }
 
 // insert adds an event with its deliveries, whose ids it writes to ids.

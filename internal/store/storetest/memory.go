@@ -106,6 +106,34 @@ func (m *memory) Accept(ctx context.Context, e *store.Event, destinations []stri
 		return store.Accepted{}, err
 	}
 	defer m.mu.Unlock()
+	return m.accept(e, destinations)
+}
+
+// AcceptAll undoes what it stored when one of the events is refused.
+func (m *memory) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
+	for _, e := range events {
+		if _, err := ulid.ParseStrict(e.ID); err != nil {
+			return nil, errors.New("the event's ID is not a ULID: make one with ulid.Make")
+		}
+	}
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	old, keys, order := maps.Clone(m.events), maps.Clone(m.keys), slices.Clone(m.order)
+	all := make([]store.Accepted, len(events))
+	for i, e := range events {
+		var err error
+		if all[i], err = m.accept(e, destinations[i]); err != nil {
+			m.events, m.keys, m.order = old, keys, order
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// accept is Accept with the lock held.
+func (m *memory) accept(e *store.Event, destinations []string) (store.Accepted, error) {
 	now := m.o.Now()
 	if first, ok := m.keys[e.Key]; ok && now.Sub(first.at) < m.o.Window {
 		return store.Accepted{EventID: first.id, Duplicate: true}, nil

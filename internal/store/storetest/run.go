@@ -31,6 +31,7 @@ func Run(t *testing.T, h Harness) {
 		{"AcceptRefusesWrongIDs", acceptRefuses},
 		{"DuplicateWithinWindow", duplicates},
 		{"OneOfManyAtOnce", oneOfMany},
+		{"AcceptAllOrNothing", acceptAll},
 		{"ClaimOldestFirst", claimOldestFirst},
 		{"ClaimTakesTurns", claimTakesTurns},
 		{"ClaimSkips", claimSkips},
