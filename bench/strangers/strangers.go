@@ -69,7 +69,7 @@ func (s *strangers) run(ctx context.Context, r request, ready []byte, ticks <-ch
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.address)
 		if err == nil {
 			stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // which ends what waits for it
-			_ = s.converse(ctx, conn, r, ready, ticks) // how it ended does not matter: it is counted below
+			_ = s.converse(ctx, conn, r, ready, ticks)                  // how it ended does not matter: it is counted below
 			stop()
 			_ = conn.Close()
 		}

@@ -209,10 +209,3 @@ func visible(s string) string {
 	}
 	return s
 }
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
