@@ -58,6 +58,7 @@ type durable struct {
 	alerts   alert.Settings
 	notify   func(alert.Alert)
 	names    operate.Names
+	faulty   func() []string // the tenants that it runs without
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -113,6 +114,16 @@ func (d *dispatcher) names() operate.Names {
 	return d.inForce[len(d.inForce)-1].names
 }
 
+// faulty are the tenants that the configuration in force runs without.
+func (d *dispatcher) faulty() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inForce) == 0 {
+		return nil
+	}
+	return d.inForce[len(d.inForce)-1].faulty()
+}
+
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	s, err := u.module.OpenStore(u.options)
 	if err != nil {
@@ -126,6 +137,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
+		Faulty:       d.faulty,
 		Stopping:     caddy.Exiting,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
 	})

@@ -24,7 +24,7 @@ func (a *App) Ready() *operate.Service {
 	if s, ok := a.Operate(); ok {
 		return s
 	}
-	return operate.New(operate.Options{Stopping: caddy.Exiting})
+	return operate.New(operate.Options{Stopping: caddy.Exiting, Faulty: a.faultyNames})
 }
 
 // names are what operators can ask for by name: the tenants, and the sources that are configured or come with a preset.

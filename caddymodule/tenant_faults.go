@@ -32,6 +32,15 @@ func (a *App) FaultyTenants() []TenantFault {
 	return faults
 }
 
+// faultyNames are the names of the faulty tenants.
+func (a *App) faultyNames() []string {
+	var names []string
+	for _, f := range a.FaultyTenants() {
+		names = append(names, f.Tenant)
+	}
+	return slices.Compact(names)
+}
+
 // startsAfresh reports whether a configuration is loaded because the process starts. Then a mistake in one tenant's file must
 // not keep all others out. When a running gateway is given a new configuration, or one is only validated, there is somebody
 // to be told, and nothing is lost by refusing it.

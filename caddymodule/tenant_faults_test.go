@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -131,6 +133,10 @@ http:// {
 	}
 	if got := faultyGauge(t); got != float64(len(mistakes)-1) {
 		t.Errorf("the metric says %v", got)
+	}
+	ready, err := app.(*App).Ready().Ready(t.Context(), operate.Actor{May: operate.Everything}, operate.ReadyInput{})
+	if err != nil || !ready.Ready || !slices.Contains(ready.FaultyTenants, mistakes[0].tenant) {
+		t.Errorf("ready for the others' calls: %+v, %v", ready, err)
 	}
 
 	// Whoever reloads is there to be told, and what runs goes on.

@@ -45,6 +45,8 @@ type Options struct {
 	Stopping func() bool
 	// Scene finds what a payload is previewed with. nil means that there is no configuration to ask.
 	Scene func(*PreviewInput) (*Scene, error)
+	// Faulty names the tenants that the gateway runs without because of a mistake in their settings. nil means none.
+	Faulty func() []string
 	// Log is where it is said what operators did. Default: nowhere.
 	Log *zap.Logger
 	// Now is the clock. Default: time.Now.

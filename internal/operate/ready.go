@@ -27,6 +27,9 @@ type Readiness struct {
 	Error string `json:"error,omitempty"`
 	// Draining tells that the process is about to end.
 	Draining bool `json:"draining,omitempty"`
+	// FaultyTenants are those that the gateway runs without because of a mistake in their settings. The others' calls come
+	// in, so it is ready all the same.
+	FaultyTenants []string `json:"faulty_tenants,omitempty"`
 	// Pending is how many deliveries wait, the oldest since OldestPending.
 	Pending       int64     `json:"pending"`
 	OldestPending time.Time `json:"oldest_pending,omitzero"`
@@ -54,6 +57,9 @@ func (s *Service) Ready(ctx context.Context, a Actor, in ReadyInput) (*Readiness
 	var reasons []string
 	if r.Draining = s.o.Stopping != nil && s.o.Stopping(); r.Draining {
 		reasons = append(reasons, "the gateway is stopping")
+	}
+	if s.o.Faulty != nil {
+		r.FaultyTenants = s.o.Faulty()
 	}
 	if s.o.Store != nil {
 		reasons = append(reasons, s.storeReasons(ctx, r, oldest)...)
