@@ -47,12 +47,12 @@ https://example.com:%d {
 			t.Fatal(err)
 		}
 	}
-	g := &running{t: t, client: &http.Client{Transport: &http.Transport{
+	g := &running{t: t, client: &http.Client{Transport: again{&http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: trusted},
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, strings.Replace(address, "example.com", "127.0.0.1", 1))
 		},
-	}}}
+	}}}}
 	t.Cleanup(g.stop)
 
 	for i, url := range []string{fmt.Sprintf("http://example.com:%d/a", plain), fmt.Sprintf("https://example.com:%d/b", encrypted)} {

@@ -207,7 +207,11 @@ func TestReload(t *testing.T) {
 			if name == "callgate" {
 				<-closed // net/http closes it when it has been idle for two minutes
 			}
-			if _, body, err := answer(t, request(t, "POST", address, "{}")); err != nil || body != "ok" {
+			_, body, err := answer(t, request(t, "POST", address, "{}"))
+			for tries := 0; err != nil && tries < 20; tries++ { // the server before may take a connection yet, and close it
+				_, body, err = answer(t, request(t, "POST", address, "{}"))
+			}
+			if err != nil || body != "ok" {
 				t.Errorf("after the reload: %q, %v", body, err)
 			}
 		})
