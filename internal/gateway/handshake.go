@@ -34,7 +34,11 @@ func (rq *Request) shake(w http.ResponseWriter) (done bool, refused *refusal) {
 	if !rq.plan.Preset.Handshakes(rq.identity.EventType) {
 		return false, nil
 	}
-	reply, ok := rq.plan.Preset.Shake(&rq.parsing, rq.identity.EventType, rq.secret())
+	secret, found := rq.secret()
+	if !found { // the time of the signature has run out just now; an answer without the secret would be a wrong one
+		return false, signatureRefusal(signature.ErrTimestamp)
+	}
+	reply, ok := rq.plan.Preset.Shake(&rq.parsing, rq.identity.EventType, secret)
 	if !ok {
 		return false, nil
 	}
@@ -45,15 +49,18 @@ func (rq *Request) shake(w http.ResponseWriter) (done bool, refused *refusal) {
 	return true, nil
 }
 
-// secret is the one that the request was signed with, where a handshake needs it.
-func (rq *Request) secret() string {
+// secret is the one that the request was signed with, where a handshake needs it; "" where it needs none.
+func (rq *Request) secret() (text string, found bool) {
+	if len(rq.plan.Secrets) == 0 {
+		return "", true
+	}
 	now := time.Now()
 	for _, s := range rq.plan.Secrets {
 		if _, err := s.Verifier.Verify(&rq.message, now); err == nil || len(rq.plan.Secrets) == 1 {
-			return s.Text
+			return s.Text, true
 		}
 	}
-	return ""
+	return "", false
 }
 
 func (rq *Request) reply(w http.ResponseWriter, reply *source.Reply) {

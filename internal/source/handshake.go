@@ -34,6 +34,8 @@ type handshake struct {
 const maxChallenge = 1024
 
 // handshakes are all that are known.
+//
+// Guessed: what each sender asks and wants for an answer is as it is generally known; the pages that are named were not opened.
 var handshakes = []handshake{
 	// docs.slack.dev/reference/events/url_verification: the challenge comes back as plain text.
 	{preset: "slack", event: "url_verification", signed: func(d *document, _ string) (Reply, bool) {
