@@ -61,6 +61,10 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			p.SyncEvents, err = grammar.SomeArgs(d)
 			return err
 		},
+		"store_fields": func(d *caddyfile.Dispenser) error {
+			p.StoreFields = new(StoreFields)
+			return p.StoreFields.unmarshal(d)
+		},
 		"handshake_token": grammar.Text(&p.HandshakeToken),
 		"shared_secret":   grammar.Flag(&p.SharedSecret),
 		"keep_token":      grammar.Flag(&p.KeepToken),

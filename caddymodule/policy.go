@@ -83,6 +83,10 @@ type Policy struct {
 	// in flight. Default: those of the preset alone.
 	SyncEvents []string `json:"sync_events,omitempty"`
 
+	// StoreFields says what of a call is stored; with it, nothing else of the request is. Default: the whole request and all
+	// fields.
+	StoreFields *StoreFields `json:"store_fields,omitempty"`
+
 	// HandshakeToken is the word that was typed in beside this address where a sender shows one before it sends anything
 	// signed: Meta's verify token. Requests that ask with another are answered with 405. Default: none, so that nobody is
 	// answered. It may be a placeholder such as {env.META_VERIFY_TOKEN}.
@@ -143,6 +147,7 @@ func (p Policy) over(base Policy) Policy {
 	if p.Deliver == nil {
 		p.Deliver = base.Deliver
 	}
+	p.StoreFields = either(p.StoreFields, base.StoreFields)
 	if p.SyncEvents == nil {
 		p.SyncEvents = base.SyncEvents
 	}

@@ -152,20 +152,31 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 	var record []byte
 	var caller string
+	uri, body := rq.r.URL.RequestURI(), rq.body
 	// What cannot be read is stored without a record. Only a spooled request gets here so, and its receiver is to judge
 	// the bytes, as it would have if it had worked.
-	if c, err := rq.record(); err == nil {
+	switch c, err := rq.record(); {
+	case err == nil:
+		caller = keep.CallerHash(c.CallerNumber)
+		if rq.plan.Keep != nil {
+			kept := rq.plan.Keep(c)
+			if caller == c.CallerNumber { // there is no key to make a hash of it
+				caller = kept.CallerNumber
+			}
+			c, uri, body = kept, rq.r.URL.EscapedPath(), nil
+		}
 		if record, err = c.Encode(); err != nil {
 			return nil, err
 		}
-		caller = c.CallerNumber
+	case rq.plan.Keep != nil: // which of the bytes may be stored cannot be told
+		return nil, err
 	}
 	id := ulid.Make()
 	ev := &store.Event{
 		ID: id.String(), Tenant: rq.plan.Tenant, Source: rq.route.Source, Route: rq.route.Name,
 		EventType: rq.identity.EventType, EventID: rq.eventID, CallID: rq.identity.CallID,
-		CallerHash: keep.CallerHash(caller), ReceivedAt: time.Now(),
-		Method: rq.r.Method, URI: rq.r.URL.RequestURI(), Header: header, Body: rq.body, Record: record,
+		CallerHash: caller, ReceivedAt: time.Now(),
+		Method: rq.r.Method, URI: uri, Header: header, Body: body, Record: record,
 	}
 	if rq.plan.Idempotency.Off {
 		ev.Key = id // no two events are one

@@ -113,6 +113,9 @@ type Plan struct {
 	Deliver   []Target
 	Test      bool
 
+	// Keep is what of a call is stored, and nothing else of its request then; nil stores the whole request.
+	Keep func(*call.Call) *call.Call
+
 	// DropAudio says that no destination asks for the provider's own body, so that a recording in it is not kept.
 	DropAudio bool
 
