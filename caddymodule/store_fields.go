@@ -13,7 +13,7 @@ import (
 	"github.com/callgate/callgate/internal/minimize"
 )
 
-// StoreFields says what of a call is stored where a route delivers. It is decided before anything is written: what is kept
+// StoreFields are what of a call is stored where a route delivers. It is decided before anything is written: what is kept
 // back here is in no database, backup or write-ahead log, and no destination gets it. The request's body, its query and its
 // headers are not stored then, so that pass_through and spool, which send them as they came, are refused; events of a call
 // keep its id, and the hash of the caller's number by which the call can be erased, unless there is no encryption_key to make
