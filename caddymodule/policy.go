@@ -87,6 +87,12 @@ type Policy struct {
 	// fields.
 	StoreFields *StoreFields `json:"store_fields,omitempty"`
 
+	// FindBy are fields of the call, such as email or params.patient_id, by whose values stored events are found again, as to
+	// erase all that is stored of a patient: the store keeps a keyed hash of each, at most 32 for an event, beside that of
+	// the caller's number, which is always kept. It needs an encryption_key, which the hashes are made with, and finds what was
+	// stored since the line is there. Default: the caller's number alone.
+	FindBy []string `json:"find_by,omitempty"`
+
 	// HandshakeToken is the word that was typed in beside this address where a sender shows one before it sends anything
 	// signed: Meta's verify token. Requests that ask with another are answered with 405. Default: none, so that nobody is
 	// answered. It may be a placeholder such as {env.META_VERIFY_TOKEN}.
@@ -146,6 +152,9 @@ func (p Policy) over(base Policy) Policy {
 	p.KeepToken = p.KeepToken || base.KeepToken
 	if p.Deliver == nil {
 		p.Deliver = base.Deliver
+	}
+	if p.FindBy == nil {
+		p.FindBy = base.FindBy
 	}
 	p.StoreFields = either(p.StoreFields, base.StoreFields)
 	if p.SyncEvents == nil {

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -49,8 +50,18 @@ func (s *StoreFields) unmarshal(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// setStored settles what of a call is stored.
+// setStored settles what of a call is stored, and by what it is found again.
 func (c *routeCompiler) setStored(pl *gateway.Plan, p Policy) (err error) {
+	if len(p.FindBy) > 0 {
+		if err := checkFields("find_by", p.FindBy); err != nil {
+			return err
+		}
+		if c.run.durable.options.Keys == nil {
+			return fmt.Errorf("find_by needs an encryption_key in the global option callgate: without one there is nothing to make a hash of the values with")
+		}
+		pl.FindBy = p.FindBy
+		c.run.noteFindBy(p.FindBy)
+	}
 	s := p.StoreFields
 	if s == nil {
 		return nil
@@ -68,6 +79,16 @@ func (c *routeCompiler) setStored(pl *gateway.Plan, p Policy) (err error) {
 		return fmt.Errorf("store_fields: %w", err)
 	}
 	return nil
+}
+
+// noteFindBy notes by which fields events are found, so that operators can be told.
+func (in *instance) noteFindBy(fields []string) {
+	known := &in.durable.names.Fields
+	for _, f := range fields {
+		if f = call.Canonical(f); !slices.Contains(*known, f) {
+			*known = append(*known, f)
+		}
+	}
 }
 
 // minimizer compiles what is kept of a call; nil keeps everything.

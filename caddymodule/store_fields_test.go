@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -99,6 +100,8 @@ func TestStoreFieldsRefusesWhatNeedsTheWholeRequest(t *testing.T) {
 		"pass_through": {"body `", "pass_through\n#", "pass_through, which sends the provider's whole body"},
 		"spool":        {"deliver crm", "spool\n#", "store_fields and spool exclude each other"},
 		"short key":    {"a-key-of-more-than-16-bytes", "short", "hash"},
+		"find_by":      {"store_fields {", "find_by email\nstore_fields {", "find_by needs an encryption_key"},
+		"find_by what": {"store_fields {", "find_by emial\nstore_fields {", "did you mean email"},
 		"no number":    {"mask phone", "mask duration", "store_fields"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -108,5 +111,50 @@ func TestStoreFieldsRefusesWhatNeedsTheWholeRequest(t *testing.T) {
 				t.Errorf("loaded with %v, want an error of %s", err, c.want)
 			}
 		})
+	}
+}
+
+func TestFindByErasesAllThatIsStoredOfAPatient(t *testing.T) {
+	c := newCRM(t)
+	const key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+	g := runGateway(t, strings.Replace(strings.Replace(fmt.Sprintf(storeFieldsConfig, c.URL, "find_by params.patient_id email"),
+		"store sqlite STORE", "encryption_key "+key+"\n\t\tstore sqlite STORE", 1), "call.message.contains('blood')", "true", 1))
+	call := func(patient, email string) string {
+		return `{"lead":{"first_name":"Ann","phone":"(555) 987-6543","notes":"x` + patient + email + `","patient_id":"` + patient + `","email":"` + email + `"}}`
+	}
+	for _, body := range []string{call("PT-1", "a@x.example"), call("PT-1", "b@x.example"), call("PT-2", "a@x.example")} {
+		if res, answer := g.send("/hook", body); res.StatusCode != 200 {
+			t.Fatal(res.StatusCode, answer)
+		}
+		c.next(t)
+	}
+	var s *operate.Service
+	dispatchers.Range(func(_, v any) bool { s = v.(*dispatcher).operate; return false })
+	everybody := operate.Actor{Via: "test", May: operate.Everything}
+	count := func(f operate.Filter) (int, error) {
+		n, err := s.Erase(t.Context(), everybody, operate.Selection{Filter: f, DryRun: true})
+		if err != nil {
+			return 0, err
+		}
+		return n.Events, nil
+	}
+	for want, f := range map[int]operate.Filter{
+		2: {Field: "patient_id", Value: "pt-1 "}, 1: {Field: "email", Value: "b@x.example"}, 0: {Field: "params.patient_id", Value: "PT-3"},
+	} {
+		if n, err := count(f); err != nil || n != want {
+			t.Errorf("%s %s: %d, %v, want %d", f.Field, f.Value, n, err, want)
+		}
+	}
+	if _, err := count(operate.Filter{Field: "first_name", Value: "Ann"}); err == nil || !strings.Contains(err.Error(), "email, patient_id") {
+		t.Errorf("a field that nothing is found by: %v", err)
+	}
+	if _, err := s.Erase(t.Context(), everybody, operate.Selection{Filter: operate.Filter{Field: "patient_id", Value: "PT-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := count(operate.Filter{Field: "patient_id", Value: "PT-1"}); err != nil || n != 0 {
+		t.Errorf("%d are left, %v", n, err)
+	}
+	if n, err := count(operate.Filter{Field: "email", Value: "a@x.example"}); err != nil || n != 1 {
+		t.Errorf("%d of another patient, %v", n, err)
 	}
 }
