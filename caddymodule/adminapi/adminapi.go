@@ -1,17 +1,14 @@
-// Package adminapi puts what operators see and do at Caddy's admin endpoint. It translates HTTP and no more: what is
-// done is internal/operate's.
+// Package adminapi puts what operators see and do at Caddy's admin endpoint. The resources are those of
+// internal/operateapi; what is here is who asks.
 package adminapi
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/operateapi"
 )
 
 func init() {
@@ -79,84 +76,16 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{Pattern: adminPrefix, Handler: caddy.AdminHandlerFunc(a.serve)}}
 }
 
-// serve finds the handler of a request.
+// serve answers a request, or gives its error in the form that Caddy writes.
 func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
-	err := a.route(w, r)
-	if e, ok := errors.AsType[*operate.Error](err); ok {
-		return caddy.APIError{HTTPStatus: statusOf(e), Err: e}
+	api := operateapi.API{
+		Prefix: adminPrefix, Service: service, Ready: ready, Actor: actor, Ended: a.ctx, Exiting: caddy.Exiting,
+	}
+	err := api.Serve(w, r)
+	if e, ok := errors.AsType[*operateapi.Error](err); ok {
+		return caddy.APIError{HTTPStatus: e.Status, Err: e.Err}
 	}
 	return err
-}
-
-// statusOf is the status of an operation's error.
-func statusOf(e *operate.Error) int {
-	switch e.Kind {
-	case operate.ErrBadRequest:
-		return http.StatusBadRequest
-	case operate.ErrForbidden:
-		return http.StatusForbidden
-	case operate.ErrNotFound:
-		return http.StatusNotFound
-	case operate.ErrUnavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
-}
-
-func (a *Admin) route(w http.ResponseWriter, r *http.Request) error {
-	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), adminPrefix), "/")
-	for i := range path {
-		var err error
-		if path[i], err = url.PathUnescape(path[i]); err != nil {
-			return badRequest("the path cannot be read; escape names in it as in any URL")
-		}
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	const get, post = http.MethodGet, http.MethodPost
-	switch what := path[0]; {
-	case len(path) == 1 && what == "events":
-		return withMethod(r, listing((*operate.Service).Events), w, get, post)
-	case len(path) == 2 && what == "events":
-		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return event(w, r, path[1]) }, w, get)
-	case len(path) == 3 && what == "events" && path[2] == "content":
-		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return content(w, r, path[1]) }, w, post)
-	case len(path) == 1 && what == "deliveries":
-		return withMethod(r, listing((*operate.Service).Deliveries), w, get, post)
-	case len(path) == 1 && what == "destinations":
-		return withMethod(r, asking((*operate.Service).Destinations), w, get)
-	case len(path) == 1 && what == "stats":
-		return withMethod(r, asking((*operate.Service).Statistics), w, get)
-	case len(path) == 1 && what == "ready":
-		return withMethod(r, ready, w, get)
-	case len(path) == 1 && what == "tail":
-		return withMethod(r, a.tail, w, get)
-	case len(path) == 1 && what == "replay":
-		return withMethod(r, acting((*operate.Service).Replay), w, post)
-	case len(path) == 1 && what == "retry":
-		return withMethod(r, acting((*operate.Service).SendNow), w, post)
-	case len(path) == 1 && what == "cancel":
-		return withMethod(r, acting((*operate.Service).Cancel), w, post)
-	case len(path) == 1 && what == "erase":
-		return withMethod(r, acting((*operate.Service).Erase), w, post)
-	case len(path) == 3 && what == "destinations" && path[2] == "pause":
-		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return pause(w, r, path[1]) }, w, post)
-	case len(path) == 3 && what == "destinations" && path[2] == "resume":
-		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return resume(w, r, path[1]) }, w, post)
-	}
-	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("there is no such resource under " + adminPrefix)}
-}
-
-func withMethod(r *http.Request, h caddy.AdminHandlerFunc, w http.ResponseWriter, methods ...string) error {
-	for _, m := range methods {
-		if r.Method == m {
-			return h(w, r)
-		}
-	}
-	w.Header().Set("Allow", strings.Join(methods, ", "))
-	return caddy.APIError{
-		HTTPStatus: http.StatusMethodNotAllowed,
-		Err:        fmt.Errorf("this resource is requested with %s", strings.Join(methods, " or ")),
-	}
 }
 
 // Interface guards

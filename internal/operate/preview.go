@@ -80,8 +80,12 @@ type DestinationPreview struct {
 
 // Preview reads a payload and renders what would be sent for it. Nothing is sent, and nothing is stored.
 func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Preview, error) {
-	if err := s.begin(a, "Preview"); err != nil {
+	sc, err := s.begin(ctx, a, Record{Operation: "Preview", Tenant: in.Tenant})
+	if err != nil {
 		return nil, err
+	}
+	if sc.bound && in.Tenant == "" {
+		return nil, badRequest("tenant must be one of yours: the settings of others are not shown")
 	}
 	if s.o.Scene == nil {
 		return nil, &Error{Kind: ErrUnavailable, text: "there is no configuration whose sources and destinations could be asked"}

@@ -72,6 +72,10 @@ type Store interface {
 	// Waiting counts the Pending deliveries of every destination and tenant that has any, by their names.
 	Waiting(ctx context.Context) ([]Waiting, error)
 
+	// Counts counts the deliveries of every destination and tenant that has any, by their names: of these tenants only,
+	// unless tenants is nil.
+	Counts(ctx context.Context, tenants []string) ([]Count, error)
+
 	// Note keeps a value for a destination under a name of its own until a time, in place of what was noted there before:
 	// what it has done a moment ago, and would do again without knowing. Names and values may tell of callers: where there
 	// are keys, values are sealed and names hashed. At most MaxNotes are kept, of which the first to end go; all go when an
@@ -260,7 +264,9 @@ type SentRequest struct {
 type Filter struct {
 	Destination string
 	Tenant      string
-	State       State
+	// Tenants matches what is of one of these tenants, and nothing if it is empty; nil matches everything.
+	Tenants []string
+	State   State
 	// Reason matches deliveries whose reason contains the text.
 	Reason     string
 	Source     string
@@ -332,6 +338,12 @@ type Stats struct {
 type Waiting struct {
 	Destination, Tenant string
 	Pending             int64
+}
+
+// Count counts the deliveries of a tenant to a destination.
+type Count struct {
+	Destination, Tenant      string
+	Pending, Delivered, Dead int64
 }
 
 // DestinationStats summarises one destination's queue.

@@ -14,6 +14,7 @@ import (
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/gateway"
 	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/operateapi"
 	"github.com/callgate/callgate/internal/template"
 )
 
@@ -218,13 +219,17 @@ var resource = regexp.MustCompile(`(?m)^\t((?:GET|POST)[A-Z, ]*?) +(/callgate/\S
 
 func (g *generator) admin(s *sheet) error {
 	s.head(2, "Admin API")
+	resources := map[string]string{}
+	for _, r := range operateapi.Routes() {
+		resources["/callgate/"+r.Pattern] = r.Operation
+	}
 	var rows [][]string
 	var used []string
 	for _, m := range resource.FindAllStringSubmatch(g.code["caddymodule/adminapi"].structs["Admin"].doc, -1) {
 		op := resources[m[2]]
 		c, ok := operate.Operations()[op]
 		if !ok {
-			return fmt.Errorf("texts.go does not say which operation serves %s", m[2])
+			return fmt.Errorf("no operation serves %s", m[2])
 		}
 		used = append(used, m[2])
 		rows = append(rows, []string{m[1], "`" + m[2] + "`", m[3], op, "`" + string(c) + "`"})

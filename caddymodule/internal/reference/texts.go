@@ -101,21 +101,3 @@ var refusals = map[string]string{
 	"body_too_slow":              "the body came more slowly than `min_body_rate` · send it again; lower the rate for senders on slow lines",
 	"overloaded":                 "too much unverified data is held at once · send it again after a second; raise `unverified_memory` or GOMEMLIMIT",
 }
-
-// resources are the operations that serve each resource of the admin API.
-var resources = map[string]string{
-	"/callgate/events":                     "Events",
-	"/callgate/events/{id}":                "Event",
-	"/callgate/events/{id}/content":        "RevealEvent",
-	"/callgate/deliveries":                 "Deliveries",
-	"/callgate/destinations":               "Destinations",
-	"/callgate/stats":                      "Statistics",
-	"/callgate/ready":                      "Ready",
-	"/callgate/tail":                       "Tail",
-	"/callgate/replay":                     "Replay",
-	"/callgate/retry":                      "SendNow",
-	"/callgate/cancel":                     "Cancel",
-	"/callgate/erase":                      "Erase",
-	"/callgate/destinations/{name}/pause":  "Pause",
-	"/callgate/destinations/{name}/resume": "Resume",
-}
