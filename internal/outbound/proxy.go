@@ -43,9 +43,9 @@ func ParseProxy(raw string) (*url.URL, error) {
 }
 
 // EnvironmentProxy chooses the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name in the environment of now, as other
-// programs understand them: in capitals or small letters; hosts of NO_PROXY, and localhost, are reached without. shown are
-// the proxies' hosts, for a log; empty if the environment names none. One that is no proxy which ParseProxy reads is an error.
-func EnvironmentProxy() (choose func(*http.Request) (*url.URL, error), shown []string, err error) {
+// programs understand them: in capitals or small letters; hosts of NO_PROXY, and localhost, are reached without. proxies are
+// those that it names, at most one of each; empty if there are none. One that ParseProxy cannot read is an error.
+func EnvironmentProxy() (choose func(*http.Request) (*url.URL, error), proxies []*url.URL, err error) {
 	env := httpproxy.FromEnvironment()
 	for _, raw := range []*string{&env.HTTPSProxy, &env.HTTPProxy} {
 		if *raw == "" {
@@ -59,15 +59,15 @@ func EnvironmentProxy() (choose func(*http.Request) (*url.URL, error), shown []s
 			return nil, nil, fmt.Errorf("HTTPS_PROXY or HTTP_PROXY in the environment: %w", err)
 		}
 		*raw = u.String()
-		if len(shown) == 0 || shown[0] != u.Host {
-			shown = append(shown, u.Host)
+		if len(proxies) == 0 || proxies[0].String() != *raw {
+			proxies = append(proxies, u)
 		}
 	}
-	if len(shown) == 0 {
+	if len(proxies) == 0 {
 		return nil, nil, nil
 	}
 	of := env.ProxyFunc()
-	return func(req *http.Request) (*url.URL, error) { return of(req.URL) }, shown, nil
+	return func(req *http.Request) (*url.URL, error) { return of(req.URL) }, proxies, nil
 }
 
 // unguarded refuses a proxy for a client that must keep to public addresses.

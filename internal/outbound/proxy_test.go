@@ -176,15 +176,15 @@ func TestEnvironmentProxy(t *testing.T) {
 		}
 	}
 	clear()
-	if choose, shown, err := outbound.EnvironmentProxy(); choose != nil || shown != nil || err != nil {
-		t.Errorf("an empty environment names %v, %v", shown, err)
+	if choose, named, err := outbound.EnvironmentProxy(); choose != nil || named != nil || err != nil {
+		t.Errorf("an empty environment names %v, %v", named, err)
 	}
 	t.Setenv("HTTPS_PROXY", "proxy.example:3128")
 	t.Setenv("http_proxy", "http://me:secret@other.example:8080")
 	t.Setenv("NO_PROXY", "internal.example,10.0.0.0/8")
-	choose, shown, err := outbound.EnvironmentProxy()
-	if err != nil || strings.Join(shown, " ") != "proxy.example:3128 other.example:8080" {
-		t.Fatalf("%v, %v", shown, err)
+	choose, named, err := outbound.EnvironmentProxy()
+	if err != nil || len(named) != 2 || named[0].Host != "proxy.example:3128" || named[1].Host != "other.example:8080" {
+		t.Fatalf("%v, %v", named, err)
 	}
 	for address, want := range map[string]string{
 		"https://crm.example/x": "http://proxy.example:3128", "http://crm.example/x": "http://me:secret@other.example:8080",
