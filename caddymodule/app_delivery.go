@@ -21,7 +21,8 @@ import (
 // Alert says when somebody is told that deliveries go badly, and whom. Whoever is told hears of destinations and
 // numbers, and of nothing that a caller said. Each alert is also emitted as a Caddy event, callgate_alert.
 type Alert struct {
-	// URL is where alerts are posted, as JSON that Slack's incoming webhooks understand. Default: nowhere.
+	// URL is where alerts are posted, as JSON that Slack's incoming webhooks understand, by the proxy that HTTPS_PROXY in the
+	// environment names, if it does. Default: nowhere.
 	URL string `json:"url,omitempty"`
 
 	// DeadLetter tells of deliveries that were given up, BreakerOpen of destinations that are left alone because

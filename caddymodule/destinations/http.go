@@ -78,7 +78,7 @@ type HTTP struct {
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
 	Login
-	TLS *TLS `json:"tls,omitempty"`
+	Connection
 
 	kept
 }
@@ -105,8 +105,7 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //		any_answer
 //		allow_http
 //		bearer | basic | api_key | oauth2 ...   (see Login.lines)
-//		client_cert  <certificate file> <key file>
-//		ca           <file>
+//		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
@@ -127,7 +126,7 @@ func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"success":      h.unmarshalSuccess,
 		"any_answer":   grammar.Flag(&h.AnyAnswer),
 		"allow_http":   grammar.Flag(&h.AllowHTTP),
-	}.With(h.Login.lines()).With(tlsLines(&h.TLS)), "header")
+	}.With(h.Login.lines()).With(h.Connection.lines()), "header")
 	if err != nil {
 		return err
 	}
@@ -200,7 +199,7 @@ func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destinati
 	if err != nil {
 		return nil, err
 	}
-	client, err := h.client(o, h.TLS)
+	client, err := h.client(o, h.Connection)
 	if err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ type HubSpot struct {
 	// those of UTC.
 	TimeZone string `json:"time_zone,omitempty"`
 
-	TLS *TLS `json:"tls,omitempty"`
+	Connection
 
 	kept
 }
@@ -123,8 +123,7 @@ func (*HubSpot) CaddyModule() caddy.ModuleInfo {
 //		transcript
 //		search_rate      <number>
 //		time_zone        <name>
-//		client_cert      <certificate file> <key file>
-//		ca               <file>
+//		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (h *HubSpot) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
@@ -155,7 +154,7 @@ func (h *HubSpot) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"transcript":       grammar.Flag(&h.Transcript),
 		"search_rate":      h.unmarshalSearchRate,
 		"time_zone":        grammar.Text(&h.TimeZone),
-	}.With(tlsLines(&h.TLS)), "property", "omit")
+	}.With(h.Connection.lines()), "property", "omit")
 	if err != nil {
 		return err
 	}
@@ -271,7 +270,7 @@ func (h *HubSpot) NewDestination(o guest.DestinationOptions) (destination.Destin
 	if c.TimeZone, err = zone(h.TimeZone); err != nil {
 		return nil, err
 	}
-	if c.Client, err = h.client(o, h.TLS); err != nil {
+	if c.Client, err = h.client(o, h.Connection); err != nil {
 		return nil, err
 	}
 	if h.OAuth != nil {

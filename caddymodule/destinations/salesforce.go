@@ -84,7 +84,7 @@ type Salesforce struct {
 	// never. Default: 90.
 	LimitWarning int `json:"limit_warning,omitempty"`
 
-	TLS *TLS `json:"tls,omitempty"`
+	Connection
 
 	kept
 }
@@ -184,7 +184,7 @@ func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Des
 	if c.Instance, err = setting(o, "instance", s.Instance); err != nil {
 		return nil, err
 	}
-	client, err := s.client(o, s.TLS)
+	client, err := s.client(o, s.Connection)
 	if err != nil {
 		return nil, err
 	}

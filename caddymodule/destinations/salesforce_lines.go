@@ -37,8 +37,7 @@ import (
 //		max_batch          <number>
 //		describe           on|off
 //		limit_warning      <percent>|off
-//		client_cert        <certificate file> <key file>
-//		ca                 <file>
+//		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
@@ -72,7 +71,7 @@ func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			return err
 		},
 		"limit_warning": s.unmarshalLimitWarning,
-	}.With(tlsLines(&s.TLS)), "field", "omit")
+	}.With(s.Connection.lines()), "field", "omit")
 	if err != nil {
 		return err
 	}

@@ -136,8 +136,10 @@ func unanswered(e *Error) destination.Result {
 	case Stopped:
 	case Own:
 		r.Own = true
-	case DNS, TLS, Forbidden:
+	case DNS, TLS, Forbidden, Barred:
 		r.Astray = true
+	case ProxyLogin:
+		r.Pause = true
 	default:
 		r.Unhealthy, r.Unsent = true, e.Kind == Refused
 	}

@@ -249,9 +249,19 @@ func (g *generator) destinations(s *sheet) error {
 	if err := s.options(g, 3, b, map[string]block{"oauth2": in("OAuth2Login", "Login.lines", "oauth2")}); err != nil {
 		return err
 	}
-	s.head(2, "TLS")
-	s.about(g, "caddymodule/destinations", "TLS", "TLS")
-	s.add("`client_cert <certificate file> <key file>` is the certificate that the gateway shows, with its private key; `ca <file>` holds the authorities that the receiver's certificate may come from, in place of the machine's. Both are PEM files, and stand in `tls` in JSON.")
+	s.head(2, "The connection")
+	s.about(g, "caddymodule/destinations", "Connection", "Connection")
+	s.add("All kinds take these lines. Those from `client_cert` on stand in `tls` in JSON.")
+	b = in("Connection", "Connection.lines")
+	b.place, b.skip = "destination", map[string]string{"client_cert": "", "TLS": "-"}
+	if err := s.options(g, 3, b, nil); err != nil {
+		return err
+	}
+	b = in("TLS", "tlsLines")
+	b.place = "destination"
+	if err := s.options(g, 3, b, nil); err != nil {
+		return err
+	}
 	for _, kind := range []struct {
 		name, typ string
 		tables    map[string]block
@@ -268,11 +278,11 @@ func (g *generator) destinations(s *sheet) error {
 		s.about(g, "caddymodule/destinations", kind.typ, "`"+kind.name+"`")
 		b := in(kind.typ, kind.typ+".UnmarshalCaddyfile", kind.name)
 		b.place = "destination:" + kind.name
-		b.skip = map[string]string{"bearer": "", "client_cert": "", "ca": "", "TLS": "-"}
+		b.skip = map[string]string{"bearer": "", "proxy": "", "Proxy": "-", "TLS": "-"}
 		if kind.name == "http" || kind.name == "fhir" {
-			s.add("It takes the lines of [signing in](#signing-in) and of [TLS](#tls), and these:")
+			s.add("It takes the lines of [signing in](#signing-in) and of [the connection](#the-connection), and these:")
 		} else {
-			s.add("It takes the lines of [TLS](#tls), and these:")
+			s.add("It takes the lines of [the connection](#the-connection), and these:")
 		}
 		if err := s.options(g, 3, b, kind.tables); err != nil {
 			return fmt.Errorf("%s: %w", kind.name, err)

@@ -36,8 +36,9 @@ var names = map[string][]string{
 	"Salesforce.describe":       {"no_describe"},
 	"SQLite.tenant_max_size":    {"tenant_max_size", "tenant_limits"},
 	"SQLite.tenant_max_events":  {"tenant_max_events", "tenant_limits"},
-	"Salesforce.client_cert":    {"tls"},
-	"Salesforce.ca":             {"tls"},
+	"TLS.client_cert":           {"certificate", "key"},
+	"TLS.pin":                   {"pins"},
+	"TLS.unsafe_tls":            {"unsafe"},
 	"OAuth2Login.refresh_token": {"refresh_token"},
 	"SalesforceJWT.audience":    {"audience"},
 }
