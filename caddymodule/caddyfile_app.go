@@ -86,6 +86,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	public_key   <key>...
 //	shared_secret
 //	verify       <scheme> [{ <options> }]
+//	remote_ip    <range>...|private_ranges
 //	methods      <method>...
 //	max_body     <size>
 //	min_body_rate off | <size>

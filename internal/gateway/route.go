@@ -10,6 +10,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -92,6 +93,9 @@ type Plan struct {
 	Scheme   string // the name of the signature scheme, for logs
 	Verifier signature.Verifier
 	Parser   source.Parser
+
+	// Addresses are the ranges from which requests are let in; none is all.
+	Addresses []netip.Prefix
 
 	Methods []string // that are let in; none is POST alone
 

@@ -91,6 +91,7 @@ var refusals = map[string]string{
 	"field_missing":              "a field named by `require` is not there · have the sender collect it, map it with `call`, or take it out of `require`",
 	"rate_limited":               "the tenant is over its `rate_limit` · wait as `Retry-After` says; raise it if the receiver can bear more",
 	"address_limited":            "the address is over `address_limit` · wait as `Retry-After` says; look whose address it is",
+	"address_refused":            "the address is none of `remote_ip` · add it if it is the sender's; behind a proxy name that in `trusted_proxies` of the server",
 	"in_flight":                  "a copy waited for the first request, and that is still being worked on · send it again after a second; a slower receiver wants a longer `wait`",
 	"event_id_reused":            "an earlier request with this id had another body, and `idempotency strict` is on · give each event an id of its own",
 	"breaker_open":               "the receiver keeps failing, and is left alone · mend the receiver; `spool` or `deliver` keep calls meanwhile",
