@@ -102,15 +102,15 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		if err := checkDestinationName(name); err != nil {
 			return err
 		}
-		if err := d.provision(ctx); err != nil {
-			return fmt.Errorf("destination %s: %w", name, err)
-		}
-		c, err := d.config(name, a.run.logger, notes{name, a.run.dispatcher.Load})
+		c, err := a.run.compileDestination(ctx, name, d)
 		if err != nil {
 			return fmt.Errorf("destination %s: %w", name, err)
 		}
 		u.snapshot.Destinations[name] = c
 		countFromZero(name)
+	}
+	if err := a.provisionOwnDestinations(ctx); err != nil {
+		return err
 	}
 	if u.alerts, err = a.Alert.settings(); err != nil {
 		return fmt.Errorf("alert: %w", err)

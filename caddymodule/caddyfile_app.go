@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -63,6 +64,9 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		tenant <name> {
 //			source <name> {
 //				<policy lines>
+//			}
+//			destination <name> <kind> {
+//				<see unmarshalDestination>
 //			}
 //			<policy lines>
 //		}
@@ -143,7 +147,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"source":         func(d *caddyfile.Dispenser) error { return a.unmarshalSource(d, refs) },
 		"tenant":         func(d *caddyfile.Dispenser) error { return a.unmarshalTenant(d, refs) },
 		"tenants":        grammar.More(&a.TenantFiles),
-		"destination":    a.unmarshalDestination,
+		"destination":    func(d *caddyfile.Dispenser) error { return unmarshalDestination(d, &a.Destinations) },
 		"idempotency_cache": func(d *caddyfile.Dispenser) error {
 			a.IdempotencyCache = new(CacheLimits)
 			return a.IdempotencyCache.unmarshal(d)
@@ -156,7 +160,31 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	a.TenantFilesDigest = grammar.Digest(a.TenantFiles...)
-	return refs.check(namesOf(a.Destinations), namesOf(a.Sources))
+	return refs.check(a.mayDeliverTo, namesOf(a.Sources))
+}
+
+// mayDeliverTo are the names that a deliver line may say: those of all tenants' destinations, and of those that a tenant has
+// for itself. Tenant files are looked into only where that is not enough.
+func (a *App) mayDeliverTo(name string) (known []string, ok bool) {
+	known = namesOf(a.Destinations)
+	for _, t := range a.Tenants {
+		known = append(known, namesOf(t.Destinations)...)
+	}
+	if slices.Contains(known, name) {
+		return known, true
+	}
+	files, err := readTenantFiles(a.TenantFiles, func(string) {})
+	if err != nil {
+		return known, false // which is told when the configuration is loaded
+	}
+	for _, f := range files {
+		if f.tenant != nil {
+			known = append(known, namesOf(f.tenant.Destinations)...)
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	return known, slices.Contains(known, name)
 }
 
 func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
@@ -240,8 +268,9 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser, refs *references) error {
 	}
 	t := new(Tenant)
 	err = grammar.Block(d, t.Policy.lines(refs).With(grammar.Lines{
-		"source": func(d *caddyfile.Dispenser) error { return t.unmarshalSource(d, refs) },
-	}), append(repeatedPolicyLines, "source")...)
+		"source":      func(d *caddyfile.Dispenser) error { return t.unmarshalSource(d, refs) },
+		"destination": func(d *caddyfile.Dispenser) error { return unmarshalDestination(d, &t.Destinations) },
+	}), append(repeatedPolicyLines, "source", "destination")...)
 	if err != nil {
 		return err
 	}

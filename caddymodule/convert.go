@@ -42,7 +42,7 @@ type requester interface {
 func (in *instance) converter(name string) (func(context.Context, destination.Item) (*http.Request, error), error) {
 	c, ok := in.durable.snapshot.Destinations[name]
 	if !ok {
-		return nil, fmt.Errorf("convert: %w", in.unknownDestination(name))
+		return nil, fmt.Errorf("convert: %w", noDestination(name, namesOf(in.durable.snapshot.Destinations)))
 	}
 	var convert func(context.Context, destination.Item) (*http.Request, error)
 	switch d := c.Destination.(type) {

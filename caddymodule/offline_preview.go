@@ -54,12 +54,17 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range in.Destinations {
-		if _, ok := a.Destinations[name]; !ok {
-			return nil, fmt.Errorf("the configuration has no destination %q; %s", name, haveDestinations(a))
+	for i, name := range in.Destinations {
+		to, dest := a.destinationFor(in.Tenant, name)
+		if tenant, own, ok := strings.Cut(name, "/"); ok && a.Tenants[tenant] != nil {
+			dest = a.Tenants[tenant].Destinations[own]
 		}
+		if dest == nil {
+			return nil, fmt.Errorf("the configuration has no destination %q; %s", name, haveDestinations(a, in.Tenant))
+		}
+		in.Destinations[i] = to
 	}
-	targets, err := previewTargets(a, policy.Deliver)
+	targets, err := previewTargets(a, in.Tenant, policy.Deliver)
 	if err != nil {
 		return nil, err
 	}
@@ -139,12 +144,13 @@ func chooseRoute(in *operate.PreviewInput, routes []previewRoute) (route *previe
 	return route, "", nil
 }
 
-func previewTargets(a *App, lines []Deliver) (targets []operate.Target, err error) {
+func previewTargets(a *App, tenant string, lines []Deliver) (targets []operate.Target, err error) {
 	for _, d := range lines {
-		t := operate.Target{Destination: d.To, If: d.If}
-		if _, ok := a.Destinations[d.To]; !ok {
-			return nil, fmt.Errorf("deliver: the configuration has no destination %q; %s", d.To, haveDestinations(a))
+		to, dest := a.destinationFor(tenant, d.To)
+		if dest == nil {
+			return nil, fmt.Errorf("deliver: the configuration has no destination %q; %s", d.To, haveDestinations(a, tenant))
 		}
+		t := operate.Target{Destination: to, If: d.If}
 		if d.If != "" {
 			if t.Condition, err = condition.Compile(d.If); err != nil {
 				return nil, fmt.Errorf("deliver %s: %w", d.To, err)
@@ -155,11 +161,16 @@ func previewTargets(a *App, lines []Deliver) (targets []operate.Target, err erro
 	return targets, nil
 }
 
-func haveDestinations(app *App) string {
-	if len(app.Destinations) == 0 {
+func haveDestinations(app *App, tenant string) string {
+	names := namesOf(app.Destinations)
+	if t := app.Tenants[tenant]; t != nil {
+		names = append(names, namesOf(t.Destinations)...)
+	}
+	if len(names) == 0 {
 		return "it has none at all"
 	}
-	return "it has " + strings.Join(slices.Sorted(maps.Keys(app.Destinations)), ", ")
+	slices.Sort(names)
+	return "it has " + strings.Join(slices.Compact(names), ", ")
 }
 
 // previewApp provisions the callgate app of a configuration and nothing else of it: other apps, logs and storages could
@@ -187,7 +198,11 @@ func previewApp(config []byte) (*App, error) {
 
 // endPreview gives back what provisioning took of the process.
 func (a *App) endPreview() {
-	for _, d := range a.Destinations {
+	all := slices.Collect(maps.Values(a.Destinations))
+	for _, t := range a.Tenants {
+		all = slices.AppendSeq(all, maps.Values(t.Destinations))
+	}
+	for _, d := range all {
 		if d == nil {
 			continue
 		}

@@ -162,13 +162,14 @@ func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
 func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	pl.Test, pl.DropAudio = p.Test, true
 	for _, d := range p.Deliver {
-		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
+		to, dest := c.app.destinationFor(pl.Tenant, d.To)
+		if dest == nil {
+			return fmt.Errorf("deliver: %w", c.app.unknownDestination(d.To))
 		}
-		if w, ok := c.app.Destinations[d.To].module.(guest.Wholesaler); !ok || w.SendsAll() {
+		if w, ok := dest.module.(guest.Wholesaler); !ok || w.SendsAll() {
 			pl.DropAudio = false
 		}
-		t := gateway.Target{To: d.To}
+		t := gateway.Target{To: to}
 		if d.If != "" {
 			var err error
 			if t.Condition, err = condition.Compile(d.If); err != nil {

@@ -77,6 +77,8 @@ type Engine struct {
 	paused    map[string]string
 	// pausedVersion counts the changes of paused, so that an older reading of the store does not undo one.
 	pausedVersion int
+	// laneCount is len(lanes), for those who have no lock.
+	laneCount atomic.Int64
 	// unsaved counts, by destination, the pauses that attempts asked for and that the store does not know yet.
 	unsaved map[string]int
 	closed  chan struct{}
@@ -168,6 +170,7 @@ func (e *Engine) apply() {
 			if e.lanes[name] == nil {
 				l := newLane(e, name)
 				e.lanes[name] = l
+				e.laneCount.Add(1)
 				e.background.Go(l.run)
 			}
 		}
@@ -182,6 +185,11 @@ func (e *Engine) apply() {
 		reason, paused := e.paused[name]
 		l.configure(b, known[name], paused, reason)
 	}
+}
+
+// idle is how long a lane waits before it looks for work that nobody told it of.
+func (e *Engine) idle() time.Duration {
+	return idleCheck * time.Duration(max(1, e.laneCount.Load()/manyLanes))
 }
 
 // current is the snapshot in force, or nil.

@@ -12,8 +12,10 @@ import (
 
 const (
 	// idleCheck is how often a lane looks for work that nobody told it of: deliveries accepted by another process
-	// on the same store, and leases that a crashed one let run out.
+	// on the same store, and leases that a crashed one let run out. Where there are more than manyLanes they look more
+	// seldom, so that thousands of tenants with destinations of their own do not keep the store busy with asking.
 	idleCheck = 15 * time.Second
+	manyLanes = 500
 	// leaseMargin is added to the timeout of an attempt for everything around it, above all the recording.
 	leaseMargin = time.Minute
 	// Waits after an error of the store, and when it says that something is due but gives nothing.
@@ -157,7 +159,7 @@ func (l *lane) run() {
 		if wait == 0 {
 			wait = time.Millisecond
 		}
-		timer.Reset(min(wait, idleCheck))
+		timer.Reset(min(wait, l.e.idle()))
 	}
 }
 
@@ -205,7 +207,7 @@ func (l *lane) step() time.Duration {
 		if v.ended && l.e.drop(l) {
 			return -1
 		}
-		return idleCheck
+		return l.e.idle()
 	}
 	now := l.e.o.Now()
 	l.confirmTurns(now)
@@ -234,10 +236,10 @@ func (l *lane) step() time.Duration {
 		v = l.look()
 		if v.stop {
 			l.wakeUp()
-			return idleCheck
+			return l.e.idle()
 		}
 	}
-	return l.queue.waitAtMost(idleCheck, now)
+	return l.queue.waitAtMost(l.e.idle(), now)
 }
 
 // start claims what is due and starts up to free attempts with it. When it started none it says how long to wait.
@@ -305,7 +307,7 @@ func (l *lane) due(t *terms, now time.Time) (bool, time.Duration) {
 		return false, l.storeFailed("look for what is due", err)
 	}
 	if at.IsZero() {
-		return false, idleCheck
+		return false, l.e.idle()
 	}
 	return !at.After(now), at.Sub(now)
 }

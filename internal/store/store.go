@@ -86,7 +86,9 @@ type Store interface {
 	// Forget takes a note away, if it is there.
 	Forget(ctx context.Context, destination, name string) error
 
-	// Rekey seals every stored body and record again with the first key of the ring, in batches, calling progress
+	Documents
+
+	// Rekey seals every stored body, record and document again with the first key of the ring, in batches, calling progress
 	// after each with the number done and the total.
 	Rekey(ctx context.Context, progress func(done, total int)) error
 

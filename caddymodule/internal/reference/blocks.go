@@ -174,7 +174,7 @@ func (g *generator) global(s *sheet) error {
 	s.about(g, "caddymodule", "Mapping", "The block `call`")
 	s.head(2, "tenant")
 	s.about(g, "caddymodule", "Tenant", "A tenant")
-	s.add("It takes [policy lines](policy.md), and `source <name> { … }` with policy lines for one source; a tenant that has any is known on the routes of these sources only. A tenant file (`tenants`) is the same in JSON, with the names under JSON, `sources` and `name`.")
+	s.add("It takes [policy lines](policy.md), and `source <name> { … }` with policy lines for one source; a tenant that has any is known on the routes of these sources only. `destination <name> <kind> { … }` in it is a [destination](destinations.md) of the tenant's own: a `deliver` line that says its name means it for this tenant's calls, before the one of all tenants, and everything else knows it as `TENANT/NAME`. A tenant file (`tenants`) is the same in JSON, with the names under JSON, `sources`, `destinations` and `name`.")
 	s.head(2, "store sqlite")
 	s.about(g, "caddymodule/stores", "SQLite", "`sqlite`")
 	return s.options(g, 3, block{dir: "caddymodule/stores", typ: "SQLite", function: "SQLite.UnmarshalCaddyfile", path: []string{"store"}, place: "store"}, nil)
@@ -236,8 +236,8 @@ func (g *generator) destinations(s *sheet) error {
 	in := func(typ, function string, path ...string) block {
 		return block{dir: "caddymodule/destinations", typ: typ, function: function, path: path}
 	}
-	b := block{dir: "caddymodule", typ: "Destination", function: "App.unmarshalDestination", path: []string{"destination"}, place: "destination"}
-	exponential := block{dir: "caddymodule", typ: "Exponential", function: "App.unmarshalDestination", path: []string{"destination", "retry"}}
+	b := block{dir: "caddymodule", typ: "Destination", function: "unmarshalDestination", path: []string{"destination"}, place: "destination"}
+	exponential := block{dir: "caddymodule", typ: "Exponential", function: "unmarshalDestination", path: []string{"destination", "retry"}}
 	if err := s.options(g, 3, b, map[string]block{"retry": exponential}); err != nil {
 		return err
 	}

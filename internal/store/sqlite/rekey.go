@@ -27,11 +27,11 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 	first := s.sealedBy
 	var total, done int
 	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.key_id IS NOT ?1) +
-		(SELECT count(*) FROM attempts WHERE excerpt IS NOT NULL AND key_id IS NOT ?1)`, first).Scan(&total); err != nil {
+		(SELECT count(*) FROM attempts WHERE excerpt IS NOT NULL AND key_id IS NOT ?1) + (SELECT count(*) FROM documents WHERE key_id IS NOT ?1)`, first).Scan(&total); err != nil {
 		return public(err)
 	}
 	progress(0, total)
-	for _, next := range []func(context.Context, []byte, *int64) (int, error){s.rekeyPayloads, s.rekeyExcerpts} {
+	for _, next := range []func(context.Context, []byte, *int64) (int, error){s.rekeyPayloads, s.rekeyExcerpts, s.rekeyDocuments} {
 		for after := int64(0); ; {
 			n, err := next(ctx, first, &after)
 			if err != nil {
