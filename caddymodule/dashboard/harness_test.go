@@ -1,9 +1,11 @@
 package dashboard
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -173,4 +175,9 @@ func of(t testing.TB, g *gatewaytest.Gateway, user string, header ...string) *cl
 		c.header.Add(header[i], header[i+1])
 	}
 	return c
+}
+
+// contextWith is the context of a request that came in at an address.
+func contextWith(r *http.Request, at net.Addr) context.Context {
+	return context.WithValue(r.Context(), http.LocalAddrContextKey, at)
 }
