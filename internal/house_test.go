@@ -38,11 +38,13 @@ var plan = []struct {
 	{"caddymodule/internal/reference", "writes the reference from the code", []string{
 		"caddymodule", "internal/gateway", "internal/operate", "internal/operateapi", "internal/signature", "internal/source", "internal/template", "internal/call"}},
 	{"caddymodule/standard", "everything of a complete gateway", []string{
-		"caddymodule", "caddymodule/adminapi", "caddymodule/commands", "caddymodule/destinations", "caddymodule/ready", "caddymodule/stores",
+		"caddymodule", "caddymodule/adminapi", "caddymodule/commands", "caddymodule/dashboard", "caddymodule/destinations", "caddymodule/ready", "caddymodule/stores",
 		"caddymodule/transport", "caddymodule/verifiers"}},
 
 	// The faces: they hand requests to internal/operate and answers out. They know the app, to find what is operated.
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate", "internal/operateapi"}},
+	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
+		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi"}},
 	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/delivery", "internal/store", "internal/store/sqlite",
 		"internal/signature", "internal/signature/vectors"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
@@ -74,6 +76,7 @@ var plan = []struct {
 	{"internal/gateway", "the way of a request, from the first byte to the answer", []string{
 		"internal/store", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
+	{"internal/access", "who may do what", []string{"internal/operate"}},
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate"}},
 	{"internal/operate", "all that an operator sees and does", []string{
 		"internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination", "internal/condition", "internal/call",

@@ -119,6 +119,15 @@ func (s *Service) deny(ctx context.Context, a Actor, r Record, why error) error 
 	return why
 }
 
+// Deny is for faces that refuse somebody before an operation is called, as one who has no role at all. It is recorded as
+// the operation would record it. s may be nil where there is nothing to operate.
+func Deny(ctx context.Context, s *Service, a Actor, operation string) error {
+	if s == nil {
+		s = New(Options{})
+	}
+	return s.deny(ctx, a, Record{Operation: operation}, &Error{Kind: ErrForbidden, text: "you may not do that: you have no role here"})
+}
+
 // note has it recorded what an actor is about to do, or was denied.
 func (s *Service) note(ctx context.Context, a Actor, r Record) error {
 	if s.o.Record == nil {

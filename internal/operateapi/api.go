@@ -101,6 +101,9 @@ func (a *API) route(w http.ResponseWriter, r *http.Request) error {
 			return badRequest("the path cannot be read; escape names in it as in any URL")
 		}
 	}
+	if actor := a.Actor(r); actor.May == nil {
+		return a.refuse(r, actor, path)
+	}
 	var methods []string
 	for i := range routes {
 		args, ok := match(routes[i].Pattern, path)
@@ -117,6 +120,22 @@ func (a *API) route(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Allow", strings.Join(methods, ", "))
 	return &Error{http.StatusMethodNotAllowed, fmt.Errorf("this resource is requested with %s", strings.Join(methods, " or "))}
+}
+
+// refuse refuses somebody who may nothing at all, whatever they ask for, and has it recorded.
+func (a *API) refuse(r *http.Request, actor operate.Actor, path []string) error {
+	s, err := a.Service()
+	if err != nil {
+		s = nil
+	}
+	operation := ""
+	for i := range routes {
+		if _, ok := match(routes[i].Pattern, path); ok && slices.Contains(routes[i].Methods, r.Method) {
+			operation = routes[i].Operation
+			break
+		}
+	}
+	return operate.Deny(r.Context(), s, actor, operation)
 }
 
 func (a *API) noResource() error {
