@@ -129,7 +129,7 @@ func (a *App) storeModule(ctx caddy.Context) (guest.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := checkUnits(mod, ctx.Logger()); err != nil {
+	if err := CheckUnits(mod, ctx.Logger()); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return mod.(guest.Store), nil
