@@ -29,7 +29,7 @@ func TestNumbersThatHaveLostTheirUnit(t *testing.T) {
 		`{"window":259200}`:               `window: 259200 is 259.2µs`,
 		`{"window":259200000}`:            `window: 259200000 is 259.2ms`,
 		`{"alert":{"window":5500000}}`:    `alert.window: 5500000 is 5.5ms`,
-		`{"retention":20000000000,"window":5000000,"alert":{"window":10500000000}}`:             "",
+		`{"retention":20000000000,"window":5000000,"alert":{"window":10500000000}}`:            "",
 		`{"retention":"30d","window":"72h","alert":{"window":300000000000},"drain_timeout":0}`: "",
 		`{"sources":{"p":{"max_body":1048576,"breaker":{"window":"10s"}}}}`:                    "",
 	} {

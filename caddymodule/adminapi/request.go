@@ -21,12 +21,15 @@ func badRequest(text string) error {
 	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New(text)}
 }
 
-// maxBody is more than any filter needs.
-const maxBody = 64 << 10
+// maxBody is more than any filter needs, and maxPreview room for a payload of 8 MiB in base64.
+const (
+	maxBody    = 64 << 10
+	maxPreview = 11 << 20
+)
 
 // readJSON reads the object of a POST. A web page can send other content types to an admin endpoint without being
 // asked, so they are refused, also with an empty body: that is a request too.
-func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
+func readJSON(w http.ResponseWriter, r *http.Request, maxBody int64, into any) error {
 	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -113,5 +116,5 @@ func readPosted(w http.ResponseWriter, r *http.Request, into any) error {
 	if err := readQuery(r, noQuery); err != nil {
 		return err
 	}
-	return readJSON(w, r, into)
+	return readJSON(w, r, maxBody, into)
 }

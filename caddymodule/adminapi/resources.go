@@ -159,6 +159,26 @@ func ready(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, state)
 }
 
+// preview shows what becomes of a payload, also where no store is open.
+func preview(w http.ResponseWriter, r *http.Request) error {
+	var in operate.PreviewInput
+	if err := readQuery(r, noQuery); err != nil {
+		return err
+	}
+	if err := readJSON(w, r, maxPreview, &in); err != nil {
+		return err
+	}
+	a := app()
+	if a == nil {
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("no configuration with callgate runs, or it is just starting")}
+	}
+	p, err := a.Ready().Preview(r.Context(), actor(r), in)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, p)
+}
+
 func pause(w http.ResponseWriter, r *http.Request, name string) error {
 	var p struct {
 		Reason string `json:"reason"`

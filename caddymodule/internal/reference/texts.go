@@ -112,6 +112,7 @@ var resources = map[string]string{
 	"/callgate/stats":                      "Statistics",
 	"/callgate/ready":                      "Ready",
 	"/callgate/tail":                       "Tail",
+	"/callgate/preview":                    "Preview",
 	"/callgate/replay":                     "Replay",
 	"/callgate/retry":                      "SendNow",
 	"/callgate/cancel":                     "Cancel",
