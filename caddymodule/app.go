@@ -199,7 +199,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.provisionTenants(ctx); err != nil {
 		return err
 	}
-	if err := checkUnits(a, a.run.logger); err != nil {
+	if err := CheckUnits(a, a.run.logger); err != nil {
 		return err
 	}
 	if err := a.provisionDelivery(ctx); err != nil {

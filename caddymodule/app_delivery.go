@@ -70,7 +70,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if a.Retention < 0 || a.RetentionDead < 0 || a.Window < 0 || a.DrainTimeout < 0 {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
-	u.drain, u.names, u.faulty = time.Duration(a.DrainTimeout), a.names(), a.faultyNames
+	u.drain, u.names, u.faulty, u.scene = time.Duration(a.DrainTimeout), a.names(), a.faultyNames, a.runningScene
 	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
@@ -130,7 +130,7 @@ func (a *App) storeModule(ctx caddy.Context) (guest.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := checkUnits(mod, ctx.Logger()); err != nil {
+	if err := CheckUnits(mod, ctx.Logger()); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return mod.(guest.Store), nil

@@ -99,7 +99,7 @@ func (d *Destination) provision(ctx caddy.Context) error {
 		return err
 	}
 	d.module = mod.(guest.Destination)
-	return checkUnits(mod, ctx.Logger())
+	return CheckUnits(mod, ctx.Logger())
 }
 
 // config is the destination as the delivery engine takes it. kept are its notes in the store, nil without one.

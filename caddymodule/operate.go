@@ -19,12 +19,13 @@ func (a *App) Operate() (*operate.Service, bool) {
 	return d.operate, true
 }
 
-// Ready gives a service that can tell whether calls should be sent here, also where there is no store to operate.
+// Ready gives a service that can tell whether calls should be sent here, and what becomes of a payload, also where there is
+// no store to operate.
 func (a *App) Ready() *operate.Service {
 	if s, ok := a.Operate(); ok {
 		return s
 	}
-	return operate.New(operate.Options{Stopping: caddy.Exiting, Faulty: a.faultyNames})
+	return operate.New(operate.Options{Stopping: caddy.Exiting, Faulty: a.faultyNames, Scene: a.runningScene})
 }
 
 // names are what operators can ask for by name: the tenants, and the sources that are configured or come with a preset.

@@ -85,7 +85,7 @@ func (p *Policy) provision(ctx caddy.Context) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	p.verify = mod.(guest.Verifier)
-	if err := checkUnits(mod, ctx.Logger()); err != nil {
+	if err := CheckUnits(mod, ctx.Logger()); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	return nil

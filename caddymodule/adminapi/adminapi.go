@@ -26,6 +26,7 @@ func init() {
 //	GET       /callgate/stats                          the store and the destinations
 //	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
+//	POST      /callgate/preview                        what becomes of a payload; nothing is sent or stored
 //	POST      /callgate/replay                         sends dead or delivered ones again
 //	POST      /callgate/retry                          sends waiting ones now
 //	POST      /callgate/cancel                         gives waiting ones up
@@ -38,6 +39,9 @@ func init() {
 // not): in the query of a GET and in the JSON object of a POST. Caddy logs the URIs of admin requests, so a caller's
 // number is taken from a POST only. Listings are continued with before, the member next of the page before, and have
 // limit rows, 100 unless told and at most 500.
+//
+// Preview takes a source, and perhaps a tenant, a route, destinations and header (names with lists of values), and the
+// payload as body, in base64; of up to 8 MiB.
 //
 // Replay, retry, cancel and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that
 // names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other.

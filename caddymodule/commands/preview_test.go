@@ -314,3 +314,44 @@ func TestPreviewSaysWhyNothingWouldBeDelivered(t *testing.T) {
 		t.Errorf("without a configuration: %v\n%s", err, out)
 	}
 }
+
+// TestPreviewOfARunningGateway asks the gateway what it would do with a payload: the same as with its configuration, also
+// where that has changed since it was loaded, and nothing is stored for it.
+func TestPreviewOfARunningGateway(t *testing.T) {
+	g := runGatewayWith(t, strings.NewReplacer("\tcallgate {\n", "\tcallgate {\n\t\tstore sqlite STORE\n", "http:// {\n", "http:// {\n\tbind SOCKET\n",
+		"tenant beta {\n\t\t\tsecret s3cret", "tenant beta {\n\t\t\tsecret another").Replace(routedConfig))
+	const lead = `{"lead":{"first_name":"Mike","phone":"+15559876543","notes":"order 12345678901234567890"}}`
+	preview := func(payload string, args ...string) (previewed, string, error) {
+		t.Helper()
+		return previewOf(t, payload, append(args, "--running", "--address", g.Admin, "-")...)
+	}
+	p, out, err := preview(lead, "--source", "nextphone", "-t", "acme")
+	if err != nil || len(p.Deliveries) != 3 || p.Nothing != "" {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const xml = "<Lead><Name>Mike</Name><Owner>ABC Plumbing https://abc.example</Owner></Lead>"
+	if crm := p.Deliveries[0]; len(crm.Requests) != 1 || crm.Requests[0].Body != xml || !strings.Contains(out, xml) || p.Deliveries[1].Skipped == "" || p.Deliveries[2].Skipped == "" {
+		t.Errorf("%s", out)
+	}
+	_, offline, err := previewOf(t, lead, "--source", "nextphone", "-t", "acme", "-c", write(t, "Caddyfile", routedConfig), "-")
+	if err != nil || offline != out {
+		t.Errorf("%v\nwith its configuration:\n%s\nrunning:\n%s", err, offline, out)
+	}
+	const toolCall = `{"message":{"type":"tool-calls","call":{"id":"c-1"},"toolCallList":[]}}`
+	if p, out, err = preview(toolCall, "--source", "vapi", "--route", "again"); err != nil || !strings.Contains(p.Nothing, "waits for what the answer says") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for says, args := range map[string][]string{
+		`there is no tenant "nobody"`:                {"--source", "nextphone", "-t", "nobody"},
+		`has no destination "crn"; it has crm, log,`: {"--source", "nextphone", "-d", "crn"},
+		`unknown source "nextfone"`:                  {"--source", "nextfone"},
+		`name one of them: again, other`:             {"--source", "vapi"},
+	} {
+		if _, out, err := preview(lead, args...); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
+	if out := g.must(fillEvents, "--json"); strings.Contains(out, `"id"`) {
+		t.Errorf("stored: %s", out)
+	}
+}

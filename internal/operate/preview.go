@@ -19,20 +19,21 @@ import (
 // PreviewInput is a payload and what it is taken for.
 type PreviewInput struct {
 	// Source is the name of a source of the configuration, or of a preset.
-	Source string
+	Source string `json:"source"`
 	// Tenant is a tenant of the configuration, whose variables and settings apply.
-	Tenant string
+	Tenant string `json:"tenant"`
 	// Route is the name of the route that takes it, where the configuration has several for the source.
-	Route string
+	Route string `json:"route"`
 	// Region is the country whose national numbers are understood. Default: as configured.
-	Region string
+	Region string `json:"region"`
 	// Destinations are what requests are wanted for, whether the call would go there or not. Default: where the route and
 	// the tenant would send it.
-	Destinations []string
+	Destinations []string `json:"destinations"`
 
-	Body []byte
+	// Body is the payload; in JSON it is base64.
+	Body []byte `json:"body"`
 	// Header is the request's. A missing Content-Type is guessed from the body.
-	Header http.Header
+	Header http.Header `json:"header"`
 }
 
 // Scene is what a configuration says of a payload: how it is read, and where it can go.

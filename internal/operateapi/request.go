@@ -19,16 +19,19 @@ func badRequest(text string) error {
 	return &Error{http.StatusBadRequest, errors.New(text)}
 }
 
-// maxBody is more than any filter needs.
-const maxBody = 64 << 10
+// maxBody is more than any filter needs, and maxPreview room for a payload of 8 MiB in base64.
+const (
+	maxBody    = 64 << 10
+	maxPreview = 11 << 20
+)
 
-// readJSON reads the object of a POST. A web page can send other content types anywhere without the browser asking
-// first, so they are refused, also with an empty body: that is a request too.
-func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+// readJSON reads the object of a POST of up to max bytes. A web page can send other content types anywhere without the browser
+// asking first, so they are refused, also with an empty body: that is a request too.
+func readJSON(w http.ResponseWriter, r *http.Request, max int64, into any) error {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, max))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return &Error{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", maxBody)}
+			return &Error{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", max)}
 		}
 		return badRequest("the body could not be read to its end")
 	}
@@ -115,5 +118,5 @@ func readPosted(w http.ResponseWriter, r *http.Request, into any) error {
 	if err := readQuery(r, noQuery); err != nil {
 		return err
 	}
-	return readJSON(w, r, into)
+	return readJSON(w, r, maxBody, into)
 }

@@ -23,6 +23,7 @@ var routes = []Route{
 	{get, "stats", "Statistics", asking((*operate.Service).Statistics)},
 	{get, "ready", "Ready", ready},
 	{get, "tail", "Tail", tail},
+	{post, "preview", "Preview", preview},
 	{post, "replay", "Replay", acting((*operate.Service).Replay)},
 	{post, "retry", "SendNow", acting((*operate.Service).SendNow)},
 	{post, "cancel", "Cancel", acting((*operate.Service).Cancel)},
@@ -91,6 +92,26 @@ func event(a *API, w http.ResponseWriter, r *http.Request, args []string) error 
 	return answer(a, w, func(s *operate.Service) (*operate.EventDetail, error) {
 		return s.Event(r.Context(), a.Actor(r), args[0])
 	})
+}
+
+// preview shows what becomes of a payload, also where no store is open.
+func preview(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+	var in operate.PreviewInput
+	if err := readQuery(r, noQuery); err != nil {
+		return err
+	}
+	if err := readJSON(w, r, maxPreview, &in); err != nil {
+		return err
+	}
+	s, err := a.Ready()
+	if err != nil {
+		return err
+	}
+	p, err := s.Preview(r.Context(), a.Actor(r), in)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, p)
 }
 
 // withReason is the object of requests that say why.

@@ -23,9 +23,11 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 	}
 	w := c.events()
 	if dryRun {
+		ctx, end := s.search(ctx)
+		defer end()
 		n := 0
 		err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM events e WHERE "+w.String(), w.args...).Scan(&n)
-		return n, public(err)
+		return n, searched(ctx, err)
 	}
 	total, after := 0, int64(0)
 	for {
