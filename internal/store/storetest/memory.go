@@ -83,6 +83,7 @@ type memoryDelivery struct {
 	n        int
 	lease    time.Time
 	attempts []store.Attempt
+	kept     []byte // how far it has come
 }
 
 // enter checks what every method checks. The caller holds the lock when it returns nil.

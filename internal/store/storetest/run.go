@@ -61,6 +61,7 @@ func Run(t *testing.T, h Harness) {
 		{"Notes", notes},
 		{"NotesAreErased", notesAreErased},
 		{"NotesAreBounded", notesAreBounded},
+		{"Progress", progress},
 		{"Restart", restart},
 		{"Model", func(b *bench) { model(b.T, h, 1, 400) }},
 	} {
