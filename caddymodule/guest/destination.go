@@ -79,8 +79,8 @@ type Notes interface {
 	Forget(ctx context.Context, name string) error
 }
 
-// Progress is how far deliveries have come, by their ids (Item.DeliveryID). It stays as long as the delivery, is sealed in the
-// store, and goes with its event. Before the store is open, and when it cannot be written, there is an error.
+// Progress is how far deliveries have come, by their ids (Item.DeliveryID). It stays until it is delivered, also while it
+// is dead, is sealed in the store, and goes with its event at the latest. Before the store is open, and when it cannot be written, there is an error.
 type Progress interface {
 	// Keep keeps at most 4096 bytes, in place of what was kept of the delivery before; an empty value takes that away.
 	Keep(ctx context.Context, deliveryID string, value []byte) error

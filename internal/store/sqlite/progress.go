@@ -46,6 +46,7 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 	if len(value) > 0 && s.o.Keys != nil {
 		value = s.o.Keys.Seal(value, progressPlace(k))
 	}
+	s.keeps.Store(true)
 	gone := false
 	err = s.write(ctx, false, func(b *batch) error {
 		if gone = false; len(value) == 0 {
@@ -138,4 +139,11 @@ func (s *Store) rekeyProgress(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// loadProgress finds out whether something is kept of any delivery.
+func (s *Store) loadProgress() error {
+	n, err := s.writer.number("SELECT count(*) FROM notes WHERE length(key) = ?", progressKey)
+	s.keeps.Store(n > 0)
+	return err
 }

@@ -315,6 +315,9 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		}
 		d.attempts = append(d.attempts, a)
 		d.UpdatedAt = plain(m.o.Now())
+		if a.State == store.Delivered {
+			d.kept = nil
+		}
 		if d.State == store.Pending {
 			d.lease = time.Time{}
 		} else if a.State != store.Delivered {

@@ -63,8 +63,16 @@ func progress(b *bench) {
 	if err := b.s.Keep(ctx, "preview", []byte("x")); !errors.Is(err, store.ErrNotFound) {
 		b.Errorf("no delivery: %v", err)
 	}
+	for _, state := range []store.State{store.Pending, store.Dead, store.Delivered} {
+		want := "contact, deal"
+		if state == store.Delivered {
+			want = "none"
+		}
+		b.settle(state, one[0])
+		equal(b, string(state), b.kept(one[0]), []string{want})
+	}
 	if err := b.s.Keep(ctx, one[0], make([]byte, store.MaxNote+1)); !errors.Is(err, store.ErrNoteSize) {
 		b.Errorf("too much: %v", err)
 	}
-	equal(b, "at last", b.kept(one[0], "preview"), []string{"contact, deal", "none"})
+	equal(b, "at last", b.kept(one[0], "preview"), []string{"none", "none"})
 }
