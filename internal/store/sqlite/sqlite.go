@@ -128,7 +128,7 @@ type Store struct {
 	dropped    atomic.Int64
 	eventCount atomic.Int64
 	// keeps tells that something may be kept of some delivery, so that the others need not be looked for.
-	keeps atomic.Bool
+	keeps      atomic.Bool
 	names      names
 	queues     queues
 	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
