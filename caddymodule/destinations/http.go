@@ -65,8 +65,22 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //		strict
 //		success      <status>... [<expression>]
 //		any_answer
-//		poll         [<path>] ...               (see HTTPRequest.unmarshalPoll)
-//		step         <name> ...                 (see HTTPStep.UnmarshalCaddyfile)
+//		poll         [<path or expression>] [{
+//			every  <duration>
+//			tries  <number>
+//			within <duration>
+//			done   <expression>
+//			failed <expression>
+//		}]
+//		step         <name> {
+//			post|put|patch|get|delete <url>
+//			when <expression>
+//			keep <name> <path or expression>
+//			find <url> [{
+//				keep <name> <path or expression>
+//			}]
+//			definition | url | method | header | body ...   (and all other lines of a request above)
+//		}
 //		allow_http
 //		bearer | basic | api_key | oauth2 ...   (see Login.lines)
 //		client_cert  <certificate file> <key file>

@@ -23,8 +23,10 @@ import (
 	"github.com/callgate/callgate/internal/template"
 )
 
-// HTTPStep is one request of several. It carries an Idempotency-Key of its own, which is the delivery's id and the step's
-// name, so that a receiver that knows the header takes no step for another and a repeated one for what it is.
+// HTTPStep is one request of several. It takes all lines of one request besides, such as header, body and success;
+// post, put, patch, get and delete say method and url in one. It carries an Idempotency-Key of its own, which is the
+// delivery's id and the step's name, so that a receiver that knows the header takes no step for another and a repeated one
+// for what it is.
 type HTTPStep struct {
 	// Name is what later steps and reasons call it: small letters, digits and _.
 	Name string `json:"name,omitempty"`
@@ -40,15 +42,18 @@ type HTTPStep struct {
 	Keep map[string]string `json:"keep,omitempty"`
 
 	// Find is the URL of a question that is asked with GET before, for receivers that know no Idempotency-Key: where its
-	// answer has all of FindKeep, the step is done without being sent; 404, and an answer without them, mean that there is
-	// nothing. FindKeep is as Keep, with the same names. Default: none, and FindKeep is as Keep.
-	Find     string            `json:"find,omitempty"`
+	// answer has all that is to be kept, the step is done without being sent; 404, and an answer without them, mean that
+	// there is nothing. Default: none.
+	Find string `json:"find,omitempty"`
+
+	// FindKeep says where the values of Keep stand in the answer to Find, under the same names. Default: where they stand in
+	// the other.
 	FindKeep map[string]string `json:"find_keep,omitempty"`
 }
 
-// HTTPPoll says how the outcome of a request is asked for that was answered with 202. When Tries or Within is over, the
-// delivery is attempted again by its schedule, which asks again and sends nothing twice. Only the receiver's own host is
-// asked, with the headers and the login of the request.
+// HTTPPoll says how the outcome of a request is asked for that was answered with 202. When the bound (tries or within) is
+// over, the delivery is attempted again by its schedule, which asks again and sends nothing twice. Only the receiver's own
+// host is asked, with the headers and the login of the request.
 type HTTPPoll struct {
 	// At is where the answer says where to ask, as in Keep: $.status_url. Default: the header Location, or else
 	// Operation-Location.
@@ -57,15 +62,17 @@ type HTTPPoll struct {
 	// Every is the wait between two questions where the receiver sends no Retry-After. Default: 2s.
 	Every caddy.Duration `json:"every,omitempty"`
 
-	// Tries bounds the questions of one attempt, Within the time for them, which the destination's timeout bounds as well.
-	// Defaults: 10 and 20s.
-	Tries  int            `json:"tries,omitempty"`
+	// Tries bounds the questions of one attempt. Default: 10.
+	Tries int `json:"tries,omitempty"`
+
+	// Within bounds the time for them, which the destination's timeout bounds as well. Default: 20s.
 	Within caddy.Duration `json:"within,omitempty"`
 
-	// Done is an expression as in SuccessIf that says of an answer with a status of 2xx that it is the outcome
-	// (body.status == "done"), Failed one that says that the receiver has failed, after which the delivery is dead.
-	// Defaults: every status of 2xx but 202 is the outcome, and none a failure. The outcome must be a success besides.
-	Done   string `json:"done,omitempty"`
+	// Done is an expression over status, header, body and text that says of an answer with a status of 2xx that it is the
+	// outcome: body.status == "done". The outcome must be a success besides. Default: every status of 2xx but 202.
+	Done string `json:"done,omitempty"`
+
+	// Failed is an expression that says that the receiver has failed for good, after which the delivery is dead. Default: none.
 	Failed string `json:"failed,omitempty"`
 }
 
@@ -75,18 +82,7 @@ func (h *HTTP) unmarshalStep(d *caddyfile.Dispenser) error {
 	return s.UnmarshalCaddyfile(d)
 }
 
-// UnmarshalCaddyfile sets up a step from Caddyfile tokens. Syntax:
-//
-//	step <name> {
-//		post | put | patch | get | delete  <url>
-//		when <expression>
-//		keep <name> <path or expression>
-//		find <url> [{
-//			keep <name> <path or expression>
-//		}]
-//		definition, url, method, header, body, body_file, content_type, pass_through,
-//		omit_empty, strict, success, any_answer, poll   (as for one request)
-//	}
+// UnmarshalCaddyfile sets up a step from Caddyfile tokens. Its syntax is that of the line step in HTTP.
 func (s *HTTPStep) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	var err error
 	if s.Name, err = grammar.BlockName(d); err != nil {
@@ -120,15 +116,7 @@ func (s *HTTPStep) unmarshalFind(d *caddyfile.Dispenser) error {
 	return grammar.Block(d, grammar.Lines{"keep": grammar.Pairs(&s.FindKeep)}, "keep")
 }
 
-// unmarshalPoll sets up how the outcome is asked for. Syntax:
-//
-//	poll [<path or expression>] [{
-//		every  <duration>
-//		tries  <number>
-//		within <duration>
-//		done   <expression>
-//		failed <expression>
-//	}]
+// unmarshalPoll reads how the outcome is asked for.
 func (h *HTTPRequest) unmarshalPoll(d *caddyfile.Dispenser) error {
 	p := new(HTTPPoll)
 	h.Poll = p

@@ -252,11 +252,13 @@ func (g *generator) destinations(s *sheet) error {
 	s.head(2, "TLS")
 	s.about(g, "caddymodule/destinations", "TLS", "TLS")
 	s.add("`client_cert <certificate file> <key file>` is the certificate that the gateway shows, with its private key; `ca <file>` holds the authorities that the receiver's certificate may come from, in place of the machine's. Both are PEM files, and stand in `tls` in JSON.")
+	step := in("HTTPStep", "HTTP.UnmarshalCaddyfile", "http", "step")
+	step.skip = map[string]string{"post|put|patch|get|delete": "", "definition": ""} // which are those of one request
 	for _, kind := range []struct {
 		name, typ string
 		tables    map[string]block
 	}{
-		{"http", "HTTP", nil},
+		{"http", "HTTP", map[string]block{"poll": in("HTTPPoll", "HTTP.UnmarshalCaddyfile", "http", "poll"), "step": step}},
 		{"hubspot", "HubSpot", map[string]block{"oauth": in("HubSpotOAuth", "HubSpot.UnmarshalCaddyfile", "hubspot", "oauth")}},
 		{"salesforce", "Salesforce", map[string]block{
 			"refresh_token": in("SalesforceRefresh", "Salesforce.UnmarshalCaddyfile", "salesforce", "refresh_token"),
