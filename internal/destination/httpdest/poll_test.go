@@ -128,7 +128,9 @@ func TestAnswersToTheQuestion(t *testing.T) {
 	states := func(s *Step) {
 		s.Poll.Done, s.Poll.Failed = success(t, `body.status == "done"`), success(t, `body.status == "failed"`)
 	}
-	see := func(to string) standin.Reply { return standin.Reply{Status: 303, Header: http.Header{"Location": {to}}} }
+	see := func(to string) standin.Reply {
+		return standin.Reply{Status: 303, Header: http.Header{"Location": {to}}}
+	}
 	for name, c := range map[string]struct {
 		change  func(*Step)
 		answers []standin.Reply
