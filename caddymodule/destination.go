@@ -134,6 +134,9 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Notes: kept, Logger: logger.Named(name)}
+	if p, ok := kept.(guest.Progress); ok {
+		o.Progress = p
+	}
 	if w, ok := d.module.(guest.Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
 		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
 			"say what to send with body or a definition, or take them out")

@@ -60,6 +60,7 @@ var examples = map[string]example{
 		lead: "nextphone-parameters.json",
 		env:  map[string]string{"DISPATCH_URL": "http://192.168.1.20/dispatch.asmx", "DISPATCH_PASSWORD": kindSecret, "PAGER_TOKEN": kindSecret},
 	},
+	"chain": {lead: "nextphone-parameters.json", env: map[string]string{"CRM_TOKEN": kindSecret}},
 	"custom-api": {
 		lead: "nextphone-lead.json", documents: map[string]string{
 			"customAPIIntegration.json": "custom-api.json", "submitLeadToCRM.json": "lead.json",

@@ -93,12 +93,16 @@ var plan = []struct {
 
 	{"internal/destination/fhir", "EHRs", []string{"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/call"}},
 	{"internal/destination/hubspot", "HubSpot", []string{
-		"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/template", "internal/call"}},
+		"internal/destination", "internal/destination/chain", "internal/destination/keylock", "internal/outbound",
+		"internal/template", "internal/condition", "internal/call"}},
 	{"internal/destination/salesforce", "Salesforce", []string{
-		"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/template", "internal/call"}},
+		"internal/destination", "internal/destination/chain", "internal/destination/keylock", "internal/outbound",
+		"internal/template", "internal/condition", "internal/call"}},
 	{"internal/destination/httpdest", "any HTTP endpoint", []string{
-		"internal/destination", "internal/definition", "internal/outbound", "internal/template", "internal/condition"}},
+		"internal/destination", "internal/destination/chain", "internal/definition", "internal/outbound", "internal/template",
+		"internal/condition"}},
 	{"internal/destination/destinationtest", "what tests of destinations share; only tests import it", []string{"internal/destination"}},
+	{"internal/destination/chain", "how far a delivery of several requests has come", nil},
 	{"internal/destination/keylock", "one delivery at a time for a caller", nil},
 	{"internal/standin", "servers in place of receiving systems; only tests import it", nil},
 	{"internal/outbound", "sends the gateway's own requests", []string{"internal/destination", "internal/condition"}},

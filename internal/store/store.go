@@ -86,6 +86,14 @@ type Store interface {
 	// Forget takes a note away, if it is there.
 	Forget(ctx context.Context, destination, name string) error
 
+	// Keep keeps how far a delivery of several steps has come, in place of what was kept of it before; an empty value takes
+	// that away. It is sealed where there are keys, stays until it is delivered, also while it is dead, and goes with
+	// its event at the latest. A value has at most MaxNote bytes. A delivery that is not there, which may just have been erased, is
+	// ErrNotFound.
+	Keep(ctx context.Context, deliveryID string, value []byte) error
+	// Kept is what was kept of a delivery; nil when there is nothing.
+	Kept(ctx context.Context, deliveryID string) ([]byte, error)
+
 	Documents
 
 	// Rekey seals every stored body, record and document again with the first key of the ring, in batches, calling progress

@@ -262,11 +262,13 @@ func (g *generator) destinations(s *sheet) error {
 	if err := s.options(g, 3, b, nil); err != nil {
 		return err
 	}
+	step := in("HTTPStep", "HTTP.UnmarshalCaddyfile", "http", "step")
+	step.skip = map[string]string{"post|put|patch|get|delete": "", "definition": ""} // which are those of one request
 	for _, kind := range []struct {
 		name, typ string
 		tables    map[string]block
 	}{
-		{"http", "HTTP", nil},
+		{"http", "HTTP", map[string]block{"poll": in("HTTPPoll", "HTTP.UnmarshalCaddyfile", "http", "poll"), "step": step}},
 		{"hubspot", "HubSpot", map[string]block{"oauth": in("HubSpotOAuth", "HubSpot.UnmarshalCaddyfile", "hubspot", "oauth")}},
 		{"salesforce", "Salesforce", map[string]block{
 			"refresh_token": in("SalesforceRefresh", "Salesforce.UnmarshalCaddyfile", "salesforce", "refresh_token"),

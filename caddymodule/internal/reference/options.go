@@ -30,6 +30,7 @@ var names = map[string][]string{
 	"Breaker.ratio":             {"ratio", "min_requests"},
 	"Breaker.per_tenant":        {"per_tenant", "shared"},
 	"HTTP.success":              {"success", "success_if"},
+	"HTTPStep.find":             {"find", "find_keep"},
 	"HubSpot.omit":              {"properties"},
 	"HubSpot.property":          {"properties"},
 	"Salesforce.omit":           {"fields"},
@@ -57,6 +58,8 @@ var parts = map[string]string{
 var arguments = map[string]string{
 	"App.tenant_files_digest":         "",
 	"HTTP.files_digest":               "",
+	"HTTPStep.name":                   "in the line",
+	"HTTPPoll.at":                     "behind poll",
 	"Handler.source":                  "behind the directive's name",
 	"Destination.to":                  "behind the destination's name",
 	"SQLite.path":                     "behind sqlite",
@@ -100,7 +103,7 @@ func (g *generator) own(dir, typ string) ([]field, error) {
 		switch {
 		case !f.embedded:
 			all = append(all, f)
-		case f.typ == "Refresh" || f.typ == "scheme.Options" || f.typ == "Options":
+		case f.typ == "Refresh" || f.typ == "HTTPRequest" && typ == "HTTP" || f.typ == "scheme.Options" || f.typ == "Options":
 			from := dir
 			if f.typ == "Options" {
 				from = "caddymodule/scheme"

@@ -44,6 +44,9 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 			progress(done, max(total, done))
 		}
 	}
+	if err := s.rekeyProgress(ctx); err != nil {
+		return public(err)
+	}
 	// The log may still hold what was sealed with the old key.
 	return s.emptyLog(ctx, func(b *batch) error {
 		if err := (sealing{1, 1}).write(b.c, s.o.Keys); err != nil { // holds from the next start on

@@ -133,6 +133,9 @@ func (b *batch) remove(seq int64, e *expiry) (bool, error) {
 			return false, err
 		}
 	}
+	if err := b.removeProgress(id); err != nil {
+		return false, err
+	}
 	if size > 0 {
 		b.hold(tenant, -content, -size)
 	}

@@ -128,6 +128,8 @@ type Store struct {
 
 	dropped    atomic.Int64
 	eventCount atomic.Int64
+	// keeps tells that something may be kept of some delivery, so that the others need not be looked for.
+	keeps      atomic.Bool
 	names      names
 	queues     queues
 	searches   searches

@@ -90,6 +90,7 @@ type memoryDelivery struct {
 	n        int
 	lease    time.Time
 	attempts []store.Attempt
+	kept     []byte // how far it has come
 }
 
 // enter checks what every method checks. The caller holds the lock when it returns nil.
@@ -321,6 +322,9 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		}
 		d.attempts = append(d.attempts, a)
 		d.UpdatedAt = plain(m.o.Now())
+		if a.State == store.Delivered {
+			d.kept = nil
+		}
 		if d.State == store.Pending {
 			d.lease = time.Time{}
 		} else if a.State != store.Delivered {
