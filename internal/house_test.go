@@ -72,7 +72,7 @@ var plan = []struct {
 
 	// From here on nothing knows Caddy.
 	{"internal/gateway", "the way of a request, from the first byte to the answer", []string{
-		"internal/store", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
+		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
 	{"internal/operate", "all that an operator sees and does", []string{
 		"internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination", "internal/condition", "internal/call",
@@ -81,11 +81,11 @@ var plan = []struct {
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
 		"internal/breaker"}},
 	{"internal/alert", "tells somebody when deliveries go badly", nil},
-	{"internal/audit", "the log that proves itself", nil},
 
-	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/seal"}},
-	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store"}},
-	{"internal/store", "what a store keeps and promises", nil},
+	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/audit", "internal/seal"}},
+	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},
+	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
+	{"internal/audit", "the log that proves itself", nil},
 	{"internal/seal", "encrypts what is kept", nil},
 
 	{"internal/destination/fhir", "EHRs", []string{"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/call"}},
