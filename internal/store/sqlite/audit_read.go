@@ -216,10 +216,14 @@ func (s *Store) PruneAudit(ctx context.Context, before time.Time, dryRun bool) (
 	if !s.audit.on.Load() {
 		return 0, store.ErrNoAudit
 	}
+	status, err := s.AuditStatus(ctx)
+	if err != nil {
+		return 0, err
+	}
 	for {
 		n := int64(0)
 		err := s.write(ctx, false, func(b *batch) (err error) {
-			n, err = b.prune(ctx, nanos(before))
+			n, err = b.prune(ctx, nanos(before), status.State.Size) // and not what pruning itself records
 			return err
 		})
 		if err != nil || n == 0 {
@@ -234,21 +238,21 @@ func (s *Store) PruneAudit(ctx context.Context, before time.Time, dryRun bool) (
 
 // prune takes the lines of the next bundles away that were written before a time, and what lies beside the events that they
 // accepted.
-func (b *batch) prune(ctx context.Context, before int64) (pruned int64, err error) {
+func (b *batch) prune(ctx context.Context, before, end int64) (pruned int64, err error) {
 	type bundle struct {
 		first, n int64
 		lines    []byte
 	}
 	var list []bundle
 	// A log is pruned from its beginning on, so that what is left of it has no gaps: the first bundle that is too young ends it.
-	err = b.c.query("SELECT first, n, at, lines FROM audit_bundles WHERE first >= (SELECT coalesce(max(pruned), 0) FROM audit_state) ORDER BY first LIMIT ?", func(v []driver.Value) error {
+	err = b.c.query("SELECT first, n, at, lines FROM audit_bundles WHERE first >= (SELECT coalesce(max(pruned), 0) FROM audit_state) AND first < ?1 ORDER BY first LIMIT ?2", func(v []driver.Value) error {
 		lines, _ := v[3].([]byte)
 		if v[2].(int64) >= before {
 			return errEnough
 		}
 		list = append(list, bundle{v[0].(int64), v[1].(int64), append([]byte(nil), lines...)})
 		return nil
-	}, pruneStep)
+	}, end, pruneStep)
 	if err != nil && !errors.Is(err, errEnough) {
 		return 0, err
 	}
