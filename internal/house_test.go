@@ -81,6 +81,7 @@ var plan = []struct {
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
 		"internal/breaker"}},
 	{"internal/alert", "tells somebody when deliveries go badly", nil},
+	{"internal/audit/publish", "takes checkpoints away from the machine", []string{"internal/audit", "internal/outbound"}},
 	{"internal/audit", "the log that proves itself", nil},
 
 	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/seal"}},
