@@ -2,10 +2,13 @@ package audit
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -130,4 +133,60 @@ func PublicKey(private string) (string, error) {
 		return "", err
 	}
 	return publicKey(s.Name(), private)
+}
+
+// Line is a signed checkpoint as one line of ASCII, {"checkpoint":"…"}, for what keeps lines. It ends without a line feed.
+func Line(signed []byte) []byte {
+	line := []byte(`{"checkpoint":"`)
+	for _, r := range string(signed) {
+		switch {
+		case r == '\n':
+			line = append(line, `\n`...)
+		case r == '"' || r == '\\':
+			line = append(line, '\\', byte(r))
+		case r >= ' ' && r < utf8.RuneSelf:
+			line = append(line, byte(r))
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				line = fmt.Appendf(line, `\u%04x`, unit)
+			}
+		}
+	}
+	return append(line, `"}`...)
+}
+
+// ReadCheckpoints reads the checkpoints of a log out of what was kept of them: a signed checkpoint as it was sent, or a file
+// with lines that have [Line] anywhere in them, such as that of a syslog server. Those of logs with other names are passed
+// over; one that bears this log's name and is not signed by its key is an error, and so is it if there is none.
+func (v *Verifier) ReadCheckpoints(text []byte) ([]Checkpoint, error) {
+	c, err := v.Open(text)
+	if err == nil {
+		return []Checkpoint{c}, nil
+	}
+	if errors.Is(err, ErrForeign) {
+		return nil, err
+	}
+	var all []Checkpoint
+	for i, line := range strings.Split(string(text), "\n") {
+		_, rest, ok := strings.Cut(line, `"checkpoint":`)
+		if !ok {
+			continue
+		}
+		var signed string
+		if err := json.NewDecoder(strings.NewReader(rest)).Decode(&signed); err != nil {
+			return nil, fmt.Errorf("line %d: %w", i+1, ErrCheckpoint)
+		}
+		if origin, _, _ := strings.Cut(signed, "\n"); origin != v.Origin() {
+			continue
+		}
+		c, err := v.Open([]byte(signed))
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", i+1, err)
+		}
+		all = append(all, c)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("there is no checkpoint of the log %s here: %w", v.Origin(), ErrCheckpoint)
+	}
+	return all, nil
 }
