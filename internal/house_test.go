@@ -74,7 +74,7 @@ var plan = []struct {
 
 	// From here on nothing knows Caddy.
 	{"internal/gateway", "the way of a request, from the first byte to the answer", []string{
-		"internal/store", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
+		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
 	{"internal/access", "who may do what", []string{"internal/operate"}},
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate"}},
@@ -86,9 +86,12 @@ var plan = []struct {
 		"internal/breaker"}},
 	{"internal/alert", "tells somebody when deliveries go badly", nil},
 
-	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/seal"}},
-	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store"}},
-	{"internal/store", "what a store keeps and promises", nil},
+	{"internal/auditor", "keeps the audit log of an open store", []string{"internal/store", "internal/audit", "internal/audit/publish"}},
+	{"internal/audit/publish", "takes checkpoints away from the machine", []string{"internal/audit", "internal/outbound"}},
+	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/audit", "internal/seal"}},
+	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},
+	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
+	{"internal/audit", "the log that proves itself", nil},
 	{"internal/seal", "encrypts what is kept", nil},
 
 	{"internal/destination/fhir", "EHRs", []string{"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/call"}},
