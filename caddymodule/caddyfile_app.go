@@ -40,7 +40,6 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
-//		admin_content     on | off
 //		alert {
 //			url          <url>
 //			dead_letter
@@ -154,8 +153,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		},
 		"unverified_memory": grammar.Bytes(&a.UnverifiedMemory),
 		"limiter_keys":      grammar.Count(&a.LimiterKeys),
-		"admin_content":     func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &a.AdminContent) },
-	}, "source", "tenant", "tenants", "destination")
+	}.With(gone), "source", "tenant", "tenants", "destination")
 	if err != nil {
 		return err
 	}
@@ -299,4 +297,11 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser, refs *references) error
 	}
 	t.Sources[name] = p
 	return nil
+}
+
+// gone are lines of earlier versions, with what to do instead.
+var gone = grammar.Lines{
+	"admin_content": func(d *caddyfile.Dispenser) error {
+		return d.Err("admin_content is no more: over TCP, where every process of the machine could ask for it, the admin endpoint never shows what callers said. Take the line out, and have the admin endpoint listen on a unix socket (admin unix//run/callgate/admin.sock|0600), or give those who may see it the capability reveal in callgate_dashboard")
+	},
 }

@@ -42,28 +42,32 @@ func ready() (*operate.Service, error) {
 }
 
 // actor is whoever has access to the admin endpoint. They may do everything, since they could load another
-// configuration, but read what callers said: that a process of the machine can ask for something over TCP is no reason
-// to decrypt for it what is stored.
+// configuration, but read what callers said: that a process of the machine can ask for something is no reason to decrypt
+// for it what is stored. That is for a remote administrator, whom Caddy knows by their certificate, and for the one user to
+// whom the permissions of a unix socket leave it.
+//
+// Caddy hands a request on without its connection, so that it cannot be asked which user is at the other end of a socket.
+// Where only its owner can connect, that is them.
 func actor(r *http.Request) operate.Actor {
-	a := operate.Actor{Via: "admin", May: func(c operate.Capability) bool { return c != operate.Reveal || mayReveal(r) }}
-	a.Why = func(operate.Capability) string {
-		return "what callers said is not shown over TCP, which every process of the machine can use: have the admin endpoint listen on a unix socket (admin unix//run/callgate/admin.sock), or set admin_content on in the global option callgate"
+	a := operate.Actor{Name: "local", Via: "admin"}
+	known := false
+	switch at := r.Context().Value(http.LocalAddrContextKey).(type) {
+	case *net.UnixAddr:
+		a.Name = "socket"
+		if owner := ownerOf(at.Name); owner != "" {
+			a.Name, known = "socket of "+owner, true
+		}
+	default:
+		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+			a.Name, known = r.TLS.PeerCertificates[0].Subject.String(), true
+		}
 	}
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		a.Name = r.TLS.PeerCertificates[0].Subject.String()
+	a.May = func(c operate.Capability) bool { return c != operate.Reveal || known }
+	a.Why = func(c operate.Capability) string {
+		if c != operate.Reveal {
+			return ""
+		}
+		return "what callers said is shown only to somebody who is known: have the admin endpoint listen on a unix socket that only its owner can use (admin unix//run/callgate/admin.sock|0600), use Caddy's remote administration, or a site with callgate_dashboard and the capability reveal"
 	}
 	return a
-}
-
-// mayReveal reports whether a request comes through a unix socket, whose permissions say who may, or from a remote
-// administrator, whom Caddy knows by their certificate; or else whether the configuration allows it for everybody.
-func mayReveal(r *http.Request) bool {
-	if at, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && at.Network() == "unix" {
-		return true
-	}
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		return true
-	}
-	a := app()
-	return a != nil && a.AdminContent
 }

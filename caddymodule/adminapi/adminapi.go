@@ -46,8 +46,11 @@ func init() {
 // Replay, retry, cancel and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that
 // names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other.
 //
-// What callers said is in no answer but that of content, which takes a reason for the log and is refused over TCP unless
-// the configuration says admin_content on. Every POST is of JSON and says so, also one without a body: a web page can send
+// What callers said is in no answer but that of content, which takes a reason that is recorded and logged. It is refused
+// over TCP, which every process of the machine can use, and over a unix socket that others than its owner can use: let the
+// admin endpoint listen on one with the mode 0600 or less, or use Caddy's remote administration with certificates, or the
+// directive callgate_dashboard. Who acts is recorded as the owner of that socket, as the subject of the certificate, or else
+// as socket or local. Every POST is of JSON and says so, also one without a body: a web page can send
 // other content types to an admin endpoint without being asked.
 //
 // In the answers one name means one thing: id is the gateway's id of what it stands in, event_id that of the event which a

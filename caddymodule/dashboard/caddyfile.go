@@ -61,48 +61,72 @@ func prefixOf(h httpcaddyfile.Helper, matchers caddy.ModuleMap) (string, error) 
 //		user   <placeholder>
 //		groups <placeholder>
 //		prefix <path>
-//		viewer | operator | builder | auditor | eraser | admin | reveal   user | group <name...> {
+//		viewer user | group <name...> [{
 //			tenants <name...>
-//		}
+//		}]
+//		operator user | group <name...> [{
+//			tenants <name...>
+//		}]
+//		builder user | group <name...> [{
+//			tenants <name...>
+//		}]
+//		auditor user | group <name...> [{
+//			tenants <name...>
+//		}]
+//		eraser user | group <name...> [{
+//			tenants <name...>
+//		}]
+//		admin user | group <name...> [{
+//			tenants <name...>
+//		}]
+//		reveal user | group <name...> [{
+//			tenants <name...>
+//		}]
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the directive's name
 	if err := grammar.NoArgs(d); err != nil {
 		return err
 	}
-	return grammar.Block(d, h.lines(), access.RoleNames()...)
+	return grammar.Block(d, grammar.Lines{
+		"user":     grammar.Text(&h.User),
+		"groups":   grammar.Text(&h.Groups),
+		"prefix":   grammar.Text(&h.Prefix),
+		"viewer":   granted(&h.Viewer),
+		"operator": granted(&h.Operator),
+		"builder":  granted(&h.Builder),
+		"auditor":  granted(&h.Auditor),
+		"eraser":   granted(&h.Eraser),
+		"admin":    granted(&h.Admin),
+		"reveal":   granted(&h.Reveal),
+	}, access.RoleNames()...)
 }
 
-// lines are those of the block.
-func (h *Handler) lines() grammar.Lines {
-	l := grammar.Lines{
-		"user": grammar.Text(&h.User), "groups": grammar.Text(&h.Groups), "prefix": grammar.Text(&h.Prefix),
-		"viewer": h.grant, "operator": h.grant, "builder": h.grant, "auditor": h.grant, "eraser": h.grant, "admin": h.grant,
-		"reveal": h.grant,
+// granted is the line of a role, which is repeated for others who have it.
+func granted(to *[]Grant) grammar.Line {
+	return func(d *caddyfile.Dispenser) error {
+		g, err := grant(d)
+		*to = append(*to, g)
+		return err
 	}
-	return l
 }
 
 // grant reads the line of a role.
-func (h *Handler) grant(d *caddyfile.Dispenser) error {
-	g := Grant{Role: d.Val()}
+func grant(d *caddyfile.Dispenser) (g Grant, err error) {
+	role := d.Val()
 	args, err := grammar.SomeArgs(d)
 	if err != nil {
-		return err
+		return g, err
 	}
 	if len(args) < 2 || !slices.Contains([]string{"user", "group"}, args[0]) {
-		return d.Errf("%s is given to users or groups: %s user alice, or %s group dispatch", g.Role, g.Role, g.Role)
+		return g, d.Errf("%s is given to users or groups: %s user alice, or %s group dispatch", role, role, role)
 	}
 	if args[0] == "user" {
 		g.Users = args[1:]
 	} else {
 		g.Groups = args[1:]
 	}
-	if err := grammar.Block(d, grammar.Lines{"tenants": grammar.List(&g.Tenants)}); err != nil {
-		return err
-	}
-	h.Grants = append(h.Grants, g)
-	return nil
+	return g, grammar.Block(d, grammar.Lines{"tenants": grammar.List(&g.Tenants)})
 }
 
 // Interface guard

@@ -34,10 +34,8 @@ func init() {
 // and so does one whose user has no role. It is served over TLS, a unix socket, or plain HTTP at a loopback address only,
 // else the configuration is refused.
 //
-// A role is given to users or to groups, by their whole names, of all tenants or of some. viewer sees what is stored,
-// without what callers said. operator also replays, sends now, cancels and pauses. builder sees as a viewer does and works
-// on destinations and tenants. auditor reads who did what, and no calls. eraser deletes. admin may do all of that. reveal
-// is to see what callers said, one event at a time and with a reason: no role implies it, admin neither.
+// A role is given to users or to groups, by their whole names, of all tenants or, with a line tenants in its braces, of
+// some. Whoever has several roles may do what any of them may.
 //
 // Who is bound to tenants sees and does nothing of others: lists and counts leave them out, an event of theirs is not
 // found, and what is of the whole gateway, such as pausing a destination, is refused.
@@ -55,8 +53,20 @@ type Handler struct {
 	// Prefix is the path below which the dashboard lies, such as /callgate. Default: that of its matcher if that is one
 	// path with /* at its end, or else /.
 	Prefix string `json:"prefix,omitempty"`
-	// Grants give roles.
-	Grants []Grant `json:"grants,omitempty"`
+	// Viewer is to see events, deliveries and destinations, without what callers said.
+	Viewer []Grant `json:"viewer,omitempty"`
+	// Operator is to see what a viewer sees, to replay, to send now, to cancel, and to pause destinations.
+	Operator []Grant `json:"operator,omitempty"`
+	// Builder is to see what a viewer sees, and to work on destinations and tenants.
+	Builder []Grant `json:"builder,omitempty"`
+	// Auditor is to read who did what, and no calls.
+	Auditor []Grant `json:"auditor,omitempty"`
+	// Eraser is to delete events for good. It does not see them: a dry run counts what would go.
+	Eraser []Grant `json:"eraser,omitempty"`
+	// Admin is to do all that the other roles may, but not to see what callers said.
+	Admin []Grant `json:"admin,omitempty"`
+	// Reveal is to see what a caller said, one event at a time, with a reason that is recorded first. No role implies it.
+	Reveal []Grant `json:"reveal,omitempty"`
 
 	app    *caddymodule.App
 	policy *access.Policy
@@ -67,8 +77,6 @@ type Handler struct {
 
 // Grant gives a role to users or groups.
 type Grant struct {
-	// Role is viewer, operator, builder, auditor, eraser, admin or reveal.
-	Role string `json:"role"`
 	// Users are those who have it.
 	Users []string `json:"users,omitempty"`
 	// Groups are those whose members have it.
@@ -102,9 +110,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if prefix == "//" {
 		prefix = "/"
 	}
-	grants := make([]access.Grant, len(h.Grants))
-	for i, g := range h.Grants {
-		grants[i] = access.Grant{Role: g.Role, Users: g.Users, Groups: g.Groups, Tenants: g.Tenants}
+	var grants []access.Grant
+	for _, role := range access.RoleNames() {
+		for _, g := range *h.roles()[role] {
+			grants = append(grants, access.Grant{Role: role, Users: g.Users, Groups: g.Groups, Tenants: g.Tenants})
+		}
 	}
 	if h.policy, err = access.New(grants); err != nil {
 		return fmt.Errorf("callgate_dashboard: %w", err)
@@ -118,6 +128,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Ended: ctx, Exiting: caddy.Exiting,
 	}
 	return nil
+}
+
+// roles are the grants of each role.
+func (h *Handler) roles() map[string]*[]Grant {
+	return map[string]*[]Grant{
+		"viewer": &h.Viewer, "operator": &h.Operator, "builder": &h.Builder, "auditor": &h.Auditor, "eraser": &h.Eraser,
+		"admin": &h.Admin, "reveal": &h.Reveal,
+	}
 }
 
 func (h *Handler) service() (*operate.Service, error) {

@@ -172,10 +172,10 @@ func configOf(t *testing.T, text []byte) *caddy.Config {
 func TestTheDirectiveIsReadOrRefused(t *testing.T) {
 	for lines, says := range map[string]string{
 		"/ops/* {\nviewer user a b\n}":                          `"prefix":"/ops"`,
-		"{\nviewer user a\n}":                                   `{"grants":[{"role":"viewer","users":["a"]}],"handler":"callgate_dashboard"}`,
+		"{\nviewer user a\n}":                                   `{"handler":"callgate_dashboard","viewer":[{"users":["a"]}]}`,
 		"/a/* {\nprefix /b\nviewer user a\n}":                   `"prefix":"/b"`,
-		"/a/b/* {\nreveal group x {\ntenants t u\n}\n}":         `{"groups":["x"],"role":"reveal","tenants":["t","u"]}`,
-		"{\nviewer user a\nviewer group b\nviewer user a\n}":    `[{"role":"viewer","users":["a"]},{"groups":["b"],"role":"viewer"},{"role":"viewer","users":["a"]}]`,
+		"/a/b/* {\nreveal group x {\ntenants t u\n}\n}":         `"reveal":[{"groups":["x"],"tenants":["t","u"]}]`,
+		"{\nviewer user a\nviewer group b\nviewer user a\n}":    `"viewer":[{"users":["a"]},{"groups":["b"]},{"users":["a"]}]`,
 		"/ops {\nviewer user a\n}":                              "error: does not say below which path",
 		"@x {\nviewer user a\n}":                                "error: does not say below which path",
 		"/ops/* extra {\nviewer user a\n}":                      "error: ",

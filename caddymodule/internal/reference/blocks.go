@@ -216,6 +216,12 @@ func (g *generator) route(s *sheet) error {
 	if err := s.options(g, 3, b, nil); err != nil {
 		return err
 	}
+	s.head(2, "The directive callgate_dashboard")
+	s.about(g, "caddymodule/dashboard", "Handler", "`callgate_dashboard`")
+	b = block{dir: "caddymodule/dashboard", typ: "Handler", function: "Handler.UnmarshalCaddyfile", path: []string{"callgate_dashboard"}, place: "callgate_dashboard"}
+	if err := s.options(g, 3, b, nil); err != nil {
+		return err
+	}
 	s.head(2, "transport callgate")
 	s.add("In a block of `reverse_proxy`, in place of `transport http`, with its options: cheaper, HTTP/1.1 only.")
 	s.about(g, "caddymodule/transport", "Transport", "`transport callgate`")

@@ -241,7 +241,7 @@ func (g *generator) admin(s *sheet) error {
 	s.table([]string{"method", "resource", "what it does", "operation", "capability"}, rows)
 
 	s.head(2, "Capabilities")
-	s.add("Each operation needs one capability of whoever asks for it. Who may use the admin endpoint has all of them, but `reveal` only over a unix socket, with a certificate, or with [admin_content](global.md#admin_content); a command that works on a stopped gateway has all of them.")
+	s.add("Each operation needs one capability of whoever asks for it. Who may use the admin endpoint has all of them, but `reveal` only with a certificate or over a unix socket that nobody but its owner can use; a command that works on a stopped gateway has all of them. In a site, [callgate_dashboard](route.md#the-directive-callgate_dashboard) gives them by roles.")
 	all := operate.Operations()
 	rows = nil
 	for _, op := range sorted(all) {
