@@ -187,7 +187,9 @@ func (rq *Request) verify(now time.Time) *refusal {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
-	rq.release()
+	if !rq.plan.DropAudio || len(rq.body) <= light {
+		rq.release()
+	} // else there may be a recording in it, which counts for as long as it is in memory
 	if rq.result.Differs {
 		// What was signed and what came could be read as two different calls. From here on there is the signed one only.
 		rq.body = rq.result.Payload
