@@ -39,6 +39,8 @@ type instance struct {
 	// sitesChecked says that the sites of the HTTP app were looked at, and unanswered has the routes after which no handler
 	// could answer.
 	sitesChecked bool
+	// maySetAny says that some handler or matcher of them might set a placeholder of any name, as Caddy's map does.
+	maySetAny bool
 	unanswered   map[string]bool
 
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.

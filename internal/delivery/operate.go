@@ -71,6 +71,9 @@ func (e *Engine) Resume(ctx context.Context, destination string) error {
 	if err := e.store.Resume(ctx, destination); err != nil {
 		return err
 	}
+	if err := e.store.Forget(ctx, destination, holdNote); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	delete(e.paused, destination)
 	e.pausedVersion++
@@ -78,6 +81,7 @@ func (e *Engine) Resume(ctx context.Context, destination string) error {
 		l.setPaused(false, "")
 		l.mu.Lock()
 		l.lift()
+		l.noted = false
 		l.mu.Unlock()
 	}
 	e.mu.Unlock()

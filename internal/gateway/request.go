@@ -190,7 +190,9 @@ func (rq *Request) verify(now time.Time) *refusal {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
-	rq.release()
+	if !rq.plan.DropAudio || len(rq.body) <= light {
+		rq.release()
+	} // else there may be a recording in it, which counts for as long as it is in memory
 	rq.dropToken()
 	if rq.result.Differs || rq.result.Dropped && !rq.plan.KeepToken {
 		// What was signed and what came could be read as two different calls. From here on there is the signed one only. And
