@@ -104,7 +104,7 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //		success      <status>... [<expression>]
 //		any_answer
 //		allow_http
-//		bearer | basic | api_key | oauth2 ...   (see Login.lines)
+//		bearer | basic | digest | api_key | oauth2 ...   (see Login.lines)
 //		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
