@@ -1,7 +1,6 @@
 package destinations
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -248,51 +247,5 @@ func onlyOnce(into *string) grammar.Line {
 			return d.Errf("%s is given twice", d.Val())
 		}
 		return grammar.OneArg(d, into)
-	}
-}
-
-// several are authorizers that apply together, such as a gateway's key in a header and an OAuth token.
-type several []outbound.Authorizer
-
-// together is one authorizer for all that are not nil, or nil.
-func together(all ...outbound.Authorizer) outbound.Authorizer {
-	var s several
-	for _, a := range all {
-		if a != nil {
-			s = append(s, a)
-		}
-	}
-	switch len(s) {
-	case 0:
-		return nil
-	case 1:
-		return s[0]
-	}
-	return s
-}
-
-// Apply implements outbound.Authorizer.
-func (s several) Apply(ctx context.Context, req *http.Request) error {
-	for _, a := range s {
-		if err := a.Apply(ctx, req); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Rejected implements outbound.Authorizer.
-func (s several) Rejected(ctx context.Context, req *http.Request, status int, body []byte) bool {
-	again := false
-	for _, a := range s {
-		again = a.Rejected(ctx, req, status, body) || again
-	}
-	return again
-}
-
-// Mask implements outbound.Authorizer.
-func (s several) Mask(h http.Header) {
-	for _, a := range s {
-		a.Mask(h)
 	}
 }

@@ -111,7 +111,7 @@ func (*FHIR) CaddyModule() caddy.ModuleInfo {
 //	fhir [<base url>] {
 //		base           <url>
 //		allow_http
-//		bearer | basic | api_key | oauth2 ...   (see Login.lines)
+//		bearer | basic | digest | api_key | oauth2 ...   (see Login.lines)
 //		smart {
 //			token_url <url>
 //			client_id <id>

@@ -82,7 +82,7 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //			definition | url | method | header | body ...   (and all other lines of a request above)
 //		}
 //		allow_http
-//		bearer | basic | api_key | oauth2 ...   (see Login.lines)
+//		bearer | basic | digest | api_key | oauth2 ...   (see Login.lines)
 //		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {

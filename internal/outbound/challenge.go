@@ -108,3 +108,22 @@ func (s schemes) String() string {
 	slices.Sort(known)
 	return strings.Join(known, " or ")
 }
+
+// unauthorized is the reason of a 401, by what the receiver asks for and how the request was signed in.
+func unauthorized(a *Answer) string {
+	const then = "; then resume the destination"
+	headers := a.Header.Values("WWW-Authenticate")
+	asked := schemesOf(headers)
+	switch {
+	case asked[a.signed], len(asked) == 0, asked["bearer"]:
+	case asked["digest"] && newDigestSession("", "", headers) == nil && !asked["basic"]:
+		return "401: the receiver asks for Digest by an algorithm that is not known here (MD5, SHA-256 and SHA-512-256 are, by qop auth or auth-int): have it take one of these" + then
+	case asked["digest"]:
+		return "401: the receiver asks for Digest: sign in with the line digest" + then
+	case asked["basic"]:
+		return "401: the receiver asks for Basic: sign in with the line basic" + then
+	case asked["ntlm"], asked["negotiate"]:
+		return "401: the receiver asks for " + asked.String() + ", which the gateway can not do: have it take Basic or Digest for the gateway's user, or put a proxy before it that signs in" + then
+	}
+	return "401: the receiver refuses our credentials; correct them" + strings.Replace(then, ";", ",", 1)
+}

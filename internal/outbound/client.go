@@ -16,6 +16,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -102,6 +103,9 @@ type Answer struct {
 	// Truncated says that Body is not all of it: it was longer than MaxAnswer, or the connection ended early. The
 	// status stands nevertheless; who needs the body to know the outcome must take the outcome for unknown.
 	Truncated bool
+
+	// signed is the scheme by which the request was signed in, in small letters.
+	signed string
 }
 
 // Do sends the request as it is and reads the answer, whatever its status. The error is nil exactly if there was an
@@ -119,6 +123,8 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxAnswer+1))
 	a := &Answer{Status: res.StatusCode, Header: res.Header, Body: body, Truncated: err != nil}
+	scheme, _, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	a.signed = strings.ToLower(scheme)
 	if int64(len(body)) > c.maxAnswer {
 		a.Body, a.Truncated = body[:c.maxAnswer], true
 	}
@@ -134,6 +140,11 @@ func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (
 	if auth == nil {
 		return c.Do(ctx, req)
 	}
+	heard := func(*http.Request, *Answer) {}
+	if c, ok := auth.(Challenged); ok {
+		x := c.Exchange()
+		auth, heard = x, x.Heard
+	}
 	for first := true; ; first = false {
 		r := req.Clone(ctx)
 		if req.GetBody != nil {
@@ -147,6 +158,9 @@ func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (
 			return nil, err
 		}
 		a, err := c.Do(ctx, r)
+		if err == nil {
+			heard(r, a)
+		}
 		if err != nil || !first || a.Status < 400 || !auth.Rejected(unrecorded(ctx), r, a.Status, a.Body) {
 			return a, err
 		}

@@ -150,9 +150,9 @@ func reason(a *Answer) string {
 	s := a.Status
 	switch {
 	case s == http.StatusUnauthorized:
-		return "401: the receiver refuses our credentials; correct them, then resume the destination"
+		return unauthorized(a)
 	case s == http.StatusProxyAuthRequired:
-		return "407: the proxy refuses our credentials; correct them, then resume the destination"
+		return proxyLogin(a.Header.Values("Proxy-Authenticate"))
 	case s == http.StatusForbidden:
 		return "403: the receiver does not allow this; check permissions, scopes, address lists and signing"
 	case s == http.StatusNotFound:

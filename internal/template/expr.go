@@ -147,6 +147,11 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 		if reason != "" {
 			return nil, c.about(e, offset, reason)
 		}
+		if f.each {
+			if err := c.mayRepeat(e, offset); err != nil {
+				return nil, err
+			}
+		}
 		e.filters = append(e.filters, f)
 	}
 	return e, nil

@@ -54,6 +54,7 @@ var filters = map[string]string{
 	"national":  "{{caller_number|national}} · a phone number as it is written in its country",
 	"digits":    "{{caller_number|digits}} · digits alone",
 	"join":      "{{params.services|join:'; '}} · a list as one text",
+	"each":      "{{params.services|each}} · in a form or query, the pair once for each element of a list; in XML the element that holds it and nothing else. A pair named `services[]` needs no `each`. Filters behind it change the elements",
 	"map":       "{{params.service|map:'Kitchen remodel','kitchen_remodel','other'}} · the receiver's words for the caller's, without regard to case; a last text is for everything else",
 	"json":      "{{params.lead|json}} · the value as JSON, in a JSON body as such and not as text",
 	"urlencode": "{{name|urlencode}} · percent-encoded; in URLs and forms values are anyway",
