@@ -48,9 +48,15 @@ func (k *kept) Cleanup() error {
 	return err
 }
 
+// KeepsToBounds implements guest.Bounded.
+func (*kept) KeepsToBounds() {}
+
 // client makes the client of a destination. The operator has named where it goes, so that may be the own network.
 func (k *kept) client(o guest.DestinationOptions, t *TLS) (*outbound.Client, error) {
 	options := outbound.Options{Timeout: o.Timeout, AllowPrivate: true}
+	if o.Bounds != nil {
+		options.AllowPrivate, options.Fence = o.Bounds.AllowPrivate, o.Bounds.Fence
+	}
 	if t != nil {
 		var err error
 		if options.TLS, k.tls, err = t.config(o); err != nil {
@@ -100,7 +106,7 @@ func (t *TLS) config(o guest.DestinationOptions) (conf *tls.Config, read string,
 
 // settingFile reads the file that a setting names.
 func settingFile(o guest.DestinationOptions, what, raw string) ([]byte, error) {
-	name, err := setting(o, what, raw)
+	name, err := fileSetting(o, what, raw)
 	if err != nil {
 		return nil, err
 	}

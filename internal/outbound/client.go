@@ -41,6 +41,8 @@ type Options struct {
 	// Proxy chooses a proxy as http.Transport does; nil means none. The addresses behind a proxy are the proxy's
 	// business: the guard then sees the proxy's address only.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Fence bounds the hosts that requests go to; nil does not.
+	Fence *Fence
 	// MaxConnsPerHost bounds connections to one receiver; 0 means no bound. Idle ones are kept for reuse.
 	MaxConnsPerHost int
 }
@@ -62,6 +64,9 @@ func NewClient(o Options) *Client {
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport(o)
+	}
+	if o.Fence != nil {
+		o.Transport = fenced{o.Transport, o.Fence}
 	}
 	return &Client{
 		http: &http.Client{
