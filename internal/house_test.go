@@ -66,7 +66,7 @@ var plan = []struct {
 
 	// What app and guests have in common.
 	{"caddymodule/redact", "keeps secrets out of Caddy's logs", []string{"internal/signature"}},
-	{"caddymodule/guest", "what a guest module is", []string{"internal/destination", "internal/call", "internal/store", "internal/seal", "internal/signature"}},
+	{"caddymodule/guest", "what a guest module is", []string{"internal/outbound", "internal/destination", "internal/call", "internal/store", "internal/seal", "internal/signature"}},
 	{"caddymodule/scheme", "the options of signature schemes", []string{"caddymodule/grammar", "caddymodule/secret", "internal/signature"}},
 	{"caddymodule/grammar", "how blocks are read: times, sizes, rates, names", nil},
 	{"caddymodule/secret", "resolves placeholders", nil},

@@ -51,7 +51,7 @@ cannot be rendered (the output says which and why), or if the configuration or t
 	fl.StringVar(&in.Route, "route", "", "name of the route that takes the call, if the configuration has several for the source")
 	fl.StringVarP(&config, "config", "c", "", "configuration file (default with --destination, --tenant or --route: the Caddyfile in this directory)")
 	fl.BoolVar(&running, "running", false, "ask the gateway that runs")
-	fl.StringVar(&ask.address, "address", "", "address of its admin endpoint (default: the configuration's, or "+caddy.DefaultAdminListen+")")
+	fl.StringVar(&ask.remote.Address, "address", "", "address of its admin endpoint (default: the configuration's, or "+caddy.DefaultAdminListen+")")
 	fl.StringVarP(&adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
 	fl.StringVarP(&in.Tenant, "tenant", "t", "", "tenant of the configuration that the call is for")
 	fl.StringVar(&in.Region, "region", "", "country whose national phone numbers are understood, such as US")
@@ -66,7 +66,7 @@ cannot be rendered (the output says which and why), or if the configuration or t
 		} else if in.Header.Get("Content-Type") == "" && filepath.Ext(args[0]) == ".form" {
 			in.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
-		if running || ask.address != "" {
+		if running || ask.remote.Address != "" {
 			if in.Body, err = readInput(cmd, args[0]); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package destinations
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,6 +19,9 @@ type HTTPRequest struct {
 	// parameters), relative to the directory in which the gateway runs. The document says method and body; URL,
 	// Headers and the login take the place of its own.
 	Definition string `json:"definition,omitempty"`
+
+	// Document is such a document itself, in place of the name of its file. JSON only.
+	Document json.RawMessage `json:"document,omitempty"`
 
 	// URL is the address that requests go to. Scheme and host are constant, path and query may have {{variables}}.
 	URL string `json:"url,omitempty"`
@@ -123,13 +127,18 @@ func (h *HTTPRequest) success() (*condition.Success, error) {
 	return c, nil
 }
 
+// hasDocument reports whether a NextPhone document says what to send.
+func (h *HTTPRequest) hasDocument() bool { return h.Definition != "" || h.Document != nil }
+
 // check says which settings do not go together.
 func (h *HTTPRequest) check() error {
 	body := h.Body != "" || h.BodyFile != ""
 	switch {
-	case h.Definition == "" && h.URL == "":
+	case h.Definition != "" && h.Document != nil:
+		return errors.New("choose definition or document")
+	case !h.hasDocument() && h.URL == "":
 		return errors.New("an http destination needs a definition or a url")
-	case h.Definition != "" && (h.Method != "" || body || h.ContentType != ""):
+	case h.hasDocument() && (h.Method != "" || body || h.ContentType != ""):
 		return errors.New("method, body, body_file and content_type belong into the definition, which says them already")
 	case h.Body != "" && h.BodyFile != "":
 		return errors.New("choose body or body_file")
@@ -137,7 +146,7 @@ func (h *HTTPRequest) check() error {
 		return errors.New("pass_through sends the provider's body; remove body, body_file and content_type")
 	case h.OmitEmpty && h.Strict:
 		return errors.New("choose omit_empty or strict")
-	case h.Definition == "" && !body && !h.PassThrough && h.Method != http.MethodGet && h.Method != http.MethodDelete:
+	case !h.hasDocument() && !body && !h.PassThrough && h.Method != http.MethodGet && h.Method != http.MethodDelete:
 		return errors.New("nothing says what to send; give a body, a body_file, a definition, or pass_through")
 	}
 	return nil

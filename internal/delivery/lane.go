@@ -113,6 +113,15 @@ func (l *lane) configure(t *terms, wanted, paused bool, reason string) {
 	}
 }
 
+// refresh forgets that the destination is held: perhaps what is new mends it.
+func (l *lane) refresh() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.health.hold; h != nil {
+		h.until, h.wait = time.Time{}, firstProbe
+	}
+}
+
 func (l *lane) setPaused(paused bool, reason string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -50,6 +50,8 @@ type Options struct {
 	// business: the guard then sees the proxy's address only. Without AllowPrivate no request goes through a proxy; what
 	// Proxy would send there is refused.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Fence bounds the hosts that requests go to; nil does not.
+	Fence *Fence
 	// MaxConnsPerHost bounds connections to one receiver; 0 means no bound. Idle ones are kept for reuse.
 	MaxConnsPerHost int
 }
@@ -76,6 +78,12 @@ func NewClient(o Options) *Client {
 		if len(o.Pins) > 0 {
 			o.Pins = nil
 			c.tokens = asking(newTransport(o))
+		}
+	}
+	if o.Fence != nil {
+		o.Transport = fenced{o.Transport, o.Fence}
+		if c.tokens != nil {
+			c.tokens.Transport = fenced{c.tokens.Transport, o.Fence}
 		}
 	}
 	c.http = asking(o.Transport)

@@ -60,6 +60,7 @@ var arguments = map[string]string{
 	"HTTP.files_digest":               "",
 	"HTTPStep.name":                   "in the line",
 	"HTTPPoll.at":                     "behind poll",
+	"HTTP.document":                   "",
 	"Handler.source":                  "behind the directive's name",
 	"Destination.to":                  "behind the destination's name",
 	"SQLite.path":                     "behind sqlite",
