@@ -76,8 +76,8 @@ func (f *Filter) Parameter(name string) *string {
 
 // members are the names of all members.
 var members = []string{
-	"destination", "tenant", "state", "reason", "source", "event_type", "event", "delivery", "call_id", "caller",
-	"field", "value", "from", "to", "failed_since",
+	"destination", "tenant", "state", "reason", "source", "event_type", "event", "delivery", "call_id", "caller", "field", "value",
+	"from", "to", "failed_since",
 }
 
 // maxFilterText bounds each member of a filter.

@@ -3,6 +3,7 @@ package operate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -35,7 +36,18 @@ func (s *Service) compile(ctx context.Context, sc scope, f *Filter) ([]store.Fil
 		}
 	}
 	if sc.bound { // their tenants were looked at already, and the names of others are not for them
-		return filters, s.ofTheirs(ctx, sc, "source", f.Source, store.Filter{Source: f.Source})
+		if err := s.ofTheirs(ctx, sc, "source", f.Source, store.Filter{Source: f.Source}); err != nil {
+			return nil, err
+		}
+		var fields []string
+		if s.o.Names != nil {
+			fields = s.o.Names().Fields
+		}
+		err := s.knownField(ctx, f.Field, fields, filters)
+		if errors.Is(err, ErrNotFound) {
+			err = &Error{Kind: ErrNotFound, text: "there is no such field in a find_by line, and events are found by those only"}
+		}
+		return filters, err
 	}
 	if s.o.Names == nil {
 		return filters, nil
