@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
@@ -119,6 +120,55 @@ func TestHubSpotSteps(t *testing.T) {
 	}
 	if shown := k.preview(t); !strings.Contains(shown, "COMPANY_ID") || strings.Contains(shown, "/tickets/") {
 		t.Errorf("previewed %s", shown)
+	}
+}
+
+// A call is a lead, a case and an opportunity, and the lead a member of a campaign.
+func TestSalesforceSteps(t *testing.T) {
+	sf := salesforceOrg(t, standin.TokenConfig{ClientID: "app", ClientSecret: kindSecret, NoBasic: true})
+	t.Setenv("KIND_CAMPAIGN", sf.Put("Campaign", time.Now(), map[string]any{"Name": "Spring"}))
+	k := newKind(t, "salesforce "+sf.URL+` {
+		client_credentials app {env.KIND_SECRET}
+		case {
+			status Working
+			field Priority text High
+			omit Origin
+		}
+		opportunity {
+			stage Qualification
+			close_in 7d
+			field Amount params.budget
+			field LeadSource text Phone
+			when "call.message != \"\""
+		}
+		campaign_member {env.KIND_CAMPAIGN}
+	}`)
+	item := kindItem()
+	item.Call.Params, item.Call.EndedAt = map[string]any{"budget": "900"}, time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	if r := k.Deliver(t.Context(), []destination.Item{item})[0]; r.Outcome != destination.Delivered || len(r.Warnings) > 0 {
+		t.Fatalf("%+v", r)
+	}
+	cases, opportunities, members := sf.Records("Case"), sf.Records("Opportunity"), sf.Records("CampaignMember")
+	if len(cases) != 1 || len(opportunities) != 1 || len(members) != 1 {
+		t.Fatalf("%d cases, %d opportunities, %d members", len(cases), len(opportunities), len(members))
+	}
+	c, o := cases[0], opportunities[0]
+	if c.Text("Status") != "Working" || c.Text("Priority") != "High" || c.Text("Origin") != "" || o.Text("StageName") != "Qualification" ||
+		o.Text("CloseDate") != "2026-03-08" || o.Text("Amount") != "900" || o.Text("LeadSource") != "Phone" || members[0].Text("LeadId") != sf.Records("Lead")[0].ID {
+		t.Errorf("%v, %v, %v", c.Fields, o.Fields, members[0].Fields)
+	}
+	if shown := k.preview(t); !strings.Contains(shown, "RECORD_ID") {
+		t.Errorf("previewed %s", shown)
+	}
+	const org = "salesforce https://acme.my.salesforce.com {\nclient_credentials app {env.KIND_SECRET}\n"
+	refusals(t, map[string]struct{ text, want string }{
+		"campaign":  {org + "campaign_member Spring\n}", "campaign_member"},
+		"when":      {org + "case {\nwhen call.urgnt\n}\n}", "case: when: "},
+		"secret":    {org + "case {\nfield Subject text {env.KIND_SECRET}\n}\n}", "case: field Subject: a placeholder"},
+		"an object": {org + "object Job__c\nexternal_id X__c\nfield A__c name\ncase\n}", "lead or contact"},
+	})
+	if _, err := makeKind(t, org+"opportunity\n}", nil); err == nil || !strings.Contains(err.Error(), "opportunity: a stage is missing") {
+		t.Errorf("an opportunity without a stage: %v", err)
 	}
 }
 

@@ -268,6 +268,10 @@ func (g *generator) destinations(s *sheet) error {
 		{"salesforce", "Salesforce", map[string]block{
 			"refresh_token": in("SalesforceRefresh", "Salesforce.UnmarshalCaddyfile", "salesforce", "refresh_token"),
 			"jwt":           in("SalesforceJWT", "Salesforce.UnmarshalCaddyfile", "salesforce", "jwt"),
+
+			"case":            in("SalesforceCase", "Salesforce.UnmarshalCaddyfile", "salesforce", "case"),
+			"opportunity":     in("SalesforceOpportunity", "Salesforce.UnmarshalCaddyfile", "salesforce", "opportunity"),
+			"campaign_member": in("SalesforceCampaignMember", "Salesforce.UnmarshalCaddyfile", "salesforce", "campaign_member"),
 		}},
 		{"fhir", "FHIR", map[string]block{"smart": in("SMARTLogin", "FHIR.UnmarshalCaddyfile", "fhir", "smart")}},
 	} {
