@@ -212,10 +212,8 @@ func (h *HTTP) step(o guest.DestinationOptions, s *HTTPStep, before map[string][
 	if step.Config, err = h.single(s.HTTPRequest, before).request(o); err != nil {
 		return step, err
 	}
-	if s.When != "" {
-		if step.When, err = condition.Compile(s.When); err != nil {
-			return step, within("when", err)
-		}
+	if step.When, err = when(s.When); err != nil {
+		return step, err
 	}
 	if step.Keep, err = kepts(s.Keep); err != nil {
 		return step, err

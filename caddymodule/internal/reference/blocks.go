@@ -275,10 +275,19 @@ func (g *generator) destinations(s *sheet) error {
 		tables    map[string]block
 	}{
 		{"http", "HTTP", map[string]block{"poll": in("HTTPPoll", "HTTP.UnmarshalCaddyfile", "http", "poll"), "step": step}},
-		{"hubspot", "HubSpot", map[string]block{"oauth": in("HubSpotOAuth", "HubSpot.UnmarshalCaddyfile", "hubspot", "oauth")}},
+		{"hubspot", "HubSpot", map[string]block{
+			"oauth":   in("HubSpotOAuth", "HubSpot.UnmarshalCaddyfile", "hubspot", "oauth"),
+			"company": in("HubSpotCompany", "HubSpot.UnmarshalCaddyfile", "hubspot", "company"),
+			"deal":    in("HubSpotStep", "HubSpot.UnmarshalCaddyfile", "hubspot", "deal"),
+			"ticket":  in("HubSpotStep", "HubSpot.UnmarshalCaddyfile", "hubspot", "ticket"),
+		}},
 		{"salesforce", "Salesforce", map[string]block{
 			"refresh_token": in("SalesforceRefresh", "Salesforce.UnmarshalCaddyfile", "salesforce", "refresh_token"),
 			"jwt":           in("SalesforceJWT", "Salesforce.UnmarshalCaddyfile", "salesforce", "jwt"),
+
+			"case":            in("SalesforceCase", "Salesforce.UnmarshalCaddyfile", "salesforce", "case"),
+			"opportunity":     in("SalesforceOpportunity", "Salesforce.UnmarshalCaddyfile", "salesforce", "opportunity"),
+			"campaign_member": in("SalesforceCampaignMember", "Salesforce.UnmarshalCaddyfile", "salesforce", "campaign_member"),
 		}},
 		{"fhir", "FHIR", map[string]block{"smart": in("SMARTLogin", "FHIR.UnmarshalCaddyfile", "fhir", "smart")}},
 	} {

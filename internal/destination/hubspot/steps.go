@@ -167,6 +167,9 @@ func (s *step) describe(k kind, it *destination.Item, e *entry, row *row) []prop
 
 // refused is the result of a record that HubSpot does not take. What is wrong with the configuration is so for every call:
 // the destination is to pause, and no call dies of it.
+//
+// Guessed: that a refusal of a stage or pipeline names the property as other refusals of an option do; HubSpot's pages show
+// such refusals of other properties only.
 func (s *step) refused(res destination.Result, in *input) destination.Result {
 	where := "step " + s.kind.what + ": "
 	if res.Outcome == destination.Dead && in.fail != nil {
