@@ -248,7 +248,7 @@ func KeysOfNobody(scheme string) (secrets, publicKeys []string, err error) {
 		return nil, []string{std64.EncodeToString(public)}, err
 	}
 	random := make([]byte, sha256.Size)
-	_, _ = rand.Read(random)                              // never fails
+	_, _ = rand.Read(random) // never fails
 	if secrets = []string{hex.EncodeToString(random)}; info.Name == "basic" {
 		secrets[0] = "nobody:" + secrets[0]
 	}
