@@ -88,6 +88,8 @@ func TestConfigurationsThatCannotWorkAreRefused(t *testing.T) {
 		"none with a secret":     {"http:// {\ncallgate generic s {\nremote_ip 10.0.0.1\nverify none {\nunsafe\n}\n}\n}", "takes no secret"},
 		"unsafe for another":     {"http:// {\ncallgate generic s {\nverify bearer {\nunsafe\n}\n}\n}", "unsafe is a word for verify none"},
 		"place as a header":      {"http:// {\ncallgate generic s {\nverify api_key {\nheader $.google_key\n}\n}\n}", "is not the name of a header"},
+		"split at no array":      {"{\ncallgate {\nsource p {\nsecret s\nverify bearer\nsplit events\n}\n}\n}\nhttp:// {\ncallgate p\n}", "write it as $.data.events"},
+		"path with a hyphen":     {"{\ncallgate {\nsource p {\nsecret s\nverify bearer\ncall {\nphone $.your-phone\n}\n}\n}\n}\nhttp:// {\ncallgate p\n}", "source p: phone: source configuration: \"$.your-phone\" is not a JSONPath"},
 		"generic without scheme": {"http:// {\ncallgate generic s\n}", "say which one with verify"},
 		"unknown constant tenant": {"http:// {\ncallgate nextphone s {\ntenant nobody\n}\n}",
 			`tenant "nobody" is not known on source nextphone`},

@@ -53,6 +53,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		}
 //		source <name> {
 //			preset       <name>
+//			split        <jsonpath>
 //			own_numbers  <number>...
 //			urgent_words <word>...
 //			call {
@@ -105,7 +106,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		wait            <duration>
 //		max_replay_body <size>
 //	}
-//	event_id     header <name> | jsonpath <path> | body
+//	event_id     header <name> | jsonpath <path>... | body
 //	breaker      off | {
 //		failures     <number>
 //		ratio        <ratio> [of <number of requests>]
@@ -217,6 +218,7 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser, refs *references) error {
 	s := new(Source)
 	err = grammar.Block(d, s.Policy.lines(refs).With(grammar.Lines{
 		"preset":       s.unmarshalPreset,
+		"split":        grammar.Text(&s.Split),
 		"own_numbers":  grammar.List(&s.OwnNumbers),
 		"urgent_words": grammar.List(&s.UrgentWords),
 		"call": func(d *caddyfile.Dispenser) error {

@@ -175,8 +175,12 @@ func (e *EventID) unmarshal(d *caddyfile.Dispenser) error {
 			return err
 		}
 	case "jsonpath":
-		if err := grammar.OneArg(d, &e.JSONPath); err != nil {
+		paths, err := grammar.SomeArgs(d)
+		if err != nil {
 			return err
+		}
+		if e.JSONPath = paths[0]; len(paths) > 1 {
+			e.JSONPath, e.JSONPaths = "", paths
 		}
 	case "body":
 		if d.NextArg() {

@@ -60,7 +60,7 @@ type durable struct {
 	alerts   alert.Settings
 	notify   func(alert.Alert)
 	names    func() operate.Names
-	live     *live // nil where nothing is managed
+	live     *live           // nil where nothing is managed
 	faulty   func() []string // the tenants that it runs without
 	// scene finds what a payload is previewed with.
 	scene func(*operate.PreviewInput) (*operate.Scene, error)

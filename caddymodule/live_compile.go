@@ -47,7 +47,9 @@ type liveTenant struct {
 
 // says reports whether the tenant itself says that it delivers to a destination.
 func (t *liveTenant) says(to string) bool {
-	says := func(p *Policy) bool { return p != nil && slices.ContainsFunc(p.Deliver, func(d Deliver) bool { return d.To == to }) }
+	says := func(p *Policy) bool {
+		return p != nil && slices.ContainsFunc(p.Deliver, func(d Deliver) bool { return d.To == to })
+	}
 	if says(&t.settings.Policy) {
 		return true
 	}

@@ -62,6 +62,10 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	}
 	parser, err := (&routeCompiler{source: src, preset: preset}).parser(policy.Region)
 	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", in.Source, err)
+	}
+	eventID, err := policy.EventID.compile()
+	if err != nil {
 		return nil, err
 	}
 	for i, name := range in.Destinations {
@@ -81,7 +85,12 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	if why == "" {
 		why = "neither the route nor the tenant has a deliver line, so that calls are handed on to the next handler"
 	}
-	scene := &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: append(preset.Synchronous, policy.SyncEvents...)}
+	scene := &operate.Scene{
+		Parser: parser, EventID: eventID, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: append(preset.Synchronous, policy.SyncEvents...),
+	}
+	if len(policy.Deliver) > 0 || src.Split != "" { // else requests are handed on whole
+		scene.Split = preset.Split
+	}
 	if a.run != nil { // without a configuration there are no destinations to render for
 		scene.Render = a.run.render
 		scene.Refuses = a.run.refuses

@@ -253,6 +253,12 @@ func (e *EventID) compile() (from source.IDFrom, err error) {
 			return from, fmt.Errorf("event_id jsonpath: %w", err)
 		}
 	}
+	if len(e.JSONPaths) > 0 {
+		given++
+		if from.Path, err = source.NewJSONPathID(e.JSONPaths...); err != nil {
+			return from, fmt.Errorf("event_id jsonpath: %w", err)
+		}
+	}
 	if e.Body {
 		given++
 		from.Digest = true
@@ -310,6 +316,9 @@ func (c *routeCompiler) parser(region string) (source.Parser, error) {
 	p, err := source.New(c.preset.Name, source.Options{
 		Region: region, OwnNumbers: s.OwnNumbers, UrgentWords: s.UrgentWords, Map: s.Call.internal(),
 	})
+	if err != nil && c.h != nil {
+		return nil, fmt.Errorf("source %s: %w", c.h.Source, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,12 @@
 package caddymodule
 
 import (
-	"sync"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"

@@ -104,7 +104,9 @@ func namesIn(text []byte) (names []string) {
 
 // parseTenant reads one tenant from JSON. A member that it does not know is an error, as everywhere in Caddy's JSON. Errors
 // say where in the text they are, and quote no value: it might be a secret.
-func parseTenant(text []byte) (*Tenant, map[string]place, error) { return parseSettings[Tenant](text, "tenant") }
+func parseTenant(text []byte) (*Tenant, map[string]place, error) {
+	return parseSettings[Tenant](text, "tenant")
+}
 
 // parseSettings reads a tenant or a destination from JSON, in the same way.
 func parseSettings[T any](text []byte, what string) (*T, map[string]place, error) {

@@ -12,6 +12,7 @@ import (
 
 // previewed is what preview prints.
 type previewed struct {
+	Events     []struct{ ID, Type, Signed string }
 	Call       map[string]any
 	Deliveries []struct {
 		Destination string
@@ -130,6 +131,82 @@ func TestPreviewShowsTheRequestsOfAConfiguration(t *testing.T) {
 	// Nothing was written.
 	if made, err := os.ReadDir(dir); err != nil || len(made) != 0 {
 		t.Errorf("%v %v", made, err)
+	}
+}
+
+// TestPreviewShowsWhatAnEventIsKnownBy: by the id that the gateway would find, of each event of the payload.
+func TestPreviewShowsWhatAnEventIsKnownBy(t *testing.T) {
+	config := write(t, "Caddyfile", `{
+	callgate {
+		source ads {
+			preset generic
+			secret s3cret
+			verify body_token {
+				path google_key
+			}
+			event_id jsonpath $.lead_id
+		}
+		source parts {
+			preset generic
+			secret s3cret
+			verify bearer
+			split $.events
+			event_id jsonpath $.events[0].type $.events[0].call
+			call {
+				event_type $.events[0].type
+				caller_number $.events[0].from
+			}
+		}
+		source signed {
+			preset generic
+			secret s3cret
+			verify hmac {
+				header X-Signature
+				signed "{id}.{body}"
+				id_header X-Id
+			}
+			event_id header X-Id
+		}
+		source always {
+			preset generic
+			secret s3cret
+			verify bearer
+			event_id body
+		}
+	}
+}
+http:// {
+	respond ok
+}`)
+	for _, x := range []struct {
+		source, body string
+		more         []string
+		want         string
+	}{
+		{"ads", `{"lead_id":"L1","google_key":"x"}`, nil, "L1//"},
+		{"parts", `{"events":[{"type":"ended","call":"c1","from":"+15550100123"},{"type":"started","call":"c2"}]}`, nil, "ended:c1/ended/ started:c2/started/"},
+		{"parts", `{"events":[{"type":"ended","from":"+15550100123"}]}`, nil, "/ended/"},
+		{"signed", `{"event_id":"b"}`, nil, "//X-Id"},
+		{"signed", `{"event_id":"b"}`, []string{"-H", "X-Id: h1"}, "h1//"},
+		{"always", `{"event_id":"b","event_type":"t"}`, nil, "/t/"},
+		{"generic", `{"event_id":"b","event_type":"t"}`, nil, "b/t/"},
+	} {
+		args := append([]string{"--source", x.source, "-c", config}, x.more...)
+		p, out, err := previewOf(t, x.body, append(args, "-")...)
+		var got []string
+		for _, e := range p.Events {
+			got = append(got, e.ID+"/"+e.Type+"/"+e.Signed)
+		}
+		if err != nil || strings.Join(got, " ") != x.want {
+			t.Errorf("%s: %q, want %q; %v\n%s", x.body, got, x.want, err, out)
+		}
+		if x.source == "parts" && p.Call["caller_number"] != "+15550100123" {
+			t.Errorf("the call is not that of the first event: %s", out)
+		}
+	}
+	if _, _, err := previewOf(t, `{}`, "--source", "cf7", "-c", write(t, "Other", "{\ncallgate {\nsource cf7 {\npreset generic\nsecret s\nverify bearer\ncall {\nphone $.your-phone\n}\n}\n}\n}\nhttp:// {\nrespond ok\n}"), "-a", "caddyfile", "-"); err == nil ||
+		!strings.Contains(err.Error(), "source cf7") || !strings.Contains(err.Error(), "$['your-phone']") {
+		t.Errorf("%v", err)
 	}
 }
 

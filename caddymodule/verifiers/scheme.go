@@ -84,6 +84,7 @@ var (
 		"together with remote_ip and the addresses of the sender, or have the sender show a secret (verify api_key { query token } takes one from the URL)", signature.ErrConfig)
 	errUnsafe = fmt.Errorf("%w: unsafe is a word for verify none; remove it", signature.ErrConfig)
 )
+
 // KeepsToBounds implements guest.Bounded: its options name no file and no placeholder.
 func (*Scheme) KeepsToBounds() {}
 

@@ -49,7 +49,11 @@ func (b *box) Last() ([]byte, error) {
 	return b.got[len(b.got)-1], nil
 }
 
-func (b *box) set(fails error, hangs bool) { b.mu.Lock(); b.fails, b.hangs = fails, hangs; b.mu.Unlock() }
+func (b *box) set(fails error, hangs bool) {
+	b.mu.Lock()
+	b.fails, b.hangs = fails, hangs
+	b.mu.Unlock()
+}
 
 // sizes are those of the checkpoints that were taken.
 func (b *box) sizes(t *testing.T, v *audit.Verifier) (sizes []int64) {

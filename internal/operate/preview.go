@@ -39,6 +39,10 @@ type PreviewInput struct {
 // Scene is what a configuration says of a payload: how it is read, and where it can go.
 type Scene struct {
 	Parser source.Parser
+	// EventID is where an event's id is found, where the configuration says so.
+	EventID source.IDFrom
+	// Split takes a payload of several events apart; it gives none where it is one.
+	Split func(*source.Request) [][]byte
 	// Vars are the tenant's variables.
 	Vars map[string]string
 	// Targets are where the route and the tenant send calls, and Why is why there are none.
@@ -63,10 +67,39 @@ type Target struct {
 // Preview is what a payload becomes: the call record, and the requests that each destination would send for it, with
 // secrets masked.
 type Preview struct {
+	// Events are those of the payload, in their order: one, unless its sender puts several into a request. What follows is
+	// of the first.
+	Events     []PreviewedEvent     `json:"events"`
 	Call       *call.Call           `json:"call"`
 	Deliveries []DestinationPreview `json:"deliveries,omitempty"`
 	// Nothing says why nothing would be delivered, if that is so.
 	Nothing string `json:"nothing,omitempty"`
+}
+
+// PreviewedEvent is what an event is known by.
+type PreviewedEvent struct {
+	Type string `json:"type,omitempty"`
+	// ID tells the event from others. It is empty where the payload has none: then that is the hash of what the sender
+	// signed, so that two events which say the same are one.
+	ID string `json:"id,omitempty"`
+	// Signed is set where the id is one that the sender signs in a header, which the payload does not show.
+	Signed string `json:"signed,omitempty"`
+}
+
+// event is what the gateway would know an event by.
+func (sc *Scene) event(in *PreviewInput, body []byte, id source.Identity) PreviewedEvent {
+	e := PreviewedEvent{Type: id.EventType, ID: id.EventID}
+	switch from := sc.EventID; {
+	case from.Digest:
+		e.ID = ""
+	case from.Path != nil:
+		e.ID, _ = from.Path.ID(body)
+	case from.Header != "":
+		if e.ID = in.Header.Get(from.Header); e.ID == "" {
+			e.Signed = from.Header
+		}
+	}
+	return e
 }
 
 // DestinationPreview is what one destination would send.
@@ -103,18 +136,37 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	if header.Get("Content-Type") == "" {
 		header.Set("Content-Type", guessContentType(body))
 	}
-	req := &source.Request{Body: body}
-	identity, err := scene.Parser.Identify(req)
-	if err != nil {
-		return nil, unreadable(in.Source, err)
+	parts := [][]byte{body}
+	if scene.Split != nil {
+		if several := scene.Split(&source.Request{Body: body}); len(several) > 0 {
+			parts = several
+		}
 	}
 	p := new(Preview)
-	if p.Call, err = scene.Parser.Parse(req); err != nil {
+	var identity source.Identity
+	for i, part := range parts {
+		id, err := scene.Parser.Identify(&source.Request{Body: part})
+		if err != nil {
+			return nil, unreadable(in.Source, err)
+		}
+		if i == 0 {
+			identity = id
+		}
+		p.Events = append(p.Events, scene.event(&in, part, id))
+	}
+	if p.Call, err = scene.Parser.Parse(&source.Request{Body: parts[0]}); err != nil {
 		return nil, unreadable(in.Source, err)
 	}
+	if p.Call.EventID == "" || scene.EventID.Path != nil && p.Events[0].ID != "" {
+		p.Call.EventID = p.Events[0].ID
+	}
+	sent := in.Body
+	if len(parts[0]) != len(body) {
+		sent = parts[0]
+	}
 	item := destination.Item{
-		DeliveryID: "preview", EventID: identity.EventID, Attempt: 1, Tenant: in.Tenant, Vars: scene.Vars, Call: p.Call,
-		ReceivedAt: s.o.Now(), Body: in.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
+		DeliveryID: "preview", EventID: p.Events[0].ID, Attempt: 1, Tenant: in.Tenant, Vars: scene.Vars, Call: p.Call,
+		ReceivedAt: s.o.Now(), Body: sent, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
 	}
 	if len(in.Destinations) == 0 {
 		p.Deliveries = scene.chosen(ctx, &in, identity.EventType, p.Call)
