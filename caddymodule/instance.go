@@ -40,8 +40,8 @@ type instance struct {
 	// could answer.
 	sitesChecked bool
 	// maySetAny says that some handler or matcher of them might set a placeholder of any name, as Caddy's map does.
-	maySetAny bool
-	unanswered   map[string]bool
+	maySetAny  bool
+	unanswered map[string]bool
 
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier

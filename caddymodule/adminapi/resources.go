@@ -23,11 +23,23 @@ func app() *caddymodule.App {
 	return a
 }
 
+// notRunning says that no configuration can be asked. While a process ends there is none any longer.
+func notRunning() error {
+	why := "no configuration with callgate runs, or it is just starting"
+	if caddy.Exiting() {
+		why = "the gateway is stopping"
+	}
+	return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New(why)}
+}
+
 func service() (*operate.Service, error) {
 	if a := app(); a != nil {
 		if s, ok := a.Operate(); ok {
 			return s, nil
 		}
+	}
+	if caddy.Exiting() {
+		return nil, notRunning()
 	}
 	return nil, operate.NoStore()
 }
@@ -146,7 +158,7 @@ func ready(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := app()
 	if a == nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("no configuration with callgate runs, or it is just starting")}
+		return notRunning()
 	}
 	state, err := a.Ready().Ready(r.Context(), actor(r), in)
 	if err != nil {
@@ -170,7 +182,7 @@ func preview(w http.ResponseWriter, r *http.Request) error {
 	}
 	a := app()
 	if a == nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: errors.New("no configuration with callgate runs, or it is just starting")}
+		return notRunning()
 	}
 	p, err := a.Ready().Preview(r.Context(), actor(r), in)
 	if err != nil {

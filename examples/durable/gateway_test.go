@@ -6,6 +6,7 @@ package durable_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,6 +80,7 @@ type site struct {
 	env        []string
 	admin      int
 	generation int
+	config     string // the configuration; the example's unless a test has one of its own
 }
 
 func newSite(t *testing.T, env ...string) *site {
@@ -108,7 +110,7 @@ func (s *site) launch(receiver int) *gateway {
 		s.t.Fatal(err)
 	}
 	s.generation++
-	g := &gateway{t: s.t, cmd: exec.Command(binary, "run", "--config", "Caddyfile", "--adapter", "caddyfile"), done: make(chan struct{})}
+	g := &gateway{t: s.t, cmd: exec.Command(binary, "run", "--config", cmp.Or(s.config, "Caddyfile"), "--adapter", "caddyfile"), done: make(chan struct{})}
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "CALLGATE_") && !strings.HasPrefix(e, "PORT=") {
 			g.cmd.Env = append(g.cmd.Env, e)

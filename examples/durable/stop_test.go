@@ -4,10 +4,13 @@ package durable_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -96,6 +99,51 @@ func TestStop(t *testing.T) {
 			t.Errorf("waiting%d: %+v", i, got)
 		}
 	}
+}
+
+// TestDraining stops a gateway behind a load balancer: while Caddy's shutdown_delay lasts it says that no calls should be
+// sent to it any longer, and takes those that are.
+func TestDraining(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t), newLedger()
+	text, err := os.ReadFile("Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.config = filepath.Join(t.TempDir(), "Caddyfile")
+	config := strings.NewReplacer("{\n\tcallgate {\n", "{\n\tshutdown_delay 3s\n\tcallgate {\n", "\thandle {\n", "\thandle /ready {\n\t\tcallgate_ready\n\t}\n\thandle {\n").Replace(string(text))
+	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, port := l.receiver(t, 1, nil)
+	g := s.start(port)
+	sender := newSender(t)
+	ask := func(url string) (int, string) {
+		r, err := sender.client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		body, _ := io.ReadAll(r.Body)
+		return r.StatusCode, strings.TrimSpace(string(body))
+	}
+	ready, admin := fmt.Sprintf("http://127.0.0.1:%d/ready", s.port), fmt.Sprintf("http://localhost:%d/callgate/ready", s.admin)
+	if status, body := ask(ready); status != http.StatusOK || body != `{"ready":true}` {
+		t.Fatalf("before: %d %s", status, body)
+	}
+	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "it says that it is stopping", 2500*time.Millisecond, func() bool {
+		status, body := ask(ready)
+		return status == http.StatusServiceUnavailable && body == `{"ready":false}`
+	})
+	if status, body := ask(admin); status != http.StatusServiceUnavailable || !strings.Contains(body, "the gateway is stopping") {
+		t.Errorf("the admin endpoint says %d %s", status, body)
+	}
+	sender.accepted(t, s.url(), "late")
+	await(t, "what was taken late has arrived", 10*time.Second, func() bool { return len(l.of("late")) == 1 })
+	g.terminate(10 * time.Second)
 }
 
 // TestTwoGateways starts a second gateway on the same store. It has to say what is wrong and leave the first alone.
