@@ -89,6 +89,25 @@ func newSite(t *testing.T, env ...string) *site {
 	return &site{t: t, port: freePort(t), admin: freePort(t), home: dir, store: filepath.Join(dir, "store"), env: env}
 }
 
+// change has the site's gateways run with the example's configuration, in which every second text takes the place of the
+// one before it.
+func (s *site) change(texts ...string) {
+	s.t.Helper()
+	text, err := os.ReadFile("Caddyfile")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := 0; i < len(texts); i += 2 {
+		if !strings.Contains(string(text), texts[i]) {
+			s.t.Fatalf("the example has no %q", texts[i])
+		}
+	}
+	s.config = filepath.Join(s.t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(s.config, []byte(strings.NewReplacer(texts...).Replace(string(text))), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 func (s *site) url() string { return fmt.Sprintf("http://127.0.0.1:%d/webhooks/calls", s.port) }
 
 // gateway is one process.
