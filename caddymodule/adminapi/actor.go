@@ -29,6 +29,9 @@ func service() (*operate.Service, error) {
 			return s, nil
 		}
 	}
+	if caddy.Exiting() {
+		return nil, notRunning()
+	}
 	return nil, operate.NoStore()
 }
 
@@ -36,9 +39,16 @@ func ready() (*operate.Service, error) {
 	if a := app(); a != nil {
 		return a.Ready(), nil
 	}
-	return nil, &operateapi.Error{
-		Status: http.StatusServiceUnavailable, Err: errors.New("no configuration with callgate runs, or it is just starting"),
+	return nil, notRunning()
+}
+
+// notRunning says that no configuration can be asked. While a process ends there is none any longer.
+func notRunning() error {
+	why := "no configuration with callgate runs, or it is just starting"
+	if caddy.Exiting() {
+		why = "the gateway is stopping"
 	}
+	return &operateapi.Error{Status: http.StatusServiceUnavailable, Err: errors.New(why)}
 }
 
 // actor is whoever has access to the admin endpoint. They may do everything, since they could load another

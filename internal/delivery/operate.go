@@ -227,7 +227,7 @@ func (e *Engine) expireLoop() {
 			timer.Reset(next)
 			continue
 		}
-		expired, err := e.store.Expire(e.ctx, store.Retention{Done: s.Retention, Dead: s.RetentionDead}, e.o.Now(), e.o.ExpireBatch)
+		expired, err := e.store.Expire(e.ctx, store.Retention{Done: s.Retention, Dead: s.RetentionDead}, e.wall(), e.o.ExpireBatch)
 		if expired.Total() > 0 {
 			e.log.Info("events past their retention were deleted", zap.Int64("delivered", expired.Done), zap.Int64("dead", expired.Dead))
 		}
