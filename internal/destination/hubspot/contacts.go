@@ -269,6 +269,9 @@ func (r *run) take(rows []*row, ins []*input) {
 			r.unexpect(row)
 			r.recover(row, in)
 		case in.result != nil:
+			if in.unknown && row.id == "" {
+				r.expect(rows[i : i+1])
+			}
 			row.settle(*in.result)
 		case !in.unknown:
 			r.unexpect(row)
