@@ -50,6 +50,9 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			window       <duration>
 //			cooldown     <duration>
 //		}
+//		metrics {
+//			per_tenant
+//		}
 //		source <name> {
 //			preset       <name>
 //			own_numbers  <number>...
@@ -138,6 +141,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"encryption_key": grammar.List(&a.EncryptionKeys),
 		"drain_timeout":  grammar.Time(&a.DrainTimeout),
 		"alert":          a.unmarshalAlert,
+		"metrics":        a.unmarshalMetrics,
 		"source":         func(d *caddyfile.Dispenser) error { return a.unmarshalSource(d, refs) },
 		"tenant":         func(d *caddyfile.Dispenser) error { return a.unmarshalTenant(d, refs) },
 		"tenants":        grammar.More(&a.TenantFiles),

@@ -40,6 +40,9 @@ type dispatcher struct {
 	// ringID tells a configuration with other keys apart.
 	ringID string
 
+	// perTenant is whether the configuration in force has metrics of each tenant.
+	perTenant atomic.Bool
+
 	// until is when the process has to have ended; nil if there is no such time.
 	until atomic.Pointer[time.Time]
 
@@ -59,6 +62,8 @@ type durable struct {
 	notify   func(alert.Alert)
 	names    operate.Names
 	faulty   func() []string // the tenants that it runs without
+	// perTenant is whether there are metrics of each tenant.
+	perTenant bool
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -99,6 +104,7 @@ func (d *dispatcher) tune(change func([]*durable) []*durable) {
 		return
 	}
 	u := d.inForce[len(d.inForce)-1]
+	d.perTenant.Store(u.perTenant)
 	if t, ok := u.module.(guest.StoreTuner); ok {
 		t.TuneStore(d.store, u.options)
 	}
