@@ -70,6 +70,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain, u.names, u.faulty = time.Duration(a.DrainTimeout), a.names(), a.faultyNames
+	u.rotations = &a.run.rotations
 	u.perTenant = a.Metrics != nil && a.Metrics.PerTenant
 	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))

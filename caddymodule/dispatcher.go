@@ -64,6 +64,7 @@ type durable struct {
 	faulty   func() []string // the tenants that it runs without
 	// perTenant is whether there are metrics of each tenant.
 	perTenant bool
+	rotations *rotations
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -130,6 +131,16 @@ func (d *dispatcher) faulty() []string {
 	return d.inForce[len(d.inForce)-1].faulty()
 }
 
+// rotations are those of the configuration in force.
+func (d *dispatcher) rotations() operate.RotationList {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inForce) == 0 {
+		return new(rotations).list()
+	}
+	return d.inForce[len(d.inForce)-1].rotations.list()
+}
+
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	s, err := u.module.OpenStore(u.options)
 	if err != nil {
@@ -144,6 +155,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
 		Faulty:       d.faulty,
+		Rotations:    d.rotations,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },

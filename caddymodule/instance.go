@@ -51,7 +51,8 @@ type instance struct {
 	largest   int64
 	largestAt string
 
-	durable durable
+	rotations rotations
+	durable   durable
 	// needed says that a route delivers or spools, so that the store has to be open.
 	needed bool
 	spools []*spooling

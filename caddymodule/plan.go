@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -233,6 +234,9 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 		return err
 	}
 	redact.Add(signature.SensitiveOf(pl.Scheme, pl.Verifier))
+	if len(k.Secrets) == 0 || len(k.PublicKeys) == 0 { // with both, their numbers do not tell which it was
+		pl.Uses = usesOf(pl.LimiterKey, slices.Concat(k.Secrets, k.PublicKeys))
+	}
 	if pl.KeepToken = p.KeepToken; signature.TakesToken(pl.Verifier) {
 		run.tokens = pl.Scheme
 	}

@@ -70,7 +70,9 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	}
 	switch {
 	case h.Tenant == "":
-		rt.Single, err = c.newPlan("", base)
+		if rt.Single, err = c.newPlan("", base); err == nil {
+			c.run.rotations.note(h.Source, h.Name, "", rt.Single)
+		}
 	case !strings.ContainsAny(h.Tenant, "{}"):
 		rt.Single, err = c.tenantPlanOrFault(rt, h.Tenant, base)
 		if len(rt.Faulty) > 0 {
@@ -183,5 +185,6 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 	if err != nil {
 		return nil, &ofTenant{name, err}
 	}
+	c.run.rotations.note(c.h.Source, c.h.Name, name, p)
 	return p, nil
 }

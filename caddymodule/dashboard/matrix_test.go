@@ -55,7 +55,7 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, `{"reason":"a test"}`, true
 	case "Replay", "SendNow", "Cancel", "Erase":
 		return path, selection, true
-	case "Destinations", "Statistics", "Ready", "Tail", "Pause", "Resume":
+	case "Destinations", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false
 	}
 	t.Fatalf("%s is not in the matrix; give it a request here", r.Operation)

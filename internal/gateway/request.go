@@ -187,6 +187,7 @@ func (rq *Request) verify(now time.Time) *refusal {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
+	rq.plan.Uses.note(rq.result.Secret, now)
 	rq.release()
 	if rq.result.Differs {
 		// What was signed and what came could be read as two different calls. From here on there is the signed one only.

@@ -92,6 +92,7 @@ type Plan struct {
 	Scheme   string // the name of the signature scheme, for logs
 	Verifier signature.Verifier
 	Parser   source.Parser
+	Uses     SecretUses
 
 	Methods []string // that are let in; none is POST alone
 
