@@ -259,7 +259,7 @@ func (a *App) source(name string) (*Source, error) {
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.
 func (a *App) Start() error {
 	a.run.limitStopping()
-	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
+	if err := a.run.startDelivery(len(a.Destinations) > 0); err != nil {
 		return err
 	}
 	l := limits{

@@ -84,6 +84,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		return err
 	}
 	var err error
+	a.run.needed = a.run.needed || a.StoreRaw != nil // which Caddy takes away when the module is loaded
 	if u.module, err = a.storeModule(ctx); err != nil {
 		return err
 	}
