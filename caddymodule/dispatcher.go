@@ -40,6 +40,9 @@ type dispatcher struct {
 	// ringID tells a configuration with other keys apart.
 	ringID string
 
+	// perTenant is whether the configuration in force has metrics of each tenant.
+	perTenant atomic.Bool
+
 	// until is when the process has to have ended; nil if there is no such time.
 	until atomic.Pointer[time.Time]
 
@@ -64,6 +67,9 @@ type durable struct {
 	faulty   func() []string // the tenants that it runs without
 	// scene finds what a payload is previewed with.
 	scene func(*operate.PreviewInput) (*operate.Scene, error)
+	// perTenant is whether there are metrics of each tenant.
+	perTenant bool
+	rotations *rotations
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -111,6 +117,7 @@ func (d *dispatcher) tune(change func([]*durable) []*durable) {
 		return
 	}
 	u := d.inForce[len(d.inForce)-1]
+	d.perTenant.Store(u.perTenant)
 	if t, ok := u.module.(guest.StoreTuner); ok {
 		t.TuneStore(d.store, u.options)
 	}
@@ -150,6 +157,16 @@ func (d *dispatcher) scene(in *operate.PreviewInput) (*operate.Scene, error) {
 	return u.scene(in)
 }
 
+// rotations are those of the configuration in force.
+func (d *dispatcher) rotations() operate.RotationList {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inForce) == 0 {
+		return new(rotations).list()
+	}
+	return d.inForce[len(d.inForce)-1].rotations.list()
+}
+
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	s, err := u.module.OpenStore(u.options)
 	if err != nil {
@@ -165,6 +182,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Names:        d.names,
 		Faulty:       d.faulty,
 		Scene:        d.scene,
+		Rotations:    d.rotations,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },

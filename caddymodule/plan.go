@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,6 +230,9 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 		return err
 	}
 	redact.Add(signature.SensitiveOf(pl.Scheme, pl.Verifier))
+	if len(k.Secrets) == 0 || len(k.PublicKeys) == 0 { // with both, their numbers do not tell which it was
+		pl.Uses = usesOf(pl.LimiterKey, slices.Concat(k.Secrets, k.PublicKeys))
+	}
 	if pl.KeepToken = p.KeepToken; signature.TakesToken(pl.Verifier) {
 		run.tokens = pl.Scheme
 	}

@@ -24,6 +24,7 @@ func init() {
 //	GET, POST /callgate/deliveries                     deliveries, newest first
 //	GET       /callgate/destinations                   how each destination stands
 //	GET       /callgate/stats                          the store and the destinations
+//	GET       /callgate/rotations                      which of several secrets was used last, and when
 //	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
 //	POST      /callgate/preview                        what becomes of a payload; nothing is sent or stored

@@ -57,7 +57,7 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, selection, true
 	case "Preview":
 		return path, fmt.Sprintf(`{"source":"nextphone","tenant":%q,"body":"e30="}`, tenant), true
-	case "Destinations", "Statistics", "Ready", "Tail", "Pause", "Resume":
+	case "Destinations", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false
 	}
 	t.Fatalf("%s is not in the matrix; give it a request here", r.Operation)

@@ -40,6 +40,7 @@ var operations = map[string]need{
 	"Event":        {View, false},
 	"Destinations": {View, false},
 	"Statistics":   {View, true},
+	"Rotations":    {View, false},
 	"Tail":         {View, false},
 	"Ready":        {View, false},
 	"RevealEvent":  {Reveal, false},

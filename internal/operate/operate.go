@@ -49,6 +49,8 @@ type Options struct {
 	Scene func(*PreviewInput) (*Scene, error)
 	// Faulty names the tenants that the gateway runs without because of a mistake in their settings. nil means none.
 	Faulty func() []string
+	// Rotations tells which secrets were used when. nil means that there is no telling.
+	Rotations func() RotationList
 	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the
 	// operation. Only Ready is not told of, unless it was denied: load balancers ask for it all the time. nil notes nothing.
 	Record func(ctx context.Context, r Record) error
