@@ -18,6 +18,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/callgate/callgate/internal/charset"
 )
 
 // Defaults of Options.
@@ -98,7 +100,7 @@ func asking(rt http.RoundTripper) *http.Client {
 type Answer struct {
 	Status int
 	Header http.Header
-	// Body is the answer's body as far as it was read.
+	// Body is the answer's body as far as it was read; what comes in a charset that internal/charset knows is in UTF-8.
 	Body []byte
 	// Truncated says that Body is not all of it: it was longer than MaxAnswer, or the connection ended early. The
 	// status stands nevertheless; who needs the body to know the outcome must take the outcome for unknown.
@@ -127,6 +129,9 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	a.signed = strings.ToLower(scheme)
 	if int64(len(body)) > c.maxAnswer {
 		a.Body, a.Truncated = body[:c.maxAnswer], true
+	}
+	if res.Header.Get("Content-Encoding") == "" {
+		a.Body = charset.Text(a.Body, res.Header.Get("Content-Type"))
 	}
 	return a, nil
 }

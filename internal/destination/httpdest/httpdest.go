@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
@@ -177,7 +178,7 @@ func (d *Destination) Preview(items []destination.Item) ([]destination.Request, 
 			}
 		}
 		requests = append(requests, destination.Request{
-			Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(body),
+			Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(charset.Shown(body, req.Header.Get("Content-Type"))),
 		})
 	}
 	return requests, nil
