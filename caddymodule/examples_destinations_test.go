@@ -60,6 +60,10 @@ var examples = map[string]example{
 		lead: "nextphone-parameters.json",
 		env:  map[string]string{"DISPATCH_URL": "http://192.168.1.20/dispatch.asmx", "DISPATCH_PASSWORD": kindSecret, "PAGER_TOKEN": kindSecret},
 	},
+	"old-receiver": {
+		lead: "nextphone-parameters.json",
+		env:  map[string]string{"DISPATCH_URL": "https://dispatch.office.example/jobs", "DISPATCH_PASSWORD": kindSecret},
+	},
 	"custom-api": {
 		lead: "nextphone-lead.json", documents: map[string]string{
 			"customAPIIntegration.json": "custom-api.json", "submitLeadToCRM.json": "lead.json",
