@@ -132,6 +132,9 @@ func data(h http.Header) bool {
 	return strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml")
 }
 
+// Convertible says why Request cannot serve; nil if it can.
+func (d *Destination) Convertible() error { return outbound.Alone(d.cfg.Auth) }
+
 // Request returns the request that Deliver would send first, complete with its credentials, which may have to be
 // fetched. The caller may send it its own way.
 func (d *Destination) Request(ctx context.Context, item destination.Item) (*http.Request, error) {
