@@ -59,7 +59,7 @@ type Options struct {
 // Client sends requests. It is safe for concurrent use.
 type Client struct {
 	http      *http.Client
-	tokens    *http.Client // for token servers, which have no part in the receiver's pins
+	tokens    *http.Client // for token servers, where the receiver is pinned and they are not; nil for the same
 	timeout   time.Duration
 	maxAnswer int64
 }
@@ -72,28 +72,35 @@ func NewClient(o Options) *Client {
 	if o.MaxAnswer <= 0 {
 		o.MaxAnswer = DefaultMaxAnswer
 	}
-	c := &Client{timeout: o.Timeout, maxAnswer: o.MaxAnswer}
+	var tokens *http.Client
+	if len(o.Pins) > 0 {
+		// A client of its own, which keeps to all else.
+		unpinned := o
+		unpinned.Pins = nil
+		tokens = NewClient(unpinned).http
+	}
 	if o.Transport == nil {
 		o.Transport = newTransport(o)
-		if len(o.Pins) > 0 {
-			o.Pins = nil
-			c.tokens = asking(newTransport(o))
-		}
 	}
-	c.http = asking(o.Transport)
-	if c.tokens == nil {
-		c.tokens = c.http
+	return &Client{
+		http: &http.Client{
+			Transport: o.Transport,
+			// A redirect of a webhook is a failure (Standard Webhooks): following one would send the caller's data
+			// and our credentials to an address that nobody configured.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		tokens:    tokens,
+		timeout:   o.Timeout,
+		maxAnswer: o.MaxAnswer,
 	}
-	return c
 }
 
-// asking is a client that follows no redirect. One of a webhook is a failure (Standard Webhooks): following it would send
-// the caller's data and our credentials to an address that nobody configured.
-func asking(rt http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     rt,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// forTokens is the client for token servers.
+func (c *Client) forTokens() *http.Client {
+	if c.tokens != nil {
+		return c.tokens
 	}
+	return c.http
 }
 
 // Answer is what a receiver answered.
@@ -178,7 +185,7 @@ func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (
 // CloseIdle closes connections that wait for reuse; call it when the client is no longer needed.
 func (c *Client) CloseIdle() {
 	c.http.CloseIdleConnections()
-	c.tokens.CloseIdleConnections()
+	c.forTokens().CloseIdleConnections()
 }
 
 // NewRequest is http.NewRequestWithContext with a body that can be sent twice, and an error that does not quote the
