@@ -21,7 +21,7 @@ const (
 )
 
 // tools are rooms that everybody in internal and caddymodule may use: they know nothing of calls.
-var tools = []string{"internal/jsonscan", "internal/nearest", "internal/repeats", "internal/strictjson", "internal/tracing", "internal/xmljson"}
+var tools = []string{"internal/charset", "internal/jsonscan", "internal/nearest", "internal/repeats", "internal/strictjson", "internal/tracing", "internal/xmljson"}
 
 // plan is the plan of the house: every room, what lives there, and what of ours it may import besides tools. Imports point
 // down: a room stands above all that it imports. Who adds a room gives it a row; who needs another import asks first
@@ -128,6 +128,7 @@ var plan = []struct {
 	{"internal/breaker", "when to stop asking a receiver", nil},
 	{"internal/wire", "an HTTP client for transport callgate", nil},
 	{"internal/diskfault", "makes a disk fail; only tests import it", nil},
+	{"internal/charset", "one-byte charsets of older systems", nil},
 	{"internal/xmljson", "XML as JSON", nil},
 	{"internal/strictjson", "JSON without unknown members", nil},
 	{"internal/jsonscan", "JSON without decoding it", nil},
