@@ -13,7 +13,6 @@ import (
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/caddymodule/secret"
-	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/minimize"
 	"github.com/callgate/callgate/internal/signature"
@@ -75,6 +74,8 @@ type Destination struct {
 	Sign *scheme.Sign `json:"sign,omitempty"`
 
 	module guest.Destination
+	// doc resolves what stands in a document; nil for a destination of the configuration.
+	doc *documentSecrets
 }
 
 // Exponential is a schedule of waits that double.
@@ -100,7 +101,7 @@ func (d *Destination) provision(ctx caddy.Context) error {
 		return err
 	}
 	d.module = mod.(guest.Destination)
-	return checkUnits(mod, ctx.Logger())
+	return CheckUnits(mod, ctx.Logger())
 }
 
 // config is the destination as the delivery engine takes it. kept are its notes in the store, nil without one.
@@ -130,11 +131,19 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 	if d.Sign != nil {
 		secrets = append(secrets, d.Sign.Secret)
 	}
-	warnOfLiterals(logger, "destination", name, secrets...)
-	if c.Minimize, err = d.minimizer(); err != nil {
+	if d.doc == nil {
+		warnOfLiterals(logger, "destination", name, secrets...)
+	}
+	if c.Minimize, err = minimizer(minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}, d.HashKey); err != nil {
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Notes: kept, Logger: logger.Named(name)}
+	if p, ok := kept.(guest.Progress); ok {
+		o.Progress = p
+	}
+	if d.doc != nil {
+		o.Resolve, o.Bounds = d.doc.send, d.doc.bounds
+	}
 	if w, ok := d.module.(guest.Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
 		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
 			"say what to send with body or a definition, or take them out")
@@ -165,25 +174,6 @@ func signFunc(s signature.Signer) func(string, string, http.Header, []byte, stri
 		}
 		return nil
 	}
-}
-
-func (d *Destination) minimizer() (func(*call.Call) *call.Call, error) {
-	p := minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}
-	if d.HashKey != "" {
-		key, err := secret.Resolve(d.HashKey)
-		if err != nil {
-			return nil, fmt.Errorf("hash_key: %w", err)
-		}
-		p.HashKey = []byte(key)
-	}
-	if len(d.Fields)+len(d.Drop)+len(d.Mask)+len(d.Hash) == 0 {
-		return nil, nil
-	}
-	compiled, err := minimize.Compile(p)
-	if err != nil {
-		return nil, err
-	}
-	return compiled.Apply, nil
 }
 
 // terms are what is written in a notation of its own, which the Caddyfile checks too.

@@ -17,23 +17,34 @@ import (
 // deliver none.
 
 // checkRequired refuses to require what no call can have.
-func checkRequired(fields []string) error {
+func checkRequired(fields []string) error { return checkFields("require", fields) }
+
+// checkFields refuses names in a line that no call can have a field of.
+func checkFields(line string, fields []string) error {
 	for _, f := range fields {
 		if p, ok := strings.CutPrefix(f, "params."); ok && p != "" || call.IsField(f) {
 			continue
 		}
 		if near := nearest.Name(f, call.Fields()); near != "" {
-			return fmt.Errorf("require %s: a call has no such field; did you mean %s, or the collected parameter params.%s?", f, near, f)
+			return fmt.Errorf("%s %s: a call has no such field; did you mean %s, or the collected parameter params.%s?", line, f, near, f)
 		}
-		return fmt.Errorf("require %s: a call has no such field; a collected parameter is params.%s", f, f)
+		return fmt.Errorf("%s %s: a call has no such field; a collected parameter is params.%s", line, f, f)
 	}
 	return nil
 }
 
 // unknownDestination says that a destination does not exist, and which do.
-func (in *instance) unknownDestination(name string) error {
-	return noDestination(name, namesOf(in.durable.snapshot.Destinations))
+func (a *App) unknownDestination(name string) error {
+	return &missingDestination{name, noDestination(name, namesOf(a.Destinations))}
 }
+
+// missingDestination is the error of a name that no destination has.
+type missingDestination struct {
+	name string
+	err  error
+}
+
+func (m *missingDestination) Error() string { return m.err.Error() }
 
 // unknownTenant says that a tenant is not known on the route, and which are.
 func (c *routeCompiler) unknownTenant(name string) error {

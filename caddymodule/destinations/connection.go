@@ -71,9 +71,21 @@ func (k *kept) Cleanup() error {
 	return err
 }
 
+// KeepsToBounds implements guest.Bounded.
+func (*kept) KeepsToBounds() {}
+
 // client makes the client of a destination. The operator has named where it goes, so that may be the own network.
 func (k *kept) client(o guest.DestinationOptions, way Connection) (*outbound.Client, error) {
 	options := outbound.Options{Timeout: o.Timeout, AllowPrivate: true}
+	if o.Bounds != nil {
+		options.AllowPrivate, options.Fence = o.Bounds.AllowPrivate, o.Bounds.Fence
+		switch { // who sees what is sent is for the configuration to say
+		case way.Proxy != "" && way.Proxy != "off":
+			return nil, errors.New("proxy: a document cannot name a proxy, which may see what is sent; name one in the configuration or the environment")
+		case way.TLS != nil && way.TLS.Unsafe != "":
+			return nil, errors.New("unsafe_tls: a document cannot allow an old TLS; have the destination in the configuration")
+		}
+	}
 	k.made = ""
 	if way.TLS != nil {
 		var err error
@@ -124,7 +136,9 @@ func (c Connection) proxy(o guest.DestinationOptions, into *outbound.Options) ([
 		return nil, within("proxy", err)
 	}
 	if _, secret := u.User.Password(); secret && raw == c.Proxy {
-		warnOfLiteral(o, "proxy")
+		if err := literal(o, "proxy"); err != nil {
+			return nil, err
+		}
 	}
 	into.Proxy = http.ProxyURL(u)
 	return []*url.URL{u}, nil
@@ -198,7 +212,7 @@ func (t *TLS) config(o guest.DestinationOptions) (conf *tls.Config, read string,
 
 // settingFile reads the file that a setting names.
 func settingFile(o guest.DestinationOptions, what, raw string) ([]byte, error) {
-	name, err := setting(o, what, raw)
+	name, err := fileSetting(o, what, raw)
 	if err != nil {
 		return nil, err
 	}

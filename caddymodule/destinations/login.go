@@ -237,6 +237,14 @@ func setting(o guest.DestinationOptions, what, raw string) (string, error) {
 	return v, nil
 }
 
+// fileSetting is setting for the name of a file, which what came through the API cannot have opened.
+func fileSetting(o guest.DestinationOptions, what, raw string) (string, error) {
+	if o.Bounds != nil && raw != "" {
+		return "", fmt.Errorf("%s: a document cannot name a file of the gateway's machine", what)
+	}
+	return setting(o, what, raw)
+}
+
 // credential is setting for a secret. One that is written out is warned about, because the admin API shows it.
 func credential(o guest.DestinationOptions, what, raw string) (string, error) {
 	v, err := setting(o, what, raw)
@@ -244,13 +252,19 @@ func credential(o guest.DestinationOptions, what, raw string) (string, error) {
 		return "", err
 	}
 	if v == raw {
-		warnOfLiteral(o, what)
+		return v, literal(o, what)
 	}
 	return v, nil
 }
 
-func warnOfLiteral(o guest.DestinationOptions, what string) {
+// literal is for a secret that is written out: a warning in the configuration, and an error in a document, which is shown to
+// more people.
+func literal(o guest.DestinationOptions, what string) error {
+	if o.Bounds != nil {
+		return fmt.Errorf("%s: a secret does not stand in a document; write {secret.NAME}, and give the value apart", what)
+	}
 	o.Logger.Warn("a secret is written in the configuration, which the admin API shows; put it into the environment or a file, and write {env.NAME} or {file./path}: " + what)
+	return nil
 }
 
 // secretName is the name of a header or parameter whose value is hardly anything but a secret.
@@ -282,6 +296,9 @@ func privateKey(o guest.DestinationOptions, what, raw string) (crypto.Signer, er
 		return nil, err
 	}
 	if !strings.Contains(text, "-----BEGIN") {
+		if o.Bounds != nil {
+			return nil, fmt.Errorf("%s: not a PEM text (-----BEGIN …); a document cannot name a file of the gateway's machine", what)
+		}
 		b, err := os.ReadFile(text)
 		if err != nil {
 			// The name may be a secret that was given without its first line; it stays out of the error.
@@ -289,7 +306,9 @@ func privateKey(o guest.DestinationOptions, what, raw string) (crypto.Signer, er
 		}
 		text = string(b)
 	} else if text == strings.TrimRight(raw, "\r\n") {
-		warnOfLiteral(o, what)
+		if err := literal(o, what); err != nil {
+			return nil, err
+		}
 	}
 	// In environment variables the line breaks are often written as \n.
 	if !strings.Contains(text, "\n") {
@@ -313,7 +332,9 @@ func headers(o guest.DestinationOptions, all map[string]string) (shown http.Head
 			continue
 		}
 		if secretName.MatchString(name) {
-			warnOfLiteral(o, "header "+name)
+			if err := literal(o, "header "+name); err != nil {
+				return nil, nil, err
+			}
 		}
 		if _, err := outbound.Headers(map[string]string{name: value}); err != nil {
 			return nil, nil, within("header", err)

@@ -52,6 +52,8 @@ type Options struct {
 	// business: the guard then sees the proxy's address only. Without AllowPrivate no request goes through a proxy; what
 	// Proxy would send there is refused.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Fence bounds the hosts that requests go to; nil does not.
+	Fence *Fence
 	// MaxConnsPerHost bounds connections to one receiver; 0 means no bound. Idle ones are kept for reuse.
 	MaxConnsPerHost int
 }
@@ -81,6 +83,9 @@ func NewClient(o Options) *Client {
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport(o)
+	}
+	if o.Fence != nil {
+		o.Transport = fenced{o.Transport, o.Fence}
 	}
 	return &Client{
 		http: &http.Client{

@@ -102,6 +102,8 @@ func explain(ctx context.Context, err error, host string) *Error {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return as(Stopped, "given up because the gateway stops or reloads")
+	case is(ErrFenced):
+		return as(Forbidden, ErrFenced.Error())
 	case is(ErrAddressRefused):
 		return as(Forbidden, ErrAddressRefused.Error())
 	case atProxy && !(proxyKind == Barred && own):

@@ -159,7 +159,7 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 
 // variable says whether a name after a variable can only be another variable's.
 func variable(name string) bool {
-	return badName(name) == "" && (call.IsField(name) || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars."))
+	return badName(name) == "" && (call.IsField(name) || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars.") || strings.HasPrefix(name, Steps))
 }
 
 // about is a syntax error about an expression, which names its variable.

@@ -9,7 +9,7 @@
 //	{{name}}  {{ name }}  {{name|filter}}  {{name|filter:argument|filter}}  {{'constant text'}}  {{name|other}}
 //
 // {{message|summary}} is the first of several variables that is there. What stands after a variable may be a field of the
-// call's record, params.x or vars.x, so that a misspelt filter is not taken for a variable; the first name is any. Filters
+// call's record, params.x, vars.x or steps.x.y, so that a misspelt filter is not taken for a variable; the first name is any. Filters
 // follow all of them.
 //
 // A name is a variable of Vars; letters, digits, "_", "-", "." and single spaces may stand in it. Arguments are bare

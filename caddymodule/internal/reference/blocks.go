@@ -174,7 +174,7 @@ func (g *generator) global(s *sheet) error {
 	s.about(g, "caddymodule", "Mapping", "The block `call`")
 	s.head(2, "tenant")
 	s.about(g, "caddymodule", "Tenant", "A tenant")
-	s.add("It takes [policy lines](policy.md), and `source <name> { … }` with policy lines for one source; a tenant that has any is known on the routes of these sources only. A tenant file (`tenants`) is the same in JSON, with the names under JSON, `sources` and `name`.")
+	s.add("It takes [policy lines](policy.md), and `source <name> { … }` with policy lines for one source; a tenant that has any is known on the routes of these sources only. `destination <name> <kind> { … }` in it is a [destination](destinations.md) of the tenant's own: a `deliver` line that says its name means it for this tenant's calls, before the one of all tenants, and everything else knows it as `TENANT/NAME`. A tenant file (`tenants`) is the same in JSON, with the names under JSON, `sources`, `destinations` and `name`.")
 	s.head(2, "store sqlite")
 	s.about(g, "caddymodule/stores", "SQLite", "`sqlite`")
 	return s.options(g, 3, block{dir: "caddymodule/stores", typ: "SQLite", function: "SQLite.UnmarshalCaddyfile", path: []string{"store"}, place: "store"}, nil)
@@ -187,7 +187,7 @@ func (g *generator) policy(s *sheet) error {
 		return err
 	}
 	tables := map[string]block{}
-	for name, typ := range map[string]string{"idempotency": "Idempotency", "breaker": "Breaker"} {
+	for name, typ := range map[string]string{"idempotency": "Idempotency", "breaker": "Breaker", "store_fields": "StoreFields"} {
 		tables[name] = block{dir: "caddymodule", typ: typ, function: "App.UnmarshalCaddyfile", path: []string{name}}
 	}
 	b := block{dir: "caddymodule", typ: "Policy", function: "App.UnmarshalCaddyfile", place: "policy", skip: map[string]string{"callgate": ""}}
@@ -216,6 +216,12 @@ func (g *generator) route(s *sheet) error {
 	if err := s.options(g, 3, b, nil); err != nil {
 		return err
 	}
+	s.head(2, "The directive callgate_dashboard")
+	s.about(g, "caddymodule/dashboard", "Handler", "`callgate_dashboard`")
+	b = block{dir: "caddymodule/dashboard", typ: "Handler", function: "Handler.UnmarshalCaddyfile", path: []string{"callgate_dashboard"}, place: "callgate_dashboard"}
+	if err := s.options(g, 3, b, nil); err != nil {
+		return err
+	}
 	s.head(2, "transport callgate")
 	s.add("In a block of `reverse_proxy`, in place of `transport http`, with its options: cheaper, HTTP/1.1 only.")
 	s.about(g, "caddymodule/transport", "Transport", "`transport callgate`")
@@ -236,8 +242,8 @@ func (g *generator) destinations(s *sheet) error {
 	in := func(typ, function string, path ...string) block {
 		return block{dir: "caddymodule/destinations", typ: typ, function: function, path: path}
 	}
-	b := block{dir: "caddymodule", typ: "Destination", function: "App.unmarshalDestination", path: []string{"destination"}, place: "destination"}
-	exponential := block{dir: "caddymodule", typ: "Exponential", function: "App.unmarshalDestination", path: []string{"destination", "retry"}}
+	b := block{dir: "caddymodule", typ: "Destination", function: "unmarshalDestination", path: []string{"destination"}, place: "destination"}
+	exponential := block{dir: "caddymodule", typ: "Exponential", function: "unmarshalDestination", path: []string{"destination", "retry"}}
 	if err := s.options(g, 3, b, map[string]block{"retry": exponential}); err != nil {
 		return err
 	}
@@ -262,15 +268,26 @@ func (g *generator) destinations(s *sheet) error {
 	if err := s.options(g, 3, b, nil); err != nil {
 		return err
 	}
+	step := in("HTTPStep", "HTTP.UnmarshalCaddyfile", "http", "step")
+	step.skip = map[string]string{"post|put|patch|get|delete": "", "definition": ""} // which are those of one request
 	for _, kind := range []struct {
 		name, typ string
 		tables    map[string]block
 	}{
-		{"http", "HTTP", nil},
-		{"hubspot", "HubSpot", map[string]block{"oauth": in("HubSpotOAuth", "HubSpot.UnmarshalCaddyfile", "hubspot", "oauth")}},
+		{"http", "HTTP", map[string]block{"poll": in("HTTPPoll", "HTTP.UnmarshalCaddyfile", "http", "poll"), "step": step}},
+		{"hubspot", "HubSpot", map[string]block{
+			"oauth":   in("HubSpotOAuth", "HubSpot.UnmarshalCaddyfile", "hubspot", "oauth"),
+			"company": in("HubSpotCompany", "HubSpot.UnmarshalCaddyfile", "hubspot", "company"),
+			"deal":    in("HubSpotStep", "HubSpot.UnmarshalCaddyfile", "hubspot", "deal"),
+			"ticket":  in("HubSpotStep", "HubSpot.UnmarshalCaddyfile", "hubspot", "ticket"),
+		}},
 		{"salesforce", "Salesforce", map[string]block{
 			"refresh_token": in("SalesforceRefresh", "Salesforce.UnmarshalCaddyfile", "salesforce", "refresh_token"),
 			"jwt":           in("SalesforceJWT", "Salesforce.UnmarshalCaddyfile", "salesforce", "jwt"),
+
+			"case":            in("SalesforceCase", "Salesforce.UnmarshalCaddyfile", "salesforce", "case"),
+			"opportunity":     in("SalesforceOpportunity", "Salesforce.UnmarshalCaddyfile", "salesforce", "opportunity"),
+			"campaign_member": in("SalesforceCampaignMember", "Salesforce.UnmarshalCaddyfile", "salesforce", "campaign_member"),
 		}},
 		{"fhir", "FHIR", map[string]block{"smart": in("SMARTLogin", "FHIR.UnmarshalCaddyfile", "fhir", "smart")}},
 	} {

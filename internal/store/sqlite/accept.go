@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/oklog/ulid/v2"
 	lib "modernc.org/sqlite/lib"
@@ -16,6 +17,8 @@ const (
 	rowOverhead = 400
 	// deliveryOverhead is about what a delivery costs.
 	deliveryOverhead = 120
+	// subjectOverhead is about what a subject costs, with its index.
+	subjectOverhead = 60
 )
 
 // Accept is store.Store's. The event's ID must be a ULID that was not used before. Sealing is done by the caller's
@@ -35,6 +38,8 @@ type accepting struct {
 	payload      payload
 	destinations []string
 	accepted     store.Accepted
+	besideStored []byte // nil if no audit log is kept
+	subject      audit.Commitment
 }
 
 // AcceptAll is store.Store's.
@@ -56,7 +61,11 @@ func (s *Store) AcceptAll(ctx context.Context, events []*store.Event, destinatio
 		if err != nil {
 			return nil, err
 		}
-		list[i] = accepting{Event: e, id: id, payload: p, destinations: to}
+		beside, stored, err := s.beside(e)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = accepting{Event: e, id: id, payload: p, destinations: to, besideStored: stored, subject: beside.Subject()}
 	}
 	err := s.write(ctx, true, func(b *batch) error { return b.acceptAll(list) })
 	if err != nil {
@@ -84,7 +93,7 @@ func (b *batch) acceptAll(list []accepting) error {
 		}
 		if err == nil {
 			e.accepted = store.Accepted{EventID: e.ID, Deliveries: make([]string, len(e.destinations))}
-			err = b.insert(e.Event, e.id, e.payload, e.destinations, e.accepted.Deliveries)
+			err = b.insert(e, e.accepted.Deliveries)
 		}
 		switch {
 		case err == nil:
@@ -99,8 +108,9 @@ func (b *batch) acceptAll(list []accepting) error {
 }
 
 // insert adds an event with its deliveries, whose ids it writes to ids.
-func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids []string) error {
-	size := int64(len(p.request)+len(p.body)+len(p.record)) + rowOverhead + deliveryOverhead*int64(len(destinations))
+func (b *batch) insert(e *accepting, ids []string) error {
+	id, p, destinations := e.id, e.payload, e.destinations
+	size := int64(len(p.request)+len(p.body)+len(p.record)) + rowOverhead + deliveryOverhead*int64(len(destinations)) + subjectOverhead*int64(len(e.Subjects))
 	if err := b.fit(e.Tenant, size, int64(len(destinations))); err != nil {
 		return err
 	}
@@ -125,6 +135,11 @@ func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids
 	if _, err := b.c.exec("INSERT INTO payloads (seq, request, body, record) VALUES (?, ?, ?, ?)", seq, p.request, p.body, p.record); err != nil {
 		return err
 	}
+	for i := range e.Subjects {
+		if _, err := b.c.exec("INSERT OR IGNORE INTO subjects (hash, seq) VALUES (?, ?)", e.Subjects[i][:], seq); err != nil {
+			return err
+		}
+	}
 	for n, name := range destinations {
 		destination, err := b.nameID(name)
 		if err != nil {
@@ -143,5 +158,5 @@ func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids
 	b.keys[e.Key] = recentKey{at: b.now, seq: seq, event: id}
 	b.seq++
 	b.events++
-	return nil
+	return b.noteAccepted(e, tenant)
 }
