@@ -187,7 +187,7 @@ func (d *Destination) show(item destination.Item, id string) (destination.Reques
 			return destination.Request{}, err
 		}
 	}
-	return destination.Request{Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(charset.Shown(body, req.Header.Get("Content-Type")))}, nil
+	return destination.Request{Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(charset.Shown(body, h.Get("Content-Type")))}, nil
 }
 
 // mask masks what is secret among headers.
