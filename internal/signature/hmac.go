@@ -277,6 +277,9 @@ func (h *hmacScheme) result(m *Message, p *presented, f form, b []byte, matched 
 	case h.weak:
 		if r.Form = ""; r.ID == "" {
 			r.ID = strings.Join(p.values, ":")
+			if h.unit != noTime { // values such as an event's type do not tell one from another of some other time
+				r.ID += ":" + p.time
+			}
 			r.Covers |= CoversID
 		}
 	case f != raw:
