@@ -61,6 +61,16 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			p.SyncEvents, err = grammar.SomeArgs(d)
 			return err
 		},
+		"find_by": func(d *caddyfile.Dispenser) (err error) {
+			if p.FindBy, err = grammar.SomeArgs(d); err != nil {
+				return err
+			}
+			return grammar.Located(d, checkFields("find_by", p.FindBy))
+		},
+		"store_fields": func(d *caddyfile.Dispenser) error {
+			p.StoreFields = new(StoreFields)
+			return p.StoreFields.unmarshal(d)
+		},
 		"handshake_token": grammar.Text(&p.HandshakeToken),
 		"shared_secret":   grammar.Flag(&p.SharedSecret),
 		"keep_token":      grammar.Flag(&p.KeepToken),

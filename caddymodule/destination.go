@@ -13,7 +13,6 @@ import (
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/caddymodule/secret"
-	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/minimize"
 	"github.com/callgate/callgate/internal/signature"
@@ -131,7 +130,7 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 		secrets = append(secrets, d.Sign.Secret)
 	}
 	warnOfLiterals(logger, "destination", name, secrets...)
-	if c.Minimize, err = d.minimizer(); err != nil {
+	if c.Minimize, err = minimizer(minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}, d.HashKey); err != nil {
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Notes: kept, Logger: logger.Named(name)}
@@ -165,25 +164,6 @@ func signFunc(s signature.Signer) func(string, string, http.Header, []byte, stri
 		}
 		return nil
 	}
-}
-
-func (d *Destination) minimizer() (func(*call.Call) *call.Call, error) {
-	p := minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}
-	if d.HashKey != "" {
-		key, err := secret.Resolve(d.HashKey)
-		if err != nil {
-			return nil, fmt.Errorf("hash_key: %w", err)
-		}
-		p.HashKey = []byte(key)
-	}
-	if len(d.Fields)+len(d.Drop)+len(d.Mask)+len(d.Hash) == 0 {
-		return nil, nil
-	}
-	compiled, err := minimize.Compile(p)
-	if err != nil {
-		return nil, err
-	}
-	return compiled.Apply, nil
 }
 
 // terms are what is written in a notation of its own, which the Caddyfile checks too.

@@ -139,6 +139,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Names:        d.names,
 		Faulty:       d.faulty,
 		Stopping:     caddy.Exiting,
+		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
 	})
 	return d, nil
@@ -184,6 +185,14 @@ func (d *dispatcher) AcceptAll(ctx context.Context, events []*store.Event, desti
 // Event implements gateway.Store.
 func (d *dispatcher) Event(ctx context.Context, id string) (*store.Event, error) {
 	return d.store.Event(ctx, id)
+}
+
+// FieldHash implements gateway.Store. Without keys there is none; see routeCompiler.setStored.
+func (d *dispatcher) FieldHash(name, value string) (hash store.Subject, ok bool) {
+	if d.keys == nil {
+		return hash, false
+	}
+	return d.keys.FieldHash(name, value), true
 }
 
 // CallerHash implements gateway.Store: it finds a caller's events without their number standing in the clear. Without keys

@@ -17,15 +17,18 @@ import (
 // deliver none.
 
 // checkRequired refuses to require what no call can have.
-func checkRequired(fields []string) error {
+func checkRequired(fields []string) error { return checkFields("require", fields) }
+
+// checkFields refuses names in a line that no call can have a field of.
+func checkFields(line string, fields []string) error {
 	for _, f := range fields {
 		if p, ok := strings.CutPrefix(f, "params."); ok && p != "" || call.IsField(f) {
 			continue
 		}
 		if near := nearest.Name(f, call.Fields()); near != "" {
-			return fmt.Errorf("require %s: a call has no such field; did you mean %s, or the collected parameter params.%s?", f, near, f)
+			return fmt.Errorf("%s %s: a call has no such field; did you mean %s, or the collected parameter params.%s?", line, f, near, f)
 		}
-		return fmt.Errorf("require %s: a call has no such field; a collected parameter is params.%s", f, f)
+		return fmt.Errorf("%s %s: a call has no such field; a collected parameter is params.%s", line, f, f)
 	}
 	return nil
 }

@@ -87,6 +87,9 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 	if err := c.setTargets(pl, p); err != nil {
 		return nil, err
 	}
+	if err := c.setStored(pl, p); err != nil {
+		return nil, err
+	}
 	if p.Sign != nil {
 		signer, err := p.Sign.Signer()
 		if err != nil {

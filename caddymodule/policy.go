@@ -83,6 +83,16 @@ type Policy struct {
 	// in flight. Default: those of the preset alone.
 	SyncEvents []string `json:"sync_events,omitempty"`
 
+	// StoreFields says what of a call is stored; with it, nothing else of the request is. Default: the whole request and all
+	// fields.
+	StoreFields *StoreFields `json:"store_fields,omitempty"`
+
+	// FindBy are fields of the call, such as email or params.patient_id, by whose values stored events are found again, as to
+	// erase all that is stored of a patient: the store keeps a keyed hash of each, at most 32 for an event, beside that of
+	// the caller's number, which is always kept. It needs an encryption_key, which the hashes are made with, and finds what was
+	// stored since the line is there. Default: the caller's number alone.
+	FindBy []string `json:"find_by,omitempty"`
+
 	// HandshakeToken is the word that was typed in beside this address where a sender shows one before it sends anything
 	// signed: Meta's verify token. Requests that ask with another are answered with 405. Default: none, so that nobody is
 	// answered. It may be a placeholder such as {env.META_VERIFY_TOKEN}.
@@ -143,6 +153,10 @@ func (p Policy) over(base Policy) Policy {
 	if p.Deliver == nil {
 		p.Deliver = base.Deliver
 	}
+	if p.FindBy == nil {
+		p.FindBy = base.FindBy
+	}
+	p.StoreFields = either(p.StoreFields, base.StoreFields)
 	if p.SyncEvents == nil {
 		p.SyncEvents = base.SyncEvents
 	}

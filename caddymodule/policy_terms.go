@@ -176,6 +176,9 @@ func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
 	if p.Sign != nil {
 		secrets = append(slices.Clone(secrets), p.Sign.Secret)
 	}
+	if p.StoreFields != nil {
+		secrets = append(slices.Clone(secrets), p.StoreFields.HashKey)
+	}
 	warnOfLiterals(logger, where, name, secrets...)
 }
 

@@ -37,7 +37,7 @@ func init() {
 //	POST      /callgate/destinations/{name}/resume     lets them go again
 //
 // Listings, replay, retry, cancel and erase take a filter of destination, tenant, state (pending, delivered or dead), reason (a part of
-// it), source, event_type, event, delivery, call_id, caller, from and to (RFC 3339 or a date; from is included, to is
+// it), source, event_type, event, delivery, call_id, caller, field with value (a field that a find_by line names), from and to (RFC 3339 or a date; from is included, to is
 // not): in the query of a GET and in the JSON object of a POST. Caddy logs the URIs of admin requests, so a caller's
 // number is taken from a POST only. Listings are continued with before, the member next of the page before, and have
 // limit rows, 100 unless told and at most 500.

@@ -97,8 +97,8 @@ func readListing(w http.ResponseWriter, r *http.Request) (l operate.Listing, err
 	if err != nil {
 		return l, err
 	}
-	if l.Caller != "" {
-		return l, badRequest("the admin endpoint logs URIs, so a caller's number must not stand in one; POST the filter as JSON instead")
+	if l.Private() {
+		return l, badRequest("the admin endpoint logs URIs, so a caller's number or another value of theirs must not stand in one; POST the filter as JSON instead")
 	}
 	if limit != "" {
 		if l.Limit, err = strconv.Atoi(limit); err != nil || l.Limit < 1 {

@@ -1,8 +1,10 @@
 package commands
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +23,7 @@ func (f *filter) flags(cmd *cobra.Command, states string) {
 	fl.StringVar(&f.Reason, "reason", "", "a part of the reason why the last attempt failed")
 	fl.StringVar(&f.Delivery, "delivery", "", "id of a delivery")
 	fl.StringVar(&f.Caller, "caller", "", "the caller's number with its country, such as +15551234567")
+	fl.Var((*by)(&f.Filter), "by", "a field that a find_by line names, and its value, such as patient_id=PT-10023")
 	fl.StringVar(&f.From, "from", "", "received at this time or later: 08:00, today, yesterday 08:00, 2026-01-31, \"2026-01-31 08:00\", 2h or 7d for that long ago, or with its zone as in 2026-01-31T08:00:00Z")
 	fl.StringVar(&f.To, "to", "", "received before this time")
 	fl.StringVar(&f.FailedSince, "failed-since", "", "an attempt failed at this time or later")
@@ -35,6 +38,20 @@ func (f *filter) where(cmd *cobra.Command) {
 	fl.StringVar(&f.EventType, "event-type", "", "the provider's type of the event, such as call_ended")
 	fl.StringVar(&f.Event, "event", "", "id of an event")
 	fl.StringVar(&f.CallID, "call-id", "", "the provider's id of the call")
+}
+
+// by is the flag of a field with its value.
+type by operate.Filter
+
+func (b *by) String() string { return b.Field }
+func (b *by) Type() string   { return "field=value" }
+
+func (b *by) Set(s string) error {
+	var ok bool
+	if b.Field, b.Value, ok = strings.Cut(s, "="); !ok || b.Field == "" || b.Value == "" {
+		return errors.New("write a field and its value, such as patient_id=PT-10023")
+	}
+	return nil
 }
 
 // settle makes exact times of those that people write.

@@ -206,6 +206,7 @@ attempt that is under way cannot be called back, and what was delivered is still
 Without --yes it only tells how many events there are.` + exitCodes
 	cmd.Example = `  callgate erase --caller +15551234567
   callgate erase --caller +15551234567 --yes
+  callgate erase --by patient_id=PT-10023
   callgate erase --tenant acme --to 2026-01-01 --yes`
 	a.filter.flags(cmd, "pending, delivered, dead")
 	a.add(cmd)

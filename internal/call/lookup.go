@@ -179,6 +179,19 @@ func IsField(name string) bool {
 	return ok
 }
 
+// Canonical is one name for all that mean the same field or collected parameter: phone is caller_number, and params.x is x.
+func Canonical(name string) string {
+	switch name = strings.TrimPrefix(name, "params."); name {
+	case "phone":
+		return "caller_number"
+	case "company_name":
+		return "company"
+	case "call_duration":
+		return "duration"
+	}
+	return name
+}
+
 // IsText reports whether a name is that of a field whose value is a text where it is there.
 func IsText(name string) bool {
 	_, known := new(Call).text(name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/idempotency"
 	"github.com/callgate/callgate/internal/store"
@@ -152,20 +154,32 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 	var record []byte
 	var caller string
+	var subjects []store.Subject
+	uri, body := rq.r.URL.RequestURI(), rq.body
 	// What cannot be read is stored without a record. Only a spooled request gets here so, and its receiver is to judge
 	// the bytes, as it would have if it had worked.
-	if c, err := rq.record(); err == nil {
+	switch c, err := rq.record(); {
+	case err == nil:
+		caller, subjects = keep.CallerHash(c.CallerNumber), subjectsOf(c, rq.plan.FindBy, keep)
+		if rq.plan.Keep != nil {
+			kept := rq.plan.Keep(c)
+			if caller == c.CallerNumber { // there is no key to make a hash of it
+				caller = kept.CallerNumber
+			}
+			c, uri, body = kept, rq.r.URL.EscapedPath(), nil
+		}
 		if record, err = c.Encode(); err != nil {
 			return nil, err
 		}
-		caller = c.CallerNumber
+	case rq.plan.Keep != nil: // which of the bytes may be stored cannot be told
+		return nil, err
 	}
 	id := ulid.Make()
 	ev := &store.Event{
 		ID: id.String(), Tenant: rq.plan.Tenant, Source: rq.route.Source, Route: rq.route.Name,
 		EventType: rq.identity.EventType, EventID: rq.eventID, CallID: rq.identity.CallID,
-		CallerHash: keep.CallerHash(caller), ReceivedAt: time.Now(),
-		Method: rq.r.Method, URI: rq.r.URL.RequestURI(), Header: header, Body: rq.body, Record: record,
+		CallerHash: caller, Subjects: subjects, ReceivedAt: time.Now(),
+		Method: rq.r.Method, URI: uri, Header: header, Body: body, Record: record,
 	}
 	if rq.plan.Idempotency.Off {
 		ev.Key = id // no two events are one
@@ -174,6 +188,35 @@ func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 		copy(ev.Key[:], key[:])
 	}
 	return ev, nil
+}
+
+// maxSubjects bounds by how many values an event can be found.
+const maxSubjects = 32
+
+// subjectsOf are the hashes by which a call is found again.
+func subjectsOf(c *call.Call, fields []string, keep Store) (subjects []store.Subject) {
+	add := func(name string, v any) {
+		switch v := v.(type) {
+		case map[string]any, []any, nil:
+		default:
+			hash, ok := keep.FieldHash(name, fmt.Sprint(v))
+			if ok && len(subjects) < maxSubjects && !slices.Contains(subjects, hash) {
+				subjects = append(subjects, hash)
+			}
+		}
+	}
+	for _, name := range fields {
+		v, _ := c.Lookup(name)
+		name = call.Canonical(name)
+		if list, ok := v.([]any); ok {
+			for _, one := range list {
+				add(name, one)
+			}
+			continue
+		}
+		add(name, v)
+	}
+	return subjects
 }
 
 // answerAccepted answers 200. A copy of an event that the store knows gets the first one's id. Of several events the answer

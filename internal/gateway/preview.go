@@ -43,6 +43,9 @@ func (rq *Request) preview(w http.ResponseWriter) (*refusal, error) {
 	if err != nil {
 		return malformed(err), nil
 	}
+	if rq.plan.Keep != nil {
+		c = rq.plan.Keep(c) // destinations see what is stored
+	}
 	answer := previewed{Status: "test", Call: c, Deliveries: []previewedRequest{}}
 	var names []string
 	switch {

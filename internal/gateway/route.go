@@ -113,6 +113,12 @@ type Plan struct {
 	Deliver   []Target
 	Test      bool
 
+	// Keep is what of a call is stored, and nothing else of its request then; nil stores the whole request.
+	Keep func(*call.Call) *call.Call
+
+	// FindBy are fields by whose values the event is to be found again.
+	FindBy []string
+
 	// DropAudio says that no destination asks for the provider's own body, so that a recording in it is not kept.
 	DropAudio bool
 
@@ -189,6 +195,8 @@ type Store interface {
 	Event(ctx context.Context, id string) (*store.Event, error)
 	// CallerHash is what finds a caller's events again.
 	CallerHash(number string) string
+	// FieldHash is what finds events by a field again; false if there is no key to make it with.
+	FieldHash(name, value string) (hash store.Subject, ok bool)
 }
 
 // Meter counts requests and measures them.

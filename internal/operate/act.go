@@ -152,7 +152,7 @@ func (s *Service) act(ctx context.Context, a Actor, sel *Selection, what string,
 	}
 	if !sel.DryRun {
 		log.Info("an operator's "+what+" is done", zap.Int("count", total), zap.String("destination", sel.Destination),
-			zap.String("tenant", sel.Tenant), zap.String("state", sel.State), zap.Bool("by_caller", sel.Caller != ""))
+			zap.String("tenant", sel.Tenant), zap.String("state", sel.State), zap.Bool("by_caller", sel.Caller != ""), zap.String("by_field", sel.Field))
 	}
 	return total, nil
 }

@@ -26,6 +26,10 @@ type Filter struct {
 	CallID    string `json:"call_id,omitempty"`
 	// Caller is the caller's number with its country. It must not stand where it is logged, as in a URL.
 	Caller string `json:"caller,omitempty"`
+	// Field and Value find by what the call holds in a field that a find_by line names, such as patient_id. The value must
+	// not stand where it is logged either.
+	Field string `json:"field,omitempty"`
+	Value string `json:"value,omitempty"`
 	// From and To bound when the event was received, in RFC 3339 or as a date in UTC: From is included, To is not.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
@@ -56,6 +60,10 @@ func (f *Filter) Parameter(name string) *string {
 		return &f.CallID
 	case "caller":
 		return &f.Caller
+	case "field":
+		return &f.Field
+	case "value":
+		return &f.Value
 	case "from":
 		return &f.From
 	case "to":
@@ -71,9 +79,9 @@ const maxFilterText = 512
 
 // compile checks the filter and gives what the store understands: one filter or, when events of one caller can stand
 // under several hashes, one for each. Errors hold no values.
-func (f *Filter) compile(callerHashes func(number string) []string) ([]store.Filter, error) {
+func (f *Filter) compile(callerHashes func(number string) []string, fieldHashes func(name, value string) [][16]byte) ([]store.Filter, error) {
 	for _, name := range []string{
-		"destination", "tenant", "state", "reason", "source", "event_type", "event", "delivery", "call_id", "caller", "from", "to",
+		"destination", "tenant", "state", "reason", "source", "event_type", "event", "delivery", "call_id", "caller", "field", "value", "from", "to",
 		"failed_since",
 	} {
 		v := *f.Parameter(name)
@@ -104,20 +112,40 @@ func (f *Filter) compile(callerHashes func(number string) []string) ([]store.Fil
 	if !out.From.IsZero() && !out.To.IsZero() && !out.From.Before(out.To) {
 		return nil, badRequest("from must be earlier than to, or else nothing can match")
 	}
-	if f.Caller == "" {
-		return []store.Filter{out}, nil
+	all := []store.Filter{out}
+	if f.Caller != "" {
+		number, err := callerNumber(f.Caller)
+		if err != nil {
+			return nil, err
+		}
+		all = each(all, callerHashes(number), func(f *store.Filter, hash string) { f.CallerHash = hash })
 	}
-	number, err := callerNumber(f.Caller)
-	if err != nil {
-		return nil, err
+	switch {
+	case f.Field == "" && f.Value == "":
+		return all, nil
+	case f.Field == "" || f.Value == "":
+		return nil, badRequest("field and value belong together, such as field patient_id and value PT-10023")
 	}
-	var all []store.Filter
-	for _, hash := range callerHashes(number) {
-		out.CallerHash = hash
-		all = append(all, out)
+	hashes := fieldHashes(call.Canonical(f.Field), f.Value)
+	if len(hashes) == 0 {
+		return nil, badRequest("nothing is found by a field where there is no encryption_key, with which its hash is made")
 	}
-	return all, nil
+	return each(all, hashes, func(f *store.Filter, hash [16]byte) { f.Subject = hash }), nil
 }
+
+// each gives every filter once with each value.
+func each[T any](filters []store.Filter, values []T, set func(*store.Filter, T)) (all []store.Filter) {
+	for _, f := range filters {
+		for _, v := range values {
+			set(&f, v)
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// Private reports whether the filter holds what a caller said, which must not stand where it is logged, as in a URL.
+func (f *Filter) Private() bool { return f.Caller != "" || f.Value != "" }
 
 // filterTime reads a point in time, or a day as its beginning in UTC.
 func filterTime(name, s string) (time.Time, error) {

@@ -31,7 +31,7 @@ func TestACallerIsLookedForUnderEveryKey(t *testing.T) {
 		"one key":  {old, []string{old.CallerHash(number), number}},
 		"two keys": {both, []string{both.CallerHash(number), old.CallerHash(number), number}},
 	} {
-		got, err := f.compile(func(n string) []string { return CallerHashes(tt.ring, n) })
+		got, err := f.compile(func(n string) []string { return CallerHashes(tt.ring, n) }, tt.ring.FieldHashes)
 		if err != nil || len(got) != len(tt.want) {
 			t.Fatalf("%s: %+v, %v", name, got, err)
 		}
@@ -91,16 +91,17 @@ func TestCallersAreWrittenWithTheirCountry(t *testing.T) {
 func FuzzFilter(f *testing.F) {
 	f.Add(`{"tenant":"acme","state":"dead","from":"2026-01-31","to":"2026-02-01T00:00:00Z"}`)
 	f.Add(`{"caller":"+15551234567","limit":500}`)
+	f.Add(`{"field":"patient_id","value":"PT-1"}`)
 	f.Add(`{"all":true,"dry_run":true}`)
 	f.Add(`{"from":"0001-01-01T00:00:00Z","to":"9999-12-31T23:59:59+23:59"}`)
 	f.Add(`{"tenant":"\u0000"}{`)
 	f.Fuzz(func(t *testing.T, body string) {
 		var l Listing
 		if strictjson.Decode([]byte(body), &l) == nil {
-			filters, err := l.compile(func(n string) []string { return []string{"hash", n} })
+			filters, err := l.compile(func(n string) []string { return []string{"hash", n} }, func(string, string) [][16]byte { return [][16]byte{{1}, {2}} })
 			for _, f := range filters {
 				if f.Tenant != l.Tenant || f.Destination != l.Destination || string(f.State) != l.State || f.EventID != l.Event ||
-					f.DeliveryID != l.Delivery || f.CallID != l.CallID || (f.CallerHash == "") != (l.Caller == "") ||
+					f.DeliveryID != l.Delivery || f.CallID != l.CallID || (f.CallerHash == "") != (l.Caller == "") || (f.Subject == store.Subject{}) != (l.Value == "") ||
 					f.From.IsZero() != (l.From == "") || f.To.IsZero() != (l.To == "") || f.FailedSince.IsZero() != (l.FailedSince == "") {
 					t.Fatalf("%+v became %+v", l, f)
 				}

@@ -7,16 +7,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/store"
 )
 
-// Names are what filters can name.
-type Names struct{ Tenants, Sources []string }
+// Names are what filters can name: Fields are those by whose values events are found.
+type Names struct{ Tenants, Sources, Fields []string }
 
 // compile checks a filter, also its names, and gives what the store understands; see Filter.compile. A name that does not
 // exist would match nothing: who misspells a tenant would take its calls for delivered, or for erased.
 func (s *Service) compile(ctx context.Context, f *Filter) ([]store.Filter, error) {
-	filters, err := f.compile(s.o.CallerHashes)
+	filters, err := f.compile(s.o.CallerHashes, s.o.FieldHashes)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +33,28 @@ func (s *Service) compile(ctx context.Context, f *Filter) ([]store.Filter, error
 	if err := s.known(ctx, "tenant", f.Tenant, names.Tenants, store.Filter{Tenant: f.Tenant}); err != nil {
 		return nil, err
 	}
-	return filters, s.known(ctx, "source", f.Source, names.Sources, store.Filter{Source: f.Source})
+	if err := s.known(ctx, "source", f.Source, names.Sources, store.Filter{Source: f.Source}); err != nil {
+		return nil, err
+	}
+	return filters, s.knownField(ctx, f.Field, names.Fields, filters)
+}
+
+// knownField makes sure that events are stored so that they are found by a field, or that one was: to find none by another
+// would be taken for that there is none.
+func (s *Service) knownField(ctx context.Context, name string, names []string, filters []store.Filter) error {
+	if name == "" || slices.Contains(names, call.Canonical(name)) {
+		return nil
+	}
+	for _, f := range filters {
+		found, err := s.o.Store.Events(ctx, store.Filter{Subject: f.Subject}, store.Page{Limit: 1})
+		if err != nil {
+			return stored(err)
+		}
+		if len(found) > 0 {
+			return nil
+		}
+	}
+	return noSuch("field in a find_by line, and events are found by those only", name, names)
 }
 
 // known makes sure that a name is one of the configuration, or that something is stored under it from an earlier one.

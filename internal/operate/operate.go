@@ -38,6 +38,8 @@ type Options struct {
 	Engine Engine
 	// CallerHashes gives all the hashes under which events of a caller can stand; see CallerHashes. nil is without keys.
 	CallerHashes func(number string) []string
+	// FieldHashes gives all the hashes under which events can stand that a field's value finds; none without keys.
+	FieldHashes func(name, value string) [][16]byte
 	// Names gives the tenants and sources of the configuration in force, for filters that name none of them. nil means
 	// that there is no telling.
 	Names func() Names
@@ -64,6 +66,9 @@ type Service struct {
 func New(o Options) *Service {
 	if o.CallerHashes == nil {
 		o.CallerHashes = func(number string) []string { return CallerHashes(nil, number) }
+	}
+	if o.FieldHashes == nil {
+		o.FieldHashes = func(string, string) [][16]byte { return nil }
 	}
 	if o.Log == nil {
 		o.Log = zap.NewNop()

@@ -24,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 var (
@@ -244,6 +245,28 @@ func (r *Ring) CallerHashes(number string) []string {
 		hashes = append(hashes, r.keys[i].callerHash(number))
 	}
 	return slices.Clip(hashes)
+}
+
+// FieldHash is CallerHash for any field of a call: its name and its value give 16 bytes. Values that differ in the size of
+// their letters and in spaces only are one.
+func (r *Ring) FieldHash(name, value string) [16]byte { return r.keys[0].fieldHash(name, value) }
+
+// FieldHashes are a field's hashes under every key of the ring; see CallerHashes.
+func (r *Ring) FieldHashes(name, value string) [][16]byte {
+	if r == nil {
+		return nil
+	}
+	hashes := make([][16]byte, len(r.keys))
+	for i := range r.keys {
+		hashes[i] = r.keys[i].fieldHash(name, value)
+	}
+	return hashes
+}
+
+func (k *key) fieldHash(name, value string) [16]byte {
+	// No number has the byte in it that stands between, so that no hash of a number is one of a field.
+	sum := derive(k.caller[:], name+"\x00"+strings.ToLower(strings.Join(strings.Fields(value), " ")))
+	return [16]byte(sum[:16])
 }
 
 func (k *key) callerHash(number string) string {

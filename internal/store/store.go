@@ -127,6 +127,9 @@ type Event struct {
 	EventID    string
 	CallID     string
 	CallerHash string
+	// Subjects are keyed hashes of other fields by which the event is to be found, as for erasure: each at most once. Accept
+	// stores them; they are not read back.
+	Subjects   []Subject
 	ReceivedAt time.Time
 	// Method, URI and Header are kept for the spool, which replays the request into its route.
 	Method string
@@ -139,6 +142,9 @@ type Event struct {
 	// Record) to make room for others. Accept does not look at it.
 	Dropped bool
 }
+
+// Subject is a keyed hash of a field and its value.
+type Subject [16]byte
 
 // EventInfo is an event without its content, for listings.
 type EventInfo struct {
@@ -265,6 +271,7 @@ type Filter struct {
 	DeliveryID string
 	CallID     string
 	CallerHash string
+	Subject    Subject   // zero matches everything
 	From, To   time.Time // received at: From inclusive, To exclusive
 	// FailedSince matches deliveries of which an attempt that failed was begun at this time or later.
 	FailedSince time.Time

@@ -187,7 +187,7 @@ func (g *generator) policy(s *sheet) error {
 		return err
 	}
 	tables := map[string]block{}
-	for name, typ := range map[string]string{"idempotency": "Idempotency", "breaker": "Breaker"} {
+	for name, typ := range map[string]string{"idempotency": "Idempotency", "breaker": "Breaker", "store_fields": "StoreFields"} {
 		tables[name] = block{dir: "caddymodule", typ: typ, function: "App.UnmarshalCaddyfile", path: []string{name}}
 	}
 	b := block{dir: "caddymodule", typ: "Policy", function: "App.UnmarshalCaddyfile", place: "policy", skip: map[string]string{"callgate": ""}}

@@ -16,6 +16,8 @@ const (
 	rowOverhead = 400
 	// deliveryOverhead is about what a delivery costs.
 	deliveryOverhead = 120
+	// subjectOverhead is about what a subject costs, with its index.
+	subjectOverhead = 60
 )
 
 // Accept is store.Store's. The event's ID must be a ULID that was not used before. Sealing is done by the caller's
@@ -100,7 +102,7 @@ func (b *batch) acceptAll(list []accepting) error {
 
 // insert adds an event with its deliveries, whose ids it writes to ids.
 func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids []string) error {
-	size := int64(len(p.request)+len(p.body)+len(p.record)) + rowOverhead + deliveryOverhead*int64(len(destinations))
+	size := int64(len(p.request)+len(p.body)+len(p.record)) + rowOverhead + deliveryOverhead*int64(len(destinations)) + subjectOverhead*int64(len(e.Subjects))
 	if err := b.fit(e.Tenant, size, int64(len(destinations))); err != nil {
 		return err
 	}
@@ -124,6 +126,11 @@ func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids
 	}
 	if _, err := b.c.exec("INSERT INTO payloads (seq, request, body, record) VALUES (?, ?, ?, ?)", seq, p.request, p.body, p.record); err != nil {
 		return err
+	}
+	for i := range e.Subjects {
+		if _, err := b.c.exec("INSERT OR IGNORE INTO subjects (hash, seq) VALUES (?, ?)", e.Subjects[i][:], seq); err != nil {
+			return err
+		}
 	}
 	for n, name := range destinations {
 		destination, err := b.nameID(name)

@@ -86,6 +86,10 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 			c.event.add("e."+column+" = ?", value)
 		}
 	}
+	if f.Subject != (store.Subject{}) {
+		c.inEvents = true
+		c.event.add("e.seq IN (SELECT s.seq FROM subjects s WHERE s.hash = ?)", f.Subject[:])
+	}
 	if !f.From.IsZero() {
 		c.inEvents = true
 		c.event.add("e.received_at >= ?", f.From.UnixNano())

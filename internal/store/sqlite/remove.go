@@ -124,7 +124,7 @@ func (b *batch) remove(seq int64, e *expiry) (bool, error) {
 	}
 	content := int64(0)
 	for _, query := range []string{
-		"DELETE FROM attempts WHERE event = ?", "DELETE FROM deliveries WHERE event = ?",
+		"DELETE FROM subjects WHERE seq = ?", "DELETE FROM attempts WHERE event = ?", "DELETE FROM deliveries WHERE event = ?",
 		"DELETE FROM events WHERE seq = ?", "DELETE FROM payloads WHERE seq = ?",
 	} {
 		if content, err = b.c.exec(query, seq); err != nil {

@@ -18,7 +18,7 @@ import (
 func matchesEvent(f *store.Filter, e *store.Event) bool {
 	is := func(want, have string) bool { return want == "" || want == have }
 	return is(f.Tenant, e.Tenant) && is(f.Source, e.Source) && is(f.EventType, e.EventType) && is(f.EventID, e.ID) &&
-		is(f.CallID, e.CallID) && is(f.CallerHash, e.CallerHash) &&
+		is(f.CallID, e.CallID) && is(f.CallerHash, e.CallerHash) && (f.Subject == store.Subject{} || slices.Contains(e.Subjects, f.Subject)) &&
 		(f.From.IsZero() || !e.ReceivedAt.Before(f.From)) && (f.To.IsZero() || e.ReceivedAt.Before(f.To))
 }
 

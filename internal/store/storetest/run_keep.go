@@ -11,6 +11,8 @@ import (
 func erase(b *bench) {
 	first, second, third := b.event("acme"), b.event("acme"), b.event("other")
 	second.CallID, third.CallID = first.CallID, "another"
+	patient, other := store.Subject{1}, store.Subject{2}
+	second.Subjects, third.Subjects = []store.Subject{patient, other}, []store.Subject{other}
 	d := b.accept(first, "crm").Deliveries
 	b.accept(second, "crm", "ehr")
 	b.accept(third, "crm")
@@ -25,6 +27,10 @@ func erase(b *bench) {
 	}
 	equal(b, "a dry run", run(store.Filter{CallID: first.CallID}, true), 2)
 	equal(b, "a caller", run(store.Filter{CallerHash: first.CallerHash}, true), 1)
+	equal(b, "a subject", run(store.Filter{Subject: patient}, true), 1)
+	equal(b, "the subject of two", run(store.Filter{Subject: other}, true), 2)
+	equal(b, "a subject of another tenant", run(store.Filter{Subject: patient, Tenant: "other"}, true), 0)
+	equal(b, "nobody's subject", run(store.Filter{Subject: store.Subject{9}}, true), 0)
 	equal(b, "by destination", run(store.Filter{Destination: "ehr", State: store.Pending}, true), 1)
 	equal(b, "nothing matches", run(store.Filter{Tenant: "nobody"}, false), 0)
 	equal(b, "erased", run(store.Filter{CallID: first.CallID}, false), 2)
@@ -38,6 +44,8 @@ func erase(b *bench) {
 	retry := b.event("acme")
 	retry.Key = first.Key
 	equal(b, "the sender's retry", b.accept(retry, "crm"), store.Accepted{EventID: first.ID, Duplicate: true})
+	equal(b, "a subject that is erased", run(store.Filter{Subject: patient}, true), 0)
+	equal(b, "a subject that is left", run(store.Filter{Subject: other}, true), 1)
 	list, _ := b.s.Events(ctx, store.Filter{}, store.Page{})
 	if len(list) != 1 || list[0].ID != third.ID {
 		b.Errorf("events left: %+v", list)
