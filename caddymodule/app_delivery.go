@@ -69,7 +69,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if a.Retention < 0 || a.RetentionDead < 0 || a.Window < 0 || a.DrainTimeout < 0 {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
-	u.drain, u.names, u.faulty = time.Duration(a.DrainTimeout), a.names(), a.faultyNames
+	u.drain, u.names, u.faulty, u.live = time.Duration(a.DrainTimeout), a.names, a.faultyNames, a.run.live
 	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
@@ -172,9 +172,8 @@ func (a *App) tenantVars(tenant string) (map[string]string, bool) {
 	if vars, noted := a.run.vars[tenant]; noted {
 		return vars, true
 	}
-	t, known := a.Tenants[tenant]
-	if !known {
-		return nil, false
+	if t, known := a.Tenants[tenant]; known {
+		return t.Vars, true
 	}
-	return t.Vars, true
+	return a.run.live.vars(tenant)
 }

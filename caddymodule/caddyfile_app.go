@@ -74,6 +74,10 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		destination <name> <kind> {
 //			<see unmarshalDestination>
 //		}
+//		manage [{
+//			secret        <name> <value> [<host>...]
+//			allow_private
+//		}]
 //		idempotency_cache {
 //			entries <number>
 //			memory  <size>
@@ -147,6 +151,10 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"tenant":         func(d *caddyfile.Dispenser) error { return a.unmarshalTenant(d, refs) },
 		"tenants":        grammar.More(&a.TenantFiles),
 		"destination":    func(d *caddyfile.Dispenser) error { return unmarshalDestination(d, &a.Destinations) },
+		"manage": func(d *caddyfile.Dispenser) error {
+			a.Manage = new(Manage)
+			return a.Manage.unmarshal(d)
+		},
 		"idempotency_cache": func(d *caddyfile.Dispenser) error {
 			a.IdempotencyCache = new(CacheLimits)
 			return a.IdempotencyCache.unmarshal(d)
@@ -165,6 +173,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // mayDeliverTo are the names that a deliver line may say: those of all tenants' destinations, and of those that a tenant has
 // for itself. Tenant files are looked into only where that is not enough.
 func (a *App) mayDeliverTo(name string) (known []string, ok bool) {
+	if a.Manage != nil {
+		return nil, true // it may be published later
+	}
 	known = namesOf(a.Destinations)
 	for _, t := range a.Tenants {
 		known = append(known, namesOf(t.Destinations)...)

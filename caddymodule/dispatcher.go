@@ -16,6 +16,7 @@ import (
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
@@ -35,6 +36,8 @@ type dispatcher struct {
 	alerts atomic.Pointer[alert.Monitor]
 	// operate is what operators see of it and do with it.
 	operate *operate.Service
+	// documents are the tenants and destinations that live in the store.
+	documents *manage.Service
 	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
 	keys *seal.Ring
 	// ringID tells a configuration with other keys apart.
@@ -46,6 +49,8 @@ type dispatcher struct {
 	mu sync.Mutex
 	// inForce are the configurations that use the store; the last one's settings are the store's.
 	inForce []*durable
+	// lives are what changes while the configurations are in force, also of one that is just starting.
+	lives []*live
 }
 
 // durable is what a configuration says about storing and delivering, worked out when it is loaded.
@@ -57,12 +62,14 @@ type durable struct {
 	snapshot *delivery.Snapshot
 	alerts   alert.Settings
 	notify   func(alert.Alert)
-	names    operate.Names
+	names    func() operate.Names
+	live     *live           // nil where nothing is managed
 	faulty   func() []string // the tenants that it runs without
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
-func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dispatcher, detach func(), err error) {
+// prepare is called between the two, and done when it is in force.
+func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare func(*dispatcher) (done func(), err error)) (d *dispatcher, detach func(), err error) {
 	key := u.module.StoreKey()
 	v, _, err := dispatchers.LoadOrNew(key, func() (caddy.Destructor, error) { return u.open(key, logger) })
 	if err != nil {
@@ -73,6 +80,12 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dis
 		_, _ = dispatchers.Delete(key)
 		return nil, nil, errors.New("store: encryption keys change with a restart and not with a reload, because the store is open; restart, and use callgate rekey to seal what is stored with the new key")
 	}
+	prepared, err := prepare(d)
+	if err != nil {
+		_, _ = dispatchers.Delete(key)
+		return nil, nil, err
+	}
+	defer prepared()
 	d.tune(func(in []*durable) []*durable { return append(in, u) })
 	detachEngine := d.engine.Attach(snapshot)
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
@@ -111,7 +124,7 @@ func (d *dispatcher) names() operate.Names {
 	if len(d.inForce) == 0 {
 		return operate.Names{}
 	}
-	return d.inForce[len(d.inForce)-1].names
+	return d.inForce[len(d.inForce)-1].names()
 }
 
 // faulty are the tenants that the configuration in force runs without.
@@ -134,6 +147,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.engine = delivery.New(delivery.Options{
 		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys,
 	})
+	d.documents = manage.New(manage.Options{Store: s, Gateway: d.manages, Fingerprint: d.fingerprint})
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,

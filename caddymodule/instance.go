@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,13 @@ type instance struct {
 	// largest is the largest bound of bodies of all routes, and largestAt the route that it is of.
 	largest   int64
 	largestAt string
+
+	// findBy are the fields by which events are found. A tenant from the store may add to them while requests are served.
+	findByMu sync.Mutex
+	findBy   []string
+
+	// live is what came from the store and can change while the configuration is in force; nil where nothing can.
+	live *live
 
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.
@@ -113,12 +121,14 @@ func (in *instance) cleanup() error {
 		detach()
 	}
 	in.detach = nil
+	in.live.end()
 	var err error
 	if d := in.dispatcher.Load(); d != nil && in.holds {
 		in.holds = false
 		d.drain(&in.stopping)
 		_, err = dispatchers.Delete(d.key)
 	}
+	in.live.release()
 	if in.tracing != nil { // after the last attempt, so that its span is sent too
 		err = errors.Join(err, in.tracing.Cleanup())
 		in.tracing = nil
@@ -156,6 +166,10 @@ func (in *instance) noteVars(tenant string, vars map[string]string) {
 	if len(vars) == 0 {
 		return
 	}
+	if t := in.live.compiled(); t != nil {
+		maps.Copy(t.vars, vars)
+		return
+	}
 	if in.vars[tenant] == nil {
 		in.vars[tenant] = make(map[string]string)
 	}
@@ -179,7 +193,7 @@ func (in *instance) startDelivery(wanted bool) error {
 		return err
 	}
 	in.durable.notify = in.emitAlert
-	d, detach, err := in.durable.start(&snapshot, in.logger)
+	d, detach, err := in.durable.start(&snapshot, in.logger, func(d *dispatcher) (func(), error) { return in.live.load(d, &snapshot) })
 	if err != nil {
 		return err
 	}

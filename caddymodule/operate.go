@@ -29,7 +29,7 @@ func (a *App) Ready() *operate.Service {
 
 // names are what operators can ask for by name: the tenants, and the sources that are configured or come with a preset.
 func (a *App) names() operate.Names {
-	n := operate.Names{Tenants: slices.Sorted(maps.Keys(a.Tenants)), Sources: slices.Collect(maps.Keys(a.Sources))}
+	n := operate.Names{Tenants: slices.AppendSeq(namesOf(a.Tenants), a.run.live.tenantNames()), Sources: slices.Collect(maps.Keys(a.Sources)), Fields: a.run.foundBy()}
 	for _, p := range source.Presets() {
 		n.Sources = append(n.Sources, p.Name)
 	}

@@ -172,9 +172,10 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	for _, d := range p.Deliver {
 		to, dest := c.app.destinationFor(pl.Tenant, d.To)
 		if dest == nil {
-			return fmt.Errorf("deliver: %w", c.app.unknownDestination(d.To))
-		}
-		if w, ok := dest.module.(guest.Wholesaler); !ok || w.SendsAll() {
+			if err := c.run.live.mayComeLater(c.app, d.To); err != nil {
+				return fmt.Errorf("deliver: %w", err)
+			}
+		} else if w, ok := dest.module.(guest.Wholesaler); !ok || w.SendsAll() {
 			pl.DropAudio = false
 		}
 		t := gateway.Target{To: to}

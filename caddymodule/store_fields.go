@@ -70,7 +70,11 @@ func (c *routeCompiler) setStored(pl *gateway.Plan, p Policy) (err error) {
 		return fmt.Errorf("store_fields and spool exclude each other: spool sends the request again as it came, which store_fields does not store; use deliver, or leave one of them out")
 	}
 	for _, d := range p.Deliver {
-		if w, ok := c.app.Destinations[d.To].module.(guest.Wholesaler); ok && w.SendsAll() {
+		_, dest := c.app.destinationFor(pl.Tenant, d.To)
+		if dest == nil {
+			continue // one of a document, which has no pass_through
+		}
+		if w, ok := dest.module.(guest.Wholesaler); ok && w.SendsAll() {
 			return fmt.Errorf("store_fields: destination %s has pass_through, which sends the provider's whole body, and that is not stored; say there what to send with body or a definition", d.To)
 		}
 	}
@@ -83,12 +87,20 @@ func (c *routeCompiler) setStored(pl *gateway.Plan, p Policy) (err error) {
 
 // noteFindBy notes by which fields events are found, so that operators can be told.
 func (in *instance) noteFindBy(fields []string) {
-	known := &in.durable.names.Fields
+	in.findByMu.Lock()
+	defer in.findByMu.Unlock()
 	for _, f := range fields {
-		if f = call.Canonical(f); !slices.Contains(*known, f) {
-			*known = append(*known, f)
+		if f = call.Canonical(f); !slices.Contains(in.findBy, f) {
+			in.findBy = append(in.findBy, f)
 		}
 	}
+}
+
+// foundBy are the fields that were noted.
+func (in *instance) foundBy() []string {
+	in.findByMu.Lock()
+	defer in.findByMu.Unlock()
+	return slices.Clone(in.findBy)
 }
 
 // minimizer compiles what is kept of a call; nil keeps everything.

@@ -15,12 +15,26 @@ func ownName(tenant, name string) string { return tenant + "/" + name }
 // destinationFor finds what a deliver line means for a tenant's calls: the tenant's own destination, or the one of all. dest
 // is nil if there is neither.
 func (a *App) destinationFor(tenant, to string) (name string, dest *Destination) {
-	if t := a.Tenants[tenant]; t != nil {
+	if t := a.tenant(tenant); t != nil {
 		if own := t.Destinations[to]; own != nil {
 			return ownName(tenant, to), own
 		}
 	}
 	return to, a.Destinations[to]
+}
+
+// tenant finds a tenant of the configuration, or the one that is being compiled.
+func (a *App) tenant(name string) *Tenant {
+	if t := a.Tenants[name]; t != nil {
+		return t
+	}
+	if a.run == nil {
+		return nil
+	}
+	if t := a.run.live.compiled(); t != nil && t.name == name {
+		return t.settings
+	}
+	return nil
 }
 
 // ownedBySome reports whether some tenant has a destination of its own of a name.
@@ -38,7 +52,7 @@ func (in *instance) compileDestination(ctx caddy.Context, name string, d *Destin
 	if err := d.provision(ctx); err != nil {
 		return delivery.Config{}, err
 	}
-	return d.config(name, in.logger, notes{name, in.dispatcher.Load})
+	return d.config(name, in.live.logger(in.logger), notes{name, in.dispatcher.Load})
 }
 
 // provisionOwnDestinations works out the destinations of tenants. A mistake in one of a tenant's file takes the tenant out,

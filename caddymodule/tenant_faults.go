@@ -28,7 +28,7 @@ func (a *App) FaultyTenants() []TenantFault {
 	if a.run == nil {
 		return nil
 	}
-	faults := slices.Clone(a.run.faults)
+	faults := append(slices.Clone(a.run.faults), a.run.live.faulty()...)
 	slices.SortStableFunc(faults, func(x, y TenantFault) int { return strings.Compare(x.Tenant, y.Tenant) })
 	return faults
 }

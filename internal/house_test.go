@@ -52,7 +52,7 @@ var plan = []struct {
 		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "caddymodule/scheme", "caddymodule/redact",
 		"internal/gateway", "internal/operate", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
 		"internal/signature", "internal/condition", "internal/call", "internal/minimize", "internal/alert", "internal/idempotency",
-		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound"}},
+		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound", "internal/manage"}},
 
 	// Guest modules: found through Caddy's registry, so that nobody above but standard names them, and they name nobody above.
 	{"caddymodule/destinations", "kinds of destinations", []string{"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret",
@@ -74,6 +74,7 @@ var plan = []struct {
 	{"internal/gateway", "the way of a request, from the first byte to the answer", []string{
 		"internal/store", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
+	{"internal/manage", "documents: tenants and destinations that live in the store", []string{"internal/store"}},
 	{"internal/operate", "all that an operator sees and does", []string{
 		"internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination", "internal/condition", "internal/call",
 		"internal/breaker"}},

@@ -76,7 +76,7 @@ type Bounds struct {
 	AllowPrivate bool
 }
 
-// Bounded is implemented by kinds that keep to Bounds: they open no file that settings name, resolve placeholders with
+// Bounded is implemented by kinds of destinations, and by signature schemes, that keep to Bounds: they open no file that settings name, resolve placeholders with
 // DestinationOptions.Resolve alone, refuse secrets that are written out, and send within the fence. Others cannot come
 // through the API.
 type Bounded interface{ KeepsToBounds() }

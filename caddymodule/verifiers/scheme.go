@@ -66,6 +66,9 @@ func (v *Scheme) Verifier(k guest.Keys) (signature.Verifier, error) {
 	return signature.New(c)
 }
 
+// KeepsToBounds implements guest.Bounded: its options name no file and no placeholder.
+func (*Scheme) KeepsToBounds() {}
+
 // UnmarshalCaddyfile sets up the options from Caddyfile tokens. Syntax:
 //
 //	verify <scheme> {

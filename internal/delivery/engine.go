@@ -87,8 +87,23 @@ type Engine struct {
 // attached is a snapshot in use.
 type attached struct {
 	*Snapshot
+	// changed are destinations by name that were given or taken since it was attached, nil for one that was taken. Under
+	// the engine's mu.
+	changed map[string]*Config
 	// uses counts the attempts under way and, until it is detached, the attachment itself.
 	uses atomic.Int64
+}
+
+// config is what is said of a destination. The caller holds the engine's mu.
+func (a *attached) config(name string) (Config, bool) {
+	if c, ok := a.changed[name]; ok {
+		if c == nil {
+			return Config{}, false
+		}
+		return *c, true
+	}
+	c, ok := a.Destinations[name]
+	return c, ok
 }
 
 func (a *attached) release() {
@@ -167,29 +182,90 @@ func (e *Engine) apply() {
 	for _, s := range e.snapshots {
 		for name := range s.Destinations {
 			known[name] = true
-			if e.lanes[name] == nil {
-				l := newLane(e, name)
-				e.lanes[name] = l
-				e.laneCount.Add(1)
-				e.background.Go(l.run)
+		}
+		for name, c := range s.changed {
+			if c != nil {
+				known[name] = true
 			}
 		}
 	}
-	for name, l := range e.lanes {
-		var b *terms
-		if current != nil {
-			if c, ok := current.Destinations[name]; ok {
-				b = &terms{Config: c.withDefaults(), snapshot: current}
-			}
-		}
-		reason, paused := e.paused[name]
-		l.configure(b, known[name], paused, reason)
+	for name := range known {
+		e.ensureLane(name)
 	}
+	for name := range e.lanes {
+		e.applyTo(name, current, known[name])
+	}
+}
+
+// ensureLane makes a destination's lane, unless there is one. The caller holds e.mu.
+func (e *Engine) ensureLane(name string) {
+	if e.lanes[name] != nil {
+		return
+	}
+	l := newLane(e, name)
+	e.lanes[name] = l
+	e.laneCount.Add(1)
+	e.background.Go(l.run)
+}
+
+// applyTo gives a lane its configuration. The caller holds e.mu.
+func (e *Engine) applyTo(name string, current *attached, known bool) {
+	var b *terms
+	if current != nil {
+		if c, ok := current.config(name); ok {
+			b = &terms{Config: c.withDefaults(), snapshot: current}
+		}
+	}
+	reason, paused := e.paused[name]
+	e.lanes[name].configure(b, known, paused, reason)
+}
+
+// Change gives one destination of an attached snapshot another configuration, or none with nil, so that its deliveries wait.
+// Every other lane goes on undisturbed, and attempts under way end as they began. It reports whether the snapshot is
+// attached.
+func (e *Engine) Change(s *Snapshot, name string, c *Config) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := slices.IndexFunc(e.snapshots, func(a *attached) bool { return a.Snapshot == s })
+	if i < 0 || e.closing.Load() {
+		return false
+	}
+	if e.snapshots[i].changed == nil {
+		e.snapshots[i].changed = map[string]*Config{}
+	}
+	e.snapshots[i].changed[name] = c
+	if i < len(e.snapshots)-1 {
+		return true // another is in force
+	}
+	e.ensureLane(name)
+	e.lanes[name].refresh()
+	e.applyTo(name, e.snapshots[i], true)
+	return true
 }
 
 // idle is how long a lane waits before it looks for work that nobody told it of.
 func (e *Engine) idle() time.Duration {
 	return idleCheck * time.Duration(max(1, e.laneCount.Load()/manyLanes))
+}
+
+// configs are what the snapshot in force says of destinations with filters, nil for others; nil without any.
+func (e *Engine) configs(names []string) []*Config {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.snapshots) == 0 {
+		return nil
+	}
+	current := e.snapshots[len(e.snapshots)-1]
+	var all []*Config
+	for i, name := range names {
+		if c, ok := current.config(name); ok && (len(c.EventTypes) > 0 || c.Condition != nil) {
+			if all == nil {
+				all = make([]*Config, len(names))
+			}
+			all[i] = new(c)
+		}
+	}
+	return all
 }
 
 // current is the snapshot in force, or nil.
@@ -246,8 +322,8 @@ func (e *Engine) persist(ctx context.Context, events []*store.Event, destination
 
 // choose leaves out the destinations that do not take the event.
 func (e *Engine) choose(ctx context.Context, ev *store.Event, destinations []string) []string {
-	s := e.current()
-	if s == nil {
+	configs := e.configs(destinations)
+	if configs == nil {
 		return destinations
 	}
 	var record *call.Call
@@ -259,10 +335,10 @@ func (e *Engine) choose(ctx context.Context, ev *store.Event, destinations []str
 		return record, readErr
 	}
 	chosen := make([]string, 0, len(destinations))
-	for _, name := range destinations {
-		c, known := s.Destinations[name]
+	for i, name := range destinations {
+		c := configs[i]
 		takes := true
-		if known && (len(c.EventTypes) > 0 || c.Condition != nil) {
+		if c != nil {
 			var err error
 			if takes, err = c.takes(ctx, ev, read); err != nil {
 				e.log.Warn("a condition failed, so the event is delivered",

@@ -109,6 +109,15 @@ func (l *lane) configure(t *terms, wanted, paused bool, reason string) {
 	}
 }
 
+// refresh forgets that the destination is held: perhaps what is new mends it.
+func (l *lane) refresh() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if h := l.health.hold; h != nil {
+		h.until, h.wait = time.Time{}, firstProbe
+	}
+}
+
 // breakerChanged is called under the breaker's lock, so nobody may call the breaker while holding l.mu.
 func (l *lane) breakerChanged(b *breaker.Breaker, from, to breaker.State) {
 	l.mu.Lock()

@@ -56,6 +56,7 @@ var parts = map[string]string{
 var arguments = map[string]string{
 	"App.tenant_files_digest":         "",
 	"HTTP.files_digest":               "",
+	"HTTP.document":                   "",
 	"Handler.source":                  "behind the directive's name",
 	"Destination.to":                  "behind the destination's name",
 	"SQLite.path":                     "behind sqlite",
