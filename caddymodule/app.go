@@ -78,11 +78,6 @@ type App struct {
 	// Alert says when somebody is told that deliveries go badly.
 	Alert *Alert `json:"alert,omitempty"`
 
-	// AdminContent lets what callers said be read through an admin endpoint that is reached over TCP, as every process on
-	// the machine can. Over a unix socket, and for remote administrators with a certificate, it needs no permission.
-	// Default: off.
-	AdminContent bool `json:"admin_content,omitempty"`
-
 	// IdempotencyCache bounds the memory for remembered answers and for what is remembered of the events they were for.
 	IdempotencyCache *CacheLimits `json:"idempotency_cache,omitempty"`
 
@@ -211,7 +206,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.provisionTenants(ctx); err != nil {
 		return err
 	}
-	if err := checkUnits(a, a.run.logger); err != nil {
+	if err := CheckUnits(a, a.run.logger); err != nil {
 		return err
 	}
 	if err := a.provisionDelivery(ctx); err != nil {

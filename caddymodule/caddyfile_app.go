@@ -40,7 +40,6 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
-//		admin_content     on | off
 //		alert {
 //			url          <url>
 //			dead_letter
@@ -54,6 +53,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		}
 //		source <name> {
 //			preset       <name>
+//			split        <jsonpath>
 //			own_numbers  <number>...
 //			urgent_words <word>...
 //			call {
@@ -94,6 +94,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	public_key   <key>...
 //	shared_secret
 //	verify       <scheme> [{ <options> }]
+//	remote_ip    <range>...|private_ranges
 //	methods      <method>...
 //	max_body     <size>
 //	min_body_rate off | <size>
@@ -105,7 +106,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		wait            <duration>
 //		max_replay_body <size>
 //	}
-//	event_id     header <name> | jsonpath <path> | body
+//	event_id     header <name> | jsonpath <path>... | body
 //	breaker      off | {
 //		failures     <number>
 //		ratio        <ratio> [of <number of requests>]
@@ -161,8 +162,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		},
 		"unverified_memory": grammar.Bytes(&a.UnverifiedMemory),
 		"limiter_keys":      grammar.Count(&a.LimiterKeys),
-		"admin_content":     func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &a.AdminContent) },
-	}, "source", "tenant", "tenants", "destination")
+	}.With(gone), "source", "tenant", "tenants", "destination")
 	if err != nil {
 		return err
 	}
@@ -218,6 +218,7 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser, refs *references) error {
 	s := new(Source)
 	err = grammar.Block(d, s.Policy.lines(refs).With(grammar.Lines{
 		"preset":       s.unmarshalPreset,
+		"split":        grammar.Text(&s.Split),
 		"own_numbers":  grammar.List(&s.OwnNumbers),
 		"urgent_words": grammar.List(&s.UrgentWords),
 		"call": func(d *caddyfile.Dispenser) error {
@@ -309,4 +310,11 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser, refs *references) error
 	}
 	t.Sources[name] = p
 	return nil
+}
+
+// gone are lines of earlier versions, with what to do instead.
+var gone = grammar.Lines{
+	"admin_content": func(d *caddyfile.Dispenser) error {
+		return d.Err("admin_content is no more: over TCP, where every process of the machine could ask for it, the admin endpoint never shows what callers said. Take the line out, and have the admin endpoint listen on a unix socket (admin unix//run/callgate/admin.sock|0600), or give those who may see it the capability reveal in callgate_dashboard")
+	},
 }

@@ -101,7 +101,7 @@ func (d *Destination) provision(ctx caddy.Context) error {
 		return err
 	}
 	d.module = mod.(guest.Destination)
-	return checkUnits(mod, ctx.Logger())
+	return CheckUnits(mod, ctx.Logger())
 }
 
 // config is the destination as the delivery engine takes it. kept are its notes in the store, nil without one.
@@ -138,6 +138,9 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Notes: kept, Logger: logger.Named(name)}
+	if p, ok := kept.(guest.Progress); ok {
+		o.Progress = p
+	}
 	if d.doc != nil {
 		o.Resolve, o.Bounds = d.doc.send, d.doc.bounds
 	}

@@ -65,6 +65,8 @@ type durable struct {
 	names    func() operate.Names
 	live     *live           // nil where nothing is managed
 	faulty   func() []string // the tenants that it runs without
+	// scene finds what a payload is previewed with.
+	scene func(*operate.PreviewInput) (*operate.Scene, error)
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -137,6 +139,20 @@ func (d *dispatcher) faulty() []string {
 	return d.inForce[len(d.inForce)-1].faulty()
 }
 
+// scene is what the configuration in force previews a payload with.
+func (d *dispatcher) scene(in *operate.PreviewInput) (*operate.Scene, error) {
+	d.mu.Lock()
+	var u *durable
+	if len(d.inForce) > 0 {
+		u = d.inForce[len(d.inForce)-1]
+	}
+	d.mu.Unlock()
+	if u == nil {
+		return nil, errors.New("no configuration is in force; it is just being loaded or stopped")
+	}
+	return u.scene(in)
+}
+
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	s, err := u.module.OpenStore(u.options)
 	if err != nil {
@@ -152,6 +168,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
 		Faulty:       d.faulty,
+		Scene:        d.scene,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },

@@ -116,7 +116,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app.run.checkSites(ctx)
-	if err := checkUnits(h, ctx.Logger()); err != nil {
+	if err := CheckUnits(h, ctx.Logger()); err != nil {
 		return fmt.Errorf("route %s: %w", h.Name, err)
 	}
 	c := &routeCompiler{app: app, run: app.run, h: h, logger: ctx.Logger()}

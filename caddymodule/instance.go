@@ -22,6 +22,9 @@ import (
 
 // instance is a configuration of the app at run time: what it was compiled into, and what it holds of the process's state.
 type instance struct {
+	// findBy are the fields by which events are found, by their names.
+	findBy sync.Map
+
 	ctx      caddy.Context
 	logger   *zap.Logger
 	shared   *shared
@@ -40,7 +43,9 @@ type instance struct {
 	// sitesChecked says that the sites of the HTTP app were looked at, and unanswered has the routes after which no handler
 	// could answer.
 	sitesChecked bool
-	unanswered   map[string]bool
+	// maySetAny says that some handler or matcher of them might set a placeholder of any name, as Caddy's map does.
+	maySetAny  bool
+	unanswered map[string]bool
 
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier
@@ -51,10 +56,6 @@ type instance struct {
 	// largest is the largest bound of bodies of all routes, and largestAt the route that it is of.
 	largest   int64
 	largestAt string
-
-	// findBy are the fields by which events are found. A tenant from the store may add to them while requests are served.
-	findByMu sync.Mutex
-	findBy   []string
 
 	// live is what came from the store and can change while the configuration is in force; nil where nothing can.
 	live *live

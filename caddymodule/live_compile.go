@@ -109,7 +109,7 @@ func (l *live) compileDestination(ctx caddy.Context, c *compiled, f *tenantFile,
 	if err != nil {
 		return f.at("", err)
 	}
-	if err := checkUnits(d, l.logger(l.app.run.logger)); err != nil {
+	if err := CheckUnits(d, l.logger(l.app.run.logger)); err != nil {
 		return f.at("", err)
 	}
 	one, err := l.destination(ctx, doc.Name, d, own)
@@ -199,7 +199,7 @@ func (l *live) provisionTenant(ctx caddy.Context, t *Tenant, own manage.Secrets)
 			}
 		}
 	}
-	if err := checkUnits(t, l.logger(l.app.run.logger)); err != nil {
+	if err := CheckUnits(t, l.logger(l.app.run.logger)); err != nil {
 		return err
 	}
 	return l.app.provisionTenant(ctx, t.Name, t)

@@ -111,7 +111,7 @@ func (s *documentSecrets) policy(p *Policy) (err error) {
 		return err
 	}
 	if p.StoreFields != nil {
-		if p.StoreFields.HashKey, err = s.whole("store_fields", p.StoreFields.HashKey, s.verify); err != nil {
+		if p.StoreFields.HashKey, err = s.whole("store_fields: hash_key", p.StoreFields.HashKey, s.verify); err != nil {
 			return err
 		}
 	}

@@ -32,6 +32,16 @@ func OfflinePreview(config []byte) (s *operate.Service, end func(), err error) {
 	}}), app.endPreview, nil
 }
 
+// runningScene is what a payload is previewed with by a gateway that runs.
+func (a *App) runningScene(in *operate.PreviewInput) (*operate.Scene, error) {
+	var routes []previewRoute
+	for _, name := range slices.Sorted(maps.Keys(a.run.routes)) {
+		h := a.run.routes[name][0].handler // those of one name are alike
+		routes = append(routes, previewRoute{Name: name, Source: h.Source, Policy: h.Policy})
+	}
+	return a.scene(in, routes)
+}
+
 // scene is what a payload is previewed with.
 func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.Scene, error) {
 	src, err := a.source(in.Source)
@@ -52,6 +62,10 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	}
 	parser, err := (&routeCompiler{source: src, preset: preset}).parser(policy.Region)
 	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", in.Source, err)
+	}
+	eventID, err := policy.EventID.compile()
+	if err != nil {
 		return nil, err
 	}
 	for i, name := range in.Destinations {
@@ -71,7 +85,12 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	if why == "" {
 		why = "neither the route nor the tenant has a deliver line, so that calls are handed on to the next handler"
 	}
-	scene := &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: append(preset.Synchronous, policy.SyncEvents...)}
+	scene := &operate.Scene{
+		Parser: parser, EventID: eventID, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: append(preset.Synchronous, policy.SyncEvents...),
+	}
+	if len(policy.Deliver) > 0 || src.Split != "" { // else requests are handed on whole
+		scene.Split = preset.Split
+	}
 	if a.run != nil { // without a configuration there are no destinations to render for
 		scene.Render = a.run.render
 		scene.Refuses = a.run.refuses
@@ -81,7 +100,7 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 
 // previewRoute is a route as far as a preview needs it.
 type previewRoute struct {
-	Handler, Name, Source string
+	Name, Source string
 	Policy
 }
 
@@ -222,7 +241,7 @@ func (a *App) previewPolicy(src *Source, route *previewRoute, in *operate.Previe
 	if in.Tenant != "" {
 		t, ok := a.Tenants[in.Tenant]
 		if !ok {
-			return policy, fmt.Errorf("there is no tenant %q; tenants are those of the configuration that is given with --config", in.Tenant)
+			return policy, fmt.Errorf("there is no tenant %q in the configuration", in.Tenant)
 		}
 		layers, ok := t.policies(in.Source)
 		if !ok {

@@ -88,7 +88,7 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 			err = c.unknownTenant(h.Tenant)
 		}
 	default:
-		warning, err := checkTenantPlaceholders(h.Tenant)
+		warning, err := checkTenantPlaceholders(h.Tenant, c.run.maySetAny || !c.run.sitesChecked)
 		if err != nil {
 			return err
 		}

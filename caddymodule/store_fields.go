@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -87,20 +86,9 @@ func (c *routeCompiler) setStored(pl *gateway.Plan, p Policy) (err error) {
 
 // noteFindBy notes by which fields events are found, so that operators can be told.
 func (in *instance) noteFindBy(fields []string) {
-	in.findByMu.Lock()
-	defer in.findByMu.Unlock()
 	for _, f := range fields {
-		if f = call.Canonical(f); !slices.Contains(in.findBy, f) {
-			in.findBy = append(in.findBy, f)
-		}
+		in.findBy.Store(call.Canonical(f), nil)
 	}
-}
-
-// foundBy are the fields that were noted.
-func (in *instance) foundBy() []string {
-	in.findByMu.Lock()
-	defer in.findByMu.Unlock()
-	return slices.Clone(in.findBy)
 }
 
 // minimizer compiles what is kept of a call; nil keeps everything.

@@ -66,6 +66,9 @@ func (h *HTTP) document(o guest.DestinationOptions, name string, options definit
 	if err != nil {
 		return nil, err
 	}
+	if err := h.checkVariables(doc); err != nil {
+		return nil, err
+	}
 	address := written(o, doc.URL)
 	for _, p := range doc.Problems {
 		if !h.settles(p) && !local(p, address) {
@@ -170,6 +173,9 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 	d, _, err := definition.Parse(text, options)
 	if err != nil {
 		return nil, relocated(err, file)
+	}
+	if err := h.checkVariables(d); err != nil {
+		return nil, err
 	}
 	address := written(o, h.URL)
 	if h.URL != "" {

@@ -29,6 +29,10 @@ type Login struct {
 	// Basic is a user name and a password (RFC 7617).
 	Basic *BasicLogin `json:"basic,omitempty"`
 
+	// Digest is a user name and a password that answer the receiver's challenge (RFC 7616) and are never sent. The first
+	// request is refused and sent once more. It is not for convert, since the handler that follows sends only once.
+	Digest *DigestLogin `json:"digest,omitempty"`
+
 	// APIKey is a key that is sent in a header of its own.
 	APIKey *APIKeyLogin `json:"api_key,omitempty"`
 
@@ -39,6 +43,12 @@ type Login struct {
 
 // BasicLogin is a user name and a password.
 type BasicLogin struct {
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
+}
+
+// DigestLogin is a user name and a password.
+type DigestLogin struct {
 	User     string `json:"user,omitempty"`
 	Password string `json:"password,omitempty"`
 }
@@ -88,7 +98,7 @@ type Refresh struct {
 // given reports how many ways are configured.
 func (l *Login) given() int {
 	n := 0
-	for _, yes := range []bool{l.Bearer != "", l.Basic != nil, l.APIKey != nil, l.OAuth2 != nil} {
+	for _, yes := range []bool{l.Bearer != "", l.Basic != nil, l.Digest != nil, l.APIKey != nil, l.OAuth2 != nil} {
 		if yes {
 			n++
 		}
@@ -99,7 +109,7 @@ func (l *Login) given() int {
 // authorizer resolves the secrets. It is nil when no way is configured. allowHTTP lets the token server be http.
 func (l *Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
 	if l.given() > 1 {
-		return nil, errors.New("choose one of bearer, basic, api_key and oauth2; another fixed credential can go into a header")
+		return nil, errors.New("choose one of bearer, basic, digest, api_key and oauth2; another fixed credential can go into a header")
 	}
 	switch {
 	case l.Bearer != "":
@@ -110,7 +120,22 @@ func (l *Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound
 		a, err := outbound.Bearer(token)
 		return a, within("bearer", err)
 	case l.Basic != nil:
-		return l.Basic.authorizer(o)
+		user, password, err := userAndPassword(o, "basic", l.Basic.User, l.Basic.Password)
+		if err != nil {
+			return nil, err
+		}
+		a, err := outbound.Basic(user, password)
+		return a, within("basic", err)
+	case l.Digest != nil:
+		user, password, err := userAndPassword(o, "digest", l.Digest.User, l.Digest.Password)
+		if err != nil {
+			return nil, err
+		}
+		a, err := outbound.NewDigest(user, password)
+		if err != nil {
+			return nil, within("digest", err)
+		}
+		return a, nil
 	case l.APIKey != nil:
 		key, err := credential(o, "api_key", l.APIKey.Value)
 		if err != nil {
@@ -125,17 +150,13 @@ func (l *Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound
 	return nil, nil
 }
 
-func (b *BasicLogin) authorizer(o guest.DestinationOptions) (outbound.Authorizer, error) {
-	user, err := setting(o, "basic: user", b.User)
+func userAndPassword(o guest.DestinationOptions, line, user, password string) (string, string, error) {
+	user, err := setting(o, line+": user", user)
 	if err != nil {
-		return nil, err
+		return "", "", err
 	}
-	password, err := credential(o, "basic: password", b.Password)
-	if err != nil {
-		return nil, err
-	}
-	a, err := outbound.Basic(user, password)
-	return a, within("basic", err)
+	password, err = credential(o, line+": password", password)
+	return user, password, err
 }
 
 func (l *OAuth2Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {

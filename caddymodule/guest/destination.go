@@ -63,6 +63,9 @@ type DestinationOptions struct {
 	// Notes keeps what the destination has done a moment ago where a restart does not lose it; nil where there is no store,
 	// as in a preview.
 	Notes Notes
+	// Progress keeps how far the deliveries have come whose destination takes several requests, so that the next attempt
+	// goes on at the step that failed; nil where there is no store, as in a preview.
+	Progress Progress
 	// Logger is the destination's.
 	Logger *zap.Logger
 }
@@ -91,6 +94,15 @@ type Notes interface {
 	Noted(ctx context.Context, name string) ([]byte, error)
 	// Forget takes a note away.
 	Forget(ctx context.Context, name string) error
+}
+
+// Progress is how far deliveries have come, by their ids (Item.DeliveryID). It stays until it is delivered, also while it
+// is dead, is sealed in the store, and goes with its event at the latest. Before the store is open, and when it cannot be written, there is an error.
+type Progress interface {
+	// Keep keeps at most 4096 bytes, in place of what was kept of the delivery before; an empty value takes that away.
+	Keep(ctx context.Context, deliveryID string, value []byte) error
+	// Kept is what was kept; nil when there is nothing.
+	Kept(ctx context.Context, deliveryID string) ([]byte, error)
 }
 
 // DefaultRater is implemented by kinds of systems that have a limit of their own.

@@ -29,7 +29,8 @@ import (
 // Options set up an Engine. Only Store is required.
 type Options struct {
 	Store store.Store
-	// Now is the clock; nil means time.Now. Timers and breakers use the runtime's clock.
+	// Now is the clock; nil means time.Now. Where it goes back the engine does not follow. Timers and breakers use the
+	// runtime's clock.
 	Now func() time.Time
 	// Rand returns a number in [0, 1) for the jitter; nil means math/rand.
 	Rand func() float64
@@ -53,6 +54,7 @@ var ErrClosed = errors.New("the delivery engine is closed: send the event again"
 // Engine delivers. It outlives configurations; they are attached to it one after the other.
 type Engine struct {
 	o     Options
+	wall  func() time.Time // the machine's clock, which may be set back; o.Now is not
 	log   *zap.Logger
 	store store.Store
 
@@ -117,6 +119,8 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	wall := o.Now
+	o.Now = steady(wall)
 	if o.Rand == nil {
 		o.Rand = rand.Float64
 	}
@@ -136,7 +140,7 @@ func New(o Options) *Engine {
 		o.ExpireBatch = 500
 	}
 	e := &Engine{
-		o: o, log: o.Log, store: o.Store, hashes: newSentHash(o.Keys),
+		o: o, wall: wall, log: o.Log, store: o.Store, hashes: newSentHash(o.Keys),
 		stop: make(chan struct{}), recorderStop: make(chan struct{}),
 		lanes: map[string]*lane{}, paused: map[string]string{}, unsaved: map[string]int{},
 	}

@@ -44,6 +44,8 @@ type lane struct {
 	queue queue // the run goroutine's own
 	// confirmAt is when the turns of calls are looked through next; the run goroutine's own too.
 	confirmAt time.Time
+	// recalled tells that the hold of an earlier process was asked for; the run goroutine's own.
+	recalled bool
 
 	mu sync.Mutex
 	// terms is nil while no snapshot in force knows the destination: its deliveries are parked.
@@ -62,6 +64,8 @@ type lane struct {
 	byTenant    map[string]int
 	calls       callOrder
 	health      health
+	// noted tells that the store knows of a hold.
+	noted bool
 	// absent are tenants that the configuration does not know. Their deliveries wait until one does.
 	absent map[string]struct{}
 	// slowFrom is when an outage ended, after which the receiver is met slowly; slow keeps that pace.
@@ -115,19 +119,6 @@ func (l *lane) refresh() {
 	defer l.mu.Unlock()
 	if h := l.health.hold; h != nil {
 		h.until, h.wait = time.Time{}, firstProbe
-	}
-}
-
-// breakerChanged is called under the breaker's lock, so nobody may call the breaker while holding l.mu.
-func (l *lane) breakerChanged(b *breaker.Breaker, from, to breaker.State) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.breaker == b {
-		if from == breaker.HalfOpen && to == breaker.Closed {
-			l.slowFrom, l.wary = l.e.o.Now(), l.health.poison
-		}
-		l.changes = append(l.changes, [2]breaker.State{from, to})
-		l.wakeUp()
 	}
 }
 
@@ -217,6 +208,12 @@ func (l *lane) step() time.Duration {
 			return -1
 		}
 		return l.e.idle()
+	}
+	if !l.recalled {
+		if wait := l.recallHold(); wait > 0 {
+			return wait
+		}
+		v = l.look()
 	}
 	now := l.e.o.Now()
 	l.confirmTurns(now)
@@ -345,15 +342,5 @@ func (l *lane) returnItems(items []waiting) {
 		// Their leases run out by themselves.
 		l.e.log.Warn("could not give deliveries back; they wait for their leases to run out",
 			zap.String("destination", l.name), zap.Int("deliveries", len(ids)), zap.Error(err))
-	}
-}
-
-func (l *lane) reportBreaker() {
-	l.mu.Lock()
-	changes := l.changes
-	l.changes = nil
-	l.mu.Unlock()
-	for _, c := range changes {
-		l.e.o.Observer.BreakerChanged(l.name, c[0], c[1])
 	}
 }

@@ -72,6 +72,10 @@ type Store interface {
 	// Waiting counts the Pending deliveries of every destination and tenant that has any, by their names.
 	Waiting(ctx context.Context) ([]Waiting, error)
 
+	// Counts counts the deliveries of every destination and tenant that has any, by their names: of these tenants only,
+	// unless tenants is nil.
+	Counts(ctx context.Context, tenants []string) ([]Count, error)
+
 	// Note keeps a value for a destination under a name of its own until a time, in place of what was noted there before:
 	// what it has done a moment ago, and would do again without knowing. Names and values may tell of callers: where there
 	// are keys, values are sealed and names hashed. At most MaxNotes are kept, of which the first to end go; all go when an
@@ -81,6 +85,14 @@ type Store interface {
 	Noted(ctx context.Context, destination, name string) ([]byte, error)
 	// Forget takes a note away, if it is there.
 	Forget(ctx context.Context, destination, name string) error
+
+	// Keep keeps how far a delivery of several steps has come, in place of what was kept of it before; an empty value takes
+	// that away. It is sealed where there are keys, stays until it is delivered, also while it is dead, and goes with
+	// its event at the latest. A value has at most MaxNote bytes. A delivery that is not there, which may just have been erased, is
+	// ErrNotFound.
+	Keep(ctx context.Context, deliveryID string, value []byte) error
+	// Kept is what was kept of a delivery; nil when there is nothing.
+	Kept(ctx context.Context, deliveryID string) ([]byte, error)
 
 	Documents
 
@@ -232,6 +244,25 @@ type Attempt struct {
 	// Uncounted leaves the delivery's Attempts as they were: the attempt only tried whether the receiver is back. It
 	// stands among the attempts made all the same, under the number of the next that counts. It is not stored.
 	Uncounted bool `json:"-"`
+	// Audit is what only the audit log is to know of the attempt. It is not stored with it.
+	Audit AuditAttempt `json:"-"`
+}
+
+// AuditAttempt is what the audit log is to know of an attempt besides.
+type AuditAttempt struct {
+	// Tenant and Destination are its recipient's, which are known also when the delivery was erased meanwhile; Kind is the
+	// destination's, such as hubspot.
+	Tenant, Destination, Kind string
+	// Digest is a SHA-256 over the bodies that were sent: of one its own, of several that of their digests one after the
+	// other. It tells who guesses a body that the guess was right, so that it is kept under a salt only. Zero for none.
+	Digest [32]byte
+	// Test tells that the attempt only rendered what it would have sent.
+	Test bool
+	// Returned tells that the attempt counts for nothing, and changes nothing: Finish only records it in the audit log.
+	// Its delivery is given back by Return.
+	Returned bool
+	// Lost tells why the attempt could not be stored, and is recorded in the audit log alone, like one that is Returned.
+	Lost bool
 }
 
 // Sent is what an attempt sent, without its values. Store it as it is: its size is bounded by who notes it.
@@ -262,7 +293,9 @@ type SentRequest struct {
 type Filter struct {
 	Destination string
 	Tenant      string
-	State       State
+	// Tenants matches what is of one of these tenants, and nothing if it is empty; nil matches everything.
+	Tenants []string
+	State   State
 	// Reason matches deliveries whose reason contains the text.
 	Reason     string
 	Source     string
@@ -334,6 +367,12 @@ type Stats struct {
 type Waiting struct {
 	Destination, Tenant string
 	Pending             int64
+}
+
+// Count counts the deliveries of a tenant to a destination.
+type Count struct {
+	Destination, Tenant      string
+	Pending, Delivered, Dead int64
 }
 
 // DestinationStats summarises one destination's queue.

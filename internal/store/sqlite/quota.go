@@ -165,15 +165,18 @@ func (b *batch) refuses(tenant string, id, size int64) (whose []int64, err error
 	case q.Events > 0 && h.events >= q.Events:
 		return []int64{id}, fmt.Errorf("tenant %q holds %d events, as many as it may: see what is not delivered, or raise its bound", tenant, h.events)
 	case b.room < size:
-		return []int64{everybody}, fmt.Errorf("its disk has no more free than is kept for the deliveries of what is stored (min_free, here %d bytes, and %d for each): make room on the disk, or shorten the retention", b.s.room.reserve, outcomeBytes)
+		return []int64{everybody}, fmt.Errorf("its disk has no more free than is kept for the deliveries of what is stored (min_free, here %d bytes, and %d for each): make room on the disk, or shorten the retention", b.s.room.reserve, b.s.outcomeBytes())
 	case b.room < b.s.room.shared && h.bytes+size > fairShare*b.room && !(tenant == "" && b.alone(id)):
 		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes, which is its share while %d are left on the disk beyond what is kept free (min_free): make room on the disk, or see what is not delivered", tenant, h.bytes, b.room)
 	case b.limit == 0:
 		return nil, nil
+	case b.used+size > b.limit && b.used-b.overlong+size <= b.limit:
+		// Dropping contents would only make the log longer.
+		return nil, fmt.Errorf("it has reached max_size, %d bytes, with its log (the -wal file), which has %d more than it should: %w", b.limit, b.overlong, errLogGrows)
 	case b.used+size > b.limit:
 		return []int64{everybody}, fmt.Errorf("it has reached max_size, %d bytes: raise it, shorten the retention or see what is not delivered", b.limit)
-	case h.bytes+size > fairShare*(b.limit-b.used) && !(tenant == "" && b.alone(id)):
-		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes of max_size, %d, which is its share while %d are left for all: raise max_size, or see what is not delivered", tenant, h.bytes, b.limit, b.limit-b.used)
+	case h.bytes+size > fairShare*(b.limit-b.used+b.overlong) && !(tenant == "" && b.alone(id)):
+		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes of max_size, %d, which is its share while %d are left for all: raise max_size, or see what is not delivered", tenant, h.bytes, b.limit, b.limit-b.used+b.overlong)
 	}
 	return nil, nil
 }

@@ -90,6 +90,7 @@ type memoryDelivery struct {
 	n        int
 	lease    time.Time
 	attempts []store.Attempt
+	kept     []byte // how far it has come
 }
 
 // enter checks what every method checks. The caller holds the lock when it returns nil.
@@ -303,6 +304,10 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 	}
 	defer m.mu.Unlock()
 	for _, a := range results {
+		if a.Audit.Returned || a.Audit.Lost {
+			continue // for the audit log, which there is none of
+		}
+		a.Audit = store.AuditAttempt{}
 		d := m.delivery(a.DeliveryID)
 		if d == nil {
 			continue // erased while it was under way
@@ -321,6 +326,9 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		}
 		d.attempts = append(d.attempts, a)
 		d.UpdatedAt = plain(m.o.Now())
+		if a.State == store.Delivered {
+			d.kept = nil
+		}
 		if d.State == store.Pending {
 			d.lease = time.Time{}
 		} else if a.State != store.Delivered {

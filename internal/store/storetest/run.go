@@ -65,6 +65,7 @@ func Run(t *testing.T, h Harness) {
 		{"NotesAreBounded", notesAreBounded},
 		{"Documents", documents},
 		{"DocumentsAreBounded", documentsAreBounded},
+		{"Progress", progress},
 		{"Restart", restart},
 		{"Model", func(b *bench) { model(b.T, h, 1, 400) }},
 	} {
