@@ -169,6 +169,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Names:        d.names,
 		Faulty:       d.faulty,
 		Scene:        d.scene,
+		Documents:    d.documents,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },

@@ -122,6 +122,7 @@ func TestMistakesAreNotKept(t *testing.T) {
 	}{
 		"check":       {"acme", published(`{"mistake":1}`), ErrBadRequest},
 		"no JSON":     {"acme", published(`{`), ErrBadRequest},
+		"both":        {"acme", Draft{Body: []byte(`{}`), Text: `{}`}, ErrBadRequest},
 		"nothing":     {"acme", Draft{}, ErrBadRequest},
 		"taken":       {"config", published(`{}`), ErrConflict},
 		"name":        {"a b", published(`{}`), ErrBadRequest},

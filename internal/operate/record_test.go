@@ -103,7 +103,7 @@ func withRecords(t *testing.T, test func(t *testing.T, g *recorded)) {
 			t.Fatal(err)
 		}
 		g.Service = New(Options{
-			Store: g.store, Engine: g.engine,
+			Store: g.store, Engine: g.engine, Documents: someDocuments(t, g.store),
 			Names: func() Names { return Names{Tenants: []string{"acme", "beta"}} },
 			Scene: func(*PreviewInput) (*Scene, error) {
 				return &Scene{Parser: parser, Why: "nowhere", Render: func(string, destination.Item) ([]destination.Request, error) { return nil, nil }}, nil
@@ -191,7 +191,7 @@ func TestDenialsAreRecorded(t *testing.T) {
 					if !errors.Is(err, ErrForbidden) || len(g.records) != 1 || !g.records[0].Denied {
 						t.Errorf("%s of the whole: %v, %+v", name, err, g.records)
 					}
-				case slices.Contains([]string{"Destinations", "Ready"}, name): // they name no tenant
+				case slices.Contains([]string{"Destinations", "Ready", "Documents"}, name): // they name no tenant
 				case !errors.Is(err, ErrNotFound) || len(g.records) != 1 || !g.records[0].Denied || g.records[0].Tenant != "acme" || !slices.Equal(g.records[0].Tenants, []string{"beta"}):
 					t.Errorf("%s of another tenant: %v, %+v", name, err, g.records)
 				case strings.Contains(err.Error(), "acme"):
