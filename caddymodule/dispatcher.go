@@ -16,6 +16,7 @@ import (
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
@@ -35,6 +36,8 @@ type dispatcher struct {
 	alerts atomic.Pointer[alert.Monitor]
 	// operate is what operators see of it and do with it.
 	operate *operate.Service
+	// documents are the tenants and destinations that live in the store.
+	documents *manage.Service
 	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
 	keys *seal.Ring
 	// ringID tells a configuration with other keys apart.
@@ -177,12 +180,14 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.engine = delivery.New(delivery.Options{
 		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys,
 	})
+	d.documents = manage.New(manage.Options{Store: s, Gateway: d.manages, Fingerprint: d.fingerprint})
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
 		Faulty:       d.faulty,
 		Scene:        d.scene,
 		Rotations:    d.rotations,
+		Documents:    d.documents,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },

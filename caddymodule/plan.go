@@ -168,7 +168,6 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 			if err := c.run.live.mayComeLater(c.app, d.To); err != nil {
 				return fmt.Errorf("deliver: %w", err)
 			}
-			pl.DropAudio = false // it may ask for all
 		} else if w, ok := dest.module.(guest.Wholesaler); !ok || w.SendsAll() {
 			pl.DropAudio = false
 		}

@@ -45,7 +45,7 @@ var plan = []struct {
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate", "internal/operateapi"}},
 	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
 		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi"}},
-	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/delivery", "internal/store", "internal/store/sqlite",
+	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
 		"internal/signature", "internal/signature/vectors"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 
@@ -77,11 +77,11 @@ var plan = []struct {
 		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
 	{"internal/access", "who may do what", []string{"internal/operate"}},
-	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate"}},
-	{"internal/manage", "tenants and destinations that live in the store", []string{"internal/store"}},
-	{"internal/operate", "all that an operator sees and does", []string{
+	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
+	{"internal/operate", "all that an operator sees and does", []string{"internal/manage",
 		"internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination", "internal/condition", "internal/call",
 		"internal/breaker"}},
+	{"internal/manage", "documents: tenants and destinations that live in the store", []string{"internal/store"}},
 	{"internal/delivery", "brings what was accepted to its destinations", []string{
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
 		"internal/breaker"}},

@@ -51,7 +51,17 @@ var operations = map[string]need{
 	"Resume":       {Operate, true},
 	"Erase":        {Erase, false},
 	"Preview":      {Build, false},
-	"Rekey":        {Maintain, true},
+
+	"Documents":        {Build, false},
+	"Document":         {Build, false},
+	"DocumentVersions": {Build, false},
+	"CompareDocument":  {Build, false},
+	"SaveDocument":     {Build, false},
+	"PublishDocument":  {Build, false},
+	"RollbackDocument": {Build, false},
+	"RemoveDocument":   {Build, false},
+
+	"Rekey": {Maintain, true},
 }
 
 // Operations are the operations of a Service by name, with the capability that each needs.

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -54,6 +55,8 @@ type Options struct {
 	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the
 	// operation. Only Ready is not told of, unless it was denied: load balancers ask for it all the time. nil notes nothing.
 	Record func(ctx context.Context, r Record) error
+	// Documents are the tenants and destinations that live in the store. nil means that there are none.
+	Documents *manage.Service
 	// Log is where it is said what operators did. Default: nowhere.
 	Log *zap.Logger
 	// Now is the clock. Default: time.Now.

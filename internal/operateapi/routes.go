@@ -31,6 +31,14 @@ var routes = []Route{
 	{post, "erase", "Erase", acting((*operate.Service).Erase)},
 	{post, "destinations/{name}/pause", "Pause", pause},
 	{post, "destinations/{name}/resume", "Resume", resume},
+	{get, "documents/{kind}", "Documents", onKind((*operate.Service).Documents)},
+	{get, "documents/{kind}/{name}", "Document", onDocument((*operate.Service).Document)},
+	{post, "documents/{kind}/{name}", "SaveDocument", onDocument((*operate.Service).SaveDocument)},
+	{get, "documents/{kind}/{name}/versions", "DocumentVersions", versions},
+	{get, "documents/{kind}/{name}/diff", "CompareDocument", onDocument((*operate.Service).CompareDocument)},
+	{post, "documents/{kind}/{name}/publish", "PublishDocument", onDocument((*operate.Service).PublishDocument)},
+	{post, "documents/{kind}/{name}/rollback", "RollbackDocument", onDocument((*operate.Service).RollbackDocument)},
+	{post, "documents/{kind}/{name}/remove", "RemoveDocument", onDocument((*operate.Service).RemoveDocument)},
 }
 
 // answer carries an operation out and writes what it gives.

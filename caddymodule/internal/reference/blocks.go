@@ -161,6 +161,7 @@ func (g *generator) global(s *sheet) error {
 	}
 	err := s.options(g, 3, app, map[string]block{
 		"alert": inner("Alert", "alert"), "metrics": inner("Metrics", "metrics"), "idempotency_cache": inner("CacheLimits", "idempotency_cache"),
+		"manage": inner("Manage", "manage"),
 	})
 	if err != nil {
 		return err
