@@ -20,6 +20,7 @@ var summaries = map[string]string{
 	"RevealEvent":      "The same with what the caller said, for a reason",
 	"Deliveries":       "Deliveries, newest first",
 	"Destinations":     "How each destination stands",
+	"Rotations":        "Which secret of a rotation was used last, and when",
 	"Statistics":       "The store and the destinations",
 	"Ready":            "Whether calls should be sent here",
 	"Tail":             "New events and attempts as they come",
