@@ -109,7 +109,7 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	}
 	item := destination.Item{
 		DeliveryID: "preview", EventID: identity.EventID, Attempt: 1, Tenant: in.Tenant, Vars: scene.Vars, Call: p.Call,
-		ReceivedAt: s.o.Now(), Body: in.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
+		Source: in.Source, EventType: identity.EventType, ReceivedAt: s.o.Now(), Body: in.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
 	}
 	if len(in.Destinations) == 0 {
 		p.Deliveries = scene.chosen(ctx, &in, identity.EventType, p.Call)

@@ -153,7 +153,7 @@ func (c *Chain) deliver(ctx context.Context, item destination.Item) destination.
 	}
 	all := destination.Result{Outcome: destination.Delivered}
 	for i, s := range c.steps {
-		if _, done := progress.Done[s.Name]; done || !s.wanted(ctx, &item) {
+		if _, done := progress.Done[s.Name]; done || !chain.Wanted(ctx, s.When, &item) {
 			continue
 		}
 		item.Steps = progress.Values()
@@ -186,19 +186,6 @@ func (s *Step) where() string {
 		return ""
 	}
 	return "step " + s.Name + ": "
-}
-
-// wanted says whether the step is for the item. Where that cannot be told it is.
-func (s *Step) wanted(ctx context.Context, item *destination.Item) bool {
-	if s.When == nil {
-		return true
-	}
-	in := condition.Input{Call: item.Call, Tenant: item.Tenant}
-	if item.Call != nil {
-		in.Source, in.EventType = item.Call.Provider, item.Call.EventType
-	}
-	match, _ := s.When.Eval(ctx, in)
-	return match
 }
 
 // id is what the step's request is known by: a receiver that knows Idempotency-Key would take it for a repetition of
