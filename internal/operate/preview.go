@@ -109,7 +109,7 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	}
 	item := destination.Item{
 		DeliveryID: "preview", EventID: identity.EventID, Attempt: 1, Tenant: in.Tenant, Vars: scene.Vars, Call: p.Call,
-		Source: in.Source, EventType: identity.EventType, ReceivedAt: s.o.Now(), Body: in.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
+		ReceivedAt: s.o.Now(), Body: in.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
 	}
 	if len(in.Destinations) == 0 {
 		p.Deliveries = scene.chosen(ctx, &in, identity.EventType, p.Call)
@@ -118,6 +118,7 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	for _, name := range in.Destinations {
 		p.Deliveries = append(p.Deliveries, DestinationPreview{Destination: name})
 	}
+	item.Source, item.EventType = in.Source, identity.EventType
 	for i := range p.Deliveries {
 		d := &p.Deliveries[i]
 		if d.Skipped != "" {

@@ -268,16 +268,16 @@ func (r *run) take(rows []*row, ins []*input) {
 		case in.fail != nil:
 			r.unexpect(row)
 			r.recover(row, in)
-		case in.result != nil:
+		default:
 			if in.unknown && row.id == "" {
+				// The request may have been on its way for long: what it created is searchable a lag after now at the latest.
 				r.expect(rows[i : i+1])
+			} else if in.result == nil {
+				r.unexpect(row)
 			}
-			row.settle(*in.result)
-		case !in.unknown:
-			r.unexpect(row)
-		case row.id == "":
-			// The request may have been on its way for long: what it created is searchable a lag after now at the latest.
-			r.expect(rows[i : i+1])
+			if in.result != nil {
+				row.settle(*in.result)
+			}
 		}
 	}
 }

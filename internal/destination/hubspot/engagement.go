@@ -115,13 +115,12 @@ func (r *run) takeEntries(k kind, es []*entry, ins []*input) {
 		for _, w := range in.warnings {
 			e.row.warn(w)
 		}
-		if e.id == "" && !in.done {
-			switch {
-			case in.unknown: // the time in which a search does not tell begins anew
-				r.remember(k.object+":"+e.key, memo{Pending: true})
-			case in.result == nil:
-				r.d.forget(r.ctx, k.object+":"+e.key) // it was certainly not created
-			}
+		switch {
+		case e.id != "" || in.done:
+		case in.unknown: // the time in which a search does not tell begins anew
+			r.remember(k.object+":"+e.key, memo{Pending: true})
+		case in.result == nil:
+			r.d.forget(r.ctx, k.object+":"+e.key) // it was certainly not created
 		}
 		switch {
 		case in.done:
