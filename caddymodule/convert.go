@@ -58,7 +58,7 @@ func (in *instance) converter(name string) (func(context.Context, destination.It
 	case requester:
 		convert = d.Request
 	default:
-		return nil, fmt.Errorf("convert: destination %q asks its system before it writes, so it has no single request; use deliver", name)
+		return nil, fmt.Errorf("convert: destination %q asks its system before it writes or takes several requests, so it has no single one; use deliver", name)
 	}
 	if d, ok := c.Destination.(interface{ Convertible() error }); ok {
 		if err := d.Convertible(); err != nil {

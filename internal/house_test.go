@@ -106,7 +106,7 @@ var plan = []struct {
 		"internal/destination", "internal/destination/chain", "internal/definition", "internal/outbound", "internal/template",
 		"internal/condition"}},
 	{"internal/destination/destinationtest", "what tests of destinations share; only tests import it", []string{"internal/destination"}},
-	{"internal/destination/chain", "how far a delivery of several requests has come", nil},
+	{"internal/destination/chain", "how far a delivery of several requests has come", []string{"internal/destination", "internal/condition"}},
 	{"internal/destination/keylock", "one delivery at a time for a caller", nil},
 	{"internal/standin", "servers in place of receiving systems; only tests import it", nil},
 	{"internal/outbound", "sends the gateway's own requests", []string{"internal/destination", "internal/condition"}},

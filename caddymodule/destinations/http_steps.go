@@ -37,8 +37,8 @@ type HTTPStep struct {
 	When string `json:"when,omitempty"`
 
 	// Keep says what is kept of the answer for later steps, by name: a path into the body ($.id, $.data.items[0].id), or an
-	// expression over status, header, body and text as in SuccessIf (header["location"]). A success without one of them is
-	// none. A value is text, of at most 200 bytes ({{steps.contact.id|integer}} makes a number of it), and all steps together
+	// expression over status, header, body and text as in SuccessIf (header["location"]). After a success without one
+	// of them the delivery is dead, since the receiver would carry it out again. A value is text, of at most 200 bytes ({{steps.contact.id|integer}} makes a number of it), and all steps together
 	// keep at most 12. Default: nothing.
 	Keep map[string]string `json:"keep,omitempty"`
 

@@ -135,7 +135,7 @@ func (a *attempt) item(c store.Claimed) (item destination.Item, err error) {
 	header := http.Header(ev.Header)
 	item = destination.Item{
 		DeliveryID: c.ID, EventID: c.EventID, Attempt: c.Attempts + 1, Tenant: c.Tenant, ReceivedAt: ev.ReceivedAt,
-		Body: ev.Body, ContentType: header.Get("Content-Type"), ContentEncoding: header.Get("Content-Encoding"),
+		Source: ev.Source, EventType: ev.EventType, Body: ev.Body, ContentType: header.Get("Content-Type"), ContentEncoding: header.Get("Content-Encoding"),
 		Traceparent: header.Get("Traceparent"),
 	}
 	var known bool

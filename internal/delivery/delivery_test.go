@@ -34,7 +34,7 @@ func TestDeliversAtOnce(t *testing.T) {
 		item := calls[0].items[0]
 		if item.EventID != event || item.Attempt != 1 || item.Tenant != "acme" || item.Vars["owner_name"] != "acme Ltd" ||
 			item.Call.ID != "call-1" || item.Call.FirstName != "" || item.ContentType != "application/json" ||
-			item.Traceparent != "00-abc-def-01" || string(item.Body) != `{"n":1}` || item.DeliveryID == "" {
+			item.Source != "test" || item.EventType != "lead" || item.Traceparent != "00-abc-def-01" || string(item.Body) != `{"n":1}` || item.DeliveryID == "" {
 			t.Errorf("%+v", item)
 		}
 		d := r.only("crm")

@@ -34,6 +34,9 @@ type Item struct {
 	// Attempt counts from 1.
 	Attempt int
 	Tenant  string
+	// Source and EventType are what conditions know of the event beside the call: the name of the source, and the
+	// provider's own name for the event.
+	Source, EventType string
 	// Vars are the tenant's variables (owner_name, website, booking_url, …).
 	Vars map[string]string
 	// Call is the record. Destinations must not change it: other deliveries share it.

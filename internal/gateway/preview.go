@@ -110,7 +110,7 @@ func (rq *Request) skips(chosen []string, c *call.Call) (taken []string, not []s
 func (rq *Request) item(c *call.Call) destination.Item {
 	return destination.Item{
 		DeliveryID: "preview", EventID: rq.eventID, Attempt: 1, Tenant: rq.plan.Tenant, Vars: rq.plan.Vars, Call: c,
-		ReceivedAt: time.Now(), Body: rq.body, ContentType: rq.r.Header.Get("Content-Type"),
+		Source: rq.route.Source, EventType: rq.identity.EventType, ReceivedAt: time.Now(), Body: rq.body, ContentType: rq.r.Header.Get("Content-Type"),
 		ContentEncoding: rq.r.Header.Get("Content-Encoding"), Traceparent: rq.r.Header.Get("Traceparent"),
 	}
 }

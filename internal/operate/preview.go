@@ -175,6 +175,7 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	for _, name := range in.Destinations {
 		p.Deliveries = append(p.Deliveries, DestinationPreview{Destination: name})
 	}
+	item.Source, item.EventType = in.Source, identity.EventType
 	for i := range p.Deliveries {
 		d := &p.Deliveries[i]
 		if d.Skipped != "" {

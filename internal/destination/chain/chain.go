@@ -1,5 +1,5 @@
 // Package chain keeps how far a delivery of several requests has come, so that the next attempt goes on at the step that
-// failed, also after a restart.
+// failed, also after a restart, and says which calls a step is for.
 package chain
 
 import (
@@ -8,6 +8,9 @@ import (
 	"fmt"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/callgate/callgate/internal/condition"
+	"github.com/callgate/callgate/internal/destination"
 )
 
 // Store keeps the progress of deliveries by their ids, where a restart does not lose it. It is sealed there, since what is
@@ -118,4 +121,13 @@ func (p *Progress) Values() map[string]string {
 		}
 	}
 	return all
+}
+
+// Wanted says whether a step is for an item, by its condition: nil is for all. Where that cannot be told it is.
+func Wanted(ctx context.Context, when *condition.Condition, item *destination.Item) bool {
+	if when == nil {
+		return true
+	}
+	match, _ := when.Eval(ctx, condition.Input{Call: item.Call, Tenant: item.Tenant, Source: item.Source, EventType: item.EventType})
+	return match
 }

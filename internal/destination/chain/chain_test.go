@@ -5,6 +5,10 @@ import (
 	"maps"
 	"strings"
 	"testing"
+
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/condition"
+	"github.com/callgate/callgate/internal/destination"
 )
 
 func TestProgressIsKept(t *testing.T) {
@@ -47,5 +51,24 @@ func TestDamagedProgress(t *testing.T) {
 		if p, err := Load(t.Context(), m, "a"); err == nil || !strings.Contains(err.Error(), "damaged") {
 			t.Errorf("%s: %+v, %v", text, p, err)
 		}
+	}
+}
+
+// A condition of a step knows what one of a deliver line knows.
+func TestWanted(t *testing.T) {
+	item := &destination.Item{Tenant: "acme", Source: "clinic", EventType: "call_ended", Call: &call.Call{Urgent: true}}
+	for text, want := range map[string]bool{
+		"call.urgent": true, `tenant == "acme"`: true, `source == "clinic" && event_type == "call_ended"`: true, `source == "retell"`: false, "!call.urgent": false,
+	} {
+		c, err := condition.Compile(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Wanted(t.Context(), c, item); got != want {
+			t.Errorf("%s is %v", text, got)
+		}
+	}
+	if !Wanted(t.Context(), nil, item) {
+		t.Error("without a condition")
 	}
 }

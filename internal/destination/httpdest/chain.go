@@ -39,7 +39,7 @@ type Step struct {
 	Config
 	// When says for which calls the step is carried out; nil for all.
 	When *condition.Condition
-	// Keep is what is kept of the answer for later steps. A success without it is none.
+	// Keep is what is kept of the answer for later steps. After a success without it the delivery is dead.
 	Keep []Kept
 	// Find, if set, is asked before: where its answer has all that is to be kept, the step is done.
 	Find *Find
@@ -153,7 +153,7 @@ func (c *Chain) deliver(ctx context.Context, item destination.Item) destination.
 	}
 	all := destination.Result{Outcome: destination.Delivered}
 	for i, s := range c.steps {
-		if _, done := progress.Done[s.Name]; done || !s.wanted(ctx, &item) {
+		if _, done := progress.Done[s.Name]; done || !chain.Wanted(ctx, s.When, &item) {
 			continue
 		}
 		item.Steps = progress.Values()
@@ -186,19 +186,6 @@ func (s *Step) where() string {
 		return ""
 	}
 	return "step " + s.Name + ": "
-}
-
-// wanted says whether the step is for the item. Where that cannot be told it is.
-func (s *Step) wanted(ctx context.Context, item *destination.Item) bool {
-	if s.When == nil {
-		return true
-	}
-	in := condition.Input{Call: item.Call, Tenant: item.Tenant}
-	if item.Call != nil {
-		in.Source, in.EventType = item.Call.Provider, item.Call.EventType
-	}
-	match, _ := s.When.Eval(ctx, in)
-	return match
 }
 
 // id is what the step's request is known by: a receiver that knows Idempotency-Key would take it for a repetition of
@@ -278,8 +265,8 @@ func (w *work) find(ctx context.Context) (r destination.Result, done bool) {
 	return r, true
 }
 
-// keep takes what is to be kept of a successful answer. A success without it is none: the steps that need it could not be
-// carried out, and what to do about it is for people to say, who have named a place in the answer where nothing stands.
+// keep takes what is to be kept of a successful answer. Without it the steps that need it could not be carried out, and what
+// to do about it is for people to say, who have named a place in the answer where nothing stands.
 func (w *work) keep(ctx context.Context, a *outbound.Answer, r *destination.Result) {
 	kept, missing := values(ctx, w.step.Keep, a)
 	if w.progress.Asking != nil { // what is missing may have stood in the first answer
@@ -294,14 +281,14 @@ func (w *work) keep(ctx context.Context, a *outbound.Answer, r *destination.Resu
 		return
 	}
 	what := fmt.Sprintf("%d, but the answer has nothing for keep %s", r.Status, strings.Join(missing, ", "))
-	r.Outcome = destination.Retry
 	if a.Truncated {
-		r.Reason = what + ", since it was cut off; another attempt follows"
+		r.Outcome, r.Reason = destination.Retry, what+", since it was cut off; another attempt follows"
 		return
 	}
-	// Every call meets with that, so that the destination is held when several do.
-	r.Astray = true
-	r.Reason = what + "; keep excerpts to see what it says, and correct the line"
+	// The receiver says that it has carried the request out: each attempt would do so again where it knows no
+	// Idempotency-Key. The call is kept, and several in a row hold the destination.
+	r.Outcome = destination.Dead
+	r.Reason = what + "; keep excerpts to see what it says, correct the line, or say with success what is a failure that passes, and replay"
 }
 
 // values are what is to be kept of an answer, and the names of what it does not have.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/chain"
 	"github.com/callgate/callgate/internal/template"
 )
 
@@ -27,7 +28,7 @@ func (c *Chain) Preview(items []destination.Item) ([]destination.Request, error)
 	for _, item := range items {
 		item.Steps = make(map[string]string)
 		for _, s := range c.steps {
-			if !s.wanted(context.Background(), &item) {
+			if !chain.Wanted(context.Background(), s.When, &item) {
 				continue
 			}
 			list, err := s.preview(item)

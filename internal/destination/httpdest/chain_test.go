@@ -153,7 +153,7 @@ func TestAStepThatIsNotWanted(t *testing.T) {
 func TestASuccessWithoutWhatIsKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		reply  standin.Reply
-		astray bool
+		dead   bool
 		reason string
 	}{
 		"no id":     {standin.Reply{Status: 200, Header: http.Header{"Etag": {"1"}}, Body: `{"ok":true}`}, true, "step contact: 200, but the answer has nothing for keep id; "},
@@ -164,7 +164,7 @@ func TestASuccessWithoutWhatIsKept(t *testing.T) {
 		r := standin.NewReceiver(t)
 		r.Script(c.reply)
 		got := contactAndDeal(t, r, nil).Deliver(t.Context(), []destination.Item{item()})[0]
-		if got.Outcome != destination.Retry || got.Astray != c.astray || !strings.Contains(got.Reason, c.reason) || len(r.Requests()) != 1 {
+		if (got.Outcome == destination.Dead) != c.dead || got.Outcome == destination.Delivered || !strings.Contains(got.Reason, c.reason) || len(r.Requests()) != 1 {
 			t.Errorf("%s: %+v after %d requests", name, got, len(r.Requests()))
 		}
 	}

@@ -177,13 +177,12 @@ func (w *work) askOnce(ctx context.Context) (r destination.Result, pending bool)
 	if !done {
 		return destination.Result{Status: a.Status, RetryAfter: outbound.RetryAfter(a.Header, now())}, true
 	}
-	// That the answer is no success concerns the request, which is to be sent again then.
-	if r = s.destination.judge(ctx, req, a, nil); r.Outcome == destination.Delivered {
-		w.keep(ctx, a, &r)
+	if r = s.destination.judge(ctx, req, a, nil); r.Outcome != destination.Delivered {
+		// That the outcome is no success concerns the request, which is to be sent again then.
+		_ = w.progress.Ask(ctx, nil) // else it is asked for again, which is no more than a lost attempt
+		return r, false
 	}
-	if r.Outcome != destination.Delivered {
-		_ = w.progress.Ask(ctx, nil) // else the answer is asked for again, which is no more than a lost attempt
-	}
+	w.keep(ctx, a, &r)
 	return r, false
 }
 

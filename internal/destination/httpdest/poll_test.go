@@ -152,7 +152,7 @@ func TestAnswersToTheQuestion(t *testing.T) {
 		"refused":         {nil, []standin.Reply{{Status: 400}}, destination.Dead, "refuses to tell the outcome: 400", []string{"GET /jobs/7"}},
 		"no success":      {func(s *Step) { s.Condition = success(t, "body.ok") }, []standin.Reply{{Body: `{"ok":false}`}}, destination.Retry, "does not meet the condition", []string{"GET /jobs/7"}},
 		"a success":       {func(s *Step) { s.Condition = success(t, "body.ok") }, []standin.Reply{{Body: `{"ok":true}`}}, destination.Delivered, "", []string{"GET /jobs/7"}},
-		"nothing to keep": {func(s *Step) { s.Keep = keeps(t, "x", "$.x") }, []standin.Reply{{Body: `{"id":7}`}}, destination.Retry, "nothing for keep x", []string{"GET /jobs/7"}},
+		"nothing to keep": {func(s *Step) { s.Keep = keeps(t, "x", "$.x") }, []standin.Reply{{Body: `{"id":7}`}}, destination.Dead, "nothing for keep x", []string{"GET /jobs/7"}},
 	} {
 		p := newPolled(t, c.change)
 		p.r.Script(append([]standin.Reply{taken()}, c.answers...)...)
@@ -175,6 +175,17 @@ func TestAnOutcomeThatIsNoSuccess(t *testing.T) {
 		t.Errorf("%+v, %+v", first, second)
 	}
 	equal(t, "sent", sent(p.r, 0), []string{job, "GET /jobs/7", job, "GET /jobs/7"})
+}
+
+// An outcome without what is kept is asked for again when the line is mended and the delivery replayed: nothing is sent twice.
+func TestAnOutcomeWithoutWhatIsKept(t *testing.T) {
+	p := newPolled(t, func(s *Step) { s.Keep = keeps(t, "key", "$.key") })
+	p.r.Script(taken(), standin.Reply{Body: `{"id":7}`}, standin.Reply{Body: `{"id":7,"key":"k"}`})
+	first, second := p.deliver(t), p.deliver(t)
+	if first.Outcome != destination.Dead || second.Outcome != destination.Delivered {
+		t.Errorf("%+v, %+v", first, second)
+	}
+	equal(t, "sent", sent(p.r, 0), []string{job, "GET /jobs/7", "GET /jobs/7"})
 }
 
 func TestWhereToAsk(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/chain"
 )
 
 // company is the step of the contact's company: found by its domain, or else its name, or made. One that is there is left
@@ -100,7 +101,7 @@ func (r *run) employers() (all []*employer) {
 		}
 		it := &r.items[row.items[len(row.items)-1]]
 		e := r.d.companyOf(it)
-		if e.key == "" || !wanted(r.ctx, r.d.company.when, it) {
+		if e.key == "" || !chain.Wanted(r.ctx, r.d.company.when, it) {
 			continue
 		}
 		i := slices.IndexFunc(all, func(o *employer) bool { return o.property == e.property && o.key == e.key })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/chain"
 )
 
 // kind is a type of engagement: what it is called, what associates it with a contact (HubSpot, "Association type IDs"),
@@ -166,7 +167,7 @@ func (r *run) entriesOf(k kind) []*entry {
 		}
 		for _, i := range row.items {
 			it := &r.items[i]
-			if k.step != nil && !k.step.wanted(r.ctx, it) {
+			if k.step != nil && !chain.Wanted(r.ctx, k.step.conf.When, it) {
 				continue
 			}
 			key := callKey(it)

@@ -114,19 +114,6 @@ func (d *Destination) compileStep(s *step) error {
 	return err
 }
 
-// wanted says whether the step is for the item. Where that cannot be told it is.
-func (s *step) wanted(ctx context.Context, it *destination.Item) bool {
-	return wanted(ctx, s.conf.When, it)
-}
-
-func wanted(ctx context.Context, when *condition.Condition, it *destination.Item) bool {
-	if when == nil {
-		return true
-	}
-	match, _ := when.Eval(ctx, condition.Input{Call: it.Call, Tenant: it.Tenant, Source: it.Call.Provider, EventType: it.Call.EventType})
-	return match
-}
-
 // describe is the deal or ticket of one event, and sets what is only for a new one.
 func (s *step) describe(k kind, it *destination.Item, e *entry, row *row) []property {
 	ps := fill(nil, s.mapping, it)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/chain"
 )
 
 // Preview implements destination.Destination. Where a look-up decides, it shows the look-up and what is sent when
@@ -97,7 +98,7 @@ func (d *Destination) previewSteps(w *write) []destination.Request {
 	var parts []part
 	var names []string
 	for _, s := range d.steps {
-		if !s.wanted(context.Background(), w.record.item) {
+		if !chain.Wanted(context.Background(), s.When, w.record.item) {
 			continue
 		}
 		e := &entry{step: s}

@@ -139,16 +139,7 @@ func (d *Destination) prepareStep(s *step) error {
 	return err
 }
 
-// wanted says whether the step is for the call. Where that cannot be told it is.
-func (s *step) wanted(ctx context.Context, it *destination.Item) bool {
-	if s.When == nil {
-		return true
-	}
-	match, _ := s.When.Eval(ctx, condition.Input{Call: it.Call, Tenant: it.Tenant, Source: it.Call.Provider, EventType: it.Call.EventType})
-	return match
-}
-
-// values are what the record of a call is sent: for a new one, or to add to one that is there.
+// stepValues are what the record of a call is sent: for a new one, or to add to one that is there.
 func (d *Destination) stepValues(s *step, it *destination.Item, creating bool) (values []value, warnings []string) {
 	set := func(name, text string, raw bool) {
 		if strings.HasSuffix(name, "Email") {

@@ -59,7 +59,7 @@ func (d *Destination) stepped(ctx context.Context, it *destination.Item) destina
 	}
 	var entries []*entry
 	for _, s := range d.steps {
-		if _, done := p.Done[s.name]; !done && s.wanted(ctx, it) {
+		if _, done := p.Done[s.name]; !done && chain.Wanted(ctx, s.When, it) {
 			entries = append(entries, &entry{step: s})
 		}
 	}
