@@ -71,23 +71,21 @@ func (l *live) compile(doc *store.Document) (*compiled, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A context of its own, since what it loads ends before the configuration does.
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	t := &liveTenant{
 		name: doc.Name, vars: make(map[string]string), plans: make(map[*routeCompiler]*gateway.Plan),
-		owned: make(map[*routeCompiler][]string), warnings: new(notices), end: sync.OnceFunc(cancel),
+		owned: make(map[*routeCompiler][]string), warnings: new(notices), end: func() {},
 	}
-	c := &compiled{kind: doc.Kind, name: doc.Name, warnings: t.warnings, end: t.end}
+	c := &compiled{kind: doc.Kind, name: doc.Name, warnings: t.warnings, end: func() {}}
 	t.settings = new(Tenant)
 	l.compiling.Store(t)
 	defer l.compiling.Store(nil)
 	f := &tenantFile{path: doc.Kind + " " + doc.Name, names: []string{doc.Name}}
 	switch doc.Kind {
 	case kindDestination:
-		err = l.compileDestination(ctx, c, f, doc, secrets)
+		err = l.compileDestination(c, f, doc, secrets)
 	case kindTenant:
 		c.tenant = t
-		err = l.compileTenant(ctx, c, f, doc, secrets)
+		err = l.compileTenant(c, f, doc, secrets)
 	default:
 		err = fmt.Errorf("there is no kind of document %q", doc.Kind)
 	}
@@ -100,7 +98,35 @@ func (l *live) compile(doc *store.Document) (*compiled, error) {
 	return c, nil
 }
 
-func (l *live) compileDestination(ctx caddy.Context, c *compiled, f *tenantFile, doc *store.Document, own manage.Secrets) error {
+// context is one for what a document loads, which ends before the configuration does. It costs more than all the rest of a
+// tenant, so that there is none where nothing is loaded.
+func (c *compiled) context(loads bool) caddy.Context {
+	none := caddy.Context{Context: context.Background()}
+	if !loads {
+		return none
+	}
+	ctx, cancel := caddy.NewContext(none)
+	c.end = sync.OnceFunc(cancel)
+	if c.tenant != nil {
+		c.tenant.end = c.end
+	}
+	return ctx
+}
+
+// loads reports whether a tenant names modules.
+func (t *Tenant) loads() bool {
+	if len(t.Destinations) > 0 || t.VerifyRaw != nil {
+		return true
+	}
+	for _, p := range t.Sources {
+		if p != nil && p.VerifyRaw != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *live) compileDestination(c *compiled, f *tenantFile, doc *store.Document, own manage.Secrets) error {
 	if err := checkDestinationName(doc.Name); err != nil {
 		return err
 	}
@@ -112,7 +138,7 @@ func (l *live) compileDestination(ctx caddy.Context, c *compiled, f *tenantFile,
 	if err := CheckUnits(d, l.logger(l.app.run.logger)); err != nil {
 		return f.at("", err)
 	}
-	one, err := l.destination(ctx, doc.Name, d, own)
+	one, err := l.destination(c.context(true), doc.Name, d, own)
 	if err != nil {
 		return f.at("", err)
 	}
@@ -143,7 +169,7 @@ func (l *live) destination(ctx caddy.Context, name string, d *Destination, own m
 	return &liveDestination{config: config, secrets: s}, err
 }
 
-func (l *live) compileTenant(ctx caddy.Context, c *compiled, f *tenantFile, doc *store.Document, own manage.Secrets) error {
+func (l *live) compileTenant(c *compiled, f *tenantFile, doc *store.Document, own manage.Secrets) error {
 	settings, members, err := parseTenant(doc.Body)
 	f.members = members
 	if err != nil {
@@ -154,6 +180,7 @@ func (l *live) compileTenant(ctx caddy.Context, c *compiled, f *tenantFile, doc 
 		return f.at("", fmt.Errorf("name: the document is that of tenant %s", doc.Name))
 	}
 	settings.Name = doc.Name
+	ctx := c.context(settings.loads())
 	if err := l.provisionTenant(ctx, settings, own); err != nil {
 		return f.at("", err)
 	}
