@@ -148,6 +148,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
+		Auditor:      d.auditor.Load,
 		Faulty:       d.faulty,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,

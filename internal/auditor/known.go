@@ -18,6 +18,9 @@ import (
 var ErrRolledBack = errors.New("the store has less than was published of its audit log, as after a backup was restored: what was recorded since is missing. " +
 	"If that is meant, say so with `callgate audit fork --reason`, which records it, and start again")
 
+// ErrNothingToFork means that a store has all that was published.
+var ErrNothingToFork = errors.New("there is nothing to fork: the store has all that was published of its audit log")
+
 // check compares a store with the last checkpoints that are known outside of it: the file beside it, and the sinks that
 // remember. It does not look at their signatures: whoever can forge these can also remove them, and this is for mistakes.
 // Who was sent the checkpoints sees the rest.
@@ -113,7 +116,7 @@ func Fork(ctx context.Context, s store.Audited, file string, settings Settings, 
 		return 0, behind
 	}
 	if behind == nil {
-		return 0, errors.New("there is nothing to fork: the store has all that was published of its audit log")
+		return 0, ErrNothingToFork
 	}
 	if _, err := s.OpenAudit(boot); err != nil {
 		return 0, err
