@@ -82,6 +82,7 @@ var plan = []struct {
 		"internal/breaker"}},
 	{"internal/alert", "tells somebody when deliveries go badly", nil},
 	{"internal/audit/publish", "takes checkpoints away from the machine", []string{"internal/audit", "internal/outbound"}},
+	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},
 	{"internal/audit", "the log that proves itself", nil},
 
 	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/seal"}},
