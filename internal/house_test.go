@@ -44,7 +44,7 @@ var plan = []struct {
 	// The faces: they hand requests to internal/operate and answers out. They know the app, to find what is operated.
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate"}},
 	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/delivery", "internal/store", "internal/store/sqlite",
-		"internal/signature", "internal/signature/vectors"}},
+		"internal/signature", "internal/signature/vectors", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
@@ -87,6 +87,7 @@ var plan = []struct {
 	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/audit", "internal/seal"}},
 	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},
 	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
+	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},
 	{"internal/audit", "the log that proves itself", nil},
 	{"internal/seal", "encrypts what is kept", nil},
 
