@@ -25,6 +25,9 @@ func TestTheAuditLogOfAStoppedGateway(t *testing.T) {
 	if _, err := run(t, fillAuditTail, "", "--config", config); err == nil || !strings.Contains(err.Error(), "stop it first") {
 		t.Fatalf("while the gateway runs: %v", err)
 	}
+	if out, err := run(t, fillStats, "", "--address", g.Admin); err != nil || !strings.Contains(out, "4 records in the audit log, 1 of them in the last checkpoint\n") {
+		t.Errorf("%v: %s", err, out)
+	}
 	g.Stop()
 	out, err := run(t, fillAuditTail, "", "--config", config, "-n", "100")
 	for _, want := range []string{"start outcome=clean", "config.loaded by=", "event.accepted tenant=acme event=" + id + " to=crm", "attempt tenant=acme", "status=200", "stop outcome=clean"} {
