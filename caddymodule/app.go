@@ -47,6 +47,9 @@ type App struct {
 	// Destinations are the systems that calls can be delivered to, by name.
 	Destinations map[string]*Destination `json:"destinations,omitempty"`
 
+	// Manage lets tenants and destinations live in the store besides those of the configuration. Default: off.
+	Manage *Manage `json:"manage,omitempty"`
+
 	// StoreRaw is where accepted events are kept, for routes that deliver or spool. Default: sqlite, in Caddy's
 	// data directory.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=callgate.stores inline_key=type"`
@@ -77,11 +80,6 @@ type App struct {
 
 	// Alert says when somebody is told that deliveries go badly.
 	Alert *Alert `json:"alert,omitempty"`
-
-	// AdminContent lets what callers said be read through an admin endpoint that is reached over TCP, as every process on
-	// the machine can. Over a unix socket, and for remote administrators with a certificate, it needs no permission.
-	// Default: off.
-	AdminContent bool `json:"admin_content,omitempty"`
 
 	// IdempotencyCache bounds the memory for remembered answers and for what is remembered of the events they were for.
 	IdempotencyCache *CacheLimits `json:"idempotency_cache,omitempty"`
@@ -203,10 +201,19 @@ func (a *App) Provision(ctx caddy.Context) error {
 			}
 		}
 	}
+	if err := a.Manage.provision(); err != nil {
+		return err
+	}
+	if a.Manage != nil {
+		a.run.live = newLive(a)
+		for _, name := range namesOf(a.Manage.Secrets) {
+			warnOfLiterals(a.run.logger, "manage", name, a.Manage.Secrets[name].Value)
+		}
+	}
 	if err := a.provisionTenants(ctx); err != nil {
 		return err
 	}
-	if err := checkUnits(a, a.run.logger); err != nil {
+	if err := CheckUnits(a, a.run.logger); err != nil {
 		return err
 	}
 	if err := a.provisionDelivery(ctx); err != nil {
@@ -267,7 +274,7 @@ func (a *App) source(name string) (*Source, error) {
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.
 func (a *App) Start() error {
 	a.run.limitStopping()
-	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil || a.Audit != nil); err != nil {
+	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil || a.Manage != nil || a.Audit != nil); err != nil {
 		return err
 	}
 	l := limits{

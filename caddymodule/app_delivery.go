@@ -21,7 +21,8 @@ import (
 // Alert says when somebody is told that deliveries go badly, and whom. Whoever is told hears of destinations and
 // numbers, and of nothing that a caller said. Each alert is also emitted as a Caddy event, callgate_alert.
 type Alert struct {
-	// URL is where alerts are posted, as JSON that Slack's incoming webhooks understand. Default: nowhere.
+	// URL is where alerts are posted, as JSON that Slack's incoming webhooks understand, by the proxy that HTTPS_PROXY in the
+	// environment names, if it does. Default: nowhere.
 	URL string `json:"url,omitempty"`
 
 	// DeadLetter tells of deliveries that were given up, BreakerOpen of destinations that are left alone because
@@ -69,7 +70,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if a.Retention < 0 || a.RetentionDead < 0 || a.Window < 0 || a.DrainTimeout < 0 {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
-	u.drain, u.names, u.faulty = time.Duration(a.DrainTimeout), a.names(), a.faultyNames
+	u.drain, u.names, u.faulty, u.scene, u.live = time.Duration(a.DrainTimeout), a.names, a.faultyNames, a.runningScene, a.run.live
 	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
@@ -105,15 +106,15 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		if err := checkDestinationName(name); err != nil {
 			return err
 		}
-		if err := d.provision(ctx); err != nil {
-			return fmt.Errorf("destination %s: %w", name, err)
-		}
-		c, err := d.config(name, a.run.logger, notes{name, a.run.dispatcher.Load})
+		c, err := a.run.compileDestination(ctx, name, d)
 		if err != nil {
 			return fmt.Errorf("destination %s: %w", name, err)
 		}
 		u.snapshot.Destinations[name] = c
 		countFromZero(name)
+	}
+	if err := a.provisionOwnDestinations(ctx); err != nil {
+		return err
 	}
 	if u.alerts, err = a.Alert.settings(); err != nil {
 		return fmt.Errorf("alert: %w", err)
@@ -133,7 +134,7 @@ func (a *App) storeModule(ctx caddy.Context) (guest.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	if err := checkUnits(mod, ctx.Logger()); err != nil {
+	if err := CheckUnits(mod, ctx.Logger()); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	return mod.(guest.Store), nil
@@ -176,9 +177,8 @@ func (a *App) tenantVars(tenant string) (map[string]string, bool) {
 	if vars, noted := a.run.vars[tenant]; noted {
 		return vars, true
 	}
-	t, known := a.Tenants[tenant]
-	if !known {
-		return nil, false
+	if t, known := a.Tenants[tenant]; known {
+		return t.Vars, true
 	}
-	return t.Vars, true
+	return a.run.live.vars(tenant)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/callgate/callgate/internal/audit/publish"
 	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/gateway"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -105,6 +106,14 @@ func (d *dispatcher) stopAudit(ctx context.Context, clean bool) error {
 func (d *dispatcher) Record(ctx context.Context, l audit.Leaf) error {
 	if a := d.auditor.Load(); a != nil {
 		return a.Record(ctx, l)
+	}
+	return nil
+}
+
+// recordOperation records what an operator is about to do, or was denied.
+func (d *dispatcher) recordOperation(ctx context.Context, r operate.Record) error {
+	if l, ok := r.Leaf(ctx); ok {
+		return d.Record(ctx, l)
 	}
 	return nil
 }

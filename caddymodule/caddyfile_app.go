@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -39,7 +40,6 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		window            <duration>
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
-//		admin_content     on | off
 //		audit {
 //			key        <key>
 //			keep       <duration>
@@ -60,6 +60,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		}
 //		source <name> {
 //			preset       <name>
+//			split        <jsonpath>
 //			own_numbers  <number>...
 //			urgent_words <word>...
 //			call {
@@ -71,12 +72,19 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			source <name> {
 //				<policy lines>
 //			}
+//			destination <name> <kind> {
+//				<see unmarshalDestination>
+//			}
 //			<policy lines>
 //		}
 //		tenants           <file pattern>...
 //		destination <name> <kind> {
 //			<see unmarshalDestination>
 //		}
+//		manage [{
+//			secret        <name> <value> [<host>...]
+//			allow_private
+//		}]
 //		idempotency_cache {
 //			entries <number>
 //			memory  <size>
@@ -93,6 +101,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //	public_key   <key>...
 //	shared_secret
 //	verify       <scheme> [{ <options> }]
+//	remote_ip    <range>...|private_ranges
 //	methods      <method>...
 //	max_body     <size>
 //	min_body_rate off | <size>
@@ -104,7 +113,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		wait            <duration>
 //		max_replay_body <size>
 //	}
-//	event_id     header <name> | jsonpath <path> | body
+//	event_id     header <name> | jsonpath <path>... | body
 //	breaker      off | {
 //		failures     <number>
 //		ratio        <ratio> [of <number of requests>]
@@ -150,20 +159,50 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"source":         func(d *caddyfile.Dispenser) error { return a.unmarshalSource(d, refs) },
 		"tenant":         func(d *caddyfile.Dispenser) error { return a.unmarshalTenant(d, refs) },
 		"tenants":        grammar.More(&a.TenantFiles),
-		"destination":    a.unmarshalDestination,
+		"destination":    func(d *caddyfile.Dispenser) error { return unmarshalDestination(d, &a.Destinations) },
+		"manage": func(d *caddyfile.Dispenser) error {
+			a.Manage = new(Manage)
+			return a.Manage.unmarshal(d)
+		},
 		"idempotency_cache": func(d *caddyfile.Dispenser) error {
 			a.IdempotencyCache = new(CacheLimits)
 			return a.IdempotencyCache.unmarshal(d)
 		},
 		"unverified_memory": grammar.Bytes(&a.UnverifiedMemory),
 		"limiter_keys":      grammar.Count(&a.LimiterKeys),
-		"admin_content":     func(d *caddyfile.Dispenser) error { return grammar.OnOff(d, &a.AdminContent) },
-	}, "source", "tenant", "tenants", "destination")
+	}.With(gone), "source", "tenant", "tenants", "destination")
 	if err != nil {
 		return err
 	}
 	a.TenantFilesDigest = grammar.Digest(a.TenantFiles...)
-	return refs.check(namesOf(a.Destinations), namesOf(a.Sources))
+	return refs.check(a.mayDeliverTo, namesOf(a.Sources))
+}
+
+// mayDeliverTo are the names that a deliver line may say: those of all tenants' destinations, and of those that a tenant has
+// for itself. Tenant files are looked into only where that is not enough.
+func (a *App) mayDeliverTo(name string) (known []string, ok bool) {
+	if a.Manage != nil {
+		return nil, true // it may be published later
+	}
+	known = namesOf(a.Destinations)
+	for _, t := range a.Tenants {
+		known = append(known, namesOf(t.Destinations)...)
+	}
+	if slices.Contains(known, name) {
+		return known, true
+	}
+	files, err := readTenantFiles(a.TenantFiles, func(string) {})
+	if err != nil {
+		return known, false // which is told when the configuration is loaded
+	}
+	for _, f := range files {
+		if f.tenant != nil {
+			known = append(known, namesOf(f.tenant.Destinations)...)
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	return known, slices.Contains(known, name)
 }
 
 func (c *CacheLimits) unmarshal(d *caddyfile.Dispenser) error {
@@ -187,6 +226,7 @@ func (a *App) unmarshalSource(d *caddyfile.Dispenser, refs *references) error {
 	s := new(Source)
 	err = grammar.Block(d, s.Policy.lines(refs).With(grammar.Lines{
 		"preset":       s.unmarshalPreset,
+		"split":        grammar.Text(&s.Split),
 		"own_numbers":  grammar.List(&s.OwnNumbers),
 		"urgent_words": grammar.List(&s.UrgentWords),
 		"call": func(d *caddyfile.Dispenser) error {
@@ -247,8 +287,9 @@ func (a *App) unmarshalTenant(d *caddyfile.Dispenser, refs *references) error {
 	}
 	t := new(Tenant)
 	err = grammar.Block(d, t.Policy.lines(refs).With(grammar.Lines{
-		"source": func(d *caddyfile.Dispenser) error { return t.unmarshalSource(d, refs) },
-	}), append(repeatedPolicyLines, "source")...)
+		"source":      func(d *caddyfile.Dispenser) error { return t.unmarshalSource(d, refs) },
+		"destination": func(d *caddyfile.Dispenser) error { return unmarshalDestination(d, &t.Destinations) },
+	}), append(repeatedPolicyLines, "source", "destination")...)
 	if err != nil {
 		return err
 	}
@@ -277,4 +318,11 @@ func (t *Tenant) unmarshalSource(d *caddyfile.Dispenser, refs *references) error
 	}
 	t.Sources[name] = p
 	return nil
+}
+
+// gone are lines of earlier versions, with what to do instead.
+var gone = grammar.Lines{
+	"admin_content": func(d *caddyfile.Dispenser) error {
+		return d.Err("admin_content is no more: over TCP, where every process of the machine could ask for it, the admin endpoint never shows what callers said. Take the line out, and have the admin endpoint listen on a unix socket (admin unix//run/callgate/admin.sock|0600), or give those who may see it the capability reveal in callgate_dashboard")
+	},
 }

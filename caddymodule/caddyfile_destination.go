@@ -7,7 +7,7 @@ import (
 	"github.com/callgate/callgate/caddymodule/scheme"
 )
 
-// unmarshalDestination reads a destination. Syntax:
+// unmarshalDestination reads a destination, of all tenants or of one. Syntax:
 //
 //	destination <name> <kind> [<arguments of the kind>...] {
 //		on              <event type pattern>...
@@ -31,13 +31,13 @@ import (
 //		sign            <scheme> <secret> [{ <options> }]
 //		<lines of the kind>
 //	}
-func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
+func unmarshalDestination(d *caddyfile.Dispenser, into *map[string]*Destination) error {
 	var name string
 	if !d.NextArg() {
 		return grammar.Missing(d)
 	}
 	name = d.Val()
-	if _, twice := a.Destinations[name]; twice {
+	if _, twice := (*into)[name]; twice {
 		return d.Errf("destination '%s' is defined twice", name)
 	}
 	if !d.NextArg() {
@@ -87,10 +87,10 @@ func (a *App) unmarshalDestination(d *caddyfile.Dispenser) error {
 	if dest.ToRaw, err = grammar.GuestAmong(tokens, lines.Names(), "callgate.destinations", "type"); err != nil {
 		return err
 	}
-	if a.Destinations == nil {
-		a.Destinations = make(map[string]*Destination)
+	if *into == nil {
+		*into = make(map[string]*Destination)
 	}
-	a.Destinations[name] = dest
+	(*into)[name] = dest
 	return nil
 }
 

@@ -42,8 +42,8 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	if err := handler.unmarshal(h.Dispenser, refs); err != nil {
 		return nil, err
 	}
-	destinations, sources := defined(h)
-	if err := refs.check(destinations, sources); err != nil {
+	app := defined(h)
+	if err := refs.check(app.mayDeliverTo, namesOf(app.Sources)); err != nil {
 		return nil, err
 	}
 	if err := nameRoute(h, handler, matcher, place); err != nil {
@@ -52,17 +52,14 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 	return h.NewRoute(matchers, handler), nil
 }
 
-// defined are the names of the destinations and sources of the global option.
-func defined(h httpcaddyfile.Helper) (destinations, sources []string) {
-	app, _ := h.Option("callgate").(httpcaddyfile.App)
-	var names struct {
-		Sources      map[string]json.RawMessage `json:"sources"`
-		Destinations map[string]json.RawMessage `json:"destinations"`
+// defined is the global option, of which the names of destinations and sources are wanted.
+func defined(h httpcaddyfile.Helper) *App {
+	global, _ := h.Option("callgate").(httpcaddyfile.App)
+	app := new(App)
+	if err := json.Unmarshal(global.Value, app); err != nil {
+		return new(App) // there is no global option
 	}
-	if err := json.Unmarshal(app.Value, &names); err != nil {
-		return nil, nil // there is no global option
-	}
-	return namesOf(names.Destinations), namesOf(names.Sources)
+	return app
 }
 
 func isPreset(name string) bool {

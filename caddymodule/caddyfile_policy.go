@@ -23,6 +23,13 @@ func (p *Policy) lines(refs *references) grammar.Lines {
 			p.VerifyRaw, err = grammar.Guest(d, "callgate.verifiers", "scheme", "signature scheme")
 			return err
 		},
+		"remote_ip": func(d *caddyfile.Dispenser) (err error) {
+			if p.RemoteIP, err = grammar.SomeArgs(d); err != nil {
+				return err
+			}
+			_, err = ranges(p.RemoteIP)
+			return grammar.Located(d, err)
+		},
 		"methods":  grammar.List(&p.Methods),
 		"max_body": grammar.Bytes(&p.MaxBody),
 		"min_body_rate": func(d *caddyfile.Dispenser) (err error) {
@@ -168,8 +175,12 @@ func (e *EventID) unmarshal(d *caddyfile.Dispenser) error {
 			return err
 		}
 	case "jsonpath":
-		if err := grammar.OneArg(d, &e.JSONPath); err != nil {
+		paths, err := grammar.SomeArgs(d)
+		if err != nil {
 			return err
+		}
+		if e.JSONPath = paths[0]; len(paths) > 1 {
+			e.JSONPath, e.JSONPaths = "", paths
 		}
 	case "body":
 		if d.NextArg() {

@@ -2,11 +2,11 @@ package caddymodule
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -15,8 +15,12 @@ import (
 func (in *instance) render(name string, item destination.Item) ([]destination.Request, error) {
 	c, ok := in.durable.snapshot.Destinations[name]
 	if !ok {
-		return nil, errors.New("there is no such destination")
+		return in.live.render(name, item)
 	}
+	return preview(&c, item)
+}
+
+func preview(c *delivery.Config, item destination.Item) ([]destination.Request, error) {
 	if c.Minimize != nil {
 		item.Call = c.Minimize(item.Call)
 	}
@@ -25,7 +29,10 @@ func (in *instance) render(name string, item destination.Item) ([]destination.Re
 
 // refuses says why a destination takes no such event; empty if it does.
 func (in *instance) refuses(ctx context.Context, name string, e *store.Event, c *call.Call) string {
-	to := in.durable.snapshot.Destinations[name]
+	to, ok := in.durable.snapshot.Destinations[name]
+	if !ok {
+		to = in.live.config(name)
+	}
 	return to.Refuses(ctx, e, c)
 }
 
@@ -42,7 +49,7 @@ type requester interface {
 func (in *instance) converter(name string) (func(context.Context, destination.Item) (*http.Request, error), error) {
 	c, ok := in.durable.snapshot.Destinations[name]
 	if !ok {
-		return nil, fmt.Errorf("convert: %w", in.unknownDestination(name))
+		return nil, fmt.Errorf("convert: %w", noDestination(name, namesOf(in.durable.snapshot.Destinations)))
 	}
 	var convert func(context.Context, destination.Item) (*http.Request, error)
 	switch d := c.Destination.(type) {

@@ -74,6 +74,8 @@ type Destination struct {
 	Sign *scheme.Sign `json:"sign,omitempty"`
 
 	module guest.Destination
+	// doc resolves what stands in a document; nil for a destination of the configuration.
+	doc *documentSecrets
 }
 
 // Exponential is a schedule of waits that double.
@@ -99,7 +101,7 @@ func (d *Destination) provision(ctx caddy.Context) error {
 		return err
 	}
 	d.module = mod.(guest.Destination)
-	return checkUnits(mod, ctx.Logger())
+	return CheckUnits(mod, ctx.Logger())
 }
 
 // kindOf is the kind of a destination, such as hubspot.
@@ -138,11 +140,19 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 	if d.Sign != nil {
 		secrets = append(secrets, d.Sign.Secret)
 	}
-	warnOfLiterals(logger, "destination", name, secrets...)
+	if d.doc == nil {
+		warnOfLiterals(logger, "destination", name, secrets...)
+	}
 	if c.Minimize, err = minimizer(minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}, d.HashKey); err != nil {
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Notes: kept, Logger: logger.Named(name)}
+	if p, ok := kept.(guest.Progress); ok {
+		o.Progress = p
+	}
+	if d.doc != nil {
+		o.Resolve, o.Bounds = d.doc.send, d.doc.bounds
+	}
 	if w, ok := d.module.(guest.Wholesaler); ok && w.SendsAll() && c.Minimize != nil {
 		return c, fmt.Errorf("pass_through sends the provider's whole body, so fields, drop, mask and hash would keep nothing back; " +
 			"say what to send with body or a definition, or take them out")

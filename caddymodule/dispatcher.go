@@ -50,6 +50,8 @@ type dispatcher struct {
 	mu sync.Mutex
 	// inForce are the configurations that use the store; the last one's settings are the store's.
 	inForce []*durable
+	// lives are what changes while the configurations are in force, also of one that is just starting.
+	lives []*live
 }
 
 // durable is what a configuration says about storing and delivering, worked out when it is loaded.
@@ -61,15 +63,19 @@ type durable struct {
 	snapshot *delivery.Snapshot
 	alerts   alert.Settings
 	notify   func(alert.Alert)
-	names    operate.Names
+	names    func() operate.Names
+	live     *live           // nil where nothing is managed
 	faulty   func() []string // the tenants that it runs without
 	// audit is what it says of the audit log, nil if it keeps none, and configHash what it is known by there.
 	audit      *Audit
 	configHash string
+	// scene finds what a payload is previewed with.
+	scene func(*operate.PreviewInput) (*operate.Scene, error)
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
-func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dispatcher, detach func(), err error) {
+// prepare is called between the two, and done when it is in force.
+func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare func(*dispatcher) (done func(), err error)) (d *dispatcher, detach func(), err error) {
 	key := u.module.StoreKey()
 	v, _, err := dispatchers.LoadOrNew(key, func() (caddy.Destructor, error) { return u.open(key, logger) })
 	if err != nil {
@@ -84,6 +90,12 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dis
 		_, closing := dispatchers.Delete(key)
 		return nil, nil, errors.Join(err, closing)
 	}
+	prepared, err := prepare(d)
+	if err != nil {
+		_, _ = dispatchers.Delete(key)
+		return nil, nil, err
+	}
+	defer prepared()
 	d.tune(func(in []*durable) []*durable { return append(in, u) })
 	detachEngine := d.engine.Attach(snapshot)
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
@@ -122,7 +134,7 @@ func (d *dispatcher) names() operate.Names {
 	if len(d.inForce) == 0 {
 		return operate.Names{}
 	}
-	return d.inForce[len(d.inForce)-1].names
+	return d.inForce[len(d.inForce)-1].names()
 }
 
 // faulty are the tenants that the configuration in force runs without.
@@ -133,6 +145,20 @@ func (d *dispatcher) faulty() []string {
 		return nil
 	}
 	return d.inForce[len(d.inForce)-1].faulty()
+}
+
+// scene is what the configuration in force previews a payload with.
+func (d *dispatcher) scene(in *operate.PreviewInput) (*operate.Scene, error) {
+	d.mu.Lock()
+	var u *durable
+	if len(d.inForce) > 0 {
+		u = d.inForce[len(d.inForce)-1]
+	}
+	d.mu.Unlock()
+	if u == nil {
+		return nil, errors.New("no configuration is in force; it is just being loaded or stopped")
+	}
+	return u.scene(in)
 }
 
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
@@ -149,7 +175,9 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
 		Auditor:      d.auditor.Load,
+		Record:       d.recordOperation,
 		Faulty:       d.faulty,
+		Scene:        d.scene,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },

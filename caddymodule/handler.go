@@ -92,6 +92,7 @@ type Handler struct {
 	Policy
 
 	route *gateway.Route
+	live  *live
 	// breakers are those that the route holds in the process's pool.
 	breakers map[breakerKey]*breaker.Breaker
 }
@@ -115,13 +116,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app.run.checkSites(ctx)
-	if err := checkUnits(h, ctx.Logger()); err != nil {
+	if err := CheckUnits(h, ctx.Logger()); err != nil {
 		return fmt.Errorf("route %s: %w", h.Name, err)
 	}
 	c := &routeCompiler{app: app, run: app.run, h: h, logger: ctx.Logger()}
 	if h.route, err = c.compile(ctx); err != nil {
 		return fmt.Errorf("route %s: %w", h.Name, err)
 	}
+	h.live = app.run.live
 	return nil
 }
 
@@ -138,6 +140,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // Cleanup releases the breakers that Provision acquired, and only those: it is called after a failed Provision too.
 func (h *Handler) Cleanup() error {
+	h.live.end() // nothing is compiled for it any more
 	for k := range h.breakers {
 		if _, err := breakers.Delete(k); err != nil {
 			return err

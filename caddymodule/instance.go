@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,9 @@ import (
 
 // instance is a configuration of the app at run time: what it was compiled into, and what it holds of the process's state.
 type instance struct {
+	// findBy are the fields by which events are found, by their names.
+	findBy sync.Map
+
 	ctx      caddy.Context
 	config   []byte // a hash of the app as it was loaded
 	logger   *zap.Logger
@@ -40,7 +44,9 @@ type instance struct {
 	// sitesChecked says that the sites of the HTTP app were looked at, and unanswered has the routes after which no handler
 	// could answer.
 	sitesChecked bool
-	unanswered   map[string]bool
+	// maySetAny says that some handler or matcher of them might set a placeholder of any name, as Caddy's map does.
+	maySetAny  bool
+	unanswered map[string]bool
 
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier
@@ -51,6 +57,9 @@ type instance struct {
 	// largest is the largest bound of bodies of all routes, and largestAt the route that it is of.
 	largest   int64
 	largestAt string
+
+	// live is what came from the store and can change while the configuration is in force; nil where nothing can.
+	live *live
 
 	durable durable
 	// needed says that a route delivers or spools, so that the store has to be open.
@@ -114,12 +123,14 @@ func (in *instance) cleanup() error {
 		detach()
 	}
 	in.detach = nil
+	in.live.end()
 	var err error
 	if d := in.dispatcher.Load(); d != nil && in.holds {
 		in.holds = false
 		d.drain(&in.stopping)
 		_, err = dispatchers.Delete(d.key)
 	}
+	in.live.release()
 	if in.tracing != nil { // after the last attempt, so that its span is sent too
 		err = errors.Join(err, in.tracing.Cleanup())
 		in.tracing = nil
@@ -157,6 +168,10 @@ func (in *instance) noteVars(tenant string, vars map[string]string) {
 	if len(vars) == 0 {
 		return
 	}
+	if t := in.live.compiled(); t != nil {
+		maps.Copy(t.vars, vars)
+		return
+	}
 	if in.vars[tenant] == nil {
 		in.vars[tenant] = make(map[string]string)
 	}
@@ -180,7 +195,7 @@ func (in *instance) startDelivery(wanted bool) error {
 		return err
 	}
 	in.durable.notify, in.durable.configHash = in.emitAlert, in.hashConfig()
-	d, detach, err := in.durable.start(&snapshot, in.logger)
+	d, detach, err := in.durable.start(&snapshot, in.logger, func(d *dispatcher) (func(), error) { return in.live.load(d, &snapshot) })
 	if err != nil {
 		return err
 	}

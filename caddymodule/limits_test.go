@@ -1,6 +1,10 @@
 package caddymodule
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -119,12 +123,19 @@ func TestUnknownTenantsCanBeHidden(t *testing.T) {
 // Every scheme can verify for nobody.
 func TestEverySchemeHidesTenants(t *testing.T) {
 	for _, s := range signature.Schemes() {
-		verify := "verify " + s.Name
-		if s.Name == "hmac" {
-			verify += " {\nheader X-Sig\n}"
-		}
+		verify := "verify " + s.Name + map[string]string{
+			"hmac": " {\nheader X-Sig\n}", "ed25519": " {\nheader X-Sig\n}", "rsa": " {\nheader X-Sig\n}",
+			"jwt": " {\nhash_claim h\n}", "body_token": " {\npath key\n}",
+		}[s.Name]
 		keys := "secret dGhpcyBpcyBhIHNlY3JldCBvZiB0aGUgdGVzdHM="
-		if s.NeedsPublicKey && !s.NeedsSecret {
+		switch {
+		case s.Name == "none" || s.Name == "client_certificate": // which no secret of a tenant's goes with
+			continue
+		case s.Name == "basic":
+			keys = "secret acme:pass"
+		case s.Name == "rsa":
+			keys = "public_key " + rsaKey(t)
+		case s.NeedsPublicKey && !s.NeedsSecret:
 			keys = "public_key Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
 		}
 		_, err := provision(strings.ReplaceAll(`{
@@ -147,6 +158,16 @@ func TestEverySchemeHidesTenants(t *testing.T) {
 			t.Errorf("%s: %v", s.Name, err)
 		}
 	}
+}
+
+// rsaKey is a public key.
+func rsaKey(t *testing.T) string {
+	t.Helper()
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base64.StdEncoding.EncodeToString(x509.MarshalPKCS1PublicKey(&private.PublicKey))
 }
 
 func TestHideTenantsWantsTenants(t *testing.T) {

@@ -34,9 +34,17 @@ func checkFields(line string, fields []string) error {
 }
 
 // unknownDestination says that a destination does not exist, and which do.
-func (in *instance) unknownDestination(name string) error {
-	return noDestination(name, namesOf(in.durable.snapshot.Destinations))
+func (a *App) unknownDestination(name string) error {
+	return &missingDestination{name, noDestination(name, namesOf(a.Destinations))}
 }
+
+// missingDestination is the error of a name that no destination has.
+type missingDestination struct {
+	name string
+	err  error
+}
+
+func (m *missingDestination) Error() string { return m.err.Error() }
 
 // unknownTenant says that a tenant is not known on the route, and which are.
 func (c *routeCompiler) unknownTenant(name string) error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // warnings loads a Caddyfile as far as `caddy validate` does, and gives the warnings that were logged, each with its fields.
@@ -94,6 +95,9 @@ http:// {
 		"tenant {path.one}":                     "parts are counted from 0: {http.request.uri.path.0}, or {path.0} in a Caddyfile",
 		"tenant {http.request.uri.pth}":         "did you mean {http.request.uri.path}?",
 		"tenant {http.request.nonsense_at_all}": "no request has it",
+		"tenant {nonsense}":                     "tenant {nonsense}: nothing in this configuration sets it, so that no request would have a tenant and each be answered 404; a part of",
+		"tenant {pth.1}":                        "did you mean {path.1}?",
+		"tenant {heade.X-Tenant}":               "did you mean {header.X-Tenant}?",
 		"tenant {path.0":                        "a brace without its counterpart",
 		"tenant acme\nvars {\n\"a{b\" c\n}":     `nothing can name "a{b"`,
 	} {
@@ -102,9 +106,6 @@ http:// {
 		}
 	}
 	for lines, want := range map[string]string{
-		"tenant {nonsense}":                     "tenant {nonsense}: nothing is known to set it",
-		"tenant {pth.1}":                        "did you mean {path.1}?",
-		"tenant {heade.X-Tenant}":               "did you mean {header.X-Tenant}?",
 		"tenant acme\nvars {\nowner_nam ABC\n}": "vars owner_nam: did you mean owner_name?",
 		"tenant acme\nvars {\ntenant ABC\n}":    "write {{vars.tenant}} there",
 		"tenant acme\nvars {\na/b ABC\n}":       "no template can name it",
@@ -119,6 +120,46 @@ http:// {
 		}
 		if (want == "") != (len(got) == 0) || len(got) > 1 || want != "" && !strings.Contains(got[0], want) {
 			t.Errorf("%s: %q\nwant %s", lines, got, want)
+		}
+	}
+}
+
+// A placeholder of any name may be set by Caddy's map, or by what nobody here knows. Then it is warned of.
+func TestATenantThatAnotherHandlerMaySet(t *testing.T) {
+	const global = "{\ncallgate {\ndestination crm http https://crm.example {\npass_through\n}\ntenant acme {\nsecret a\n}\n}\n}\nhttp:// {\n"
+	const route = "callgate nextphone {\ntenant {customer}\ndeliver crm\n}\n"
+	for name, lines := range map[string]string{
+		"a map before it":  "map {host} {customer} {\na.example acme\n}\n" + route,
+		"a map in a block": "route {\nmap {host} {customer} {\na.example acme\n}\n" + route + "}",
+	} {
+		got, err := warnings(t, global+lines+"\n}")
+		if err != nil || len(got) != 1 || !strings.Contains(got[0], "tenant {customer}: nothing is known to set it; unless a handler before this route does") {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	for name, lines := range map[string]string{
+		"nothing before it":           route,
+		"handlers that set no such":   "vars x y\nheader X y\nencode gzip\n@a {\npath /a*\nnot host b.example\n}\nhandle @a {\n" + route + "}\nhandle {\nfile_server\n}\n",
+		"what is read as JSON as yet": "handle /a {\n" + route + "}\nhandle {\nreverse_proxy h:1\n}\n",
+	} {
+		if _, err := warnings(t, global+lines+"\n}"); err == nil || !strings.Contains(err.Error(), "tenant {customer}: nothing in this configuration sets it") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for raw, want := range map[string]bool{
+		`[{"handle":[{"handler":"of_a_plugin"}]}]`:                                             true,
+		`[{"handle":[{"handler":"invoke","name":"x"}]}]`:                                       true,
+		`[{"handle":[{"handler":"subroute","routes":[{"handle":[{"handler":"map"}]}]}]}]`:      true,
+		`[{"match":[{"maxmind_geolocation":{}}],"handle":[{"handler":"vars"}]}]`:               true,
+		`[{"match":[{"path":["/a"],"vars":{}}],"handle":[{"handler":"static_response"}]}]`:     false,
+		`[{"handle":[{"handler":"callgate","source":"retell"},{"handler":"callgate_ready"}]}]`: false,
+	} {
+		var routes caddyhttp.RouteList
+		if err := json.Unmarshal([]byte(raw), &routes); err != nil {
+			t.Fatal(err)
+		}
+		if got := outlineOf(routes).maySetAny(); got != want {
+			t.Errorf("%s: %t", raw, got)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/callgate/callgate/internal/store"
 )
 
-// notes are a destination's in the store, which is opened after the destination was made.
+// notes are a destination's in the store, and how far its deliveries have come there; the store is opened after the destination was made.
 type notes struct {
 	destination string
 	of          func() *dispatcher
@@ -50,5 +50,26 @@ func (n notes) Forget(ctx context.Context, name string) error {
 	return s.Forget(ctx, n.destination, name)
 }
 
-// Interface guard
-var _ guest.Notes = notes{}
+// Keep implements guest.Progress.
+func (n notes) Keep(ctx context.Context, deliveryID string, value []byte) error {
+	s, err := n.store()
+	if err != nil {
+		return err
+	}
+	return s.Keep(ctx, deliveryID, value)
+}
+
+// Kept implements guest.Progress.
+func (n notes) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
+	s, err := n.store()
+	if err != nil {
+		return nil, err
+	}
+	return s.Kept(ctx, deliveryID)
+}
+
+// Interface guards
+var (
+	_ guest.Notes    = notes{}
+	_ guest.Progress = notes{}
+)

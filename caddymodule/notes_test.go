@@ -43,7 +43,7 @@ func TestAContactIsKnownAfterARestart(t *testing.T) {
 func TestNotesBeforeTheStoreIsOpen(t *testing.T) {
 	n := notes{"crm", func() *dispatcher { return nil }}
 	_, err := n.Noted(t.Context(), "a")
-	for _, err := range []error{err, n.Note(t.Context(), "a", []byte("b"), time.Now()), n.Forget(t.Context(), "a")} {
+	for _, err := range []error{err, n.Note(t.Context(), "a", []byte("b"), time.Now()), n.Forget(t.Context(), "a"), n.Keep(t.Context(), "a", nil)} {
 		if !errors.Is(err, store.ErrUnavailable) {
 			t.Error(err)
 		}

@@ -32,6 +32,16 @@ func OfflinePreview(config []byte) (s *operate.Service, end func(), err error) {
 	}}), app.endPreview, nil
 }
 
+// runningScene is what a payload is previewed with by a gateway that runs.
+func (a *App) runningScene(in *operate.PreviewInput) (*operate.Scene, error) {
+	var routes []previewRoute
+	for _, name := range slices.Sorted(maps.Keys(a.run.routes)) {
+		h := a.run.routes[name][0].handler // those of one name are alike
+		routes = append(routes, previewRoute{Name: name, Source: h.Source, Policy: h.Policy})
+	}
+	return a.scene(in, routes)
+}
+
 // scene is what a payload is previewed with.
 func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.Scene, error) {
 	src, err := a.source(in.Source)
@@ -52,21 +62,35 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	}
 	parser, err := (&routeCompiler{source: src, preset: preset}).parser(policy.Region)
 	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", in.Source, err)
+	}
+	eventID, err := policy.EventID.compile()
+	if err != nil {
 		return nil, err
 	}
-	for _, name := range in.Destinations {
-		if _, ok := a.Destinations[name]; !ok {
-			return nil, fmt.Errorf("the configuration has no destination %q; %s", name, haveDestinations(a))
+	for i, name := range in.Destinations {
+		to, dest := a.destinationFor(in.Tenant, name)
+		if tenant, own, ok := strings.Cut(name, "/"); ok && a.Tenants[tenant] != nil {
+			dest = a.Tenants[tenant].Destinations[own]
 		}
+		if dest == nil {
+			return nil, fmt.Errorf("the configuration has no destination %q; %s", name, haveDestinations(a, in.Tenant))
+		}
+		in.Destinations[i] = to
 	}
-	targets, err := previewTargets(a, policy.Deliver)
+	targets, err := previewTargets(a, in.Tenant, policy.Deliver)
 	if err != nil {
 		return nil, err
 	}
 	if why == "" {
 		why = "neither the route nor the tenant has a deliver line, so that calls are handed on to the next handler"
 	}
-	scene := &operate.Scene{Parser: parser, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: append(preset.Synchronous, policy.SyncEvents...)}
+	scene := &operate.Scene{
+		Parser: parser, EventID: eventID, Vars: policy.Vars, Targets: targets, Why: why, Synchronous: append(preset.Synchronous, policy.SyncEvents...),
+	}
+	if len(policy.Deliver) > 0 || src.Split != "" { // else requests are handed on whole
+		scene.Split = preset.Split
+	}
 	if a.run != nil { // without a configuration there are no destinations to render for
 		scene.Render = a.run.render
 		scene.Refuses = a.run.refuses
@@ -76,7 +100,7 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 
 // previewRoute is a route as far as a preview needs it.
 type previewRoute struct {
-	Handler, Name, Source string
+	Name, Source string
 	Policy
 }
 
@@ -139,12 +163,13 @@ func chooseRoute(in *operate.PreviewInput, routes []previewRoute) (route *previe
 	return route, "", nil
 }
 
-func previewTargets(a *App, lines []Deliver) (targets []operate.Target, err error) {
+func previewTargets(a *App, tenant string, lines []Deliver) (targets []operate.Target, err error) {
 	for _, d := range lines {
-		t := operate.Target{Destination: d.To, If: d.If}
-		if _, ok := a.Destinations[d.To]; !ok {
-			return nil, fmt.Errorf("deliver: the configuration has no destination %q; %s", d.To, haveDestinations(a))
+		to, dest := a.destinationFor(tenant, d.To)
+		if dest == nil {
+			return nil, fmt.Errorf("deliver: the configuration has no destination %q; %s", d.To, haveDestinations(a, tenant))
 		}
+		t := operate.Target{Destination: to, If: d.If}
 		if d.If != "" {
 			if t.Condition, err = condition.Compile(d.If); err != nil {
 				return nil, fmt.Errorf("deliver %s: %w", d.To, err)
@@ -155,11 +180,16 @@ func previewTargets(a *App, lines []Deliver) (targets []operate.Target, err erro
 	return targets, nil
 }
 
-func haveDestinations(app *App) string {
-	if len(app.Destinations) == 0 {
+func haveDestinations(app *App, tenant string) string {
+	names := namesOf(app.Destinations)
+	if t := app.Tenants[tenant]; t != nil {
+		names = append(names, namesOf(t.Destinations)...)
+	}
+	if len(names) == 0 {
 		return "it has none at all"
 	}
-	return "it has " + strings.Join(slices.Sorted(maps.Keys(app.Destinations)), ", ")
+	slices.Sort(names)
+	return "it has " + strings.Join(slices.Compact(names), ", ")
 }
 
 // previewApp provisions the callgate app of a configuration and nothing else of it: other apps, logs and storages could
@@ -187,7 +217,11 @@ func previewApp(config []byte) (*App, error) {
 
 // endPreview gives back what provisioning took of the process.
 func (a *App) endPreview() {
-	for _, d := range a.Destinations {
+	all := slices.Collect(maps.Values(a.Destinations))
+	for _, t := range a.Tenants {
+		all = slices.AppendSeq(all, maps.Values(t.Destinations))
+	}
+	for _, d := range all {
 		if d == nil {
 			continue
 		}
@@ -207,7 +241,7 @@ func (a *App) previewPolicy(src *Source, route *previewRoute, in *operate.Previe
 	if in.Tenant != "" {
 		t, ok := a.Tenants[in.Tenant]
 		if !ok {
-			return policy, fmt.Errorf("there is no tenant %q; tenants are those of the configuration that is given with --config", in.Tenant)
+			return policy, fmt.Errorf("there is no tenant %q in the configuration", in.Tenant)
 		}
 		layers, ok := t.policies(in.Source)
 		if !ok {

@@ -19,17 +19,22 @@ func (a *App) Operate() (*operate.Service, bool) {
 	return d.operate, true
 }
 
-// Ready gives a service that can tell whether calls should be sent here, also where there is no store to operate.
+// Ready gives a service that can tell whether calls should be sent here, and what becomes of a payload, also where there is
+// no store to operate.
 func (a *App) Ready() *operate.Service {
 	if s, ok := a.Operate(); ok {
 		return s
 	}
-	return operate.New(operate.Options{Stopping: caddy.Exiting, Faulty: a.faultyNames})
+	return operate.New(operate.Options{Stopping: caddy.Exiting, Faulty: a.faultyNames, Scene: a.runningScene})
 }
 
 // names are what operators can ask for by name: the tenants, and the sources that are configured or come with a preset.
 func (a *App) names() operate.Names {
-	n := operate.Names{Tenants: slices.Sorted(maps.Keys(a.Tenants)), Sources: slices.Collect(maps.Keys(a.Sources))}
+	n := operate.Names{Tenants: slices.AppendSeq(namesOf(a.Tenants), a.run.live.tenantNames()), Sources: slices.Collect(maps.Keys(a.Sources))}
+	a.run.findBy.Range(func(f, _ any) bool {
+		n.Fields = append(n.Fields, f.(string))
+		return true
+	})
 	for _, p := range source.Presets() {
 		n.Sources = append(n.Sources, p.Name)
 	}

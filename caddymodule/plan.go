@@ -2,10 +2,6 @@ package caddymodule
 
 import (
 	"cmp"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
@@ -51,6 +47,9 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 		pl.ReceiverTimeout = defaultReceiverTimeout
 	}
 	if err := setKeys(pl, c.run, p); err != nil {
+		return nil, err
+	}
+	if err := c.setAddresses(pl, p); err != nil {
 		return nil, err
 	}
 	if err := checkRequired(p.Require); err != nil {
@@ -143,21 +142,14 @@ func (c *routeCompiler) methods(p Policy) ([]string, error) {
 
 // nobody is the plan for requests of unknown tenants: verified as the route's own policy says, with keys of nobody.
 func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
-	random := make([]byte, 32)
-	_, _ = rand.Read(random) // never fails
-	p := Policy{verify: base.verify, Methods: base.Methods, MaxBody: base.MaxBody, MinBodyRate: base.MinBodyRate, PublicURL: base.PublicURL, Breaker: &Breaker{Off: true}}
+	p := Policy{verify: base.verify, RemoteIP: base.RemoteIP, Methods: base.Methods, MaxBody: base.MaxBody, MinBodyRate: base.MinBodyRate, PublicURL: base.PublicURL, Breaker: &Breaker{Off: true}}
 	scheme := c.preset.Scheme
 	if s, ok := base.verify.(guest.Described); ok {
 		scheme = s.SchemeName()
 	}
-	if info, known := signature.Lookup(scheme); known && info.NeedsPublicKey && !info.NeedsSecret {
-		public, _, err := ed25519.GenerateKey(nil)
-		if err != nil {
-			return nil, err
-		}
-		p.PublicKeys = []string{base64.StdEncoding.EncodeToString(public)}
-	} else {
-		p.Secrets = []string{hex.EncodeToString(random)} // which is base64 too
+	var err error
+	if p.Secrets, p.PublicKeys, err = signature.KeysOfNobody(scheme); err != nil {
+		return nil, fmt.Errorf("hide_tenants: %w", err)
 	}
 	pl, err := c.newPlan("", p)
 	if err != nil {
@@ -170,13 +162,16 @@ func (c *routeCompiler) nobody(base Policy) (*gateway.Plan, error) {
 func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	pl.Test, pl.DropAudio = p.Test, true
 	for _, d := range p.Deliver {
-		if _, ok := c.run.durable.snapshot.Destinations[d.To]; !ok {
-			return fmt.Errorf("deliver: %w", c.run.unknownDestination(d.To))
-		}
-		if w, ok := c.app.Destinations[d.To].module.(guest.Wholesaler); !ok || w.SendsAll() {
+		to, dest := c.app.destinationFor(pl.Tenant, d.To)
+		if dest == nil {
+			if err := c.run.live.mayComeLater(c.app, d.To); err != nil {
+				return fmt.Errorf("deliver: %w", err)
+			}
+			pl.DropAudio = false // it may ask for all
+		} else if w, ok := dest.module.(guest.Wholesaler); !ok || w.SendsAll() {
 			pl.DropAudio = false
 		}
-		t := gateway.Target{To: d.To}
+		t := gateway.Target{To: to}
 		if d.If != "" {
 			var err error
 			if t.Condition, err = condition.Compile(d.If); err != nil {
@@ -212,7 +207,8 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	verify := p.verify
 	if verify == nil {
 		if pl.Preset.Scheme == "" {
-			return fmt.Errorf("the source's preset names no signature scheme; say which one with verify")
+			return fmt.Errorf("the source's preset names no signature scheme; say which one with verify, such as verify hmac { header X-Signature }, " +
+				"or verify api_key { query token } for a sender that can be given an address and nothing else")
 		}
 		if verify, err = run.presetVerifier(pl.Preset.Scheme); err != nil {
 			return err
@@ -254,6 +250,12 @@ func (e *EventID) compile() (from source.IDFrom, err error) {
 	if e.JSONPath != "" {
 		given++
 		if from.Path, err = source.NewJSONPathID(e.JSONPath); err != nil {
+			return from, fmt.Errorf("event_id jsonpath: %w", err)
+		}
+	}
+	if len(e.JSONPaths) > 0 {
+		given++
+		if from.Path, err = source.NewJSONPathID(e.JSONPaths...); err != nil {
 			return from, fmt.Errorf("event_id jsonpath: %w", err)
 		}
 	}
@@ -314,6 +316,9 @@ func (c *routeCompiler) parser(region string) (source.Parser, error) {
 	p, err := source.New(c.preset.Name, source.Options{
 		Region: region, OwnNumbers: s.OwnNumbers, UrgentWords: s.UrgentWords, Map: s.Call.internal(),
 	})
+	if err != nil && c.h != nil {
+		return nil, fmt.Errorf("source %s: %w", c.h.Source, err)
+	}
 	if err != nil {
 		return nil, err
 	}

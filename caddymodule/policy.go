@@ -21,7 +21,8 @@ type Policy struct {
 	// Secrets verify what comes in. Several are accepted at once, so that a secret can be changed without a gap.
 	Secrets []string `json:"secrets,omitempty"`
 
-	// PublicKeys verify what comes in under schemes that sign with a private key: telnyx and standard-webhooks v1a.
+	// PublicKeys verify what comes in under schemes that sign with a private key (telnyx, standard-webhooks v1a, ed25519, rsa),
+	// and are the certificates of client_certificate.
 	PublicKeys []string `json:"public_keys,omitempty"`
 
 	// SharedSecret says that the sender has one secret for several tenants of a route whose requests say which tenant they
@@ -30,6 +31,11 @@ type Policy struct {
 
 	// VerifyRaw is the signature scheme with its options. Default: the scheme of the source's preset.
 	VerifyRaw json.RawMessage `json:"verify,omitempty" caddy:"namespace=callgate.verifiers inline_key=scheme"`
+
+	// RemoteIP are the addresses from which requests are let in, as ranges such as 203.0.113.0/24, single addresses, or
+	// private_ranges; any other is answered with 403. It is the client's address through trusted proxies (trusted_proxies of
+	// the server), never what a header says of itself. It goes with every scheme, and verify none needs it. Default: any.
+	RemoteIP []string `json:"remote_ip,omitempty"`
 
 	// Methods are the HTTP methods that are let in; any other is answered with 405. Default: those that the source's preset
 	// documents, which is POST for most.
@@ -69,8 +75,8 @@ type Policy struct {
 	// signature is taken off, since the receiver could take it for the one that counts.
 	Sign *scheme.Sign `json:"sign,omitempty"`
 
-	// KeepToken hands the token of a scheme with a static token (bearer, api_key, vapi) on to the receiver. Otherwise its
-	// header is taken off, since whoever sees the token can send calls like the sender. A receiver that is to know that a
+	// KeepToken hands the token of a scheme with a static token (bearer, basic, api_key, body_token, google-ads, vapi) on to
+	// the receiver. Otherwise its header, its parameter of the URL or its member of the body is taken off, since whoever sees the token can send calls like the sender. A receiver that is to know that a
 	// request came through here can have a token or signature of its own with sign.
 	KeepToken bool `json:"keep_token,omitempty"`
 
@@ -128,6 +134,9 @@ func (p Policy) over(base Policy) Policy {
 	}
 	if p.verify == nil {
 		p.verify = base.verify
+	}
+	if p.RemoteIP == nil {
+		p.RemoteIP = base.RemoteIP
 	}
 	if p.Methods == nil {
 		p.Methods = base.Methods

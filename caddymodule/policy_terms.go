@@ -105,8 +105,12 @@ type EventID struct {
 	// loaded: whoever has seen one request could send it again under a new id.
 	Header string `json:"header,omitempty"`
 
-	// JSONPath leads to a string or number in a JSON body (RFC 9535), such as $.event.id.
+	// JSONPath leads to a string or number in the body (RFC 9535), such as $.event.id; into forms and XML too.
 	JSONPath string `json:"jsonpath,omitempty"`
+
+	// JSONPaths are those of an id that is made of several parts, such as the type of the event and the call's id. A request
+	// that lacks one of them is told from others by the hash.
+	JSONPaths []string `json:"jsonpaths,omitempty"`
 
 	// Body takes the hash of the body always.
 	Body bool `json:"body,omitempty"`

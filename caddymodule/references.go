@@ -31,10 +31,10 @@ func here(d *caddyfile.Dispenser, line, name string) reference {
 }
 
 // check refuses a name that is not among the known ones.
-func (r *references) check(destinations, sources []string) error {
+func (r *references) check(destinations func(name string) (known []string, ok bool), sources []string) error {
 	for _, to := range r.destinations {
-		if !slices.Contains(destinations, to.name) {
-			return to.at.WrapErr(fmt.Errorf("%s: %w", to.line, noDestination(to.name, destinations)))
+		if known, ok := destinations(to.name); !ok {
+			return to.at.WrapErr(fmt.Errorf("%s: %w", to.line, noDestination(to.name, known)))
 		}
 	}
 	for _, from := range r.sources {

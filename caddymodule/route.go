@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -26,6 +27,10 @@ type routeCompiler struct {
 	preset  source.Preset
 	parsers map[string]source.Parser
 	owners  secretOwners // where requests say which tenant they are for
+
+	// base is what the route and its source say, for tenants that come later; plans are those of tenants that came.
+	base  Policy
+	plans sync.Map // name to *livePlan
 }
 
 func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
@@ -66,12 +71,16 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	h := c.h
 	rt.Faulty = make(map[string]bool)
+	c.base = base
 	if h.HideTenants && !strings.Contains(h.Tenant, "{") {
 		return fmt.Errorf("hide_tenants has no effect where all requests are of one tenant; remove it")
 	}
 	switch {
 	case h.Tenant == "":
 		rt.Single, err = c.newPlan("", base)
+	case !strings.ContainsAny(h.Tenant, "{}") && c.run.live != nil && c.app.Tenants[h.Tenant] == nil && !c.run.out[h.Tenant]:
+		rt.TenantOf = func(*http.Request) string { return h.Tenant } // one that is to come from the store
+		return c.goLive(rt)
 	case !strings.ContainsAny(h.Tenant, "{}"):
 		rt.Single, err = c.tenantPlanOrFault(rt, h.Tenant, base)
 		if len(rt.Faulty) > 0 {
@@ -80,7 +89,7 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 			err = c.unknownTenant(h.Tenant)
 		}
 	default:
-		warning, err := checkTenantPlaceholders(h.Tenant)
+		warning, err := checkTenantPlaceholders(h.Tenant, c.run.maySetAny || !c.run.sitesChecked)
 		if err != nil {
 			return err
 		}
@@ -91,7 +100,10 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 		if rt.Plans, err = c.allTenants(rt, base); err == nil && h.HideTenants {
 			rt.Nobody, err = c.nobody(base)
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return c.goLive(rt)
 	}
 	return err
 }
@@ -99,6 +111,10 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 // warn tells of something that is probably a mistake; an empty warning is none.
 func (c *routeCompiler) warn(tenant, warning string) {
 	if warning == "" {
+		return
+	}
+	if t := c.run.live.compiled(); t != nil {
+		t.warn(warning)
 		return
 	}
 	fields := []zap.Field{zap.String("route", c.h.Name)}
@@ -158,7 +174,7 @@ func (c *routeCompiler) allTenants(rt *gateway.Route, base Policy) (map[string]*
 	for name := range c.run.out {
 		rt.Faulty[name] = true
 	}
-	if len(plans) == 0 && len(rt.Faulty) == 0 {
+	if len(plans) == 0 && len(rt.Faulty) == 0 && c.run.live == nil {
 		return nil, fmt.Errorf("no tenant is known on source %s: define one with tenant or tenants in the global callgate option", c.h.Source)
 	}
 	return plans, nil
@@ -166,8 +182,8 @@ func (c *routeCompiler) allTenants(rt *gateway.Route, base Policy) (map[string]*
 
 // tenantPlan is the plan of a tenant, or nil if the tenant does not use the route's source.
 func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, error) {
-	t, ok := c.app.Tenants[name]
-	if !ok {
+	t := c.app.tenant(name)
+	if t == nil {
 		return nil, nil
 	}
 	layers, ok := t.policies(c.h.Source)
@@ -179,7 +195,9 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 	}
 	p, err := c.newPlan(name, base)
 	if err == nil && c.owners != nil {
-		err = c.owners.claim(name, layers, base)
+		var keys []string
+		keys, err = c.owners.claim(name, layers, base)
+		c.run.live.claimed(c, keys)
 	}
 	if err != nil {
 		return nil, &ofTenant{name, err}

@@ -17,10 +17,10 @@ var errNoOwnSecret = errors.New("it has no secret of its own, so what was signed
 
 // claim refuses a tenant that has nothing of its own to verify with, or the same as another: where the request says which
 // tenant it is for, who may send for one could send for the other, and one request could be sent again to both. layers are
-// the tenant's own settings, and p is what comes of them.
-func (o secretOwners) claim(tenant string, layers []Policy, p Policy) error {
+// the tenant's own settings, and p is what comes of them. keys are what the tenant owns then.
+func (o secretOwners) claim(tenant string, layers []Policy, p Policy) (keys []string, err error) {
 	if p.SharedSecret {
-		return nil
+		return nil, nil
 	}
 	own := false
 	for _, l := range layers {
@@ -28,7 +28,7 @@ func (o secretOwners) claim(tenant string, layers []Policy, p Policy) error {
 		own = own || len(l.Secrets) > 0 || len(l.PublicKeys) > 0 || l.verify != nil && !byScheme
 	}
 	if !own {
-		return errNoOwnSecret
+		return nil, errNoOwnSecret
 	}
 	for what, list := range map[string][]string{"secret": p.Secrets, "public_key": p.PublicKeys} {
 		for _, s := range list {
@@ -37,11 +37,12 @@ func (o secretOwners) claim(tenant string, layers []Policy, p Policy) error {
 				continue // whoever makes the verifier says so
 			}
 			if other, taken := o[what+v]; taken && other != tenant {
-				return fmt.Errorf("it has the same %s as tenant %s, so what was signed for one would be accepted for the other; "+
+				return keys, fmt.Errorf("it has the same %s as tenant %s, so what was signed for one would be accepted for the other; "+
 					"give it another, or write shared_secret on the source or route if the sender has one for all tenants", what, other)
 			}
 			o[what+v] = tenant
+			keys = append(keys, what+v)
 		}
 	}
-	return nil
+	return keys, nil
 }

@@ -27,6 +27,7 @@ type outlined struct {
 	group    string
 	terminal bool
 	handlers []handlerOutline
+	foreign  bool // some matcher is not one of Caddy's own
 }
 
 // handlerOutline is a handler: its name as a module, what it holds, and the name of a route of the gateway.
@@ -41,6 +42,23 @@ type handlerOutline struct {
 var passing = map[string]bool{
 	"authentication": true, "copy_response": true, "copy_response_headers": true, "encode": true, "headers": true, "intercept": true,
 	"log_append": true, "map": true, "push": true, "request_body": true, "rewrite": true, "templates": true, "tracing": true, "vars": true,
+}
+
+// naming are the handlers and matchers of Caddy's and of the gateway that give no placeholders names which their
+// configuration chooses, as map does. Those that are not known might, and invoke has routes that are not looked at.
+var (
+	namingNone = strings.Fields(`acme_server callgate callgate_dashboard callgate_ready error file_server metrics reverse_proxy
+		static_response subroute`)
+	matchersOfCaddy = strings.Fields("client_ip expression file header header_regexp host method not path path_regexp protocol query remote_ip tls vars vars_regexp")
+)
+
+// maySetAny reports whether something in the routes might set a placeholder of any name.
+func (o outline) maySetAny() bool {
+	return slices.ContainsFunc(o, func(r outlined) bool {
+		return r.foreign || slices.ContainsFunc(r.handlers, func(h handlerOutline) bool {
+			return h.name == "map" || !passing[h.name] && !slices.Contains(namingNone, h.name) || h.sub.maySetAny()
+		})
+	})
 }
 
 // checkSites warns of sites of the HTTP app in which calls would be lost in silence. It does so once for a configuration.
@@ -61,6 +79,7 @@ func (in *instance) checkSites(ctx caddy.Context) {
 
 func (in *instance) checkServer(s *caddyhttp.Server) {
 	routes := outlineOf(s.Routes)
+	in.maySetAny = in.maySetAny || routes.maySetAny()
 	in.traced = in.traced || routes.has("callgate") && routes.has("tracing")
 	var others outline // of no host in particular
 	for _, r := range routes {
@@ -204,6 +223,7 @@ func outlineOf(routes caddyhttp.RouteList) (o outline) {
 				if hosts, ok := m.(*caddyhttp.MatchHost); ok {
 					out.hosts = append(out.hosts, *hosts...)
 				}
+				out.foreign = out.foreign || !slices.Contains(matchersOfCaddy, caddy.GetModuleName(m))
 				_, not := m.(*caddyhttp.MatchNot)
 				only = only && not
 			}
@@ -230,6 +250,9 @@ func (r *outlined) match(sets caddyhttp.RawMatcherSets) {
 			r.hosts = append(r.hosts, hosts...)
 		}
 		r.matched, r.leftover = true, r.leftover || len(set) == 1 && set["not"] != nil
+		for name := range set {
+			r.foreign = r.foreign || !slices.Contains(matchersOfCaddy, name)
+		}
 	}
 }
 

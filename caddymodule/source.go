@@ -21,6 +21,12 @@ type Source struct {
 	// Call maps the payload to the call record where the preset does not read it, or not as wanted.
 	Call *Mapping `json:"call,omitempty"`
 
+	// Split is where the sender puts several events into one request: the way to an array, such as $.data.events, or $
+	// where the body is the array. Where events are delivered, each is stored, deduplicated and delivered by itself, and is
+	// read, by call and event_id too, as if the array had it alone ($.data.events[0].id); of a body that is an array it is
+	// the element ($.id). All of a request are stored or none. Default: as the preset's sender does.
+	Split string `json:"split,omitempty"`
+
 	// OwnNumbers are the phone numbers of the business. Where one side of a call has one of them, the other side is
 	// the caller.
 	OwnNumbers []string `json:"own_numbers,omitempty"`
@@ -59,13 +65,15 @@ func (s *Source) preset(name string) (source.Preset, error) {
 	p, ok := source.Find(want)
 	switch {
 	case ok:
-		return p, nil
 	case s.Preset != "":
 		return p, fmt.Errorf("unknown preset %q; presets are %s", s.Preset, presetNames())
 	default:
 		p, _ = source.Find("generic")
-		return p, nil
 	}
+	if s.Split != "" {
+		return p.SplitAt(s.Split)
+	}
+	return p, nil
 }
 
 func (s *Source) provision(ctx caddy.Context, name string) error {
@@ -85,7 +93,7 @@ func (p *Policy) provision(ctx caddy.Context) error {
 		return fmt.Errorf("verify: %w", err)
 	}
 	p.verify = mod.(guest.Verifier)
-	if err := checkUnits(mod, ctx.Logger()); err != nil {
+	if err := CheckUnits(mod, ctx.Logger()); err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
 	return nil

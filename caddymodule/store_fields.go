@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
@@ -70,7 +69,11 @@ func (c *routeCompiler) setStored(pl *gateway.Plan, p Policy) (err error) {
 		return fmt.Errorf("store_fields and spool exclude each other: spool sends the request again as it came, which store_fields does not store; use deliver, or leave one of them out")
 	}
 	for _, d := range p.Deliver {
-		if w, ok := c.app.Destinations[d.To].module.(guest.Wholesaler); ok && w.SendsAll() {
+		_, dest := c.app.destinationFor(pl.Tenant, d.To)
+		if dest == nil {
+			continue // a document that may come later
+		}
+		if w, ok := dest.module.(guest.Wholesaler); ok && w.SendsAll() {
 			return fmt.Errorf("store_fields: destination %s has pass_through, which sends the provider's whole body, and that is not stored; say there what to send with body or a definition", d.To)
 		}
 	}
@@ -83,11 +86,8 @@ func (c *routeCompiler) setStored(pl *gateway.Plan, p Policy) (err error) {
 
 // noteFindBy notes by which fields events are found, so that operators can be told.
 func (in *instance) noteFindBy(fields []string) {
-	known := &in.durable.names.Fields
 	for _, f := range fields {
-		if f = call.Canonical(f); !slices.Contains(*known, f) {
-			*known = append(*known, f)
-		}
+		in.findBy.Store(call.Canonical(f), nil)
 	}
 }
 

@@ -17,12 +17,21 @@ type Tenant struct {
 	// routes of these sources only.
 	Sources map[string]*Policy `json:"sources,omitempty"`
 
+	// Destinations are systems of the tenant's own, by names, with credentials of its own. A deliver line that names crm,
+	// wherever it stands, means for this tenant's calls the tenant's crm if there is one, and else the one of all tenants.
+	// Everywhere else it is known as TENANT/NAME, such as acme/crm: to pause, stats, filters, logs and metrics. The name of
+	// a tenant that has any holds neither slash nor colon.
+	Destinations map[string]*Destination `json:"destinations,omitempty"`
+
 	Policy
 }
 
 func (t *Tenant) provision(ctx caddy.Context, name string) error {
 	if err := checkTenantName(name); err != nil {
 		return err
+	}
+	if len(t.Destinations) > 0 && strings.ContainsAny(name, "/:") {
+		return fmt.Errorf("destinations: the name of a tenant with destinations of its own holds neither slash nor colon; they are known as %s/NAME", name)
 	}
 	if err := t.Policy.provision(ctx); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -27,7 +28,7 @@ func (a *App) FaultyTenants() []TenantFault {
 	if a.run == nil {
 		return nil
 	}
-	faults := slices.Clone(a.run.faults)
+	faults := append(slices.Clone(a.run.faults), a.run.live.faulty()...)
 	slices.SortStableFunc(faults, func(x, y TenantFault) int { return strings.Compare(x.Tenant, y.Tenant) })
 	return faults
 }
@@ -127,7 +128,7 @@ func (a *App) addTenantFiles(ctx caddy.Context, files []*tenantFile) error {
 	}
 	for name := range in.out {
 		if f := in.files[name]; f != nil {
-			in.noteVars(name, f.tenant.Vars) // what waits for the tenant is delivered as ever
+			in.takeOut(name, f.tenant)
 		}
 		delete(a.Tenants, name)
 	}
@@ -181,6 +182,9 @@ func (o *ofTenant) Unwrap() error { return o.err }
 // ownMistake reports whether an error comes from what the tenant says, and not from the route or source, which would be the
 // same for every other tenant. What verifies is the tenant's to say, unless there is something for all.
 func (c *routeCompiler) ownMistake(t *Tenant, err error, base Policy) bool {
+	if missing, ok := errors.AsType[*missingDestination](err); ok && c.app.ownedBySome(missing.name) {
+		return true // others of the tenants have it, and this one does not
+	}
 	layers, _ := t.policies(c.h.Source)
 	own := base
 	own.Vars, own.SharedSecret = nil, true

@@ -41,18 +41,19 @@ type shape struct {
 	text    []byte
 	dec     *json.Decoder
 	members map[string]place // of each member, by its path
+	what    string           // that the text is
 }
 
-// checkShape returns the places of all members, or an error of type *placed.
-func checkShape(text []byte, t reflect.Type) (map[string]place, error) {
-	s := &shape{text: text, dec: json.NewDecoder(bytes.NewReader(text)), members: make(map[string]place)}
+// checkShape returns the places of all members of a text that is to be what is said, or an error of type *placed.
+func checkShape(text []byte, t reflect.Type, what string) (map[string]place, error) {
+	s := &shape{text: text, dec: json.NewDecoder(bytes.NewReader(text)), members: make(map[string]place), what: what}
 	s.dec.UseNumber()
 	if err := s.value(t, ""); err != nil {
 		return s.members, err
 	}
 	end := s.next()
 	if _, err := s.dec.Token(); err != io.EOF {
-		return s.members, s.errorf(end, "has something after the tenant's closing brace; a file holds one tenant")
+		return s.members, s.errorf(end, "has something after the %s's closing brace; a file holds one %s", s.what, s.what)
 	}
 	return s.members, nil
 }
@@ -78,9 +79,9 @@ func (s *shape) token() (json.Token, error) {
 		return t, nil
 	}
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return nil, s.errorf(int64(len(s.text)), "is not a tenant in JSON: it ends before its last brace")
+		return nil, s.errorf(int64(len(s.text)), "is not a %s in JSON: it ends before its last brace", s.what)
 	}
-	return nil, s.errorf(at, "is not a tenant in JSON: %w", err)
+	return nil, s.errorf(at, "is not a %s in JSON: %w", s.what, err)
 }
 
 var (
@@ -169,7 +170,7 @@ func (s *shape) object(path string, fields map[string]reflect.Type, elem reflect
 		}
 		name, ok := tok.(string)
 		if !ok {
-			return s.errorf(at, "is not a tenant in JSON: the name of a member must be a text")
+			return s.errorf(at, "is not a %s in JSON: the name of a member must be a text", s.what)
 		}
 		if fields != nil {
 			name = strings.ToLower(name) // as encoding/json reads it

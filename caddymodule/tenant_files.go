@@ -105,21 +105,26 @@ func namesIn(text []byte) (names []string) {
 // parseTenant reads one tenant from JSON. A member that it does not know is an error, as everywhere in Caddy's JSON. Errors
 // say where in the text they are, and quote no value: it might be a secret.
 func parseTenant(text []byte) (*Tenant, map[string]place, error) {
+	return parseSettings[Tenant](text, "tenant")
+}
+
+// parseSettings reads a tenant or a destination from JSON, in the same way.
+func parseSettings[T any](text []byte, what string) (*T, map[string]place, error) {
 	if len(text) > maxTenantFile {
 		return nil, nil, fmt.Errorf("is larger than %d bytes", maxTenantFile)
 	}
-	members, err := checkShape(text, reflect.TypeFor[Tenant]())
+	members, err := checkShape(text, reflect.TypeFor[T](), what)
 	if err != nil {
 		return nil, members, err
 	}
-	t := new(Tenant)
+	t := new(T)
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(t); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return nil, members, &placed{placeOf(text, wrong.Offset), errors.New(strictjson.DescribeType(wrong))}
 		}
-		return nil, members, errors.New("is not a tenant in JSON")
+		return nil, members, fmt.Errorf("is not a %s in JSON", what)
 	}
 	return t, members, nil
 }
@@ -133,7 +138,7 @@ func (f *tenantFile) at(source string, err error) error {
 	if p, ok := errors.AsType[*placed](err); ok {
 		return fmt.Errorf("%s:%d:%d: %w", f.path, p.line, p.column, p.err)
 	}
-	if f.tenant == nil { // it could not be opened, or is too large
+	if f.members == nil { // it could not be opened, or is too large
 		return fmt.Errorf("%s: %w", f.path, err)
 	}
 	member, _, _ := strings.Cut(err.Error(), " ")

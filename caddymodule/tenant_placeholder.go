@@ -31,15 +31,16 @@ var (
 )
 
 // checkTenantPlaceholders finds out before there is a request that a placeholder in a tenant expression can have no value
-// in any. The warning is for one that a handler before the route might set, and that nothing known to the gateway does.
-func checkTenantPlaceholders(text string) (warning string, err error) {
+// in any. set tells that a handler before the route might set one of any name. Then there is a warning of one that nothing
+// known to the gateway does, and otherwise an error.
+func checkTenantPlaceholders(text string, set bool) (warning string, err error) {
 	found := tenantPlaceholder.FindAllStringSubmatch(text, -1)
 	rest := tenantPlaceholder.ReplaceAllString(text, "")
 	if strings.ContainsAny(rest, "{}") && !strings.Contains(rest, `\`) {
 		return "", fmt.Errorf("tenant %s: a brace without its counterpart; a placeholder is written as {path.1}", text)
 	}
 	for _, m := range found {
-		w, err := checkTenantPlaceholder(m[1])
+		w, err := checkTenantPlaceholder(m[1], set)
 		if err != nil {
 			return "", fmt.Errorf("tenant {%s}: %w", m[1], err)
 		}
@@ -50,7 +51,7 @@ func checkTenantPlaceholders(text string) (warning string, err error) {
 	return warning, nil
 }
 
-func checkTenantPlaceholder(name string) (warning string, err error) {
+func checkTenantPlaceholder(name string, set bool) (warning string, err error) {
 	if v, ok := strings.CutPrefix(name, "http.request."); ok {
 		return "", checkRequestPlaceholder(v)
 	}
@@ -76,16 +77,19 @@ func checkTenantPlaceholder(name string) (warning string, err error) {
 			return "", nil
 		}
 	}
-	const consequence = "nothing is known to set it; unless a handler before this route does, no request has a tenant and each is answered 404"
 	first, last, _ := strings.Cut(name, ".")
 	near := nearest.Name(first, shortNames)
-	switch {
-	case near == "":
-		return consequence + "; a part of the path is {path.0}, a header {header.X-Tenant}", nil
-	case last != "":
-		near += "." + last
+	advice := "a part of the path is {path.0}, a header {header.X-Tenant}"
+	if near != "" {
+		if last != "" {
+			near += "." + last
+		}
+		advice = fmt.Sprintf("did you mean {%s}?", near)
 	}
-	return fmt.Sprintf("%s; did you mean {%s}?", consequence, near), nil
+	if !set {
+		return "", fmt.Errorf("nothing in this configuration sets it, so that no request would have a tenant and each be answered 404; %s", advice)
+	}
+	return "nothing is known to set it; unless a handler before this route does, no request has a tenant and each is answered 404; " + advice, nil
 }
 
 // checkRequestPlaceholder looks at what comes after "http.request.", where all names are Caddy's own.

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -39,6 +40,8 @@ http:// {
 
 type testAnswer struct {
 	Status     string
+	EventID    string `json:"event_id"`
+	EventType  string `json:"event_type"`
 	Deliveries []struct {
 		Destination string
 		Requests    []destination.Request
@@ -67,6 +70,9 @@ func TestTestModeSaysWhyNothingWouldBeDelivered(t *testing.T) {
 			var a testAnswer
 			if err := json.Unmarshal([]byte(body), &a); err != nil || res.StatusCode != 200 || a.Status != "test" {
 				t.Fatalf("%d %s", res.StatusCode, body)
+			}
+			if want := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(leadBody))); a.EventID != want || a.EventType != "lead" { // which has no id
+				t.Errorf("the event is said to be %q of type %q, want %q", a.EventID, a.EventType, want)
 			}
 			delivered := ""
 			for _, d := range a.Deliveries {

@@ -20,8 +20,18 @@ func TestNumbersThatHaveLostTheirUnit(t *testing.T) {
 		`{"destinations":{"x":{"retry":[0,10000000000,30],"to":{"type":"http"}}}}`:                         "destinations.x.retry.2: 30 is",
 		`{"destinations":{"x":{"to":{"type":"salesforce","window":90}}}}`:                                  "destination x: window: 90 is",
 		`{"sources":{"p":{"preset":"generic","verify":{"scheme":"hmac","header":"X-A","tolerance":300}}}}`: "verify: tolerance: 300 is",
-		`{"retention":"30d","window":"72h","alert":{"window":300000000000},"drain_timeout":0}`:             "",
-		`{"sources":{"p":{"max_body":1048576,"breaker":{"window":"10s"}}}}`:                                "",
+		`{"retention":2592000}`:           `retention: 2592000 is 2.592ms, since a number without a unit is nanoseconds; write "2592000s" or "2592000ms", whichever is meant, or a whole number of 1s`,
+		`{"retention":2592000000}`:        `retention: 2592000000 is 2.592s, since a number without a unit is nanoseconds; write "2592000000s" or "2592000000ms"`,
+		`{"retention":20000000}`:          `retention: 20000000 is 20ms`,
+		`{"retention_dead":31536000}`:     `retention_dead: 31536000 is 31.536ms`,
+		`{"retention":2592000000000001}`:  `is 720h0m0.000000001s`,
+		`{"retention":12345678901234567}`: `write it with its unit, such as "12345678901ms", or as a whole number of 1s`,
+		`{"window":259200}`:               `window: 259200 is 259.2µs`,
+		`{"window":259200000}`:            `window: 259200000 is 259.2ms`,
+		`{"alert":{"window":5500000}}`:    `alert.window: 5500000 is 5.5ms`,
+		`{"retention":20000000000,"window":5000000,"alert":{"window":10500000000}}`:            "",
+		`{"retention":"30d","window":"72h","alert":{"window":300000000000},"drain_timeout":0}`: "",
+		`{"sources":{"p":{"max_body":1048576,"breaker":{"window":"10s"}}}}`:                    "",
 	} {
 		_, err := caddy.ProvisionContext(&caddy.Config{
 			Admin: &caddy.AdminConfig{Disabled: true}, AppsRaw: caddy.ModuleMap{"callgate": json.RawMessage(text)},
@@ -58,7 +68,7 @@ func TestSizesAndSharesThatAreProbablyMeantOtherwise(t *testing.T) {
 			t.Fatal(err)
 		}
 		core, logs := logtest.New(zap.WarnLevel)
-		if err := checkUnits(a, zap.New(core)); err != nil {
+		if err := CheckUnits(a, zap.New(core)); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 		got := ""

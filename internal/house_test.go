@@ -36,13 +36,15 @@ var plan = []struct {
 	{"examples/custom-destination", "a guest module as another repository would write it", []string{
 		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret"}},
 	{"caddymodule/internal/reference", "writes the reference from the code", []string{
-		"caddymodule", "internal/gateway", "internal/operate", "internal/signature", "internal/source", "internal/template", "internal/call"}},
+		"caddymodule", "internal/gateway", "internal/operate", "internal/operateapi", "internal/signature", "internal/source", "internal/template", "internal/call"}},
 	{"caddymodule/standard", "everything of a complete gateway", []string{
-		"caddymodule", "caddymodule/adminapi", "caddymodule/commands", "caddymodule/destinations", "caddymodule/ready", "caddymodule/stores",
+		"caddymodule", "caddymodule/adminapi", "caddymodule/commands", "caddymodule/dashboard", "caddymodule/destinations", "caddymodule/ready", "caddymodule/stores",
 		"caddymodule/transport", "caddymodule/verifiers"}},
 
 	// The faces: they hand requests to internal/operate and answers out. They know the app, to find what is operated.
-	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate"}},
+	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate", "internal/operateapi"}},
+	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
+		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi"}},
 	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite",
 		"internal/signature", "internal/signature/vectors", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
@@ -50,7 +52,7 @@ var plan = []struct {
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
 	{"caddymodule", "App, Handler, Source, Tenant, Policy, Destination, which compile into what runs; life cycle; metrics", []string{
 		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "caddymodule/scheme", "caddymodule/redact",
-		"internal/gateway", "internal/operate", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
+		"internal/gateway", "internal/operate", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/manage", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
 		"internal/signature", "internal/condition", "internal/call", "internal/minimize", "internal/alert", "internal/idempotency",
 		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound"}},
 
@@ -64,7 +66,7 @@ var plan = []struct {
 
 	// What app and guests have in common.
 	{"caddymodule/redact", "keeps secrets out of Caddy's logs", []string{"internal/signature"}},
-	{"caddymodule/guest", "what a guest module is", []string{"internal/destination", "internal/call", "internal/store", "internal/seal", "internal/signature"}},
+	{"caddymodule/guest", "what a guest module is", []string{"internal/outbound", "internal/destination", "internal/call", "internal/store", "internal/seal", "internal/signature"}},
 	{"caddymodule/scheme", "the options of signature schemes", []string{"caddymodule/grammar", "caddymodule/secret", "internal/signature"}},
 	{"caddymodule/grammar", "how blocks are read: times, sizes, rates, names", nil},
 	{"caddymodule/secret", "resolves placeholders", nil},
@@ -74,6 +76,9 @@ var plan = []struct {
 	{"internal/gateway", "the way of a request, from the first byte to the answer", []string{
 		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
+	{"internal/access", "who may do what", []string{"internal/operate"}},
+	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate"}},
+	{"internal/manage", "tenants and destinations that live in the store", []string{"internal/store"}},
 	{"internal/operate", "all that an operator sees and does", []string{
 		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
 		"internal/condition", "internal/call", "internal/breaker"}},
@@ -93,12 +98,16 @@ var plan = []struct {
 
 	{"internal/destination/fhir", "EHRs", []string{"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/call"}},
 	{"internal/destination/hubspot", "HubSpot", []string{
-		"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/template", "internal/call"}},
+		"internal/destination", "internal/destination/chain", "internal/destination/keylock", "internal/outbound",
+		"internal/template", "internal/condition", "internal/call"}},
 	{"internal/destination/salesforce", "Salesforce", []string{
-		"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/template", "internal/call"}},
+		"internal/destination", "internal/destination/chain", "internal/destination/keylock", "internal/outbound",
+		"internal/template", "internal/condition", "internal/call"}},
 	{"internal/destination/httpdest", "any HTTP endpoint", []string{
-		"internal/destination", "internal/definition", "internal/outbound", "internal/template", "internal/condition"}},
+		"internal/destination", "internal/destination/chain", "internal/definition", "internal/outbound", "internal/template",
+		"internal/condition"}},
 	{"internal/destination/destinationtest", "what tests of destinations share; only tests import it", []string{"internal/destination"}},
+	{"internal/destination/chain", "how far a delivery of several requests has come", nil},
 	{"internal/destination/keylock", "one delivery at a time for a caller", nil},
 	{"internal/standin", "servers in place of receiving systems; only tests import it", nil},
 	{"internal/outbound", "sends the gateway's own requests", []string{"internal/destination", "internal/condition"}},

@@ -164,7 +164,7 @@ func TestWrongAdminRequestsAreRefused(t *testing.T) {
 		{"POST", "/callgate/erase", `{"all":true,"tenant":"acme"}`, 400, "either"},
 		{"POST", "/callgate/erase", `{"state":"any"}`, 400, "pending, delivered or dead"},
 		{"POST", "/callgate/replay", `{"state":"pending"}`, 400, "need no replay"},
-		{"POST", "/callgate/replay", `{"tenant":"` + strings.Repeat("x", maxBody) + `"}`, 413, "larger"},
+		{"POST", "/callgate/replay", `{"tenant":"` + strings.Repeat("x", 64<<10) + `"}`, 413, "larger"},
 		{"POST", "/callgate/destinations/crm/pause", `{"reason":"a\nb"}`, 400, "a line"},
 		{"POST", "/callgate/destinations/crm/resume", `{"reason":"x"}`, 400, "no member"},
 		{"POST", "/callgate/destinations/%2e%2e/pause", "", 404, "no such destination"},

@@ -1,17 +1,14 @@
-// Package adminapi puts what operators see and do at Caddy's admin endpoint. It translates HTTP and no more: what is
-// done is internal/operate's.
+// Package adminapi puts what operators see and do at Caddy's admin endpoint. The resources are those of
+// internal/operateapi; what is here is who asks.
 package adminapi
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/operateapi"
 )
 
 func init() {
@@ -29,6 +26,13 @@ func init() {
 //	GET       /callgate/stats                          the store and the destinations
 //	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
+//	POST      /callgate/preview                        what becomes of a payload; nothing is sent or stored
+//	POST      /callgate/audit                          records of the audit log, oldest first
+//	GET       /callgate/audit/verify                   whether the audit log lies in the store as it was written
+//	GET       /callgate/audit/records/{seq}/proof      the proof that one record is in the log
+//	POST      /callgate/audit/checkpoint               signs what the log holds now, and hands it out
+//	POST      /callgate/audit/export                   the log as callgate audit verify reads it
+//	POST      /callgate/audit/prune                    takes the lines of old records away
 //	POST      /callgate/replay                         sends dead or delivered ones again
 //	POST      /callgate/retry                          sends waiting ones now
 //	POST      /callgate/cancel                         gives waiting ones up
@@ -42,11 +46,17 @@ func init() {
 // number is taken from a POST only. Listings are continued with before, the member next of the page before, and have
 // limit rows, 100 unless told and at most 500.
 //
+// Preview takes a source, and perhaps a tenant, a route, destinations and header (names with lists of values), and the
+// payload as body, in base64; of up to 8 MiB.
+//
 // Replay, retry, cancel and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that
 // names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other.
 //
-// What callers said is in no answer but that of content, which takes a reason for the log and is refused over TCP unless
-// the configuration says admin_content on. Every POST is of JSON and says so, also one without a body: a web page can send
+// What callers said is in no answer but that of content, which takes a reason that is recorded and logged. It is refused
+// over TCP, which every process of the machine can use, and over a unix socket that others than its owner can use: let the
+// admin endpoint listen on one with the mode 0600 or less, or use Caddy's remote administration with certificates, or the
+// directive callgate_dashboard. Who acts is recorded as the owner of that socket, as the subject of the certificate, or else
+// as socket or local. Every POST is of JSON and says so, also one without a body: a web page can send
 // other content types to an admin endpoint without being asked.
 //
 // In the answers one name means one thing: id is the gateway's id of what it stands in, event_id that of the event which a
@@ -79,84 +89,16 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{Pattern: adminPrefix, Handler: caddy.AdminHandlerFunc(a.serve)}}
 }
 
-// serve finds the handler of a request.
+// serve answers a request, or gives its error in the form that Caddy writes.
 func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
-	err := a.route(w, r)
-	if e, ok := errors.AsType[*operate.Error](err); ok {
-		return caddy.APIError{HTTPStatus: statusOf(e), Err: e}
+	api := operateapi.API{
+		Prefix: adminPrefix, Service: service, Ready: ready, Actor: actor, Ended: a.ctx, Exiting: caddy.Exiting,
+	}
+	err := api.Serve(w, r)
+	if e, ok := errors.AsType[*operateapi.Error](err); ok {
+		return caddy.APIError{HTTPStatus: e.Status, Err: e.Err}
 	}
 	return err
-}
-
-// statusOf is the status of an operation's error.
-func statusOf(e *operate.Error) int {
-	switch e.Kind {
-	case operate.ErrBadRequest:
-		return http.StatusBadRequest
-	case operate.ErrForbidden:
-		return http.StatusForbidden
-	case operate.ErrNotFound:
-		return http.StatusNotFound
-	case operate.ErrUnavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
-}
-
-func (a *Admin) route(w http.ResponseWriter, r *http.Request) error {
-	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), adminPrefix), "/")
-	for i := range path {
-		var err error
-		if path[i], err = url.PathUnescape(path[i]); err != nil {
-			return badRequest("the path cannot be read; escape names in it as in any URL")
-		}
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	const get, post = http.MethodGet, http.MethodPost
-	switch what := path[0]; {
-	case len(path) == 1 && what == "events":
-		return withMethod(r, listing((*operate.Service).Events), w, get, post)
-	case len(path) == 2 && what == "events":
-		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return event(w, r, path[1]) }, w, get)
-	case len(path) == 3 && what == "events" && path[2] == "content":
-		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return content(w, r, path[1]) }, w, post)
-	case len(path) == 1 && what == "deliveries":
-		return withMethod(r, listing((*operate.Service).Deliveries), w, get, post)
-	case len(path) == 1 && what == "destinations":
-		return withMethod(r, asking((*operate.Service).Destinations), w, get)
-	case len(path) == 1 && what == "stats":
-		return withMethod(r, asking((*operate.Service).Statistics), w, get)
-	case len(path) == 1 && what == "ready":
-		return withMethod(r, ready, w, get)
-	case len(path) == 1 && what == "tail":
-		return withMethod(r, a.tail, w, get)
-	case len(path) == 1 && what == "replay":
-		return withMethod(r, acting((*operate.Service).Replay), w, post)
-	case len(path) == 1 && what == "retry":
-		return withMethod(r, acting((*operate.Service).SendNow), w, post)
-	case len(path) == 1 && what == "cancel":
-		return withMethod(r, acting((*operate.Service).Cancel), w, post)
-	case len(path) == 1 && what == "erase":
-		return withMethod(r, acting((*operate.Service).Erase), w, post)
-	case len(path) == 3 && what == "destinations" && path[2] == "pause":
-		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return pause(w, r, path[1]) }, w, post)
-	case len(path) == 3 && what == "destinations" && path[2] == "resume":
-		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return resume(w, r, path[1]) }, w, post)
-	}
-	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("there is no such resource under " + adminPrefix)}
-}
-
-func withMethod(r *http.Request, h caddy.AdminHandlerFunc, w http.ResponseWriter, methods ...string) error {
-	for _, m := range methods {
-		if r.Method == m {
-			return h(w, r)
-		}
-	}
-	w.Header().Set("Allow", strings.Join(methods, ", "))
-	return caddy.APIError{
-		HTTPStatus: http.StatusMethodNotAllowed,
-		Err:        fmt.Errorf("this resource is requested with %s", strings.Join(methods, " or ")),
-	}
 }
 
 // Interface guards

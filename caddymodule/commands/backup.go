@@ -19,7 +19,8 @@ func fillBackup(cmd *cobra.Command) {
 	cmd.Long = `Writes what is stored to a new file: events with their deliveries and attempts, what waits, what is paused, and which
 events were seen. The gateway may run meanwhile and goes on accepting and delivering; the backup is of one moment. It
 ends in a checksum, can be read by its owner only, and is on the disk when the command ends. It takes as much room as the
-store; while it is made the store's -wal file grows by what is accepted.
+store; while it is made the store's -wal file grows by what is accepted. Calls come first: when that file takes half of the
+room that max_size leaves, or nearly all that the disk has, the backup ends, with a reason, before one would be refused.
 
 Nothing is overwritten. What is sealed stays sealed, and the command needs no key; keep a copy of the encryption key in
 another place, for without it the backup is of no use. A backup beside the key is refused.

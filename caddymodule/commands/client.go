@@ -24,21 +24,31 @@ const exitCodes = `
 Exit status: 0 if what was asked for was done, also if nothing matched; 1 for every error, with the reason on standard
 error: the gateway does not run, it refused the request, or the arguments are wrong.`
 
-// admin finds the admin endpoint of a running gateway as Caddy's own commands do.
+// admin finds the admin endpoint of a running gateway as Caddy's own commands do, or its dashboard by a URL.
 type admin struct {
-	address, config, adapter string
+	remote                   remote
+	profile, config, adapter string
 	json                     bool
 	display
+
+	cmd     *cobra.Command
+	session *session // at a dashboard, once there was a request
 }
+
+// adminPath begins the paths of the admin endpoint's resources.
+const adminPath = "/callgate/"
 
 func (a *admin) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&a.address, "address", "", "address of the admin endpoint of the running gateway (default: the configuration's, or "+caddy.DefaultAdminListen+")")
+	fl.StringVar(&a.remote.Address, "address", "", "address of the admin endpoint of the running gateway (default: the configuration's, or "+caddy.DefaultAdminListen+"), or the URL of its dashboard, such as https://ops.example.com/callgate")
+	fl.StringVar(&a.profile, "profile", "", "name of a profile with address and credentials, in callgate/profiles.json of your configuration directory, or the file that "+profilesVariable+" names")
+	a.remote.add(cmd)
 	fl.StringVarP(&a.config, "config", "c", "", "configuration file to find that address in")
 	fl.StringVarP(&a.adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
 	fl.BoolVar(&a.json, "json", false, "print JSON, for programs")
 	a.display.add(cmd)
 	cmd.SilenceUsage = true
+	a.cmd = cmd
 }
 
 // atThePrompt is who works without a gateway: whoever can read its configuration and its files.
@@ -49,19 +59,26 @@ const maxAnswer = 256 << 20
 
 // open sends a request and gives the answer's body, which the caller closes. The body is sent as JSON unless it is nil.
 func (a *admin) open(method, uri string, body any) (io.ReadCloser, error) {
-	if strings.Contains(a.address, "://") {
-		return nil, errors.New("--address is no URL: write a host and a port, such as localhost:2019, or unix//run/callgate/admin.sock; for an admin endpoint behind a proxy use an HTTP client")
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
 	}
-	address, err := caddycmd.DetermineAdminAPIAddress(a.address, nil, a.config, a.adapter)
+	s, err := a.signIn()
+	if err != nil {
+		return nil, err
+	}
+	if s != nil {
+		return s.request(method, uri, text)
+	}
+	address, err := caddycmd.DetermineAdminAPIAddress(a.remote.Address, nil, a.config, a.adapter)
 	if err != nil {
 		return nil, fmt.Errorf("finding the admin endpoint: %w", err)
 	}
 	var in io.Reader
 	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
 		in = bytes.NewReader(text)
 	}
 	// Each request of these commands has a connection of its own, which need not be kept.
@@ -70,6 +87,31 @@ func (a *admin) open(method, uri string, body any) (io.ReadCloser, error) {
 		return nil, adminError(address, err)
 	}
 	return res.Body, nil
+}
+
+// signIn gives the session at a dashboard; nil where it is an admin endpoint that is asked.
+func (a *admin) signIn() (*session, error) {
+	if a.session != nil {
+		return a.session, nil
+	}
+	if a.profile != "" {
+		if err := a.remote.fill(a.profile); err != nil {
+			return nil, err
+		}
+		a.profile = ""
+	}
+	if !isURL(a.remote.Address) {
+		if at := (remote{Address: a.remote.Address}); a.remote != at {
+			return nil, errors.New("--user, --password-file, --token-file, --cert, --key and --cacert are for a dashboard: give its URL with --address")
+		}
+		return nil, nil
+	}
+	if a.config != "" || a.adapter != "" {
+		return nil, errors.New("--config and --adapter find the admin endpoint; with the URL of a dashboard leave them out")
+	}
+	s, err := a.remote.open(a.cmd)
+	a.session = s
+	return s, err
 }
 
 // ask sends a request and decodes the answer.
@@ -84,7 +126,7 @@ func (a *admin) ask(method, uri string, body, into any) error {
 		return fmt.Errorf("the gateway's answer broke off: %w", err)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return errors.New("the answer is not the gateway's: is this the address of its admin endpoint?")
+		return errors.New("the answer is not the gateway's: is this the address of its admin endpoint or dashboard?")
 	}
 	return nil
 }

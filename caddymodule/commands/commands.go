@@ -108,9 +108,18 @@ func readInput(cmd *cobra.Command, name string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
+	b, err := readAtMost(in)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return b, err
+}
+
+// readAtMost reads to the end of what is no larger than maxInput.
+func readAtMost(in io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
 	if err == nil && len(b) > maxInput {
-		err = fmt.Errorf("%s is larger than %d bytes", name, maxInput)
+		err = fmt.Errorf("it is larger than %d bytes", maxInput)
 	}
 	return b, err
 }

@@ -17,12 +17,14 @@ type listing struct {
 	filter filter
 	before string
 	limit  int
+	reveal reveal
 }
 
 func (l *listing) add(cmd *cobra.Command) {
 	l.filter.flags(cmd, "pending, delivered, dead")
 	cmd.Flags().StringVar(&l.before, "before", "", "go on after this id, the last one of the page before")
 	cmd.Flags().IntVarP(&l.limit, "limit", "n", 50, "how many at most; 0 for all")
+	l.reveal.add(cmd)
 	l.admin.add(cmd)
 	cmd.Args = cobra.NoArgs
 }
@@ -31,6 +33,9 @@ func (l *listing) add(cmd *cobra.Command) {
 func (l *listing) pages(one func(operate.Listing) (rows int, next string, err error)) (next string, err error) {
 	if l.limit < 0 {
 		return "", fmt.Errorf("--limit is a number of rows, or 0 for all")
+	}
+	if err := l.reveal.check(l.limit); err != nil {
+		return "", err
 	}
 	if err := l.filter.settle(l.admin.now()); err != nil {
 		return "", err
@@ -63,29 +68,34 @@ func fillEvents(cmd *cobra.Command) {
 	var l listing
 	cmd.Use = "events [flags]"
 	cmd.Long = `Lists the events that the gateway has accepted, newest first, and how many deliveries of each are pending, delivered
-and dead. What callers said is not shown; see show --content.` + exitCodes
+and dead. What callers said is not shown; see --reveal, and show --reveal.` + revealHelp + exitCodes
 	cmd.Example = `  callgate events --tenant acme --from 2h
   callgate events --from "yesterday 18:00" --to 08:00
   callgate events --caller +15551234567 --limit 0 --json
   callgate events --destination crm --failed-since today`
 	l.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		page := operate.EventPage{Events: []store.EventInfo{}}
+		page := revealedPage{}
 		out := cmd.OutOrStdout()
 		t := l.admin.table(out, column{"RECEIVED", 0, 0}, column{"EVENT", 0, 0}, column{"TENANT", 0, 6}, column{"SOURCE", 1, 6}, column{"TYPE", 2, 8},
 			column{"CALL", 3, 10}, column{"BYTES", 4, 0}, column{"DELIVERIES", 0, 16})
+		l.reveal.column(t)
 		next, err := l.pages(func(r operate.Listing) (int, string, error) {
 			var got operate.EventPage
 			if err := l.admin.ask(http.MethodPost, "/callgate/events", r, &got); err != nil {
 				return 0, "", err
 			}
 			for i := range got.Events {
-				if e := &got.Events[i]; !l.admin.json {
-					t.row(l.admin.stamp(e.ReceivedAt), e.ID, e.Tenant, e.Source, e.EventType, e.CallID, number(e.Bytes), states(e.States))
+				e := &got.Events[i]
+				caller, err := l.callerOf(e.ID)
+				if err != nil {
+					return 0, "", err
 				}
-			}
-			if l.admin.json {
-				page.Events = append(page.Events, got.Events...)
+				if l.admin.json {
+					page.add(*e, caller)
+					continue
+				}
+				t.row(l.reveal.cells(caller, l.admin.stamp(e.ReceivedAt), e.ID, e.Tenant, e.Source, e.EventType, e.CallID, number(e.Bytes), states(e.States))...)
 			}
 			return len(got.Events), got.Next, nil
 		})
@@ -93,8 +103,7 @@ and dead. What callers said is not shown; see show --content.` + exitCodes
 			return err
 		}
 		if l.admin.json {
-			page.Next = next
-			return printJSON(out, page)
+			return page.print(out, "events", next)
 		}
 		return l.end(cmd, t, next)
 	}

@@ -70,7 +70,7 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		{"callgate erase --address " + address, 1, "--all"},
 		{"events --nonsense", 1, "unknown flag"},
 		{"stats --address 127.0.0.1:1", 1, "does the gateway run"},
-		{"stats --address https://user:word@localhost:2019", 1, "--address is no URL: write a host and a port"},
+		{"stats --address https://user:word@localhost:2019", 1, "--address must hold no password"},
 		{"preview --source nextphone " + payload, 0, ""},
 		{"preview --source nextphone " + broken, 1, "malformed payload"},
 		{"rekey", 1, "which configuration?"},

@@ -86,7 +86,7 @@ func TestTables(t *testing.T) {
 		"stats":        {fillStats, nil},
 		"show-waits":   {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Z"}},
 		"show":         {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y"}},
-		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--content", "--reason", "a test"}},
+		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--reveal", "--reason", "a test"}},
 	} {
 		out, err := run(t, tt.fill, "", append(tt.args, "--utc", "--address", address)...)
 		if err != nil {

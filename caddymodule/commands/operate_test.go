@@ -144,8 +144,8 @@ func TestAGatewayIsOperatedFromThePrompt(t *testing.T) {
 	if !strings.Contains(out, "to crm: dead") || !strings.Contains(out, "503") || strings.Contains(out, "Mike") {
 		t.Errorf("show:\n%s", out)
 	}
-	if out := g.must(fillShow, ids[0], "--content", "--reason", "a test"); !strings.Contains(out, "private words 0") || !strings.Contains(out, `"caller_number": "+15559876540"`) {
-		t.Errorf("show --content:\n%s", out)
+	if out := g.must(fillShow, ids[0], "--reveal", "--reason", "a test"); !strings.Contains(out, "private words 0") || !strings.Contains(out, `"caller_number": "+15559876540"`) {
+		t.Errorf("show --reveal:\n%s", out)
 	}
 
 	if out := g.must(fillReplay, "--destination", "crm"); out != "3 deliveries would be replayed. Nothing was changed; add --yes to have them replayed.\n" {
@@ -298,9 +298,9 @@ func TestExitStatus(t *testing.T) {
 		{fillDeliveries, "--caller 5551234567", "with its country"},
 		{fillShow, "", "accepts 1 arg"},
 		{fillShow, id, "not found"},
-		{fillShow, id + " --content", "--reason"},
-		{fillShow, id + " --reason x", "--content"},
-		{fillShow, id + " --content --reason x", "not found"},
+		{fillShow, id + " --reveal", "--reason"},
+		{fillShow, id + " --reason x", "--reveal"},
+		{fillShow, id + " --reveal --reason x", "not found"},
 		{fillReplay, "--destination nowhere", "there are: crm"},
 		{fillReplay, "--destination nowhere --yes", "there are: crm"},
 		{fillReplay, "--destination crm", ""},

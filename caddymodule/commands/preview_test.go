@@ -12,6 +12,7 @@ import (
 
 // previewed is what preview prints.
 type previewed struct {
+	Events     []struct{ ID, Type, Signed string }
 	Call       map[string]any
 	Deliveries []struct {
 		Destination string
@@ -130,6 +131,82 @@ func TestPreviewShowsTheRequestsOfAConfiguration(t *testing.T) {
 	// Nothing was written.
 	if made, err := os.ReadDir(dir); err != nil || len(made) != 0 {
 		t.Errorf("%v %v", made, err)
+	}
+}
+
+// TestPreviewShowsWhatAnEventIsKnownBy: by the id that the gateway would find, of each event of the payload.
+func TestPreviewShowsWhatAnEventIsKnownBy(t *testing.T) {
+	config := write(t, "Caddyfile", `{
+	callgate {
+		source ads {
+			preset generic
+			secret s3cret
+			verify body_token {
+				path google_key
+			}
+			event_id jsonpath $.lead_id
+		}
+		source parts {
+			preset generic
+			secret s3cret
+			verify bearer
+			split $.events
+			event_id jsonpath $.events[0].type $.events[0].call
+			call {
+				event_type $.events[0].type
+				caller_number $.events[0].from
+			}
+		}
+		source signed {
+			preset generic
+			secret s3cret
+			verify hmac {
+				header X-Signature
+				signed "{id}.{body}"
+				id_header X-Id
+			}
+			event_id header X-Id
+		}
+		source always {
+			preset generic
+			secret s3cret
+			verify bearer
+			event_id body
+		}
+	}
+}
+http:// {
+	respond ok
+}`)
+	for _, x := range []struct {
+		source, body string
+		more         []string
+		want         string
+	}{
+		{"ads", `{"lead_id":"L1","google_key":"x"}`, nil, "L1//"},
+		{"parts", `{"events":[{"type":"ended","call":"c1","from":"+15550100123"},{"type":"started","call":"c2"}]}`, nil, "ended:c1/ended/ started:c2/started/"},
+		{"parts", `{"events":[{"type":"ended","from":"+15550100123"}]}`, nil, "/ended/"},
+		{"signed", `{"event_id":"b"}`, nil, "//X-Id"},
+		{"signed", `{"event_id":"b"}`, []string{"-H", "X-Id: h1"}, "h1//"},
+		{"always", `{"event_id":"b","event_type":"t"}`, nil, "/t/"},
+		{"generic", `{"event_id":"b","event_type":"t"}`, nil, "b/t/"},
+	} {
+		args := append([]string{"--source", x.source, "-c", config}, x.more...)
+		p, out, err := previewOf(t, x.body, append(args, "-")...)
+		var got []string
+		for _, e := range p.Events {
+			got = append(got, e.ID+"/"+e.Type+"/"+e.Signed)
+		}
+		if err != nil || strings.Join(got, " ") != x.want {
+			t.Errorf("%s: %q, want %q; %v\n%s", x.body, got, x.want, err, out)
+		}
+		if x.source == "parts" && p.Call["caller_number"] != "+15550100123" {
+			t.Errorf("the call is not that of the first event: %s", out)
+		}
+	}
+	if _, _, err := previewOf(t, `{}`, "--source", "cf7", "-c", write(t, "Other", "{\ncallgate {\nsource cf7 {\npreset generic\nsecret s\nverify bearer\ncall {\nphone $.your-phone\n}\n}\n}\n}\nhttp:// {\nrespond ok\n}"), "-a", "caddyfile", "-"); err == nil ||
+		!strings.Contains(err.Error(), "source cf7") || !strings.Contains(err.Error(), "$['your-phone']") {
+		t.Errorf("%v", err)
 	}
 }
 
@@ -312,5 +389,46 @@ func TestPreviewSaysWhyNothingWouldBeDelivered(t *testing.T) {
 	}
 	if p, out, err := previewOf(t, ended, "--source", "vapi", "-"); err != nil || p.Nothing != "" {
 		t.Errorf("without a configuration: %v\n%s", err, out)
+	}
+}
+
+// TestPreviewOfARunningGateway asks the gateway what it would do with a payload: the same as with its configuration, also
+// where that has changed since it was loaded, and nothing is stored for it.
+func TestPreviewOfARunningGateway(t *testing.T) {
+	g := runGatewayWith(t, strings.NewReplacer("\tcallgate {\n", "\tcallgate {\n\t\tstore sqlite STORE\n", "http:// {\n", "http:// {\n\tbind SOCKET\n",
+		"tenant beta {\n\t\t\tsecret s3cret", "tenant beta {\n\t\t\tsecret another").Replace(routedConfig))
+	const lead = `{"lead":{"first_name":"Mike","phone":"+15559876543","notes":"order 12345678901234567890"}}`
+	preview := func(payload string, args ...string) (previewed, string, error) {
+		t.Helper()
+		return previewOf(t, payload, append(args, "--running", "--address", g.Admin, "-")...)
+	}
+	p, out, err := preview(lead, "--source", "nextphone", "-t", "acme")
+	if err != nil || len(p.Deliveries) != 3 || p.Nothing != "" {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const xml = "<Lead><Name>Mike</Name><Owner>ABC Plumbing https://abc.example</Owner></Lead>"
+	if crm := p.Deliveries[0]; len(crm.Requests) != 1 || crm.Requests[0].Body != xml || !strings.Contains(out, xml) || p.Deliveries[1].Skipped == "" || p.Deliveries[2].Skipped == "" {
+		t.Errorf("%s", out)
+	}
+	_, offline, err := previewOf(t, lead, "--source", "nextphone", "-t", "acme", "-c", write(t, "Caddyfile", routedConfig), "-")
+	if err != nil || offline != out {
+		t.Errorf("%v\nwith its configuration:\n%s\nrunning:\n%s", err, offline, out)
+	}
+	const toolCall = `{"message":{"type":"tool-calls","call":{"id":"c-1"},"toolCallList":[]}}`
+	if p, out, err = preview(toolCall, "--source", "vapi", "--route", "again"); err != nil || !strings.Contains(p.Nothing, "waits for what the answer says") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for says, args := range map[string][]string{
+		`there is no tenant "nobody"`:                {"--source", "nextphone", "-t", "nobody"},
+		`has no destination "crn"; it has crm, log,`: {"--source", "nextphone", "-d", "crn"},
+		`unknown source "nextfone"`:                  {"--source", "nextfone"},
+		`name one of them: again, other`:             {"--source", "vapi"},
+	} {
+		if _, out, err := preview(lead, args...); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v: %v\n%s", args, err, out)
+		}
+	}
+	if out := g.must(fillEvents, "--json"); strings.Contains(out, `"id"`) {
+		t.Errorf("stored: %s", out)
 	}
 }

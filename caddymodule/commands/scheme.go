@@ -22,6 +22,8 @@ type schemeFlags struct {
 	header    string
 	prefix    string
 	hmac      signature.HMACConfig
+	// places are those of tokens, and of the hash in a JWT.
+	query, path, hashClaim, hashEncoding string
 }
 
 func (f *schemeFlags) add(cmd *cobra.Command) {
@@ -29,18 +31,25 @@ func (f *schemeFlags) add(cmd *cobra.Command) {
 	fl.StringVarP(&f.scheme, "scheme", "s", "", "signature scheme: "+strings.Join(schemeNames(), ", "))
 	fl.StringArrayVar(&f.secrets, "secret", nil, "secret, or @FILE that holds it; can be repeated (default $CALLGATE_SECRET)")
 	fl.StringSliceVar(&f.forms, "form", nil, "rendering of the body that is signed, for nextphone: raw, js, python")
-	fl.StringVar(&f.header, "signature-header", "", "header of the signature, for hmac, vapi-hmac, bearer and api_key")
-	fl.StringVar(&f.prefix, "prefix", "", "what stands before the signature in its header, for hmac, vapi-hmac, bearer and api_key")
-	fl.StringVar(&f.hmac.Algorithm, "algorithm", "", "for hmac: sha256, sha1, sha512 (default sha256)")
-	fl.StringVar(&f.hmac.Encoding, "encoding", "", "for hmac: hex, base64, base64url (default hex)")
+	fl.StringVar(&f.header, "signature-header", "", "header of the signature, for hmac, vapi-hmac, ed25519, rsa, jwt, bearer and api_key")
+	fl.StringVar(&f.prefix, "prefix", "", "what stands before the signature in its header, for the same schemes")
+	fl.StringVar(&f.hmac.Algorithm, "algorithm", "", "for hmac, ed25519 and rsa: sha256, sha1, sha512 (default sha256)")
+	fl.StringVar(&f.hmac.Encoding, "encoding", "", "for hmac, ed25519 and rsa: hex, base64, base64url (default hex)")
 	fl.StringVar(&f.hmac.KeyEncoding, "key-encoding", "", "for hmac: text, base64, hex (default text)")
-	fl.StringVar(&f.hmac.Signed, "signed", "", "for hmac: what is signed, such as {timestamp}.{body}")
-	fl.StringVar(&f.hmac.TimestampHeader, "timestamp-header", "", "for hmac: header of the signed time")
-	fl.StringVar(&f.hmac.TimestampUnit, "timestamp-unit", "", "for hmac: s, ms, auto, rfc3339 (default s)")
-	fl.StringVar(&f.hmac.TimestampKey, "timestamp-key", "", "for hmac: key of the time in a list such as t=1,v1=ab")
-	fl.StringVar(&f.hmac.SignatureKey, "signature-key", "", "for hmac: key of the signature in such a list")
-	fl.StringVar(&f.hmac.ListSeparator, "list-separator", "", "for hmac: separator of such a list (default ,)")
-	fl.StringVar(&f.hmac.IDHeader, "id-header", "", "for hmac: header of the signed id")
+	fl.StringVar(&f.hmac.Signed, "signed", "", "for hmac, ed25519 and rsa: what is signed, such as {timestamp}.{body}")
+	fl.StringVar(&f.hmac.TimestampHeader, "timestamp-header", "", "for hmac, ed25519 and rsa: header of the signed time")
+	fl.StringVar(&f.hmac.TimestampUnit, "timestamp-unit", "", "for hmac, ed25519 and rsa: s, ms, auto, rfc3339, iso8601, utc, http (default s)")
+	fl.StringVar(&f.hmac.TimestampKey, "timestamp-key", "", "for hmac, ed25519 and rsa: key of the time in a list such as t=1,v1=ab")
+	fl.StringVar(&f.hmac.SignatureKey, "signature-key", "", "for hmac, ed25519 and rsa: key of the signature in such a list")
+	fl.StringVar(&f.hmac.ListSeparator, "list-separator", "", "for hmac, ed25519 and rsa: separator of such a list (default ,)")
+	fl.StringVar(&f.hmac.IDHeader, "id-header", "", "for hmac, ed25519 and rsa: header of the signed id")
+	fl.StringVar(&f.hmac.SignaturePath, "signature-path", "", "for hmac, ed25519 and rsa: where in the JSON body the signature is, such as signature.value")
+	fl.StringVar(&f.hmac.TimestampPath, "timestamp-path", "", "for hmac, ed25519 and rsa: where in the JSON body the time is")
+	fl.StringVar(&f.hmac.Padding, "padding", "", "for rsa: pkcs1v15, pss (default pkcs1v15)")
+	fl.StringVar(&f.query, "query", "", "for api_key: parameter of the URL with the token, in place of a header")
+	fl.StringVar(&f.path, "path", "", "for body_token: where in the JSON body the token is")
+	fl.StringVar(&f.hashClaim, "hash-claim", "", "for jwt: claim with the hash of the body")
+	fl.StringVar(&f.hashEncoding, "hash-encoding", "", "for jwt: hex, base64, base64url (default hex)")
 }
 
 func schemeNames() (names []string) {
@@ -51,7 +60,10 @@ func schemeNames() (names []string) {
 }
 
 func (f *schemeFlags) config(cmd *cobra.Command) (signature.Config, error) {
-	c := signature.Config{Scheme: f.scheme, Forms: f.forms, Tolerance: f.tolerance}
+	c := signature.Config{
+		Scheme: f.scheme, Forms: f.forms, Tolerance: f.tolerance,
+		Query: f.query, Path: f.path, HashClaim: f.hashClaim, HashEncoding: f.hashEncoding,
+	}
 	var err error
 	if c.Secrets, err = keyValues(cmd, f.secrets); err != nil {
 		return c, err
@@ -63,7 +75,7 @@ func (f *schemeFlags) config(cmd *cobra.Command) (signature.Config, error) {
 	}
 	info, _ := signature.Lookup(f.scheme) // an alias takes what its scheme takes
 	ownHeader := info.Name == "vapi-hmac" && (f.header != "" || f.prefix != "")
-	if info.Name == "hmac" || ownHeader || f.hmac != (signature.HMACConfig{}) {
+	if info.Name == "hmac" || info.Name == "ed25519" || info.Name == "rsa" || ownHeader || f.hmac != (signature.HMACConfig{}) {
 		h := f.hmac
 		h.Header, h.Prefix, h.TolerancePast = f.header, f.prefix, f.tolerance
 		c.HMAC, c.Tolerance = &h, 0

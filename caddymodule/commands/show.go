@@ -17,7 +17,7 @@ import (
 
 func fillShow(cmd *cobra.Command) {
 	var a admin
-	var content bool
+	var reveal bool
 	var reason string
 	cmd.Use = "show EVENT [flags]"
 	cmd.Long = `Shows one event with its deliveries and every attempt at them. EVENT is the id of an event, or of a delivery of it.
@@ -26,25 +26,26 @@ Of each attempt it shows what was sent: method and host, the size of the body, t
 a hash. Equal bodies have equal hashes; they are keyed, with encryption_key or until the gateway ends, so that nobody can
 find by trying what was sent. The body itself is not kept.
 
-With --content it also shows what the caller said: the call record, the request as it came in, and what is kept of
-receivers' answers. It takes a reason, which the gateway logs with the event's id, and is refused where the admin
-endpoint listens on TCP, unless the configuration says admin_content on. Mind who sees your terminal.` + exitCodes
+With --reveal it also shows what the caller said: the call record, the request as it came in, and what is kept of
+receivers' answers. It takes a reason, which the gateway records with the event's id and with who you are, and logs. It is
+for those whom the dashboard gives the capability reveal; the admin endpoint shows it over a unix socket only, which
+nobody but its owner may use (mode 0600). Mind who sees your terminal.` + exitCodes
 	cmd.Example = `  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y
-  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --content --reason "the clinic asks what the caller wanted"`
+  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --reveal --reason "the clinic asks what the caller wanted"`
 	cmd.Args = cobra.ExactArgs(1)
 	a.add(cmd)
-	cmd.Flags().BoolVar(&content, "content", false, "also show what the caller said")
-	cmd.Flags().StringVar(&reason, "reason", "", "why you look at it, for the log; needed with --content")
+	cmd.Flags().BoolVar(&reveal, "reveal", false, "also show what the caller said")
+	cmd.Flags().StringVar(&reason, "reason", "", "why you look at it, for the record; needed with --reveal")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, _, _ := strings.Cut(args[0], ".") // a delivery's id begins with its event's
 		method, uri, body := http.MethodGet, "/callgate/events/"+escaped(id), any(nil)
 		switch {
-		case content && reason == "":
-			return errors.New("--content takes a --reason: why you look at what a caller said, for the gateway's log")
-		case content:
+		case reveal && reason == "":
+			return errors.New("--reveal takes a --reason: why you look at what a caller said, for the gateway's record")
+		case reveal:
 			method, uri, body = http.MethodPost, uri+"/content", map[string]string{"reason": reason}
 		case reason != "":
-			return errors.New("--reason is for --content")
+			return errors.New("--reason is for --reveal")
 		}
 		var text json.RawMessage
 		if err := a.ask(method, uri, body, &text); err != nil {
@@ -116,7 +117,7 @@ func (a *display) printDelivery(out io.Writer, d *operate.DeliveryDetail) error 
 		case at.Excerpt != "":
 			fmt.Fprintf(out, "  answer to attempt %s: %s\n", attemptName(at), plain(at.Excerpt))
 		case at.ExcerptBytes > 0:
-			fmt.Fprintf(out, "  answer to attempt %s: %s kept, see --content\n", attemptName(at), plural(at.ExcerptBytes, "byte", "bytes"))
+			fmt.Fprintf(out, "  answer to attempt %s: %s kept, see --reveal\n", attemptName(at), plural(at.ExcerptBytes, "byte", "bytes"))
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/destination"
@@ -45,7 +46,7 @@ func TestHubSpotByOAuth(t *testing.T) {
 
 // TestHubSpotKeepsWithinItsLimit delivers as many calls as the default pace lets through in ten seconds.
 func TestHubSpotKeepsWithinItsLimit(t *testing.T) {
-	for _, lines := range []string{"", "log_call", "log_call\nnote", "keep_names", "note\nlead_status NEW\nlifecycle lead"} {
+	for _, lines := range []string{"", "log_call", "log_call\nnote", "keep_names", "note\nlead_status NEW\nlifecycle lead", "log_call\ncompany\ndeal {\nstage appointmentscheduled\n}\nticket {\nstage 1\n}"} {
 		hs := standin.NewHubSpot(t, standin.HubSpotConfig{Token: kindSecret})
 		k := newKind(t, "hubspot {env.KIND_SECRET} {\nbase_url "+hs.URL+"\nno_phone_match\nsearch_rate 1000\n"+lines+"\n}")
 		rate, burst := k.module.(guest.DefaultRater).DefaultRate()
@@ -73,9 +74,102 @@ func TestHubSpotRefusals(t *testing.T) {
 		"no placeholder": {"hubspot {env.KIND_SECRET} {\nproperty lead_source {env.KIND_SECRET}\n}", "property lead_source: a placeholder"},
 		"plain":          {"hubspot {env.KIND_SECRET} {\nbase_url http://api.example\n}", "base_url: http://"},
 		"time zone":      {"hubspot {env.KIND_SECRET} {\ntime_zone Mars/Olympus\n}", "time_zone"},
+		"deal when":      {"hubspot {env.KIND_SECRET} {\ndeal {\nstage x\nwhen call.urgnt\n}\n}", "deal: when: "},
+		"deal property":  {"hubspot {env.KIND_SECRET} {\ndeal {\nstage x\nproperty Amount x\n}\n}", "deal: property \"Amount\""},
+		"ticket secret":  {"hubspot {env.KIND_SECRET} {\nticket {\nstage x\nproperty subject {env.KIND_SECRET}\n}\n}", "ticket: property subject: a placeholder"},
+		"company name":   {"hubspot {env.KIND_SECRET} {\ncompany {\nproperty name \"{{x\"\n}\n}", "company: property name"},
 		"sign":           {"hubspot {env.KIND_SECRET} {\nsign nextphone {env.KIND_SECRET}\n}", "sign: HubSpot knows no signatures"},
 		"oauth secret":   {"hubspot {\noauth a {env.KIND_EMPTY} b\n}", "oauth: client_secret: "},
 	})
+}
+
+// A call with an urgent matter is a deal and a ticket at once, with the caller's company.
+func TestHubSpotSteps(t *testing.T) {
+	t.Setenv("KIND_STAGE", "qualifiedtobuy")
+	hs := standin.NewHubSpot(t, standin.HubSpotConfig{Token: kindSecret})
+	hs.Define("deals", standin.HubSpotProperty{Name: "call_key", Unique: true})
+	k := newKind(t, "hubspot {env.KIND_SECRET} {\nbase_url "+hs.URL+`
+		company {
+			property name "{{name}} Ltd"
+		}
+		deal {
+			stage {env.KIND_STAGE}
+			pipeline default
+			unique call_key
+			property amount 900
+			property description "{{message}}, {{caller_number}}"
+		}
+		ticket {
+			stage 2
+			when call.urgent
+			property hs_ticket_priority HIGH
+		}
+	}`)
+	urgent := kindItem()
+	urgent.Call.Urgent = true
+	if r := k.Deliver(t.Context(), []destination.Item{urgent})[0]; r.Outcome != destination.Delivered || len(r.Warnings) > 0 {
+		t.Fatalf("%+v", r)
+	}
+	companies, deals, tickets := hs.Objects("companies"), hs.Objects("deals"), hs.Objects("tickets")
+	if len(companies) != 1 || len(deals) != 1 || len(tickets) != 1 {
+		t.Fatalf("%d companies, %d deals, %d tickets", len(companies), len(deals), len(tickets))
+	}
+	d := deals[0].Properties
+	if companies[0].Properties["name"] != "Mike Johnson Ltd" || d["dealstage"] != "qualifiedtobuy" || d["call_key"] != "call-1" || d["description"] != "leaky pipe in kitchen, +15559876543" || tickets[0].Properties["hs_ticket_priority"] != "HIGH" {
+		t.Errorf("%v, %v, %v", companies[0].Properties, d, tickets[0].Properties)
+	}
+	if shown := k.preview(t); !strings.Contains(shown, "COMPANY_ID") || strings.Contains(shown, "/tickets/") {
+		t.Errorf("previewed %s", shown)
+	}
+}
+
+// A call is a lead, a case and an opportunity, and the lead a member of a campaign.
+func TestSalesforceSteps(t *testing.T) {
+	sf := salesforceOrg(t, standin.TokenConfig{ClientID: "app", ClientSecret: kindSecret, NoBasic: true})
+	t.Setenv("KIND_CAMPAIGN", sf.Put("Campaign", time.Now(), map[string]any{"Name": "Spring"}))
+	k := newKind(t, "salesforce "+sf.URL+` {
+		client_credentials app {env.KIND_SECRET}
+		case {
+			status Working
+			field Priority text High
+			omit Origin
+		}
+		opportunity {
+			stage Qualification
+			close_in 7d
+			field Amount params.budget
+			field LeadSource text Phone
+			when "call.message != \"\""
+		}
+		campaign_member {env.KIND_CAMPAIGN}
+	}`)
+	item := kindItem()
+	item.Call.Params, item.Call.EndedAt = map[string]any{"budget": "900"}, time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	if r := k.Deliver(t.Context(), []destination.Item{item})[0]; r.Outcome != destination.Delivered || len(r.Warnings) > 0 {
+		t.Fatalf("%+v", r)
+	}
+	cases, opportunities, members := sf.Records("Case"), sf.Records("Opportunity"), sf.Records("CampaignMember")
+	if len(cases) != 1 || len(opportunities) != 1 || len(members) != 1 {
+		t.Fatalf("%d cases, %d opportunities, %d members", len(cases), len(opportunities), len(members))
+	}
+	c, o := cases[0], opportunities[0]
+	if c.Text("Status") != "Working" || c.Text("Priority") != "High" || c.Text("Origin") != "" || o.Text("StageName") != "Qualification" ||
+		o.Text("CloseDate") != "2026-03-08" || o.Text("Amount") != "900" || o.Text("LeadSource") != "Phone" || members[0].Text("LeadId") != sf.Records("Lead")[0].ID {
+		t.Errorf("%v, %v, %v", c.Fields, o.Fields, members[0].Fields)
+	}
+	if shown := k.preview(t); !strings.Contains(shown, "RECORD_ID") {
+		t.Errorf("previewed %s", shown)
+	}
+	const org = "salesforce https://acme.my.salesforce.com {\nclient_credentials app {env.KIND_SECRET}\n"
+	refusals(t, map[string]struct{ text, want string }{
+		"campaign":  {org + "campaign_member Spring\n}", "campaign_member"},
+		"when":      {org + "case {\nwhen call.urgnt\n}\n}", "case: when: "},
+		"secret":    {org + "case {\nfield Subject text {env.KIND_SECRET}\n}\n}", "case: field Subject: a placeholder"},
+		"an object": {org + "object Job__c\nexternal_id X__c\nfield A__c name\ncase\n}", "lead or contact"},
+	})
+	if _, err := makeKind(t, org+"opportunity\n}", nil); err == nil || !strings.Contains(err.Error(), "opportunity: a stage is missing") {
+		t.Errorf("an opportunity without a stage: %v", err)
+	}
 }
 
 func salesforceOrg(t *testing.T, token standin.TokenConfig) *standin.Salesforce {

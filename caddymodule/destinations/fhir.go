@@ -75,7 +75,7 @@ type FHIR struct {
 	// Separate sends resources one by one, for servers without transactions. Default: false.
 	Separate bool `json:"separate,omitempty"`
 
-	TLS *TLS `json:"tls,omitempty"`
+	Connection
 
 	kept
 }
@@ -111,7 +111,7 @@ func (*FHIR) CaddyModule() caddy.ModuleInfo {
 //	fhir [<base url>] {
 //		base           <url>
 //		allow_http
-//		bearer | basic | api_key | oauth2 ...   (see Login.lines)
+//		bearer | basic | digest | api_key | oauth2 ...   (see Login.lines)
 //		smart {
 //			token_url <url>
 //			client_id <id>
@@ -132,8 +132,7 @@ func (*FHIR) CaddyModule() caddy.ModuleInfo {
 //		category       <text>
 //		update
 //		separate
-//		client_cert    <certificate file> <key file>
-//		ca             <file>
+//		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (f *FHIR) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
@@ -159,7 +158,7 @@ func (f *FHIR) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"category":       grammar.Text(&f.Category),
 		"update":         grammar.Flag(&f.Update),
 		"separate":       grammar.Flag(&f.Separate),
-	}.With(f.Login.lines()).With(tlsLines(&f.TLS)), "header")
+	}.With(f.Login.lines()).With(f.Connection.lines()), "header")
 	if err != nil {
 		return err
 	}
@@ -224,7 +223,7 @@ func (f *FHIR) NewDestination(o guest.DestinationOptions) (destination.Destinati
 	if c.Location, err = zone(f.TimeZone); err != nil {
 		return nil, err
 	}
-	if c.Client, err = f.client(o, f.TLS); err != nil {
+	if c.Client, err = f.client(o, f.Connection); err != nil {
 		return nil, err
 	}
 	var hidden, login outbound.Authorizer

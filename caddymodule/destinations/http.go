@@ -2,16 +2,13 @@ package destinations
 
 import (
 	"errors"
-	"fmt"
-	"net/http"
-	"strconv"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/callgate/callgate/caddymodule/grammar"
 	"github.com/callgate/callgate/caddymodule/guest"
-	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/httpdest"
 )
@@ -23,62 +20,27 @@ func init() {
 // HTTP delivers calls to any HTTP endpoint: by a NextPhone webhook document, by a template that stands in
 // the configuration, or by passing the provider's own request on.
 //
+// A destination may be several requests (step), each with values of the answers before it.
+//
 // In templates {{name}} is a field of the call, a collected parameter or a variable of the tenant. In url and header
 // values, placeholders such as {env.NAME} and {file./path} are replaced when the configuration is loaded.
 type HTTP struct {
-	// Definition is the file of a NextPhone webhook document (type, http_method, url, headers, body_template,
-	// parameters), relative to the directory in which the gateway runs. The document says method and body; URL,
-	// Headers and the login take the place of its own.
-	Definition string `json:"definition,omitempty"`
+	HTTPRequest
 
-	// URL is the address that requests go to. Scheme and host are constant, path and query may have {{variables}}.
-	URL string `json:"url,omitempty"`
-
-	// Method is POST, GET, PUT, PATCH or DELETE. Default: POST.
-	Method string `json:"method,omitempty"`
-
-	// Headers are sent with every request. Values may have {{variables}}.
-	Headers map[string]string `json:"headers,omitempty"`
-
-	// Body is the template of the body, and BodyFile a file that holds it.
-	Body     string `json:"body,omitempty"`
-	BodyFile string `json:"body_file,omitempty"`
-
-	// FilesDigest is a digest of what was in the files of Definition and BodyFile when a Caddyfile was made into this
-	// configuration, so that a reload sees that one of them has changed. It has no other effect. Default: none, as where the
-	// files could not be read then.
-	FilesDigest string `json:"files_digest,omitempty"`
-
-	// ContentType says what the body is, and so how values are escaped in it: JSON, XML, a form, or text. Default:
-	// application/json.
-	ContentType string `json:"content_type,omitempty"`
-
-	// PassThrough sends the provider's body and content type, byte for byte. Nothing can be kept back then: it excludes
-	// fields, drop, mask and hash. Default: false.
-	PassThrough bool `json:"pass_through,omitempty"`
-
-	// OmitEmpty leaves out what no variable fills, Strict makes a missing variable an error, after which the delivery
-	// is dead. Default: a missing variable is the empty string.
-	OmitEmpty bool `json:"omit_empty,omitempty"`
-	Strict    bool `json:"strict,omitempty"`
-
-	// Success are statuses from 300 on that mean delivered besides 2xx.
-	Success []int `json:"success,omitempty"`
-
-	// SuccessIf is a CEL expression over status, header, body (JSON or XML) and text that must hold besides, such as
-	// body.success == true, !has(body.errors) or body.Response.Status != "ERROR". What does not meet it is sent again.
-	// Default: the status decides.
-	SuccessIf string `json:"success_if,omitempty"`
-
-	// AnyAnswer takes SOAP faults, and web pages in answer to JSON or XML, for delivered when their status is 2xx. By
-	// default they are failures, whatever the status.
-	AnyAnswer bool `json:"any_answer,omitempty"`
+	// Steps are the requests of a destination that takes several, in their order, each with values of the answers before:
+	// {{steps.contact.id}} is what the step contact keeps as id. A step that was carried out is not sent again when a later
+	// one fails: the next attempt goes on there, also after a restart. URL, Method and the body belong into the steps then;
+	// Headers go out with each of them. Default: none, and the destination is one request.
+	Steps []*HTTPStep `json:"steps,omitempty"`
 
 	// AllowHTTP lets calls go unencrypted to hosts that are not in the own network. Default: false.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
 	Login
-	TLS *TLS `json:"tls,omitempty"`
+	Connection
+
+	// before are the names that the steps before this request keep.
+	before map[string][]string
 
 	kept
 }
@@ -103,31 +65,35 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //		strict
 //		success      <status>... [<expression>]
 //		any_answer
+//		poll         [<path or expression>] [{
+//			every  <duration>
+//			tries  <number>
+//			within <duration>
+//			done   <expression>
+//			failed <expression>
+//		}]
+//		step         <name> {
+//			post|put|patch|get|delete <url>
+//			when <expression>
+//			keep <name> <path or expression>
+//			find <url> [{
+//				keep <name> <path or expression>
+//			}]
+//			definition | url | method | header | body ...   (and all other lines of a request above)
+//		}
 //		allow_http
-//		bearer | basic | api_key | oauth2 ...   (see Login.lines)
-//		client_cert  <certificate file> <key file>
-//		ca           <file>
+//		bearer | basic | digest | api_key | oauth2 ...   (see Login.lines)
+//		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
 	if err := grammar.Optional(d, &h.URL); err != nil {
 		return err
 	}
-	err := grammar.Block(d, grammar.Lines{
-		"definition":   grammar.Text(&h.Definition),
-		"url":          onlyOnce(&h.URL),
-		"method":       grammar.Choice(&h.Method, "POST", "GET", "PUT", "PATCH", "DELETE"),
-		"header":       grammar.Pairs(&h.Headers),
-		"body":         grammar.Text(&h.Body),
-		"body_file":    grammar.Text(&h.BodyFile),
-		"content_type": grammar.Text(&h.ContentType),
-		"pass_through": grammar.Flag(&h.PassThrough),
-		"omit_empty":   grammar.Flag(&h.OmitEmpty),
-		"strict":       grammar.Flag(&h.Strict),
-		"success":      h.unmarshalSuccess,
-		"any_answer":   grammar.Flag(&h.AnyAnswer),
-		"allow_http":   grammar.Flag(&h.AllowHTTP),
-	}.With(h.Login.lines()).With(tlsLines(&h.TLS)), "header")
+	err := grammar.Block(d, h.HTTPRequest.lines().With(grammar.Lines{
+		"step":       h.unmarshalStep,
+		"allow_http": grammar.Flag(&h.AllowHTTP),
+	}).With(h.Login.lines()).With(h.Connection.lines()), "header", "step")
 	if err != nil {
 		return err
 	}
@@ -135,72 +101,28 @@ func (h *HTTP) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return grammar.Located(d, h.check())
 }
 
-func (h *HTTP) unmarshalSuccess(d *caddyfile.Dispenser) error {
-	args, err := grammar.SomeArgs(d)
-	if err != nil {
-		return err
-	}
-	for _, a := range args {
-		n, err := strconv.Atoi(a)
-		switch {
-		case err == nil && (n < 300 || n > 599):
-			return d.Errf("'%s' is not a status from 300 to 599; 2xx is success already", a)
-		case err == nil:
-			h.Success = append(h.Success, n)
-		case h.SuccessIf != "":
-			return d.Errf("'%s' is a second expression; join the two with &&, in backquotes", a)
-		default:
-			h.SuccessIf = a
-		}
-	}
-	return nil
-}
-
-// success is the compiled condition; nil if there is none.
-func (h *HTTP) success() (*condition.Success, error) {
-	if h.SuccessIf == "" {
-		return nil, nil
-	}
-	c, err := condition.CompileSuccess(h.SuccessIf)
-	if err != nil {
-		return nil, fmt.Errorf("success: %w", err)
-	}
-	return c, nil
-}
-
 // check says which settings do not go together.
 func (h *HTTP) check() error {
-	body := h.Body != "" || h.BodyFile != ""
-	switch {
-	case h.Definition == "" && h.URL == "":
-		return errors.New("an http destination needs a definition or a url")
-	case h.Definition != "" && (h.Method != "" || body || h.ContentType != ""):
-		return errors.New("method, body, body_file and content_type belong into the definition, which says them already")
-	case h.Body != "" && h.BodyFile != "":
-		return errors.New("choose body or body_file")
-	case h.PassThrough && (body || h.ContentType != ""):
-		return errors.New("pass_through sends the provider's body; remove body, body_file and content_type")
-	case h.OmitEmpty && h.Strict:
-		return errors.New("choose omit_empty or strict")
-	case h.Definition == "" && !body && !h.PassThrough && h.Method != http.MethodGet && h.Method != http.MethodDelete:
-		return errors.New("nothing says what to send; give a body, a body_file, a definition, or pass_through")
+	if len(h.Steps) == 0 {
+		return h.HTTPRequest.check()
 	}
-	return nil
+	if h.OmitEmpty && h.Strict {
+		return errors.New("choose omit_empty or strict")
+	}
+	return h.checkSteps()
 }
 
 // SendsAll implements guest.Wholesaler.
-func (h *HTTP) SendsAll() bool { return h.PassThrough }
+func (h *HTTP) SendsAll() bool {
+	return h.PassThrough || slices.ContainsFunc(h.Steps, func(s *HTTPStep) bool { return s.PassThrough })
+}
 
 // NewDestination implements guest.Destination.
 func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destination, error) {
 	if err := h.check(); err != nil {
 		return nil, err
 	}
-	renderer, err := h.renderer(o)
-	if err != nil {
-		return nil, err
-	}
-	client, err := h.client(o, h.TLS)
+	client, err := h.client(o, h.Connection)
 	if err != nil {
 		return nil, err
 	}
@@ -208,14 +130,25 @@ func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destinati
 	if err != nil {
 		return nil, err
 	}
-	success, err := h.success()
+	if len(h.Steps) > 0 || h.Poll != nil {
+		return h.chain(o, client, auth)
+	}
+	c, err := h.request(o)
 	if err != nil {
 		return nil, err
 	}
-	return httpdest.New(httpdest.Config{
-		Renderer: renderer, PassThrough: h.PassThrough, Auth: auth, Sign: o.Sign, Client: client, Success: h.Success,
-		Condition: success, Plain: h.AnyAnswer, AllowHTTP: h.AllowHTTP,
-	})
+	c.Auth, c.Sign, c.Client, c.AllowHTTP = auth, o.Sign, client, h.AllowHTTP
+	return httpdest.New(c)
+}
+
+// request is what is configured of the one request.
+func (h *HTTP) request(o guest.DestinationOptions) (c httpdest.Config, err error) {
+	c = httpdest.Config{PassThrough: h.PassThrough, Success: h.Success, Plain: h.AnyAnswer}
+	if c.Renderer, err = h.renderer(o); err != nil {
+		return c, err
+	}
+	c.Condition, err = h.success()
+	return c, err
 }
 
 // Interface guards

@@ -31,16 +31,19 @@ func (h *HTTP) renderer(o guest.DestinationOptions) (httpdest.Renderer, error) {
 	case h.Strict:
 		options.Policy = template.Strict
 	}
-	if h.Definition == "" {
+	if !h.hasDocument() {
 		own, err := h.inline(o, options)
 		if err != nil {
 			return nil, err
 		}
 		return httpdest.FromDefinition(own), nil
 	}
-	name, err := setting(o, "definition", h.Definition)
-	if err != nil {
-		return nil, err
+	name := "document"
+	if h.Document == nil {
+		var err error
+		if name, err = fileSetting(o, "definition", h.Definition); err != nil {
+			return nil, err
+		}
 	}
 	if len(h.Headers) == 0 && h.URL == "" {
 		return h.document(o, name, options)
@@ -59,8 +62,11 @@ func (h *HTTP) renderer(o guest.DestinationOptions) (httpdest.Renderer, error) {
 
 // document loads the webhook document, and says what may be wrong with it.
 func (h *HTTP) document(o guest.DestinationOptions, name string, options definition.Options) (*httpdest.Document, error) {
-	doc, err := definition.Load(name, options)
+	doc, err := h.load(name, options)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.checkVariables(doc); err != nil {
 		return nil, err
 	}
 	address := written(o, doc.URL)
@@ -73,6 +79,16 @@ func (h *HTTP) document(o guest.DestinationOptions, name string, options definit
 		return nil, fmt.Errorf("%s: url: %w", name, err)
 	}
 	return httpdest.FromDefinition(doc), nil
+}
+
+// load reads the document, from its file or from the configuration.
+func (h *HTTP) load(name string, options definition.Options) (*definition.Definition, error) {
+	if h.Document == nil {
+		return definition.Load(name, options)
+	}
+	options.Name = name
+	doc, _, err := definition.Parse(h.Document, options)
+	return doc, err
 }
 
 // settles reports whether the configuration has taken the place of what the problem is about.
@@ -120,20 +136,22 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 	for name, value := range h.Headers {
 		all[name] = value
 		if secretName.MatchString(name) && !strings.Contains(value, "{") {
-			warnOfLiteral(o, "header "+name)
+			if err := literal(o, "header "+name); err != nil {
+				return nil, err
+			}
 		}
 	}
 	doc["headers"] = all
 	options.Name = "destination " + o.Name
 	body, file := h.Body, ""
 	switch {
-	case h.Definition != "":
+	case h.hasDocument():
 		if h.URL == "" {
 			doc["url"] = "https://unused.invalid/"
 		}
 		doc["http_method"] = http.MethodDelete // which has no body
 	case h.BodyFile != "":
-		name, err := setting(o, "body_file", h.BodyFile)
+		name, err := fileSetting(o, "body_file", h.BodyFile)
 		if err != nil {
 			return nil, err
 		}
@@ -156,18 +174,21 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 	if err != nil {
 		return nil, relocated(err, file)
 	}
+	if err := h.checkVariables(d); err != nil {
+		return nil, err
+	}
 	address := written(o, h.URL)
 	if h.URL != "" {
 		if err := outbound.CheckURL(address, h.AllowHTTP, true); err != nil {
 			return nil, within("url", err)
 		}
 	}
-	if h.Definition == "" {
+	if !h.hasDocument() {
 		warnOfUnknown(o, d.Variables())
 	}
 	for _, p := range d.Problems {
 		// Others are about parameters, which are not declared here, or about a body that the definition has.
-		if p.Field != "" && h.Definition == "" && !local(p, address) {
+		if p.Field != "" && !h.hasDocument() && !local(p, address) {
 			o.Logger.Warn(p.Field + ": " + p.Message)
 		}
 	}

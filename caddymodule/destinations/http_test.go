@@ -244,3 +244,103 @@ func TestHTTPTemplatesWarn(t *testing.T) {
 		t.Errorf("warned %q", got)
 	}
 }
+
+// TestHTTPSteps: a contact and its deal, with the headers and the login of the destination at both.
+func TestHTTPSteps(t *testing.T) {
+	r := standin.NewReceiver(t)
+	r.Script(standin.Reply{Status: 404}, standin.Reply{Status: 201, Body: `{"data":{"id":7}}`}, standin.Reply{Status: 202, Header: http.Header{"Location": {"/jobs/1"}}}, standin.Reply{Body: `{"state":"done"}`})
+	k := newKind(t, `http {
+		bearer {env.KIND_SECRET}
+		header X-Office north
+		omit_empty
+		step contact {
+			find `+r.URL+`/contacts/{{email}} {
+				keep id $.id
+			}
+			post `+r.URL+`/contacts
+			body "{\"n\":\"{{caller_number}}\",\"c\":\"{{company}}\"}"
+			keep id $.data.id
+		}
+		step deal {
+			when call.urgent
+			put `+r.URL+`/deals/{{steps.contact.id}}
+			header X-Office south
+			body "{\"contact\":\"{{steps.contact.id|integer}}\"}"
+			poll {
+				tries 3
+				every 1ms
+				within 10s
+				done "body.state == \"done\""
+			}
+		}
+		step never {
+			when "!call.urgent"
+			delete `+r.URL+`/never
+		}
+	}`)
+	item := kindItem()
+	item.Call.Urgent = true
+	if got := k.Deliver(t.Context(), []destination.Item{item})[0]; got.Outcome != destination.Delivered {
+		t.Fatalf("%+v", got)
+	}
+	var got []string
+	for _, q := range r.Requests() {
+		if q.Header.Get("Authorization") != "Bearer "+kindSecret {
+			t.Errorf("%s %s is not signed in", q.Method, q.URI)
+		}
+		got = append(got, strings.TrimSpace(q.Method+" "+q.URI+" "+q.Header.Get("X-Office")+" "+string(q.Body)))
+	}
+	want := []string{"GET /contacts/mjohnson%40email.com north", `POST /contacts north {"n":"+15559876543"}`, `PUT /deals/7 south {"contact":7}`, "GET /jobs/1 south"}
+	if !slices.Equal(got, want) {
+		t.Errorf("sent %q\nwant %q", got, want)
+	}
+	p, err := k.Preview([]destination.Item{item})
+	if err != nil || len(p) != 4 || p[2].URL != r.URL+"/deals/STEP_CONTACT_ID" || p[2].Body != `{"contact":"STEP_CONTACT_ID"}` {
+		t.Errorf("previewed %+v, %v", p, err)
+	}
+}
+
+func TestHTTPStepRefusals(t *testing.T) {
+	const url, body = "https://crm.example/", "\nbody `{}`\n"
+	contact := "step contact {\npost " + url + "contacts" + body + "keep id $.id\n}\n"
+	refusals(t, map[string]struct{ text, want string }{
+		"unknown step": {"http {\n" + contact + "step a {\nget " + url + "{{steps.contct.id}}\n}\n}", "step a: {{steps.contct.id}}: there is no step contct before; there is contact"},
+		"later step":   {"http {\nstep a {\nget " + url + "{{steps.contact.id}}\n}\n" + contact + "}", "{{steps.contact.id}}: there is no step before"},
+		"not kept":     {"http {\n" + contact + "step a {\npost " + url + "\nbody `{\"x\":\"{{email|steps.contact.key}}\"}`\n}\n}", "step contact keeps id and no key"},
+		"nothing kept": {"http {\nstep b {\nget " + url + "\n}\nstep a {\nget " + url + "{{steps.b.id}}\n}\n}", "step b keeps nothing"},
+		"no steps":     {"http " + url + "{{steps.contact.id}} {\nmethod GET\n}", "{{steps.contact.id}}: there is no step before"},
+		"keep path":    {"http {\nstep a {\nget " + url + "\nkeep id $..id\n}\n}", "step a: keep id: "},
+		"keep typo":    {"http {\nstep a {\nget " + url + "\nkeep id bdy.id\n}\n}", "step a: keep id: "},
+		"when":         {"http {\nstep a {\nget " + url + "\nwhen call.urgnt\n}\n}", "step a: when: "},
+		"success":      {"http {\nstep a {\nget " + url + "\nsuccess body.(\n}\n}", "step a: success: "},
+		"find plain":   {"http {\nstep a {\nget " + url + "\nkeep id $.id\nfind http://crm.example/\n}\n}", "step a: find: url: http://"},
+		"plain":        {"http {\nstep a {\nget http://crm.example/\n}\n}", "step a: url: http://"},
+		"poll done":    {"http " + url + " {" + body + "poll {\ndone body.(\n}\n}", "poll: done: "},
+		"poll at":      {"http " + url + " {" + body + "poll $.*\n}", "poll: "},
+	})
+}
+
+// TestHTTPStepsInTheCaddyfile: what the Caddyfile tells has its place in it.
+func TestHTTPStepsInTheCaddyfile(t *testing.T) {
+	const url, body = "https://crm.example/", "\nbody `{}`\n"
+	contact := "step contact {\npost " + url + "contacts" + body + "keep id $.id\n}\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"no name":          {"http {\nstep {\npost " + url + body + "}\n}", "wrong argument count"},
+		"odd name":         {"http {\nstep Contact {\npost " + url + body + "}\n}", "step 'Contact': a name is small letters"},
+		"twice":            {"http {\n" + contact + contact + "}", "step contact is given twice"},
+		"beside a url":     {"http " + url + " {\n" + contact + "}", "move url, method"},
+		"beside a poll":    {"http {\npoll\n" + contact + "}", "and poll into a step"},
+		"no body":          {"http {\nstep a {\npost " + url + "\n}\n}", "step a: nothing says what to send"},
+		"no url":           {"http {\nstep a {" + body + "}\n}", "step a: an http destination needs"},
+		"two methods":      {"http {\nstep a {\npost " + url + "\nput " + url + body + "}\n}", "put says the method and the url"},
+		"odd keep":         {"http {\nstep a {\nget " + url + "\nkeep Id $.id\n}\n}", "keep 'Id'"},
+		"find alone":       {"http {\nstep a {\nget " + url + "\nfind " + url + "\n}\n}", "find without keep"},
+		"find other names": {"http {\nstep a {\nget " + url + "\nkeep id $.id\nfind " + url + " {\nkeep key $.id\n}\n}\n}", "find keeps other names"},
+		"poll tries":       {"http " + url + " {" + body + "poll {\ntries 0\n}\n}", "'0' is not a number of questions"},
+		"unknown line":     {"http {\nstep a {\nget " + url + "\nkep id $.id\n}\n}", "unrecognized subdirective 'kep'"},
+	} {
+		if _, err := makeKind(t, c.text, nil); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "Caddyfile:") {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}

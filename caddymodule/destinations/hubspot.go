@@ -2,6 +2,7 @@ package destinations
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
@@ -69,6 +70,12 @@ type HubSpot struct {
 	Note       bool `json:"note,omitempty"`
 	Transcript bool `json:"transcript,omitempty"`
 
+	// Company, Deal and Ticket are made of a call besides, each associated with the contact, and deal and ticket with the
+	// company. What was written is not written again when one of them fails: the next attempt goes on there. Default: none.
+	Company *HubSpotCompany `json:"company,omitempty"`
+	Deal    *HubSpotStep    `json:"deal,omitempty"`
+	Ticket  *HubSpotStep    `json:"ticket,omitempty"`
+
 	// SearchRate is how many searches a second are made. Default: 4.
 	SearchRate float64 `json:"search_rate,omitempty"`
 
@@ -76,9 +83,41 @@ type HubSpot struct {
 	// those of UTC.
 	TimeZone string `json:"time_zone,omitempty"`
 
-	TLS *TLS `json:"tls,omitempty"`
+	Connection
 
 	kept
+}
+
+// HubSpotStep is a deal or a ticket. One call is one of it: later events of the call add to it. Stage, pipeline, owner and
+// name are written to a new one only, since people move it on.
+type HubSpotStep struct {
+	// Stage is the internal id of the stage that a new one has (Settings > Objects > Pipelines), or its label. Required.
+	Stage string `json:"stage,omitempty"`
+
+	// Pipeline is the internal id of its pipeline. Default: HubSpot's default one.
+	Pipeline string `json:"pipeline,omitempty"`
+
+	// Unique is a property with unique values that holds the call's id. Default: none, and it is found again by HubSpot's
+	// search for a reference at the end of its text, which lags behind.
+	Unique string `json:"unique,omitempty"`
+
+	// When is a condition on the call, as of a deliver line. Default: every call.
+	When string `json:"when,omitempty"`
+
+	// Properties maps properties, by internal name, to templates, as those of the contact. dealname and subject are what it
+	// is called, description and content what it says. Default: the caller's name and the message.
+	Properties map[string]string `json:"properties,omitempty"`
+}
+
+// HubSpotCompany is the company that the contact belongs to. It is found by its domain, or else its name, and made where
+// it is not there; one that is there only gets the contact. A call that says neither has none.
+type HubSpotCompany struct {
+	// When is a condition on the call, as of a deliver line. Default: every call.
+	When string `json:"when,omitempty"`
+
+	// Properties maps properties, by internal name, to templates, as those of the contact: domain params.website. Default:
+	// name is company.
+	Properties map[string]string `json:"properties,omitempty"`
 }
 
 // HubSpotOAuth are the credentials of an app that was installed by OAuth.
@@ -121,10 +160,27 @@ func (*HubSpot) CaddyModule() caddy.ModuleInfo {
 //		log_call
 //		note
 //		transcript
+//		company [{
+//			when     <expression>
+//			property <name> <template>
+//		}]
+//		deal {
+//			stage    <id>
+//			pipeline <id>
+//			unique   <property>
+//			when     <expression>
+//			property <name> <template>
+//		}
+//		ticket {
+//			stage    <id>
+//			pipeline <id>
+//			unique   <property>
+//			when     <expression>
+//			property <name> <template>
+//		}
 //		search_rate      <number>
 //		time_zone        <name>
-//		client_cert      <certificate file> <key file>
-//		ca               <file>
+//		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (h *HubSpot) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
@@ -153,9 +209,12 @@ func (h *HubSpot) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"log_call":         grammar.Flag(&h.LogCall),
 		"note":             grammar.Flag(&h.Note),
 		"transcript":       grammar.Flag(&h.Transcript),
+		"company":          h.unmarshalCompany,
+		"deal":             hubSpotStep(&h.Deal),
+		"ticket":           hubSpotStep(&h.Ticket),
 		"search_rate":      h.unmarshalSearchRate,
 		"time_zone":        grammar.Text(&h.TimeZone),
-	}.With(tlsLines(&h.TLS)), "property", "omit")
+	}.With(h.Connection.lines()), "property", "omit")
 	if err != nil {
 		return err
 	}
@@ -213,6 +272,11 @@ func (h *HubSpot) check() error {
 	case h.CallProperty != "" && !h.LogCall:
 		return errors.New("call_property is a property of logged calls; add log_call")
 	}
+	for name, s := range map[string]*HubSpotStep{"deal": h.Deal, "ticket": h.Ticket} {
+		if s != nil && s.Stage == "" {
+			return fmt.Errorf("%s: a stage is missing, such as stage appointmentscheduled (Settings > Objects > Pipelines)", name)
+		}
+	}
 	return nil
 }
 
@@ -220,7 +284,7 @@ func (h *HubSpot) check() error {
 // the smallest account (API usage guidelines). An attempt is several requests where the call is logged.
 func (h *HubSpot) DefaultRate() (perSecond float64, burst int) {
 	requests := 1
-	for _, also := range []bool{h.LogCall, h.Note} {
+	for _, also := range []bool{h.LogCall, h.Note, h.Company != nil, h.Deal != nil, h.Ticket != nil} {
 		if also {
 			requests += 2 // one that looks whether it is there, and one that writes it
 		}
@@ -248,6 +312,7 @@ func (h *HubSpot) NewDestination(o guest.DestinationOptions) (destination.Destin
 		LeadStatus: h.LeadStatus, ContactProperty: h.ContactProperty, CallProperty: h.CallProperty,
 		NoPhoneMatch: h.NoPhoneMatch, CreateNameless: h.CreateNameless, DefaultName: h.DefaultName, LogCall: h.LogCall,
 		Note: h.Note, Transcript: h.Transcript, Region: o.Region, Notes: o.Notes, SearchRate: h.SearchRate,
+		Progress: o.Progress,
 	}
 	for name, template := range h.Properties {
 		if err := constant("property "+name, template); err != nil {
@@ -271,7 +336,10 @@ func (h *HubSpot) NewDestination(o guest.DestinationOptions) (destination.Destin
 	if c.TimeZone, err = zone(h.TimeZone); err != nil {
 		return nil, err
 	}
-	if c.Client, err = h.client(o, h.TLS); err != nil {
+	if err := h.steps(o, &c); err != nil {
+		return nil, err
+	}
+	if c.Client, err = h.client(o, h.Connection); err != nil {
 		return nil, err
 	}
 	if h.OAuth != nil {

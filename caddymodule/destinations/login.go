@@ -29,6 +29,10 @@ type Login struct {
 	// Basic is a user name and a password (RFC 7617).
 	Basic *BasicLogin `json:"basic,omitempty"`
 
+	// Digest is a user name and a password that answer the receiver's challenge (RFC 7616) and are never sent. The first
+	// request is refused and sent once more. It is not for convert, since the handler that follows sends only once.
+	Digest *DigestLogin `json:"digest,omitempty"`
+
 	// APIKey is a key that is sent in a header of its own.
 	APIKey *APIKeyLogin `json:"api_key,omitempty"`
 
@@ -39,6 +43,12 @@ type Login struct {
 
 // BasicLogin is a user name and a password.
 type BasicLogin struct {
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
+}
+
+// DigestLogin is a user name and a password.
+type DigestLogin struct {
 	User     string `json:"user,omitempty"`
 	Password string `json:"password,omitempty"`
 }
@@ -88,7 +98,7 @@ type Refresh struct {
 // given reports how many ways are configured.
 func (l *Login) given() int {
 	n := 0
-	for _, yes := range []bool{l.Bearer != "", l.Basic != nil, l.APIKey != nil, l.OAuth2 != nil} {
+	for _, yes := range []bool{l.Bearer != "", l.Basic != nil, l.Digest != nil, l.APIKey != nil, l.OAuth2 != nil} {
 		if yes {
 			n++
 		}
@@ -99,7 +109,7 @@ func (l *Login) given() int {
 // authorizer resolves the secrets. It is nil when no way is configured. allowHTTP lets the token server be http.
 func (l *Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
 	if l.given() > 1 {
-		return nil, errors.New("choose one of bearer, basic, api_key and oauth2; another fixed credential can go into a header")
+		return nil, errors.New("choose one of bearer, basic, digest, api_key and oauth2; another fixed credential can go into a header")
 	}
 	switch {
 	case l.Bearer != "":
@@ -110,7 +120,22 @@ func (l *Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound
 		a, err := outbound.Bearer(token)
 		return a, within("bearer", err)
 	case l.Basic != nil:
-		return l.Basic.authorizer(o)
+		user, password, err := userAndPassword(o, "basic", l.Basic.User, l.Basic.Password)
+		if err != nil {
+			return nil, err
+		}
+		a, err := outbound.Basic(user, password)
+		return a, within("basic", err)
+	case l.Digest != nil:
+		user, password, err := userAndPassword(o, "digest", l.Digest.User, l.Digest.Password)
+		if err != nil {
+			return nil, err
+		}
+		a, err := outbound.NewDigest(user, password)
+		if err != nil {
+			return nil, within("digest", err)
+		}
+		return a, nil
 	case l.APIKey != nil:
 		key, err := credential(o, "api_key", l.APIKey.Value)
 		if err != nil {
@@ -125,17 +150,13 @@ func (l *Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound
 	return nil, nil
 }
 
-func (b *BasicLogin) authorizer(o guest.DestinationOptions) (outbound.Authorizer, error) {
-	user, err := setting(o, "basic: user", b.User)
+func userAndPassword(o guest.DestinationOptions, line, user, password string) (string, string, error) {
+	user, err := setting(o, line+": user", user)
 	if err != nil {
-		return nil, err
+		return "", "", err
 	}
-	password, err := credential(o, "basic: password", b.Password)
-	if err != nil {
-		return nil, err
-	}
-	a, err := outbound.Basic(user, password)
-	return a, within("basic", err)
+	password, err = credential(o, line+": password", password)
+	return user, password, err
 }
 
 func (l *OAuth2Login) authorizer(k *kept, o guest.DestinationOptions, client *outbound.Client, allowHTTP bool) (outbound.Authorizer, error) {
@@ -216,6 +237,14 @@ func setting(o guest.DestinationOptions, what, raw string) (string, error) {
 	return v, nil
 }
 
+// fileSetting is setting for the name of a file, which what came through the API cannot have opened.
+func fileSetting(o guest.DestinationOptions, what, raw string) (string, error) {
+	if o.Bounds != nil && raw != "" {
+		return "", fmt.Errorf("%s: a document cannot name a file of the gateway's machine", what)
+	}
+	return setting(o, what, raw)
+}
+
 // credential is setting for a secret. One that is written out is warned about, because the admin API shows it.
 func credential(o guest.DestinationOptions, what, raw string) (string, error) {
 	v, err := setting(o, what, raw)
@@ -223,13 +252,19 @@ func credential(o guest.DestinationOptions, what, raw string) (string, error) {
 		return "", err
 	}
 	if v == raw {
-		warnOfLiteral(o, what)
+		return v, literal(o, what)
 	}
 	return v, nil
 }
 
-func warnOfLiteral(o guest.DestinationOptions, what string) {
+// literal is for a secret that is written out: a warning in the configuration, and an error in a document, which is shown to
+// more people.
+func literal(o guest.DestinationOptions, what string) error {
+	if o.Bounds != nil {
+		return fmt.Errorf("%s: a secret does not stand in a document; write {secret.NAME}, and give the value apart", what)
+	}
 	o.Logger.Warn("a secret is written in the configuration, which the admin API shows; put it into the environment or a file, and write {env.NAME} or {file./path}: " + what)
+	return nil
 }
 
 // secretName is the name of a header or parameter whose value is hardly anything but a secret.
@@ -261,6 +296,9 @@ func privateKey(o guest.DestinationOptions, what, raw string) (crypto.Signer, er
 		return nil, err
 	}
 	if !strings.Contains(text, "-----BEGIN") {
+		if o.Bounds != nil {
+			return nil, fmt.Errorf("%s: not a PEM text (-----BEGIN …); a document cannot name a file of the gateway's machine", what)
+		}
 		b, err := os.ReadFile(text)
 		if err != nil {
 			// The name may be a secret that was given without its first line; it stays out of the error.
@@ -268,7 +306,9 @@ func privateKey(o guest.DestinationOptions, what, raw string) (crypto.Signer, er
 		}
 		text = string(b)
 	} else if text == strings.TrimRight(raw, "\r\n") {
-		warnOfLiteral(o, what)
+		if err := literal(o, what); err != nil {
+			return nil, err
+		}
 	}
 	// In environment variables the line breaks are often written as \n.
 	if !strings.Contains(text, "\n") {
@@ -292,7 +332,9 @@ func headers(o guest.DestinationOptions, all map[string]string) (shown http.Head
 			continue
 		}
 		if secretName.MatchString(name) {
-			warnOfLiteral(o, "header "+name)
+			if err := literal(o, "header "+name); err != nil {
+				return nil, nil, err
+			}
 		}
 		if _, err := outbound.Headers(map[string]string{name: value}); err != nil {
 			return nil, nil, within("header", err)

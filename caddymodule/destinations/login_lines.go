@@ -10,6 +10,7 @@ import (
 //
 //	bearer  <token>
 //	basic   <user> <password>
+//	digest  <user> <password>
 //	api_key <header> <key>
 //	oauth2 {
 //		token_url          <url>
@@ -28,6 +29,10 @@ func (l *Login) lines() grammar.Lines {
 			l.Basic = new(BasicLogin)
 			return grammar.Exactly(d, &l.Basic.User, &l.Basic.Password)
 		},
+		"digest": func(d *caddyfile.Dispenser) error {
+			l.Digest = new(DigestLogin)
+			return grammar.Exactly(d, &l.Digest.User, &l.Digest.Password)
+		},
 		"api_key": func(d *caddyfile.Dispenser) error {
 			l.APIKey = new(APIKeyLogin)
 			return grammar.Exactly(d, &l.APIKey.Header, &l.APIKey.Value)
@@ -40,7 +45,7 @@ func (l *Login) lines() grammar.Lines {
 	for name, line := range all {
 		all[name] = func(d *caddyfile.Dispenser) error {
 			if l.given() > 0 {
-				return d.Errf("%s, and another way to sign in before it; choose one of bearer, basic, api_key and oauth2", name)
+				return d.Errf("%s, and another way to sign in before it; choose one of bearer, basic, digest, api_key and oauth2", name)
 			}
 			return line(d)
 		}

@@ -362,3 +362,26 @@ func TestSeveralLoginsApplyTogether(t *testing.T) {
 		t.Errorf("masked %v", req.Header)
 	}
 }
+
+// TestDigest signs in where the receiver asks for Digest, beside a key in a header of its own, and shows no password.
+func TestDigest(t *testing.T) {
+	s := standin.NewDigest(t, standin.DigestConfig{User: "gate", Password: kindSecret, QOP: "auth", Algorithms: []string{"SHA-256", "MD5"}})
+	k := newKind(t, "http "+s.URL+"/jobs {\nbody `{\"phone\":\"{{caller_number}}\"}`\nheader X-Office {env.KIND_SECRET}\ndigest gate {env.KIND_SECRET}\n}")
+	k.delivered(t)
+	k.delivered(t)
+	taken, refused := s.Taken()
+	if len(taken) != 2 || refused != 1 || string(taken[1].Body) != `{"phone":"+15559876543"}` || taken[1].Header.Get("X-Office") != kindSecret {
+		t.Errorf("%d taken, %d refused: %+v", len(taken), refused, taken)
+	}
+	if shown := k.preview(t); !strings.Contains(shown, `"Authorization":["Digest ***"]`) {
+		t.Errorf("previewed %s", shown)
+	}
+	k = newKind(t, "http "+s.URL+"/jobs {\npass_through\nbasic gate {env.KIND_SECRET}\n}")
+	if got := k.deliver(t); !got.Pause || !strings.Contains(got.Reason, "line digest") {
+		t.Errorf("%+v", got)
+	}
+	refusals(t, map[string]struct{ text, want string }{
+		"colon":       {"http https://a.example {\npass_through\ndigest a:b {env.KIND_SECRET}\n}", "digest: a colon"},
+		"no password": {"http https://a.example {\npass_through\ndigest a {env.KIND_EMPTY}\n}", "digest: password: "},
+	})
+}

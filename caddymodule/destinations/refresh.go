@@ -58,7 +58,7 @@ func (k *kept) refreshing(o guest.DestinationOptions, cfg outbound.OAuth2Config,
 	}
 	file := ""
 	if s.RefreshTokenFile != "" {
-		if file, err = setting(o, "refresh_token_file", s.RefreshTokenFile); err != nil {
+		if file, err = fileSetting(o, "refresh_token_file", s.RefreshTokenFile); err != nil {
 			return nil, err
 		}
 		if file, err = filepath.Abs(file); err != nil {
@@ -79,7 +79,7 @@ func (k *kept) refreshing(o guest.DestinationOptions, cfg outbound.OAuth2Config,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.logger = o.Logger
-	settings := digest(cfg.ClientSecret, fmt.Sprint(cfg.Scopes, cfg.Params, cfg.AuthStyle, o.Timeout), k.tls)
+	settings := digest(cfg.ClientSecret, fmt.Sprint(cfg.Scopes, cfg.Params, cfg.AuthStyle, o.Timeout), k.made)
 	if r.auth != nil && r.settings == settings {
 		return r.auth, nil
 	}

@@ -77,6 +77,13 @@ type Salesforce struct {
 	// MaxBatch is how many calls go out in one request. Default: 200.
 	MaxBatch int `json:"max_batch,omitempty"`
 
+	// Case, Opportunity and CampaignMember are made of a call besides, of the lead or contact that it was written to. What
+	// was carried out is not repeated when one of them fails: the next attempt goes on there. With any of them calls go out
+	// one by one. Default: none.
+	Case           *SalesforceCase           `json:"case,omitempty"`
+	Opportunity    *SalesforceOpportunity    `json:"opportunity,omitempty"`
+	CampaignMember *SalesforceCampaignMember `json:"campaign_member,omitempty"`
+
 	// NoDescribe stops asking Salesforce once a day how long fields are, and which are dates. Default: false.
 	NoDescribe bool `json:"no_describe,omitempty"`
 
@@ -84,7 +91,7 @@ type Salesforce struct {
 	// never. Default: 90.
 	LimitWarning int `json:"limit_warning,omitempty"`
 
-	TLS *TLS `json:"tls,omitempty"`
+	Connection
 
 	kept
 }
@@ -103,6 +110,59 @@ type SalesforceField struct {
 	Default string `json:"default,omitempty"`
 	// OnCreate keeps the field for new records. Default: false.
 	OnCreate bool `json:"on_create,omitempty"`
+}
+
+// SalesforceCase is a case. One call is one case: later events of the call add to it. It is the contact's; of a lead it says
+// who called, since cases know no leads.
+type SalesforceCase struct {
+	// Status is that of a new case. Default: the organization's.
+	Status string `json:"status,omitempty"`
+
+	// ExternalID is the API name of a field, marked as External ID and Unique, for the call's id. Default: none, and the case
+	// is found again, for a day, by what the gateway has noted, and by a query for its subject.
+	ExternalID string `json:"external_id,omitempty"`
+
+	// Fields add to the default ones, as those of the lead do. Default: Subject, Description, Origin Phone, and the caller in
+	// SuppliedName, SuppliedEmail, SuppliedPhone and SuppliedCompany.
+	Fields []SalesforceField `json:"fields,omitempty"`
+
+	// When is a condition on the call, as of a deliver line. Default: every call.
+	When string `json:"when,omitempty"`
+}
+
+// SalesforceOpportunity is an opportunity. One call is one opportunity: later events of the call add to it. It is the
+// contact's, and its account's; a lead has none before it is converted, and is named in it.
+type SalesforceOpportunity struct {
+	// Stage is that of a new opportunity, such as Prospecting. Required.
+	Stage string `json:"stage,omitempty"`
+
+	// CloseIn is how long after the call it is expected to close, in whole days. Default: 30d.
+	CloseIn caddy.Duration `json:"close_in,omitempty"`
+
+	// ExternalID is the API name of a field, marked as External ID and Unique, for the call's id. Default: none, and the
+	// opportunity is found again, for a day, by what the gateway has noted, and by a query for its name.
+	ExternalID string `json:"external_id,omitempty"`
+
+	// Fields add to the default ones, as those of the lead do. Default: Name, Description and LeadSource.
+	Fields []SalesforceField `json:"fields,omitempty"`
+
+	// When is a condition on the call, as of a deliver line. Default: every call.
+	When string `json:"when,omitempty"`
+}
+
+// SalesforceCampaignMember makes the lead or contact a member of a campaign, once.
+type SalesforceCampaignMember struct {
+	// Campaign is the campaign's id, which begins with 701. Required.
+	Campaign string `json:"campaign,omitempty"`
+
+	// Status is that of a new member, such as Responded. Default: the campaign's.
+	Status string `json:"status,omitempty"`
+
+	// Fields are further fields of a new member. Default: none.
+	Fields []SalesforceField `json:"fields,omitempty"`
+
+	// When is a condition on the call, as of a deliver line. Default: every call.
+	When string `json:"when,omitempty"`
 }
 
 // SalesforceClient is the client credentials flow of a connected app.
@@ -146,6 +206,10 @@ func (s *Salesforce) check() error {
 	switch {
 	case s.Instance == "":
 		return errors.New("a salesforce destination needs an instance, such as https://acme.my.salesforce.com")
+	case s.Opportunity != nil && s.Opportunity.Stage == "":
+		return errors.New("opportunity: a stage is missing, such as stage Prospecting")
+	case s.CampaignMember != nil && s.CampaignMember.Campaign == "":
+		return errors.New("campaign_member: the campaign's id is missing, which begins with 701")
 	case ways != 1:
 		return errors.New("a salesforce destination needs one way to sign in: client_credentials, refresh_token or jwt")
 	}
@@ -167,24 +231,25 @@ func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Des
 		APIVersion: s.APIVersion, Object: s.Object, ExternalID: s.ExternalID, Match: salesforce.Match(s.Match), Status: s.Status,
 		Duplicates: salesforce.Duplicates(s.Duplicates), Window: time.Duration(s.Window), AssignmentRule: s.AssignmentRule,
 		LogCall: s.LogCall, TaskExternalID: s.TaskExternalID, MaxBatch: s.MaxBatch, Describe: !s.NoDescribe,
-		LimitWarning: s.LimitWarning,
+		LimitWarning: s.LimitWarning, Notes: o.Notes,
 	}
-	for _, f := range s.Fields {
-		for _, template := range []string{f.From, f.Text, f.Default} {
-			if err := constant("field "+f.Name, template); err != nil {
-				return nil, err
-			}
-		}
-		c.Fields = append(c.Fields, salesforce.Field(f))
+	if o.Progress != nil {
+		c.Progress = o.Progress
 	}
 	var err error
+	if c.Fields, err = fieldsOf("", s.Fields); err != nil {
+		return nil, err
+	}
+	if err := s.steps(o, &c); err != nil {
+		return nil, err
+	}
 	if c.TimeZone, err = zone(s.TimeZone); err != nil {
 		return nil, err
 	}
 	if c.Instance, err = setting(o, "instance", s.Instance); err != nil {
 		return nil, err
 	}
-	client, err := s.client(o, s.TLS)
+	client, err := s.client(o, s.Connection)
 	if err != nil {
 		return nil, err
 	}

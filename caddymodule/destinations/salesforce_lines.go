@@ -35,10 +35,30 @@ import (
 //		task_external_id   <field>
 //		time_zone          <name>
 //		max_batch          <number>
+//		case [{
+//			status      <status>
+//			external_id <field>
+//			field       <field> [<from>] [text <text>] [default <text>] [on_create]
+//			omit        <field>...
+//			when        <expression>
+//		}]
+//		opportunity {
+//			stage       <stage>
+//			close_in    <duration>
+//			external_id <field>
+//			field       <field> [<from>] [text <text>] [default <text>] [on_create]
+//			omit        <field>...
+//			when        <expression>
+//		}
+//		campaign_member <campaign id> [{
+//			status <status>
+//			field  <field> [<from>] [text <text>] [default <text>] [on_create]
+//			omit   <field>...
+//			when   <expression>
+//		}]
 //		describe           on|off
 //		limit_warning      <percent>|off
-//		client_cert        <certificate file> <key file>
-//		ca                 <file>
+//		proxy | client_cert | ca | pin | unsafe_tls ...   (see Connection.lines)
 //	}
 func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the kind's name
@@ -55,8 +75,6 @@ func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"object":             grammar.Text(&s.Object),
 		"external_id":        grammar.Text(&s.ExternalID),
 		"match":              grammar.Choice(&s.Match, "caller", "call"),
-		"field":              s.unmarshalField,
-		"omit":               s.unmarshalOmit,
 		"status":             grammar.Text(&s.Status),
 		"duplicates":         grammar.Choice(&s.Duplicates, "update", "allow", "block"),
 		"window":             grammar.Time(&s.Window),
@@ -71,8 +89,11 @@ func (s *Salesforce) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			s.NoDescribe = !on
 			return err
 		},
-		"limit_warning": s.unmarshalLimitWarning,
-	}.With(tlsLines(&s.TLS)), "field", "omit")
+		"case":            s.unmarshalCase,
+		"opportunity":     s.unmarshalOpportunity,
+		"campaign_member": s.unmarshalCampaignMember,
+		"limit_warning":   s.unmarshalLimitWarning,
+	}.With(salesforceFields(&s.Fields)).With(s.Connection.lines()), "field", "omit")
 	if err != nil {
 		return err
 	}
@@ -105,21 +126,27 @@ func (s *Salesforce) unmarshalLogin(d *caddyfile.Dispenser) error {
 	return grammar.Block(d, grammar.Lines{option: grammar.Text(into)})
 }
 
-func (s *Salesforce) unmarshalOmit(d *caddyfile.Dispenser) error {
-	names, err := grammar.SomeArgs(d)
-	for _, n := range names {
-		s.Fields = append(s.Fields, SalesforceField{Name: n})
+// salesforceFields are the lines of fields.
+func salesforceFields(into *[]SalesforceField) grammar.Lines {
+	return grammar.Lines{
+		"field": func(d *caddyfile.Dispenser) error { return unmarshalField(d, into) },
+		"omit": func(d *caddyfile.Dispenser) error {
+			names, err := grammar.SomeArgs(d)
+			for _, n := range names {
+				*into = append(*into, SalesforceField{Name: n})
+			}
+			return err
+		},
 	}
-	return err
 }
 
-func (s *Salesforce) unmarshalField(d *caddyfile.Dispenser) error {
+func unmarshalField(d *caddyfile.Dispenser, into *[]SalesforceField) error {
 	f := SalesforceField{}
 	if !d.NextArg() {
 		return d.ArgErr()
 	}
 	f.Name = d.Val()
-	for _, other := range s.Fields {
+	for _, other := range *into {
 		if strings.EqualFold(other.Name, f.Name) {
 			return d.Errf("field %s is given twice", f.Name)
 		}
@@ -127,9 +154,9 @@ func (s *Salesforce) unmarshalField(d *caddyfile.Dispenser) error {
 	for first := true; d.NextArg(); first = false {
 		word := d.Val()
 		places := map[string]*string{"text": &f.Text, "default": &f.Default}
-		switch into := places[word]; {
-		case into != nil && *into == "" && d.NextArg():
-			*into = d.Val()
+		switch place := places[word]; {
+		case place != nil && *place == "" && d.NextArg():
+			*place = d.Val()
 		case word == "on_create":
 			f.OnCreate = true
 		case first:
@@ -141,7 +168,7 @@ func (s *Salesforce) unmarshalField(d *caddyfile.Dispenser) error {
 	if f.From == "" && f.Text == "" && f.Default == "" {
 		return d.Errf("field %s has no value; name a variable, or give a text", f.Name)
 	}
-	s.Fields = append(s.Fields, f)
+	*into = append(*into, f)
 	return nil
 }
 

@@ -119,6 +119,9 @@ func Adapt(t testing.TB, config, admin string) []byte {
 	return text
 }
 
+// Client sends requests to the gateway's socket, whatever their host is.
+func (g *Gateway) Client() *http.Client { return g.client }
+
 // Stop ends the gateway.
 func (g *Gateway) Stop() {
 	g.client.CloseIdleConnections()

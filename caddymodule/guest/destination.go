@@ -9,6 +9,7 @@ import (
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/outbound"
 )
 
 // Destination is a guest module in the namespace callgate.destinations: a kind of receiving system with its
@@ -57,12 +58,31 @@ type DestinationOptions struct {
 	// Fields are the only fields of a call that leave for this destination; empty when all may. They are applied to the
 	// calls before the module sees them.
 	Fields []string
+	// Bounds keep a destination that came through the API to what is allowed to such; nil for one of the configuration.
+	Bounds *Bounds
 	// Notes keeps what the destination has done a moment ago where a restart does not lose it; nil where there is no store,
 	// as in a preview.
 	Notes Notes
+	// Progress keeps how far the deliveries have come whose destination takes several requests, so that the next attempt
+	// goes on at the step that failed; nil where there is no store, as in a preview.
+	Progress Progress
 	// Logger is the destination's.
 	Logger *zap.Logger
 }
+
+// Bounds are what holds for destinations that came through the API, whose authors are not the operators of the machine.
+// Resolve gives them listed secrets only, and leaves what else has braces as it is.
+type Bounds struct {
+	// Fence holds requests to the hosts that the secrets are for which Resolve gave. All requests keep within it.
+	Fence *outbound.Fence
+	// AllowPrivate lets requests go to the machine's own network.
+	AllowPrivate bool
+}
+
+// Bounded is implemented by kinds of destinations, and by signature schemes, that keep to Bounds: they open no file that settings name, resolve placeholders with
+// DestinationOptions.Resolve alone, refuse secrets that are written out, and send within the fence. Others cannot come
+// through the API.
+type Bounded interface{ KeepsToBounds() }
 
 // Notes are a destination's own, by names that it chooses. They are for minutes: the oldest go where there are thousands,
 // and all go when an event is erased, since they may tell of its caller. Names and values are sealed in the store. Before
@@ -74,6 +94,15 @@ type Notes interface {
 	Noted(ctx context.Context, name string) ([]byte, error)
 	// Forget takes a note away.
 	Forget(ctx context.Context, name string) error
+}
+
+// Progress is how far deliveries have come, by their ids (Item.DeliveryID). It stays until it is delivered, also while it
+// is dead, is sealed in the store, and goes with its event at the latest. Before the store is open, and when it cannot be written, there is an error.
+type Progress interface {
+	// Keep keeps at most 4096 bytes, in place of what was kept of the delivery before; an empty value takes that away.
+	Keep(ctx context.Context, deliveryID string, value []byte) error
+	// Kept is what was kept; nil when there is nothing.
+	Kept(ctx context.Context, deliveryID string) ([]byte, error)
 }
 
 // DefaultRater is implemented by kinds of systems that have a limit of their own.

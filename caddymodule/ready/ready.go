@@ -52,7 +52,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.app = app.(*caddymodule.App)
-	return nil
+	return caddymodule.CheckUnits(h, ctx.Logger())
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.

@@ -1,6 +1,7 @@
 package ready
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -68,5 +69,13 @@ func TestTheDirectiveIsRead(t *testing.T) {
 		if (err != nil) != (want < 0) || err == nil && h.MaxQueueAge != caddy.Duration(want) {
 			t.Errorf("%s: %+v, %v", text, h, err)
 		}
+	}
+}
+
+func TestAnAgeThatHasLostItsUnitIsRefused(t *testing.T) {
+	c := &caddy.Config{Admin: &caddy.AdminConfig{Disabled: true}, AppsRaw: caddy.ModuleMap{"http": json.RawMessage(
+		`{"servers":{"a":{"listen":[":0"],"routes":[{"handle":[{"handler":"callgate_ready","max_queue_age":1800}]}]}}}`)}}
+	if _, err := caddy.ProvisionContext(c); err == nil || !strings.Contains(err.Error(), `max_queue_age: 1800 is 1.8µs`) {
+		t.Errorf("got %v", err)
 	}
 }

@@ -24,15 +24,45 @@ type Options struct {
 	// uses the first.
 	Forms []string `json:"forms,omitempty"`
 
-	// Header carries the signature or the secret, for the schemes hmac, vapi-hmac, bearer, vapi-bearer and api_key.
+	// Header carries the signature or the secret, for the schemes hmac, vapi-hmac, ed25519, rsa, jwt, bearer, vapi-bearer and
+	// api_key.
 	Header string `json:"header,omitempty"`
 
 	// Prefix stands before it in the header, for the same schemes.
 	Prefix string `json:"prefix,omitempty"`
 
-	// The options from here on are those of the schemes hmac and vapi-hmac.
+	// Query is the parameter of the URL's query that carries the secret, for the scheme api_key, where the sender can be given
+	// an address and nothing else. It is taken off what is stored and handed on.
+	Query string `json:"query,omitempty"`
 
-	// Algorithm is sha256, sha1 or sha512. Default: sha256.
+	// Path is where in the JSON body the secret is, for the scheme body_token: keys with points between them, such as
+	// auth.key. The secret is taken out of what is stored and handed on.
+	Path string `json:"path,omitempty"`
+
+	// HashClaim is the claim of the token that has the SHA-256 of the body, for the scheme jwt.
+	HashClaim string `json:"hash_claim,omitempty"`
+
+	// HashEncoding of that claim is hex, base64 or base64url. Default: hex.
+	HashEncoding string `json:"hash_encoding,omitempty"`
+
+	// Names are the DNS names, or common names where there are none, of the certificates that are let in, for the scheme
+	// client_certificate where public_key is the certificate of their issuer.
+	Names []string `json:"names,omitempty"`
+
+	// Unsafe says that it is understood that the scheme none verifies nothing: whoever can send from an address of
+	// remote_ip, which has to be set, can send calls.
+	Unsafe bool `json:"unsafe,omitempty"`
+
+	// The options from here on are those of the schemes hmac and vapi-hmac, and of ed25519 and rsa, which take all but
+	// key_encoding and no_timestamp.
+
+	// SignaturePath is where in the JSON body the signature is, in place of Header: keys with points between them.
+	SignaturePath string `json:"signature_path,omitempty"`
+
+	// Padding of the scheme rsa is pkcs1v15 or pss. Default: pkcs1v15.
+	Padding string `json:"padding,omitempty"`
+
+	// Algorithm is sha256, sha1 or sha512; of rsa sha256 or sha512, and ed25519 has none. Default: sha256.
 	Algorithm string `json:"algorithm,omitempty"`
 
 	// Encoding of the signature is hex, base64 or base64url. Default: hex.
@@ -41,14 +71,18 @@ type Options struct {
 	// KeyEncoding of the secret is text, base64 or hex. Default: text.
 	KeyEncoding string `json:"key_encoding,omitempty"`
 
-	// Signed is what is signed, in terms of {body}, {timestamp}, {id}, {method}, {url} and {json:path.to.value}.
-	// Default: {body}, or {timestamp}.{body} if there is a timestamp.
+	// Signed is what is signed, in terms of {body}, {timestamp}, {id}, {method}, {url}, {header:Name} and
+	// {json:path.to.value}. Default: {body}, or {timestamp}.{body} if there is a timestamp.
 	Signed string `json:"signed,omitempty"`
 
 	// TimestampHeader carries the signed time.
 	TimestampHeader string `json:"timestamp_header,omitempty"`
 
-	// TimestampUnit is s, ms, auto (s or ms) or rfc3339. Default: s.
+	// TimestampPath is where in the JSON body the signed time is, in place of TimestampHeader.
+	TimestampPath string `json:"timestamp_path,omitempty"`
+
+	// TimestampUnit is s, ms, auto (s or ms), rfc3339, iso8601 (as rfc3339, or with a space for the T or without a zone,
+	// which is UTC then), utc (2006-01-02 15:04:05) or http (Mon, 02 Jan 2006 15:04:05 GMT). Default: s.
 	TimestampUnit string `json:"timestamp_unit,omitempty"`
 
 	// TimestampKey and SignatureKey are the keys of the time and of the signatures where the header is a list such as
@@ -72,9 +106,12 @@ type Options struct {
 
 // Config is the scheme's configuration without keys.
 func (o *Options) Config(scheme string) signature.Config {
-	c := signature.Config{Scheme: scheme, Forms: o.Forms}
+	c := signature.Config{
+		Scheme: scheme, Forms: o.Forms, Query: o.Query, Path: o.Path, HashClaim: o.HashClaim, HashEncoding: o.HashEncoding, Names: o.Names,
+	}
 	h := signature.HMACConfig{
-		Algorithm: o.Algorithm, Encoding: o.Encoding, KeyEncoding: o.KeyEncoding,
+		Algorithm: o.Algorithm, Encoding: o.Encoding, KeyEncoding: o.KeyEncoding, Padding: o.Padding,
+		SignaturePath: o.SignaturePath, TimestampPath: o.TimestampPath,
 		// In site blocks of a Caddyfile {method} is Caddy's own shorthand and comes to us written out.
 		Signed:          strings.ReplaceAll(o.Signed, "{http.request.method}", "{method}"),
 		TimestampHeader: o.TimestampHeader, TimestampUnit: o.TimestampUnit, TimestampKey: o.TimestampKey,
@@ -88,7 +125,7 @@ func (o *Options) Config(scheme string) signature.Config {
 	if info, ok := signature.Lookup(scheme); ok {
 		name = info.Name // under an alias a scheme takes the same options
 	}
-	configurable := name == "hmac" || name == "vapi-hmac"
+	configurable := name == "hmac" || name == "vapi-hmac" || name == "ed25519" || name == "rsa"
 	if given := h != (signature.HMACConfig{}); !configurable && !given {
 		c.Header, c.Prefix, c.Tolerance = o.Header, o.Prefix, time.Duration(o.Tolerance)
 		return c
@@ -123,5 +160,14 @@ func (o *Options) UnmarshalBlock(d *caddyfile.Dispenser) error {
 		"signature_key":    grammar.Text(&o.SignatureKey),
 		"list_separator":   grammar.Text(&o.ListSeparator),
 		"id_header":        grammar.Text(&o.IDHeader),
+		"query":            grammar.Text(&o.Query),
+		"path":             grammar.Text(&o.Path),
+		"hash_claim":       grammar.Text(&o.HashClaim),
+		"hash_encoding":    grammar.Text(&o.HashEncoding),
+		"names":            grammar.List(&o.Names),
+		"unsafe":           grammar.Flag(&o.Unsafe),
+		"signature_path":   grammar.Text(&o.SignaturePath),
+		"timestamp_path":   grammar.Text(&o.TimestampPath),
+		"padding":          grammar.Text(&o.Padding),
 	})
 }

@@ -16,6 +16,9 @@ import (
 // Resolve resolves placeholders that Caddy knows at load time. An unknown one and an empty value are errors:
 // an empty key is one that anybody can sign with. Of a placeholder that has no value the error is ErrNoValue.
 func Resolve(s string) (string, error) {
+	if v, ok := strings.CutPrefix(s, literal); ok && v != "" {
+		return v, nil
+	}
 	v, err := ResolveText(s)
 	if err != nil && !IsPlaceholder(s) {
 		return "", ErrBraces
@@ -59,6 +62,9 @@ func ResolveList(what string, in []string, leftOut func(error)) ([]string, error
 // ResolveText resolves placeholders in settings that are not secrets alone: an unknown or empty one is an error, text
 // without any stays as it is.
 func ResolveText(s string) (string, error) {
+	if v, ok := strings.CutPrefix(s, literal); ok {
+		return v, nil
+	}
 	v, err := caddy.NewReplacer().ReplaceOrErr(s, true, true)
 	if err == nil {
 		return v, nil
@@ -70,6 +76,12 @@ func ResolveText(s string) (string, error) {
 	}
 	return "", err
 }
+
+// Literal is a setting that stands for a value as it is: what looks like a placeholder in it is none.
+func Literal(value string) string { return literal + value }
+
+// literal begins such a setting. No file of a configuration begins a text like this.
+const literal = "\x00literal:"
 
 // ErrNoValue is the reason that a placeholder stands for nothing.
 var ErrNoValue = errors.New("has no value")

@@ -6,6 +6,7 @@ import (
 	_ "github.com/callgate/callgate/caddymodule"              // the app callgate and the handler callgate
 	_ "github.com/callgate/callgate/caddymodule/adminapi"     // what operators see and do, at the admin endpoint
 	_ "github.com/callgate/callgate/caddymodule/commands"     // callgate send, sign, verify and so on
+	_ "github.com/callgate/callgate/caddymodule/dashboard"    // callgate_dashboard
 	_ "github.com/callgate/callgate/caddymodule/destinations" // destination NAME KIND
 	_ "github.com/callgate/callgate/caddymodule/ready"        // callgate_ready
 	_ "github.com/callgate/callgate/caddymodule/stores"       // store NAME

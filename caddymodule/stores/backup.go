@@ -16,7 +16,7 @@ func (s *SQLite) BackupStore(ctx context.Context, file string) (guest.Backed, er
 	if _, err := os.Stat(s.Path); errors.Is(err, fs.ErrNotExist) {
 		return guest.Backed{}, s.noStore()
 	}
-	b, err := sqlite.Backup(ctx, s.Path, file)
+	b, err := sqlite.Backup(ctx, s.Path, file, s.tuning(guest.StoreOptions{}))
 	return guest.Backed{Store: s.Path, Events: b.Events, Pending: b.Pending, Bytes: b.Bytes}, err
 }
 

@@ -3,6 +3,9 @@
 package verifiers
 
 import (
+	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -42,7 +45,8 @@ func (v *Scheme) Provision(ctx caddy.Context) error {
 }
 
 func droppedHeaders(o scheme.Options) (names []string) {
-	for _, name := range []string{o.Header, o.TimestampHeader, o.IDHeader} {
+	for _, name := range append([]string{o.Header, o.TimestampHeader, o.IDHeader}, signedHeader.FindAllString(o.Signed, -1)...) {
+		name = strings.TrimPrefix(name, "{header:")
 		if strings.ContainsAny(name, "_.") {
 			names = append(names, name)
 		}
@@ -50,21 +54,39 @@ func droppedHeaders(o scheme.Options) (names []string) {
 	return names
 }
 
+// signedHeader finds the headers in a template of what is signed.
+var signedHeader = regexp.MustCompile(`{header:[^}]*`)
+
 // SchemeName implements guest.Described.
 func (v *Scheme) SchemeName() string { return v.scheme }
 
 // SignsURL implements guest.Described. What a configurable scheme signs is written in its options.
 func (v *Scheme) SignsURL() bool {
 	info, known := signature.Lookup(v.scheme)
-	return !known || info.SignsURL || v.scheme == "hmac" || strings.HasPrefix(v.scheme, "vapi")
+	return !known || info.SignsURL || v.Query != "" || slices.Contains([]string{"hmac", "ed25519", "rsa"}, info.Name) || strings.HasPrefix(v.scheme, "vapi")
 }
 
 // Verifier implements guest.Verifier.
 func (v *Scheme) Verifier(k guest.Keys) (signature.Verifier, error) {
+	switch none := v.scheme == "none"; {
+	case none && !v.Unsafe:
+		return nil, errNotUnsafe
+	case !none && v.Unsafe:
+		return nil, errUnsafe
+	}
 	c := v.Config(v.scheme)
 	c.Secrets, c.PublicKeys = k.Secrets, k.PublicKeys
 	return signature.New(c)
 }
+
+var (
+	errNotUnsafe = fmt.Errorf("%w: none verifies nothing, so that whoever can reach the route can send calls; write verify none { unsafe } "+
+		"together with remote_ip and the addresses of the sender, or have the sender show a secret (verify api_key { query token } takes one from the URL)", signature.ErrConfig)
+	errUnsafe = fmt.Errorf("%w: unsafe is a word for verify none; remove it", signature.ErrConfig)
+)
+
+// KeepsToBounds implements guest.Bounded: its options name no file and no placeholder.
+func (*Scheme) KeepsToBounds() {}
 
 // UnmarshalCaddyfile sets up the options from Caddyfile tokens. Syntax:
 //
@@ -78,13 +100,22 @@ func (v *Scheme) Verifier(k guest.Keys) (signature.Verifier, error) {
 //		key_encoding     text|base64|hex
 //		signed           <template>
 //		timestamp_header <name>
-//		timestamp_unit   s|ms|auto|rfc3339
+//		timestamp_path   <path>
+//		timestamp_unit   s|ms|auto|rfc3339|iso8601|utc|http
 //		timestamp_key    <key>
 //		signature_key    <key>
 //		list_separator   <text>
 //		id_header        <name>
 //		tolerance_future <duration>
 //		no_timestamp
+//		signature_path   <path>
+//		padding          pkcs1v15|pss
+//		query            <name>
+//		path             <path>
+//		hash_claim       <name>
+//		hash_encoding    hex|base64|base64url
+//		names            <name>...
+//		unsafe
 //	}
 func (v *Scheme) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the scheme's name

@@ -6,6 +6,7 @@ package durable_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,12 +80,32 @@ type site struct {
 	env        []string
 	admin      int
 	generation int
+	config     string // the configuration; the example's unless a test has one of its own
 }
 
 func newSite(t *testing.T, env ...string) *site {
 	t.Helper()
 	dir := t.TempDir()
 	return &site{t: t, port: freePort(t), admin: freePort(t), home: dir, store: filepath.Join(dir, "store"), env: env}
+}
+
+// change has the site's gateways run with the example's configuration, in which every second text takes the place of the
+// one before it.
+func (s *site) change(texts ...string) {
+	s.t.Helper()
+	text, err := os.ReadFile("Caddyfile")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := 0; i < len(texts); i += 2 {
+		if !strings.Contains(string(text), texts[i]) {
+			s.t.Fatalf("the example has no %q", texts[i])
+		}
+	}
+	s.config = filepath.Join(s.t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(s.config, []byte(strings.NewReplacer(texts...).Replace(string(text))), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *site) url() string { return fmt.Sprintf("http://127.0.0.1:%d/webhooks/calls", s.port) }
@@ -108,7 +129,7 @@ func (s *site) launch(receiver int) *gateway {
 		s.t.Fatal(err)
 	}
 	s.generation++
-	g := &gateway{t: s.t, cmd: exec.Command(binary, "run", "--config", "Caddyfile", "--adapter", "caddyfile"), done: make(chan struct{})}
+	g := &gateway{t: s.t, cmd: exec.Command(binary, "run", "--config", cmp.Or(s.config, "Caddyfile"), "--adapter", "caddyfile"), done: make(chan struct{})}
 	for _, e := range os.Environ() {
 		if !strings.HasPrefix(e, "CALLGATE_") && !strings.HasPrefix(e, "PORT=") {
 			g.cmd.Env = append(g.cmd.Env, e)

@@ -4,10 +4,14 @@ package durable_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -96,6 +100,86 @@ func TestStop(t *testing.T) {
 			t.Errorf("waiting%d: %+v", i, got)
 		}
 	}
+}
+
+// TestDraining stops a gateway behind a load balancer: while Caddy's shutdown_delay lasts it says that no calls should be
+// sent to it any longer, and takes those that are.
+func TestDraining(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t), newLedger()
+	s.change("{\n\tcallgate {\n", "{\n\tshutdown_delay 3s\n\tcallgate {\n", "\thandle {\n", "\thandle /ready {\n\t\tcallgate_ready\n\t}\n\thandle {\n")
+	_, port := l.receiver(t, 1, nil)
+	g := s.start(port)
+	sender := newSender(t)
+	ask := func(url string) (int, string) {
+		r, err := sender.client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Body.Close()
+		body, _ := io.ReadAll(r.Body)
+		return r.StatusCode, strings.TrimSpace(string(body))
+	}
+	ready, admin := fmt.Sprintf("http://127.0.0.1:%d/ready", s.port), fmt.Sprintf("http://localhost:%d/callgate/ready", s.admin)
+	if status, body := ask(ready); status != http.StatusOK || body != `{"ready":true}` {
+		t.Fatalf("before: %d %s", status, body)
+	}
+	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "it says that it is stopping", 2500*time.Millisecond, func() bool {
+		status, body := ask(ready)
+		return status == http.StatusServiceUnavailable && body == `{"ready":false}`
+	})
+	if status, body := ask(admin); status != http.StatusServiceUnavailable || !strings.Contains(body, "the gateway is stopping") {
+		t.Errorf("the admin endpoint says %d %s", status, body)
+	}
+	sender.accepted(t, s.url(), "late")
+	await(t, "what was taken late has arrived", 10*time.Second, func() bool { return len(l.of("late")) == 1 })
+	g.terminate(10 * time.Second)
+}
+
+// TestASlowSenderDoesNotKeepItFromStopping has a sender that never ends its body and a receiver that never answers. Both
+// are waited for as long as grace_period says. The log tells what is given back, and it arrives after the next start.
+func TestASlowSenderDoesNotKeepItFromStopping(t *testing.T) {
+	t.Parallel()
+	s, l := newSite(t), newLedger()
+	s.change("{\n\tcallgate {\n", "{\n\tgrace_period 2s\n\tcallgate {\n")
+	hangs := make(chan struct{}, 1)
+	_, port := l.receiver(t, 1, func(_ string, r *http.Request) int {
+		hangs <- struct{}{}
+		<-r.Context().Done()
+		return http.StatusServiceUnavailable
+	})
+	g := s.start(port)
+	newSender(t).accepted(t, s.url(), "hanging")
+	<-hangs
+	c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	// The signature is one that could be right, so that the body is waited for.
+	if _, err := fmt.Fprintf(c, "POST /webhooks/calls HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\nX-Nextphone-Signature: %064d\r\n\r\n{", 0); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	if n, _ := c.Read(make([]byte, 1)); n > 0 {
+		t.Fatal("the body was not waited for")
+	}
+	if took := g.terminate(8 * time.Second); took < 1900*time.Millisecond {
+		t.Errorf("it stopped after %v, with a grace_period of 2s", took)
+	}
+	if out := g.tail(8000); !strings.Contains(out, "attempts under way are cancelled and given back") {
+		t.Errorf("the log does not say what was given back:\n%s", out)
+	}
+	_, port = l.receiver(t, 2, nil)
+	g = s.start(port)
+	await(t, "what was given back has arrived", 10*time.Second, func() bool { return len(l.of("hanging")) == 1 })
+	if got := l.of("hanging"); got[0].attempt != "1" {
+		t.Errorf("%+v, want no attempt counted", got)
+	}
+	g.terminate(10 * time.Second)
 }
 
 // TestTwoGateways starts a second gateway on the same store. It has to say what is wrong and leave the first alone.

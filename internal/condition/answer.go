@@ -51,12 +51,14 @@ var answers = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("body", cel.DynType), cel.Variable("text", cel.StringType))
 })
 
+var answerVariables = []string{"status", "header", "body", "text"}
+
 // CompileSuccess reads an expression. Its errors wrap ErrCompile and name the line and column, counted from 1.
 func CompileSuccess(text string) (*Success, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, fmt.Errorf("%w: it is empty; leave it out to go by the status alone", ErrCompile)
 	}
-	program, err := compile(text, answers, []string{"status", "header", "body", "text"})
+	program, err := compile(text, answers, answerVariables, true)
 	if err != nil {
 		return nil, err
 	}

@@ -83,15 +83,16 @@ func Compile(text string) (*Condition, error) {
 	if err := checkTypes(text); err != nil {
 		return nil, err
 	}
-	program, err := compile(text, environment, variables)
+	program, err := compile(text, environment, variables, true)
 	if err != nil {
 		return nil, err
 	}
 	return &Condition{text: text, program: program}, nil
 }
 
-// compile makes a program of a text in an environment, whose variables are named for errors.
-func compile(text string, environment func() (*cel.Env, error), variables []string) (cel.Program, error) {
+// compile makes a program of a text in an environment, whose variables are named for errors. decides tells that it is to
+// answer yes or no.
+func compile(text string, environment func() (*cel.Env, error), variables []string, decides bool) (cel.Program, error) {
 	env, err := environment()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCompile, err)
@@ -100,7 +101,7 @@ func compile(text string, environment func() (*cel.Env, error), variables []stri
 	if issues.Err() != nil {
 		return nil, compileError(issues, variables)
 	}
-	tolerate(ast.NativeRep(), false)
+	tolerate(ast.NativeRep(), false, decides)
 	ast, issues = env.Check(ast)
 	if issues.Err() != nil {
 		return nil, compileError(issues, variables)

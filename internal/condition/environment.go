@@ -63,8 +63,8 @@ func tolerant(variables ...cel.EnvOption) (*cel.Env, error) {
 // tolerate wraps every field that stands where yes or no is asked for, so that a parameter that is missing, or was
 // collected as text, can stand there; and every field that another is selected from, or that a list is wanted of, so
 // that it may be missing. Where types are checked, fields of a
-// type that cannot stand there stay as they are, so that they are found.
-func tolerate(tree *ast.AST, typed bool) {
+// type that cannot stand there stay as they are, so that they are found. decides tells that the whole is a condition.
+func tolerate(tree *ast.AST, typed, decides bool) {
 	next := ast.MaxID(tree)
 	factory := ast.NewExprFactory()
 	wrap := func(function string, e ast.Expr) {
@@ -107,7 +107,9 @@ func tolerate(tree *ast.AST, typed bool) {
 			wrap(deeper, e.AsComprehension().IterRange())
 		}
 	}))
-	wrap(truthy, tree.Expr())
+	if decides {
+		wrap(truthy, tree.Expr())
+	}
 }
 
 // isField reports whether an expression selects a field: x.y or x["y"], but not has(x.y).

@@ -79,7 +79,7 @@ func checkTypes(text string) error {
 		return compileError(issues, variables)
 	}
 	nameFields(tree.NativeRep())
-	tolerate(tree.NativeRep(), true)
+	tolerate(tree.NativeRep(), true, true)
 	checked, issues := env.Check(tree)
 	if issues.Err() != nil {
 		return compileError(issues, variables)

@@ -62,28 +62,35 @@ func (b multipart) templates() []*template.Template {
 // of a repeated delivery are the same, and a preview shows what is sent.
 func (b multipart) render(v template.Vars, contentType string) ([]byte, string, error) {
 	var values []byte
-	ends := make([]int, len(b.fields))
-	for i, f := range b.fields {
-		var err error
-		if values, err = f.value.Append(values, v); err != nil {
+	type part struct {
+		head string
+		end  int // in values
+	}
+	parts := make([]part, 0, len(b.fields))
+	for _, f := range b.fields {
+		all, err := f.value.Each(v)
+		if err != nil {
 			return nil, "", err
 		}
-		if ends[i] = len(values); len(values) > b.limit {
-			return nil, "", tooLarge()
+		for _, value := range all {
+			if values = append(values, value...); len(values) > b.limit {
+				return nil, "", tooLarge()
+			}
+			parts = append(parts, part{f.head, len(values)})
 		}
 	}
 	sum := sha256.Sum256(values)
 	boundary := "callgate-" + hex.EncodeToString(sum[:20])
-	out := make([]byte, 0, len(values)+len(b.fields)*160+80)
+	out := make([]byte, 0, len(values)+len(parts)*160+80)
 	start := 0
-	for i, f := range b.fields {
-		value := values[start:ends[i]]
-		start = ends[i]
+	for _, p := range parts {
+		value := values[start:p.end]
+		start = p.end
 		if len(value) == 0 && b.omitEmpty {
 			continue
 		}
 		out = append(out, "--"+boundary+"\r\n"...)
-		out = append(out, f.head...)
+		out = append(out, p.head...)
 		out = append(out, value...)
 		out = append(out, "\r\n"...)
 	}
@@ -97,23 +104,25 @@ type form multipart
 func (b form) templates() []*template.Template { return multipart(b).templates() }
 
 func (b form) render(v template.Vars, contentType string) ([]byte, string, error) {
-	var out, value []byte
+	var out []byte
 	for _, f := range b.fields {
-		var err error
-		if value, err = f.value.Append(value[:0], v); err != nil {
+		all, err := f.value.Each(v)
+		if err != nil {
 			return nil, "", err
 		}
-		if len(value) == 0 && b.omitEmpty {
-			continue
+		for _, value := range all {
+			if len(value) == 0 && b.omitEmpty {
+				continue
+			}
+			if len(out)+len(value) > b.limit {
+				return nil, "", tooLarge()
+			}
+			if len(out) > 0 {
+				out = append(out, '&')
+			}
+			out = append(out, f.head...)
+			out = append(out, url.QueryEscape(strings.ToValidUTF8(strings.ReplaceAll(string(value), "\x00", ""), "\uFFFD"))...)
 		}
-		if len(out)+len(value) > b.limit {
-			return nil, "", tooLarge()
-		}
-		if len(out) > 0 {
-			out = append(out, '&')
-		}
-		out = append(out, f.head...)
-		out = append(out, url.QueryEscape(strings.ToValidUTF8(strings.ReplaceAll(string(value), "\x00", ""), "\uFFFD"))...)
 	}
 	return out, contentType, nil
 }

@@ -159,7 +159,9 @@ func (p *parser) field(name string, m *member, multi bool) (f field, ok bool) {
 	case !isText:
 		source = string(m.raw)
 	}
-	t, err := template.Compile(source, template.Text, p.options(m))
+	o := p.options(m)
+	o.MayRepeat, o.Repeats = true, strings.HasSuffix(name, "[]")
+	t, err := template.Compile(source, template.Text, o)
 	if err != nil {
 		p.template(m, err)
 		return f, false

@@ -44,6 +44,8 @@ func (q *queueStore) Claim(_ context.Context, d string, _ time.Time, _ time.Dura
 	return claimed, nil
 }
 
+func (q *queueStore) Noted(context.Context, string, string) ([]byte, error) { return nil, nil }
+
 func (q *queueStore) Next(_ context.Context, d string) (time.Time, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

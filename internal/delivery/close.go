@@ -87,5 +87,6 @@ func (e *Engine) drop(l *lane) bool {
 		return false
 	}
 	delete(e.lanes, l.name)
+	e.laneCount.Add(-1)
 	return true
 }

@@ -29,7 +29,8 @@ import (
 // Options set up an Engine. Only Store is required.
 type Options struct {
 	Store store.Store
-	// Now is the clock; nil means time.Now. Timers and breakers use the runtime's clock.
+	// Now is the clock; nil means time.Now. Where it goes back the engine does not follow. Timers and breakers use the
+	// runtime's clock.
 	Now func() time.Time
 	// Rand returns a number in [0, 1) for the jitter; nil means math/rand.
 	Rand func() float64
@@ -53,6 +54,7 @@ var ErrClosed = errors.New("the delivery engine is closed: send the event again"
 // Engine delivers. It outlives configurations; they are attached to it one after the other.
 type Engine struct {
 	o     Options
+	wall  func() time.Time // the machine's clock, which may be set back; o.Now is not
 	log   *zap.Logger
 	store store.Store
 
@@ -77,6 +79,8 @@ type Engine struct {
 	paused    map[string]string
 	// pausedVersion counts the changes of paused, so that an older reading of the store does not undo one.
 	pausedVersion int
+	// laneCount is len(lanes), for those who have no lock.
+	laneCount atomic.Int64
 	// unsaved counts, by destination, the pauses that attempts asked for and that the store does not know yet.
 	unsaved map[string]int
 	closed  chan struct{}
@@ -85,8 +89,23 @@ type Engine struct {
 // attached is a snapshot in use.
 type attached struct {
 	*Snapshot
+	// changed are destinations by name that were given or taken since it was attached, nil for one that was taken. Under
+	// the engine's mu.
+	changed map[string]*Config
 	// uses counts the attempts under way and, until it is detached, the attachment itself.
 	uses atomic.Int64
+}
+
+// config is what is said of a destination. The caller holds the engine's mu.
+func (a *attached) config(name string) (Config, bool) {
+	if c, ok := a.changed[name]; ok {
+		if c == nil {
+			return Config{}, false
+		}
+		return *c, true
+	}
+	c, ok := a.Destinations[name]
+	return c, ok
 }
 
 func (a *attached) release() {
@@ -100,6 +119,8 @@ func New(o Options) *Engine {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	wall := o.Now
+	o.Now = steady(wall)
 	if o.Rand == nil {
 		o.Rand = rand.Float64
 	}
@@ -119,7 +140,7 @@ func New(o Options) *Engine {
 		o.ExpireBatch = 500
 	}
 	e := &Engine{
-		o: o, log: o.Log, store: o.Store, hashes: newSentHash(o.Keys),
+		o: o, wall: wall, log: o.Log, store: o.Store, hashes: newSentHash(o.Keys),
 		stop: make(chan struct{}), recorderStop: make(chan struct{}),
 		lanes: map[string]*lane{}, paused: map[string]string{}, unsaved: map[string]int{},
 	}
@@ -165,23 +186,90 @@ func (e *Engine) apply() {
 	for _, s := range e.snapshots {
 		for name := range s.Destinations {
 			known[name] = true
-			if e.lanes[name] == nil {
-				l := newLane(e, name)
-				e.lanes[name] = l
-				e.background.Go(l.run)
+		}
+		for name, c := range s.changed {
+			if c != nil {
+				known[name] = true
 			}
 		}
 	}
-	for name, l := range e.lanes {
-		var b *terms
-		if current != nil {
-			if c, ok := current.Destinations[name]; ok {
-				b = &terms{Config: c.withDefaults(), snapshot: current}
-			}
-		}
-		reason, paused := e.paused[name]
-		l.configure(b, known[name], paused, reason)
+	for name := range known {
+		e.ensureLane(name)
 	}
+	for name := range e.lanes {
+		e.applyTo(name, current, known[name])
+	}
+}
+
+// ensureLane makes a destination's lane, unless there is one. The caller holds e.mu.
+func (e *Engine) ensureLane(name string) {
+	if e.lanes[name] != nil {
+		return
+	}
+	l := newLane(e, name)
+	e.lanes[name] = l
+	e.laneCount.Add(1)
+	e.background.Go(l.run)
+}
+
+// applyTo gives a lane its configuration. The caller holds e.mu.
+func (e *Engine) applyTo(name string, current *attached, known bool) {
+	var b *terms
+	if current != nil {
+		if c, ok := current.config(name); ok {
+			b = &terms{Config: c.withDefaults(), snapshot: current}
+		}
+	}
+	reason, paused := e.paused[name]
+	e.lanes[name].configure(b, known, paused, reason)
+}
+
+// Change gives one destination of an attached snapshot another configuration, or none with nil, so that its deliveries wait.
+// Every other lane goes on undisturbed, and attempts under way end as they began. It reports whether the snapshot is
+// attached.
+func (e *Engine) Change(s *Snapshot, name string, c *Config) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	i := slices.IndexFunc(e.snapshots, func(a *attached) bool { return a.Snapshot == s })
+	if i < 0 || e.closing.Load() {
+		return false
+	}
+	if e.snapshots[i].changed == nil {
+		e.snapshots[i].changed = map[string]*Config{}
+	}
+	e.snapshots[i].changed[name] = c
+	if i < len(e.snapshots)-1 {
+		return true // another is in force
+	}
+	e.ensureLane(name)
+	e.lanes[name].refresh()
+	e.applyTo(name, e.snapshots[i], true)
+	return true
+}
+
+// idle is how long a lane waits before it looks for work that nobody told it of.
+func (e *Engine) idle() time.Duration {
+	return idleCheck * time.Duration(max(1, e.laneCount.Load()/manyLanes))
+}
+
+// configs are what the snapshot in force says of destinations with filters, nil for others; nil without any.
+func (e *Engine) configs(names []string) []*Config {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.snapshots) == 0 {
+		return nil
+	}
+	current := e.snapshots[len(e.snapshots)-1]
+	var all []*Config
+	for i, name := range names {
+		if c, ok := current.config(name); ok && (len(c.EventTypes) > 0 || c.Condition != nil) {
+			if all == nil {
+				all = make([]*Config, len(names))
+			}
+			all[i] = new(c)
+		}
+	}
+	return all
 }
 
 // current is the snapshot in force, or nil.
@@ -238,8 +326,8 @@ func (e *Engine) persist(ctx context.Context, events []*store.Event, destination
 
 // choose leaves out the destinations that do not take the event.
 func (e *Engine) choose(ctx context.Context, ev *store.Event, destinations []string) []string {
-	s := e.current()
-	if s == nil {
+	configs := e.configs(destinations)
+	if configs == nil {
 		return destinations
 	}
 	var record *call.Call
@@ -251,10 +339,10 @@ func (e *Engine) choose(ctx context.Context, ev *store.Event, destinations []str
 		return record, readErr
 	}
 	chosen := make([]string, 0, len(destinations))
-	for _, name := range destinations {
-		c, known := s.Destinations[name]
+	for i, name := range destinations {
+		c := configs[i]
 		takes := true
-		if known && (len(c.EventTypes) > 0 || c.Condition != nil) {
+		if c != nil {
 			var err error
 			if takes, err = c.takes(ctx, ev, read); err != nil {
 				e.log.Warn("a condition failed, so the event is delivered",

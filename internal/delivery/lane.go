@@ -12,8 +12,10 @@ import (
 
 const (
 	// idleCheck is how often a lane looks for work that nobody told it of: deliveries accepted by another process
-	// on the same store, and leases that a crashed one let run out.
+	// on the same store, and leases that a crashed one let run out. Where there are more than manyLanes they look more
+	// seldom, so that thousands of tenants with destinations of their own do not keep the store busy with asking.
 	idleCheck = 15 * time.Second
+	manyLanes = 500
 	// leaseMargin is added to the timeout of an attempt for everything around it, above all the recording.
 	leaseMargin = time.Minute
 	// Waits after an error of the store, and when it says that something is due but gives nothing.
@@ -42,6 +44,8 @@ type lane struct {
 	queue queue // the run goroutine's own
 	// confirmAt is when the turns of calls are looked through next; the run goroutine's own too.
 	confirmAt time.Time
+	// recalled tells that the hold of an earlier process was asked for; the run goroutine's own.
+	recalled bool
 
 	mu sync.Mutex
 	// terms is nil while no snapshot in force knows the destination: its deliveries are parked.
@@ -60,6 +64,8 @@ type lane struct {
 	byTenant    map[string]int
 	calls       callOrder
 	health      health
+	// noted tells that the store knows of a hold.
+	noted bool
 	// absent are tenants that the configuration does not know. Their deliveries wait until one does.
 	absent map[string]struct{}
 	// slowFrom is when an outage ended, after which the receiver is met slowly; slow keeps that pace.
@@ -107,16 +113,12 @@ func (l *lane) configure(t *terms, wanted, paused bool, reason string) {
 	}
 }
 
-// breakerChanged is called under the breaker's lock, so nobody may call the breaker while holding l.mu.
-func (l *lane) breakerChanged(b *breaker.Breaker, from, to breaker.State) {
+// refresh forgets that the destination is held: perhaps what is new mends it.
+func (l *lane) refresh() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.breaker == b {
-		if from == breaker.HalfOpen && to == breaker.Closed {
-			l.slowFrom, l.wary = l.e.o.Now(), l.health.poison
-		}
-		l.changes = append(l.changes, [2]breaker.State{from, to})
-		l.wakeUp()
+	if h := l.health.hold; h != nil {
+		h.until, h.wait = time.Time{}, firstProbe
 	}
 }
 
@@ -157,7 +159,7 @@ func (l *lane) run() {
 		if wait == 0 {
 			wait = time.Millisecond
 		}
-		timer.Reset(min(wait, idleCheck))
+		timer.Reset(min(wait, l.e.idle()))
 	}
 }
 
@@ -205,7 +207,13 @@ func (l *lane) step() time.Duration {
 		if v.ended && l.e.drop(l) {
 			return -1
 		}
-		return idleCheck
+		return l.e.idle()
+	}
+	if !l.recalled {
+		if wait := l.recallHold(); wait > 0 {
+			return wait
+		}
+		v = l.look()
 	}
 	now := l.e.o.Now()
 	l.confirmTurns(now)
@@ -234,10 +242,10 @@ func (l *lane) step() time.Duration {
 		v = l.look()
 		if v.stop {
 			l.wakeUp()
-			return idleCheck
+			return l.e.idle()
 		}
 	}
-	return l.queue.waitAtMost(idleCheck, now)
+	return l.queue.waitAtMost(l.e.idle(), now)
 }
 
 // start claims what is due and starts up to free attempts with it. When it started none it says how long to wait.
@@ -305,7 +313,7 @@ func (l *lane) due(t *terms, now time.Time) (bool, time.Duration) {
 		return false, l.storeFailed("look for what is due", err)
 	}
 	if at.IsZero() {
-		return false, idleCheck
+		return false, l.e.idle()
 	}
 	return !at.After(now), at.Sub(now)
 }
@@ -334,15 +342,5 @@ func (l *lane) returnItems(items []waiting) {
 		// Their leases run out by themselves.
 		l.e.log.Warn("could not give deliveries back; they wait for their leases to run out",
 			zap.String("destination", l.name), zap.Int("deliveries", len(ids)), zap.Error(err))
-	}
-}
-
-func (l *lane) reportBreaker() {
-	l.mu.Lock()
-	changes := l.changes
-	l.changes = nil
-	l.mu.Unlock()
-	for _, c := range changes {
-		l.e.o.Observer.BreakerChanged(l.name, c[0], c[1])
 	}
 }

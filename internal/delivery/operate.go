@@ -71,6 +71,9 @@ func (e *Engine) Resume(ctx context.Context, destination string) error {
 	if err := e.store.Resume(ctx, destination); err != nil {
 		return err
 	}
+	if err := e.store.Forget(ctx, destination, holdNote); err != nil {
+		return err
+	}
 	e.mu.Lock()
 	delete(e.paused, destination)
 	e.pausedVersion++
@@ -78,6 +81,7 @@ func (e *Engine) Resume(ctx context.Context, destination string) error {
 		l.setPaused(false, "")
 		l.mu.Lock()
 		l.lift()
+		l.noted = false
 		l.mu.Unlock()
 	}
 	e.mu.Unlock()
@@ -223,7 +227,7 @@ func (e *Engine) expireLoop() {
 			timer.Reset(next)
 			continue
 		}
-		expired, err := e.store.Expire(e.ctx, store.Retention{Done: s.Retention, Dead: s.RetentionDead}, e.o.Now(), e.o.ExpireBatch)
+		expired, err := e.store.Expire(e.ctx, store.Retention{Done: s.Retention, Dead: s.RetentionDead}, e.wall(), e.o.ExpireBatch)
 		if expired.Total() > 0 {
 			e.log.Info("events past their retention were deleted", zap.Int64("delivered", expired.Done), zap.Int64("dead", expired.Dead))
 		}

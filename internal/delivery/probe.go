@@ -3,6 +3,7 @@ package delivery
 import (
 	"time"
 
+	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/store"
 	"golang.org/x/time/rate"
 )
@@ -153,4 +154,28 @@ func (l *lane) mayProbe(t *terms, w waiting) bool {
 	}
 	l.calls.enter(w.Claimed)
 	return true
+}
+
+// breakerChanged is called under the breaker's lock, so nobody may call the breaker while holding l.mu.
+func (l *lane) breakerChanged(b *breaker.Breaker, from, to breaker.State) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.breaker == b {
+		if from == breaker.HalfOpen && to == breaker.Closed {
+			l.slowFrom, l.wary = l.e.o.Now(), l.health.poison
+		}
+		l.changes = append(l.changes, [2]breaker.State{from, to})
+		l.wakeUp()
+	}
+}
+
+// reportBreaker tells the observer what became of the breaker.
+func (l *lane) reportBreaker() {
+	l.mu.Lock()
+	changes := l.changes
+	l.changes = nil
+	l.mu.Unlock()
+	for _, c := range changes {
+		l.e.o.Observer.BreakerChanged(l.name, c[0], c[1])
+	}
 }

@@ -240,7 +240,7 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 		return l.storeFailed("look for what is due", err)
 	case at.IsZero():
 		q.backoff = 0
-		return idleCheck
+		return l.e.idle()
 	case at.After(now):
 		q.backoff = 0
 		return at.Sub(now)

@@ -96,6 +96,9 @@ func (r *recorder) record(taken []*attempt) {
 			r.persist("pause a destination", func(ctx context.Context) error { return r.e.savePause(ctx, a.lane.name, a.pause) })
 			r.e.pauseSaved(a.lane.name)
 		}
+		if a.lane.holdUnsaved(a.probe) {
+			r.persist("note that a destination is held", func(ctx context.Context) error { return a.lane.saveHold(ctx, a.probe) })
+		}
 		for _, d := range a.failing {
 			r.e.o.Observer.Failing(d)
 		}

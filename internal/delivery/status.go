@@ -93,7 +93,7 @@ func (e *Engine) Stranded(ctx context.Context) ([]Stranded, error) {
 	var list []Stranded
 	for _, w := range waiting {
 		reason := ""
-		if _, known := s.Destinations[w.Destination]; !known {
+		if !e.knows(s, w.Destination) {
 			reason = fmt.Sprintf("destination %q is not configured", w.Destination)
 		} else if _, known := t.vars(w.Tenant); !known {
 			reason = fmt.Sprintf("tenant %q is not configured", w.Tenant)
@@ -103,6 +103,13 @@ func (e *Engine) Stranded(ctx context.Context) ([]Stranded, error) {
 		}
 	}
 	return list, nil
+}
+
+func (e *Engine) knows(a *attached, name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, known := a.config(name)
+	return known
 }
 
 func (l *lane) status(d *DestinationStatus, now time.Time) {

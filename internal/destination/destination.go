@@ -44,6 +44,9 @@ type Item struct {
 	Body            []byte
 	ContentType     string
 	ContentEncoding string
+	// Steps are the values that steps of the destination before this one have kept of their answers, as "contact.id"; nil
+	// outside of a chain.
+	Steps map[string]string
 	// Traceparent is the W3C trace context that the event arrived with, or empty.
 	Traceparent string
 }

@@ -49,6 +49,17 @@ func (rt *Route) addressKey(r *http.Request) string {
 // network is what counts as one client: an IPv4 address, and the /64 of an IPv6 address, since who has one usually has
 // 2^64 of them. It is not valid if the text is no address, with or without a port.
 func network(ip string) netip.Addr {
+	a := address(ip)
+	if a.Is6() {
+		if p, err := a.Prefix(64); err == nil {
+			a = p.Addr()
+		}
+	}
+	return a
+}
+
+// address is an address, with or without a port; it is not valid if the text is none.
+func address(ip string) netip.Addr {
 	a, err := netip.ParseAddr(ip)
 	if err != nil {
 		with, err := netip.ParseAddrPort(ip)
@@ -57,13 +68,21 @@ func network(ip string) netip.Addr {
 		}
 		a = with.Addr()
 	}
-	a = a.Unmap().WithZone("")
-	if a.Is6() {
-		if p, err := a.Prefix(64); err == nil {
-			a = p.Addr()
+	return a.Unmap().WithZone("")
+}
+
+// checkAddress refuses requests from where the sender is not.
+func (rq *Request) checkAddress() *refusal {
+	if len(rq.plan.Addresses) == 0 {
+		return nil
+	}
+	a := address(rq.route.Server.ClientIP(rq.r))
+	for _, p := range rq.plan.Addresses {
+		if p.Contains(a) {
+			return nil
 		}
 	}
-	return a
+	return &refusal{outcome: addressRefused, message: "requests from this address are not let in"}
 }
 
 func (rt *Route) addressRefusal(wait time.Duration) *refusal {

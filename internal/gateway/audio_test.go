@@ -59,3 +59,46 @@ func TestADroppedRecordingIsNotHeld(t *testing.T) {
 	}
 	runtime.KeepAlive(admitted)
 }
+
+// counting is a parser that looks at the budget while it reads.
+type counting struct {
+	source.Parser
+	budget *Budget
+	used   int64
+}
+
+func (c *counting) Identify(r *source.Request) (source.Identity, error) {
+	c.used = c.budget.Used()
+	return c.Parser.Identify(r)
+}
+
+// A recording counts towards what may be in memory of bodies for as long as it is there, also when its signature holds
+// already; any other body does until then.
+func TestARecordingCountsUntilItIsDropped(t *testing.T) {
+	for name, c := range map[string]struct {
+		size   int
+		drop   bool
+		counts bool
+	}{
+		"a recording that nobody asks for": {1 << 20, true, true},
+		"one that somebody asks for":       {1 << 20, false, false},
+		"a small body":                     {1 << 10, true, false},
+	} {
+		rt := testRoute(t)
+		rt.State.Unverified = NewBudget(16 << 20)
+		p := rt.Plans["demo"]
+		p.MaxBody, p.DropAudio = 2<<20, c.drop
+		watch := &counting{Parser: p.Parser, budget: rt.State.Unverified}
+		p.Parser = watch
+		body := `{"lead":{"phone":"+15559876543","notes":"` + strings.Repeat("Q", c.size) + `"}}`
+		if refused, err := rt.NewRequest(signedLead(t, t.Context(), body)).admit(httptest.NewRecorder()); refused != nil || err != nil {
+			t.Fatalf("%s: %+v, %v", name, refused, err)
+		}
+		if counted := watch.used >= int64(len(body)); counted != c.counts {
+			t.Errorf("%s: %d bytes of %d counted while it was read", name, watch.used, len(body))
+		}
+		if used := rt.State.Unverified.Used(); used != 0 {
+			t.Errorf("%s: %d bytes are held after that", name, used)
+		}
+	}
+}

@@ -31,10 +31,11 @@ func (rq *Request) split() (missing string, ok bool) {
 			return "", false
 		}
 		one.identity = source.Identity{EventType: c.EventType, EventID: c.EventID, CallID: c.ID}
-		one.eventID = rq.partID(one, c)
+		one.eventID, one.named = rq.partID(one, c)
 		if other, twice := ids[one.eventID]; twice && other != string(part) {
-			one.eventID = digestOf(part) // the id is not the event's
+			one.eventID, one.named = digestOf(part), false // the id is not the event's
 		}
+		one.noteID()
 		ids[one.eventID] = string(part)
 		if lacks := c.Missing(rq.plan.Require); lacks != "" {
 			if missing == "" {
@@ -55,23 +56,24 @@ func (rq *Request) split() (missing string, ok bool) {
 }
 
 // partID tells an event from all others of its route and tenant by an id in it, or else by the digest of what it says.
-func (rq *Request) partID(one *Request, c *call.Call) string {
+func (rq *Request) partID(one *Request, c *call.Call) (id string, named bool) {
 	from := rq.plan.EventID
 	if from.Path != nil {
 		if id, ok := from.Path.ID(one.parsing.Body); ok {
-			return id
+			return id, true
 		}
 	}
 	if c.EventID != "" && !from.Digest {
-		return c.EventID
+		return c.EventID, true
 	}
-	return digestOf(one.parsing.Body)
+	return digestOf(one.parsing.Body), false
 }
 
 func digestOf(part []byte) string {
-	sum := sha256.Sum256(part)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return digestText(sha256.Sum256(part))
 }
+
+func digestText(sum [sha256.Size]byte) string { return "sha256:" + hex.EncodeToString(sum[:]) }
 
 // partHeader is the header that is stored with a part of a body, which is JSON and not packed.
 func partHeader(whole http.Header) http.Header {

@@ -46,7 +46,7 @@ func (s *shelf) AcceptAll(_ context.Context, events []*store.Event, _ [][]string
 
 func (s *shelf) Event(context.Context, string) (*store.Event, error) { return nil, errors.New("none") }
 func (s *shelf) CallerHash(string) string                            { return "" }
-func (s *shelf) FieldHash(string, string) (store.Subject, bool) { return store.Subject{}, false }
+func (s *shelf) FieldHash(string, string) (store.Subject, bool)      { return store.Subject{}, false }
 
 func delivering(t *testing.T, preset string, require ...string) (*Route, *shelf) {
 	t.Helper()

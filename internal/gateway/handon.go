@@ -153,6 +153,9 @@ func (rq *Request) handOn() error {
 		return nil
 	}
 	m, called := &rq.message, rq.route.publicURL(rq.r, rq.plan.PublicURL)
+	if rq.hadTokenInURL() {
+		called = rq.result.URL
+	}
 	m.Method, m.URL, m.Header, m.Body = rq.r.Method, called, h, rq.body
 	if err := rq.plan.Signer.Sign(m, rq.eventID, time.Now()); err != nil {
 		return err

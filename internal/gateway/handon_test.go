@@ -37,7 +37,7 @@ func (k *keeps) AcceptAll(ctx context.Context, events []*store.Event, destinatio
 }
 func (k *keeps) Event(context.Context, string) (*store.Event, error) { return nil, store.ErrNotFound }
 func (*keeps) CallerHash(string) string                              { return "" }
-func (*keeps) FieldHash(string, string) (store.Subject, bool) { return store.Subject{}, false }
+func (*keeps) FieldHash(string, string) (store.Subject, bool)        { return store.Subject{}, false }
 
 func signedLead(t *testing.T, ctx context.Context, body string) *http.Request {
 	t.Helper()

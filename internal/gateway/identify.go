@@ -22,6 +22,10 @@ func (rq *Request) readCall() *refusal {
 	}
 	rq.sum = rq.result.Digest(&rq.message)
 	rq.eventID, rq.named = source.EventID(&rq.message, &rq.result, &rq.parsing, rq.identity, rq.plan.EventID, rq.sum)
+	if len(rq.events) > 0 { // what tells the first event from others does not tell the request from one that has others beside it
+		rq.eventID, rq.named = digestText(rq.sum), false
+	}
+	rq.noteID()
 	if missing != "" {
 		return &refusal{outcome: fieldMissing, field: missing, message: "required field missing: " + missing}
 	}
@@ -91,6 +95,14 @@ func malformed(err error) *refusal {
 func (rq *Request) record() (*call.Call, error) {
 	if rq.call == nil && rq.callErr == nil {
 		rq.call, rq.callErr = rq.plan.Parser.Parse(&rq.parsing)
+		rq.noteID()
 	}
 	return rq.call, rq.callErr
+}
+
+// noteID has the record say the event's id where the operator said where that is, and not the source.
+func (rq *Request) noteID() {
+	if rq.call != nil && rq.named && rq.plan.EventID.Path != nil {
+		rq.call.EventID = rq.eventID
+	}
 }

@@ -23,6 +23,7 @@ const (
 	fieldMissing
 	rateLimited
 	addressLimited
+	addressRefused
 	inFlight
 	keyReused
 	breakerOpen
@@ -64,6 +65,7 @@ var outcomeTable = [Outcomes]struct {
 	fieldMissing:            {"field_missing", http.StatusBadRequest, false},
 	rateLimited:             {"rate_limited", http.StatusServiceUnavailable, true},
 	addressLimited:          {"address_limited", http.StatusServiceUnavailable, true},
+	addressRefused:          {"address_refused", http.StatusForbidden, true},
 	inFlight:                {"in_flight", http.StatusServiceUnavailable, false},
 	keyReused:               {"event_id_reused", http.StatusUnprocessableEntity, true},
 	breakerOpen:             {"breaker_open", http.StatusServiceUnavailable, false},

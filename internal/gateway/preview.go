@@ -15,7 +15,10 @@ import (
 
 // previewed is the answer of a route in test mode: what was understood of the call, and what would be sent.
 type previewed struct {
-	Status     string             `json:"status"`
+	Status string `json:"status"`
+	// EventID and EventType are what the event is known by.
+	EventID    string             `json:"event_id"`
+	EventType  string             `json:"event_type,omitempty"`
 	Call       *call.Call         `json:"call"`
 	Deliveries []previewedRequest `json:"deliveries"`
 	// Skipped are the destinations that the call would not go to.
@@ -46,7 +49,7 @@ func (rq *Request) preview(w http.ResponseWriter) (*refusal, error) {
 	if rq.plan.Keep != nil {
 		c = rq.plan.Keep(c) // destinations see what is stored
 	}
-	answer := previewed{Status: "test", Call: c, Deliveries: []previewedRequest{}}
+	answer := previewed{Status: "test", EventID: rq.eventID, EventType: rq.identity.EventType, Call: c, Deliveries: []previewedRequest{}}
 	var names []string
 	switch {
 	case len(rq.plan.Deliver) == 0:

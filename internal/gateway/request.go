@@ -115,6 +115,9 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 			return &refusal{outcome: unknownTenant, message: "no such tenant"}, nil
 		}
 	}
+	if refused := rq.checkAddress(); refused != nil {
+		return refused, nil
+	}
 	if rq.greet(w) {
 		return nil, nil
 	}
@@ -123,7 +126,8 @@ func (rq *Request) admit(w http.ResponseWriter) (*refusal, error) {
 	}
 	began := time.Now()
 	// Before a byte of the body is waited for: most of what strangers send is not signed at all.
-	if err := signature.Precheck(rq.plan.Verifier, rq.r.Header, began); err != nil {
+	rq.present()
+	if err := signature.PrecheckMessage(rq.plan.Verifier, &rq.message, began); err != nil {
 		return signatureRefusal(err), nil
 	}
 	refused := rq.readBody(w)
@@ -174,8 +178,7 @@ var onlyPost = []string{http.MethodPost}
 
 func (rq *Request) verify(now time.Time) *refusal {
 	m := &rq.message
-	m.Method, m.Header, m.Body = rq.r.Method, rq.r.Header, rq.body
-	if rq.plan.SignsURL || signature.Blank(rq.body) {
+	if m.Body = rq.body; m.URL == "" && signature.Blank(rq.body) {
 		m.URL = rq.route.publicURL(rq.r, rq.plan.PublicURL)
 	}
 	var err error
@@ -187,14 +190,45 @@ func (rq *Request) verify(now time.Time) *refusal {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
-	rq.release()
-	if rq.result.Differs {
-		// What was signed and what came could be read as two different calls. From here on there is the signed one only.
+	if !rq.plan.DropAudio || len(rq.body) <= light {
+		rq.release()
+	} // else there may be a recording in it, which counts for as long as it is in memory
+	rq.dropToken()
+	if rq.result.Differs || rq.result.Dropped && !rq.plan.KeepToken {
+		// What was signed and what came could be read as two different calls. From here on there is the signed one only. And
+		// a token in the body is nobody's business who gets it next.
 		rq.body = rq.result.Payload
 		rq.r.Header.Set("Content-Length", strconv.Itoa(len(rq.body)))
 		rq.setBody(rq.body)
 	}
 	return nil
+}
+
+// present is what is known of the message before its body is there.
+func (rq *Request) present() {
+	m := &rq.message
+	m.Method, m.Header = rq.r.Method, rq.r.Header
+	if rq.plan.SignsURL {
+		m.URL = rq.route.publicURL(rq.r, rq.plan.PublicURL)
+	}
+	if rq.r.TLS != nil {
+		m.Certificates = rq.r.TLS.PeerCertificates
+	}
+}
+
+// dropToken takes a token out of the query, since the URL is stored, and the receiver gets it.
+func (rq *Request) dropToken() {
+	if !rq.hadTokenInURL() {
+		return
+	}
+	rq.r.URL.RawQuery, _ = rq.result.Query(&rq.message)
+	rq.r.URL.ForceQuery = false
+	rq.r.RequestURI = rq.r.URL.RequestURI()
+}
+
+// hadTokenInURL reports whether a token was taken out of the URL.
+func (rq *Request) hadTokenInURL() bool {
+	return rq.result.Token && rq.result.URL != "" && !rq.plan.KeepToken
 }
 
 func signatureRefusal(err error) *refusal {

@@ -10,6 +10,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -39,6 +40,10 @@ type Route struct {
 	Single   *Plan
 	Plans    map[string]*Plan
 	TenantOf func(*http.Request) string
+
+	// Live gives the plan of a tenant that is not in Plans and comes and goes while the route serves; nil has none. faulty
+	// says that there is such a tenant, and that it has no plan because of a mistake or because the gateway has just started.
+	Live func(ctx context.Context, tenant string) (p *Plan, faulty bool)
 
 	// Faulty are the names of tenants that have no plan because of a mistake in their settings. Their requests are refused
 	// with 503, so that they come again.
@@ -98,6 +103,9 @@ type Plan struct {
 	Scheme   string // the name of the signature scheme, for logs
 	Verifier signature.Verifier
 	Parser   source.Parser
+
+	// Addresses are the ranges from which requests are let in; none is all.
+	Addresses []netip.Prefix
 
 	Methods []string // that are let in; none is POST alone
 
@@ -251,19 +259,39 @@ func (rt *Route) plan(r *http.Request) *Plan {
 		return rt.Single
 	}
 	name := rt.TenantOf(r)
-	if p, ok := rt.Plans[name]; ok {
+	if p := rt.planNamed(r.Context(), name); p != nil {
 		return p
 	}
-	return rt.Plans[strings.ToLower(name)] // hosts are written in any case
+	if lower := strings.ToLower(name); lower != name { // hosts are written in any case
+		return rt.planNamed(r.Context(), lower)
+	}
+	return nil
+}
+
+// planNamed finds a tenant's plan: what the configuration says first.
+func (rt *Route) planNamed(ctx context.Context, name string) *Plan {
+	if p, ok := rt.Plans[name]; ok || rt.Live == nil || rt.Faulty[name] {
+		return p
+	}
+	p, _ := rt.Live(ctx, name)
+	return p
 }
 
 // isFaulty reports whether a request for which there is no plan is for a tenant whose settings have a mistake.
 func (rt *Route) isFaulty(r *http.Request) bool {
-	if len(rt.Faulty) == 0 {
+	if len(rt.Faulty) == 0 && rt.Live == nil {
 		return false
 	}
 	name := rt.TenantOf(r)
-	return rt.Faulty[name] || rt.Faulty[strings.ToLower(name)]
+	lower := strings.ToLower(name)
+	if rt.Faulty[name] || rt.Faulty[lower] || rt.Live == nil {
+		return rt.Faulty[name] || rt.Faulty[lower]
+	}
+	_, faulty := rt.Live(r.Context(), name)
+	if !faulty && lower != name {
+		_, faulty = rt.Live(r.Context(), lower)
+	}
+	return faulty
 }
 
 // planOf finds the plan of a stored event's tenant; nil if it was removed.
@@ -271,7 +299,7 @@ func (rt *Route) planOf(tenant string) *Plan {
 	if rt.Single != nil {
 		return rt.Single
 	}
-	return rt.Plans[tenant]
+	return rt.planNamed(context.Background(), tenant)
 }
 
 // overloadStatus answers what a tenant's own excess deserves. Many senders never send again what was answered with a

@@ -23,6 +23,13 @@ type Selection struct {
 // AnyEnded is a state of replays only: dead and delivered ones.
 const AnyEnded = "any"
 
+// record is what is recorded of an operation on the selection.
+func (s *Selection) record(operation string) Record {
+	r := s.Filter.record(operation)
+	r.DryRun = s.DryRun
+	return r
+}
+
 // check keeps a filter that was forgotten from being one for everything.
 func (s *Selection) check() error {
 	none := s.Filter == Filter{}
@@ -58,7 +65,9 @@ type ReplaySelection struct {
 // Replay sends dead deliveries again or, if the state says so, delivered ones. A selection that names no state is of dead
 // ones.
 func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*DeliveryCount, error) {
-	if err := s.beginDelivering(a, "Replay"); err != nil {
+	r := sel.record("Replay")
+	sc, err := s.permitDelivering(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
 	if err := sel.check(); err != nil {
@@ -77,7 +86,7 @@ func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*De
 		return nil, err
 	}
 	ctx = a.by(ctx)
-	n, err := s.act(ctx, a, &sel.Selection, "replay", func(f store.Filter) (int, error) {
+	n, err := s.act(ctx, a, sc, r, &sel.Selection, func(f store.Filter) (int, error) {
 		return s.o.Engine.ReplayAt(ctx, f, rate, sel.DryRun)
 	})
 	if err != nil {
@@ -89,31 +98,35 @@ func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*De
 // SendNow sends deliveries now that wait for their next attempt, as after a receiver was mended. It ends no pause, nor
 // what a breaker keeps.
 func (s *Service) SendNow(ctx context.Context, a Actor, sel Selection) (*DeliveryCount, error) {
-	if err := s.beginDelivering(a, "SendNow"); err != nil {
+	r := sel.record("SendNow")
+	sc, err := s.permitDelivering(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
 	ctx = a.by(ctx)
-	return s.actOnPending(ctx, a, sel, "retry", func(f store.Filter) (int, error) { return s.o.Engine.SendNow(ctx, f, sel.DryRun) })
+	return s.actOnPending(ctx, a, sc, r, sel, func(f store.Filter) (int, error) { return s.o.Engine.SendNow(ctx, f, sel.DryRun) })
 }
 
 // Cancel takes waiting deliveries back: they are dead, with a reason that says so, and can be replayed. An attempt under
 // way cannot be called back.
 func (s *Service) Cancel(ctx context.Context, a Actor, sel Selection) (*DeliveryCount, error) {
-	if err := s.beginDelivering(a, "Cancel"); err != nil {
+	r := sel.record("Cancel")
+	sc, err := s.permitDelivering(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
 	ctx = a.by(ctx)
-	return s.actOnPending(ctx, a, sel, "cancel", func(f store.Filter) (int, error) { return s.o.Engine.Cancel(ctx, f, sel.DryRun) })
+	return s.actOnPending(ctx, a, sc, r, sel, func(f store.Filter) (int, error) { return s.o.Engine.Cancel(ctx, f, sel.DryRun) })
 }
 
-func (s *Service) actOnPending(ctx context.Context, a Actor, sel Selection, what string, do func(store.Filter) (int, error)) (*DeliveryCount, error) {
+func (s *Service) actOnPending(ctx context.Context, a Actor, sc scope, r Record, sel Selection, do func(store.Filter) (int, error)) (*DeliveryCount, error) {
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
 	if sel.State != "" && sel.State != string(store.Pending) {
 		return nil, badRequest("only pending deliveries wait for something; leave the state out, or see replay for dead and delivered ones")
 	}
-	n, err := s.act(ctx, a, &sel, what, do)
+	n, err := s.act(ctx, a, sc, r, &sel, do)
 	if err != nil {
 		return nil, err
 	}
@@ -122,26 +135,35 @@ func (s *Service) actOnPending(ctx context.Context, a Actor, sel Selection, what
 
 // Erase deletes events with all that belongs to them.
 func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCount, error) {
-	if err := s.beginDelivering(a, "Erase"); err != nil {
+	r := sel.record("Erase")
+	sc, err := s.permitDelivering(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
 	ctx = a.by(ctx)
-	n, err := s.act(ctx, a, &sel, "erase", func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
+	n, err := s.act(ctx, a, sc, r, &sel, func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
 	if err != nil {
 		return nil, err
 	}
 	return &EventCount{sel.DryRun, n}, nil
 }
 
-// act carries something out for each filter of a selection and logs what was done.
-func (s *Service) act(ctx context.Context, a Actor, sel *Selection, what string, do func(store.Filter) (int, error)) (total int, err error) {
-	filters, err := s.compile(ctx, &sel.Filter)
+// did are the words for operations in the log.
+var did = map[string]string{"Replay": "replay", "SendNow": "retry", "Cancel": "cancel", "Erase": "erase"}
+
+// act has it recorded what is done, carries it out for each filter of a selection, and logs what was done.
+func (s *Service) act(ctx context.Context, a Actor, sc scope, r Record, sel *Selection, do func(store.Filter) (int, error)) (total int, err error) {
+	filters, err := s.compile(ctx, sc, &sel.Filter)
 	if err != nil {
 		return 0, err
 	}
+	if err := s.note(ctx, a, r); err != nil {
+		return 0, err
+	}
+	what := did[r.Operation]
 	log := s.o.Log.With(zap.String("by", a.Name), zap.String("via", a.Via))
 	for _, f := range filters {
 		n, err := do(f)
@@ -177,7 +199,8 @@ func isNote(s string) bool {
 
 // Pause keeps a destination's deliveries waiting until Resume, also over restarts.
 func (s *Service) Pause(ctx context.Context, a Actor, destination, reason string) (*PauseState, error) {
-	if err := s.beginDelivering(a, "Pause"); err != nil {
+	r := Record{Operation: "Pause", Destination: destination, Reason: reason}
+	if _, err := s.permitDelivering(ctx, a, r); err != nil {
 		return nil, err
 	}
 	if !isNote(reason) {
@@ -186,7 +209,10 @@ func (s *Service) Pause(ctx context.Context, a Actor, destination, reason string
 	if reason == "" {
 		reason = "paused by an operator"
 	}
-	if err := s.knownDestination(ctx, destination); err != nil {
+	if err := s.knownDestination(ctx, scope{}, destination); err != nil {
+		return nil, err
+	}
+	if err := s.note(ctx, a, r); err != nil {
 		return nil, err
 	}
 	if err := s.o.Engine.Pause(a.by(ctx), destination, reason); err != nil {
@@ -197,10 +223,14 @@ func (s *Service) Pause(ctx context.Context, a Actor, destination, reason string
 
 // Resume lets the deliveries to a paused destination go.
 func (s *Service) Resume(ctx context.Context, a Actor, destination string) (*PauseState, error) {
-	if err := s.beginDelivering(a, "Resume"); err != nil {
+	r := Record{Operation: "Resume", Destination: destination}
+	if _, err := s.permitDelivering(ctx, a, r); err != nil {
 		return nil, err
 	}
-	if err := s.knownDestination(ctx, destination); err != nil {
+	if err := s.knownDestination(ctx, scope{}, destination); err != nil {
+		return nil, err
+	}
+	if err := s.note(ctx, a, r); err != nil {
 		return nil, err
 	}
 	if err := s.o.Engine.Resume(a.by(ctx), destination); err != nil {

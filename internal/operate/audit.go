@@ -14,17 +14,21 @@ import (
 )
 
 // beginAudit begins an operation on the audit log.
-func (s *Service) beginAudit(_ context.Context, a Actor, operation string) (*auditor.Log, error) {
-	if err := s.beginStored(a, operation); err != nil {
-		return nil, err
+func (s *Service) beginAudit(ctx context.Context, a Actor, r Record) (*auditor.Log, scope, error) {
+	sc, err := s.permitStored(ctx, a, r)
+	if err == nil {
+		err = s.note(ctx, a, r)
+	}
+	if err != nil {
+		return nil, sc, err
 	}
 	if s.o.AuditLog != nil {
-		return s.o.AuditLog, nil
+		return s.o.AuditLog, sc, nil
 	}
 	if a := s.auditor(); a != nil {
-		return a.Log(), nil
+		return a.Log(), sc, nil
 	}
-	return nil, &Error{Kind: ErrUnavailable, text: "no audit log is kept: write audit into the global option callgate"}
+	return nil, sc, &Error{Kind: ErrUnavailable, text: "no audit log is kept: write audit into the global option callgate"}
 }
 
 // auditor is who keeps the log; nil if nobody does.
@@ -98,7 +102,7 @@ func (sel *AuditSelection) query() (q auditor.Query, err error) {
 
 // AuditQuery gives records of the audit log, oldest first, as they stand in it.
 func (s *Service) AuditQuery(ctx context.Context, a Actor, sel AuditSelection) (*auditor.Page, error) {
-	log, err := s.beginAudit(ctx, a, "AuditQuery")
+	log, sc, err := s.beginAudit(ctx, a, Record{Operation: "AuditQuery", Event: sel.Event, Tenant: sel.Tenant, Destination: sel.Destination})
 	if err != nil {
 		return nil, err
 	}
@@ -106,6 +110,7 @@ func (s *Service) AuditQuery(ctx context.Context, a Actor, sel AuditSelection) (
 	if err != nil {
 		return nil, err
 	}
+	q.Tenants = sc.filter()
 	if sel.Newest > 0 {
 		if q.First, err = log.Newest(ctx, sel.Newest); err != nil {
 			return nil, auditError(err)
@@ -131,7 +136,7 @@ type AuditState struct {
 // AuditVerify checks the audit log as it lies in the store: that no record was changed, left out or slipped in since it was
 // written.
 func (s *Service) AuditVerify(ctx context.Context, a Actor) (*AuditState, error) {
-	log, err := s.beginAudit(ctx, a, "AuditVerify")
+	log, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditVerify"})
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +156,7 @@ func (s *Service) auditState(ctx context.Context, log *auditor.Log) (*AuditState
 
 // AuditCheckpoint signs what the log holds now and hands it out to all who get checkpoints.
 func (s *Service) AuditCheckpoint(ctx context.Context, a Actor) (*AuditState, error) {
-	log, err := s.beginAudit(ctx, a, "AuditCheckpoint")
+	log, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditCheckpoint"})
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +179,7 @@ type AuditProof struct {
 
 // AuditProve proves that a record is in the log, without showing another one.
 func (s *Service) AuditProve(ctx context.Context, a Actor, seq string) (*AuditProof, error) {
-	log, err := s.beginAudit(ctx, a, "AuditProve")
+	log, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditProve"})
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +204,7 @@ type AuditExporting struct {
 
 // AuditExport writes the log as callgate audit verify reads it. That it was exported is recorded first, and by whom.
 func (s *Service) AuditExport(ctx context.Context, a Actor, in AuditExporting, w io.Writer) (records int64, err error) {
-	log, err := s.beginAudit(ctx, a, "AuditExport")
+	log, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditExport"})
 	if err != nil {
 		return 0, err
 	}
@@ -228,7 +233,7 @@ type AuditPruned struct {
 
 // AuditPrune takes the lines of old records away. Their hashes stay, so that what is left can be proved, and it is recorded.
 func (s *Service) AuditPrune(ctx context.Context, a Actor, in AuditPruning) (*AuditPruned, error) {
-	log, err := s.beginAudit(ctx, a, "AuditPrune")
+	log, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditPrune", DryRun: in.DryRun})
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +257,7 @@ func (s *Service) AuditPrune(ctx context.Context, a Actor, in AuditPruning) (*Au
 // AuditFork goes on with a store that has less than was published of its log, as after a backup was restored. It is carried
 // out while the gateway is stopped, which does not start with such a store.
 func (s *Service) AuditFork(ctx context.Context, a Actor, why string) (*AuditState, error) {
-	log, err := s.beginAudit(ctx, a, "AuditFork")
+	log, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditFork", Reason: why})
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +281,7 @@ func (a Actor) by(ctx context.Context) context.Context {
 	if audit.ActorOf(ctx) != (audit.Actor{}) {
 		return ctx // the face knows more of them
 	}
-	l := audit.Actor{Type: audit.ActorUser, ID: a.Name, Via: a.Via}
+	l := audit.Actor{Type: audit.ActorUser, ID: a.Name, Role: strings.Join(a.Roles, ","), Via: a.Via}
 	switch {
 	case a.Via == "command":
 		l.Type = audit.ActorClaimed
@@ -284,4 +289,49 @@ func (a Actor) by(ctx context.Context) context.Context {
 		l.Type = audit.ActorLocal
 	}
 	return audit.By(ctx, l)
+}
+
+// kindsOf are the kinds of records of what operators ask for. An operation that is not here is an audit.Kind of its own
+// name; those of unrecorded show no call, are asked for every few seconds, and are recorded only when they are denied.
+var kindsOf = map[string]audit.Kind{
+	"Events": audit.List, "Deliveries": audit.List, "Tail": audit.List, "Event": audit.Show, "RevealEvent": audit.Reveal,
+	"Replay": audit.Replay, "SendNow": audit.SendNow, "Cancel": audit.Cancel, "Pause": audit.Pause, "Resume": audit.Resume,
+	"Erase": audit.Erase, "Rekey": audit.Rekey,
+}
+
+var unrecorded = map[string]bool{
+	"Statistics": true, "Destinations": true, "Ready": true,
+	// Reading the log would have no end if each page were one more record. What is exported and pruned has a record of its own.
+	"AuditQuery": true, "AuditVerify": true, "AuditProve": true, "AuditCheckpoint": true, "AuditExport": true, "AuditPrune": true, "AuditFork": true,
+}
+
+// OutcomeAsked is the outcome of a record of what is about to be done. What it comes to is recorded with each event or
+// delivery that it changes.
+const OutcomeAsked = "asked"
+
+// Leaf is the record as the audit log keeps it; false where it keeps none.
+func (r *Record) Leaf(ctx context.Context) (audit.Leaf, bool) {
+	if unrecorded[r.Operation] && !r.Denied {
+		return audit.Leaf{}, false
+	}
+	l := audit.Leaf{Kind: kindsOf[r.Operation], Actor: audit.ActorOf(r.Actor.by(ctx)), Tenant: r.Tenant, Event: r.Event,
+		Outcome: OutcomeAsked, Why: r.Reason, Reason: r.Operation}
+	if l.Kind == "" {
+		l.Kind = audit.Kind("operate." + strings.ToLower(r.Operation))
+	}
+	if len(r.Filter) > 0 {
+		l.Reason += " by " + strings.Join(r.Filter, ", ")
+	}
+	if r.Destination != "" {
+		l.To = []audit.Recipient{{Name: r.Destination}}
+	}
+	switch {
+	case r.Denied && l.Kind == audit.Reveal:
+		l.Kind, l.Outcome = audit.RevealDenied, audit.OutcomeDenied
+	case r.Denied:
+		l.Kind, l.Outcome = audit.AccessDenied, audit.OutcomeDenied
+	case r.DryRun:
+		l.Outcome = audit.OutcomeDryRun
+	}
+	return l, true
 }

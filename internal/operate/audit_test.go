@@ -137,14 +137,23 @@ func TestTheAuditLogIsProvedExportedAndPruned(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 	for name, err := range map[string]error{
-		"both":           func() error { _, err := s.AuditQuery(t.Context(), somebody, AuditSelection{After: 1, Newest: 1}); return err }(),
+		"both": func() error {
+			_, err := s.AuditQuery(t.Context(), somebody, AuditSelection{After: 1, Newest: 1})
+			return err
+		}(),
 		"a limit":        func() error { _, err := s.AuditQuery(t.Context(), somebody, AuditSelection{Limit: 5000}); return err }(),
 		"no time":        func() error { _, err := s.AuditQuery(t.Context(), somebody, AuditSelection{From: "soon"}); return err }(),
 		"no number":      func() error { _, err := s.AuditProve(t.Context(), somebody, "x"); return err }(),
 		"no time before": func() error { _, err := s.AuditPrune(t.Context(), somebody, AuditPruning{}); return err }(),
-		"in the future":  func() error { _, err := s.AuditPrune(t.Context(), somebody, AuditPruning{Before: "2200-01-01"}); return err }(),
-		"before":         func() error { _, err := s.AuditExport(t.Context(), somebody, AuditExporting{First: -1}, &out); return err }(),
-		"no reason":      func() error { _, err := s.AuditFork(t.Context(), somebody, ""); return err }(),
+		"in the future": func() error {
+			_, err := s.AuditPrune(t.Context(), somebody, AuditPruning{Before: "2200-01-01"})
+			return err
+		}(),
+		"before": func() error {
+			_, err := s.AuditExport(t.Context(), somebody, AuditExporting{First: -1}, &out)
+			return err
+		}(),
+		"no reason": func() error { _, err := s.AuditFork(t.Context(), somebody, ""); return err }(),
 	} {
 		if !errors.Is(err, ErrBadRequest) {
 			t.Errorf("%s: %v", name, err)
@@ -159,5 +168,89 @@ func TestTheAuditLogIsProvedExportedAndPruned(t *testing.T) {
 	none := New(Options{Store: storetest.NewMemory(storetest.Options{})})
 	if _, err := none.AuditQuery(t.Context(), somebody, AuditSelection{}); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "no audit log is kept") {
 		t.Error(err)
+	}
+}
+
+// auditAttempts are all operations on the audit log with something that is right to ask for.
+var auditAttempts = map[string]func(ctx context.Context, s *Service, a Actor) error{
+	"AuditQuery": func(ctx context.Context, s *Service, a Actor) error {
+		_, err := s.AuditQuery(ctx, a, AuditSelection{})
+		return err
+	},
+	"AuditVerify":     func(ctx context.Context, s *Service, a Actor) error { _, err := s.AuditVerify(ctx, a); return err },
+	"AuditProve":      func(ctx context.Context, s *Service, a Actor) error { _, err := s.AuditProve(ctx, a, "0"); return err },
+	"AuditCheckpoint": func(ctx context.Context, s *Service, a Actor) error { _, err := s.AuditCheckpoint(ctx, a); return err },
+	"AuditExport": func(ctx context.Context, s *Service, a Actor) error {
+		_, err := s.AuditExport(ctx, a, AuditExporting{}, new(bytes.Buffer))
+		return err
+	},
+	"AuditPrune": func(ctx context.Context, s *Service, a Actor) error {
+		_, err := s.AuditPrune(ctx, a, AuditPruning{Before: "2026-01-01"})
+		return err
+	},
+	"AuditFork": func(ctx context.Context, s *Service, a Actor) error {
+		_, err := s.AuditFork(ctx, a, "the disk broke")
+		return err
+	},
+}
+
+// TestAuditOperationsAreRecordedFirst, and refused to those who may not or are bound to tenants.
+func TestAuditOperationsAreRecordedFirst(t *testing.T) {
+	for name := range operations {
+		if !strings.HasPrefix(name, "Audit") {
+			continue
+		}
+		try := auditAttempts[name]
+		if try == nil {
+			t.Errorf("%s is not tried; give it a call in auditAttempts", name)
+			continue
+		}
+		s, _, _ := audited(t)
+		var records []Record
+		var fails error
+		s.o.Record = func(_ context.Context, r Record) error { records = append(records, r); return fails }
+		s.o.Fork = func(context.Context, string) error { return nil }
+		nobody := Actor{Name: "eve", May: func(Capability) bool { return false }}
+		bound := Actor{Name: "eve", May: Everything, Bound: func(Capability) ([]string, bool) { return []string{"acme"}, true }}
+		if err := try(t.Context(), s, nobody); !errors.Is(err, ErrForbidden) || len(records) != 1 || !records[0].Denied || records[0].Operation != name {
+			t.Errorf("%s: %v, %+v", name, err, records)
+		}
+		if err := try(t.Context(), s, bound); OfTheWhole(name) != errors.Is(err, ErrForbidden) {
+			t.Errorf("%s for somebody who is bound to a tenant: %v", name, err)
+		}
+		fails = errors.New("the disk is full")
+		if err := try(t.Context(), s, somebody); !errors.Is(err, ErrUnavailable) || !errors.Is(err, fails) {
+			t.Errorf("%s: %v", name, err)
+		}
+		fails, records = nil, nil
+		if err := try(t.Context(), s, somebody); err != nil || len(records) != 1 || records[0].Denied {
+			t.Errorf("%s: %v, %+v", name, err, records)
+		}
+	}
+}
+
+// TestLeavesOfWhatOperatorsAskFor: what is about to be done, and what was denied.
+func TestLeavesOfWhatOperatorsAskFor(t *testing.T) {
+	ada := Actor{Name: "ada", Via: "dashboard", Roles: []string{"operator"}}
+	by := audit.Actor{Type: audit.ActorUser, ID: "ada", Role: "operator", Via: "dashboard"}
+	for _, tt := range []struct {
+		r    Record
+		want audit.Leaf
+		none bool
+	}{
+		{r: Record{Operation: "RevealEvent", Event: "e", Tenant: "acme", Reason: "a complaint"},
+			want: audit.Leaf{Kind: audit.Reveal, Event: "e", Tenant: "acme", Why: "a complaint", Outcome: OutcomeAsked, Reason: "RevealEvent"}},
+		{r: Record{Operation: "RevealEvent", Denied: true}, want: audit.Leaf{Kind: audit.RevealDenied, Outcome: audit.OutcomeDenied, Reason: "RevealEvent"}},
+		{r: Record{Operation: "Erase", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Reason: "Erase"}},
+		{r: Record{Operation: "Erase", DryRun: true, Filter: []string{"caller"}}, want: audit.Leaf{Kind: audit.Erase, Outcome: audit.OutcomeDryRun, Reason: "Erase by caller"}},
+		{r: Record{Operation: "Preview"}, want: audit.Leaf{Kind: "operate.preview", Outcome: OutcomeAsked, Reason: "Preview"}},
+		{r: Record{Operation: "Statistics"}, none: true},
+		{r: Record{Operation: "Statistics", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Reason: "Statistics"}},
+	} {
+		tt.r.Actor, tt.want.Actor = ada, by
+		l, ok := tt.r.Leaf(t.Context())
+		if ok == tt.none || ok && string(audit.AppendLine(nil, &l)) != string(audit.AppendLine(nil, &tt.want)) {
+			t.Errorf("%+v: %+v, %v", tt.r, l, ok)
+		}
 	}
 }

@@ -1,10 +1,5 @@
 package operate
 
-import (
-	"fmt"
-	"maps"
-)
-
 // Capability is what an operation needs of who asks for it.
 type Capability string
 
@@ -26,56 +21,54 @@ const (
 	Maintain Capability = "maintain"
 )
 
-// operations say which capability each operation needs. Every exported method of Service stands here, and is refused if it
-// does not.
-var operations = map[string]Capability{
-	"Events":       View,
-	"Deliveries":   View,
-	"Event":        View,
-	"Destinations": View,
-	"Statistics":   View,
-	"Tail":         View,
-	"Ready":        View,
-	"RevealEvent":  Reveal,
-	"Replay":       Operate,
-	"SendNow":      Operate,
-	"Cancel":       Operate,
-	"Pause":        Operate,
-	"Resume":       Operate,
-	"Erase":        Erase,
-	"Preview":      Build,
-	"Rekey":        Maintain,
+// Capabilities are all that there are.
+func Capabilities() []Capability {
+	return []Capability{View, Reveal, Operate, Erase, Build, Audit, Maintain}
+}
 
-	"AuditQuery":      Audit,
-	"AuditVerify":     Audit,
-	"AuditProve":      Audit,
-	"AuditCheckpoint": Audit,
-	"AuditExport":     Audit,
-	"AuditPrune":      Maintain,
-	"AuditFork":       Maintain,
+// need is what an operation needs.
+type need struct {
+	capability Capability
+	// whole tells that the operation is of the whole gateway, and nothing for those who are bound to tenants.
+	whole bool
+}
+
+// operations say what each operation needs. Every exported method of Service stands here, and is refused if it does not.
+var operations = map[string]need{
+	"Events":       {View, false},
+	"Deliveries":   {View, false},
+	"Event":        {View, false},
+	"Destinations": {View, false},
+	"Statistics":   {View, true},
+	"Tail":         {View, false},
+	"Ready":        {View, false},
+	"RevealEvent":  {Reveal, false},
+	"Replay":       {Operate, false},
+	"SendNow":      {Operate, false},
+	"Cancel":       {Operate, false},
+	"Pause":        {Operate, true},
+	"Resume":       {Operate, true},
+	"Erase":        {Erase, false},
+	"Preview":      {Build, false},
+	"Rekey":        {Maintain, true},
+
+	"AuditQuery":      {Audit, false},
+	"AuditVerify":     {Audit, true},
+	"AuditProve":      {Audit, true},
+	"AuditCheckpoint": {Audit, true},
+	"AuditExport":     {Audit, true},
+	"AuditPrune":      {Maintain, true},
+	"AuditFork":       {Maintain, true},
 }
 
 // Operations are the operations of a Service by name, with the capability that each needs.
-func Operations() map[string]Capability { return maps.Clone(operations) }
-
-// Actor is who acts.
-type Actor struct {
-	// Name is whom the face knows them as; empty where it knows nobody by name.
-	Name string
-	// Via is the face: "admin" for the admin API, "command" for a command that works without a gateway.
-	Via string
-	// May says what they may do. nil means nothing.
-	May func(Capability) bool
-}
-
-// Everything lets an actor do all that there is, for faces to which nobody else has access.
-func Everything(Capability) bool { return true }
-
-// begin checks whether an actor may do what they ask for.
-func (s *Service) begin(a Actor, operation string) error {
-	needed, ok := operations[operation]
-	if !ok || a.May == nil || !a.May(needed) {
-		return &Error{Kind: ErrForbidden, text: fmt.Sprintf("you may not do that: it needs the capability %s", needed)}
+func Operations() map[string]Capability {
+	all := make(map[string]Capability, len(operations))
+	for name, n := range operations {
+		all[name] = n.capability
 	}
-	return nil
+	return all
 }
+
+// OfTheWhole reports whether an operation is of the whole gateway: who is bound to tenants cannot carry it out.
+func OfTheWhole(operation string) bool { return operations[operation].whole }

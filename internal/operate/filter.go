@@ -74,18 +74,37 @@ func (f *Filter) Parameter(name string) *string {
 	return nil
 }
 
+// members are the names of all members.
+var members = []string{
+	"destination", "tenant", "state", "reason", "source", "event_type", "event", "delivery", "call_id", "caller", "field", "value",
+	"from", "to", "failed_since",
+}
+
 // maxFilterText bounds each member of a filter.
 const maxFilterText = 512
+
+// isText reports whether a text can be a member of a filter.
+func isText(s string) bool {
+	return len(s) <= maxFilterText && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// record is what is recorded of an operation on what a filter selects: names, and of the other members only that they are
+// there.
+func (f *Filter) record(operation string) Record {
+	r := Record{Operation: operation, Event: f.Event, Tenant: f.Tenant, Destination: f.Destination}
+	for _, name := range members {
+		if *f.Parameter(name) != "" && !slices.Contains([]string{"event", "tenant", "destination"}, name) {
+			r.Filter = append(r.Filter, name)
+		}
+	}
+	return r
+}
 
 // compile checks the filter and gives what the store understands: one filter or, when events of one caller can stand
 // under several hashes, one for each. Errors hold no values.
 func (f *Filter) compile(callerHashes func(number string) []string, fieldHashes func(name, value string) [][16]byte) ([]store.Filter, error) {
-	for _, name := range []string{
-		"destination", "tenant", "state", "reason", "source", "event_type", "event", "delivery", "call_id", "caller", "field", "value", "from", "to",
-		"failed_since",
-	} {
-		v := *f.Parameter(name)
-		if len(v) > maxFilterText || !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl) {
+	for _, name := range members {
+		if !isText(*f.Parameter(name)) {
 			return nil, badRequest("%s must be a text of up to %d bytes without control characters", name, maxFilterText)
 		}
 	}

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func TestACallerIsLookedForUnderEveryKey(t *testing.T) {
 			t.Fatalf("%s: %+v, %v", name, got, err)
 		}
 		for i := range got {
-			if want := (store.Filter{Tenant: "acme", CallerHash: tt.want[i]}); got[i] != want {
+			if want := (store.Filter{Tenant: "acme", CallerHash: tt.want[i]}); !reflect.DeepEqual(got[i], want) {
 				t.Errorf("%s: %+v, want %+v", name, got[i], want)
 			}
 		}

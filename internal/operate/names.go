@@ -3,6 +3,7 @@ package operate
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,15 +17,37 @@ type Names struct{ Tenants, Sources, Fields []string }
 
 // compile checks a filter, also its names, and gives what the store understands; see Filter.compile. A name that does not
 // exist would match nothing: who misspells a tenant would take its calls for delivered, or for erased.
-func (s *Service) compile(ctx context.Context, f *Filter) ([]store.Filter, error) {
+func (s *Service) compile(ctx context.Context, sc scope, f *Filter) ([]store.Filter, error) {
 	filters, err := f.compile(s.o.CallerHashes, s.o.FieldHashes)
 	if err != nil {
 		return nil, err
 	}
+	for i := range filters {
+		filters[i].Tenants = sc.filter()
+	}
 	if f.Destination != "" && s.o.Engine != nil {
-		if err := s.knownDestination(ctx, f.Destination); err != nil {
+		if err := s.knownDestination(ctx, sc, f.Destination); err != nil {
 			return nil, err
 		}
+	}
+	if s.o.Names != nil {
+		if err := s.knownField(ctx, f.Field, s.o.Names().Fields, filters); err != nil {
+			return nil, err
+		}
+	}
+	if sc.bound { // their tenants were looked at already, and the names of others are not for them
+		if err := s.ofTheirs(ctx, sc, "source", f.Source, store.Filter{Source: f.Source}); err != nil {
+			return nil, err
+		}
+		var fields []string
+		if s.o.Names != nil {
+			fields = s.o.Names().Fields
+		}
+		err := s.knownField(ctx, f.Field, fields, filters)
+		if errors.Is(err, ErrNotFound) {
+			err = &Error{Kind: ErrNotFound, text: "there is no such field in a find_by line, and events are found by those only"}
+		}
+		return filters, err
 	}
 	if s.o.Names == nil {
 		return filters, nil
@@ -33,10 +56,7 @@ func (s *Service) compile(ctx context.Context, f *Filter) ([]store.Filter, error
 	if err := s.known(ctx, "tenant", f.Tenant, names.Tenants, store.Filter{Tenant: f.Tenant}); err != nil {
 		return nil, err
 	}
-	if err := s.known(ctx, "source", f.Source, names.Sources, store.Filter{Source: f.Source}); err != nil {
-		return nil, err
-	}
-	return filters, s.knownField(ctx, f.Field, names.Fields, filters)
+	return filters, s.known(ctx, "source", f.Source, names.Sources, store.Filter{Source: f.Source})
 }
 
 // knownField makes sure that events are stored so that they are found by a field, or that one was: to find none by another
@@ -46,7 +66,7 @@ func (s *Service) knownField(ctx context.Context, name string, names []string, f
 		return nil
 	}
 	for _, f := range filters {
-		found, err := s.o.Store.Events(ctx, store.Filter{Subject: f.Subject}, store.Page{Limit: 1})
+		found, err := s.o.Store.Events(ctx, store.Filter{Subject: f.Subject, Tenants: f.Tenants}, store.Page{Limit: 1})
 		if err != nil {
 			return stored(err)
 		}
@@ -72,8 +92,27 @@ func (s *Service) known(ctx context.Context, what, name string, names []string, 
 	return noSuch(what, name, names)
 }
 
+// ofTheirs makes sure that something of the tenants of a scope is stored under a name.
+func (s *Service) ofTheirs(ctx context.Context, sc scope, what, name string, under store.Filter) error {
+	if name == "" {
+		return nil
+	}
+	under.Tenants = sc.filter()
+	found, err := s.o.Store.Events(ctx, under, store.Page{Limit: 1})
+	if err != nil {
+		return stored(err)
+	}
+	if len(found) == 0 {
+		return &Error{Kind: ErrNotFound, text: "nothing that you may see has such a " + what}
+	}
+	return nil
+}
+
 // knownDestination makes sure that a name is one of a destination.
-func (s *Service) knownDestination(ctx context.Context, name string) error {
+func (s *Service) knownDestination(ctx context.Context, sc scope, name string) error {
+	if sc.bound {
+		return s.ofTheirs(ctx, sc, "destination", name, store.Filter{Destination: name})
+	}
 	known, err := s.o.Engine.Status(ctx)
 	if err != nil {
 		return stored(err)

@@ -56,6 +56,9 @@ type Options struct {
 	Fork     func(ctx context.Context, why string) error
 	// Faulty names the tenants that the gateway runs without because of a mistake in their settings. nil means none.
 	Faulty func() []string
+	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the
+	// operation. Only Ready is not told of, unless it was denied: load balancers ask for it all the time. nil notes nothing.
+	Record func(ctx context.Context, r Record) error
 	// Log is where it is said what operators did. Default: nowhere.
 	Log *zap.Logger
 	// Now is the clock. Default: time.Now.
@@ -95,24 +98,20 @@ func CallerHashes(keys *seal.Ring, number string) []string {
 	return append(keys.CallerHashes(number), number)
 }
 
-// beginStored begins an operation that needs the store.
-func (s *Service) beginStored(a Actor, operation string) error {
-	if err := s.begin(a, operation); err != nil {
-		return err
+// permitStored is permit for an operation that needs the store.
+func (s *Service) permitStored(ctx context.Context, a Actor, r Record) (scope, error) {
+	sc, err := s.permit(ctx, a, r)
+	if err == nil && s.o.Store == nil {
+		err = NoStore()
 	}
-	if s.o.Store == nil {
-		return NoStore()
-	}
-	return nil
+	return sc, err
 }
 
-// beginDelivering begins an operation that needs the store and the engine.
-func (s *Service) beginDelivering(a Actor, operation string) error {
-	if err := s.beginStored(a, operation); err != nil {
-		return err
+// permitDelivering is permit for an operation that needs the store and the engine.
+func (s *Service) permitDelivering(ctx context.Context, a Actor, r Record) (scope, error) {
+	sc, err := s.permitStored(ctx, a, r)
+	if err == nil && s.o.Engine == nil {
+		err = &Error{Kind: ErrUnavailable, text: "nothing is delivered while the gateway is stopped; start it, and try again"}
 	}
-	if s.o.Engine == nil {
-		return &Error{Kind: ErrUnavailable, text: "nothing is delivered while the gateway is stopped; start it, and try again"}
-	}
-	return nil
+	return sc, err
 }

@@ -19,25 +19,30 @@ import (
 // PreviewInput is a payload and what it is taken for.
 type PreviewInput struct {
 	// Source is the name of a source of the configuration, or of a preset.
-	Source string
+	Source string `json:"source"`
 	// Tenant is a tenant of the configuration, whose variables and settings apply.
-	Tenant string
+	Tenant string `json:"tenant"`
 	// Route is the name of the route that takes it, where the configuration has several for the source.
-	Route string
+	Route string `json:"route"`
 	// Region is the country whose national numbers are understood. Default: as configured.
-	Region string
+	Region string `json:"region"`
 	// Destinations are what requests are wanted for, whether the call would go there or not. Default: where the route and
 	// the tenant would send it.
-	Destinations []string
+	Destinations []string `json:"destinations"`
 
-	Body []byte
+	// Body is the payload; in JSON it is base64.
+	Body []byte `json:"body"`
 	// Header is the request's. A missing Content-Type is guessed from the body.
-	Header http.Header
+	Header http.Header `json:"header"`
 }
 
 // Scene is what a configuration says of a payload: how it is read, and where it can go.
 type Scene struct {
 	Parser source.Parser
+	// EventID is where an event's id is found, where the configuration says so.
+	EventID source.IDFrom
+	// Split takes a payload of several events apart; it gives none where it is one.
+	Split func(*source.Request) [][]byte
 	// Vars are the tenant's variables.
 	Vars map[string]string
 	// Targets are where the route and the tenant send calls, and Why is why there are none.
@@ -62,10 +67,39 @@ type Target struct {
 // Preview is what a payload becomes: the call record, and the requests that each destination would send for it, with
 // secrets masked.
 type Preview struct {
+	// Events are those of the payload, in their order: one, unless its sender puts several into a request. What follows is
+	// of the first.
+	Events     []PreviewedEvent     `json:"events"`
 	Call       *call.Call           `json:"call"`
 	Deliveries []DestinationPreview `json:"deliveries,omitempty"`
 	// Nothing says why nothing would be delivered, if that is so.
 	Nothing string `json:"nothing,omitempty"`
+}
+
+// PreviewedEvent is what an event is known by.
+type PreviewedEvent struct {
+	Type string `json:"type,omitempty"`
+	// ID tells the event from others. It is empty where the payload has none: then that is the hash of what the sender
+	// signed, so that two events which say the same are one.
+	ID string `json:"id,omitempty"`
+	// Signed is set where the id is one that the sender signs in a header, which the payload does not show.
+	Signed string `json:"signed,omitempty"`
+}
+
+// event is what the gateway would know an event by.
+func (sc *Scene) event(in *PreviewInput, body []byte, id source.Identity) PreviewedEvent {
+	e := PreviewedEvent{Type: id.EventType, ID: id.EventID}
+	switch from := sc.EventID; {
+	case from.Digest:
+		e.ID = ""
+	case from.Path != nil:
+		e.ID, _ = from.Path.ID(body)
+	case from.Header != "":
+		if e.ID = in.Header.Get(from.Header); e.ID == "" {
+			e.Signed = from.Header
+		}
+	}
+	return e
 }
 
 // DestinationPreview is what one destination would send.
@@ -80,8 +114,12 @@ type DestinationPreview struct {
 
 // Preview reads a payload and renders what would be sent for it. Nothing is sent, and nothing is stored.
 func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Preview, error) {
-	if err := s.begin(a, "Preview"); err != nil {
+	sc, err := s.begin(ctx, a, Record{Operation: "Preview", Tenant: in.Tenant})
+	if err != nil {
 		return nil, err
+	}
+	if sc.bound && in.Tenant == "" {
+		return nil, badRequest("tenant must be one of yours: the settings of others are not shown")
 	}
 	if s.o.Scene == nil {
 		return nil, &Error{Kind: ErrUnavailable, text: "there is no configuration whose sources and destinations could be asked"}
@@ -98,18 +136,37 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	if header.Get("Content-Type") == "" {
 		header.Set("Content-Type", guessContentType(body))
 	}
-	req := &source.Request{Body: body}
-	identity, err := scene.Parser.Identify(req)
-	if err != nil {
-		return nil, unreadable(in.Source, err)
+	parts := [][]byte{body}
+	if scene.Split != nil {
+		if several := scene.Split(&source.Request{Body: body}); len(several) > 0 {
+			parts = several
+		}
 	}
 	p := new(Preview)
-	if p.Call, err = scene.Parser.Parse(req); err != nil {
+	var identity source.Identity
+	for i, part := range parts {
+		id, err := scene.Parser.Identify(&source.Request{Body: part})
+		if err != nil {
+			return nil, unreadable(in.Source, err)
+		}
+		if i == 0 {
+			identity = id
+		}
+		p.Events = append(p.Events, scene.event(&in, part, id))
+	}
+	if p.Call, err = scene.Parser.Parse(&source.Request{Body: parts[0]}); err != nil {
 		return nil, unreadable(in.Source, err)
 	}
+	if p.Call.EventID == "" || scene.EventID.Path != nil && p.Events[0].ID != "" {
+		p.Call.EventID = p.Events[0].ID
+	}
+	sent := in.Body
+	if len(parts[0]) != len(body) {
+		sent = parts[0]
+	}
 	item := destination.Item{
-		DeliveryID: "preview", EventID: identity.EventID, Attempt: 1, Tenant: in.Tenant, Vars: scene.Vars, Call: p.Call,
-		ReceivedAt: s.o.Now(), Body: in.Body, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
+		DeliveryID: "preview", EventID: p.Events[0].ID, Attempt: 1, Tenant: in.Tenant, Vars: scene.Vars, Call: p.Call,
+		ReceivedAt: s.o.Now(), Body: sent, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
 	}
 	if len(in.Destinations) == 0 {
 		p.Deliveries = scene.chosen(ctx, &in, identity.EventType, p.Call)

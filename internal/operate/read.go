@@ -23,10 +23,12 @@ type EventPage struct {
 
 // Events lists events, newest first.
 func (s *Service) Events(ctx context.Context, a Actor, l Listing) (*EventPage, error) {
-	if err := s.beginStored(a, "Events"); err != nil {
+	r := l.record("Events")
+	sc, err := s.permitStored(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
-	rows, next, err := list(ctx, s, &l, func(f store.Filter, p store.Page) ([]store.EventInfo, error) {
+	rows, next, err := list(ctx, s, a, sc, r, &l, func(f store.Filter, p store.Page) ([]store.EventInfo, error) {
 		return s.o.Store.Events(ctx, f, p)
 	}, func(e *store.EventInfo) string { return e.ID })
 	if err != nil {
@@ -53,29 +55,34 @@ type DeliveryRow struct {
 
 // Deliveries lists deliveries, newest first.
 func (s *Service) Deliveries(ctx context.Context, a Actor, l Listing) (*DeliveryPage, error) {
-	if err := s.beginStored(a, "Deliveries"); err != nil {
+	r := l.record("Deliveries")
+	sc, err := s.permitStored(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
-	found, next, err := list(ctx, s, &l, func(f store.Filter, p store.Page) ([]store.Delivery, error) {
+	found, next, err := list(ctx, s, a, sc, r, &l, func(f store.Filter, p store.Page) ([]store.Delivery, error) {
 		return s.o.Store.Deliveries(ctx, f, p)
 	}, func(d *store.Delivery) string { return d.ID })
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.rows(ctx, found)
+	rows, err := s.rows(ctx, sc, found)
 	if err != nil {
 		return nil, stored(err)
 	}
 	return &DeliveryPage{rows, next}, nil
 }
 
-// list checks a listing and reads its page. next is empty on the last one.
-func list[T any](ctx context.Context, s *Service, l *Listing, read func(store.Filter, store.Page) ([]T, error), id func(*T) string) (rows []T, next string, err error) {
+// list checks a listing, has it recorded, and reads its page. next is empty on the last one.
+func list[T any](ctx context.Context, s *Service, a Actor, sc scope, r Record, l *Listing, read func(store.Filter, store.Page) ([]T, error), id func(*T) string) (rows []T, next string, err error) {
 	if err := l.settle(); err != nil {
 		return nil, "", err
 	}
-	filters, err := s.compile(ctx, &l.Filter)
+	filters, err := s.compile(ctx, sc, &l.Filter)
 	if err != nil {
+		return nil, "", err
+	}
+	if err := s.note(ctx, a, r); err != nil {
 		return nil, "", err
 	}
 	rows, more, err := listPages(filters, store.Page{Before: l.Before, Limit: l.Limit}, read, id)
@@ -154,17 +161,31 @@ type EventContent struct {
 
 // Event shows one event with its deliveries and their attempts.
 func (s *Service) Event(ctx context.Context, a Actor, id string) (*EventDetail, error) {
-	if err := s.beginStored(a, "Event"); err != nil {
+	r := Record{Operation: "Event", Event: id}
+	sc, err := s.permitStored(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
-	e, err := s.readEvent(ctx, id, false)
+	found, err := s.oneOfTheirs(ctx, a, sc, &r)
+	if errors.Is(err, errTheirs) {
+		return nil, stored(store.ErrNotFound)
+	}
+	if err := s.note(ctx, a, r); err != nil {
+		return nil, err
+	}
+	if err != nil {
+		return nil, stored(err)
+	}
+	e, err := s.readEvent(ctx, sc, found, false)
 	return e, stored(err)
 }
 
 // RevealEvent shows what Event shows, with what the caller said and what is kept of receivers' answers. The reason is
-// logged before anything is read.
+// recorded and logged before anything of that is read.
 func (s *Service) RevealEvent(ctx context.Context, a Actor, id, reason string) (*EventDetail, error) {
-	if err := s.beginStored(a, "RevealEvent"); err != nil {
+	r := Record{Operation: "RevealEvent", Event: id, Reason: reason}
+	sc, err := s.permitStored(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
 	if reason == "" || !isNote(reason) {
@@ -173,29 +194,52 @@ func (s *Service) RevealEvent(ctx context.Context, a Actor, id, reason string) (
 	if len(id) > maxFilterText {
 		return nil, stored(store.ErrNotFound)
 	}
+	found, err := s.oneOfTheirs(ctx, a, sc, &r)
+	if errors.Is(err, errTheirs) {
+		return nil, stored(store.ErrNotFound)
+	}
+	if err := s.note(ctx, a, r); err != nil {
+		return nil, err
+	}
 	s.o.Log.Warn("an operator looks at what a caller said", zap.String("event", id), zap.String("reason", reason),
 		zap.String("by", a.Name), zap.String("via", a.Via))
-	e, err := s.readEvent(ctx, id, true)
+	if err != nil {
+		return nil, stored(err)
+	}
+	e, err := s.readEvent(ctx, sc, found, true)
 	return e, stored(err)
 }
 
-func (s *Service) readEvent(ctx context.Context, id string, content bool) (*EventDetail, error) {
-	if id == "" {
+// errTheirs means that an event is of a tenant that an actor is not bound to, which was recorded.
+var errTheirs = errors.New("the event is of another tenant")
+
+// oneOfTheirs finds the event that a record names, without its content, and completes the record with its tenant.
+func (s *Service) oneOfTheirs(ctx context.Context, a Actor, sc scope, r *Record) (*store.EventInfo, error) {
+	if r.Event == "" {
 		return nil, store.ErrNotFound
 	}
-	found, err := s.o.Store.Events(ctx, store.Filter{EventID: id}, store.Page{Limit: 1})
+	found, err := s.o.Store.Events(ctx, store.Filter{EventID: r.Event}, store.Page{Limit: 1})
 	if err != nil {
 		return nil, err
 	}
 	if len(found) == 0 {
 		return nil, store.ErrNotFound
 	}
-	detail := &EventDetail{EventInfo: found[0], Deliveries: []DeliveryDetail{}}
+	r.Tenant = found[0].Tenant
+	if !sc.has(r.Tenant) {
+		return nil, s.deny(ctx, a, *r, errTheirs)
+	}
+	return &found[0], nil
+}
+
+func (s *Service) readEvent(ctx context.Context, sc scope, e *store.EventInfo, content bool) (*EventDetail, error) {
+	id := e.ID
+	detail := &EventDetail{EventInfo: *e, Deliveries: []DeliveryDetail{}}
 	deliveries, err := s.o.Store.Deliveries(ctx, store.Filter{EventID: id}, store.Page{Limit: 1000})
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.rows(ctx, deliveries)
+	rows, err := s.rows(ctx, sc, deliveries)
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +315,11 @@ type Statistics struct {
 
 // Statistics summarises the store and the destinations.
 func (s *Service) Statistics(ctx context.Context, a Actor) (*Statistics, error) {
-	if err := s.beginDelivering(a, "Statistics"); err != nil {
+	r := Record{Operation: "Statistics"}
+	if _, err := s.permitDelivering(ctx, a, r); err != nil {
+		return nil, err
+	}
+	if err := s.note(ctx, a, r); err != nil {
 		return nil, err
 	}
 	sum, err := s.o.Store.Stats(ctx)
@@ -300,12 +348,46 @@ type DestinationList struct {
 
 // Destinations lists the destinations that are configured or have deliveries.
 func (s *Service) Destinations(ctx context.Context, a Actor) (*DestinationList, error) {
-	if err := s.beginDelivering(a, "Destinations"); err != nil {
+	r := Record{Operation: "Destinations"}
+	sc, err := s.permitDelivering(ctx, a, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.note(ctx, a, r); err != nil {
 		return nil, err
 	}
 	list, err := s.o.Engine.Status(ctx)
+	if err == nil && sc.bound {
+		list, err = s.narrowed(ctx, sc, list)
+	}
 	if err != nil {
 		return nil, stored(err)
 	}
 	return &DestinationList{list}, nil
+}
+
+// narrowed is a list of destinations for those who are bound to tenants: those that have deliveries of theirs, with the
+// numbers of these. What is said of the others' is left out.
+func (s *Service) narrowed(ctx context.Context, sc scope, list []delivery.DestinationStatus) ([]delivery.DestinationStatus, error) {
+	counts, err := s.o.Store.Counts(ctx, sc.filter())
+	if err != nil {
+		return nil, err
+	}
+	theirs := map[string]store.Count{}
+	for _, c := range counts {
+		sum := theirs[c.Destination]
+		sum.Pending, sum.Delivered, sum.Dead = sum.Pending+c.Pending, sum.Delivered+c.Delivered, sum.Dead+c.Dead
+		theirs[c.Destination] = sum
+	}
+	narrow := []delivery.DestinationStatus{}
+	for i := range list {
+		d := &list[i]
+		if n, ok := theirs[d.Name]; ok {
+			narrow = append(narrow, delivery.DestinationStatus{
+				Name: d.Name, Known: d.Known, Paused: d.Paused, Breaker: d.Breaker, HeldUntil: d.HeldUntil, TestMode: d.TestMode,
+				Pending: n.Pending, Delivered: n.Delivered, Dead: n.Dead,
+			})
+		}
+	}
+	return narrow, nil
 }

@@ -3,6 +3,7 @@ package operate
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,7 +44,8 @@ const probeTimeout = 2 * time.Second
 // Ready finds out whether calls should be sent to the gateway: it is not about to end, its store can write, and there is
 // room for an event. A gateway without a store is ready as long as it runs.
 func (s *Service) Ready(ctx context.Context, a Actor, in ReadyInput) (*Readiness, error) {
-	if err := s.begin(a, "Ready"); err != nil {
+	sc, err := s.permit(ctx, a, Record{Operation: "Ready"})
+	if err != nil {
 		return nil, err
 	}
 	var oldest time.Duration
@@ -65,6 +67,12 @@ func (s *Service) Ready(ctx context.Context, a Actor, in ReadyInput) (*Readiness
 		reasons = append(reasons, s.storeReasons(ctx, r, oldest)...)
 	}
 	r.Ready, r.Error = len(reasons) == 0, strings.Join(reasons, "; ")
+	if sc.bound { // how much waits is of everybody
+		return &Readiness{
+			Ready: r.Ready, Error: r.Error, Draining: r.Draining,
+			FaultyTenants: slices.DeleteFunc(slices.Clone(r.FaultyTenants), func(t string) bool { return !sc.has(t) }),
+		}, nil
+	}
 	return r, nil
 }
 

@@ -11,7 +11,11 @@ import (
 // Rekey seals everything that is stored with the first key of the ring that the store was opened with. It tells progress
 // of how many records are done, of how many. It can be stopped and begun again.
 func (s *Service) Rekey(ctx context.Context, a Actor, progress func(done, total int)) error {
-	if err := s.beginStored(a, "Rekey"); err != nil {
+	r := Record{Operation: "Rekey"}
+	if _, err := s.permitStored(ctx, a, r); err != nil {
+		return err
+	}
+	if err := s.note(ctx, a, r); err != nil {
 		return err
 	}
 	err := s.o.Store.Rekey(a.by(ctx), progress)

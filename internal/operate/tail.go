@@ -79,7 +79,9 @@ type tailed struct {
 // Tail begins a stream of what happens from now on. It looks at the newest 500 events and deliveries once a second, so
 // that it costs the store little. There are 16 streams at most.
 func (s *Service) Tail(ctx context.Context, a Actor, f Filter) (*Stream, error) {
-	if err := s.beginStored(a, "Tail"); err != nil {
+	r := f.record("Tail")
+	sc, err := s.permitStored(ctx, a, r)
+	if err != nil {
 		return nil, err
 	}
 	var narrowed Filter
@@ -89,8 +91,11 @@ func (s *Service) Tail(ctx context.Context, a Actor, f Filter) (*Stream, error) 
 	if narrowed != f {
 		return nil, badRequest("a stream is narrowed by %s only", strings.Join(TailMembers, ", "))
 	}
-	filters, err := s.compile(ctx, &f)
+	filters, err := s.compile(ctx, sc, &f)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.note(ctx, a, r); err != nil {
 		return nil, err
 	}
 	if s.streams.Add(1) > maxStreams {

@@ -33,8 +33,9 @@ const (
 	WaitTurn Wait = "turn"
 )
 
-// rows says of deliveries what they wait for.
-func (s *Service) rows(ctx context.Context, list []store.Delivery) ([]DeliveryRow, error) {
+// rows says of deliveries what they wait for. Why a destination is paused or held can tell of others, and is for those who
+// may see all.
+func (s *Service) rows(ctx context.Context, sc scope, list []store.Delivery) ([]DeliveryRow, error) {
 	rows := make([]DeliveryRow, len(list))
 	for i := range list {
 		rows[i].Delivery = list[i]
@@ -62,6 +63,9 @@ func (s *Service) rows(ctx context.Context, list []store.Delivery) ([]DeliveryRo
 	for i := range rows {
 		if r := &rows[i]; waits(*r) {
 			r.WaitsFor, r.WaitReason = s.waitsFor(&r.Delivery, destinations[r.Destination], unknown[[2]string{r.Destination, r.Tenant}])
+			if sc.bound && r.WaitsFor != WaitConfiguration {
+				r.WaitReason = ""
+			}
 		}
 	}
 	return rows, nil

@@ -105,7 +105,7 @@ func newStatic(all ...fixed) (Authorizer, error) {
 // characters, so that no value can begin another header.
 func validHeader(name, value string) bool {
 	for _, c := range []byte(name) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
+		if !tokenChar(c) {
 			return false
 		}
 	}
@@ -115,4 +115,9 @@ func validHeader(name, value string) bool {
 		}
 	}
 	return name != ""
+}
+
+// tokenChar reports whether a token may hold the byte (RFC 9110, section 5.6.2).
+func tokenChar(c byte) bool {
+	return c > ' ' && c < 0x7f && strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) < 0
 }

@@ -16,6 +16,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -38,9 +39,19 @@ type Options struct {
 	AllowPrivate bool
 	// TLS holds client certificates and own authorities. The version is TLS 1.2 at least.
 	TLS *tls.Config
+	// Pins are keys of which the receiver must show one; authorities, names and dates of certificates do not count then, and
+	// nothing is sent unencrypted. They do not hold for token servers, which are verified as without pins. They do not go
+	// together with a proxy that is itself reached by https.
+	Pins []Pin
+	// UnsafeTLS lets the connection be as old as this version, tls.VersionTLS10 or tls.VersionTLS11, with the ciphers of
+	// that time. Who stands between can read and change what is sent. 0 means TLS 1.2 at least.
+	UnsafeTLS uint16
 	// Proxy chooses a proxy as http.Transport does; nil means none. The addresses behind a proxy are the proxy's
-	// business: the guard then sees the proxy's address only.
+	// business: the guard then sees the proxy's address only. Without AllowPrivate no request goes through a proxy; what
+	// Proxy would send there is refused.
 	Proxy func(*http.Request) (*url.URL, error)
+	// Fence bounds the hosts that requests go to; nil does not.
+	Fence *Fence
 	// MaxConnsPerHost bounds connections to one receiver; 0 means no bound. Idle ones are kept for reuse.
 	MaxConnsPerHost int
 }
@@ -48,6 +59,7 @@ type Options struct {
 // Client sends requests. It is safe for concurrent use.
 type Client struct {
 	http      *http.Client
+	tokens    *http.Client // for token servers, which have no part in the receiver's pins
 	timeout   time.Duration
 	maxAnswer int64
 }
@@ -60,18 +72,33 @@ func NewClient(o Options) *Client {
 	if o.MaxAnswer <= 0 {
 		o.MaxAnswer = DefaultMaxAnswer
 	}
+	c := &Client{timeout: o.Timeout, maxAnswer: o.MaxAnswer}
 	if o.Transport == nil {
 		o.Transport = newTransport(o)
+		if len(o.Pins) > 0 {
+			o.Pins = nil
+			c.tokens = asking(newTransport(o))
+		}
 	}
-	return &Client{
-		http: &http.Client{
-			Transport: o.Transport,
-			// A redirect of a webhook is a failure (Standard Webhooks): following one would send the caller's data
-			// and our credentials to an address that nobody configured.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
-		timeout:   o.Timeout,
-		maxAnswer: o.MaxAnswer,
+	if o.Fence != nil {
+		o.Transport = fenced{o.Transport, o.Fence}
+		if c.tokens != nil {
+			c.tokens.Transport = fenced{c.tokens.Transport, o.Fence}
+		}
+	}
+	c.http = asking(o.Transport)
+	if c.tokens == nil {
+		c.tokens = c.http
+	}
+	return c
+}
+
+// asking is a client that follows no redirect. One of a webhook is a failure (Standard Webhooks): following it would send
+// the caller's data and our credentials to an address that nobody configured.
+func asking(rt http.RoundTripper) *http.Client {
+	return &http.Client{
+		Transport:     rt,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -84,6 +111,9 @@ type Answer struct {
 	// Truncated says that Body is not all of it: it was longer than MaxAnswer, or the connection ended early. The
 	// status stands nevertheless; who needs the body to know the outcome must take the outcome for unknown.
 	Truncated bool
+
+	// signed is the scheme by which the request was signed in, in small letters.
+	signed string
 }
 
 // Do sends the request as it is and reads the answer, whatever its status. The error is nil exactly if there was an
@@ -101,6 +131,8 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxAnswer+1))
 	a := &Answer{Status: res.StatusCode, Header: res.Header, Body: body, Truncated: err != nil}
+	scheme, _, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	a.signed = strings.ToLower(scheme)
 	if int64(len(body)) > c.maxAnswer {
 		a.Body, a.Truncated = body[:c.maxAnswer], true
 	}
@@ -116,6 +148,11 @@ func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (
 	if auth == nil {
 		return c.Do(ctx, req)
 	}
+	heard := func(*http.Request, *Answer) {}
+	if c, ok := auth.(Challenged); ok {
+		x := c.Exchange()
+		auth, heard = x, x.Heard
+	}
 	for first := true; ; first = false {
 		r := req.Clone(ctx)
 		if req.GetBody != nil {
@@ -129,6 +166,9 @@ func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (
 			return nil, err
 		}
 		a, err := c.Do(ctx, r)
+		if err == nil {
+			heard(r, a)
+		}
 		if err != nil || !first || a.Status < 400 || !auth.Rejected(unrecorded(ctx), r, a.Status, a.Body) {
 			return a, err
 		}
@@ -139,7 +179,10 @@ func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (
 }
 
 // CloseIdle closes connections that wait for reuse; call it when the client is no longer needed.
-func (c *Client) CloseIdle() { c.http.CloseIdleConnections() }
+func (c *Client) CloseIdle() {
+	c.http.CloseIdleConnections()
+	c.tokens.CloseIdleConnections()
+}
 
 // NewRequest is http.NewRequestWithContext with a body that can be sent twice, and an error that does not quote the
 // URL. A nil body means none.

@@ -3,7 +3,6 @@ package outbound
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -38,6 +37,10 @@ const (
 	// Own means that the gateway itself was in trouble: it has no descriptors, memory, ports or network left, or no name
 	// server answers. Nothing is known of the receiver.
 	Own
+	// Barred means that a proxy before the receiver was not reached, or does not let requests go there.
+	Barred
+	// ProxyLogin means that a proxy refuses the gateway's credentials.
+	ProxyLogin
 )
 
 // Error is a request without an answer. Its text is a reason with a hint for the operator, and names at most the
@@ -82,36 +85,31 @@ func OwnTrouble(err error) (reason string, own bool) {
 // explain turns an error of net/http into an *Error. ctx is the caller's own context.
 func explain(ctx context.Context, err error, host string) *Error {
 	var (
-		ue        *url.Error
-		dns       *net.DNSError
-		unknown   x509.UnknownAuthorityError
-		name      x509.HostnameError
-		invalid   x509.CertificateInvalidError
-		verify    *tls.CertificateVerificationError
-		record    tls.RecordHeaderError
-		op        *net.OpError
-		netErr    net.Error
-		is        = func(target error) bool { return errors.Is(err, target) }
-		as        = func(kind Kind, text string) *Error { return &Error{kind, host, text + " (" + host + ")", err} }
-		untrusted = "the receiver's certificate is not trusted: "
+		ue     *url.Error
+		dns    *net.DNSError
+		record tls.RecordHeaderError
+		op     *net.OpError
+		netErr net.Error
+		is     = func(target error) bool { return errors.Is(err, target) }
+		as     = func(kind Kind, text string) *Error { return &Error{kind, host, text + " (" + host + ")", err} }
 	)
 	if errors.As(err, &ue) {
 		err = ue.Err // without the URL
 	}
 	trouble, own := OwnTrouble(err)
+	proxyKind, proxyText, atProxy := explainProxy(err)
+	tlsText, ofTLS := explainTLS(err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return as(Stopped, "given up because the gateway stops or reloads")
+	case is(ErrFenced):
+		return as(Forbidden, ErrFenced.Error())
 	case is(ErrAddressRefused):
 		return as(Forbidden, ErrAddressRefused.Error())
-	case errors.As(err, &unknown):
-		return as(TLS, untrusted+"signed by an unknown authority; configure its CA")
-	case errors.As(err, &name):
-		return as(TLS, untrusted+"it is for another name; check the host in the URL")
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return as(TLS, untrusted+"it has expired or is not valid yet")
-	case errors.As(err, &verify):
-		return as(TLS, untrusted+"check it with a TLS test")
+	case atProxy && !(proxyKind == Barred && own):
+		return as(proxyKind, proxyText)
+	case ofTLS:
+		return as(TLS, tlsText)
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return as(TLS, "the receiver does not speak TLS on this port: check scheme and port of the URL")
 	// Alerts of the other side have no type of their own in crypto/tls, nor do its own refusals.

@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"crypto/tls"
 	"maps"
 	"net"
 	"net/http"
@@ -15,12 +14,9 @@ const maxIdleConns = 256
 
 // newTransport is http.DefaultTransport with the options' bounds and the guard over addresses.
 func newTransport(o Options) http.RoundTripper {
-	conf := &tls.Config{}
-	if o.TLS != nil {
-		conf = o.TLS.Clone()
-	}
-	if conf.MinVersion < tls.VersionTLS12 {
-		conf.MinVersion = tls.VersionTLS12
+	proxy := o.Proxy
+	if proxy != nil && !o.AllowPrivate {
+		proxy = unguarded(proxy)
 	}
 	dialer := &net.Dialer{
 		Timeout:   10 * time.Second,
@@ -35,20 +31,25 @@ func newTransport(o Options) http.RoundTripper {
 			return nil
 		},
 	}
-	return once{&http.Transport{
-		Proxy:                 o.Proxy,
-		DialContext:           dialer.DialContext,
-		TLSClientConfig:       conf,
-		ForceAttemptHTTP2:     true,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ExpectContinueTimeout: time.Second,
-		IdleConnTimeout:       90 * time.Second,
-		MaxIdleConns:          maxIdleConns,
-		MaxIdleConnsPerHost:   maxIdleConns, // fewer than a destination's concurrency would be opened again and again
-		MaxConnsPerHost:       o.MaxConnsPerHost,
+	var rt http.RoundTripper = once{&http.Transport{
+		Proxy:                  proxy,
+		OnProxyConnectResponse: heardConnect,
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        tlsConfig(o),
+		ForceAttemptHTTP2:      true,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ExpectContinueTimeout:  time.Second,
+		IdleConnTimeout:        90 * time.Second,
+		MaxIdleConns:           maxIdleConns,
+		MaxIdleConnsPerHost:    maxIdleConns, // fewer than a destination's concurrency would be opened again and again
+		MaxConnsPerHost:        o.MaxConnsPerHost,
 		// 64 KiB of headers are more than any receiver needs to tell us anything.
 		MaxResponseHeaderBytes: 64 << 10,
 	}}
+	if len(o.Pins) > 0 {
+		rt = encrypted{rt}
+	}
+	return rt
 }
 
 // once keeps http.Transport from sending a request again by itself. It does so when a connection that was kept open

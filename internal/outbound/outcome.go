@@ -136,8 +136,10 @@ func unanswered(e *Error) destination.Result {
 	case Stopped:
 	case Own:
 		r.Own = true
-	case DNS, TLS, Forbidden:
+	case DNS, TLS, Forbidden, Barred:
 		r.Astray = true
+	case ProxyLogin:
+		r.Pause = true
 	default:
 		r.Unhealthy, r.Unsent = true, e.Kind == Refused
 	}
@@ -148,9 +150,9 @@ func reason(a *Answer) string {
 	s := a.Status
 	switch {
 	case s == http.StatusUnauthorized:
-		return "401: the receiver refuses our credentials; correct them, then resume the destination"
+		return unauthorized(a)
 	case s == http.StatusProxyAuthRequired:
-		return "407: the proxy refuses our credentials; correct them, then resume the destination"
+		return proxyLogin(a.Header.Values("Proxy-Authenticate"))
 	case s == http.StatusForbidden:
 		return "403: the receiver does not allow this; check permissions, scopes, address lists and signing"
 	case s == http.StatusNotFound:

@@ -165,6 +165,7 @@ func TestResultFromFailures(t *testing.T) {
 		"no such name":   {lookup(net.DNSError{Err: "no such host", Name: "crm.example", IsNotFound: true}), result{Astray: true, Unsent: true}, "does not exist"},
 		"expired":        {expired, result{Astray: true, Unsent: true}, "expired"},
 		"other name":     {x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, result{Astray: true, Unsent: true}, "another name"},
+		"fence":          {ErrFenced, result{Astray: true, Unsent: true}, "secret"},
 		"address":        {ErrAddressRefused, result{Astray: true, Unsent: true}, "private"},
 		"something else": {errors.New("strange"), result{Unhealthy: true}, "failed"},
 	} {

@@ -93,7 +93,7 @@ func unsent(err error) bool {
 		return false
 	}
 	switch e.Kind {
-	case Refused, DNS, TLS, Forbidden, Own:
+	case Refused, DNS, TLS, Forbidden, Own, Barred, ProxyLogin:
 		return true
 	}
 	return false

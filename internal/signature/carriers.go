@@ -36,7 +36,12 @@ func carriers(v Verifier) []string {
 	return nil
 }
 
-func (h *hmacScheme) carriers() []string { return append([]string{h.header}, h.aliases...) }
+func (h *hmacScheme) carriers() []string {
+	if h.header == "" {
+		return nil
+	}
+	return append([]string{h.header}, h.aliases...)
+}
 
 func (all standardScheme) carriers() (names []string) {
 	for _, s := range all {
@@ -60,7 +65,9 @@ func (*signalwireScheme) carriers() []string {
 
 func (*telnyxScheme) carriers() []string { return []string{"Telnyx-Signature-Ed25519"} }
 
-func (*vonageScheme) carriers() []string { return []string{"Authorization"} }
+func (j *bodyJWT) carriers() []string { return []string{j.header} }
+
+func (k *keyedScheme) carriers() []string { return k.hmacScheme.carriers() }
 
 func (h *headerToken) carriers() []string { return []string{h.header} }
 

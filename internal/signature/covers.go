@@ -3,13 +3,16 @@ package signature
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/sha512"
+	"hash"
 	"net/http"
+	"slices"
 	"strings"
 )
 
 // Covers is a set of parts of a request. Of what a signature does not cover nothing is known: whoever has seen one
 // request can send it again with anything there.
-type Covers uint8
+type Covers uint16
 
 const (
 	// CoversBody: every byte of the body.
@@ -28,13 +31,15 @@ const (
 	CoversTime
 	// CoversID: Result.ID.
 	CoversID
+	// CoversHeaders: the headers in Result.Headers.
+	CoversHeaders
 )
 
 // Has reports whether all of the parts are covered.
 func (c Covers) Has(parts Covers) bool { return c&parts == parts }
 
 // coverNames are the parts, in the order of their bits.
-var coverNames = [...]string{"body", "form of the body", "parameters", "values of the body", "URL", "method", "time", "id"}
+var coverNames = [...]string{"body", "form of the body", "parameters", "values of the body", "URL", "method", "time", "id", "headers"}
 
 // String names the parts, with commas between; "nothing" if there is none.
 func (c Covers) String() string {
@@ -87,7 +92,7 @@ func (r *Result) Digest(m *Message) (sum [sha256.Size]byte) {
 	case r.summed:
 		return r.sum
 	case r.Token && Blank(content):
-		return sha256.Sum256([]byte(requestURI(m.URL)))
+		return sha256.Sum256([]byte(requestURI(r.called(m))))
 	case r.Covers&(CoversURL|CoversMethod) == 0:
 		return sha256.Sum256(content)
 	}
@@ -108,11 +113,14 @@ func (r *Result) Digest(m *Message) (sum [sha256.Size]byte) {
 }
 
 // digests make the hashes of signed texts whose parts run together.
-var digests = newKeyless()
+var (
+	digests    = unkeyed(sha256.New)
+	digests512 = unkeyed(sha512.New)
+)
 
-func newKeyless() *key {
+func unkeyed(newHash func() hash.Hash) *key {
 	k := new(key)
-	k.pool.New = func() any { return &mac{h: sha256.New(), buf: make([]byte, 0, 128)} }
+	k.pool.New = func() any { return &mac{h: newHash(), buf: make([]byte, 0, 128)} }
 	return k
 }
 
@@ -123,6 +131,14 @@ func (r *Result) setSum(write func(*mac)) {
 	r.summed = true
 	copy(r.sum[:], st.sum())
 	digests.put(st)
+}
+
+// called is the URL where a token vouches for it: without the token, if it was in there.
+func (r *Result) called(m *Message) string {
+	if r.URL != "" {
+		return r.URL
+	}
+	return m.URL
 }
 
 // requestURI is path and query of an absolute URL.
@@ -143,7 +159,7 @@ func (r *Result) Query(m *Message) (query string, ok bool) {
 	u := r.URL
 	switch {
 	case r.Token:
-		u = m.URL
+		u = r.called(m)
 	case !r.Covers.Has(CoversURL):
 		return "", false
 	}
@@ -162,7 +178,9 @@ func SignsHeader(v Verifier, name string) bool {
 	return false
 }
 
-func (h *hmacScheme) signsHeader(name string) bool { return h.idHeader != "" && h.idHeader == name }
+func (h *hmacScheme) signsHeader(name string) bool {
+	return !h.loose && (h.idHeader != "" && h.idHeader == name || slices.Contains(h.headers, name))
+}
 
 func (all standardScheme) signsHeader(name string) bool {
 	for _, s := range all {
@@ -197,6 +215,8 @@ func (s *spec) covered() (c Covers) {
 			c |= CoversTime
 		case id:
 			c |= CoversID
+		case headerValue:
+			c |= CoversHeaders
 		}
 	}
 	if c.Has(CoversBody) {
@@ -207,8 +227,10 @@ func (s *spec) covered() (c Covers) {
 
 // runsTogether reports whether bytes can be moved from a part of what is signed to the next, because nothing stands
 // between them that could not be in the first one itself. A time is such a thing: only the signed one is within the
-// tolerance. After a URL it is white space; after the method it is anything, or the URL.
-func (s *spec) runsTogether() bool {
+// tolerance. After a URL it is white space; after the method it is anything, or the URL. loose says that the bytes can be
+// those of an id or of a header, where the other part is none of the body: what the body says holds it in place.
+func (s *spec) runsTogether() (joined, loose bool) {
+	ofBody := func(k segmentKind) bool { return k == body || k == jsonPath && !s.weak }
 	before, apart := text, true
 	for i := range s.signed {
 		g := &s.signed[i]
@@ -219,18 +241,20 @@ func (s *spec) runsTogether() bool {
 				apart = true
 			case address:
 				apart = apart || bytes.ContainsAny(g.text, " \t\r\n")
-			case id:
+			case id, headerValue:
 				apart = apart || bytes.ContainsAny(g.text, "\r\n")
 			}
 			continue
 		case timestamp:
-			apart = apart || before == id || before == body || before == jsonPath
+			apart = apart || before == id || before == headerValue || before == body || before == jsonPath
 			continue
 		}
 		if !apart && !(before == method && g.kind == address) {
-			return true
+			joined = true
+			either := before == id || before == headerValue || g.kind == id || g.kind == headerValue
+			loose = loose || either && !ofBody(before) && !ofBody(g.kind)
 		}
 		before, apart = g.kind, false
 	}
-	return false
+	return joined, loose
 }

@@ -23,7 +23,11 @@ var covered = map[string]Covers{
 	"hubspot": CoversBody | CoversURL | CoversMethod | CoversTime, "hubspot-v2": CoversBody | CoversURL | CoversMethod,
 	"twilio": CoversURL | CoversBody, "signalwire": CoversURL | CoversBody, "signalwire-sha256": CoversURL | CoversBody,
 	"synthflow": CoversValues | CoversID, "dialpad": CoversForm,
-	"hmac":   CoversBody | CoversURL | CoversMethod | CoversTime | CoversID,
+	"hmac":    CoversBody | CoversURL | CoversMethod | CoversTime | CoversID,
+	"rsa":     CoversBody | CoversURL | CoversMethod | CoversTime | CoversID,
+	"ed25519": CoversBody | CoversURL | CoversMethod | CoversTime | CoversID,
+	"livekit": CoversBody | CoversTime, "jwt": CoversBody | CoversTime,
+	"basic": 0, "body_token": 0, "google-ads": 0,
 	"bearer": 0, "api_key": 0, "aircall": 0, "vapi": 0, "vapi-secret": 0, "vapi-bearer": 0,
 }
 
@@ -72,7 +76,7 @@ func TestCovers(t *testing.T) {
 			t.Errorf("%s: is said to sign any header", s.name)
 		}
 	}
-	if s := (CoversBody | CoversTime).String(); s != "body, time" || Covers(0).String() != "nothing" || len(coverNames) != 8 {
+	if s := (CoversBody | CoversTime).String(); s != "body, time" || Covers(0).String() != "nothing" || len(coverNames) != 9 {
 		t.Error(s)
 	}
 }
@@ -81,7 +85,7 @@ func TestCovers(t *testing.T) {
 func TestLaterAttempts(t *testing.T) {
 	for _, s := range setups() {
 		c := s.verify
-		if s.name == "aircall" {
+		if inBody[s.name] && s.name != "dialpad" {
 			continue // the token is in the body
 		}
 		v, signer := mustNew(t, c), s.signer
@@ -208,9 +212,11 @@ func TestQuerySigned(t *testing.T) {
 	}
 }
 
+// inBody are the schemes whose signature or token is in the body.
+var inBody = map[string]bool{"aircall": true, "dialpad": true, "body_token": true, "google-ads": true}
+
 // TestPrecheck: the headers alone tell all that they tell together with the body, and nothing more.
 func TestPrecheck(t *testing.T) {
-	inBody := map[string]bool{"aircall": true, "dialpad": true}
 	for _, s := range setups() {
 		v := mustNew(t, s.verify)
 		if _, ok := v.(Prechecker); ok == inBody[s.name] {

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	errPublicKey  = errors.New("is no ed25519 public key; give base64 of 32 bytes, behind an optional whpk_, or a PEM block")
+	errPublicKey  = errors.New("is no ed25519 public key; give base64 or hex of 32 bytes, behind an optional whpk_, or a PEM block")
 	errPrivateKey = errors.New("is no ed25519 private key; give whsk_ and base64 of 64 bytes, base64 of a 32 byte seed, or a PKCS #8 PEM block")
 )
 
@@ -20,17 +20,11 @@ var (
 func publicKeys(scheme string, keys []string) ([]ed25519.PublicKey, error) {
 	out := make([]ed25519.PublicKey, len(keys))
 	for i, k := range keys {
-		b := keyBytes(strings.TrimPrefix(k, "whpk_"))
-		if block, _ := pem.Decode([]byte(k)); block != nil {
-			p, err := x509.ParsePKIXPublicKey(block.Bytes)
-			if e, ok := p.(ed25519.PublicKey); err == nil && ok {
-				b = e
-			}
-		}
-		if len(b) != ed25519.PublicKeySize {
+		e, ok := parsePublicKey(k).(ed25519.PublicKey)
+		if !ok {
 			return nil, configError(scheme, "public key %d %w", i+1, errPublicKey)
 		}
-		out[i] = ed25519.PublicKey(b)
+		out[i] = e
 	}
 	return out, nil
 }

@@ -91,12 +91,12 @@ func FuzzTwilioHeader(f *testing.F) { fuzzHeaders(f, "twilio", "signalwire", "si
 
 func FuzzHubspotHeader(f *testing.F) { fuzzHeaders(f, "hubspot", "hubspot-v2", "hubspot-v1") }
 
-func FuzzTelnyxHeader(f *testing.F) { fuzzHeaders(f, "telnyx") }
+func FuzzTelnyxHeader(f *testing.F) { fuzzHeaders(f, "telnyx", "ed25519", "rsa") }
 
-func FuzzJWT(f *testing.F) { fuzzHeaders(f, "dialpad", "vonage") }
+func FuzzJWT(f *testing.F) { fuzzHeaders(f, "dialpad", "vonage", "livekit", "jwt") }
 
 func FuzzTokens(f *testing.F) {
-	fuzzHeaders(f, "bearer", "api_key", "aircall", "vapi", "vapi-secret", "vapi-bearer", "vapi-hmac")
+	fuzzHeaders(f, "bearer", "api_key", "basic", "aircall", "body_token", "google-ads", "vapi", "vapi-secret", "vapi-bearer", "vapi-hmac")
 }
 
 // FuzzQuoLegacy reaches the older header, which is looked at only when the newer one is missing.
@@ -146,6 +146,30 @@ func FuzzHMACConfig(f *testing.F) {
 		}
 		if _, err := mustNew(t, cfg).Verify(m, noon); err != nil {
 			t.Fatalf("%+v: %q: %v", c, m.Header, err)
+		}
+	})
+}
+
+// FuzzTokenPlaces: whatever a body or a URL holds, what is left after the token was checked does not have it.
+func FuzzTokenPlaces(f *testing.F) {
+	inside := mustNew(f, Config{Scheme: "body_token", Secrets: []string{"s3cret"}, Path: "a.k"})
+	query := mustNew(f, Config{Scheme: "api_key", Secrets: []string{"s3cret"}, Query: "k"})
+	f.Add([]byte(`{"a":{"k":"s3cret"},"a":{"k":"s3cret","n":[{"k":1}]}}`), "https://a.example/?b=1&k=s3cret#f")
+	f.Add([]byte(`{"a":{"\u006b":"s3cret"}}`), "?%6b=s3cret&&=")
+	f.Fuzz(func(t *testing.T, body []byte, u string) {
+		before := bytes.Clone(body)
+		if r, err := inside.Verify(&Message{Body: body}, noon); err == nil {
+			if _, err := inside.Verify(&Message{Body: r.Payload}, noon); !errors.Is(err, ErrMissing) {
+				t.Fatalf("%s is left, %v", r.Payload, err)
+			}
+		}
+		if !bytes.Equal(body, before) {
+			t.Fatal("the body was changed")
+		}
+		if r, err := query.Verify(&Message{URL: u}, noon); err == nil {
+			if _, err := query.Verify(&Message{URL: r.URL}, noon); !errors.Is(err, ErrMissing) {
+				t.Fatalf("%s is left, %v", r.URL, err)
+			}
 		}
 	})
 }

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -118,12 +119,16 @@ func appendDigest(b, sum []byte, e encoding) []byte {
 
 // parseTime reads the text of a time. Digits only: a sign, a point or white space is no timestamp that a sender makes.
 func parseTime(s string, u unit) (time.Time, bool) {
-	if u == rfc3339 {
+	if ls := timeLayouts[u]; ls != nil {
 		if len(s) > 40 {
 			return time.Time{}, false
 		}
-		t, err := time.Parse(time.RFC3339, s)
-		return t.UTC(), err == nil
+		for _, l := range ls {
+			if t, err := time.Parse(l, s); err == nil {
+				return t.UTC(), true
+			}
+		}
+		return time.Time{}, false
 	}
 	if s == "" || len(s) > 15 || s[0] == '0' { // a zero in front could be one of what is signed before the time
 		return time.Time{}, false
@@ -143,12 +148,23 @@ func parseTime(s string, u unit) (time.Time, bool) {
 	return time.Unix(n, 0).UTC(), true
 }
 
+// timeLayouts are the forms of times that are texts; the first is that in which we write them. What has no zone is of UTC.
+var timeLayouts = [...][]string{
+	rfc3339: {time.RFC3339},
+	iso8601: {
+		time.RFC3339, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z07:00",
+		"2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z0700", "2006-01-02 15:04:05 Z0700", "20060102T150405Z0700",
+	},
+	utcText:  {time.DateTime},
+	httpDate: {http.TimeFormat},
+}
+
 // formatTime is the text of a time, for signing.
 func formatTime(t time.Time, u unit) string {
-	switch u {
-	case rfc3339:
-		return t.UTC().Format(time.RFC3339)
-	case millis:
+	if ls := timeLayouts[u]; ls != nil {
+		return t.UTC().Format(ls[0])
+	}
+	if u == millis {
 		return strconv.FormatInt(t.UnixMilli(), 10)
 	}
 	return strconv.FormatInt(t.Unix(), 10)
@@ -168,4 +184,21 @@ func checkTime(where string, t, now time.Time, past, future time.Duration) error
 			ErrTimestamp, where, ahead.Round(time.Second), future)
 	}
 	return nil
+}
+
+// longDigest decodes a signature of any size that a key may have.
+func longDigest(s string, e encoding) ([]byte, bool) {
+	var b []byte
+	var err error
+	switch {
+	case e == hexAny || e == hexLower:
+		b, err = hex.DecodeString(s)
+	case e == base64URL && !strings.HasSuffix(s, "="):
+		b, err = rawURL64.DecodeString(s)
+	case e == base64URL:
+		b, err = url64.DecodeString(s)
+	default:
+		b, err = std64.DecodeString(s)
+	}
+	return b, err == nil && len(b) > 0 && !strings.ContainsAny(s, "\r\n")
 }

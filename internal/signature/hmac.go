@@ -47,63 +47,154 @@ type presented struct {
 	at      time.Time
 	id      string
 	values  []string // of the {json:path} segments
+	headers []string // of the {header:Name} segments
+	long    [][]byte // the signatures, where they have no size of their own
 }
 
 func (h *hmacScheme) Verify(m *Message, now time.Time) (Result, error) {
 	var ps [1]presented
-	if err := h.read(m.Header, now, &ps[0]); err != nil {
-		return Result{}, err
-	}
-	if err := h.lookUp(m, &ps[0]); err != nil {
+	if err := h.present(m, now, &ps[0]); err != nil {
 		return Result{}, err
 	}
 	return h.match(m, ps[:])
 }
 
+// present reads all that a message says about its signature.
+func (h *hmacScheme) present(m *Message, now time.Time, p *presented) error {
+	if h.sigPath != nil || h.tsPath != nil {
+		return h.readBody(m, now, p)
+	}
+	if err := h.read(m.Header, now, p); err != nil {
+		return err
+	}
+	return h.lookUp(m, p)
+}
+
 func (h *hmacScheme) Precheck(header http.Header, now time.Time) error {
 	var p presented
+	if h.sigPath != nil || h.tsPath != nil {
+		_, err := h.readHeaders(header, &p)
+		return err
+	}
 	return h.read(header, now, &p)
 }
 
 // read reads the headers and checks the time.
 func (h *hmacScheme) read(header http.Header, now time.Time, p *presented) error {
+	v, err := h.readHeaders(header, p)
+	if err != nil {
+		return err
+	}
+	return h.settle(v, now, p)
+}
+
+// readHeaders reads the headers, and gives the one of the signature.
+func (h *hmacScheme) readHeaders(header http.Header, p *presented) (v string, err error) {
 	p.header = h.header
 	for _, a := range h.aliases {
 		if !has(header, p.header) && has(header, a) {
 			p.header = a
 		}
 	}
-	v, err := get(header, p.header, maxHeader)
-	if err != nil {
-		return err
+	if h.sigPath == nil {
+		if v, err = get(header, p.header, maxHeader); err != nil {
+			return "", err
+		}
 	}
 	if h.tsHeader != "" {
 		if p.time, err = get(header, h.tsHeader, maxID); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if h.idHeader != "" {
 		if p.id, err = get(header, h.idHeader, maxID); err != nil {
-			return err
+			return "", err
 		}
 	}
+	for _, name := range h.headers {
+		value, err := get(header, name, maxHeader)
+		if err != nil {
+			return "", err
+		}
+		p.headers = append(p.headers, value)
+	}
+	return v, nil
+}
+
+// settle takes the signatures apart, and checks the time.
+func (h *hmacScheme) settle(v string, now time.Time, p *presented) error {
 	if err := h.parse(v, p); err != nil {
 		return err
 	}
 	if h.unit != noTime {
 		where := h.tsHeader
-		if where == "" {
+		switch {
+		case h.tsPath != nil:
+			where = h.tsPlace
+		case where == "":
 			where = p.header
 		}
 		var ok bool
 		if p.at, ok = parseTime(p.time, h.unit); !ok {
-			return fmt.Errorf("%w: header %s has no timestamp of the expected kind", ErrMalformed, where)
+			return fmt.Errorf("%w: %s has no timestamp of the expected kind", ErrMalformed, place(where))
 		}
 		if err := checkTime(where, p.at, now, h.past, h.future); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// where says where the signature was.
+func (p *presented) where() string { return place(p.header) }
+
+// place names a header, or a place in the body, which has a dollar sign in front.
+func place(where string) string {
+	if strings.HasPrefix(where, "$") {
+		return "the body at " + where
+	}
+	return "header " + where
+}
+
+// readBody is read and lookUp where signature or time are in the body.
+func (h *hmacScheme) readBody(m *Message, now time.Time, p *presented) error {
+	v, err := h.readHeaders(m.Header, p)
+	if err != nil {
+		return err
+	}
+	var doc jsonscan.Doc
+	if err := doc.Scan(m.Body); err != nil {
+		return fmt.Errorf("%w: the body, which should hold what verifies it, is %w", ErrMalformed, err)
+	}
+	if h.sigPath != nil {
+		p.header = h.sigPlace
+		if v, err = textAt(doc.Root(), h.sigPath, maxHeader); err != nil {
+			return err
+		}
+	}
+	if h.tsPath != nil {
+		if p.time, err = textAt(doc.Root(), h.tsPath, maxID); err != nil {
+			return err
+		}
+	}
+	if err := h.settle(v, now, p); err != nil {
+		return err
+	}
+	return h.lookUp(m, p)
+}
+
+// textAt is the text or the number at a path of the body, that must be there.
+func textAt(root jsonscan.Value, path []string, limit int) (string, error) {
+	switch v := root.Path(path...); {
+	case v.Kind() == jsonscan.Missing, v.Kind() == jsonscan.Null, v.Text() == "" && v.Kind() == jsonscan.String:
+		return "", fmt.Errorf("%w: the body has nothing at %s; check that the sender is configured to sign", ErrMissing, strings.Join(path, "."))
+	case v.Kind() != jsonscan.String && v.Kind() != jsonscan.Number:
+		return "", fmt.Errorf("%w: the body has no text at %s", ErrMalformed, strings.Join(path, "."))
+	case len(v.Text()) > limit:
+		return "", fmt.Errorf("%w: what the body has at %s is longer than %d bytes", ErrMalformed, strings.Join(path, "."), limit)
+	default:
+		return v.Text(), nil
+	}
 }
 
 // lookUp reads the values that the {json:path} segments name.
@@ -138,9 +229,12 @@ func (h *hmacScheme) lookUp(m *Message, p *presented) error {
 
 // hash hashes what is signed, with the time or without it.
 func (h *hmacScheme) hash(k *mac, m *Message, p *presented, b []byte, withTime bool) {
-	values := p.values
+	values, headers := p.values, p.headers
 	for i := range h.signed {
 		switch g := &h.signed[i]; g.kind {
+		case headerValue:
+			k.text(headers[0])
+			headers = headers[1:]
 		case text:
 			k.h.Write(g.text)
 		case body:
@@ -214,6 +308,9 @@ func (h *hmacScheme) result(m *Message, p *presented, f form, b []byte, matched 
 			ErrBody, p.header)
 	}
 	r := Result{Form: f.String(), Secret: matched, Timestamp: p.at, ID: p.id, Weak: h.weak, Covers: h.covers, Joined: h.joined}
+	if r.Headers = h.headers; h.loose {
+		r.ID, r.Headers = "", nil
+	}
 	if h.covers.Has(CoversURL) {
 		r.URL = m.URL
 	}
@@ -250,8 +347,8 @@ func (h *hmacScheme) mismatch(p *presented, refused error) error {
 			what += " (it is not JSON, so that only raw could be tried)"
 		}
 	}
-	return fmt.Errorf("%w: header %s does not match %s under %s; check the secret, and that nothing in between changed the request",
-		ErrInvalid, p.header, what, count(len(h.keys), "secret"))
+	return fmt.Errorf("%w: %s does not match %s under %s; check the secret, and that nothing in between changed the request",
+		ErrInvalid, p.where(), what, count(len(h.keys), "secret"))
 }
 
 // count is "the secret" or "any of the 2 secrets".

@@ -1,23 +1,29 @@
 package signature
 
 import (
+	"crypto/ed25519"
 	"crypto/sha1"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 )
 
-// HMACConfig describes a signature that is an HMAC over parts of the request. The zero value of each field stands for
-// the default named with it; only Header has none.
+// HMACConfig describes a signature over parts of the request: an HMAC, or under the schemes ed25519 and rsa one that is made
+// with a private key. The zero value of each field stands for the default named with it; only Header has none.
 type HMACConfig struct {
 	// Header carries the signature.
 	Header string `json:"header"`
-	// Algorithm is the hash: "sha256" (default), "sha1" or "sha512".
+	// SignaturePath is where in the JSON body the signature is, instead of Header: keys with points between them. Such a
+	// signature can cover values of the body, and never the body as a whole, which it is in.
+	SignaturePath string `json:"signature_path,omitempty"`
+	// Algorithm is the hash: "sha256" (default), "sha1" or "sha512". Of rsa it is "sha256" or "sha512"; ed25519 has none.
 	Algorithm string `json:"algorithm,omitempty"`
 	// Encoding is that of the signature: "hex" (default; both cases are understood), "base64" (standard, padded) or
 	// "base64url" (padded or not).
@@ -27,14 +33,19 @@ type HMACConfig struct {
 	// KeyEncoding says what the secret is: "text" (default: its bytes are the key), "base64" (standard or URL
 	// alphabet, with or without padding, behind an optional "whsec_") or "hex".
 	KeyEncoding string `json:"key_encoding,omitempty"`
-	// Signed is what is signed, a text with {body}, {timestamp}, {id} (or {svix-id}), {method}, {url} and {json:path},
-	// the last a value in the JSON body named by its keys: {json:call.call_id}. Text and numbers can be named, the
-	// latter as they are written. The default is "{body}", and "{timestamp}.{body}" if there is a timestamp.
+	// Padding is that of rsa: "pkcs1v15" (default) or "pss".
+	Padding string `json:"padding,omitempty"`
+	// Signed is what is signed, a text with {body}, {timestamp}, {id} (or {svix-id}), {method}, {url}, {header:Name} and
+	// {json:path}, the last a value in the JSON body named by its keys: {json:call.call_id}. Text and numbers can be named,
+	// the latter as they are written. The default is "{body}", and "{timestamp}.{body}" if there is a timestamp.
 	Signed string `json:"signed,omitempty"`
 	// TimestampHeader carries the time, exactly as it is signed.
 	TimestampHeader string `json:"timestamp_header,omitempty"`
-	// TimestampUnit is "s" (Unix seconds, default), "ms", "auto" (seconds or milliseconds, told apart by size) or
-	// "rfc3339".
+	// TimestampPath is where in the JSON body the time is, instead of TimestampHeader.
+	TimestampPath string `json:"timestamp_path,omitempty"`
+	// TimestampUnit is "s" (Unix seconds, default), "ms", "auto" (seconds or milliseconds, told apart by size), "rfc3339",
+	// "iso8601" (which may have a space for the T and no zone, and is of UTC then), "utc" (2006-01-02 15:04:05 and nothing
+	// else) or "http" (Mon, 02 Jan 2006 15:04:05 GMT).
 	TimestampUnit string `json:"timestamp_unit,omitempty"`
 	// TimestampKey and SignatureKey are for a header that is a list of key=value items, such as "t=1,v1=ab": the keys
 	// of the time and of the signatures. TimestampKey takes the place of TimestampHeader.
@@ -120,6 +131,9 @@ const (
 	millis
 	autoUnit
 	rfc3339
+	iso8601
+	utcText
+	httpDate
 )
 
 type segmentKind uint8
@@ -132,12 +146,14 @@ const (
 	method
 	address
 	jsonPath
+	headerValue
 )
 
 // segment is a part of what is signed.
 type segment struct {
 	kind segmentKind
 	text []byte
+	name string // of the header
 	path []string
 	also []string // where the value may be instead, or once more
 }
@@ -156,7 +172,13 @@ type spec struct {
 	jsonText bool // the body must be JSON
 	weak     bool // the body is not signed
 	covers   Covers
-	joined   bool // see Result.Joined
+	joined   bool     // see Result.Joined
+	loose    bool     // where the id and the signed headers end is not covered, so that they tell nothing
+	headers  []string // that are signed
+	sigPath  []string // where the signature is in the body
+	sigPlace string   // the same as a text
+	tsPath   []string // where the time is in the body
+	tsPlace  string
 	tsHeader string
 	unit     unit
 	layout   layout
@@ -186,8 +208,11 @@ func (c *HMACConfig) compile(scheme string) (*spec, error) {
 		}
 		*h.to = http.CanonicalHeaderKey(h.name)
 	}
-	if s.header == "" {
+	if s.header == "" && c.SignaturePath == "" {
 		return bad("needs the header that carries the signature")
+	}
+	if err := c.places(s); err != nil {
+		return bad("%w", err)
 	}
 	switch c.Algorithm {
 	case "", "sha256":
@@ -219,9 +244,12 @@ func (c *HMACConfig) compile(scheme string) (*spec, error) {
 	default:
 		return bad("key encoding %q is unknown; use text, base64 or hex", c.KeyEncoding)
 	}
-	hasTime := (c.TimestampHeader != "" || c.TimestampKey != "") && (c.IncludeTimestamp == nil || *c.IncludeTimestamp)
+	if err := c.keyKind(s); err != nil {
+		return bad("%w", err)
+	}
+	hasTime := (c.TimestampHeader != "" || c.TimestampKey != "" || s.tsPath != nil) && (c.IncludeTimestamp == nil || *c.IncludeTimestamp)
 	if c.IncludeTimestamp != nil && *c.IncludeTimestamp && !hasTime {
-		return bad("includes a timestamp; set timestamp_header or timestamp_key to where it is")
+		return bad("includes a timestamp; set timestamp_header, timestamp_key or timestamp_path to where it is")
 	}
 	signed := c.Signed
 	if signed == "" {
@@ -237,16 +265,27 @@ func (c *HMACConfig) compile(scheme string) (*spec, error) {
 	uses := func(k segmentKind) bool {
 		return slices.ContainsFunc(s.signed, func(g segment) bool { return g.kind == k })
 	}
-	s.weak, s.covers, s.joined = !uses(body), s.covered(), s.runsTogether()
+	s.weak, s.covers = !uses(body), s.covered()
+	s.joined, s.loose = s.runsTogether()
+	if s.loose {
+		s.covers &^= CoversID | CoversHeaders
+	}
+	for i := range s.signed {
+		if g := &s.signed[i]; g.kind == headerValue {
+			s.headers = append(s.headers, g.name)
+		}
+	}
 	switch {
+	case s.sigPath != nil && !s.weak:
+		return bad("signed has the {body}, which a signature inside it cannot cover; name its values with {json:path}")
 	case s.weak && !uses(jsonPath):
 		return bad("signed covers nothing of the body; add {body}")
 	case uses(timestamp) && !hasTime:
-		return bad("signed has a {timestamp}; set timestamp_header or timestamp_key to where it is")
+		return bad("signed has a {timestamp}; set timestamp_header, timestamp_key or timestamp_path to where it is")
 	case hasTime && !uses(timestamp):
 		return bad("signed has no {timestamp}, and a time that is not signed proves nothing; add it, or set include_timestamp to false")
-	case c.TimestampHeader != "" && c.TimestampKey != "":
-		return bad("has both timestamp_header and timestamp_key; remove one")
+	case c.TimestampHeader != "" && c.TimestampKey != "", s.tsPath != nil && (c.TimestampHeader != "" || c.TimestampKey != ""):
+		return bad("has two of timestamp_header, timestamp_key and timestamp_path; remove one")
 	case c.TimestampKey != "" && c.SignatureKey == "":
 		return bad("has a timestamp_key but no signature_key; a list needs both")
 	case uses(id) != (s.idHeader != ""):
@@ -255,7 +294,8 @@ func (c *HMACConfig) compile(scheme string) (*spec, error) {
 		return bad("has no timestamp; remove the tolerance and the timestamp unit")
 	case c.TolerancePast < 0 || c.ToleranceFuture < 0:
 		return bad("has a negative tolerance; it is a distance")
-	case s.tsHeader != "" && (s.tsHeader == s.header || s.tsHeader == s.idHeader) || s.idHeader != "" && s.idHeader == s.header:
+	case s.tsHeader != "" && (s.tsHeader == s.header || s.tsHeader == s.idHeader) || s.idHeader != "" && s.idHeader == s.header,
+		slices.Contains(s.headers, s.header):
 		return bad("has one header for two purposes; name different ones")
 	}
 	if what := c.ambiguous(); what != "" {
@@ -272,7 +312,8 @@ func (c *HMACConfig) compile(scheme string) (*spec, error) {
 	switch {
 	case c.SignatureKey != "":
 		s.layout, s.sigKey = pairs, c.SignatureKey+"="
-		s.spaces = scheme == "hmac" || scheme == "vapi-hmac" // vendors with a preset write none, and their libraries take none
+		// Vendors with a preset write none, and their libraries take none.
+		s.spaces = scheme == "hmac" || scheme == "vapi-hmac" || scheme == "ed25519" || scheme == "rsa"
 		if s.sep == "" {
 			s.sep = ","
 		}
@@ -299,6 +340,59 @@ func parseUnit(u string) (unit, error) {
 		return autoUnit, nil
 	case "rfc3339":
 		return rfc3339, nil
+	case "iso8601":
+		return iso8601, nil
+	case "utc":
+		return utcText, nil
+	case "http":
+		return httpDate, nil
 	}
-	return 0, fmt.Errorf("timestamp unit %q is unknown; use s, ms, auto or rfc3339", u)
+	return 0, fmt.Errorf("timestamp unit %q is unknown; use s, ms, auto, rfc3339, iso8601, utc or http", u)
+}
+
+// places reads where in the body signature and time are.
+func (c *HMACConfig) places(s *spec) error {
+	for _, p := range []struct {
+		option, path string
+		to           *[]string
+		text         *string
+	}{{"signature_path", c.SignaturePath, &s.sigPath, &s.sigPlace}, {"timestamp_path", c.TimestampPath, &s.tsPath, &s.tsPlace}} {
+		if p.path == "" {
+			continue
+		}
+		keys, ok := bodyPath(p.path)
+		if !ok {
+			return fmt.Errorf("%s %q names no value; write keys with points between them", p.option, p.path)
+		}
+		*p.to, *p.text = keys, "$."+strings.Join(keys, ".")
+	}
+	switch {
+	case s.sigPath != nil && c.Header != "":
+		return errors.New("has both header and signature_path; remove one")
+	case s.sigPath != nil && (c.SignatureKey != "" || c.TimestampKey != ""):
+		return errors.New("has a list of keys, which is one of a header; remove signature_key and timestamp_key")
+	}
+	return nil
+}
+
+// keyKind settles what follows from the kind of key: of a private one the size of a signature, and the hash.
+func (c *HMACConfig) keyKind(s *spec) error {
+	switch {
+	case s.scheme != "rsa" && c.Padding != "":
+		return errors.New("has no padding, which is one of the scheme rsa; remove it")
+	case s.scheme != "rsa" && s.scheme != "ed25519":
+		return nil
+	case c.KeyEncoding != "":
+		return errors.New("has a public key, which is PEM, base64 or hex as it shows itself; remove key_encoding")
+	case s.scheme == "ed25519" && c.Algorithm != "":
+		return errors.New("has no choice of hashes; remove algorithm")
+	case c.Algorithm == "sha1":
+		return errors.New("does not take sha1, which can be forged; use sha256 or sha512")
+	case !slices.Contains([]string{"", "pkcs1v15", "pss"}, c.Padding):
+		return fmt.Errorf("padding %q is unknown; use pkcs1v15 or pss", c.Padding)
+	}
+	if s.size = 0; s.scheme == "ed25519" {
+		s.size = ed25519.SignatureSize
+	}
+	return nil
 }

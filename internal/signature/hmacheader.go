@@ -11,14 +11,14 @@ func (h *hmacScheme) parse(v string, p *presented) error {
 	case single:
 		s, ok := strings.CutPrefix(v, h.prefix)
 		if !ok {
-			return fmt.Errorf("%w: header %s does not start with %q", ErrMalformed, p.header, h.prefix)
+			return fmt.Errorf("%w: %s does not start with %q", ErrMalformed, p.where(), h.prefix)
 		}
 		h.add(s, p)
 	case separated:
 		for n := 0; ; n++ {
 			item, rest, more := strings.Cut(v, h.sep)
 			if n == maxSignatures {
-				return fmt.Errorf("%w: header %s holds more than %d items", ErrMalformed, p.header, maxSignatures)
+				return fmt.Errorf("%w: %s holds more than %d items", ErrMalformed, p.where(), maxSignatures)
 			}
 			if s, ok := strings.CutPrefix(strings.Trim(item, " "), h.prefix); ok {
 				h.add(s, p)
@@ -34,7 +34,7 @@ func (h *hmacScheme) parse(v string, p *presented) error {
 		}
 	}
 	if p.count == 0 {
-		return fmt.Errorf("%w: header %s holds no signature of the expected kind and length", ErrMalformed, p.header)
+		return fmt.Errorf("%w: %s holds no signature of the expected kind and length", ErrMalformed, p.where())
 	}
 	return nil
 }
@@ -89,6 +89,13 @@ func (h *hmacScheme) parsePairs(v string, p *presented) error {
 
 // add decodes a signature. One that cannot match is left out.
 func (h *hmacScheme) add(s string, p *presented) {
+	if h.size == 0 {
+		if b, ok := longDigest(s, h.encoding); ok && p.count < maxSignatures {
+			p.long = append(p.long, b)
+			p.count++
+		}
+		return
+	}
 	if p.count < maxSignatures && digest(&p.digests[p.count], s, h.size, h.encoding) {
 		p.count++
 	}

@@ -3,10 +3,8 @@ package signature
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"fmt"
 	"math"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -162,113 +160,5 @@ func (d dialpadScheme) Sign(m *Message, _ string, _ time.Time) error {
 	}
 	m.Body = d.sign(m.Body)
 	set(m, "Content-Type", "application/jwt")
-	return nil
-}
-
-// vonage sends a JWT with a hash of the body.
-//
-// Guessed: that payload_hash is the SHA-256 of the body, and how old a token may be, was not read in Vonage's documentation,
-// and its own library checks neither. Both are held to.
-var vonage = scheme{
-	Info: Info{
-		Name: "vonage", NeedsSecret: true, Headers: []string{"Authorization"}, TimestampTolerance: defaultTolerance,
-		Summary: "A bearer JWT signed with HS256, with the time (iat) and the SHA-256 of the body (payload_hash).",
-	},
-	takes: takesTolerance,
-	verifier: func(c *Config) (Verifier, error) {
-		return &vonageScheme{newJWS("the token in Authorization", c.Secrets), tolerance(c)}, nil
-	},
-	signer: func(c *Config) (Signer, error) {
-		return &vonageScheme{newJWS("the token in Authorization", c.Secrets), 0}, nil
-	},
-}
-
-type vonageScheme struct {
-	*jws
-	tolerance time.Duration
-}
-
-// vonageToken is what a token says.
-type vonageToken struct {
-	secret int
-	iat    time.Time
-	hash   string // of the body, where hashed
-	hashed bool
-}
-
-// read checks the token: its signature and its times.
-func (v *vonageScheme) read(h http.Header, now time.Time, t *vonageToken) error {
-	a, err := get(h, "Authorization", maxToken)
-	if err != nil {
-		return err
-	}
-	const prefix = "Bearer "
-	if len(a) < len(prefix) || !strings.EqualFold(a[:len(prefix)], prefix) {
-		return fmt.Errorf("%w: header Authorization does not start with %q", ErrMalformed, prefix)
-	}
-	payload, i, err := v.verify([]byte(a[len(prefix):]))
-	if err != nil {
-		return err
-	}
-	var doc jsonscan.Doc
-	if doc.Scan(payload) != nil || doc.Root().Kind() != jsonscan.Object {
-		return fmt.Errorf("%w: the claims of %s are no JSON object", ErrMalformed, v.where)
-	}
-	claims := doc.Root()
-	iat, ok, err := v.claimTime(claims, "iat")
-	switch {
-	case err != nil:
-		return err
-	case !ok:
-		return fmt.Errorf("%w: %s has no claim iat, the time of its making", ErrMissing, v.where)
-	}
-	if err := checkTime("Authorization (iat)", iat, now, v.tolerance, v.tolerance); err != nil {
-		return err
-	}
-	if err := v.checkValidity(claims, now, v.tolerance); err != nil {
-		return err
-	}
-	hash := claims.Get("payload_hash")
-	*t = vonageToken{i, iat, hash.Text(), hash.Kind() != jsonscan.Missing}
-	return nil
-}
-
-func (v *vonageScheme) Precheck(h http.Header, now time.Time) error {
-	var t vonageToken
-	return v.read(h, now, &t)
-}
-
-func (v *vonageScheme) Verify(m *Message, now time.Time) (Result, error) {
-	var t vonageToken
-	if err := v.read(m.Header, now, &t); err != nil {
-		return Result{}, err
-	}
-	// The claim jti is the token's: each attempt to deliver an event has one of its own, so it tells no event from
-	// another.
-	r := Result{Form: "raw", Secret: t.secret, Timestamp: t.iat, Covers: CoversBody | CoversTime}
-	switch {
-	case !t.hashed && len(m.Body) == 0: // a GET: the token says nothing of the query
-		r.Covers = CoversTime
-	case !t.hashed:
-		return Result{}, fmt.Errorf("%w: %s has no claim payload_hash, so that nothing vouches for the body", ErrMissing, v.where)
-	default:
-		sum := sha256.Sum256(m.Body)
-		var d [maxDigest]byte
-		if !digest(&d, t.hash, sha256.Size, hexAny) || subtle.ConstantTimeCompare(d[:sha256.Size], sum[:]) != 1 {
-			return Result{}, fmt.Errorf("%w: the claim payload_hash of %s is not the hash of the body; check that nothing in between changed it", ErrInvalid, v.where)
-		}
-	}
-	return r, nil
-}
-
-// Sign sets Authorization. The id becomes the claim jti.
-func (v *vonageScheme) Sign(m *Message, id string, now time.Time) error {
-	sum := sha256.Sum256(m.Body)
-	claims := append([]byte(`{"iat":`), formatTime(now, seconds)...)
-	if id != "" {
-		claims = append(append(claims, `,"jti":`...), quoteJSON(id)...)
-	}
-	claims = append(claims, `,"iss":"Vonage","payload_hash":"`+hex.EncodeToString(sum[:])+`"}`...)
-	set(m, "Authorization", "Bearer "+string(v.sign(claims)))
 	return nil
 }

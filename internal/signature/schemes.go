@@ -9,7 +9,8 @@ import (
 var schemes = slices.Concat(hmacSchemes, senderSchemes, []scheme{
 	standardWebhooks, svix, quo, hubspot, hubspotV2, hubspotV1, twilio, signalwire, signalwireSHA256, telnyx,
 	vapi, vapiSecret, vapiBearer, vapiHMAC,
-	aircall, dialpad, vonage, genericHMAC, bearer, apiKey,
+	aircall, bodyTokenAt, googleAds, dialpad, vonage, livekit, genericJWT, genericHMAC, ed25519Scheme, rsaScheme,
+	bearer, apiKey, basic, clientCertificate, none,
 })
 
 // hmacSchemes are those that an HMACConfig describes in full.

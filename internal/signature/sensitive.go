@@ -14,6 +14,9 @@ type Sensitive struct {
 // sensitive is what the senders of each scheme send, also beside what the scheme looks at: GitHub sends its older
 // signature too. Schemes whose secret is in the body are not here, for bodies are not logged.
 var sensitive = map[string]Sensitive{
+	"basic":             {Headers: []string{"Authorization"}},
+	"jwt":               {Headers: []string{"Authorization"}},
+	"livekit":           {Headers: []string{"Authorization"}},
 	"api_key":           {Headers: []string{"X-Api-Key"}},
 	"bearer":            {Headers: []string{"Authorization"}},
 	"bland":             {Headers: []string{"X-Webhook-Signature"}},
@@ -59,7 +62,11 @@ func SensitiveOf(name string, v Verifier) Sensitive {
 	if found, err := find(name); err == nil {
 		s = sensitive[found.Name]
 	}
-	return Sensitive{sorted(append(slices.Clone(s.Headers), carriers(v)...)), sorted(s.Query)}
+	query := slices.Clone(s.Query)
+	if q, ok := v.(*queryToken); ok {
+		query = append(query, q.name)
+	}
+	return Sensitive{sorted(append(slices.Clone(s.Headers), carriers(v)...)), sorted(query)}
 }
 
 // AllSensitive is what must not be logged of the requests of any scheme, as it is without options.

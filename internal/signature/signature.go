@@ -12,6 +12,7 @@ package signature
 
 import (
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,6 +48,9 @@ type Message struct {
 	Header http.Header
 	// Body is the body as it came over the wire.
 	Body []byte
+	// Certificates are those that the client showed in the TLS handshake, its own first; the handshake proves that the client
+	// has the private key of that one, and nothing else. Only the scheme client_certificate looks at them.
+	Certificates []*x509.Certificate
 }
 
 // Config chooses a scheme and its keys.
@@ -58,7 +62,9 @@ type Config struct {
 	// Svix and Quo. For signing with ed25519 it is the private key: "whsk_" and base64 of 64 bytes, base64 of a 32
 	// byte seed or of 64 bytes, or a PKCS #8 PEM block.
 	Secrets []string
-	// PublicKeys are the sender's ed25519 keys: base64 of 32 bytes, behind an optional "whpk_", or a PKIX PEM block.
+	// PublicKeys are the sender's public keys, of ed25519 or, for the schemes rsa and gohighlevel, of RSA: a PEM block, or
+	// base64 or hex of the DER or of the 32 bytes of an ed25519 key, behind an optional "whpk_". For client_certificate
+	// they are certificates: PEM, or base64 of the DER.
 	PublicKeys []string
 	// Tolerance is how far the signed time may lie in the past or in the future; 0 stands for the scheme's own.
 	Tolerance time.Duration
@@ -66,11 +72,21 @@ type Config struct {
 	// received), "js" (JSON.stringify of the parsed body) and "python" (json.dumps of it). None stands for the
 	// scheme's own: all three for nextphone, raw for the others. A Signer signs the first.
 	Forms []string
-	// HMAC configures the schemes "hmac" and "vapi-hmac".
+	// HMAC configures the schemes "hmac", "vapi-hmac", "ed25519" and "rsa".
 	HMAC *HMACConfig
-	// Header and Prefix configure the schemes "bearer", "api_key" and "vapi-bearer": the header that carries the token
+	// Header and Prefix configure the schemes "bearer", "api_key", "vapi-bearer" and "jwt": the header that carries the token
 	// and what stands before the token in it.
 	Header, Prefix string
+	// Query is the parameter of the URL's query that carries the token, for "api_key", in place of the header.
+	Query string
+	// Path is where in the JSON body the token is, for "body_token": keys with points between them.
+	Path string
+	// HashClaim is the claim of a JWT that has the SHA-256 of the body, and HashEncoding how it is written: "hex" (default),
+	// "base64" or "base64url". For "jwt".
+	HashClaim, HashEncoding string
+	// Names are names in a certificate, for "client_certificate": one of the DNS names of the client's has to be among them,
+	// or its common name where it has no DNS names.
+	Names []string
 }
 
 // Result says what was verified.
@@ -101,12 +117,20 @@ type Result struct {
 	// Joined is set when parts of unknown length (URL, parameters, body, id) stand in the signed text with nothing
 	// between, so that bytes can be moved from the end of one to the beginning of the next. See Exact.
 	Joined bool
-	// URL is the URL in the spelling that was signed, where Covers has CoversURL.
+	// Headers are the names of the headers that the signature covers, besides those of the time and the id, where Covers has
+	// CoversHeaders. It is not to be changed.
+	Headers []string
+	// URL is the URL in the spelling that was signed, where Covers has CoversURL; and the URL without the token, where that was
+	// in its query.
 	URL string
 	// Differs is set when the body as it came can be read as something else than Payload: it has a member twice, a
 	// number beyond the range or the precision of a double, or text that is no UTF-8. Payload is what was signed: hand
 	// that on, or refuse the request.
 	Differs bool
+
+	// Dropped is set when Payload is the body without the token that was in it. Who hands the body on, or keeps it, has no
+	// business with the token.
+	Dropped bool
 
 	// sum is the Digest, where summed is set.
 	sum    [sha256.Size]byte
@@ -127,6 +151,16 @@ type Prechecker interface {
 	// Precheck returns the error that Verify would return for any body, and nil where the body decides. It costs no more
 	// than the headers are long.
 	Precheck(h http.Header, now time.Time) error
+}
+
+// PrecheckMessage is Precheck for a message whose body is not there yet: the URL and the certificates can tell too.
+func PrecheckMessage(v Verifier, m *Message, now time.Time) error {
+	if p, ok := v.(interface {
+		precheck(m *Message, now time.Time) error
+	}); ok {
+		return p.precheck(m, now)
+	}
+	return Precheck(v, m.Header, now)
 }
 
 // Precheck asks a Verifier that can tell. A stranger's body need not be waited for where it returns an error.
@@ -178,6 +212,8 @@ type scheme struct {
 	signer   func(*Config) (Signer, error)
 	// takes are the options that have an effect; secrets and public keys follow from Info.
 	takes options
+	// known says that the sender's public key is, so that none need be given.
+	known bool
 }
 
 type options uint8
@@ -187,6 +223,10 @@ const (
 	takesForms
 	takesHMAC
 	takesHeader
+	takesQuery
+	takesPath
+	takesClaim
+	takesNames
 )
 
 // New makes the Verifier for a configuration. Its errors wrap ErrConfig.
@@ -207,7 +247,7 @@ func New(c Config) (Verifier, error) {
 		return nil, s.errorf("needs a secret or a public key")
 	case len(c.Secrets) == 0 && s.NeedsSecret && !s.NeedsPublicKey:
 		return nil, s.errorf("needs a secret")
-	case len(c.PublicKeys) == 0 && s.NeedsPublicKey && !s.NeedsSecret:
+	case len(c.PublicKeys) == 0 && s.NeedsPublicKey && !s.NeedsSecret && !s.known:
 		return nil, s.errorf("needs the sender's public key")
 	}
 	return s.verifier(&c)
@@ -225,6 +265,8 @@ func NewSigner(c Config) (Signer, error) {
 	switch {
 	case len(c.PublicKeys) > 0:
 		return nil, s.errorf("signs with a secret or a private key; a public key has no use here")
+	case s.signer == nil:
+		return nil, s.errorf("is nothing that could be signed with")
 	case len(c.Secrets) == 0:
 		return nil, s.errorf("needs a secret to sign with")
 	}
@@ -298,7 +340,18 @@ func (s *scheme) check(c *Config) error {
 	case c.HMAC != nil && s.takes&takesHMAC == 0:
 		return s.errorf("is not configurable; remove the hmac options or use the scheme hmac")
 	case (c.Header != "" || c.Prefix != "") && s.takes&takesHeader == 0:
+		if len(s.Headers) == 0 {
+			return s.errorf("has nothing in a header; remove header and prefix")
+		}
 		return s.errorf("has its own header; remove header and prefix")
+	case c.Query != "" && s.takes&takesQuery == 0:
+		return s.errorf("has no token in the query; remove query, or use the scheme api_key")
+	case c.Path != "" && s.takes&takesPath == 0:
+		return s.errorf("has no path to a token in the body; remove path, or use the scheme body_token")
+	case (c.HashClaim != "" || c.HashEncoding != "") && s.takes&takesClaim == 0:
+		return s.errorf("has no claim to choose; remove hash_claim and hash_encoding, or use the scheme jwt")
+	case len(c.Names) > 0 && s.takes&takesNames == 0:
+		return s.errorf("looks at no certificate; remove names, or use the scheme client_certificate")
 	}
 	return nil
 }

@@ -31,8 +31,19 @@ type setup struct {
 func setups() []setup {
 	var all []setup
 	for _, i := range Schemes() {
+		if i.Name == "none" || i.Name == "client_certificate" {
+			continue // nothing is signed; see callers_test.go
+		}
 		c := Config{Scheme: i.Name, Secrets: []string{secret}}
 		w := Config{Scheme: i.Name, Secrets: []string{other}}
+		switch i.Name {
+		case "body_token":
+			c.Path, w.Path = "key", "key"
+		case "basic":
+			c.Secrets, w.Secrets = []string{"acme:" + secret}, []string{"acme:" + other}
+		case "jwt":
+			c.HashClaim, w.HashClaim = "body_hash", "body_hash"
+		}
 		if i.Name == "hmac" {
 			c.HMAC = &HMACConfig{
 				Header: "x-sig", Algorithm: "sha512", Encoding: "base64url", Prefix: "v9:", IDHeader: "x-id",
@@ -41,10 +52,23 @@ func setups() []setup {
 			w.HMAC = c.HMAC
 		}
 		s := setup{i.Name, c, c, w}
+		if i.Name == "ed25519" || i.Name == "rsa" {
+			s.signer.HMAC = &HMACConfig{
+				Header: "x-sig", Encoding: "base64", IDHeader: "x-id", TimestampHeader: "x-time", TimestampUnit: "utc",
+				Signed: "{method} {url}\n{id}\n{timestamp}\n{body}",
+			}
+		}
+		if i.Name == "rsa" {
+			s.signer.Secrets = []string{rsaPrivatePEM}
+			s.verify = Config{Scheme: i.Name, PublicKeys: []string{rsaPublicPEM}, HMAC: s.signer.HMAC}
+			s.wrong = Config{Scheme: i.Name, PublicKeys: []string{rsaOtherPEM}, HMAC: s.signer.HMAC}
+			all = append(all, s)
+			continue
+		}
 		if i.NeedsPublicKey && !i.NeedsSecret {
 			s.signer.Secrets = []string{base64.StdEncoding.EncodeToString(private)}
-			s.verify = Config{Scheme: i.Name, PublicKeys: []string{public}}
-			s.wrong = Config{Scheme: i.Name, PublicKeys: []string{base64.StdEncoding.EncodeToString(make([]byte, 32))}}
+			s.verify = Config{Scheme: i.Name, PublicKeys: []string{public}, HMAC: s.signer.HMAC}
+			s.wrong = Config{Scheme: i.Name, PublicKeys: []string{base64.StdEncoding.EncodeToString(make([]byte, 32))}, HMAC: s.signer.HMAC}
 		}
 		all = append(all, s)
 	}
@@ -167,7 +191,7 @@ func TestRoundTrip(t *testing.T) {
 					t.Error("a line feed after the body: accepted")
 				}
 			}
-			if info.SignsURL || s.name == "hmac" {
+			if info.SignsURL || s.verify.HMAC != nil {
 				c := m.clone()
 				c.URL = strings.Replace(c.URL, "acme", "acmf", 1)
 				refuse("another URL", v, c, noon, ErrInvalid)
@@ -206,7 +230,7 @@ func TestRoundTrip(t *testing.T) {
 
 			many := s.verify
 			if len(many.Secrets) > 0 {
-				many.Secrets = []string{other, secret, other}
+				many.Secrets = []string{s.wrong.Secrets[0], many.Secrets[0], s.wrong.Secrets[0]}
 			} else {
 				many.PublicKeys = append(slices.Clone(s.wrong.PublicKeys), many.PublicKeys...)
 			}
@@ -323,7 +347,7 @@ func TestHMACConfigErrors(t *testing.T) {
 func TestAliases(t *testing.T) {
 	seen := make(map[string]string)
 	for _, i := range Schemes() {
-		if i.Summary == "" || !i.NeedsSecret && !i.NeedsPublicKey {
+		if i.Summary == "" || !i.NeedsSecret && !i.NeedsPublicKey && i.Name != "none" {
 			t.Errorf("%s is not described", i.Name)
 		}
 		for _, n := range append([]string{i.Name}, i.Aliases...) {

@@ -2,6 +2,7 @@ package signature
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -23,17 +24,23 @@ func compileSigned(t string) ([]segment, error) {
 		}
 		switch path, isPath := strings.CutPrefix(name, "json:"); {
 		case isPath:
-			keys := strings.Split(path, ".")
-			if slices.Contains(keys, "") {
+			keys, ok := bodyPath(path)
+			if !ok {
 				return nil, fmt.Errorf("{%s} names no value; write keys with points between them", name)
 			}
 			out = append(out, segment{kind: jsonPath, path: keys})
+		case strings.HasPrefix(name, "header:"):
+			h := strings.TrimPrefix(name, "header:")
+			if h == "" || !validHeaderName(h) {
+				return nil, fmt.Errorf("{%s} names no header; write it as {header:X-Nonce}", name)
+			}
+			out = append(out, segment{kind: headerValue, name: http.CanonicalHeaderKey(h)})
 		default:
 			k, ok := map[string]segmentKind{
 				"body": body, "timestamp": timestamp, "id": id, "svix-id": id, "method": method, "url": address,
 			}[name]
 			if !ok {
-				return nil, fmt.Errorf("{%s} is unknown; use body, timestamp, id, method, url or json:path", name)
+				return nil, fmt.Errorf("{%s} is unknown; use body, timestamp, id, method, url, header:Name or json:path", name)
 			}
 			out = append(out, segment{kind: k})
 		}
@@ -42,10 +49,18 @@ func compileSigned(t string) ([]segment, error) {
 	return out, nil
 }
 
+// bodyPath are the keys that lead to a value in a JSON body: "call.call_id", or the JSONPath "$.call.call_id".
+func bodyPath(path string) (keys []string, ok bool) {
+	keys = strings.Split(strings.TrimPrefix(path, "$."), ".")
+	return keys, !slices.ContainsFunc(keys, func(k string) bool { return k == "" || strings.ContainsAny(k, "$[]*?@'\"") })
+}
+
+// validHeaderName reports whether a text can be the name of a header. The dollar sign is refused though a name may have it:
+// who writes it means a place in the body.
 func validHeaderName(n string) bool {
 	for i := range len(n) {
 		c := n[i]
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}$", c) >= 0 {
 			return false
 		}
 	}
@@ -71,7 +86,8 @@ func (c *HMACConfig) ambiguous() string {
 		return unprintable(r) || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || strings.ContainsRune("+/=-_", r)
 	}):
 		return "list_separator contains what a signature may consist of; choose a mark such as a comma"
-	case c.TimestampKey != "" && c.TimestampUnit == "rfc3339" && strings.ContainsAny(sep, ":."):
+	case c.TimestampKey != "" && slices.Contains([]string{"rfc3339", "iso8601", "utc"}, c.TimestampUnit) && strings.ContainsAny(sep, ":. "),
+		c.TimestampKey != "" && c.TimestampUnit == "http" && strings.ContainsAny(sep, ":, "):
 		return "list_separator is a part of the time; choose another mark"
 	case strings.Contains(c.Prefix, sep) || strings.Contains(c.TimestampKey, sep) || strings.Contains(c.SignatureKey, sep):
 		return "prefix or a key of the list contains list_separator; one of them is wrong"

@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-
-	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 // tokens are static secrets that are sent as they are. Their hashes are compared, so that neither their content nor
@@ -40,12 +38,22 @@ var bearer = tokenScheme(Info{
 }, "Authorization", "Bearer ", takesHeader)
 
 var apiKey = tokenScheme(Info{
-	Name: "api_key", Aliases: []string{"api-key", "apikey"}, Summary: "A static token in a header of its own, by default X-Api-Key; the body is not signed.",
-}, "X-Api-Key", "", takesHeader)
+	Name: "api_key", Aliases: []string{"api-key", "apikey"},
+	Summary: "A static token in a header of its own, by default X-Api-Key, or in the query of the URL; the body is not signed.",
+}, "X-Api-Key", "", takesHeader|takesQuery)
 
 func tokenScheme(i Info, header, prefix string, takes options) scheme {
 	i.Headers, i.NeedsSecret, i.Replayable, i.Weak, i.Token = []string{header}, true, true, true, true
-	build := func(c *Config) (*headerToken, error) { return newHeaderToken(i.Name, c, header, prefix) }
+	type both interface {
+		Verifier
+		Signer
+	}
+	build := func(c *Config) (both, error) {
+		if c.Query != "" {
+			return newQueryToken(i.Name, c)
+		}
+		return newHeaderToken(i.Name, c, header, prefix)
+	}
 	return scheme{
 		Info: i, takes: takes,
 		verifier: func(c *Config) (Verifier, error) { return build(c) },
@@ -103,70 +111,5 @@ func (h *headerToken) check(header http.Header) (Result, error) {
 
 func (h *headerToken) Sign(m *Message, _ string, _ time.Time) error {
 	set(m, h.header, h.prefix+h.first)
-	return nil
-}
-
-// aircall puts the webhook's token into the JSON body.
-//
-// Guessed: Aircall's page was read in others' words alone.
-var aircall = scheme{
-	Info: Info{
-		Name: "aircall", Aliases: []string{"aircall-body-token"}, NeedsSecret: true, Replayable: true, Weak: true, Token: true,
-		Summary: "A static token as the top-level member token of the JSON body; the body is not signed.",
-	},
-	verifier: func(c *Config) (Verifier, error) { return &bodyToken{newTokens(c.Secrets), c.Secrets[0]}, nil },
-	signer:   func(c *Config) (Signer, error) { return &bodyToken{newTokens(c.Secrets), c.Secrets[0]}, nil },
-}
-
-type bodyToken struct {
-	tokens tokens
-	first  string
-}
-
-func (b *bodyToken) Verify(m *Message, _ time.Time) (Result, error) {
-	var doc jsonscan.Doc
-	if err := doc.Scan(m.Body); err != nil {
-		return Result{}, fmt.Errorf("%w: the body, which should hold the token, is %w", ErrMalformed, err)
-	}
-	switch v := doc.Root().Get("token"); v.Kind() {
-	case jsonscan.Missing, jsonscan.Null:
-		return Result{}, fmt.Errorf("%w: the body has no member token", ErrMissing)
-	case jsonscan.String:
-		if v.Text() == "" {
-			return Result{}, fmt.Errorf("%w: the member token of the body is empty", ErrMissing)
-		}
-		if i := b.tokens.match(v.Text()); i >= 0 {
-			return Result{Secret: i, Weak: true, Token: true}, nil
-		}
-		return Result{}, fmt.Errorf("%w: the member token of the body is not %s; check the token", ErrInvalid, count(len(b.tokens), "token"))
-	default:
-		return Result{}, fmt.Errorf("%w: the member token of the body is no string", ErrMalformed)
-	}
-}
-
-// Sign replaces the member token of the body, or adds it as the first one. The rest stays byte for byte.
-func (b *bodyToken) Sign(m *Message, _ string, _ time.Time) error {
-	var doc jsonscan.Doc
-	if err := doc.Scan(m.Body); err != nil {
-		return fmt.Errorf("%w: the body, which is to hold the token, is %w", ErrMalformed, err)
-	}
-	root := doc.Root()
-	if root.Kind() != jsonscan.Object {
-		return fmt.Errorf("%w: the body, which is to hold the token, is no JSON object", ErrMalformed)
-	}
-	token := quoteJSON(b.first)
-	open := len(m.Body) - len(trimLeft(m.Body)) + 1 // after the brace
-	out := make([]byte, 0, len(m.Body)+len(token)+16)
-	if old := root.Get("token").Raw(); old != nil {
-		at := cap(m.Body) - cap(old) // old is a part of the body
-		out = append(append(out, m.Body[:at]...), token...)
-		m.Body = append(out, m.Body[at+len(old):]...)
-		return nil
-	}
-	out = append(append(append(out, m.Body[:open]...), `"token":`...), token...)
-	if root.Len() > 0 {
-		out = append(out, ',')
-	}
-	m.Body = append(out, m.Body[open:]...)
 	return nil
 }

@@ -149,6 +149,7 @@ func TestConfigurationErrorsNameTheSetting(t *testing.T) {
 		{"retell", Options{Region: "us"}, `"us"`},
 		{"retell", Options{OwnNumbers: []string{"12"}}, `"12"`},
 		{"generic", Options{Map: &Mapping{Fields: map[string]string{"phone": "$.a["}}}, "phone: "},
+		{"generic", Options{Map: &Mapping{Fields: map[string]string{"phone": "$.form.your-phone"}}}, "write it as $.form['your-phone']"},
 		{"generic", Options{Map: &Mapping{Fields: map[string]string{"colour": "$.a"}}}, `"colour"`},
 		{"generic", Options{Map: &Mapping{Fields: map[string]string{"email": ""}}}, "email: "},
 		{"generic", Options{Map: &Mapping{Params: map[string]string{"x": "$.[[["}}}, "params.x: "},

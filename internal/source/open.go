@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/callgate/callgate/internal/signature"
@@ -94,7 +95,7 @@ type IDFrom struct {
 	// Header is the header that holds the id. It counts only where it is signed, which signature.SignsHeader tells when
 	// the configuration is loaded, or where the sender shows a token.
 	Header string
-	// Path leads to the id in a JSON body.
+	// Path leads to the id in the body.
 	Path *JSONPathID
 	// Digest wants the hash of what was signed.
 	Digest bool
@@ -111,6 +112,8 @@ func EventID(m *signature.Message, r *signature.Result, req *Request, id Identit
 	switch {
 	case from.Digest || !r.Exact(m):
 	case from.Header != "" && r.Token:
+		text = boundedID(m.Header.Get(from.Header))
+	case from.Header != "" && slices.Contains(r.Headers, http.CanonicalHeaderKey(from.Header)):
 		text = boundedID(m.Header.Get(from.Header))
 	case from.Header != "":
 		text = boundedID(r.ID)

@@ -108,6 +108,10 @@ func TestWhereTheIDIsFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	composite, err := source.NewJSONPathID("$.type", "$.ids.mine")
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, _ := source.Find("generic")
 	own := signature.Config{Scheme: "hmac", HMAC: &signature.HMACConfig{Header: "X-Sig", Signed: "{id}\n{body}", IDHeader: "X-Id"}}
 	for name, x := range map[string]struct {
@@ -118,10 +122,14 @@ func TestWhereTheIDIsFrom(t *testing.T) {
 	}{
 		"signed id":          {own, source.IDFrom{}, `{"event_id":"b"}`, "msg_1"},
 		"signed header":      {own, source.IDFrom{Header: "X-Id"}, `{"event_id":"b"}`, "msg_1"},
+		"any signed header":  {signature.Config{Scheme: "hmac", HMAC: &signature.HMACConfig{Header: "X-Sig", Signed: "{header:X-Id}\n{body}"}}, source.IDFrom{Header: "x-id"}, `{"event_id":"b"}`, "h-1"},
 		"unsigned header":    {signature.Config{Scheme: "hmac", HMAC: &signature.HMACConfig{Header: "X-Sig"}}, source.IDFrom{Header: "X-Id"}, `{"event_id":"b"}`, ""},
 		"header and token":   {signature.Config{Scheme: "bearer"}, source.IDFrom{Header: "X-Id"}, `{"event_id":"b"}`, "h-1"},
 		"path":               {own, source.IDFrom{Path: path}, `{"event_id":"b","ids":{"mine":"m"}}`, "m"},
 		"path to nothing":    {own, source.IDFrom{Path: path}, `{"event_id":"b"}`, ""},
+		"two paths":          {own, source.IDFrom{Path: composite}, `{"type":"a:b","ids":{"mine":7.50}}`, `a\:b:7.50`},
+		"half of two paths":  {own, source.IDFrom{Path: composite}, `{"type":"a:b","ids":{}}`, ""},
+		"path into a form":   {own, source.IDFrom{Path: path}, `ids%5Bmine%5D=m&event_id=b`, "m"},
 		"digest":             {own, source.IDFrom{Digest: true}, `{"event_id":"b"}`, ""},
 		"body":               {signature.Config{Scheme: "bearer"}, source.IDFrom{}, `{"event_id":"b"}`, "b"},
 		"nothing":            {signature.Config{Scheme: "bearer"}, source.IDFrom{}, `{"x":"b"}`, ""},
@@ -129,11 +137,9 @@ func TestWhereTheIDIsFrom(t *testing.T) {
 	} {
 		s := newSender(t, p, x.c)
 		m := &signature.Message{Method: "POST", URL: address, Body: []byte(x.body), Header: http.Header{}}
+		m.Header.Set("X-Id", "h-1")
 		if err := s.signer.Sign(m, "msg_1", noon); err != nil {
 			t.Fatal(err)
-		}
-		if m.Header.Get("X-Id") == "" {
-			m.Header.Set("X-Id", "h-1")
 		}
 		r, err := s.verifier.Verify(m, noon)
 		if err != nil {

@@ -45,7 +45,7 @@ func compilePath(text string) (path, error) {
 	}
 	expr, err := jp.ParseString(text)
 	if err != nil {
-		return path{}, fmt.Errorf("%w: %q is not a JSONPath: %v; write it as $.lead.phone or $.items[0].id", ErrConfig, text, err)
+		return path{}, fmt.Errorf("%w: %q is not a JSONPath: %v; write it as %s", ErrConfig, text, err, meant(text))
 	}
 	p := path{}
 	for _, f := range expr {
@@ -60,6 +60,23 @@ func compilePath(text string) (path, error) {
 		}
 	}
 	return p, nil
+}
+
+// meant is how a JSONPath is written that is none: a name with a hyphen or a space in it stands in brackets.
+func meant(text string) string {
+	names, ok := strings.CutPrefix(text, "$.")
+	if !ok || strings.ContainsAny(names, "[]()?@*'\"\\") || strings.Contains(names, "..") {
+		return "$.lead.phone or $.items[0].id"
+	}
+	b := []byte("$")
+	for name := range strings.SplitSeq(names, ".") {
+		if strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "" {
+			b = append(append(b, '.'), name...)
+			continue
+		}
+		b = append(append(append(b, "['"...), name...), "']"...)
+	}
+	return string(b)
 }
 
 // compileName reads a path without a dollar sign.
@@ -265,34 +282,4 @@ func fromDecoded(v any) any {
 		}
 	}
 	return nil
-}
-
-// JSONPathID reads an event id out of JSON bodies. It is safe for concurrent use.
-type JSONPathID struct{ path path }
-
-// NewJSONPathID compiles a JSONPath such as "$.event.id" or "$.items[0].id". Paths of keys and indexes are followed
-// without decoding the body; others (wildcards, filters, slices) are evaluated on the decoded body and give the first
-// match. What is no JSONPath is ErrConfig.
-func NewJSONPathID(expr string) (*JSONPathID, error) {
-	p, err := compilePath(expr)
-	if err != nil {
-		return nil, fmt.Errorf("event id: %w", err)
-	}
-	if p.name != "" {
-		return nil, fmt.Errorf("event id: %w: %q is not a JSONPath; write it as $.%s", ErrConfig, expr, strings.Trim(p.name, "/"))
-	}
-	return &JSONPathID{path: p}, nil
-}
-
-// ID is the id in the body: a string, or a number with the digits that were sent. ok is false when the body is no
-// JSON, or when there is nothing at the path or something other than a string or a number. An id longer than 256
-// bytes, or not printable, is given as its SHA-256.
-func (j *JSONPathID) ID(body []byte) (id string, ok bool) {
-	d := documents.Get().(*document)
-	defer d.release()
-	if d.json(legible(body)) != nil {
-		return "", false
-	}
-	id = boundedID(j.path.text(d))
-	return id, id != ""
 }

@@ -116,6 +116,8 @@ type format struct {
 	identify func(d *document) Identity
 	// split takes a body of several events apart; nil where the sender sends one at a time. See Preset.Split.
 	split func(root jsonscan.Value) [][]byte
+	// splitOne takes a single event apart too, since its array is the body.
+	splitOne bool
 	// read fills the record, whose identity is there already.
 	read func(d *draft, doc *document)
 	// audio is the path of the member that holds a recording of the call as base64; nil where there is none. Nothing is

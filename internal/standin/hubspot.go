@@ -29,8 +29,8 @@ type HubSpotConfig struct {
 	Now func() time.Time
 }
 
-// HubSpot stands in for HubSpot's CRM: contacts, calls and notes by v3 and dated paths (single, batch, search), and
-// contacts/v1 createOrUpdate. Addresses are compared in lower case, results of a batch come in reverse order, errors
+// HubSpot stands in for HubSpot's CRM: contacts, calls, notes, companies, deals and tickets by v3 and dated paths (single,
+// batch, search), default associations in batches by v4 and dated paths, and contacts/v1 createOrUpdate. Addresses are compared in lower case, results of a batch come in reverse order, errors
 // have the documented form.
 type HubSpot struct {
 	*httptest.Server
@@ -53,8 +53,8 @@ type HubSpot struct {
 type HubSpotObject struct {
 	ID         string
 	Properties map[string]string
-	// Contacts are the ids of associated contacts.
-	Contacts []string
+	// Contacts and Companies are the ids of associated contacts and companies.
+	Contacts, Companies []string
 	// Writes is how often it was written.
 	Writes  int
 	written time.Time
@@ -74,7 +74,7 @@ func NewHubSpot(t testing.TB, cfg HubSpotConfig) *HubSpot {
 	return s
 }
 
-// Define adds a property to contacts, calls or notes.
+// Define adds a property to a type of objects.
 func (s *HubSpot) Define(object string, p HubSpotProperty) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +109,7 @@ func (s *HubSpot) Revoke(token string) {
 	s.cfg.Token = token
 }
 
-// Objects returns copies of the contacts, calls or notes, the oldest first.
+// Objects returns copies of the records of a type, the oldest first.
 func (s *HubSpot) Objects(object string) []HubSpotObject {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -293,6 +293,9 @@ func (s *HubSpot) route(r *http.Request, body []byte) hubSpotAnswer {
 	none := hubSpotError(http.StatusNotFound, "OBJECT_NOT_FOUND", "resource not found", nil)
 	if len(parts) >= 6 && strings.Join(parts[:5], "/") == "contacts/v1/contact/createOrUpdate/email" {
 		return s.contactV1(r.Method, parts[5], body)
+	}
+	if a, ok := s.associationsRoute(r.Method, parts, body); ok {
+		return a
 	}
 	switch {
 	case len(parts) >= 4 && parts[0] == "crm" && parts[1] == "v3" && parts[2] == "objects":

@@ -30,7 +30,7 @@ type HubSpotProperty struct {
 
 // hubSpotSchema holds default properties as the API reference lists them.
 func hubSpotSchema() map[string]map[string]HubSpotProperty {
-	schema := map[string]map[string]HubSpotProperty{"contacts": {}, "calls": {}, "notes": {}}
+	schema := map[string]map[string]HubSpotProperty{"contacts": {}, "calls": {}, "notes": {}, "companies": {}, "deals": {}, "tickets": {}}
 	add := func(object string, ps ...HubSpotProperty) {
 		for _, p := range ps {
 			schema[object][p.Name] = p
@@ -56,11 +56,9 @@ func hubSpotSchema() map[string]map[string]HubSpotProperty {
 		HubSpotProperty{Name: "hs_call_disposition"}, HubSpotProperty{Name: "hs_call_recording_url", HTTPS: true},
 		HubSpotProperty{Name: "hs_call_direction", Type: "enumeration", Options: []string{"INBOUND", "OUTBOUND"}},
 		HubSpotProperty{Name: "hs_call_status", Type: "enumeration", Options: []string{"BUSY", "CALLING_CRM_USER", "CANCELED", "COMPLETED", "CONNECTING", "FAILED", "IN_PROGRESS", "NO_ANSWER", "QUEUED", "RINGING"}})
+	hubSpotSales(add, owners)
 	return schema
 }
-
-// hubSpotAssociations are the types from engagements to contacts.
-var hubSpotAssociations = map[string]int{"calls": 194, "notes": 202}
 
 type hubSpotInput struct {
 	ID           string            `json:"id"`
@@ -244,12 +242,13 @@ func (s *HubSpot) check(object, verb string, in hubSpotInput) (*HubSpotObject, *
 	}
 	for _, a := range in.Associations {
 		for _, t := range a.Types {
-			if t.Category != "HUBSPOT_DEFINED" || t.TypeID != hubSpotAssociations[object] {
+			to := hubSpotAssociations[object][t.TypeID]
+			if t.Category != "HUBSPOT_DEFINED" || to == "" {
 				return fail(400, "VALIDATION_ERROR", fmt.Sprintf("association type id %d is not valid for %s", t.TypeID, object), nil)
 			}
-		}
-		if s.find("contacts", "", a.To.ID) == nil {
-			return fail(400, "VALIDATION_ERROR", "No contact with ID "+a.To.ID+" exists", nil)
+			if s.find(to, "", a.To.ID) == nil {
+				return fail(400, "VALIDATION_ERROR", "No "+strings.TrimSuffix(strings.Replace(to, "ies", "y", 1), "s")+" with ID "+a.To.ID+" exists", nil)
+			}
 		}
 	}
 	return o, nil
@@ -323,6 +322,15 @@ func (s *HubSpot) invalid(object string, in hubSpotInput, isNew bool) []map[stri
 			add(n, "INVALID_DATE", v+" is not midnight!")
 		case p.Type == "enumeration" && !hubSpotChosen(p.Options, v):
 			add(n, "INVALID_OPTION", v+" was not one of the allowed options: ["+p.listed()+"]")
+		}
+	}
+	if p := hubSpotPipelines[object]; p.stage != "" && values[p.stage] != "" {
+		pipeline := values[p.property]
+		if pipeline == "" {
+			pipeline = p.standard
+		}
+		if !slices.Contains(p.stages[pipeline], values[p.stage]) && len(bad) == 0 {
+			add(p.stage, "INVALID_OPTION", values[p.stage]+" was not one of the allowed options: ["+strings.Join(p.stages[pipeline], ", ")+"]")
 		}
 	}
 	for n, p := range s.schema[object] {

@@ -27,7 +27,9 @@ func (s *HubSpot) write(object string, o *HubSpotObject, in hubSpotInput) *HubSp
 	s.set(object, o, in.Properties)
 	o.Writes++
 	for _, a := range in.Associations {
-		o.Contacts = append(o.Contacts, a.To.ID)
+		for _, t := range a.Types {
+			s.associate(o, hubSpotAssociations[object][t.TypeID], a.To.ID)
+		}
 	}
 	return o
 }

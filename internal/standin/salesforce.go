@@ -246,7 +246,7 @@ func (s *Salesforce) Requests() []Recorded {
 
 // insert stores a record under a new id of its object.
 func (s *Salesforce) insert(object string, created time.Time, fields map[string]any) *SalesforceRecord {
-	prefix, ok := map[string]string{"Lead": "00Q", "Contact": "003", "Task": "00T"}[object]
+	prefix, ok := map[string]string{"Lead": "00Q", "Contact": "003", "Task": "00T", "Case": "500", "Opportunity": "006", "Campaign": "701", "CampaignMember": "00v"}[object]
 	if !ok {
 		prefix = "a00"
 	}

@@ -46,6 +46,31 @@ func (s *Salesforce) references(values map[string]any) []salesforceError {
 	return nil
 }
 
+// belongs refuses relations to records that are not there, and a second membership of a person in a campaign (Object
+// Reference, "CampaignMember": an error is returned and no update is made; its code is from people's reports).
+func (s *Salesforce) belongs(object string, old *SalesforceRecord, values map[string]any) []salesforceError {
+	if object != "Case" && object != "Opportunity" && object != "CampaignMember" {
+		return nil
+	}
+	for field, to := range map[string]string{"ContactId": "Contact", "LeadId": "Lead", "CampaignId": "Campaign", "AccountId": "Account"} {
+		if id, sent := values[field].(string); sent && !s.exists(id, to) {
+			return salesforceErr("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", field)
+		}
+	}
+	if object != "CampaignMember" || old != nil {
+		return nil
+	}
+	if values["LeadId"] == nil && values["ContactId"] == nil {
+		return salesforceErr("REQUIRED_FIELD_MISSING", "Required fields are missing: [LeadId]", "LeadId")
+	}
+	for _, r := range s.records["CampaignMember"] {
+		if !r.Deleted && r.Fields["CampaignId"] == values["CampaignId"] && r.Fields["LeadId"] == values["LeadId"] && r.Fields["ContactId"] == values["ContactId"] {
+			return salesforceErr("DUPLICATE_VALUE", "Already a campaign member.")
+		}
+	}
+	return nil
+}
+
 // duplicates are the people that share an address or number with values.
 func (s *Salesforce) duplicates(old *SalesforceRecord, values map[string]any) (found []any) {
 	for _, object := range []string{"Lead", "Contact"} {

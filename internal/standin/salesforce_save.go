@@ -153,8 +153,11 @@ func (s *Salesforce) save(object string, old *SalesforceRecord, values map[strin
 	if object == "Task" && s.becameContact(values["WhoId"]) {
 		return 400, salesforceErr("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 	}
+	if errs := s.belongs(object, old, values); errs != nil {
+		return 400, errs
+	}
 	over := s.cfg.AllowSave && strings.Contains(header("Sforce-Duplicate-Rule-Header"), "allowSave=true")
-	if s.cfg.DuplicateRule && !over && object != "Task" {
+	if s.cfg.DuplicateRule && !over && (object == "Lead" || object == "Contact") {
 		if found := s.duplicates(old, values); len(found) > 0 {
 			return 400, []salesforceError{{Code: "DUPLICATES_DETECTED", Message: "Use one of these records?", Duplicate: map[string]any{
 				"allowSave": s.cfg.AllowSave, "duplicateRule": "Standard_Lead_Duplicate_Rule", "duplicateRuleEntityType": object,

@@ -62,8 +62,30 @@ func salesforceSchema() map[string]map[string]SalesforceField {
 	lead["Country"] = SalesforceField{Type: "string", Length: 80, Integrity: []string{"United States"}}
 	contact := person()
 	contact["HomePhone"], contact["OtherPhone"] = salesforceText(40), salesforceText(40)
+	contact["AccountId"] = SalesforceField{Type: "reference"}
 	return map[string]map[string]SalesforceField{
 		"Lead": lead, "Contact": contact,
+		"Case": system(map[string]SalesforceField{
+			"Subject": salesforceText(255), "Origin": salesforceText(255), "ContactId": {Type: "reference"}, "AccountId": {Type: "reference"},
+			"Status":       {Type: "string", Length: 255, Values: []string{"New", "Working", "Escalated", "Closed"}},
+			"Priority":     {Type: "string", Length: 255, Values: []string{"High", "Medium", "Low"}},
+			"SuppliedName": salesforceText(80), "SuppliedEmail": {Type: "email", Length: 80},
+			"SuppliedPhone": salesforceText(40), "SuppliedCompany": salesforceText(80),
+		}),
+		"Opportunity": system(map[string]SalesforceField{
+			"Name": required(salesforceText(120)), "CloseDate": required(SalesforceField{Type: "date"}), "LeadSource": salesforceText(255),
+			"StageName": required(SalesforceField{Type: "string", Length: 255, Values: []string{"Prospecting", "Qualification", "Closed Won", "Closed Lost"}}),
+			"Amount":    {Type: "double"}, "AccountId": {Type: "reference"}, "CampaignId": {Type: "reference"},
+			// "Create, Filter, Group, Nillable, Sort": it is not updated.
+			"ContactId": {Type: "reference", CreateOnly: true},
+		}),
+		"Campaign": system(map[string]SalesforceField{"Name": required(salesforceText(80))}),
+		"CampaignMember": {
+			"Id": {Type: "reference", ReadOnly: true}, "CreatedDate": {Type: "datetime", ReadOnly: true},
+			"CampaignId": required(SalesforceField{Type: "reference", CreateOnly: true}),
+			"LeadId":     {Type: "reference", CreateOnly: true}, "ContactId": {Type: "reference", CreateOnly: true},
+			"Status": {Type: "string", Length: 40, Values: []string{"Sent", "Responded"}},
+		},
 		"Task": system(map[string]SalesforceField{
 			"WhoId": {Type: "reference"}, "WhatId": {Type: "reference"}, "Subject": salesforceText(255),
 			"Status":   {Type: "string", Length: 255, Values: []string{"Not Started", "In Progress", "Completed"}},

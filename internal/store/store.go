@@ -72,6 +72,10 @@ type Store interface {
 	// Waiting counts the Pending deliveries of every destination and tenant that has any, by their names.
 	Waiting(ctx context.Context) ([]Waiting, error)
 
+	// Counts counts the deliveries of every destination and tenant that has any, by their names: of these tenants only,
+	// unless tenants is nil.
+	Counts(ctx context.Context, tenants []string) ([]Count, error)
+
 	// Note keeps a value for a destination under a name of its own until a time, in place of what was noted there before:
 	// what it has done a moment ago, and would do again without knowing. Names and values may tell of callers: where there
 	// are keys, values are sealed and names hashed. At most MaxNotes are kept, of which the first to end go; all go when an
@@ -82,7 +86,17 @@ type Store interface {
 	// Forget takes a note away, if it is there.
 	Forget(ctx context.Context, destination, name string) error
 
-	// Rekey seals every stored body and record again with the first key of the ring, in batches, calling progress
+	// Keep keeps how far a delivery of several steps has come, in place of what was kept of it before; an empty value takes
+	// that away. It is sealed where there are keys, stays until it is delivered, also while it is dead, and goes with
+	// its event at the latest. A value has at most MaxNote bytes. A delivery that is not there, which may just have been erased, is
+	// ErrNotFound.
+	Keep(ctx context.Context, deliveryID string, value []byte) error
+	// Kept is what was kept of a delivery; nil when there is nothing.
+	Kept(ctx context.Context, deliveryID string) ([]byte, error)
+
+	Documents
+
+	// Rekey seals every stored body, record and document again with the first key of the ring, in batches, calling progress
 	// after each with the number done and the total.
 	Rekey(ctx context.Context, progress func(done, total int)) error
 
@@ -279,7 +293,9 @@ type SentRequest struct {
 type Filter struct {
 	Destination string
 	Tenant      string
-	State       State
+	// Tenants matches what is of one of these tenants, and nothing if it is empty; nil matches everything.
+	Tenants []string
+	State   State
 	// Reason matches deliveries whose reason contains the text.
 	Reason     string
 	Source     string
@@ -351,6 +367,12 @@ type Stats struct {
 type Waiting struct {
 	Destination, Tenant string
 	Pending             int64
+}
+
+// Count counts the deliveries of a tenant to a destination.
+type Count struct {
+	Destination, Tenant      string
+	Pending, Delivered, Dead int64
 }
 
 // DestinationStats summarises one destination's queue.

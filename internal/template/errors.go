@@ -57,6 +57,8 @@ type compiler struct {
 	src       string
 	o         Options
 	variables []string
+	// repeats: the filter each has something to repeat.
+	repeats bool
 }
 
 // position is the line and column of a byte of the source, in the file that the source is part of.

@@ -147,6 +147,11 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 		if reason != "" {
 			return nil, c.about(e, offset, reason)
 		}
+		if f.each {
+			if err := c.mayRepeat(e, offset); err != nil {
+				return nil, err
+			}
+		}
 		e.filters = append(e.filters, f)
 	}
 	return e, nil
@@ -154,7 +159,7 @@ func (c *compiler) expr(inside string, offset int) (*expr, error) {
 
 // variable says whether a name after a variable can only be another variable's.
 func variable(name string) bool {
-	return badName(name) == "" && (call.IsField(name) || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars."))
+	return badName(name) == "" && (call.IsField(name) || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars.") || strings.HasPrefix(name, Steps))
 }
 
 // about is a syntax error about an expression, which names its variable.

@@ -21,6 +21,11 @@ type filter struct {
 	fallback *string
 	// json marks the filter json, which a JSON value treats in its own way.
 	json bool
+	// each marks the filter each, before which a value is a list and behind which it is one of its elements. It changes
+	// nothing of another value.
+	each bool
+	// joins marks filters that make one text of a list.
+	joins bool
 	// encodes marks the filter urlencode, which is left out where values are encoded anyway.
 	encodes bool
 }
@@ -63,16 +68,18 @@ func newFilter(name string, args []string, region string, zone *time.Location) (
 		}
 		return textFilter(func(s string) string { return truncate(s, n) }), ""
 	case "join":
-		return filter{apply: func(v any) (any, bool) {
+		return filter{joins: true, apply: func(v any) (any, bool) {
 			if list, ok := v.([]any); ok {
 				v = joined(list, args[0])
 			}
 			return v, v != ""
 		}}, ""
+	case "each":
+		return filter{each: true, apply: func(v any) (any, bool) { return v, true }}, ""
 	case "date":
 		return dateFilter(args, zone)
 	case "json":
-		return filter{json: true, apply: func(v any) (any, bool) { return jsonText(v), true }}, ""
+		return filter{json: true, joins: true, apply: func(v any) (any, bool) { return jsonText(v), true }}, ""
 	case "e164":
 		return textFilter(func(s string) string {
 			if n, ok := call.NormalizeNumber(s, region); ok {
@@ -89,7 +96,7 @@ func newFilter(name string, args []string, region string, zone *time.Location) (
 	return filter{}, fmt.Sprintf("no filter %.40q; there are %s", name, filterNames)
 }
 
-const filterNames = "default, upper, lower, trim, truncate, date, e164, national, digits, join, map, json, urlencode, number, integer, boolean"
+const filterNames = "default, upper, lower, trim, truncate, date, e164, national, digits, join, each, map, json, urlencode, number, integer, boolean"
 
 // Filters are the names of all filters, those that name the type of a JSON value (number, integer, boolean) among them.
 func Filters() []string { return strings.Split(filterNames, ", ") }
@@ -109,6 +116,7 @@ var filters = map[string]func(string) string{
 	"e164":      nil,
 	"national":  nil,
 	"json":      nil,
+	"each":      nil,
 }
 
 func truncate(s string, n int) string {

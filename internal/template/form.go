@@ -27,6 +27,9 @@ func (c *compiler) pairs(pieces []piece, prefix string, escape func([]byte, stri
 				}
 			}
 		}
+		if forLists(pair) {
+			pair[1].e.repeat()
+		}
 		kids, err := c.nodes(pair, escape, func(s string) []byte {
 			if form {
 				s = strings.ReplaceAll(s, " ", "+")
@@ -37,10 +40,23 @@ func (c *compiler) pairs(pieces []piece, prefix string, escape func([]byte, stri
 			return n, err
 		}
 		if len(kids) > 0 {
-			n.kids = append(n.kids, node{kind: kindSequence, kids: kids})
+			kid, err := c.repeated(node{kind: kindSequence, kids: kids})
+			if err != nil {
+				return n, err
+			}
+			n.kids = append(n.kids, kid)
 		}
 	}
 	return n, nil
+}
+
+// forLists reports whether a pair is one for lists: its name ends in [], and its value is exactly one variable.
+func forLists(pair []piece) bool {
+	if len(pair) != 2 || pair[0].e != nil || pair[1].e == nil {
+		return false
+	}
+	name, isPair := strings.CutSuffix(pair[0].lit, "=")
+	return isPair && (strings.HasSuffix(name, "[]") || strings.HasSuffix(strings.ToUpper(name), "%5B%5D"))
 }
 
 // trimPieces drops white space at both ends, where it is constant text.

@@ -67,7 +67,7 @@ func FuzzJSON(f *testing.F) {
 }
 
 func FuzzXML(f *testing.F) {
-	seed(f, `<r><x y="{{a}}" z='{{b}}'>{{a}}{{b}}</x></r>`, `<r><![CDATA[]]{{a}}>{{b}}]]]]>{{list}}</r>`, `<?xml version="1.0"?><!-- c --><r>{{object}}</r>`)
+	seed(f, `<r><x y="{{a}}" z='{{b}}'>{{a}}{{b}}</x></r>`, `<r><![CDATA[]]{{a}}>{{b}}]]]]>{{list}}</r>`, `<r><x y="{{list|each}}"/><z>{{list|each|upper}}</z></r>`, `<?xml version="1.0"?><!-- c --><r>{{object}}</r>`)
 	f.Fuzz(func(t *testing.T, source, a, b string, policy uint8) {
 		tpl := compiled(source, XML, policy)
 		if tpl == nil {
@@ -90,7 +90,8 @@ func FuzzXML(f *testing.F) {
 		}
 		out, ok := rendered(tpl, a, b)
 		plain, ok2 := rendered(tpl, "x", "x")
-		if ok && ok2 && a != "" && b != "" && tpl.policy != OmitEmpty && count(out) != count(plain) {
+		// Filters behind each may leave nothing of some elements, which are left out then.
+		if ok && ok2 && !strings.Contains(source, "each") && a != "" && b != "" && tpl.policy != OmitEmpty && count(out) != count(plain) {
 			t.Fatalf("%q with %q, %q: %q has other elements than %q", source, a, b, out, plain)
 		} else if ok {
 			count(out)
@@ -151,7 +152,7 @@ func cutAny(s, chars string) string {
 }
 
 func FuzzForm(f *testing.F) {
-	seed(f, "x={{a}}&y={{b}}", "{{a}}={{b}} é\n&z=%20{{list}}")
+	seed(f, "x={{a}}&y={{b}}", "{{a}}={{b}} é\n&z=%20{{list}}", "x[]={{list}}&{{list|each}}=b&y={{object}}")
 	f.Fuzz(func(t *testing.T, source, a, b string, policy uint8) {
 		tpl := compiled(source, Form, policy)
 		if tpl == nil {
@@ -172,7 +173,13 @@ func FuzzForm(f *testing.F) {
 		for _, v := range got {
 			pairs += len(v)
 		}
-		if tpl.policy == Empty && pairs > len(tpl.root.kids) {
+		most := 0
+		for i := range tpl.root.kids {
+			if most++; tpl.root.kids[i].kind == kindRepeat {
+				most++ // the list has two
+			}
+		}
+		if tpl.policy == Empty && pairs > most {
 			t.Fatalf("%q with %q, %q: %q has more pairs than the template", source, a, b, out)
 		}
 	})

@@ -22,7 +22,13 @@ func (c *compiler) plain(escape func([]byte, string) []byte, literal func(string
 		return node{}, err
 	}
 	kids, err := c.nodes(pieces, escape, literal)
-	return node{kind: kindSequence, kids: kids}, err
+	if err != nil {
+		return node{}, err
+	}
+	if c.o.Repeats && len(pieces) == 1 {
+		pieces[0].e.repeat()
+	}
+	return c.repeated(node{kind: kindSequence, kids: kids})
 }
 
 // nodes makes nodes of pieces that stand in one place.

@@ -26,6 +26,7 @@ const (
 	kindElement              // XML: kids; left out when their variables are missing
 	kindPairs                // form or query: kids joined with &, after lit
 	kindSegment              // URL: kids that make one segment of the path
+	kindRepeat               // a pair, an element of XML or a text: kids, for each element of e
 )
 
 // node is a part of a compiled template.
@@ -46,6 +47,9 @@ type renderer struct {
 	t     *Template
 	v     Vars
 	limit int // of the result's length
+	// item is the element of a list that is written, in place of the value that itemOf has before its filter each.
+	item   any
+	itemOf *expr
 }
 
 // fail makes an error about an expression, or about no place when e is nil.
@@ -59,13 +63,34 @@ func (r *renderer) fail(e *expr, kind error, reason string) error {
 
 // eval is the value of an expression. ok is false when it is missing.
 func (r *renderer) eval(e *expr) (value any, ok bool, err error) {
-	if e.name == "" {
-		value, ok = e.constant, true
-	} else {
-		value, ok = r.lookup(e)
+	value, ok = r.reckon(e)
+	if !ok && r.t.policy == Strict {
+		return nil, false, r.fail(e, ErrMissing, "the variable is missing; let the call provide it, or give it a default")
 	}
-	for i := range e.filters {
-		if f := &e.filters[i]; f.fallback != nil {
+	return value, ok, nil
+}
+
+// reckon is eval whatever the policy.
+func (r *renderer) reckon(e *expr) (value any, ok bool) {
+	if e == r.itemOf {
+		return apply(e.filters[e.each()+1:], r.item, r.item != nil && r.item != "")
+	}
+	value, ok = r.first(e)
+	return apply(e.filters, value, ok)
+}
+
+// first is the value of an expression before its filters.
+func (r *renderer) first(e *expr) (any, bool) {
+	if e.name == "" {
+		return e.constant, true
+	}
+	return r.lookup(e)
+}
+
+// apply applies filters to a value, which is missing when ok is false.
+func apply(filters []filter, value any, ok bool) (any, bool) {
+	for i := range filters {
+		if f := &filters[i]; f.fallback != nil {
 			if !ok {
 				value, ok = *f.fallback, true
 			}
@@ -73,10 +98,7 @@ func (r *renderer) eval(e *expr) (value any, ok bool, err error) {
 			value, ok = f.apply(value)
 		}
 	}
-	if !ok && r.t.policy == Strict {
-		return nil, false, r.fail(e, ErrMissing, "the variable is missing; let the call provide it, or give it a default")
-	}
-	return value, ok, nil
+	return value, ok
 }
 
 // lookup is the value of the first variable of an expression that is there.
@@ -119,6 +141,8 @@ func (r *renderer) node(dst []byte, n *node) ([]byte, status, error) {
 		return dst, s, err
 	case kindPairs:
 		return r.pairs(dst, n)
+	case kindRepeat:
+		return r.repeat(dst, n)
 	default:
 		return r.segment(dst, n)
 	}
@@ -210,19 +234,26 @@ func (n *node) hollow(text []byte) bool {
 func (r *renderer) pairs(dst []byte, n *node) (_ []byte, all status, err error) {
 	before := len(dst)
 	for i := range n.kids {
-		start := len(dst)
-		if start == before {
-			dst = append(dst, n.lit...)
-		} else {
-			dst = append(dst, '&')
-		}
-		var s status
-		if dst, s, err = r.node(dst, &n.kids[i]); err != nil {
+		kid := &n.kids[i]
+		err = r.times(kid, func() error {
+			start := len(dst)
+			if start == before {
+				dst = append(dst, n.lit...)
+			} else {
+				dst = append(dst, '&')
+			}
+			var s status
+			if dst, s, err = r.sequence(dst, kid.kids); err != nil {
+				return err
+			}
+			all = max(all, s)
+			if s == missing && r.t.policy == OmitEmpty {
+				dst = dst[:start]
+			}
+			return nil
+		})
+		if err != nil {
 			return dst, all, err
-		}
-		all = max(all, s)
-		if s == missing && r.t.policy == OmitEmpty {
-			dst = dst[:start]
 		}
 	}
 	return dst, all, nil

@@ -13,7 +13,8 @@ import (
 // call.Call.Lookup) is the call's, and the others only fill in when the call has none, as an owner sets
 // receiving_number for a provider that does not send it. Every other name (owner_name, website, booking_url …) is
 // Extra's first, then the tenant's, and a collected parameter last: what a caller says must not replace the booking
-// URL. "params.x" is always the parameter, and "vars.x" always the tenant's variable.
+// URL. "params.x" is always the parameter, "vars.x" always the tenant's variable, and "steps.x.y" always Extra's: what a
+// step before has kept.
 //
 // timestamp is the end of the call, or its start, or ReceivedAt; received_at is ReceivedAt. Both are RFC 3339 in UTC.
 type Scope struct {
@@ -47,6 +48,10 @@ func (s *Scope) Lookup(name string) (value any, ok bool) {
 	}
 	if strings.HasPrefix(name, "params.") {
 		return s.call(name)
+	}
+	if strings.HasPrefix(name, Steps) {
+		value := s.Extra[name]
+		return value, value != ""
 	}
 	if value, ok = s.given(name); ok {
 		return value, true
@@ -97,13 +102,16 @@ func isField(name string) bool {
 	return false
 }
 
+// Steps stands before the names of what steps of a destination have kept: steps.contact.id.
+const Steps = "steps."
+
 // Known reports whether a name has a meaning without being declared as a parameter: a field of the call record, or
 // one of the variables that the guide and the gateway define (owner_name, website, booking_url, received_at).
-// Names with "params." or "vars." before them count.
+// Names with "params.", "vars." or "steps." before them count.
 func Known(name string) bool {
 	switch name {
 	case "owner_name", "website", "booking_url", "received_at", "params", "tenant", "delivery_id":
 		return true
 	}
-	return isField(name) || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars.")
+	return isField(name) || strings.HasPrefix(name, "params.") || strings.HasPrefix(name, "vars.") || strings.HasPrefix(name, Steps)
 }

@@ -9,7 +9,7 @@
 //	{{name}}  {{ name }}  {{name|filter}}  {{name|filter:argument|filter}}  {{'constant text'}}  {{name|other}}
 //
 // {{message|summary}} is the first of several variables that is there. What stands after a variable may be a field of the
-// call's record, params.x or vars.x, so that a misspelt filter is not taken for a variable; the first name is any. Filters
+// call's record, params.x, vars.x or steps.x.y, so that a misspelt filter is not taken for a variable; the first name is any. Filters
 // follow all of them.
 //
 // A name is a variable of Vars; letters, digits, "_", "-", "." and single spaces may stand in it. Arguments are bare
@@ -25,6 +25,8 @@
 //	national           a phone number as its country writes it ((555) 987-6543)
 //	digits             the digits alone
 //	join:sep           the elements of a list, with sep between them (", " without this filter)
+//	each               the pair of a form or query, or the element of XML, that it stands in once for each element of a
+//	                   list. Filters behind it change the elements
 //	map:'a','x',…      x for the value a, and so on by pairs; capitals make no difference. A last text without a partner is
 //	                   for all other values, which stay as they are without it. Of a list, each element
 //	json               the value as JSON text. As the only content of a JSON string it takes the place of the string
@@ -45,10 +47,12 @@
 // Without a declared type it is a string. A variable without quotes keeps the type that the value has.
 //
 // XML: variables stand in text, in CDATA sections (which become escaped text) and in attribute values. Characters
-// that XML 1.0 does not allow become U+FFFD. A DOCTYPE is refused.
+// that XML 1.0 does not allow become U+FFFD. A DOCTYPE is refused. With the filter each, an element without children is
+// written once for each element of a list.
 //
 // Form: application/x-www-form-urlencoded pairs, a=1&b={{x}}. White space around pairs is dropped, so that there can
-// be one on each line; the constant text may be encoded already or not. NUL is dropped.
+// be one on each line; the constant text may be encoded already or not. NUL is dropped. A pair whose name ends in [] and
+// whose value is exactly one variable is written once for each element of a list, as with the filter each.
 //
 // URL: an absolute http or https URL. Scheme and authority are constant. A variable in the path is one segment or a
 // part of one: it is percent-encoded, slashes included; it must not be missing, whatever the Policy, because
@@ -136,6 +140,9 @@ type Options struct {
 	Zone *time.Location
 	// List stands between the elements of a list within text that no filter joins; empty means ", ".
 	List string
+	// MayRepeat allows the filter each in a text, for Each; Repeats has a template that is exactly one variable, which no
+	// filter joins, written for each element of a list without that filter.
+	MayRepeat, Repeats bool
 	// MaxSource bounds the template in bytes; 0 means DefaultMaxSource.
 	MaxSource int
 	// MaxOutput bounds what one Append adds, in bytes; 0 means DefaultMaxOutput.
@@ -183,7 +190,7 @@ type Template struct {
 // Compile compiles a template for its context. Variables need not be declared, because the parameters of a call are
 // open: Variables lists them for those who know better. The error is an *Error with the position in the source.
 func Compile(source string, context Context, o Options) (*Template, error) {
-	c := &compiler{src: source, o: o}
+	c := &compiler{src: source, o: o, repeats: context == XML || context == Form || context == URL || context == Text && (o.MayRepeat || o.Repeats)}
 	if o.MaxSource <= 0 {
 		c.o.MaxSource = DefaultMaxSource
 	}

@@ -118,6 +118,9 @@ func (c *compiler) path(pieces []piece) ([]node, error) {
 	}
 	for _, p := range pieces {
 		if p.e != nil {
+			if p.e.each() >= 0 {
+				return nil, c.about(p.e, p.at, "each in the path of the URL, which is one; it repeats pairs of the query")
+			}
 			kids, err := c.nodes([]piece{p}, appendPercent, nil)
 			if err != nil {
 				return nil, err

@@ -9,7 +9,7 @@ import (
 
 // xmlToken is a part of an XML template.
 type xmlToken struct {
-	kind byte // '<' start tag, '>' end tag, 't' text, 'o' anything else
+	kind byte // '<' start tag, '>' end tag, '/' tag of an empty element, 't' text, 'o' anything else
 	kids []node
 	vars bool
 }
@@ -69,7 +69,8 @@ func (c *compiler) xml() (node, error) {
 	if err := x.check(); err != nil {
 		return node{}, err
 	}
-	return node{kind: kindSequence, kids: x.group()}, nil
+	kids, err := x.group()
+	return node{kind: kindSequence, kids: kids}, err
 }
 
 // constant reads constant text.
@@ -149,7 +150,7 @@ func (x *xmlCompiler) inTag(s string) int {
 			if strings.HasPrefix(x.tag, "</") {
 				last.kind = '>'
 			} else if strings.HasSuffix(x.tag, "/>") {
-				last.kind = 'o'
+				last.kind = '/'
 			}
 			x.state = ""
 			return i + 1
@@ -181,20 +182,48 @@ func (x *xmlCompiler) add(kind byte, n node) {
 	t.vars = t.vars || n.kind == kindVariable
 }
 
-// group makes nodes of the tokens: elements that hold text with variables and nothing else become one node.
-func (x *xmlCompiler) group() []node {
-	var out []node
+// group makes nodes of the tokens: elements that hold text with variables and nothing else become one node, and so do
+// those that are repeated.
+func (x *xmlCompiler) group() (out []node, err error) {
+	depth := 0
 	for i := 0; i < len(x.tokens); i++ {
 		t := x.tokens[i]
-		if t.kind == '<' && i+2 < len(x.tokens) && x.tokens[i+1].kind == 't' && x.tokens[i+1].vars && x.tokens[i+2].kind == '>' {
-			kids := append(append(t.kids, x.tokens[i+1].kids...), x.tokens[i+2].kids...)
-			out = append(out, node{kind: kindElement, kids: merge(kids)})
-			i += 2
-			continue
+		whole := 1 // tokens of an element without children
+		switch rest := x.tokens[i:]; {
+		case t.kind == '<' && len(rest) > 2 && rest[1].kind == 't' && rest[2].kind == '>':
+			whole = 3
+		case t.kind == '<' && len(rest) > 1 && rest[1].kind == '>':
+			whole = 2
 		}
-		out = append(out, t.kids...)
+		n := node{kind: kindSequence}
+		for _, part := range x.tokens[i : i+whole] {
+			n.kids = append(n.kids, part.kids...)
+		}
+		if whole == 3 && x.tokens[i+1].vars {
+			n.kind = kindElement
+		}
+		if n, err = x.repeated(n); err != nil {
+			return nil, err
+		}
+		switch {
+		case n.kind == kindRepeat && depth == 0:
+			return nil, x.placed(n.e, "each in the root element, of which there is one; put an element around it")
+		case n.kind == kindRepeat && whole == 1 && t.kind != '/':
+			return nil, x.placed(n.e, "each beside other elements; it repeats an element that holds text and nothing else")
+		case n.kind == kindSequence:
+			out = append(out, n.kids...)
+		default:
+			n.kids = merge(n.kids)
+			out = append(out, n)
+		}
+		switch i += whole - 1; {
+		case whole == 1 && t.kind == '<':
+			depth++
+		case whole == 1 && t.kind == '>':
+			depth--
+		}
 	}
-	return merge(out)
+	return merge(out), nil
 }
 
 // check checks that the template is well-formed whatever the variables are.

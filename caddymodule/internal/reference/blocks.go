@@ -174,7 +174,7 @@ func (g *generator) global(s *sheet) error {
 	s.about(g, "caddymodule", "Mapping", "The block `call`")
 	s.head(2, "tenant")
 	s.about(g, "caddymodule", "Tenant", "A tenant")
-	s.add("It takes [policy lines](policy.md), and `source <name> { … }` with policy lines for one source; a tenant that has any is known on the routes of these sources only. A tenant file (`tenants`) is the same in JSON, with the names under JSON, `sources` and `name`.")
+	s.add("It takes [policy lines](policy.md), and `source <name> { … }` with policy lines for one source; a tenant that has any is known on the routes of these sources only. `destination <name> <kind> { … }` in it is a [destination](destinations.md) of the tenant's own: a `deliver` line that says its name means it for this tenant's calls, before the one of all tenants, and everything else knows it as `TENANT/NAME`. A tenant file (`tenants`) is the same in JSON, with the names under JSON, `sources`, `destinations` and `name`.")
 	s.head(2, "store sqlite")
 	s.about(g, "caddymodule/stores", "SQLite", "`sqlite`")
 	return s.options(g, 3, block{dir: "caddymodule/stores", typ: "SQLite", function: "SQLite.UnmarshalCaddyfile", path: []string{"store"}, place: "store"}, nil)
@@ -216,6 +216,12 @@ func (g *generator) route(s *sheet) error {
 	if err := s.options(g, 3, b, nil); err != nil {
 		return err
 	}
+	s.head(2, "The directive callgate_dashboard")
+	s.about(g, "caddymodule/dashboard", "Handler", "`callgate_dashboard`")
+	b = block{dir: "caddymodule/dashboard", typ: "Handler", function: "Handler.UnmarshalCaddyfile", path: []string{"callgate_dashboard"}, place: "callgate_dashboard"}
+	if err := s.options(g, 3, b, nil); err != nil {
+		return err
+	}
 	s.head(2, "transport callgate")
 	s.add("In a block of `reverse_proxy`, in place of `transport http`, with its options: cheaper, HTTP/1.1 only.")
 	s.about(g, "caddymodule/transport", "Transport", "`transport callgate`")
@@ -236,8 +242,8 @@ func (g *generator) destinations(s *sheet) error {
 	in := func(typ, function string, path ...string) block {
 		return block{dir: "caddymodule/destinations", typ: typ, function: function, path: path}
 	}
-	b := block{dir: "caddymodule", typ: "Destination", function: "App.unmarshalDestination", path: []string{"destination"}, place: "destination"}
-	exponential := block{dir: "caddymodule", typ: "Exponential", function: "App.unmarshalDestination", path: []string{"destination", "retry"}}
+	b := block{dir: "caddymodule", typ: "Destination", function: "unmarshalDestination", path: []string{"destination"}, place: "destination"}
+	exponential := block{dir: "caddymodule", typ: "Exponential", function: "unmarshalDestination", path: []string{"destination", "retry"}}
 	if err := s.options(g, 3, b, map[string]block{"retry": exponential}); err != nil {
 		return err
 	}
@@ -249,18 +255,39 @@ func (g *generator) destinations(s *sheet) error {
 	if err := s.options(g, 3, b, map[string]block{"oauth2": in("OAuth2Login", "Login.lines", "oauth2")}); err != nil {
 		return err
 	}
-	s.head(2, "TLS")
-	s.about(g, "caddymodule/destinations", "TLS", "TLS")
-	s.add("`client_cert <certificate file> <key file>` is the certificate that the gateway shows, with its private key; `ca <file>` holds the authorities that the receiver's certificate may come from, in place of the machine's. Both are PEM files, and stand in `tls` in JSON.")
+	s.head(2, "The connection")
+	s.about(g, "caddymodule/destinations", "Connection", "Connection")
+	s.add("All kinds take these lines. Those from `client_cert` on stand in `tls` in JSON.")
+	b = in("Connection", "Connection.lines")
+	b.place, b.skip = "destination", map[string]string{"client_cert": "", "TLS": "-"}
+	if err := s.options(g, 3, b, nil); err != nil {
+		return err
+	}
+	b = in("TLS", "tlsLines")
+	b.place = "destination"
+	if err := s.options(g, 3, b, nil); err != nil {
+		return err
+	}
+	step := in("HTTPStep", "HTTP.UnmarshalCaddyfile", "http", "step")
+	step.skip = map[string]string{"post|put|patch|get|delete": "", "definition": ""} // which are those of one request
 	for _, kind := range []struct {
 		name, typ string
 		tables    map[string]block
 	}{
-		{"http", "HTTP", nil},
-		{"hubspot", "HubSpot", map[string]block{"oauth": in("HubSpotOAuth", "HubSpot.UnmarshalCaddyfile", "hubspot", "oauth")}},
+		{"http", "HTTP", map[string]block{"poll": in("HTTPPoll", "HTTP.UnmarshalCaddyfile", "http", "poll"), "step": step}},
+		{"hubspot", "HubSpot", map[string]block{
+			"oauth":   in("HubSpotOAuth", "HubSpot.UnmarshalCaddyfile", "hubspot", "oauth"),
+			"company": in("HubSpotCompany", "HubSpot.UnmarshalCaddyfile", "hubspot", "company"),
+			"deal":    in("HubSpotStep", "HubSpot.UnmarshalCaddyfile", "hubspot", "deal"),
+			"ticket":  in("HubSpotStep", "HubSpot.UnmarshalCaddyfile", "hubspot", "ticket"),
+		}},
 		{"salesforce", "Salesforce", map[string]block{
 			"refresh_token": in("SalesforceRefresh", "Salesforce.UnmarshalCaddyfile", "salesforce", "refresh_token"),
 			"jwt":           in("SalesforceJWT", "Salesforce.UnmarshalCaddyfile", "salesforce", "jwt"),
+
+			"case":            in("SalesforceCase", "Salesforce.UnmarshalCaddyfile", "salesforce", "case"),
+			"opportunity":     in("SalesforceOpportunity", "Salesforce.UnmarshalCaddyfile", "salesforce", "opportunity"),
+			"campaign_member": in("SalesforceCampaignMember", "Salesforce.UnmarshalCaddyfile", "salesforce", "campaign_member"),
 		}},
 		{"fhir", "FHIR", map[string]block{"smart": in("SMARTLogin", "FHIR.UnmarshalCaddyfile", "fhir", "smart")}},
 	} {
@@ -268,11 +295,11 @@ func (g *generator) destinations(s *sheet) error {
 		s.about(g, "caddymodule/destinations", kind.typ, "`"+kind.name+"`")
 		b := in(kind.typ, kind.typ+".UnmarshalCaddyfile", kind.name)
 		b.place = "destination:" + kind.name
-		b.skip = map[string]string{"bearer": "", "client_cert": "", "ca": "", "TLS": "-"}
+		b.skip = map[string]string{"bearer": "", "proxy": "", "Proxy": "-", "TLS": "-"}
 		if kind.name == "http" || kind.name == "fhir" {
-			s.add("It takes the lines of [signing in](#signing-in) and of [TLS](#tls), and these:")
+			s.add("It takes the lines of [signing in](#signing-in) and of [the connection](#the-connection), and these:")
 		} else {
-			s.add("It takes the lines of [TLS](#tls), and these:")
+			s.add("It takes the lines of [the connection](#the-connection), and these:")
 		}
 		if err := s.options(g, 3, b, kind.tables); err != nil {
 			return fmt.Errorf("%s: %w", kind.name, err)

@@ -17,7 +17,7 @@ type generator struct {
 // packages are those whose comments are read.
 var packages = []string{
 	"caddymodule", "caddymodule/destinations", "caddymodule/stores", "caddymodule/scheme", "caddymodule/verifiers",
-	"caddymodule/redact", "caddymodule/transport", "caddymodule/ready", "caddymodule/adminapi", "caddymodule/commands",
+	"caddymodule/redact", "caddymodule/transport", "caddymodule/ready", "caddymodule/dashboard", "caddymodule/adminapi", "caddymodule/commands",
 	"internal/call", "internal/template", "internal/condition", "internal/operate",
 }
 
@@ -30,7 +30,7 @@ type page struct {
 var pages = []page{
 	{"global", "The global option callgate", "the store, how long things are kept, alerts, sources, tenants", (*generator).global},
 	{"policy", "Policy lines", "secrets, limits, copies, the breaker, delivery: what a source, a route and a tenant can say", (*generator).policy},
-	{"route", "On a route", "the directives `callgate` and `callgate_ready`, `transport callgate`, `format callgate`, placeholders", (*generator).route},
+	{"route", "On a route", "the directives `callgate`, `callgate_ready` and `callgate_dashboard`, `transport callgate`, `format callgate`, placeholders", (*generator).route},
 	{"destinations", "Destinations", "the lines of every destination, and those of http, hubspot, salesforce and fhir", (*generator).destinations},
 	{"signatures", "Signatures", "every scheme with what it covers and where it is weak, and the options of verify and sign", (*generator).signatures},
 	{"senders", "Senders", "the presets: scheme, methods, event id, what is sent again, and who waits for an answer", (*generator).senders},

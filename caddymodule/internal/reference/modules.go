@@ -13,6 +13,7 @@ import (
 var modulePages = map[string]string{
 	"callgate":                              "global.md",
 	"http.handlers.callgate":                "route.md#the-directive-callgate",
+	"http.handlers.callgate_dashboard":      "route.md#the-directive-callgate_dashboard",
 	"http.handlers.callgate_ready":          "route.md#the-directive-callgate_ready",
 	"http.reverse_proxy.transport.callgate": "route.md#transport-callgate",
 	"caddy.logging.encoders.callgate":       "route.md#format-callgate",

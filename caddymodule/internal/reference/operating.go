@@ -14,6 +14,7 @@ import (
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/gateway"
 	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/operateapi"
 	"github.com/callgate/callgate/internal/template"
 )
 
@@ -218,13 +219,17 @@ var resource = regexp.MustCompile(`(?m)^\t((?:GET|POST)[A-Z, ]*?) +(/callgate/\S
 
 func (g *generator) admin(s *sheet) error {
 	s.head(2, "Admin API")
+	resources := map[string]string{}
+	for _, r := range operateapi.Routes() {
+		resources["/callgate/"+r.Pattern] = r.Operation
+	}
 	var rows [][]string
 	var used []string
 	for _, m := range resource.FindAllStringSubmatch(g.code["caddymodule/adminapi"].structs["Admin"].doc, -1) {
 		op := resources[m[2]]
 		c, ok := operate.Operations()[op]
 		if !ok {
-			return fmt.Errorf("texts.go does not say which operation serves %s", m[2])
+			return fmt.Errorf("no operation serves %s", m[2])
 		}
 		used = append(used, m[2])
 		rows = append(rows, []string{m[1], "`" + m[2] + "`", m[3], op, "`" + string(c) + "`"})
@@ -236,7 +241,7 @@ func (g *generator) admin(s *sheet) error {
 	s.table([]string{"method", "resource", "what it does", "operation", "capability"}, rows)
 
 	s.head(2, "Capabilities")
-	s.add("Each operation needs one capability of whoever asks for it. Who may use the admin endpoint has all of them, but `reveal` only over a unix socket, with a certificate, or with [admin_content](global.md#admin_content); a command that works on a stopped gateway has all of them.")
+	s.add("Each operation needs one capability of whoever asks for it. Who may use the admin endpoint has all of them, but `reveal` only with a certificate or over a unix socket that nobody but its owner can use; a command that works on a stopped gateway has all of them. In a site, [callgate_dashboard](route.md#the-directive-callgate_dashboard) gives them by roles.")
 	all := operate.Operations()
 	rows = nil
 	for _, op := range sorted(all) {

@@ -21,25 +21,30 @@ type block struct {
 
 // names are the lines whose fields are not of their own name, with those fields in JSON.
 var names = map[string][]string{
-	"App.retention":             {"retention", "retention_dead"},
-	"App.tenants":               {"tenant_files"},
-	"Source.call":               {"call"},
-	"Handler.spool":             {"spool", "spool_retry"},
-	"Destination.rate":          {"rate", "burst"},
-	"Destination.retry":         {"retry", "exponential"},
-	"Breaker.ratio":             {"ratio", "min_requests"},
-	"Breaker.per_tenant":        {"per_tenant", "shared"},
-	"HTTP.success":              {"success", "success_if"},
-	"HubSpot.omit":              {"properties"},
-	"HubSpot.property":          {"properties"},
-	"Salesforce.omit":           {"fields"},
-	"Salesforce.describe":       {"no_describe"},
-	"SQLite.tenant_max_size":    {"tenant_max_size", "tenant_limits"},
-	"SQLite.tenant_max_events":  {"tenant_max_events", "tenant_limits"},
-	"Salesforce.client_cert":    {"tls"},
-	"Salesforce.ca":             {"tls"},
-	"OAuth2Login.refresh_token": {"refresh_token"},
-	"SalesforceJWT.audience":    {"audience"},
+	"App.retention":                 {"retention", "retention_dead"},
+	"App.tenants":                   {"tenant_files"},
+	"Source.call":                   {"call"},
+	"Handler.spool":                 {"spool", "spool_retry"},
+	"Destination.rate":              {"rate", "burst"},
+	"Destination.retry":             {"retry", "exponential"},
+	"Breaker.ratio":                 {"ratio", "min_requests"},
+	"Breaker.per_tenant":            {"per_tenant", "shared"},
+	"HTTP.success":                  {"success", "success_if"},
+	"HTTPStep.find":                 {"find", "find_keep"},
+	"HubSpot.omit":                  {"properties"},
+	"HubSpot.property":              {"properties"},
+	"Salesforce.omit":               {"fields"},
+	"SalesforceCase.omit":           {"fields"},
+	"SalesforceOpportunity.omit":    {"fields"},
+	"SalesforceCampaignMember.omit": {"fields"},
+	"Salesforce.describe":           {"no_describe"},
+	"SQLite.tenant_max_size":        {"tenant_max_size", "tenant_limits"},
+	"SQLite.tenant_max_events":      {"tenant_max_events", "tenant_limits"},
+	"TLS.client_cert":               {"certificate", "key"},
+	"TLS.pin":                       {"pins"},
+	"TLS.unsafe_tls":                {"unsafe"},
+	"OAuth2Login.refresh_token":     {"refresh_token"},
+	"SalesforceJWT.audience":        {"audience"},
 }
 
 // parts are the structs of lines whose arguments have comments of their own.
@@ -54,24 +59,28 @@ var parts = map[string]string{
 
 // arguments are fields that stand behind the name of their block, or in the JSON only, with where.
 var arguments = map[string]string{
-	"App.tenant_files_digest":         "",
-	"HTTP.files_digest":               "",
-	"Handler.source":                  "behind the directive's name",
-	"Destination.to":                  "behind the destination's name",
-	"SQLite.path":                     "behind sqlite",
-	"Source.preset":                   "",
-	"Tenant.name":                     "in tenant files",
-	"SalesforceRefresh.client_id":     "in the line",
-	"SalesforceRefresh.client_secret": "in the line",
-	"SalesforceRefresh.refresh_token": "in the line",
-	"HubSpotOAuth.client_id":          "in the line",
-	"HubSpotOAuth.client_secret":      "in the line",
-	"HubSpotOAuth.refresh_token":      "in the line",
-	"SalesforceJWT.client_id":         "in the line",
-	"SalesforceJWT.user":              "in the line",
-	"SalesforceJWT.key":               "in the line",
-	"Idempotency.off":                 "idempotency off",
-	"Breaker.off":                     "breaker off",
+	"App.tenant_files_digest":           "",
+	"HTTP.files_digest":                 "",
+	"HTTPStep.name":                     "in the line",
+	"HTTPPoll.at":                       "behind poll",
+	"HTTP.document":                     "",
+	"Handler.source":                    "behind the directive's name",
+	"Destination.to":                    "behind the destination's name",
+	"SQLite.path":                       "behind sqlite",
+	"Source.preset":                     "",
+	"Tenant.name":                       "in tenant files",
+	"SalesforceRefresh.client_id":       "in the line",
+	"SalesforceRefresh.client_secret":   "in the line",
+	"SalesforceRefresh.refresh_token":   "in the line",
+	"HubSpotOAuth.client_id":            "in the line",
+	"HubSpotOAuth.client_secret":        "in the line",
+	"HubSpotOAuth.refresh_token":        "in the line",
+	"SalesforceCampaignMember.campaign": "in the line",
+	"SalesforceJWT.client_id":           "in the line",
+	"SalesforceJWT.user":                "in the line",
+	"SalesforceJWT.key":                 "in the line",
+	"Idempotency.off":                   "idempotency off",
+	"Breaker.off":                       "breaker off",
 }
 
 // fields are the struct's own and those of what is embedded in it.
@@ -99,7 +108,7 @@ func (g *generator) own(dir, typ string) ([]field, error) {
 		switch {
 		case !f.embedded:
 			all = append(all, f)
-		case f.typ == "Refresh" || f.typ == "scheme.Options" || f.typ == "Options":
+		case f.typ == "Refresh" || f.typ == "HTTPRequest" && typ == "HTTP" || f.typ == "scheme.Options" || f.typ == "Options":
 			from := dir
 			if f.typ == "Options" {
 				from = "caddymodule/scheme"

@@ -105,7 +105,11 @@ func TestExamplesOfFiltersCompile(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := template.Compile(string(source), template.JSON, template.Options{}); err != nil {
+		place := template.JSON
+		if name == "each" { // which has nothing to repeat in JSON
+			source, place = []byte("x="+example), template.Form
+		}
+		if _, err := template.Compile(string(source), place, template.Options{}); err != nil {
 			t.Errorf("%s: %v", example, err)
 		}
 	}

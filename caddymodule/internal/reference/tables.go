@@ -66,6 +66,8 @@ func (g *generator) signatures(s *sheet) error {
 			key = "secret or public key"
 		case i.NeedsPublicKey:
 			key = "public key"
+		case !i.NeedsSecret:
+			key = "none"
 		}
 		var weak []string
 		if i.Token {
@@ -96,8 +98,17 @@ func covers(i signature.Info) (string, error) {
 	private := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, ed25519.SeedSize))
 	public := base64.StdEncoding.EncodeToString(private.Public().(ed25519.PublicKey))
 	sign := signature.Config{Scheme: i.Name, Secrets: []string{"whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("secret"), 5))}}
-	if i.Name == "hmac" {
+	switch i.Name {
+	case "hmac", "ed25519", "rsa":
 		return "what `signed` says", nil
+	case "client_certificate", "none": // with which nothing can be signed
+		return "nothing", nil
+	case "basic":
+		sign.Secrets = []string{"name:" + sign.Secrets[0]}
+	case "body_token":
+		sign.Path = "key"
+	case "jwt":
+		sign.HashClaim = "body_hash"
 	}
 	verify := sign
 	if i.NeedsPublicKey && !i.NeedsSecret {

@@ -54,6 +54,7 @@ var filters = map[string]string{
 	"national":  "{{caller_number|national}} · a phone number as it is written in its country",
 	"digits":    "{{caller_number|digits}} · digits alone",
 	"join":      "{{params.services|join:'; '}} · a list as one text",
+	"each":      "{{params.services|each}} · in a form or query, the pair once for each element of a list; in XML the element that holds it and nothing else. A pair named `services[]` needs no `each`. Filters behind it change the elements",
 	"map":       "{{params.service|map:'Kitchen remodel','kitchen_remodel','other'}} · the receiver's words for the caller's, without regard to case; a last text is for everything else",
 	"json":      "{{params.lead|json}} · the value as JSON, in a JSON body as such and not as text",
 	"urlencode": "{{name|urlencode}} · percent-encoded; in URLs and forms values are anyway",
@@ -91,6 +92,7 @@ var refusals = map[string]string{
 	"field_missing":              "a field named by `require` is not there · have the sender collect it, map it with `call`, or take it out of `require`",
 	"rate_limited":               "the tenant is over its `rate_limit` · wait as `Retry-After` says; raise it if the receiver can bear more",
 	"address_limited":            "the address is over `address_limit` · wait as `Retry-After` says; look whose address it is",
+	"address_refused":            "the address is none of `remote_ip` · add it if it is the sender's; behind a proxy name that in `trusted_proxies` of the server",
 	"in_flight":                  "a copy waited for the first request, and that is still being worked on · send it again after a second; a slower receiver wants a longer `wait`",
 	"event_id_reused":            "an earlier request with this id had another body, and `idempotency strict` is on · give each event an id of its own",
 	"breaker_open":               "the receiver keeps failing, and is left alone · mend the receiver; `spool` or `deliver` keep calls meanwhile",
@@ -100,22 +102,4 @@ var refusals = map[string]string{
 	"store_full":                 "the store, or the tenant's part of it, is full · replay or erase what is dead, raise `max_size`, or shorten `retention`",
 	"body_too_slow":              "the body came more slowly than `min_body_rate` · send it again; lower the rate for senders on slow lines",
 	"overloaded":                 "too much unverified data is held at once · send it again after a second; raise `unverified_memory` or GOMEMLIMIT",
-}
-
-// resources are the operations that serve each resource of the admin API.
-var resources = map[string]string{
-	"/callgate/events":                     "Events",
-	"/callgate/events/{id}":                "Event",
-	"/callgate/events/{id}/content":        "RevealEvent",
-	"/callgate/deliveries":                 "Deliveries",
-	"/callgate/destinations":               "Destinations",
-	"/callgate/stats":                      "Statistics",
-	"/callgate/ready":                      "Ready",
-	"/callgate/tail":                       "Tail",
-	"/callgate/replay":                     "Replay",
-	"/callgate/retry":                      "SendNow",
-	"/callgate/cancel":                     "Cancel",
-	"/callgate/erase":                      "Erase",
-	"/callgate/destinations/{name}/pause":  "Pause",
-	"/callgate/destinations/{name}/resume": "Resume",
 }

@@ -28,10 +28,11 @@ func (d *Document) ShowURL(item destination.Item) (string, error) {
 }
 
 func scope(item destination.Item) *template.Scope {
-	return &template.Scope{
-		Call: item.Call, Vars: item.Vars, ReceivedAt: item.ReceivedAt,
-		Extra: map[string]string{"tenant": item.Tenant, "delivery_id": item.DeliveryID},
+	extra := map[string]string{"tenant": item.Tenant, "delivery_id": item.DeliveryID}
+	for name, value := range item.Steps {
+		extra[template.Steps+name] = value
 	}
+	return &template.Scope{Call: item.Call, Vars: item.Vars, ReceivedAt: item.ReceivedAt, Extra: extra}
 }
 
 // Shower is a Renderer that knows which parts of its URLs are secret besides query parameters that are called so.

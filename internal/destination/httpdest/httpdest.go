@@ -115,13 +115,19 @@ func (d *Destination) deliver(ctx context.Context, item destination.Item) destin
 		return destination.Result{Outcome: destination.Dead, Reason: err.Error()}
 	}
 	a, err := d.cfg.Client.Send(ctx, d.cfg.Auth, req)
+	r := d.judge(ctx, req, a, err)
+	r.Warnings = warnings
+	return r
+}
+
+// judge says what the answer to a request means, or the error in place of one.
+func (d *Destination) judge(ctx context.Context, req *http.Request, a *outbound.Answer, err error) destination.Result {
 	r := outbound.ResultFrom(a, err, d.cfg.Now())
 	if a != nil && (r.Outcome == destination.Delivered || slices.Contains(d.cfg.Success, a.Status)) {
 		r = outbound.Confirm(ctx, a, outbound.Expect{
 			Condition: d.cfg.Condition, Plain: d.cfg.Plain || slices.Contains(d.cfg.Success, a.Status), Pages: !data(req.Header),
 		})
 	}
-	r.Warnings = warnings
 	return r
 }
 
@@ -151,54 +157,65 @@ func (d *Destination) Request(ctx context.Context, item destination.Item) (*http
 func (d *Destination) Preview(items []destination.Item) ([]destination.Request, error) {
 	requests := make([]destination.Request, 0, len(items))
 	for _, item := range items {
-		req, body, _, err := d.build(context.Background(), item)
+		r, err := d.show(item, item.DeliveryID)
 		if err != nil {
 			return nil, err
 		}
-		h := req.Header
-		if s, ok := d.cfg.Renderer.(secretive); ok {
-			for name := range h {
-				if s.Secret(name) {
-					h[name] = []string{outbound.Masked}
-				}
-			}
-		}
-		outbound.MaskSecrets(h)
-		if d.cfg.Auth != nil {
-			d.cfg.Auth.Mask(h)
-		}
-		if req.Host != "" && req.Host != req.URL.Host {
-			h.Set("Host", req.Host)
-		}
-		address := req.URL.String()
-		if s, ok := d.cfg.Renderer.(Shower); ok {
-			if address, err = s.ShowURL(item); err != nil {
-				return nil, err
-			}
-		}
-		requests = append(requests, destination.Request{
-			Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(body),
-		})
+		requests = append(requests, r)
 	}
 	return requests, nil
 }
 
+// show is the request of an item as Preview shows it.
+func (d *Destination) show(item destination.Item, id string) (destination.Request, error) {
+	req, body, _, err := d.buildAs(context.Background(), item, id)
+	if err != nil {
+		return destination.Request{}, err
+	}
+	h := req.Header
+	d.mask(h)
+	if req.Host != "" && req.Host != req.URL.Host {
+		h.Set("Host", req.Host)
+	}
+	address := req.URL.String()
+	if s, ok := d.cfg.Renderer.(Shower); ok {
+		if address, err = s.ShowURL(item); err != nil {
+			return destination.Request{}, err
+		}
+	}
+	return destination.Request{Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(body)}, nil
+}
+
+// mask masks what is secret among headers.
+func (d *Destination) mask(h http.Header) {
+	if s, ok := d.cfg.Renderer.(secretive); ok {
+		for name := range h {
+			if s.Secret(name) {
+				h[name] = []string{outbound.Masked}
+			}
+		}
+	}
+	outbound.MaskSecrets(h)
+	if d.cfg.Auth != nil {
+		d.cfg.Auth.Mask(h)
+	}
+}
+
 // build renders, stamps and signs the request of an item.
 func (d *Destination) build(ctx context.Context, item destination.Item) (*http.Request, []byte, []string, error) {
+	return d.buildAs(ctx, item, item.DeliveryID)
+}
+
+// buildAs is build with an id of its own, by which the receiver knows a repetition.
+func (d *Destination) buildAs(ctx context.Context, item destination.Item, id string) (*http.Request, []byte, []string, error) {
 	out, err := d.cfg.Renderer.Render(item)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("the request can not be made from this call: %w", err)
 	}
-	// The URL was checked when it was configured. A mistake in rendering it would send callers' data to a wrong place,
-	// so what came out is checked once more.
-	if err := outbound.CheckURL(out.URL, d.cfg.AllowHTTP, true); err != nil {
-		return nil, nil, nil, err
+	if out.Header == nil {
+		out.Header = http.Header{}
 	}
-	h := out.Header
-	if h == nil {
-		h = http.Header{}
-	}
-	body := out.Body
+	h, body := out.Header, out.Body
 	if d.cfg.PassThrough {
 		body = item.Body
 		if item.ContentType != "" {
@@ -214,10 +231,22 @@ func (d *Destination) build(ctx context.Context, item destination.Item) (*http.R
 	if len(body) == 0 {
 		body = nil
 	}
+	req, err := d.request(ctx, item, id, out.Method, out.URL, h, body)
+	return req, body, out.Warnings, err
+}
+
+// request makes a request of what was rendered.
+func (d *Destination) request(ctx context.Context, item destination.Item, id, method, address string, h http.Header, body []byte) (*http.Request, error) {
+	// The URL was checked when it was configured. A mistake in rendering it would send callers' data to a wrong place,
+	// so what came out is checked once more.
+	if err := outbound.CheckURL(address, d.cfg.AllowHTTP, true); err != nil {
+		return nil, err
+	}
+	item.DeliveryID = id
 	outbound.StampHeaders(h, item)
-	req, err := outbound.NewRequest(ctx, out.Method, out.URL, body)
+	req, err := outbound.NewRequest(ctx, method, address, body)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	if host := h.Get("Host"); host != "" {
 		req.Host = host
@@ -227,11 +256,11 @@ func (d *Destination) build(ctx context.Context, item destination.Item) (*http.R
 	}
 	req.Header = h
 	if d.cfg.Sign != nil {
-		if err := d.cfg.Sign(out.Method, out.URL, h, body, item.DeliveryID, d.cfg.Now()); err != nil {
-			return nil, nil, nil, fmt.Errorf("the request can not be signed: %w", err)
+		if err := d.cfg.Sign(method, address, h, body, id, d.cfg.Now()); err != nil {
+			return nil, fmt.Errorf("the request can not be signed: %w", err)
 		}
 	}
-	return req, body, out.Warnings, nil
+	return req, nil
 }
 
 // Fixed is a Renderer of one and the same request, for passing requests on.

@@ -23,8 +23,8 @@ type input struct {
 	id         string // of the record, or the value of idProperty; empty for a new record
 	idProperty string
 	props      []property
-	contact    string // id of the contact that a new engagement belongs to
-	assoc      int    // type of that association
+	links      []link   // what a new record belongs to
+	fixed      []string // properties that are not left out, whatever HubSpot says of them
 
 	done     bool
 	recordID string
@@ -32,6 +32,12 @@ type input struct {
 	fail     *failure            // HubSpot's refusal
 	result   *destination.Result // judgement, where fail says too little
 	warnings []string
+}
+
+// link is an association with another record, and its type (HubSpot, "Association type IDs").
+type link struct {
+	id   string
+	kind int
 }
 
 // batch is one batch request: the type of object, what to do ("upsert", "update", "create", "read"), and a note for
@@ -224,7 +230,7 @@ func (r *run) dropInvalid(b batch, ins []*input, f *failure) bool {
 		dropped := false
 		for _, in := range ins {
 			n := len(in.props)
-			if name == in.idProperty || name == "email" && !always {
+			if name == in.idProperty || name == "email" && !always || slices.Contains(in.fixed, name) && !r.mendable(b, in, name, v) {
 				continue
 			}
 			if i := slices.IndexFunc(in.props, func(p property) bool { return p.name == name }); i >= 0 && !always {
@@ -253,6 +259,12 @@ func (r *run) dropInvalid(b batch, ins []*input, f *failure) bool {
 	return changed
 }
 
+// mendable says whether a value that HubSpot refused can be written as it takes it.
+func (r *run) mendable(b batch, in *input, name string, v validity) bool {
+	_, ok := r.d.mend(b.object, name, valueOf(in.props, name), v)
+	return ok
+}
+
 // withoutRefused leaves out what HubSpot refused before, and writes values as it takes them.
 func (r *run) withoutRefused(b batch, ins []*input) {
 	now := r.d.conf.Now()
@@ -264,7 +276,7 @@ func (r *run) withoutRefused(b batch, ins []*input) {
 			continue
 		}
 		in.props = slices.DeleteFunc(in.props, func(p property) bool {
-			return p.name != in.idProperty && r.d.refused.has(b.object+"."+p.name, now)
+			return p.name != in.idProperty && !slices.Contains(in.fixed, p.name) && r.d.refused.has(b.object+"."+p.name, now)
 		})
 	}
 }
@@ -292,11 +304,17 @@ func appendInputs(dst []byte, ins []*input) []byte {
 		dst = append(dst, `,"properties":`...)
 		dst = appendProperties(dst, in.props)
 		switch {
-		case in.contact != "":
-			dst = append(dst, `,"associations":[{"to":{`...)
-			dst = appendMember(dst, "id", in.contact)
-			dst = append(dst, `},"types":[{"associationCategory":"HUBSPOT_DEFINED","associationTypeId":`...)
-			dst = append(appendInt(dst, in.assoc), `}]}]`...)
+		case len(in.links) > 0:
+			dst = append(dst, `,"associations":[`...)
+			for i, l := range in.links {
+				if i > 0 {
+					dst = append(dst, ',')
+				}
+				dst = appendMember(append(dst, `{"to":{`...), "id", l.id)
+				dst = append(dst, `},"types":[{"associationCategory":"HUBSPOT_DEFINED","associationTypeId":`...)
+				dst = append(appendInt(dst, l.kind), `}]}`...)
+			}
+			dst = append(dst, ']')
 		case in.id == "": // HubSpot's descriptions require the list of a new record
 			dst = append(dst, `,"associations":[]`...)
 		}

@@ -53,9 +53,14 @@ const models = {
 };
 const seen = new Set();
 for (const r of JSON.parse(fs.readFileSync(process.argv[2]))) {
-  const [, object, verb] = /objects\/(?:v3\/|20..-..\/)?(contacts|calls|notes)\/(.*)$/.exec(r.path);
+  if (/associations/.test(r.path)) {
+    seen.add('associate/default');
+    check('associations/v4', 'BatchInputPublicDefaultAssociationMultiPost', r.body, 'associate/default');
+    continue;
+  }
+  const [, object, verb] = /objects\/(?:v3\/|20..-..\/)?([a-z]+)\/(.*)$/.exec(r.path);
   seen.add(object + '/' + verb);
-  check(object === 'contacts' ? 'contacts' : 'objects/' + object, models[verb], r.body, object + '/' + verb);
+  check(/calls|notes/.test(object) ? 'objects/' + object : object, models[verb], r.body, object + '/' + verb);
 }
 const before = complaints.length;
 check('contacts', models['batch/upsert'], {inputs: [{properties: {a: 1}, nonsense: 1}]}, 'control');
@@ -75,7 +80,10 @@ func TestRequestsSuitHubSpotsOwnClient(t *testing.T) {
 	}
 	var all []request
 	for _, change := range []func(*Config){
-		func(c *Config) { c.LogCall, c.Note = true, true },
+		func(c *Config) {
+			c.LogCall, c.Note = true, true
+			c.Company, c.Deal, c.Ticket = &Step{Properties: map[string]string{"name": "name"}}, &Step{Stage: "1"}, &Step{Stage: "1", Unique: "call_key"}
+		},
 		func(c *Config) {
 			c.LogCall, c.KeepNames, c.API, c.ContactProperty, c.CallProperty = true, true, "2026-03", "call_key", "call_key"
 		},
@@ -98,7 +106,8 @@ func TestRequestsSuitHubSpotsOwnClient(t *testing.T) {
 		}
 	}
 	update := appendInputs(nil, []*input{{trace: "t", id: "7", props: []property{{"firstname", "Mike"}}}})
-	for _, object := range []string{"contacts", "calls", "notes"} {
+	all = append(all, request{"/crm/v4/associations/companies/contacts/batch/associate/default", json.RawMessage(`{"inputs":[{"from":{"id":"1"},"to":{"id":"2"}}]}`)})
+	for _, object := range []string{"contacts", "calls", "notes", "deals", "tickets"} {
 		all = append(all, request{"/crm/v3/objects/" + object + "/batch/update", update})
 	}
 	b, err := json.Marshal(all)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/chain"
 	"github.com/callgate/callgate/internal/destination/keylock"
 	"github.com/callgate/callgate/internal/outbound"
 )
@@ -78,6 +79,12 @@ type Config struct {
 	LogCall    bool
 	Note       bool
 	Transcript bool
+	// Company, Deal and Ticket are made of a call besides, each with the contact, and deal and ticket with the company. nil
+	// means none.
+	Company, Deal, Ticket *Step
+	// Progress keeps what is written of a delivery that is not through yet; nil means that the next attempt writes it again,
+	// which changes nothing.
+	Progress chain.Store
 	// Region is the region that numbers without a country are read in; empty means call.DefaultRegion.
 	Region string
 	// SearchRate is how many searches a second are made; 0 means DefaultSearchRate.
@@ -99,7 +106,9 @@ type Destination struct {
 	auth    outbound.Authorizer
 	mapping []mapped
 	create  []property // for new contacts only
-	objects string     // path before the object type
+	steps   []*step
+	company *company // nil for none
+	objects string   // path before the object type
 	account [sha256.Size]byte
 	search  *rate.Limiter
 	locks   keylock.Locks
@@ -160,6 +169,9 @@ func New(c Config) (*Destination, error) {
 		if p.value != "" {
 			d.create = append(d.create, p)
 		}
+	}
+	if err := d.compileSteps(); err != nil {
+		return nil, err
 	}
 	d.defaults()
 	return d, nil
@@ -233,6 +245,11 @@ func (d *Destination) Problems() []string {
 		all = append(all, "no contact_property: a contact is found again by HubSpot's search, which lags some seconds behind; what this gateway wrote meanwhile it knows, also after a restart, but a second gateway with a store of its own makes a second contact of a caller without e-mail address; make a contact property with unique values and set it")
 	case d.conf.ContactProperty == "":
 		all = append(all, "no contact_property: a contact is found again by HubSpot's search, which lags some seconds behind, so that a restart at the wrong moment, or a second gateway, makes a second contact of a caller without e-mail address; make a contact property with unique values and set it")
+	}
+	for _, s := range d.steps {
+		if s.conf.Unique == "" {
+			all = append(all, s.kind.what+" without unique: a "+s.kind.what+" is found again by HubSpot's search for the reference in its text, which lags some seconds behind; make a "+s.kind.what+" property with unique values and name it")
+		}
 	}
 	if d.conf.CreateNameless && d.conf.ContactProperty == "" {
 		all = append(all, "create_nameless without contact_property: a caller without e-mail address and number cannot be found again, so that a repeated delivery makes a second contact; make a contact property with unique values")

@@ -71,6 +71,9 @@ func (r *run) findByCall() {
 	var ins []*input
 	var asked []*row
 	for _, row := range r.rows {
+		if row.settled {
+			continue
+		}
 		if m, ok := r.recall("k:" + row.key); ok && row.key != "" {
 			row.found(m.ID, map[string]string{"firstname": m.Name[0], "lastname": m.Name[1]})
 		} else if r.d.conf.ContactProperty != "" && row.key != "" {
@@ -96,7 +99,7 @@ func (r *run) findByEmail() {
 	}
 	var ins []*input
 	for _, row := range r.rows {
-		if row.id == "" && row.email != "" {
+		if row.id == "" && row.email != "" && !row.settled {
 			ins = append(ins, &input{trace: row.trace, id: row.email})
 		}
 	}
@@ -260,6 +263,7 @@ func (r *run) take(rows []*row, ins []*input) {
 				row.id = in.recordID
 			}
 			row.settle(destination.Result{Outcome: destination.Delivered, Status: http.StatusOK, RemoteID: row.id})
+			row.did(contactsObject)
 			r.rememberContact(row)
 		case in.fail != nil:
 			r.unexpect(row)

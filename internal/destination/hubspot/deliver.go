@@ -27,14 +27,19 @@ type run struct {
 // Deliver implements destination.Destination. The RemoteID of a result is the contact's.
 func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []destination.Result {
 	r := &run{d: d, ctx: ctx, items: items, rows: d.rowsOf(items), exchange: (*run).overHTTP}
-	release, err := d.locks.Acquire(ctx, lockKeys(r.rows, items))
+	release, err := d.locks.Acquire(ctx, d.lockKeys(r.rows, items))
 	if err != nil {
 		r.stop(destination.Result{Reason: "the attempt ended while another delivery to the same contact was under way"})
 		return r.results()
 	}
 	defer release()
+	if !r.resume() {
+		return r.results()
+	}
 	r.deliver()
-	return r.results()
+	out := r.results()
+	r.keep(out)
+	return out
 }
 
 // deliver writes the contacts, and then what belongs to them.
@@ -45,6 +50,10 @@ func (r *run) deliver() {
 	}
 	if r.d.conf.Note {
 		r.engage(notes)
+	}
+	r.companies()
+	for _, s := range r.d.steps {
+		r.engage(s.kind)
 	}
 }
 

@@ -37,9 +37,18 @@
 // With Config.LogCall the call is logged as an engagement, and found again by Config.CallProperty (unique, made by the
 // operator) or else by searching hs_call_external_id. With Config.Note a note is, found by a reference in its text.
 //
+// # Deals, tickets and companies
+//
+// With Config.Deal and Config.Ticket one call is one deal, one ticket: made with its association to the contact, and to the
+// company of Config.Company, in the one request that creates it, and found again by a property with unique values or else by
+// a reference in its text, as notes are. A company is found by its domain or name, and gets the contact by the default
+// association, which may be repeated. A step that fails makes the delivery fail, and its reason begins with the step; what
+// is written by then is kept in Config.Progress, and the next attempt goes on there. A stage, pipeline or property that
+// HubSpot does not take of any call pauses the destination.
+//
 // # Sources
 //
 // HubSpot developer documentation: CRM objects (contacts, calls, notes), batch end points and multi-status errors
-// (objectWriteTraceId), CRM search, usage guidelines (limits), error handling, OAuth. Answers are read leniently, as the
+// (objectWriteTraceId), CRM search, usage guidelines (limits), error handling, OAuth, associations v4 (default associations, association type ids), pipelines. Answers are read leniently, as the
 // documentation asks: every field may be missing.
 package hubspot

@@ -17,11 +17,12 @@ type kind struct {
 	assoc  int
 	body   string
 	what   string
+	step   *step // nil for an engagement
 }
 
 var (
-	calls = kind{"calls", 194, "hs_call_body", "call log"}
-	notes = kind{"notes", 202, "hs_note_body", "note"}
+	calls = kind{"calls", 194, "hs_call_body", "call log", nil}
+	notes = kind{"notes", 202, "hs_note_body", "note", nil}
 )
 
 // externalID is the default property of calls that holds the id of the call elsewhere.
@@ -63,10 +64,16 @@ func (r *run) engage(k kind) {
 				in := &input{trace: e.row.trace + "/" + shortHash(e.key), id: e.id, props: slices.Clone(e.props)}
 				if verb == "create" {
 					in.props = append(in.props, e.first...)
-					in.contact, in.assoc = e.row.id, k.assoc
+					in.links = append(in.links, link{e.row.id, k.assoc})
+					if k.step != nil && e.row.company != "" {
+						in.links = append(in.links, link{e.row.company, k.step.company})
+					}
 				} else if e.size > len(valueOf(e.props, k.body)) {
 					// The longer text knows more, whichever event came last.
 					in.props = slices.DeleteFunc(in.props, func(p property) bool { return p.name == k.body })
+				}
+				if k.step != nil {
+					in.fixed = k.step.fixed
 				}
 				ins, es = append(ins, in), append(es, e)
 			}
@@ -79,19 +86,22 @@ func (r *run) engage(k kind) {
 			r.takeEntries(k, es, ins)
 		}
 	}
-	r.finishEntries(entries)
+	r.finishEntries(k, entries)
 }
 
 // finishEntries unsettles the rows whose engagement is not written: the delivery is repeated as a whole, which changes
 // nothing at the contact.
-func (r *run) finishEntries(entries []*entry) {
+func (r *run) finishEntries(k kind, entries []*entry) {
 	for _, e := range entries {
 		if e.row == nil {
 			continue
 		}
-		res := destination.Result{Reason: "the contact is written, but not yet what belongs to it"}
+		res := destination.Result{Reason: "the contact is written, but not yet the " + k.what + " that belongs to it"}
 		if r.halt != nil {
 			res = *r.halt
+		}
+		if k.step != nil {
+			res.Reason = "step " + k.what + ": " + res.Reason
 		}
 		e.row.result = res
 	}
@@ -113,6 +123,7 @@ func (r *run) takeEntries(k kind, es []*entry, ins []*input) {
 		}
 		switch {
 		case in.done:
+			e.row.did(k.object)
 			if id := in.recordID; id != "" {
 				r.remember(k.object+":"+e.key, memo{ID: id, Size: max(e.size, len(valueOf(in.props, k.body)))})
 			}
@@ -128,7 +139,9 @@ func (r *run) takeEntries(k kind, es []*entry, ins []*input) {
 				row := in.fail.row()
 				res = &row
 			}
-			if res.Outcome == destination.Dead {
+			if k.step != nil {
+				e.row.result = k.step.refused(*res, in)
+			} else if res.Outcome == destination.Dead {
 				// The lead is in; its log must not make it fail for ever.
 				e.row.warn("the " + k.what + " could not be written: " + res.Reason)
 			} else {
@@ -151,8 +164,14 @@ func (r *run) entriesOf(k kind) []*entry {
 			row.result = destination.Result{Reason: "HubSpot did not tell the contact's id, which the " + k.what + " needs; the contact is looked for again"}
 			continue
 		}
+		if row.done[k.object] {
+			continue
+		}
 		for _, i := range row.items {
 			it := &r.items[i]
+			if k.step != nil && !k.step.wanted(r.ctx, it) {
+				continue
+			}
 			key := callKey(it)
 			e := byKey[key]
 			if e == nil {
@@ -160,7 +179,11 @@ func (r *run) entriesOf(k kind) []*entry {
 				byKey[key] = e
 				entries = append(entries, e)
 			}
-			e.props = merge(e.props, r.d.describe(k, it, e, row))
+			if k.step != nil {
+				e.props = merge(e.props, k.step.describe(k, it, e, row))
+			} else {
+				e.props = merge(e.props, r.d.describe(k, it, e, row))
+			}
 		}
 	}
 	return entries
@@ -173,7 +196,7 @@ func merge(into, more []property) []property {
 		switch {
 		case i < 0:
 			into = append(into, p)
-		case p.name == calls.body || p.name == notes.body:
+		case p.name == calls.body || p.name == notes.body || p.name == dealBody || p.name == ticketBody:
 			if len(p.value) >= len(into[i].value) {
 				into[i].value = p.value
 			}

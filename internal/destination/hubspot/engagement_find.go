@@ -23,25 +23,36 @@ func (r *run) findEntries(k kind, entries []*entry) {
 	}
 	r.findOpen(k, open)
 	for _, e := range open {
-		if e.id == "" && e.unclear > 0 && r.halt == nil && (k == notes || r.d.conf.CallProperty == "") {
-			e.row.result = destination.Result{RetryAfter: e.unclear, Reason: "the contact is written; its " + k.what + " was perhaps created a moment ago, and HubSpot's search does not tell yet: it is looked for again; with call_property a call log needs no waiting"}
+		if e.id == "" && e.unclear > 0 && r.halt == nil && r.d.unique(k) == "" {
+			e.row.result = destination.Result{RetryAfter: e.unclear, Reason: "the contact is written; its " + k.what + " was perhaps created a moment ago, and HubSpot's search does not tell yet: it is looked for again; with a unique property (call_property, or unique of a deal or ticket) it needs no waiting"}
 			e.row = nil
 		}
 	}
+}
+
+// unique is the property with unique values that holds the call's id; empty where there is none.
+func (d *Destination) unique(k kind) string {
+	switch {
+	case k.step != nil:
+		return k.step.conf.Unique
+	case k.object == calls.object:
+		return d.conf.CallProperty
+	}
+	return ""
 }
 
 // findOpen looks for the engagements that are not known from a moment ago.
 func (r *run) findOpen(k kind, open []*entry) {
 	switch {
 	case len(open) == 0 || r.halt != nil:
-	case k == notes:
-		r.findNotes(open)
-	case r.d.conf.CallProperty != "":
+	case r.d.unique(k) == "" && k.object != calls.object:
+		r.findByReference(k, open)
+	case r.d.unique(k) != "":
 		ins := make([]*input, len(open))
 		for i, e := range open {
 			ins[i] = &input{trace: e.row.trace, id: e.key}
 		}
-		found := r.read(k.object, r.d.conf.CallProperty, ins, []string{k.body}, "finds the calls that are logged already")
+		found := r.read(k.object, r.d.unique(k), ins, []string{k.body}, "finds the "+k.object+" that are there already")
 		for _, e := range open {
 			if rec, ok := found[e.key]; ok {
 				e.id, e.size = string(rec.ID), len(rec.Properties[k.body])
@@ -73,8 +84,8 @@ func (r *run) findCalls(open []*entry) {
 	}
 }
 
-// findNotes searches notes by the reference in their text, five in one search.
-func (r *run) findNotes(open []*entry) {
+// findByReference searches records by the reference in their text, five in one search.
+func (r *run) findByReference(k kind, open []*entry) {
 	for chunk := range slices.Chunk(open, 5) {
 		if r.halt != nil {
 			return
@@ -84,14 +95,14 @@ func (r *run) findNotes(open []*entry) {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			b = appendMember(append(b, `{"filters":[{`...), "propertyName", notes.body)
+			b = appendMember(append(b, `{"filters":[{`...), "propertyName", k.body)
 			b = append(appendMember(append(b, `,"operator":"CONTAINS_TOKEN"`...), "value", e.token), `}]}`...)
 		}
-		b = appendStrings(append(b, `],"properties":`...), []string{notes.body})
-		found, _ := r.trySearch(notes.object, append(b, `,"limit":100}`...), false, "finds the notes that are written already")
+		b = appendStrings(append(b, `],"properties":`...), []string{k.body})
+		found, _ := r.trySearch(k.object, append(b, `,"limit":100}`...), false, "finds the "+k.object+" that are written already")
 		for _, e := range chunk {
 			for i := range found {
-				if body := string(found[i].Properties[notes.body]); e.id == "" && strings.Contains(body, e.token) {
+				if body := string(found[i].Properties[k.body]); e.id == "" && strings.Contains(body, e.token) {
 					e.id, e.size = string(found[i].ID), len(body)
 				}
 			}

@@ -137,3 +137,12 @@ func (m inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 func losing(n int, s *standin.HubSpot) *outbound.Client {
 	return outbound.NewClient(outbound.Options{Transport: &counting{n: n, hit: func() { s.Lose(1) }}})
 }
+
+// failingAfter is a client whose request after the first n is answered with 503, and failingAfterWith with another answer.
+func failingAfter(n int, s *standin.HubSpot) *outbound.Client {
+	return failingAfterWith(n, s, standin.Reply{Status: http.StatusServiceUnavailable})
+}
+
+func failingAfterWith(n int, s *standin.HubSpot, reply standin.Reply) *outbound.Client {
+	return outbound.NewClient(outbound.Options{Transport: &counting{n: n, hit: func() { s.Fail(reply) }}})
+}

@@ -76,6 +76,11 @@ func (d *Destination) compileAll(custom map[string]string) ([]mapped, error) {
 		}
 		all[name] = template
 	}
+	return d.compileNames("", all)
+}
+
+// compileNames compiles properties; in stands before their names in errors.
+func (d *Destination) compileNames(in string, all map[string]string) ([]mapped, error) {
 	var ms []mapped
 	for _, name := range orderOf(all) {
 		if strings.TrimSpace(all[name]) == "" {
@@ -83,7 +88,7 @@ func (d *Destination) compileAll(custom map[string]string) ([]mapped, error) {
 		}
 		m, err := d.compile(name, all[name])
 		if err != nil {
-			return nil, fmt.Errorf("%w: property %s: %w", ErrConfig, name, err)
+			return nil, fmt.Errorf("%w: %sproperty %s: %w", ErrConfig, in, name, err)
 		}
 		ms = append(ms, m)
 	}

@@ -12,8 +12,11 @@ import (
 	"github.com/callgate/callgate/internal/outbound"
 )
 
-// ContactID stands in a preview for the id of a contact that HubSpot would have answered.
-const ContactID = "CONTACT_ID"
+// ContactID and CompanyID stand in a preview for the ids that HubSpot would have answered.
+const (
+	ContactID = "CONTACT_ID"
+	CompanyID = "COMPANY_ID"
+)
 
 // Preview implements destination.Destination: it shows what is sent for callers whom HubSpot does not know yet. It asks
 // nothing, so what depends on an answer (an update in place of a create) is not shown.
@@ -53,13 +56,17 @@ func expected(path string, body []byte) []byte {
 		} `json:"inputs"`
 	}
 	_ = json.Unmarshal(body, &sent) // we wrote it ourselves
+	id := ContactID
+	if strings.Contains(path, "/"+companiesObject+"/") {
+		id = CompanyID
+	}
 	var b bytes.Buffer
 	b.WriteString(`{"status":"COMPLETE","results":[`)
 	for i, in := range sent.Inputs {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.Write(append(appendMember(appendMember([]byte{'{'}, "id", ContactID), "objectWriteTraceId", in.Trace), '}'))
+		b.Write(append(appendMember(appendMember([]byte{'{'}, "id", id), "objectWriteTraceId", in.Trace), '}'))
 	}
 	b.WriteString(`]}`)
 	return b.Bytes()

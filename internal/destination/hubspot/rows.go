@@ -31,6 +31,11 @@ type row struct {
 
 	settled bool
 	result  destination.Result
+
+	// done are the types of objects that are written for the row, in this attempt or an earlier one.
+	done map[string]bool
+	// company is the id of the company that the contact belongs to, if one is made.
+	company string
 }
 
 func (r *row) get(name string) string {
@@ -215,7 +220,7 @@ func agrees(a, b string) bool {
 }
 
 // lockKeys are what no other delivery may work on at the same time.
-func lockKeys(rows []*row, items []destination.Item) []string {
+func (d *Destination) lockKeys(rows []*row, items []destination.Item) []string {
 	keys := make([]string, 0, 3*len(items))
 	for _, r := range rows {
 		if r.email != "" {
@@ -227,6 +232,9 @@ func lockKeys(rows []*row, items []destination.Item) []string {
 		for _, i := range r.items {
 			if k := callKey(&items[i]); k != "" {
 				keys = append(keys, "k:"+k)
+			}
+			if c := d.companyOf(&items[i]); c.key != "" {
+				keys = append(keys, "c:"+c.key)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callgate/callgate/internal/destination/chain"
 	"github.com/callgate/callgate/internal/outbound"
 )
 
@@ -95,6 +96,14 @@ type Config struct {
 	// API request and lets own fields be cut, and days be written, before Salesforce complains. Without it, a table of the standard fields serves, and own fields are
 	// cut after the first complaint.
 	Describe bool
+	// Case, Opportunity and CampaignMember are made of a call besides, of the lead or contact that it was written to. nil
+	// means none. With any of them calls go out one by one.
+	Case, Opportunity, CampaignMember *Step
+	// Progress keeps which steps of a delivery are carried out; nil keeps it in memory, where a restart loses it.
+	Progress chain.Store
+	// Notes keeps which records the steps have made of a call, where they have no external id; nil means that they are
+	// queried for.
+	Notes Notes
 	// LimitWarning is the share of the organization's daily API requests, in percent, from which deliveries carry a
 	// warning. 0 means 90, and a negative one never.
 	LimitWarning int
@@ -158,6 +167,9 @@ func (c *Config) check() error {
 	}
 	if c.LimitWarning == 0 {
 		c.LimitWarning = DefaultLimitWarning
+	}
+	if c.Progress == nil {
+		c.Progress = chain.NewMemory()
 	}
 	if c.TaskExternalID != "" && !c.LogCall {
 		return fmt.Errorf("%w: a task external id without a call log; switch the log on or remove the field", ErrConfig)

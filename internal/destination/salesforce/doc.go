@@ -56,6 +56,16 @@
 //
 // Several waiting calls go out together, up to 200 in one request of sObject Collections, when nothing needs looking for.
 //
+// # Cases, opportunities and campaign members
+//
+// With Config.Case, Opportunity and CampaignMember a call is also one of these, once its lead or contact is written: one
+// composite request looks which are there, and another writes them all. A case is the contact's; a lead's only says who
+// called (SuppliedName and the like), since cases know no leads, and so does an opportunity by its name. What a later event
+// of the call says is added; stage, status and what people change are left alone. A step that fails makes the delivery fail,
+// and its reason begins with the step; what is carried out is kept in Config.Progress and not repeated.
+//
+// # Errors
+//
 // Around the errors of single fields the lead is delivered nevertheless, with a warning: text that is too long is cut, any
 // other field that Salesforce names in a refusal is left out, and what the caller said in it, such as a state that is none
 // of the picklist's or an e-mail address that is none, goes into the description. A required field gets its default. What is

@@ -23,7 +23,13 @@ var standardLengths = map[string]map[string]int{
 		"MailingCity": 40, "MailingState": 80, "MailingPostalCode": 20, "MailingCountry": 80, "LeadSource": 255,
 		"Department": 80, "Description": 32000,
 	},
-	"Task": {"Subject": 255, "Status": 255, "CallObject": 255, "CallDisposition": 255, "Description": 32000},
+	"Case": {
+		"Subject": 255, "SuppliedName": 80, "SuppliedEmail": 80, "SuppliedPhone": 40, "SuppliedCompany": 80, "Status": 255,
+		"Origin": 255, "Priority": 255, "Description": 32000,
+	},
+	"Opportunity":    {"Name": 120, "StageName": 255, "LeadSource": 255, "NextStep": 255, "Description": 32000},
+	"CampaignMember": {"Status": 40},
+	"Task":           {"Subject": 255, "Status": 255, "CallObject": 255, "CallDisposition": 255, "Description": 32000},
 }
 
 // noteLength is the length from which a field is prose, in which a cut is marked with an ellipsis.

@@ -33,7 +33,7 @@ func org(t testing.TB, sc standin.SalesforceConfig, cfg Config) (*standin.Salesf
 		sc.Fields = map[string]map[string]standin.SalesforceField{}
 	}
 	key := standin.SalesforceField{Type: "string", Length: 255, ExternalID: true, Unique: true}
-	for object, field := range map[string]string{"Lead": "Call_Id__c", "Contact": "Call_Id__c", "Task": "Log_Id__c", "Job__c": "Call_Id__c"} {
+	for object, field := range map[string]string{"Lead": "Call_Id__c", "Contact": "Call_Id__c", "Task": "Log_Id__c", "Job__c": "Call_Id__c", "Case": "Call_Id__c", "Opportunity": "Call_Id__c"} {
 		if sc.Fields[object] == nil {
 			sc.Fields[object] = map[string]standin.SalesforceField{}
 		}

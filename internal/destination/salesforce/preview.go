@@ -1,8 +1,10 @@
 package salesforce
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/callgate/callgate/internal/destination"
 )
@@ -78,7 +80,42 @@ func (d *Destination) previewOne(it *destination.Item) (out []destination.Reques
 	if blind && d.addDefaults(w.record, nil) {
 		out = append(out, d.show(d.wholeRequest(w), it, noteDefaults))
 	}
-	return out
+	return append(out, d.previewSteps(w)...)
+}
+
+// RecordID stands in a preview for the id of the lead or contact that Salesforce would have answered.
+const RecordID = "RECORD_ID"
+
+// previewSteps shows the look-up and the write of the steps for a person who is new.
+func (d *Destination) previewSteps(w *write) []destination.Request {
+	w.saved = RecordID
+	if d.cfg.Object == "Contact" {
+		w.saved = "003" + RecordID
+	}
+	var entries []*entry
+	var qs []query
+	var parts []part
+	var names []string
+	for _, s := range d.steps {
+		if !s.wanted(context.Background(), w.record.item) {
+			continue
+		}
+		e := &entry{step: s}
+		e.values, _ = d.stepValues(s, w.record.item, true)
+		e.values = append(e.values, s.relate(w.saved, "")...)
+		entries, names = append(entries, e), append(names, s.name)
+		qs = append(qs, query{s.name, d.stepQuery(w, s)})
+		parts = append(parts, part{s.name, d.stepRequest(w, e)})
+	}
+	if len(entries) == 0 {
+		return nil
+	}
+	list := strings.Join(names, ", ")
+	q, _ := d.lookup(qs)
+	return []destination.Request{
+		d.show(q, w.record.item, "step "+list+": looks whether it is there; "+w.saved+" is the id of the lead or contact that the call was written to"),
+		d.show(d.compositeRequest(parts...), w.record.item, "step "+list+": what is not there yet; what is there is updated"),
+	}
 }
 
 // show is q as Preview lists it.

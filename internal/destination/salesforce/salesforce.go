@@ -26,6 +26,7 @@ type Destination struct {
 	locks     keylock.Locks
 	describer describer
 	described bool // Description is among the object's fields
+	steps     []*step
 	// createOnly says that new records get something that existing ones must not, so that a look-up goes first.
 	createOnly bool
 }
@@ -78,6 +79,12 @@ func New(cfg Config, client *outbound.Client, auth outbound.Authorizer, now func
 	}
 	// A rule by id, or "true", is for new records. "FALSE" suits both, and silence leaves it to Salesforce.
 	d.createOnly = d.createOnly || cfg.AssignmentRule != "" && cfg.AssignmentRule != "FALSE"
+	if err := d.prepareSteps(); err != nil {
+		return nil, err
+	}
+	if people := cfg.Object == "Lead" || cfg.Object == "Contact"; len(d.steps) > 0 && !people {
+		return nil, fmt.Errorf("%w: case, opportunity and campaign_member are of a lead or contact, not of object %s", ErrConfig, cfg.Object)
+	}
 	return d, nil
 }
 
@@ -88,7 +95,7 @@ func TokenURL(instance string) string {
 
 // MaxBatch implements destination.Destination.
 func (d *Destination) MaxBatch() int {
-	if d.blind() && !d.cfg.LogCall {
+	if d.blind() && !d.cfg.LogCall && len(d.steps) == 0 {
 		return d.cfg.MaxBatch
 	}
 	return 1
@@ -120,20 +127,19 @@ func (d *Destination) Deliver(ctx context.Context, items []destination.Item) []d
 
 // one delivers one item by itself.
 func (d *Destination) one(ctx context.Context, it *destination.Item) destination.Result {
+	if len(d.steps) > 0 {
+		return d.stepped(ctx, it)
+	}
 	w := d.newWrite(it)
 	if !d.looks() {
-		d.decide(w.record, unknown)
-		return d.write(ctx, w)
+		return d.person(ctx, w)
 	}
 	release, err := d.locks.Acquire(ctx, lockKeys(w.record))
 	if err != nil {
 		return destination.Result{Reason: "stopped before the call's turn came: nothing was sent, another attempt follows"}
 	}
 	defer release()
-	if res, ok := d.look(ctx, w); !ok {
-		return w.finish(res)
-	}
-	return d.write(ctx, w)
+	return d.person(ctx, w)
 }
 
 // lockKeys are what two deliveries that might create the same record have in common.

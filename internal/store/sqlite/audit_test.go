@@ -25,6 +25,7 @@ func TestAuditContractWithSeal(t *testing.T) {
 // TestContractWithAudit: keeping an audit log changes nothing else.
 func TestContractWithAudit(t *testing.T) {
 	h := harness(sqlite.Options{Keys: ring(t, keyA)})
+	h.Seals = true
 	open, reopen := h.Open, h.Reopen
 	begin := func(t testing.TB, s store.Store) store.Store {
 		if _, err := s.(store.Audited).OpenAudit("boot"); err != nil {

@@ -43,7 +43,8 @@ type Backed struct {
 
 // Backup writes what is stored now to a new file, which only its owner can read, while the store goes on. What is
 // sealed stays sealed: the keys have to be kept too, and elsewhere. When it returns the file is on the disk; after an
-// error, or the end of the context, there is none. The log is not begun anew meanwhile, and grows by what is written.
+// error, or the end of the context, there is none. The log is not begun anew meanwhile, and grows by what is written; before
+// there is no room left for calls on its account the backup is ended with ErrBackupGaveWay.
 func (s *Store) Backup(ctx context.Context, file string) (Backed, error) {
 	s.backups.RLock()
 	defer s.backups.RUnlock()
@@ -61,7 +62,8 @@ func (s *Store) Backup(ctx context.Context, file string) (Backed, error) {
 		}
 	}()
 	defer func() { cancel(); <-ended }()
-	b, err := backup(ctx, s.o.Path, file)
+	t := Tuning{MaxBytes: s.tuning.maxBytes.Load(), MinFree: s.tuning.minFree.Load()}
+	b, err := backupBeside(ctx, s.o.Path, file, t, s.o.WALBytes, s.o.FreeSpace)
 	if errors.Is(err, context.Canceled) && s.closed.Load() {
 		err = store.ErrClosed
 	}
@@ -69,14 +71,30 @@ func (s *Store) Backup(ctx context.Context, file string) (Backed, error) {
 }
 
 // Backup does what Store.Backup does for a store that is not open, or open in another process. It does not keep a
-// process from opening the store.
-func Backup(ctx context.Context, path, file string) (Backed, error) {
-	c, path, _, err := openAside(path)
+// process from opening the store. t tells what bounds the store where it is open, by MaxBytes and MinFree, so that calls
+// there are not refused on the backup's account.
+func Backup(ctx context.Context, path, file string, t Tuning) (Backed, error) {
+	c, path, inUse, err := openAside(path)
 	if err != nil {
 		return Backed{}, err
 	}
 	defer c.discard()
-	return backup(ctx, path, file)
+	if !inUse {
+		return backup(ctx, path, file)
+	}
+	return backupBeside(ctx, path, file, t, defaultWALBytes, freeSpace)
+}
+
+// backupBeside backs up a store that goes on meanwhile, and gives way to it.
+func backupBeside(ctx context.Context, path, file string, t Tuning, walBytes int64, free func(string) (int64, int64, error)) (Backed, error) {
+	b, err := boundsOf(ctx, path, t, free)
+	if err != nil {
+		return Backed{}, backupError(err)
+	}
+	reading, stop := b.giveWay(ctx, walBytes)
+	defer stop()
+	backed, err := backup(reading, path, file)
+	return backed, gaveWay(reading, err)
 }
 
 // Waiting tells how many deliveries wait in a store that is not open here, by destination, and whether another process has

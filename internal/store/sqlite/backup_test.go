@@ -132,7 +132,7 @@ func TestBackupAndRestore(t *testing.T) {
 func TestBackupOfAStoreThatIsNotOpen(t *testing.T) {
 	path := used(t, sqlite.Options{})
 	file := path + ".backup"
-	if b, err := sqlite.Backup(ctx, path, file); err != nil || b.Events != 20 || b.Pending != 20 {
+	if b, err := sqlite.Backup(ctx, path, file, sqlite.Tuning{}); err != nil || b.Events != 20 || b.Pending != 20 {
 		t.Fatalf("%+v, %v", b, err)
 	}
 	s := openStore(t, sqlite.Options{Path: path}) // it was left as it was
@@ -140,7 +140,7 @@ func TestBackupOfAStoreThatIsNotOpen(t *testing.T) {
 		t.Errorf("%+v, %v", stats, err)
 	}
 	none := filepath.Join(t.TempDir(), "none")
-	if _, err := sqlite.Backup(ctx, none, file+"2"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := sqlite.Backup(ctx, none, file+"2", sqlite.Tuning{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("of a store that does not exist: %v", err)
 	}
 	if list, _ := os.ReadDir(filepath.Dir(none)); len(list) > 0 {
@@ -150,7 +150,7 @@ func TestBackupOfAStoreThatIsNotOpen(t *testing.T) {
 	if err := os.WriteFile(other, bytes.Repeat([]byte("text\n"), 100), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := sqlite.Backup(ctx, other, file+"2"); !errors.Is(err, sqlite.ErrNotAStore) {
+	if _, err := sqlite.Backup(ctx, other, file+"2", sqlite.Tuning{}); !errors.Is(err, sqlite.ErrNotAStore) {
 		t.Errorf("of something else: %v", err)
 	}
 }
@@ -230,7 +230,7 @@ func TestBackupAndClose(t *testing.T) {
 func TestRestoreRefuses(t *testing.T) {
 	path := used(t, sqlite.Options{})
 	file := path + ".backup"
-	if _, err := sqlite.Backup(ctx, path, file); err != nil {
+	if _, err := sqlite.Backup(ctx, path, file, sqlite.Tuning{}); err != nil {
 		t.Fatal(err)
 	}
 	whole := readFile(t, file)
@@ -372,7 +372,7 @@ func TestForeignLog(t *testing.T) {
 				s.Close()
 			}
 		}
-		if _, err := sqlite.Backup(ctx, to, to+".backup"); !errors.Is(err, sqlite.ErrForeignLog) {
+		if _, err := sqlite.Backup(ctx, to, to+".backup", sqlite.Tuning{}); !errors.Is(err, sqlite.ErrForeignLog) {
 			t.Errorf("a backup of %s: %v", name, err)
 		}
 		if !bytes.Equal(readFile(t, to), readFile(t, database)) || !bytes.Equal(readFile(t, to+"-wal"), readFile(t, crashed+"-wal")) {

@@ -20,7 +20,7 @@ func backupForever(path string) error {
 	for n := 0; ; n++ {
 		file := fmt.Sprintf("%s.%d.backup-%d", path, os.Getpid(), n)
 		say("begin %s", file)
-		if _, err := sqlite.Backup(context.Background(), path, file); err != nil {
+		if _, err := sqlite.Backup(context.Background(), path, file, sqlite.Tuning{}); err != nil {
 			return err
 		}
 		say("made %s", file)
@@ -73,7 +73,7 @@ func TestBackupWhileAnotherProcessWrites(t *testing.T) {
 	}
 	take(1000)
 	file := path + ".backup"
-	b, err := sqlite.Backup(t.Context(), path, file)
+	b, err := sqlite.Backup(t.Context(), path, file, sqlite.Tuning{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 // writer copies it.
 
 const (
+	defaultWALBytes = 64 << 20
 	// copyShare is the part of WALBytes that is written to the log before it is copied: a quarter.
 	copyShare = 4
 	// littleLeft is how many pages may be left for the writer: what it copies in the time of two or three commits.
@@ -73,7 +74,19 @@ func (s *Store) watchLog(bytes int64) {
 		s.logTold = bytes
 		s.o.Log("the store's log (the -wal file) grows", fmt.Errorf("%w: it has %d bytes, and should have %d", errLogGrows, bytes, s.o.WALBytes))
 	}
-	s.logTimer.Reset(shortenEvery)
+	if s.logKept.Load() {
+		s.endSearches(longSearch)
+	}
+	s.shortenLater()
+}
+
+// shortenLater has the log looked at in a while. What is committed, or refused, until then does not put it off: under load
+// it would never come.
+func (s *Store) shortenLater() {
+	if !s.logTimed {
+		s.logTimed = true
+		s.logTimer.Reset(shortenEvery)
+	}
 }
 
 var errLogGrows = errors.New("somebody reads an older state of the store, such as a copy of its file that is made by another program, and keeps the log from beginning anew: end that, and make copies with `callgate backup`")
@@ -85,7 +98,7 @@ func (s *Store) shortenLog() {
 		s.logTold = 0
 		return
 	}
-	defer s.logTimer.Reset(shortenEvery)
+	defer s.shortenLater()
 	pages, copied, err := s.writer.logPages()
 	if err != nil {
 		return

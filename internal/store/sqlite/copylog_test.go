@@ -147,7 +147,11 @@ func TestLogThatSomebodyKeeps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	told := make(chan error, 100)
 	s := openStore(t, sqlite.Options{Path: path, WALBytes: bound, MaxBytes: most, Log: func(_ string, err error) { told <- err }})
-	if _, err := s.Accept(t.Context(), randomEvent(nil), nil); err != nil {
+	first, err := s.Accept(t.Context(), randomEvent([]byte("delivered")), []string{"crm"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Finish(t.Context(), []store.Attempt{{DeliveryID: first.Deliveries[0], At: time.Now(), State: store.Delivered}}); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite", path)
@@ -164,6 +168,9 @@ func TestLogThatSomebodyKeeps(t *testing.T) {
 	for {
 		_, err := s.Accept(t.Context(), randomEvent(body), nil)
 		if errors.Is(err, store.ErrFull) {
+			if !strings.Contains(err.Error(), "with its log (the -wal file)") {
+				t.Errorf("refused with: %v", err)
+			}
 			break
 		}
 		if err != nil {
@@ -175,7 +182,7 @@ func TestLogThatSomebodyKeeps(t *testing.T) {
 		t.Errorf("%d bytes were accepted in a store of %d, of whose content there are two copies", accepted, most)
 	}
 	stats, err := s.Stats(t.Context())
-	if err != nil || stats.LogBytes != size(t, path+"-wal") || stats.LogBytes > most || stats.DiskFree <= 0 || stats.DiskBytes < stats.DiskFree {
+	if err != nil || stats.LogBytes != size(t, path+"-wal") || stats.LogBytes > most || stats.DiskFree <= 0 || stats.DiskBytes < stats.DiskFree || stats.Dropped > 0 {
 		t.Errorf("stats: %+v, %v", stats, err)
 	}
 	if n := len(told); n < 2 || n > 4 {
@@ -192,5 +199,39 @@ func TestLogThatSomebodyKeeps(t *testing.T) {
 	}
 	if _, err := s.Accept(t.Context(), randomEvent(body), nil); err != nil {
 		t.Errorf("there is room again: %v", err)
+	}
+}
+
+// TestLogIsShortenedWhileCallsAreRefused has senders that do not let up: what they send, and is refused, must not put off
+// what makes room for it.
+func TestLogIsShortenedWhileCallsAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openStore(t, sqlite.Options{Path: path, WALBytes: 4 << 20, MaxBytes: 12 << 20})
+	if _, err := s.Accept(t.Context(), randomEvent(nil), nil); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.Query("SELECT seq FROM events UNION ALL SELECT 1")
+	if err != nil || !rows.Next() {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	body := make([]byte, 60<<10)
+	for err == nil {
+		_, err = s.Accept(t.Context(), randomEvent(body), nil)
+	}
+	rows.Close()
+	for late := time.Now().Add(15 * time.Second); errors.Is(err, store.ErrFull); {
+		if time.Now().After(late) {
+			t.Fatal("refused for as long as somebody sends")
+		}
+		_, err = s.Accept(t.Context(), randomEvent(body), nil)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -71,6 +71,9 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 		c.delivery.add("d.event = ? AND d.n = ?", seq, key.n)
 	}
 	name("e.tenant", f.Tenant, &c.event)
+	if f.Tenants != nil {
+		s.oneOf("e.tenant", f.Tenants, &c.event)
+	}
 	// Only the dead have an index in the order of listings. The one of what is due would have to be sorted, a million
 	// rows for one page; the plus sign keeps SQLite from choosing it.
 	column := "+d.destination"
@@ -114,6 +117,22 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 			AND a.at >= ? AND a.reason <> '')`, since, since)
 	}
 	return c, nil
+}
+
+// oneOf has a column be one of some names.
+func (s *Store) oneOf(column string, names []string, w *where) {
+	var ids []any
+	for _, name := range names {
+		if id, ok := s.names.id(name); ok {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		w.nothing = true
+		w.add("0")
+		return
+	}
+	w.add(column+" IN (?"+strings.Repeat(", ?", len(ids)-1)+")", ids...)
 }
 
 func (c *conditions) nothing() bool { return c.event.nothing || c.delivery.nothing }

@@ -108,6 +108,11 @@ func (b *batch) record(f *finished) error {
 	if !f.Uncounted {
 		attempts++
 	}
+	if f.State == store.Delivered && b.s.keeps.Load() {
+		if _, err := b.c.exec("DELETE FROM notes WHERE key = ?", b.s.progressName(f.key)); err != nil {
+			return err
+		}
+	}
 	excerpt, keyID := f.Excerpt, []byte(nil)
 	if len(excerpt) == 0 {
 		excerpt = nil

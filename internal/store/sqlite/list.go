@@ -44,6 +44,8 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 	}
 	w := c.events()
 	w.add("e.seq < ?", before)
+	ctx, end := s.search(ctx)
+	defer end()
 	rows, err := s.reader.QueryContext(ctx, `SELECT e.id, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.received_at, e.bytes,
 		NOT EXISTS (SELECT 1 FROM payloads p WHERE p.seq = e.seq),
 		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 0),
@@ -51,7 +53,7 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 		(SELECT count(*) FROM deliveries d WHERE d.event = e.seq AND d.state = 2)
 		FROM events e WHERE `+w.String()+" ORDER BY e.seq DESC LIMIT ?", append(w.args, pageLimit(p))...)
 	if err != nil {
-		return nil, public(err)
+		return nil, searched(ctx, err)
 	}
 	defer rows.Close()
 	var list []store.EventInfo
@@ -62,7 +64,7 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 		e := store.EventInfo{States: map[store.State]int{}}
 		if err := rows.Scan(&id, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &received, &e.Bytes, &e.Dropped,
 			&counts[0], &counts[1], &counts[2]); err != nil {
-			return nil, public(err)
+			return nil, searched(ctx, err)
 		}
 		e.ID, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), s.names.name(tenant), fromNanos(received)
 		for state, n := range counts {
@@ -72,7 +74,7 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 		}
 		list = append(list, e)
 	}
-	return list, public(rows.Err())
+	return list, searched(ctx, rows.Err())
 }
 
 // Event is store.Store's.
@@ -119,6 +121,8 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 	if c.nothing() {
 		return nil, nil
 	}
+	ctx, end := s.search(ctx)
+	defer end()
 	order := "d.event DESC, d.n DESC"
 	if c.inEvents {
 		order = "e.seq DESC, d.n DESC"
@@ -127,7 +131,7 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 		d.last_status, d.reason, d.remote_id, e.received_at FROM `+c.join()+" WHERE "+w.String()+" ORDER BY "+order+" LIMIT ?",
 		append(w.args, pageLimit(p))...)
 	if err != nil {
-		return nil, public(err)
+		return nil, searched(ctx, err)
 	}
 	defer rows.Close()
 	now := nanos(s.o.Now())
@@ -137,7 +141,7 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 		var id []byte
 		var n, tenant, destination, state, next, updated, received int64
 		if err := rows.Scan(&id, &n, &tenant, &destination, &state, &next, &d.Attempts, &updated, &d.LastStatus, &d.Reason, &d.RemoteID, &received); err != nil {
-			return nil, public(err)
+			return nil, searched(ctx, err)
 		}
 		key := deliveryKey{ulid.ULID(id), n}
 		d.ID, d.EventID = key.String(), ulid.ULID(id).String()
@@ -146,7 +150,7 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 		d.Leased = state == pending && s.queues.leased(key, now)
 		list = append(list, d)
 	}
-	return list, public(rows.Err())
+	return list, searched(ctx, rows.Err())
 }
 
 // excerptPlace is what an attempt's excerpt is bound to.

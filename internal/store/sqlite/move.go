@@ -73,9 +73,11 @@ func (s *Store) move(ctx context.Context, f *store.Filter, dryRun bool, kind aud
 	w := c.deliveries()
 	w.add(term, args...)
 	if dryRun {
+		ctx, end := s.search(ctx)
+		defer end()
 		n := 0
 		err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM "+c.join()+" WHERE "+w.String(), w.args...).Scan(&n)
-		return n, public(err)
+		return n, searched(ctx, err)
 	}
 	total, after := 0, [2]int64{0, math.MaxInt64}
 	for {

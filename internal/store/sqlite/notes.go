@@ -43,18 +43,18 @@ func (s *Store) Note(ctx context.Context, destination, name string, value []byte
 	}
 	now := nanos(s.o.Now())
 	return s.write(ctx, false, func(b *batch) error {
-		if _, err := b.c.exec("DELETE FROM notes WHERE until <= ?", now); err != nil {
+		if _, err := b.c.exec("DELETE FROM notes WHERE until <= ? AND length(key) = 32", now); err != nil {
 			return err
 		}
 		if _, err := b.c.exec(`INSERT INTO notes (key, value, until) VALUES (?, ?, ?)
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until`, key, value, nanos(until)); err != nil {
 			return err
 		}
-		n, err := b.c.number("SELECT count(*) FROM notes")
+		n, err := b.c.number("SELECT count(*) FROM notes WHERE length(key) = 32")
 		if err != nil || n <= store.MaxNotes {
 			return err
 		}
-		_, err = b.c.exec("DELETE FROM notes WHERE key IN (SELECT key FROM notes ORDER BY until LIMIT ?)", n-store.MaxNotes)
+		_, err = b.c.exec("DELETE FROM notes WHERE key IN (SELECT key FROM notes WHERE length(key) = 32 ORDER BY until LIMIT ?)", n-store.MaxNotes)
 		return err
 	})
 }
@@ -93,7 +93,7 @@ func (s *Store) Forget(ctx context.Context, destination, name string) error {
 // forgetNotes deletes the notes that end up to a time, or all.
 func (s *Store) forgetNotes(ctx context.Context, until int64) error {
 	return s.write(ctx, false, func(b *batch) error {
-		_, err := b.c.exec("DELETE FROM notes WHERE until <= ?", until)
+		_, err := b.c.exec("DELETE FROM notes WHERE until <= ? AND length(key) = 32", until)
 		return err
 	})
 }

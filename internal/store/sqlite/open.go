@@ -248,6 +248,9 @@ func (s *Store) load() error {
 	if err := s.loadHeld(); err != nil {
 		return err
 	}
+	if err := s.loadProgress(); err != nil {
+		return err
+	}
 	if err := s.loadKeys(); err != nil {
 		return err
 	}

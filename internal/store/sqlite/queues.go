@@ -139,25 +139,25 @@ func (qs *queues) apply(n *names, changes []change) {
 		if l.reading {
 			l.settled[c.key] = true
 		}
+		if c.from > pending && c.to == pending {
+			l.oldest = 0
+		}
 		lease := l.leases[c.key]
-		if c.sooner {
-			if lease != nil {
-				lease.next = c.next
-				continue
-			}
-		} else if lease != nil {
+		switch {
+		case lease != nil && c.from != pending && c.to == pending:
+			continue // a Claim has read it already, between the commit and now, and what it got stays its own
+		case lease != nil && c.sooner:
+			lease.next = c.next
+			continue
+		case c.sooner:
+		case lease != nil:
 			delete(l.leases, c.key)
 			q.leased--
-		} else if c.from == pending {
+		case c.from == pending:
 			q.headKnown = false
 		}
-		if c.to == pending {
-			if q.headKnown {
-				q.head = min(q.head, c.next)
-			}
-			if c.from > pending {
-				l.oldest = 0
-			}
+		if c.to == pending && q.headKnown {
+			q.head = min(q.head, c.next)
 		}
 	}
 }

@@ -170,10 +170,13 @@ func (b *batch) refuses(tenant string, id, size int64) (whose []int64, err error
 		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes, which is its share while %d are left on the disk beyond what is kept free (min_free): make room on the disk, or see what is not delivered", tenant, h.bytes, b.room)
 	case b.limit == 0:
 		return nil, nil
+	case b.used+size > b.limit && b.used-b.overlong+size <= b.limit:
+		// Dropping contents would only make the log longer.
+		return nil, fmt.Errorf("it has reached max_size, %d bytes, with its log (the -wal file), which has %d more than it should: %w", b.limit, b.overlong, errLogGrows)
 	case b.used+size > b.limit:
 		return []int64{everybody}, fmt.Errorf("it has reached max_size, %d bytes: raise it, shorten the retention or see what is not delivered", b.limit)
-	case h.bytes+size > fairShare*(b.limit-b.used) && !(tenant == "" && b.alone(id)):
-		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes of max_size, %d, which is its share while %d are left for all: raise max_size, or see what is not delivered", tenant, h.bytes, b.limit, b.limit-b.used)
+	case h.bytes+size > fairShare*(b.limit-b.used+b.overlong) && !(tenant == "" && b.alone(id)):
+		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes of max_size, %d, which is its share while %d are left for all: raise max_size, or see what is not delivered", tenant, h.bytes, b.limit, b.limit-b.used+b.overlong)
 	}
 	return nil, nil
 }

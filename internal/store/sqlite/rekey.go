@@ -28,14 +28,14 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 	first := s.sealedBy
 	var total, done int
 	if err := s.reader.QueryRowContext(ctx, `SELECT (SELECT count(*) FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.key_id IS NOT ?1) +
-		(SELECT count(*) FROM attempts WHERE excerpt IS NOT NULL AND key_id IS NOT ?1)`, first).Scan(&total); err != nil {
+		(SELECT count(*) FROM attempts WHERE excerpt IS NOT NULL AND key_id IS NOT ?1) + (SELECT count(*) FROM documents WHERE key_id IS NOT ?1)`, first).Scan(&total); err != nil {
 		return public(err)
 	}
 	progress(0, total)
 	if err := s.noteRekey(ctx, total, ""); err != nil {
 		return err
 	}
-	for _, next := range []func(context.Context, []byte, *int64) (int, error){s.rekeyPayloads, s.rekeyExcerpts} {
+	for _, next := range []func(context.Context, []byte, *int64) (int, error){s.rekeyPayloads, s.rekeyExcerpts, s.rekeyDocuments} {
 		for after := int64(0); ; {
 			n, err := next(ctx, first, &after)
 			if err != nil {
@@ -47,6 +47,9 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 			done += n
 			progress(done, max(total, done))
 		}
+	}
+	if err := s.rekeyProgress(ctx); err != nil {
+		return public(err)
 	}
 	if err := s.noteRekey(ctx, done, audit.OutcomeOK); err != nil {
 		return err

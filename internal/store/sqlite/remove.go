@@ -25,9 +25,11 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 	}
 	w := c.events()
 	if dryRun {
+		ctx, end := s.search(ctx)
+		defer end()
 		n := 0
 		err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM events e WHERE "+w.String(), w.args...).Scan(&n)
-		return n, public(err)
+		return n, searched(ctx, err)
 	}
 	total, after := 0, int64(0)
 	for {
@@ -136,6 +138,9 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 		if content, err = b.c.exec(query, seq); err != nil {
 			return false, err
 		}
+	}
+	if err := b.removeProgress(id); err != nil {
+		return false, err
 	}
 	if size > 0 {
 		b.hold(tenant, -content, -size)

@@ -85,7 +85,7 @@ func (s *Store) loadSealing() error {
 	}
 	// They have another key id than what was sealed before there was such a note.
 	sealed := func() (n int64, err error) {
-		return c.number("SELECT EXISTS (SELECT 1 FROM events WHERE length(key_id) = ?)", keyIDSize)
+		return c.number("SELECT EXISTS (SELECT 1 FROM events WHERE length(key_id) = ?) OR EXISTS (SELECT 1 FROM documents WHERE key_id IS NOT NULL)", keyIDSize)
 	}
 	s.sealing = nothingSealed
 	switch {
@@ -104,10 +104,13 @@ func (s *Store) loadSealing() error {
 		return s.beginSealing()
 	}
 	id, ok := keyOf(keyID)
+	documents, err := s.sealedDocuments()
 	switch {
+	case err != nil:
+		return err
 	case !ok:
 		return errSealing
-	case !keys.Has(id) && s.events == 0:
+	case !keys.Has(id) && s.events == 0 && documents == 0:
 		return s.beginSealing()
 	case !keys.Has(id):
 		return fmt.Errorf("%w (key id %s)", seal.ErrNoKey, id)
@@ -132,6 +135,9 @@ func (s *Store) beginSealing() error {
 	}
 	if plain > 0 {
 		s.o.Log(fmt.Sprintf("sealing begins, and %d events that are stored are not sealed", plain), errPlain)
+	}
+	if err := s.sealDocuments(); err != nil {
+		return err
 	}
 	s.sealing = sealing{s.nextSeq, last + 1}
 	return s.sealing.write(s.writer, s.o.Keys)

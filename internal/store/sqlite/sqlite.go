@@ -113,6 +113,7 @@ type Store struct {
 	logSize  int64 // pages in the log after the last commit
 	logTold  int64 // bytes at which Log was told of it, 0 if it is as long as it should be
 	logTimer *time.Timer
+	logTimed bool // it runs
 	nextSeq  int64
 	events   int64
 	keys     *recentKeys
@@ -128,8 +129,11 @@ type Store struct {
 
 	dropped    atomic.Int64
 	eventCount atomic.Int64
+	// keeps tells that something may be kept of some delivery, so that the others need not be looked for.
+	keeps      atomic.Bool
 	names      names
 	queues     queues
+	searches   searches
 	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
 	expireMu   sync.Mutex
 	expireFrom int64
@@ -151,7 +155,7 @@ func Open(o Options) (*Store, error) {
 		return nil, errors.New("the store's sizes and durations must not be negative")
 	}
 	o.MaxBatch = cmp.Or(o.MaxBatch, 512)
-	o.WALBytes = cmp.Or(o.WALBytes, 64<<20)
+	o.WALBytes = cmp.Or(o.WALBytes, defaultWALBytes)
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
 	o.Readers = cmp.Or(o.Readers, 4)
 	o.RecentKeys = cmp.Or(o.RecentKeys, 128<<10)

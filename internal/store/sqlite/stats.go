@@ -91,6 +91,28 @@ func (s *Store) Waiting(ctx context.Context) ([]store.Waiting, error) {
 	return list, nil
 }
 
+// Counts is store.Store's.
+func (s *Store) Counts(ctx context.Context, tenants []string) ([]store.Count, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	var list []store.Count
+	s.queues.mu.Lock()
+	for _, l := range s.queues.lanes {
+		for _, q := range l.order {
+			c := store.Count{Destination: l.name, Tenant: q.name, Pending: q.count[pending], Delivered: q.count[delivered], Dead: q.count[dead]}
+			if c.Pending+c.Delivered+c.Dead > 0 && (tenants == nil || slices.Contains(tenants, c.Tenant)) {
+				list = append(list, c)
+			}
+		}
+	}
+	s.queues.mu.Unlock()
+	slices.SortFunc(list, func(a, b store.Count) int {
+		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
+	})
+	return list, nil
+}
+
 // oldestPending finds when the oldest of a destination's waiting deliveries was made. What was found is kept for as long
 // as that delivery waits.
 func (s *Store) oldestPending(ctx context.Context, l *lane, destination, waiting, known int64, knownAt time.Time) (time.Time, error) {

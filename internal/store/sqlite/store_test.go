@@ -65,5 +65,7 @@ func TestContract(t *testing.T) { storetest.Run(t, harness(sqlite.Options{})) }
 
 // The keys of so few events never leave memory but for a bound as small as this.
 func TestContractWithSealAndKeyTable(t *testing.T) {
-	storetest.Run(t, harness(sqlite.Options{Keys: ring(t, keyA), RecentKeys: 1, MaxBatch: 3}))
+	h := harness(sqlite.Options{Keys: ring(t, keyA), RecentKeys: 1, MaxBatch: 3})
+	h.Seals = true
+	storetest.Run(t, h)
 }

@@ -44,7 +44,8 @@ type batch struct {
 	seq       int64 // of the next event
 	events    int64 // added less deleted
 	limit     int64 // of the file, in bytes; 0 for none
-	used      int64 // bytes of the file in use, if there is a limit
+	used      int64 // bytes of the file in use, if there is a limit, and what the log has too much
+	overlong  int64 // of these, the log's
 	room      int64 // bytes that the disk has for new events
 	changes   []change
 	keys      map[[16]byte]recentKey
@@ -109,6 +110,7 @@ func (s *Store) run() {
 		case <-s.copied:
 			s.checkpoint("PASSIVE")
 		case <-s.logTimer.C:
+			s.logTimed = false
 			s.shortenLog()
 		case <-s.closing:
 			for {
@@ -317,7 +319,8 @@ func (b *batch) bytesUsed() (int64, error) {
 		return 0, err
 	}
 	free, err := b.c.number("PRAGMA freelist_count")
-	return (pages-free)*pageSize + max(0, b.s.logSize*pageSize-b.s.o.WALBytes), err
+	b.overlong = max(0, b.s.logSize*pageSize-b.s.o.WALBytes)
+	return (pages-free)*pageSize + b.overlong, err
 }
 
 // ready sees to it that there is a connection, made anew after an error.

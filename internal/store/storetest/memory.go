@@ -29,6 +29,8 @@ type Options struct {
 	Tenants  map[string]store.Quota
 	// MaxEvents bounds the number of events, after which Accept answers store.ErrFull; 0 means no bound.
 	MaxEvents int
+	// Sealing says that the store keeps secrets of documents, as one with keys does.
+	Sealing bool
 }
 
 // NewMemory returns a store that keeps everything in memory: simple enough to be obviously right, so that other
@@ -42,6 +44,8 @@ func NewMemory(o Options) store.Store {
 		paused: map[string]string{},
 		turn:   map[string]string{},
 		notes:  map[[2]string]memoryNote{},
+
+		documents: map[[2]string]*memoryDocument{},
 	}
 	m.o.Window = cmp.Or(m.o.Window, 72*time.Hour)
 	if m.o.Now == nil {
@@ -60,7 +64,10 @@ type memory struct {
 	paused map[string]string
 	turn   map[string]string // destination -> tenant served last
 
-	notes   map[[2]string]memoryNote
+	notes map[[2]string]memoryNote
+
+	documents map[[2]string]*memoryDocument // by kind and name
+
 	expired store.Expired
 	dropped int64
 }
@@ -83,6 +90,7 @@ type memoryDelivery struct {
 	n        int
 	lease    time.Time
 	attempts []store.Attempt
+	kept     []byte // how far it has come
 }
 
 // enter checks what every method checks. The caller holds the lock when it returns nil.
@@ -318,6 +326,9 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		}
 		d.attempts = append(d.attempts, a)
 		d.UpdatedAt = plain(m.o.Now())
+		if a.State == store.Delivered {
+			d.kept = nil
+		}
 		if d.State == store.Pending {
 			d.lease = time.Time{}
 		} else if a.State != store.Delivered {

@@ -17,7 +17,7 @@ import (
 // matchesEvent tells whether the fields of a filter that concern events match.
 func matchesEvent(f *store.Filter, e *store.Event) bool {
 	is := func(want, have string) bool { return want == "" || want == have }
-	return is(f.Tenant, e.Tenant) && is(f.Source, e.Source) && is(f.EventType, e.EventType) && is(f.EventID, e.ID) &&
+	return is(f.Tenant, e.Tenant) && (f.Tenants == nil || slices.Contains(f.Tenants, e.Tenant)) && is(f.Source, e.Source) && is(f.EventType, e.EventType) && is(f.EventID, e.ID) &&
 		is(f.CallID, e.CallID) && is(f.CallerHash, e.CallerHash) && (f.Subject == store.Subject{} || slices.Contains(e.Subjects, f.Subject)) &&
 		(f.From.IsZero() || !e.ReceivedAt.Before(f.From)) && (f.To.IsZero() || e.ReceivedAt.Before(f.To))
 }
@@ -296,6 +296,36 @@ func (m *memory) Waiting(ctx context.Context) ([]store.Waiting, error) {
 		list = append(list, store.Waiting{Destination: k[0], Tenant: k[1], Pending: n})
 	}
 	slices.SortFunc(list, func(a, b store.Waiting) int {
+		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
+	})
+	return list, nil
+}
+
+func (m *memory) Counts(ctx context.Context, tenants []string) ([]store.Count, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	var list []store.Count
+	for d := range m.all {
+		if tenants != nil && !slices.Contains(tenants, d.Tenant) {
+			continue
+		}
+		same := func(c store.Count) bool { return c.Destination == d.Destination && c.Tenant == d.Tenant }
+		i := slices.IndexFunc(list, same)
+		if i < 0 {
+			i, list = len(list), append(list, store.Count{Destination: d.Destination, Tenant: d.Tenant})
+		}
+		switch d.State {
+		case store.Pending:
+			list[i].Pending++
+		case store.Delivered:
+			list[i].Delivered++
+		case store.Dead:
+			list[i].Dead++
+		}
+	}
+	slices.SortFunc(list, func(a, b store.Count) int {
 		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
 	})
 	return list, nil

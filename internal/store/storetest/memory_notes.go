@@ -3,6 +3,7 @@ package storetest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -57,4 +58,33 @@ func (m *memory) Forget(ctx context.Context, destination, name string) error {
 
 func (m *memory) forgetNotes(now time.Time) {
 	maps.DeleteFunc(m.notes, func(_ [2]string, n memoryNote) bool { return !n.until.After(now) })
+}
+
+func (m *memory) Keep(ctx context.Context, deliveryID string, value []byte) error {
+	if len(value) > store.MaxNote {
+		return store.ErrNoteSize
+	}
+	if err := m.enter(ctx); err != nil {
+		return err
+	}
+	defer m.mu.Unlock()
+	d := m.delivery(deliveryID)
+	switch {
+	case d != nil:
+		d.kept = bytes.Clone(value)
+	case len(value) > 0:
+		return fmt.Errorf("delivery %w", store.ErrNotFound)
+	}
+	return nil
+}
+
+func (m *memory) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, err
+	}
+	defer m.mu.Unlock()
+	if d := m.delivery(deliveryID); d != nil && len(d.kept) > 0 {
+		return bytes.Clone(d.kept), nil
+	}
+	return nil, nil
 }

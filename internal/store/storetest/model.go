@@ -63,7 +63,7 @@ func (m *modelRun) destination() string { return m.pick("crm", "ehr", "dispatch"
 func (m *modelRun) filter() store.Filter {
 	var f store.Filter
 	for range 1 + m.r.IntN(2) {
-		switch m.r.IntN(9) {
+		switch m.r.IntN(10) {
 		case 0:
 			f.Destination = m.destination()
 		case 1:
@@ -84,6 +84,8 @@ func (m *modelRun) filter() store.Filter {
 			if len(m.known) > 0 {
 				f.DeliveryID = m.pick(m.known...)
 			}
+		case 9:
+			f.Tenants = [][]string{{}, {"a"}, {"b", "c"}, {"x"}, {"x", "a"}}[m.r.IntN(5)]
 		}
 	}
 	return f
@@ -230,6 +232,10 @@ func (m *modelRun) compare() {
 	got, err := m.real.Stats(ctx)
 	want, wantErr := m.ref.Stats(ctx)
 	m.same("Stats", got.Destinations, err, want.Destinations, wantErr)
+	tenants := [][]string{nil, {}, {"a", "x"}, {"b", "c"}}[m.r.IntN(4)]
+	gotC, err := m.real.Counts(ctx, tenants)
+	wantC, wantErr := m.ref.Counts(ctx, tenants)
+	m.same(fmt.Sprintf("Counts of %v", tenants), gotC, err, wantC, wantErr)
 	m.same("events", got.Events, nil, want.Events, nil)
 	m.same("expired", got.Expired, nil, want.Expired, nil)
 	for _, d := range []string{"crm", "ehr", "dispatch"} {

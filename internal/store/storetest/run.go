@@ -19,6 +19,8 @@ type Harness struct {
 	Open func(t testing.TB, o Options) store.Store
 	// Reopen closes a store and opens it again, as a restart does; nil if the store forgets everything.
 	Reopen func(t testing.TB, s store.Store) store.Store
+	// Seals says that the stores have keys.
+	Seals bool
 }
 
 // Run tests that a store keeps the contract of store.Store.
@@ -61,6 +63,9 @@ func Run(t *testing.T, h Harness) {
 		{"Notes", notes},
 		{"NotesAreErased", notesAreErased},
 		{"NotesAreBounded", notesAreBounded},
+		{"Documents", documents},
+		{"DocumentsAreBounded", documentsAreBounded},
+		{"Progress", progress},
 		{"Restart", restart},
 		{"Model", func(b *bench) { model(b.T, h, 1, 400) }},
 	} {

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
@@ -194,4 +195,19 @@ func waitingCounts(b *bench) {
 	b.finish(store.Attempt{DeliveryID: d[0], State: store.Delivered, At: b.now})
 	check(store.Waiting{Destination: "crm", Pending: 1}, store.Waiting{Destination: "crm", Tenant: "acme", Pending: 2},
 		store.Waiting{Destination: "crm", Tenant: "other", Pending: 1})
+	for _, q := range []struct {
+		tenants []string
+		want    []store.Count
+	}{
+		{nil, []store.Count{{Destination: "crm", Pending: 1}, {Destination: "crm", Tenant: "acme", Pending: 2},
+			{Destination: "crm", Tenant: "other", Pending: 1}, {Destination: "ehr", Tenant: "other", Delivered: 1}}},
+		{[]string{"other", "nobody"}, []store.Count{{Destination: "crm", Tenant: "other", Pending: 1}, {Destination: "ehr", Tenant: "other", Delivered: 1}}},
+		{[]string{}, nil},
+	} {
+		got, err := b.s.Counts(ctx, q.tenants)
+		if err != nil {
+			b.Fatal(err)
+		}
+		equal(b, fmt.Sprintf("counts of %v", q.tenants), got, q.want)
+	}
 }

@@ -1,11 +1,9 @@
-package adminapi
+package operateapi
 
 import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 // FuzzListing: whatever is sent, it is read or refused as a client's mistake.
@@ -25,7 +23,7 @@ func FuzzListing(f *testing.F) {
 		}
 		_, posted := readListing(httptest.NewRecorder(), post)
 		for _, err := range []error{err, posted} {
-			if apiErr, ok := err.(caddy.APIError); err != nil && (!ok || apiErr.HTTPStatus/100 != 4) {
+			if e, ok := err.(*Error); err != nil && (!ok || e.Status/100 != 4) {
 				t.Fatalf("%T %v", err, err)
 			}
 		}

@@ -1,4 +1,4 @@
-package adminapi
+package operateapi
 
 import (
 	"bytes"
@@ -11,34 +11,33 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/strictjson"
 )
 
 func badRequest(text string) error {
-	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New(text)}
+	return &Error{http.StatusBadRequest, errors.New(text)}
 }
 
-// maxBody is more than any filter needs.
-const maxBody = 64 << 10
+// maxBody is more than any filter needs, and maxPreview room for a payload of 8 MiB in base64.
+const (
+	maxBody    = 64 << 10
+	maxPreview = 11 << 20
+)
 
-// readJSON reads the object of a POST. A web page can send other content types to an admin endpoint without being
-// asked, so they are refused, also with an empty body: that is a request too.
-func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+// readJSON reads the object of a POST of up to max bytes. A web page can send other content types anywhere without the browser
+// asking first, so they are refused, also with an empty body: that is a request too.
+func readJSON(w http.ResponseWriter, r *http.Request, max int64, into any) error {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, max))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return caddy.APIError{
-				HTTPStatus: http.StatusRequestEntityTooLarge, Err: fmt.Errorf("the body is larger than %d bytes", maxBody),
-			}
+			return &Error{http.StatusRequestEntityTooLarge, fmt.Errorf("the body is larger than %d bytes", max)}
 		}
 		return badRequest("the body could not be read to its end")
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return caddy.APIError{
-			HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("a POST has to be of JSON, with Content-Type: application/json, also without a body"),
+		return &Error{
+			http.StatusUnsupportedMediaType, errors.New("a POST has to be of JSON, with Content-Type: application/json, also without a body"),
 		}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
@@ -72,11 +71,17 @@ func readQuery(r *http.Request, known func(name string) (into *string)) error {
 // noQuery is for resources that take no parameters.
 func noQuery(string) *string { return nil }
 
+// writeJSON writes an answer. That somebody does not read it to its end is no error of it.
 func writeJSON(w http.ResponseWriter, v any) error {
-	w.Header().Set("Content-Type", "application/json")
-	enc := json.NewEncoder(w)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(text.Bytes())
+	return nil
 }
 
 // readListing reads a listing's query, or its JSON object if it is posted.
@@ -98,7 +103,7 @@ func readListing(w http.ResponseWriter, r *http.Request) (l operate.Listing, err
 		return l, err
 	}
 	if l.Private() {
-		return l, badRequest("the admin endpoint logs URIs, so a caller's number or another value of theirs must not stand in one; POST the filter as JSON instead")
+		return l, badRequest("URIs are logged, so a caller's number or another value of theirs must not stand in one; POST the filter as JSON instead")
 	}
 	if limit != "" {
 		if l.Limit, err = strconv.Atoi(limit); err != nil || l.Limit < 1 {
@@ -113,5 +118,5 @@ func readPosted(w http.ResponseWriter, r *http.Request, into any) error {
 	if err := readQuery(r, noQuery); err != nil {
 		return err
 	}
-	return readJSON(w, r, into)
+	return readJSON(w, r, maxBody, into)
 }

@@ -1,4 +1,4 @@
-package adminapi
+package operateapi
 
 import (
 	"context"
@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"time"
-
-	"github.com/caddyserver/caddy/v2"
 
 	"github.com/callgate/callgate/internal/operate"
 )
@@ -17,35 +15,36 @@ const tailSilence = 15 * time.Second
 
 // tail streams what is new: "event" for an event that was accepted, "attempt" for an attempt at a delivery, and "gap"
 // when more happened than the stream can follow. Its filter has destination, tenant, source, event_type, event and
-// call_id. It ends with the configuration.
-func (a *Admin) tail(w http.ResponseWriter, r *http.Request) error {
+// call_id. It ends with what
+// the face belongs to.
+func tail(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 	var f operate.Filter
 	if err := readQuery(r, f.TailParameter); err != nil {
 		return err
 	}
-	s, err := service()
+	s, err := a.Service()
 	if err != nil {
 		return err
 	}
-	stream, err := s.Tail(r.Context(), actor(r), f)
+	stream, err := s.Tail(r.Context(), a.Actor(r), f)
 	if err != nil {
 		return err
 	}
 	defer stream.Close()
 	w.Header().Set("Content-Type", "text/event-stream")
 	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Time{}) // the admin endpoint's is for requests that end soon
+	_ = c.SetReadDeadline(time.Time{}) // the server's is for requests that end soon
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	if a.ctx.Err() == nil { // else this configuration failed, and the endpoint serves the one before
-		defer context.AfterFunc(a.ctx, cancel)()
+	if a.Ended != nil && a.Ended.Err() == nil { // else that configuration failed, and the face serves the one before
+		defer context.AfterFunc(a.Ended, cancel)()
 	}
-	follow(ctx, w, c, stream)
+	a.follow(ctx, w, c, stream)
 	return nil // the answer has begun: ending it is all that can be said
 }
 
 // follow writes a stream's messages until it ends or nobody reads them.
-func follow(ctx context.Context, w http.ResponseWriter, c *http.ResponseController, stream *operate.Stream) {
+func (a *API) follow(ctx context.Context, w http.ResponseWriter, c *http.ResponseController, stream *operate.Stream) {
 	fmt.Fprint(w, ": following\n\n")
 	if c.Flush() != nil {
 		return
@@ -53,7 +52,7 @@ func follow(ctx context.Context, w http.ResponseWriter, c *http.ResponseControll
 	last := time.Now()
 	for {
 		news, err := stream.Next(ctx)
-		if err != nil || caddy.Exiting() {
+		if err != nil || a.Exiting != nil && a.Exiting() {
 			return
 		}
 		for _, m := range news {

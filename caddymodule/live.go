@@ -1,0 +1,323 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/gateway"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// live is what of a configuration in force comes from documents in the store, and changes while it is in force. Requests and
+// attempts read it without a lock: a tenant's plans and a lane's terms are swapped as they are. A nil one has nothing.
+type live struct {
+	app *App
+
+	tenants      sync.Map // name to *liveTenant
+	destinations sync.Map // name, also TENANT/NAME, to *liveDestination
+	faults       sync.Map // kind and name to TenantFault
+
+	// compiling is what is being worked out, for the code that does the same for the configuration.
+	compiling atomic.Pointer[liveTenant]
+
+	// mu is held while something is worked out or swapped.
+	mu         sync.Mutex
+	ended      bool
+	compilers  []*routeCompiler
+	dispatcher *dispatcher
+	snapshot   *delivery.Snapshot
+	retired    map[*func()]bool // end what was swapped out
+}
+
+// livePlan is what a route does with the requests of a tenant.
+type livePlan struct {
+	plan   *gateway.Plan
+	faulty bool
+}
+
+// liveDestination is a destination that came from a document.
+type liveDestination struct {
+	config  delivery.Config
+	secrets *documentSecrets
+	end     func() // nil for one of a tenant, which ends with it
+}
+
+func newLive(a *App) *live { return &live{app: a} }
+
+// compiled is the tenant that is being compiled, if any is.
+func (l *live) compiled() *liveTenant {
+	if l == nil {
+		return nil
+	}
+	return l.compiling.Load()
+}
+
+// claimed notes what the tenant that is being compiled owns on a route.
+func (l *live) claimed(c *routeCompiler, keys []string) {
+	if t := l.compiled(); t != nil {
+		t.owned[c] = keys
+	}
+}
+
+// logger is where warnings of what is being compiled go.
+func (l *live) logger(log *zap.Logger) *zap.Logger {
+	if t := l.compiled(); t != nil {
+		return t.warnings.beside(log)
+	}
+	return log
+}
+
+// mayComeLater reports whether a destination that the configuration does not have can be delivered to. A route's may be
+// published at any time; a document's has to be there.
+func (l *live) mayComeLater(a *App, name string) error {
+	if l == nil {
+		return a.unknownDestination(name)
+	}
+	if err := checkDestinationName(name); err != nil {
+		return err
+	}
+	t := l.compiled()
+	if t == nil || !t.says(name) {
+		return nil
+	}
+	if _, ok := l.destinations.Load(name); ok {
+		return nil
+	}
+	known := namesOf(a.Destinations)
+	l.destinations.Range(func(k, _ any) bool {
+		known = append(known, k.(string))
+		return true
+	})
+	return noDestination(name, slices.DeleteFunc(known, func(n string) bool { return checkDestinationName(n) != nil }))
+}
+
+// goLive makes a route one whose tenants come and go.
+func (c *routeCompiler) goLive(rt *gateway.Route) error {
+	l := c.run.live
+	if l == nil {
+		return nil
+	}
+	if c.preset.Scheme != "" { // loaded now, since nothing is loaded into a configuration in force
+		if _, err := c.run.presetVerifier(c.preset.Scheme); err != nil {
+			return err
+		}
+	}
+	l.compilers = append(l.compilers, c)
+	rt.Live = func(ctx context.Context, tenant string) (*gateway.Plan, bool) {
+		v, ok := c.plans.Load(tenant)
+		if !ok {
+			select {
+			case <-c.run.started:
+				return nil, false
+			default:
+			}
+			if c.run.ready(ctx) == nil {
+				return nil, true
+			}
+			if v, ok = c.plans.Load(tenant); !ok {
+				return nil, false
+			}
+		}
+		p := v.(*livePlan)
+		return p.plan, p.faulty
+	}
+	return nil
+}
+
+// tenantNames are those of the tenants in force.
+func (l *live) tenantNames() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if l != nil {
+			l.tenants.Range(func(k, _ any) bool { return yield(k.(string)) })
+		}
+	}
+}
+
+// vars are a tenant's variables, and whether there is such a tenant.
+func (l *live) vars(tenant string) (map[string]string, bool) {
+	if l == nil {
+		return nil, false
+	}
+	if t, ok := l.tenants.Load(tenant); ok {
+		return t.(*liveTenant).vars, true
+	}
+	return nil, false
+}
+
+// faulty are the tenants whose documents have a mistake.
+func (l *live) faulty() (list []TenantFault) {
+	if l != nil {
+		l.faults.Range(func(_, v any) bool {
+			list = append(list, v.(TenantFault))
+			return true
+		})
+	}
+	return list
+}
+
+// config is what is said of a destination; the zero value if there is none.
+func (l *live) config(name string) delivery.Config {
+	if l != nil {
+		if d, ok := l.destinations.Load(name); ok {
+			return d.(*liveDestination).config
+		}
+	}
+	return delivery.Config{}
+}
+
+// render makes the requests that a destination would send, without any secret.
+func (l *live) render(name string, item destination.Item) ([]destination.Request, error) {
+	if l != nil {
+		if v, ok := l.destinations.Load(name); ok {
+			d := v.(*liveDestination)
+			requests, err := preview(&d.config, item)
+			d.secrets.scrub(requests)
+			return requests, err
+		}
+	}
+	return nil, errors.New("there is no such destination")
+}
+
+// load puts what is in force in the store into a configuration that starts, before it delivers. done is called when it does;
+// until then nothing is changed.
+func (l *live) load(d *dispatcher, snapshot *delivery.Snapshot) (done func(), err error) {
+	if l == nil {
+		return func() {}, nil
+	}
+	// Whatever is published from now on waits for this.
+	l.mu.Lock()
+	d.mu.Lock()
+	d.lives = append(d.lives, l)
+	d.mu.Unlock()
+	l.dispatcher, l.snapshot = d, snapshot
+	given := make(map[string]delivery.Config, len(snapshot.Destinations))
+	for name, c := range snapshot.Destinations {
+		given[name] = c
+	}
+	err = d.store.DocumentsInForce(context.Background(), func(doc *store.Document, err error) error {
+		return l.loadOne(given, doc, err)
+	})
+	if err != nil {
+		l.mu.Unlock()
+		l.end()
+		return nil, err
+	}
+	snapshot.Destinations = given
+	return l.mu.Unlock, nil
+}
+
+// loadOne puts one document into a configuration that starts. Its mistake takes only itself out where that is tolerated.
+func (l *live) loadOne(given map[string]delivery.Config, doc *store.Document, err error) error {
+	in := l.app.run
+	if where := l.taken(doc.Kind, doc.Name); where != "" {
+		in.logger.Warn("a document is not in force, because the configuration has its name",
+			zap.String("kind", doc.Kind), zap.String("name", doc.Name), zap.String("where", where))
+		return nil
+	}
+	var ready *compiled
+	if err == nil {
+		ready, err = l.compile(doc)
+	}
+	if err == nil {
+		for name, d := range ready.destinations {
+			given[name] = d.config
+		}
+		l.put(ready)
+		return nil
+	}
+	if !in.tolerant {
+		return err
+	}
+	in.logger.Error("a document in the store has a mistake and is left out; publish it anew", zap.String("kind", doc.Kind),
+		zap.String("name", doc.Name), zap.Error(err))
+	if doc.Kind == kindTenant {
+		l.faults.Store(doc.Name, TenantFault{Tenant: doc.Name, File: "the store", Err: err})
+		for _, c := range l.compilers {
+			c.plans.Store(doc.Name, &livePlan{faulty: true})
+		}
+	}
+	return nil
+}
+
+// taken says where the configuration has a name; empty if it does not.
+func (l *live) taken(kind, name string) string {
+	a := l.app
+	switch {
+	case kind == kindDestination && a.Destinations[name] != nil:
+		return "destination " + name + " in the configuration"
+	case kind == kindTenant && a.run.files[name] != nil:
+		return a.run.files[name].path
+	case kind == kindTenant && (a.Tenants[name] != nil || a.run.out[name]):
+		return "tenant " + name + " in the configuration"
+	}
+	return ""
+}
+
+// apply brings into force what the store says of a document now: another version, or none. Everything else is as before.
+func (l *live) apply(ctx context.Context, kind, name string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.taken(kind, name) != "" {
+		return nil
+	}
+	doc, err := l.dispatcher.store.DocumentInForce(ctx, kind, name)
+	if errors.Is(err, store.ErrNotFound) {
+		l.swap(&compiled{kind: kind, name: name})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ready, err := l.compile(doc)
+	if err == nil {
+		l.swap(ready)
+	}
+	return err
+}
+
+// end keeps anything from being worked out any more.
+func (l *live) end() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended = true; l.dispatcher == nil {
+		return
+	}
+	d := l.dispatcher
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lives = slices.DeleteFunc(d.lives, func(other *live) bool { return other == l })
+}
+
+// release lets go of what modules hold, after the last attempt.
+func (l *live) release() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for end := range l.retired {
+		(*end)()
+	}
+	l.retired = nil
+	l.tenants.Range(func(_, v any) bool {
+		v.(*liveTenant).end()
+		return true
+	})
+	l.destinations.Range(func(_, v any) bool {
+		if d := v.(*liveDestination); d.end != nil {
+			d.end()
+		}
+		return true
+	})
+}

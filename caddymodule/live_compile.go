@@ -1,0 +1,378 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/callgate/callgate/internal/gateway"
+	"github.com/callgate/callgate/internal/manage"
+	"github.com/callgate/callgate/internal/store"
+)
+
+const (
+	kindTenant      = manage.Tenant
+	kindDestination = manage.Destination
+)
+
+// compiled is a document worked out, or one that is gone: with neither a tenant nor destinations.
+type compiled struct {
+	kind, name   string
+	tenant       *liveTenant
+	destinations map[string]*liveDestination // by the names under which they are known
+	warnings     *notices
+	end          func()
+}
+
+// liveTenant is a tenant that came from a document.
+type liveTenant struct {
+	name         string
+	settings     *Tenant
+	vars         map[string]string
+	plans        map[*routeCompiler]*gateway.Plan
+	owned        map[*routeCompiler][]string // what verifies its requests, see secretOwners
+	destinations map[string]*liveDestination
+	warnings     *notices
+	end          func()
+}
+
+// says reports whether the tenant itself says that it delivers to a destination.
+func (t *liveTenant) says(to string) bool {
+	says := func(p *Policy) bool {
+		return p != nil && slices.ContainsFunc(p.Deliver, func(d Deliver) bool { return d.To == to })
+	}
+	if says(&t.settings.Policy) {
+		return true
+	}
+	for _, p := range t.settings.Sources {
+		if says(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t *liveTenant) warn(text string) { t.warnings.add(text) }
+
+// compile works a document out, in the way in which a configuration is loaded and with its messages, and changes nothing.
+// Whoever does not keep the result calls its end. The caller holds mu.
+func (l *live) compile(doc *store.Document) (*compiled, error) {
+	secrets, err := manage.ReadSecrets(doc.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	// A context of its own, since what it loads ends before the configuration does.
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+	t := &liveTenant{
+		name: doc.Name, vars: make(map[string]string), plans: make(map[*routeCompiler]*gateway.Plan),
+		owned: make(map[*routeCompiler][]string), warnings: new(notices), end: sync.OnceFunc(cancel),
+	}
+	c := &compiled{kind: doc.Kind, name: doc.Name, warnings: t.warnings, end: t.end}
+	t.settings = new(Tenant)
+	l.compiling.Store(t)
+	defer l.compiling.Store(nil)
+	f := &tenantFile{path: doc.Kind + " " + doc.Name, names: []string{doc.Name}}
+	switch doc.Kind {
+	case kindDestination:
+		err = l.compileDestination(ctx, c, f, doc, secrets)
+	case kindTenant:
+		c.tenant = t
+		err = l.compileTenant(ctx, c, f, doc, secrets)
+	default:
+		err = fmt.Errorf("there is no kind of document %q", doc.Kind)
+	}
+	t.warnings.stop()
+	if err != nil {
+		l.disown(t, l.tenantNamed(doc.Name))
+		c.end()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (l *live) compileDestination(ctx caddy.Context, c *compiled, f *tenantFile, doc *store.Document, own manage.Secrets) error {
+	if err := checkDestinationName(doc.Name); err != nil {
+		return err
+	}
+	d, members, err := parseSettings[Destination](asDestination(doc.Body), "destination")
+	f.members = members
+	if err != nil {
+		return f.at("", err)
+	}
+	if err := CheckUnits(d, l.logger(l.app.run.logger)); err != nil {
+		return f.at("", err)
+	}
+	one, err := l.destination(ctx, doc.Name, d, own)
+	if err != nil {
+		return f.at("", err)
+	}
+	one.end = c.end
+	c.destinations = map[string]*liveDestination{doc.Name: one}
+	return nil
+}
+
+// asDestination is a destination's document: a NextPhone webhook document says what is sent by HTTP.
+func asDestination(body []byte) []byte {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil || members["to"] != nil || members["http_method"] == nil && members["body_template"] == nil {
+		return body
+	}
+	return slices.Concat([]byte(`{"to":{"type":"http","document":`), bytes.TrimSpace(body), []byte("}}"))
+}
+
+// destination works out one destination of a document, which has its own fence.
+func (l *live) destination(ctx caddy.Context, name string, d *Destination, own manage.Secrets) (*liveDestination, error) {
+	s := l.secretsFor(own)
+	if err := s.destination(d); err != nil {
+		return nil, err
+	}
+	config, err := l.app.run.compileDestination(ctx, name, d)
+	return &liveDestination{config: config, secrets: s}, err
+}
+
+func (l *live) compileTenant(ctx caddy.Context, c *compiled, f *tenantFile, doc *store.Document, own manage.Secrets) error {
+	settings, members, err := parseTenant(doc.Body)
+	f.members = members
+	if err != nil {
+		return f.at("", err)
+	}
+	f.tenant, c.tenant.settings = settings, settings
+	if settings.Name != "" && settings.Name != doc.Name {
+		return f.at("", fmt.Errorf("name: the document is that of tenant %s", doc.Name))
+	}
+	settings.Name = doc.Name
+	if err := l.provisionTenant(ctx, settings, own); err != nil {
+		return f.at("", err)
+	}
+	c.destinations = make(map[string]*liveDestination)
+	for _, name := range namesOf(settings.Destinations) {
+		full := ownName(doc.Name, name)
+		if settings.Destinations[name] == nil {
+			settings.Destinations[name] = new(Destination)
+		}
+		err := checkDestinationName(name)
+		if err == nil {
+			c.destinations[full], err = l.destination(ctx, full, settings.Destinations[name], own)
+		}
+		if err != nil {
+			return f.at("", fmt.Errorf("destinations: %s: %w", name, err))
+		}
+	}
+	c.tenant.destinations = c.destinations
+	for _, rc := range l.compilers {
+		if err := l.compilePlan(rc, c.tenant, f); err != nil {
+			return err
+		}
+	}
+	if len(c.tenant.plans) == 0 {
+		c.tenant.warn("no route takes this tenant's requests")
+	}
+	if len(c.tenant.vars) == 0 {
+		c.tenant.vars = settings.Vars
+	}
+	return nil
+}
+
+// provisionTenant resolves the secrets of a document and does what is done for a tenant of the configuration.
+func (l *live) provisionTenant(ctx caddy.Context, t *Tenant, own manage.Secrets) error {
+	s := l.secretsFor(own)
+	if err := s.policy(&t.Policy); err != nil {
+		return err
+	}
+	for _, src := range namesOf(t.Sources) {
+		if t.Sources[src] != nil {
+			if err := s.policy(t.Sources[src]); err != nil {
+				return err
+			}
+		}
+	}
+	if err := CheckUnits(t, l.logger(l.app.run.logger)); err != nil {
+		return err
+	}
+	return l.app.provisionTenant(ctx, t.Name, t)
+}
+
+// compilePlan works out a tenant's plan on a route, unless the route is another tenant's alone.
+func (l *live) compilePlan(rc *routeCompiler, t *liveTenant, f *tenantFile) error {
+	if of := rc.h.Tenant; rc.constant() && of != t.name {
+		return nil
+	}
+	p, err := rc.tenantPlan(t.name, rc.base)
+	if err != nil {
+		if own, ok := errors.AsType[*ofTenant](err); ok {
+			err = own.err
+		}
+		return f.at(rc.h.Source, err)
+	}
+	if p != nil {
+		t.plans[rc] = p
+	}
+	return nil
+}
+
+func (l *live) tenantNamed(name string) *liveTenant {
+	t, _ := l.tenants.Load(name)
+	known, _ := t.(*liveTenant)
+	return known
+}
+
+// disown takes from a tenant's version what verifies its requests, but what another version of it has too.
+func (l *live) disown(t, but *liveTenant) {
+	for c, keys := range t.owned {
+		for _, k := range keys {
+			if but == nil || !slices.Contains(but.owned[c], k) {
+				delete(c.owners, k)
+			}
+		}
+	}
+}
+
+// put puts a document into force that was not before. The caller sees to the lanes.
+func (l *live) put(c *compiled) {
+	for name, d := range c.destinations {
+		l.destinations.Store(name, d)
+	}
+	if c.tenant == nil {
+		return
+	}
+	l.faults.Delete(c.name)
+	for _, rc := range l.compilers {
+		if p := c.tenant.plans[rc]; p != nil {
+			rc.plans.Store(c.name, &livePlan{plan: p})
+		} else {
+			rc.plans.Delete(c.name)
+		}
+	}
+	l.tenants.Store(c.name, c.tenant)
+}
+
+// swap puts a document into force in place of its version before, or takes that out if there is nothing. The lanes come
+// first where there are new ones, and last where they go, so that no call finds a way to nothing.
+func (l *live) swap(c *compiled) {
+	engine := l.dispatcher.engine
+	before := make(map[string]*liveDestination)
+	end := func() {}
+	if old := l.tenantNamed(c.name); old != nil && c.kind == kindTenant {
+		before, end = old.destinations, old.end
+		if c.tenant != nil {
+			l.disown(old, c.tenant)
+		} else {
+			l.disown(old, nil)
+		}
+	}
+	if d, ok := l.destinations.Load(c.name); ok && c.kind == kindDestination {
+		before[c.name] = d.(*liveDestination)
+		end = d.(*liveDestination).end
+	}
+	for name, d := range c.destinations {
+		engine.Change(l.snapshot, name, &d.config)
+	}
+	if c.tenant == nil && c.kind == kindTenant {
+		l.faults.Delete(c.name)
+		l.tenants.Delete(c.name)
+		for _, rc := range l.compilers {
+			rc.plans.Delete(c.name)
+		}
+	}
+	l.put(c)
+	longest := time.Minute
+	for name, d := range before {
+		longest = max(longest, d.config.Timeout+d.config.BatchWait+time.Minute)
+		if c.destinations[name] == nil {
+			l.destinations.Delete(name)
+			engine.Change(l.snapshot, name, nil)
+		}
+	}
+	l.retire(end, longest)
+}
+
+// retire ends what was swapped out when the last attempt with it must have ended, or the configuration does.
+func (l *live) retire(end func(), after time.Duration) {
+	r := &end
+	if l.retired == nil {
+		l.retired = make(map[*func()]bool)
+	}
+	l.retired[r] = true
+	time.AfterFunc(after, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.retired[r] {
+			delete(l.retired, r)
+			end()
+		}
+	})
+}
+
+// discard gives up what was compiled and is not put into force.
+func (l *live) discard(c *compiled) {
+	if c.tenant != nil {
+		l.disown(c.tenant, l.tenantNamed(c.name))
+	}
+	c.end()
+}
+
+// constant reports whether all requests of the route are of one tenant.
+func (c *routeCompiler) constant() bool { return !bytes.ContainsAny([]byte(c.h.Tenant), "{}") }
+
+// notices collect what is told while something is worked out.
+type notices struct {
+	mu      sync.Mutex
+	list    []string
+	stopped bool
+}
+
+func (w *notices) add(text string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.stopped && !slices.Contains(w.list, text) {
+		w.list = append(w.list, text)
+	}
+}
+
+func (w *notices) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stopped = true
+}
+
+// beside is a logger whose warnings are collected besides.
+func (w *notices) beside(log *zap.Logger) *zap.Logger {
+	return log.WithOptions(zap.WrapCore(func(core zapcore.Core) zapcore.Core {
+		return zapcore.NewTee(core, zapcore.RegisterHooks(collecting{}, func(e zapcore.Entry) error {
+			w.add(e.Message)
+			return nil
+		}))
+	}))
+}
+
+// collecting is a core that takes warnings and writes nothing.
+type collecting struct{}
+
+// Enabled implements zapcore.Core.
+func (collecting) Enabled(level zapcore.Level) bool { return level >= zapcore.WarnLevel }
+
+// With implements zapcore.Core.
+func (c collecting) With([]zapcore.Field) zapcore.Core { return c }
+
+// Check implements zapcore.Core.
+func (c collecting) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(e.Level) {
+		return ce.AddCore(e, c)
+	}
+	return ce
+}
+
+// Write implements zapcore.Core.
+func (collecting) Write(zapcore.Entry, []zapcore.Field) error { return nil }
+
+// Sync implements zapcore.Core.
+func (collecting) Sync() error { return nil }

@@ -1,0 +1,183 @@
+package operateapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/callgate/callgate/internal/operate"
+)
+
+var (
+	get       = []string{http.MethodGet}
+	post      = []string{http.MethodPost}
+	getOrPost = []string{http.MethodGet, http.MethodPost}
+)
+
+// routes is the table. A row that is added here is served by every face.
+var routes = []Route{
+	{getOrPost, "events", "Events", listing((*operate.Service).Events)},
+	{get, "events/{id}", "Event", event},
+	{post, "events/{id}/content", "RevealEvent", content},
+	{getOrPost, "deliveries", "Deliveries", listing((*operate.Service).Deliveries)},
+	{get, "destinations", "Destinations", asking((*operate.Service).Destinations)},
+	{get, "stats", "Statistics", asking((*operate.Service).Statistics)},
+	{get, "ready", "Ready", ready},
+	{post, "audit", "AuditQuery", acting((*operate.Service).AuditQuery)},
+	{get, "audit/verify", "AuditVerify", asking((*operate.Service).AuditVerify)},
+	{get, "audit/records/{seq}/proof", "AuditProve", auditProof},
+	{post, "audit/checkpoint", "AuditCheckpoint", auditCheckpoint},
+	{post, "audit/export", "AuditExport", auditExport},
+	{post, "audit/prune", "AuditPrune", acting((*operate.Service).AuditPrune)},
+	{get, "tail", "Tail", tail},
+	{post, "preview", "Preview", preview},
+	{post, "replay", "Replay", acting((*operate.Service).Replay)},
+	{post, "retry", "SendNow", acting((*operate.Service).SendNow)},
+	{post, "cancel", "Cancel", acting((*operate.Service).Cancel)},
+	{post, "erase", "Erase", acting((*operate.Service).Erase)},
+	{post, "destinations/{name}/pause", "Pause", pause},
+	{post, "destinations/{name}/resume", "Resume", resume},
+}
+
+// answer carries an operation out and writes what it gives.
+func answer[T any](a *API, w http.ResponseWriter, do func(*operate.Service) (T, error)) error {
+	s, err := a.Service()
+	if err != nil {
+		return err
+	}
+	v, err := do(s)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, v)
+}
+
+// listing, acting and asking make handlers of operations of the same form.
+func listing[T any](op func(*operate.Service, context.Context, operate.Actor, operate.Listing) (T, error)) handler {
+	return func(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+		l, err := readListing(w, r)
+		if err != nil {
+			return err
+		}
+		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), l) })
+	}
+}
+
+func acting[S, T any](op func(*operate.Service, context.Context, operate.Actor, S) (T, error)) handler {
+	return func(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+		var sel S
+		if err := readPosted(w, r, &sel); err != nil {
+			return err
+		}
+		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), sel) })
+	}
+}
+
+func asking[T any](op func(*operate.Service, context.Context, operate.Actor) (T, error)) handler {
+	return func(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+		if err := readQuery(r, noQuery); err != nil {
+			return err
+		}
+		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r)) })
+	}
+}
+
+func event(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	var content string
+	err := readQuery(r, func(name string) *string {
+		if name == "content" {
+			return &content
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if content != "" {
+		return badRequest("what the caller said is asked for with a reason: POST it as JSON to " + a.Prefix + "events/{id}/content")
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.EventDetail, error) {
+		return s.Event(r.Context(), a.Actor(r), args[0])
+	})
+}
+
+// preview shows what becomes of a payload, also where no store is open.
+func preview(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+	var in operate.PreviewInput
+	if err := readQuery(r, noQuery); err != nil {
+		return err
+	}
+	if err := readJSON(w, r, maxPreview, &in); err != nil {
+		return err
+	}
+	s, err := a.Ready()
+	if err != nil {
+		return err
+	}
+	p, err := s.Preview(r.Context(), a.Actor(r), in)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, p)
+}
+
+// withReason is the object of requests that say why.
+type withReason struct {
+	Reason string `json:"reason"`
+}
+
+func content(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	var p withReason
+	if err := readPosted(w, r, &p); err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.EventDetail, error) {
+		return s.RevealEvent(r.Context(), a.Actor(r), args[0], p.Reason)
+	})
+}
+
+// ready answers 503 where no calls should be sent to, with the reason in the member error. max_queue_age in the query is
+// how long the oldest delivery may wait.
+func ready(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+	var in operate.ReadyInput
+	err := readQuery(r, func(name string) *string {
+		if name == "max_queue_age" {
+			return &in.MaxQueueAge
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s, err := a.Ready()
+	if err != nil {
+		return err
+	}
+	state, err := s.Ready(r.Context(), a.Actor(r), in)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if !state.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	return writeJSON(w, state)
+}
+
+func pause(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	var p withReason
+	if err := readPosted(w, r, &p); err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.PauseState, error) {
+		return s.Pause(r.Context(), a.Actor(r), args[0], p.Reason)
+	})
+}
+
+func resume(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	if err := readPosted(w, r, new(struct{})); err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.PauseState, error) {
+		return s.Resume(r.Context(), a.Actor(r), args[0])
+	})
+}

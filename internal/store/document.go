@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Documents are tenants and destinations that live in the store, in versions. A version does not change once it is there,
+// but that a draft is published. Of the versions of a document the last that was published or removed says what is in
+// force.
+type Documents interface {
+	// AddDocument keeps a new version of a document, a draft, a published one or a removal. Its number has to be one more
+	// than that of the last version, or ErrConflict says that somebody else was faster. Where there are keys, body and
+	// secrets are sealed; secrets without keys are refused with ErrUnsealed. Of more than MaxVersions the oldest go that
+	// are not in force.
+	AddDocument(ctx context.Context, d *Document) error
+	// PublishDocument makes a draft the version in force. ErrConflict means that it is not the last version, or no draft;
+	// ErrNotFound that there is none.
+	PublishDocument(ctx context.Context, kind, name string, version int, by string, at time.Time) error
+	// ForgetDocument deletes all versions of a document that was removed, with what is in them; ErrConflict if it is in
+	// force.
+	ForgetDocument(ctx context.Context, kind, name string) error
+	// Document reads a version; 0 is the last one. ErrNotFound means that there is none.
+	Document(ctx context.Context, kind, name string, version int) (*Document, error)
+	// DocumentInForce reads the version in force. ErrNotFound means that none is.
+	DocumentInForce(ctx context.Context, kind, name string) (*Document, error)
+	// DocumentsInForce gives each document in force, in the order of kinds and names, until each returns an error. A
+	// document that cannot be opened is given with the error in its place.
+	DocumentsInForce(ctx context.Context, each func(*Document, error) error) error
+	// DocumentHeads lists the last version of each document of a kind whose name comes after a name, without content, in
+	// the order of names, at most limit. InForce is the version in force.
+	DocumentHeads(ctx context.Context, kind, after string, limit int) ([]DocumentInfo, error)
+	// DocumentVersions lists the versions of a document without content, the last first.
+	DocumentVersions(ctx context.Context, kind, name string) ([]DocumentInfo, error)
+}
+
+// Bounds of documents: bytes of a body and of secrets, each, and how many versions are kept.
+const (
+	MaxDocument = 1 << 20
+	MaxVersions = 100
+)
+
+// Errors of documents.
+var (
+	// ErrConflict means that the document is in another state by now than the change is meant for.
+	ErrConflict = errors.New("the document was changed meanwhile")
+	// ErrUnsealed means that secrets would be stored without being sealed.
+	ErrUnsealed = errors.New("secrets are kept only where the store has an encryption_key")
+	// ErrDocumentSize means that a document is too large.
+	ErrDocumentSize = errors.New("a document has at most 1 MiB")
+)
+
+// DocumentState is where a version of a document stands.
+type DocumentState string
+
+// The states. One that was published stays so when a later one takes its place.
+const (
+	Draft     DocumentState = "draft"
+	Published DocumentState = "published"
+	Removed   DocumentState = "removed"
+)
+
+// DocumentInfo is a version without its content.
+type DocumentInfo struct {
+	Kind    string        `json:"kind"`
+	Name    string        `json:"name"`
+	Version int           `json:"version"`
+	State   DocumentState `json:"state"`
+	// Author wrote it at a time and left a note.
+	Author string    `json:"author,omitempty"`
+	At     time.Time `json:"at"`
+	Note   string    `json:"note,omitempty"`
+	// PublishedBy published or removed it.
+	PublishedBy string    `json:"published_by,omitempty"`
+	PublishedAt time.Time `json:"published_at,omitzero"`
+	// InForce is the version of the document that is in force; 0 if none is.
+	InForce int `json:"in_force,omitempty"`
+}
+
+// Document is a version with its content. Body is nil in a removal. Secrets are whatever the caller keeps there.
+type Document struct {
+	DocumentInfo
+	Body, Secrets []byte
+}

@@ -1,0 +1,149 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// What is kept of a delivery stands among the notes, under the delivery itself: its event, its number, and whether it is
+// sealed. So it goes with the event, and is told by its length from what destinations note for minutes under a hash.
+const progressKey = 16 + 8 + 1
+
+// progressName is the key under which something is kept of a delivery. What was kept before the store had keys is not found
+// any more, so that nobody who can write to the file can put a plain one in the place of one that is sealed.
+func (s *Store) progressName(k deliveryKey) []byte {
+	name := binary.BigEndian.AppendUint64(append(make([]byte, 0, progressKey), k.event[:]...), uint64(k.n))
+	if s.o.Keys != nil {
+		return append(name, 1)
+	}
+	return append(name, 0)
+}
+
+func progressPlace(k deliveryKey) seal.Place {
+	return seal.Place{Event: k.String(), Column: "progress"}
+}
+
+// Keep is store.Store's.
+func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	if len(value) > store.MaxNote {
+		return store.ErrNoteSize
+	}
+	k, err := parseDeliveryID(deliveryID)
+	if err != nil {
+		return fmt.Errorf("delivery %w", store.ErrNotFound)
+	}
+	name := s.progressName(k)
+	if len(value) > 0 && s.o.Keys != nil {
+		value = s.o.Keys.Seal(value, progressPlace(k))
+	}
+	s.keeps.Store(true)
+	gone := false
+	err = s.write(ctx, false, func(b *batch) error {
+		if gone = false; len(value) == 0 {
+			_, err := b.c.exec("DELETE FROM notes WHERE key = ?", name)
+			return err
+		}
+		n, err := b.c.number("SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event WHERE e.id = ? AND d.n = ?", k.event[:], k.n)
+		if err != nil {
+			return err
+		}
+		if gone = n == 0; gone {
+			return nil
+		}
+		_, err = b.c.exec(`INSERT INTO notes (key, value, until) VALUES (?, ?, ?)
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value`, name, value, int64(math.MaxInt64))
+		return err
+	})
+	if err == nil && gone {
+		err = fmt.Errorf("delivery %w", store.ErrNotFound)
+	}
+	return err
+}
+
+// Kept is store.Store's.
+func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	k, err := parseDeliveryID(deliveryID)
+	if err != nil {
+		return nil, nil
+	}
+	var value []byte
+	err = s.reader.QueryRowContext(ctx, "SELECT value FROM notes WHERE key = ?", s.progressName(k)).Scan(&value)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, public(err)
+	case s.o.Keys != nil:
+		return s.o.Keys.Open(value, progressPlace(k))
+	}
+	return value, nil
+}
+
+// removeProgress deletes what is kept of an event's deliveries.
+func (b *batch) removeProgress(event [16]byte) error {
+	last := append(event[:len(event):len(event)], 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff)
+	_, err := b.c.exec("DELETE FROM notes WHERE key >= ? AND key <= ? AND length(key) = ?", event[:], last, progressKey)
+	return err
+}
+
+// rekeyProgress seals what is kept of deliveries again, some hundreds at a time: in little time, since it is little.
+func (s *Store) rekeyProgress(ctx context.Context) error {
+	type row struct{ key, old, new []byte }
+	for after := []byte{}; ; {
+		var list []row
+		read := 0
+		err := s.each(ctx, "SELECT key, value FROM notes WHERE key > ? AND length(key) = ? ORDER BY key LIMIT ?", func(rows *sql.Rows) error {
+			var r row
+			if err := rows.Scan(&r.key, &r.old); err != nil {
+				return err
+			}
+			read++
+			after = r.key
+			if r.key[progressKey-1] == 0 {
+				return nil
+			}
+			k := deliveryKey{event: [16]byte(r.key[:16]), n: int64(binary.BigEndian.Uint64(r.key[16:]))}
+			plain, err := s.o.Keys.Open(r.old, progressPlace(k))
+			if err != nil {
+				return fmt.Errorf("delivery %s: %w", k, err)
+			}
+			r.new = s.o.Keys.Seal(plain, progressPlace(k))
+			list = append(list, r)
+			return nil
+		}, after, progressKey, step)
+		if err != nil || read == 0 {
+			return err
+		}
+		if err := s.write(ctx, false, func(b *batch) error {
+			for _, r := range list {
+				// One that changed meanwhile was sealed with the first key already.
+				if _, err := b.c.exec("UPDATE notes SET value = ? WHERE key = ? AND value = ?", r.new, r.key, r.old); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+}
+
+// loadProgress finds out whether something is kept of any delivery.
+func (s *Store) loadProgress() error {
+	n, err := s.writer.number("SELECT count(*) FROM notes WHERE length(key) = ?", progressKey)
+	s.keeps.Store(n > 0)
+	return err
+}
