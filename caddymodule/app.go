@@ -81,6 +81,9 @@ type App struct {
 	// Alert says when somebody is told that deliveries go badly.
 	Alert *Alert `json:"alert,omitempty"`
 
+	// Metrics says which metrics there are besides those that there always are.
+	Metrics *Metrics `json:"metrics,omitempty"`
+
 	// IdempotencyCache bounds the memory for remembered answers and for what is remembered of the events they were for.
 	IdempotencyCache *CacheLimits `json:"idempotency_cache,omitempty"`
 

@@ -71,6 +71,8 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain, u.names, u.faulty, u.scene, u.live = time.Duration(a.DrainTimeout), a.names, a.faultyNames, a.runningScene, a.run.live
+	u.rotations = &a.run.rotations
+	u.perTenant = a.Metrics != nil && a.Metrics.PerTenant
 	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
@@ -87,6 +89,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	}
 	u.audit = a.Audit
 	var err error
+	a.run.needed = a.run.needed || a.StoreRaw != nil // which Caddy takes away when the module is loaded
 	if u.module, err = a.storeModule(ctx); err != nil {
 		return err
 	}

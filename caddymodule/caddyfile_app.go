@@ -58,6 +58,9 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			window       <duration>
 //			cooldown     <duration>
 //		}
+//		metrics {
+//			per_tenant
+//		}
 //		source <name> {
 //			preset       <name>
 //			split        <jsonpath>
@@ -156,6 +159,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"drain_timeout":  grammar.Time(&a.DrainTimeout),
 		"alert":          a.unmarshalAlert,
 		"audit":          a.unmarshalAudit,
+		"metrics":        a.unmarshalMetrics,
 		"source":         func(d *caddyfile.Dispenser) error { return a.unmarshalSource(d, refs) },
 		"tenant":         func(d *caddyfile.Dispenser) error { return a.unmarshalTenant(d, refs) },
 		"tenants":        grammar.More(&a.TenantFiles),

@@ -23,6 +23,14 @@ func (a *App) unmarshalRetention(d *caddyfile.Dispenser) (err error) {
 	return err
 }
 
+func (a *App) unmarshalMetrics(d *caddyfile.Dispenser) error {
+	if err := grammar.NoArgs(d); err != nil {
+		return err
+	}
+	a.Metrics = new(Metrics)
+	return grammar.Block(d, grammar.Lines{"per_tenant": grammar.Flag(&a.Metrics.PerTenant)})
+}
+
 func (a *App) unmarshalAlert(d *caddyfile.Dispenser) error {
 	if err := grammar.NoArgs(d); err != nil {
 		return err

@@ -60,6 +60,11 @@ func (in *instance) converter(name string) (func(context.Context, destination.It
 	default:
 		return nil, fmt.Errorf("convert: destination %q asks its system before it writes, so it has no single request; use deliver", name)
 	}
+	if d, ok := c.Destination.(interface{ Convertible() error }); ok {
+		if err := d.Convertible(); err != nil {
+			return nil, fmt.Errorf("convert: destination %q: %w", name, err)
+		}
+	}
 	return func(ctx context.Context, item destination.Item) (*http.Request, error) {
 		if c.Minimize != nil {
 			item.Call = c.Minimize(item.Call)

@@ -17,6 +17,7 @@ import (
 	"github.com/callgate/callgate/internal/alert"
 	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
@@ -39,10 +40,15 @@ type dispatcher struct {
 	// auditor keeps the audit log; nil if none is kept. loaded tells that a configuration was in force before.
 	auditor atomic.Pointer[auditor.Auditor]
 	loaded  atomic.Bool
+	// documents are the tenants and destinations that live in the store.
+	documents *manage.Service
 	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
 	keys *seal.Ring
 	// ringID tells a configuration with other keys apart.
 	ringID string
+
+	// perTenant is whether the configuration in force has metrics of each tenant.
+	perTenant atomic.Bool
 
 	// until is when the process has to have ended; nil if there is no such time.
 	until atomic.Pointer[time.Time]
@@ -71,6 +77,9 @@ type durable struct {
 	configHash string
 	// scene finds what a payload is previewed with.
 	scene func(*operate.PreviewInput) (*operate.Scene, error)
+	// perTenant is whether there are metrics of each tenant.
+	perTenant bool
+	rotations *rotations
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -122,6 +131,7 @@ func (d *dispatcher) tune(change func([]*durable) []*durable) {
 		return
 	}
 	u := d.inForce[len(d.inForce)-1]
+	d.perTenant.Store(u.perTenant)
 	if t, ok := u.module.(guest.StoreTuner); ok {
 		t.TuneStore(d.store, u.options)
 	}
@@ -161,6 +171,16 @@ func (d *dispatcher) scene(in *operate.PreviewInput) (*operate.Scene, error) {
 	return u.scene(in)
 }
 
+// rotations are those of the configuration in force.
+func (d *dispatcher) rotations() operate.RotationList {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inForce) == 0 {
+		return new(rotations).list()
+	}
+	return d.inForce[len(d.inForce)-1].rotations.list()
+}
+
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	s, err := u.module.OpenStore(u.options)
 	if err != nil {
@@ -171,6 +191,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.engine = delivery.New(delivery.Options{
 		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys,
 	})
+	d.documents = manage.New(manage.Options{Store: s, Gateway: d.manages, Fingerprint: d.fingerprint})
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
@@ -178,6 +199,8 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Record:       d.recordOperation,
 		Faulty:       d.faulty,
 		Scene:        d.scene,
+		Rotations:    d.rotations,
+		Documents:    d.documents,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },

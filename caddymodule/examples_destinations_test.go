@@ -60,6 +60,10 @@ var examples = map[string]example{
 		lead: "nextphone-parameters.json",
 		env:  map[string]string{"DISPATCH_URL": "http://192.168.1.20/dispatch.asmx", "DISPATCH_PASSWORD": kindSecret, "PAGER_TOKEN": kindSecret},
 	},
+	"old-receiver": {
+		lead: "nextphone-parameters.json",
+		env:  map[string]string{"DISPATCH_URL": "https://dispatch.office.example/jobs", "DISPATCH_PASSWORD": kindSecret},
+	},
 	"chain": {lead: "nextphone-parameters.json", env: map[string]string{
 		"CRM_TOKEN": kindSecret, "HUBSPOT_TOKEN": "pat-na1-" + kindSecret, "SF_INSTANCE": "https://acme.my.salesforce.com",
 		"SF_CLIENT_ID": "3MVG9.example", "SF_CLIENT_SECRET": kindSecret,

@@ -61,7 +61,8 @@ type instance struct {
 	// live is what came from the store and can change while the configuration is in force; nil where nothing can.
 	live *live
 
-	durable durable
+	rotations rotations
+	durable   durable
 	// needed says that a route delivers or spools, so that the store has to be open.
 	needed bool
 	spools []*spooling

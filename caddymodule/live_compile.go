@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/gateway"
 	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/store"
@@ -114,6 +115,9 @@ func (l *live) compileDestination(ctx caddy.Context, c *compiled, f *tenantFile,
 	one, err := l.destination(ctx, doc.Name, d, own)
 	if err != nil {
 		return f.at("", err)
+	}
+	if w, ok := d.module.(guest.Wholesaler); !ok || w.SendsAll() {
+		return f.at("", errors.New("to: what sends the provider's whole body stands in the configuration or with a tenant, since what routes keep of it was settled when the configuration was loaded; say what to send with body or document"))
 	}
 	one.end = c.end
 	c.destinations = map[string]*liveDestination{doc.Name: one}

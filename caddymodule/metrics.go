@@ -12,7 +12,8 @@ import (
 )
 
 // metrics are made once for the process: Caddy has a new registry for each configuration, and counters must not start
-// again at each reload. No label holds a tenant, a key or anything else that a sender can choose.
+// again at each reload. No label holds a key or anything else that a sender can choose, and tenants stand only in those of
+// metrics { per_tenant }.
 var metrics = func() (m struct {
 	requests *prometheus.CounterVec
 	stages   *prometheus.HistogramVec
@@ -71,7 +72,7 @@ var droppedKeys = prometheus.NewCounterFunc(prometheus.CounterOpts{
 
 // Collectors are those of all metrics, which are registered with Caddy's registry.
 func Collectors() []prometheus.Collector {
-	return slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics, auditMetrics, auditMetrics.failures}, metrics.sizes, deliveryMetrics.all)
+	return slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics, auditMetrics, auditMetrics.failures}, metrics.sizes, deliveryMetrics.all, tenantMetrics.all)
 }
 
 func registerMetrics(ctx caddy.Context) error {

@@ -26,6 +26,9 @@ func (o *observer) Accepted(ctx context.Context, e *store.Event, a store.Accepte
 		return
 	}
 	deliveryMetrics.accepted.Inc()
+	if o.d.perTenant.Load() {
+		tenantMetrics.accepted.WithLabelValues(e.Tenant, e.Source).Inc()
+	}
 	fields := []zap.Field{
 		zap.String("event", a.EventID), zap.String("tenant", e.Tenant), zap.String("source", e.Source),
 		zap.String("event_type", e.EventType), zap.Strings("destinations", destinations), zap.Int("bytes", len(e.Body)),
@@ -43,6 +46,9 @@ func (o *observer) AttemptFinished(a delivery.Attempted) {
 	}
 	deliveryMetrics.attempts.WithLabelValues(a.Destination, a.Outcome.String()).Inc()
 	deliveryMetrics.attemptTime.WithLabelValues(a.Destination).Observe(a.Took.Seconds())
+	if o.d.perTenant.Load() {
+		tenantMetrics.attempts.WithLabelValues(a.Item.Tenant, a.Destination, a.Outcome.String()).Inc()
+	}
 	if a.Item.Attempt > 1 {
 		deliveryMetrics.retries.WithLabelValues(a.Destination).Inc()
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,7 +168,6 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 			if err := c.run.live.mayComeLater(c.app, d.To); err != nil {
 				return fmt.Errorf("deliver: %w", err)
 			}
-			pl.DropAudio = false // it may ask for all
 		} else if w, ok := dest.module.(guest.Wholesaler); !ok || w.SendsAll() {
 			pl.DropAudio = false
 		}
@@ -229,6 +229,9 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 		return err
 	}
 	redact.Add(signature.SensitiveOf(pl.Scheme, pl.Verifier))
+	if len(k.Secrets) == 0 || len(k.PublicKeys) == 0 { // with both, their numbers do not tell which it was
+		pl.Uses = usesOf(pl.LimiterKey, slices.Concat(k.Secrets, k.PublicKeys))
+	}
 	if pl.KeepToken = p.KeepToken; signature.TakesToken(pl.Verifier) {
 		run.tokens = pl.Scheme
 	}

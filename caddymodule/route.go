@@ -77,7 +77,9 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	}
 	switch {
 	case h.Tenant == "":
-		rt.Single, err = c.newPlan("", base)
+		if rt.Single, err = c.newPlan("", base); err == nil {
+			c.run.rotations.note(h.Source, h.Name, "", rt.Single)
+		}
 	case !strings.ContainsAny(h.Tenant, "{}") && c.run.live != nil && c.app.Tenants[h.Tenant] == nil && !c.run.out[h.Tenant]:
 		rt.TenantOf = func(*http.Request) string { return h.Tenant } // one that is to come from the store
 		return c.goLive(rt)
@@ -202,5 +204,6 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 	if err != nil {
 		return nil, &ofTenant{name, err}
 	}
+	c.run.rotations.note(c.h.Source, c.h.Name, name, p)
 	return p, nil
 }

@@ -87,6 +87,14 @@ http:// {
 		name NAME-twilio
 		deliver crm
 	}
+	callgate /bandwidth bandwidth user:`+testSecret+` {
+		name NAME-bandwidth
+		deliver crm
+	}
+	callgate /ads google-ads `+testSecret+` {
+		name NAME-ads
+		deliver crm
+	}
 	callgate /batch batch {
 		name NAME-batch
 		deliver crm
@@ -110,6 +118,9 @@ http:// {
 	cloud := func(id string) string {
 		return `{"specversion":"1.0","type":"com.twilio.messaging.inbound-message.received","id":"` + id + `","data":{"messageSid":"SM` + id + `"}}`
 	}
+	text := func(id string) string {
+		return `{"type":"message-received","to":"+15550100999","message":{"id":"` + id + `","direction":"in","from":"+15550100123","to":["+15550100999"],"text":"Hello"}}`
+	}
 	batch := func(calls ...string) string {
 		return `{"account":"a1","data":{"events":[` + strings.Join(calls, ", ") + `],"n":1}}`
 	}
@@ -130,6 +141,11 @@ http:// {
 		// nobody sent could be made of a form that somebody saw. By its digest that is a copy; split it would be new events.
 		{"twilio", "/twilio", signature.Config{Scheme: "twilio"}, "[" + cloud("EZ1") + "," + cloud("EZ2") + "]", []string{"[" + cloud("EZ1") + "," + cloud("EZ2") + "]"},
 			"[" + cloud("EZ2") + "," + cloud("EZ3") + "]", []string{"[" + cloud("EZ2") + "," + cloud("EZ3") + "]"}},
+		{"bandwidth", "/bandwidth", signature.Config{Scheme: "basic", Secrets: []string{"user:" + testSecret}},
+			"[" + text("m1") + "," + text("m2") + "]", []string{text("m1"), text("m2")}, "[" + text("m2") + "," + text("m3") + "]", []string{text("m3")}},
+		// Whose key nobody gets who gets the lead.
+		{"google-ads", "/ads", signature.Config{Scheme: "google-ads"}, `{"lead_id":"L1"}`, []string{`{"google_key":null,"lead_id":"L1"}`},
+			`{"lead_id":"L1","again":true}`, nil},
 		{"generic, within", "/batch", bearer, batch(call("1"), call("2")), []string{batch(call("1")), batch(call("2"))},
 			batch(call("2"), call("3")), []string{batch(call("3"))}},
 		{"generic, one", "/batch", bearer, batch(call("5")), []string{batch(call("5"))}, batch(call("5"), call("6")), []string{batch(call("6"))}},

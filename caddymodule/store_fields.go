@@ -71,7 +71,7 @@ func (c *routeCompiler) setStored(pl *gateway.Plan, p Policy) (err error) {
 	for _, d := range p.Deliver {
 		_, dest := c.app.destinationFor(pl.Tenant, d.To)
 		if dest == nil {
-			continue // a document that may come later
+			continue // one of a document, which has no pass_through
 		}
 		if w, ok := dest.module.(guest.Wholesaler); ok && w.SendsAll() {
 			return fmt.Errorf("store_fields: destination %s has pass_through, which sends the provider's whole body, and that is not stored; say there what to send with body or a definition", d.To)

@@ -50,6 +50,7 @@ func TestREADMEs(t *testing.T) {
 		{"sidecar", false, []int{8080}},
 		{"tenants", false, []int{8080}},
 		{"operators", false, []int{8080}},
+		{"agency", false, []int{8080}},
 		{"backup", false, []int{8080, 8080, 8080, 8080}},
 		{"troubleshooting", false, []int{8080}},
 		{"express-receiver", true, []int{3000, 8080}},

@@ -21,7 +21,7 @@ const (
 )
 
 // tools are rooms that everybody in internal and caddymodule may use: they know nothing of calls.
-var tools = []string{"internal/jsonscan", "internal/nearest", "internal/repeats", "internal/strictjson", "internal/tracing", "internal/xmljson"}
+var tools = []string{"internal/charset", "internal/jsonscan", "internal/nearest", "internal/repeats", "internal/strictjson", "internal/tracing", "internal/xmljson"}
 
 // plan is the plan of the house: every room, what lives there, and what of ours it may import besides tools. Imports point
 // down: a room stands above all that it imports. Who adds a room gives it a row; who needs another import asks first
@@ -45,7 +45,7 @@ var plan = []struct {
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate", "internal/operateapi"}},
 	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
 		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi"}},
-	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite",
+	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
 		"internal/signature", "internal/signature/vectors", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 
@@ -77,11 +77,11 @@ var plan = []struct {
 		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
 	{"internal/access", "who may do what", []string{"internal/operate"}},
-	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate"}},
-	{"internal/manage", "tenants and destinations that live in the store", []string{"internal/store"}},
-	{"internal/operate", "all that an operator sees and does", []string{
+	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
+	{"internal/operate", "all that an operator sees and does", []string{"internal/manage",
 		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
 		"internal/condition", "internal/call", "internal/breaker"}},
+	{"internal/manage", "documents: tenants and destinations that live in the store", []string{"internal/store"}},
 	{"internal/delivery", "brings what was accepted to its destinations", []string{
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
 		"internal/breaker"}},
@@ -129,6 +129,7 @@ var plan = []struct {
 	{"internal/breaker", "when to stop asking a receiver", nil},
 	{"internal/wire", "an HTTP client for transport callgate", nil},
 	{"internal/diskfault", "makes a disk fail; only tests import it", nil},
+	{"internal/charset", "one-byte charsets of older systems", nil},
 	{"internal/xmljson", "XML as JSON", nil},
 	{"internal/strictjson", "JSON without unknown members", nil},
 	{"internal/jsonscan", "JSON without decoding it", nil},

@@ -24,6 +24,7 @@ func init() {
 //	GET, POST /callgate/deliveries                     deliveries, newest first
 //	GET       /callgate/destinations                   how each destination stands
 //	GET       /callgate/stats                          the store and the destinations
+//	GET       /callgate/rotations                      which of several secrets was used last, and when
 //	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
 //	POST      /callgate/preview                        what becomes of a payload; nothing is sent or stored
@@ -39,6 +40,14 @@ func init() {
 //	POST      /callgate/erase                          deletes events with all that belongs to them
 //	POST      /callgate/destinations/{name}/pause      keeps deliveries waiting
 //	POST      /callgate/destinations/{name}/resume     lets them go again
+//	GET       /callgate/documents/{kind}               tenants or destinations that live in the store, by name
+//	GET       /callgate/documents/{kind}/{name}        a version of one, without its secrets
+//	POST      /callgate/documents/{kind}/{name}        checks one and keeps it as a new version
+//	GET       /callgate/documents/{kind}/{name}/versions  its versions, the last first
+//	GET       /callgate/documents/{kind}/{name}/diff   what differs between two versions
+//	POST      /callgate/documents/{kind}/{name}/publish   puts the last version into force
+//	POST      /callgate/documents/{kind}/{name}/rollback  publishes what an earlier version says
+//	POST      /callgate/documents/{kind}/{name}/remove    takes it out of force
 //
 // Listings, replay, retry, cancel and erase take a filter of destination, tenant, state (pending, delivered or dead), reason (a part of
 // it), source, event_type, event, delivery, call_id, caller, field with value (a field that a find_by line names), from and to (RFC 3339 or a date; from is included, to is

@@ -415,3 +415,37 @@ func TestWithoutAStoreTheAdminAPISaysSo(t *testing.T) {
 		g.Stop()
 	}
 }
+
+// TestRotationsTellWhichSecretIsUsed: of those who have several, and since the gateway runs.
+func TestRotationsTellWhichSecretIsUsed(t *testing.T) {
+	crm := gatewaytest.NewReceiver(t)
+	config := strings.Replace(operatedConfig, "secret "+gatewaytest.Secret, "secret the-new-one-of-acme "+gatewaytest.Secret, 1)
+	g := gatewaytest.Run(t, fmt.Sprintf(config, crm.URL, crm.URL))
+	rotations := func() operate.RotationList {
+		t.Helper()
+		var l operate.RotationList
+		ask(t, "GET", "/callgate/rotations", "").ok(&l)
+		if len(l.Rotations) != 1 || l.Rotations[0].Tenant != "acme" || l.Rotations[0].Source != "nextphone" || len(l.Rotations[0].Secrets) != 2 || l.Since.IsZero() {
+			t.Fatalf("%+v", l)
+		}
+		return l
+	}
+	for _, s := range rotations().Rotations[0].Secrets {
+		if !s.LastUsed.IsZero() {
+			t.Errorf("used before there was a request: %+v", s)
+		}
+	}
+	before := time.Now()
+	for _, tenant := range []string{"beta", "acme"} {
+		if status, body := g.Send("/hook/"+tenant, leadOf(1)); status != 200 {
+			t.Fatal(body)
+		}
+	}
+	got := rotations().Rotations[0].Secrets
+	if !got[0].LastUsed.IsZero() || got[1].LastUsed.Before(before) || got[0].Secret != 1 || got[1].Secret != 2 {
+		t.Errorf("%+v", got)
+	}
+	if body := ask(t, "GET", "/callgate/rotations", "").body; strings.Contains(body, gatewaytest.Secret) || strings.Contains(body, "the-new-one") {
+		t.Errorf("shows a secret: %s", body)
+	}
+}

@@ -33,6 +33,8 @@ var all = []command{
 	{"resume", "Lets the deliveries to a paused destination go", fillResume},
 	{"erase", "Deletes events with all that belongs to them", fillErase},
 	{"stats", "Shows the store and how each destination stands", fillStats},
+	{"tenants", "Works on tenants that live in the gateway's store", fillDocuments("tenant")},
+	{"destinations", "Works on destinations that live in the gateway's store", fillDocuments("destination")},
 	{"tail", "Prints events and attempts as they come", fillTail},
 	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
 	{"restore", "Makes the store from a backup", fillRestore},
@@ -73,7 +75,9 @@ func fillGroup(parent *cobra.Command) {
 		cmd := &cobra.Command{Use: c.name, Short: c.short}
 		c.fill(cmd)
 		if !topLevel {
-			cmd.Example = strings.ReplaceAll(cmd.Example, "callgate ", "caddy callgate ")
+			for _, c := range append(cmd.Commands(), cmd) {
+				c.Example = strings.ReplaceAll(c.Example, "callgate ", "caddy callgate ")
+			}
 		}
 		parent.AddCommand(cmd)
 	}

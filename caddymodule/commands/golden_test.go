@@ -70,6 +70,8 @@ func TestTables(t *testing.T) {
 			{"name":"gone","known":false,"pending":1},
 			{"name":"slow","known":true,"held_until":"2026-01-31T12:00:00Z"},
 			{"name":"spool:r /x/*","known":true,"breaker":"closed"}]}`,
+		"/callgate/rotations": `{"since":"2026-01-31T10:00:00Z","rotations":[
+			{"source":"retell","route":"r","tenant":"acme","secrets":[{"secret":1,"last_used":"2026-01-31T12:00:00Z"},{"secret":2}]}]}`,
 		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Z": anEvent + `"deliveries":[
 			` + aDelivery + `"state":"pending","attempts":0,"waits_for":"configuration","wait_reason":"destination \"crm\" is not configured",` + itsTimes + `,"history":[]},
 			` + aDelivery + `"state":"pending","attempts":0,"waits_for":"hold","wait_reason":"404: nothing is at the URL",` + itsTimes + `,"history":[]}]}`,
@@ -84,6 +86,7 @@ func TestTables(t *testing.T) {
 		"events":       {fillEvents, nil},
 		"deliveries":   {fillDeliveries, []string{"--limit", "5"}},
 		"stats":        {fillStats, nil},
+		"rotations":    {fillStats, []string{"--secrets"}},
 		"show-waits":   {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Z"}},
 		"show":         {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y"}},
 		"show-content": {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0", "--reveal", "--reason", "a test"}},

@@ -16,14 +16,23 @@ import (
 
 func fillStats(cmd *cobra.Command) {
 	var a admin
+	var secrets bool
 	cmd.Use = "stats [flags]"
 	cmd.Long = `Shows how much the store holds and how each destination stands: what waits and since when, what was delivered and
-what is dead, whether it is paused and what its breaker says.` + exitCodes
+what is dead, whether it is paused and what its breaker says.
+
+With --secrets it shows instead, for each route and tenant that has several secrets, when each of them has verified a
+request last. One that is used no more can be taken out.` + exitCodes
 	cmd.Example = `  callgate stats
+  callgate stats --secrets
   callgate stats --config Caddyfile --json`
 	cmd.Args = cobra.NoArgs
 	a.add(cmd)
+	cmd.Flags().BoolVar(&secrets, "secrets", false, "which of several secrets was used last, and when")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if secrets {
+			return a.printRotations(cmd)
+		}
 		var s operate.Statistics
 		if err := a.ask(http.MethodGet, "/callgate/stats", nil, &s); err != nil {
 			return err
@@ -63,6 +72,33 @@ func (a *display) auditLine(out io.Writer, s *auditor.Status) {
 			fmt.Fprintf(out, "checkpoints are not taken by %s since %s: %s\n", sink.Name, a.stamp(sink.FailingSince), sink.Error)
 		}
 	}
+}
+
+// printRotations shows which secrets were used when.
+func (a *admin) printRotations(cmd *cobra.Command) error {
+	var l operate.RotationList
+	if err := a.ask(http.MethodGet, adminPath+"rotations", nil, &l); err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if a.json {
+		return printJSON(out, l)
+	}
+	if len(l.Rotations) == 0 {
+		_, err := fmt.Fprintln(out, "Nobody has several secrets.")
+		return err
+	}
+	t := a.table(out, column{"SOURCE", 1, 8}, column{"ROUTE", 2, 8}, column{"TENANT", 0, 8}, column{"SECRET", 0, 0}, column{"LAST USED", 0, 0})
+	for _, r := range l.Rotations {
+		for _, s := range r.Secrets {
+			used := "not since " + a.stamp(l.Since)
+			if !s.LastUsed.IsZero() {
+				used = a.stamp(s.LastUsed)
+			}
+			t.row(r.Source, r.Route, r.Tenant, fmt.Sprint(s.Secret), used)
+		}
+	}
+	return t.print(cmd)
 }
 
 // sinceOf is since when something waits or, where there is little room, for how long.

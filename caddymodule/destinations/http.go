@@ -30,7 +30,7 @@ type HTTP struct {
 	// Steps are the requests of a destination that takes several, in their order, each with values of the answers before:
 	// {{steps.contact.id}} is what the step contact keeps as id. A step that was carried out is not sent again when a later
 	// one fails: the next attempt goes on there, also after a restart. URL, Method and the body belong into the steps then;
-	// Headers go out with each of them. Default: none, and the destination is one request.
+	// Headers go out with each of them, and the destination's timeout bounds all steps of an attempt together. Default: none, and the destination is one request.
 	Steps []*HTTPStep `json:"steps,omitempty"`
 
 	// AllowHTTP lets calls go unencrypted to hosts that are not in the own network. Default: false.

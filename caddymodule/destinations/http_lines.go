@@ -41,8 +41,11 @@ type HTTPRequest struct {
 	// files could not be read then.
 	FilesDigest string `json:"files_digest,omitempty"`
 
-	// ContentType says what the body is, and so how values are escaped in it: JSON, XML, a form, or text. Default:
-	// application/json.
+	// ContentType says what the body is, and so how values are escaped in it: JSON, XML, a form, or text. With a charset
+	// (iso-8859-1, iso-8859-15, windows-1252, us-ascii), as in "text/xml; charset=iso-8859-1", the body is written in that;
+	// so is XML that declares one. What the charset does not have becomes a reference in XML and an escape in JSON. In
+	// forms and text it is written as near to it as can be (typewriter quotes and dashes, letters without their marks,
+	// EUR, and ? for the rest), and the delivery has a warning. Default: application/json, in UTF-8.
 	ContentType string `json:"content_type,omitempty"`
 
 	// PassThrough sends the provider's body and content type, byte for byte. Nothing can be kept back then: it excludes

@@ -38,12 +38,13 @@ type HTTPStep struct {
 
 	// Keep says what is kept of the answer for later steps, by name: a path into the body ($.id, $.data.items[0].id), or an
 	// expression over status, header, body and text as in SuccessIf (header["location"]). A success without one of them is
-	// none. A value has at most 200 bytes, and all steps together keep at most 12. Default: nothing.
+	// none. A value is text, of at most 200 bytes ({{steps.contact.id|integer}} makes a number of it), and all steps together
+	// keep at most 12. Default: nothing.
 	Keep map[string]string `json:"keep,omitempty"`
 
 	// Find is the URL of a question that is asked with GET before, for receivers that know no Idempotency-Key: where its
 	// answer has all that is to be kept, the step is done without being sent; 404, and an answer without them, mean that
-	// there is nothing. Default: none.
+	// there is nothing. Two calls of one caller at once may both find nothing; concurrency 1 rules that out. Default: none.
 	Find string `json:"find,omitempty"`
 
 	// FindKeep says where the values of Keep stand in the answer to Find, under the same names. Default: where they stand in

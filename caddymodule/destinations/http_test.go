@@ -245,6 +245,34 @@ func TestHTTPTemplatesWarn(t *testing.T) {
 	}
 }
 
+// TestCharsetsOfTheReceiver writes what a receiver of ISO-8859-1 can read, tells what was lost, shows it as text, and reads
+// its answer.
+func TestCharsetsOfTheReceiver(t *testing.T) {
+	r := standin.NewReceiver(t)
+	answer := standin.Reply{Header: http.Header{"Content-Type": {"text/plain; charset=ISO-8859-1"}}, Body: "best\xe4tigt"}
+	r.Script(answer, answer)
+	item := kindItem()
+	item.Call.FirstName, item.Call.Message = "Jürgen", "Heizung – kalt"
+	for body, want := range map[string]struct{ sent, shown, told string }{
+		"content_type \"text/plain; charset=iso-8859-1\"\nbody \"{{first_name}}: {{message}}\"": {"J\xfcrgen: Heizung - kalt", "Jürgen: Heizung - kalt", "characters that ISO-8859-1 does not have were written as near to them as it can: 1"},
+		"content_type \"text/xml; charset=iso-8859-1\"\nbody \"<a>{{first_name}}: {{message}}</a>\"": {
+			`<?xml version="1.0" encoding="ISO-8859-1"?><a>J` + "\xfcrgen: Heizung &#x2013; kalt</a>", `<?xml version="1.0" encoding="ISO-8859-1"?><a>Jürgen: Heizung &#x2013; kalt</a>`, ""},
+	} {
+		k := newKind(t, "http "+r.URL+" {\n"+body+"\nsuccess `text == \"bestätigt\"`\n}")
+		got := k.Deliver(t.Context(), []destination.Item{item})[0]
+		if got.Outcome != destination.Delivered || string(got.Excerpt) != "bestätigt" || (want.told == "") != (len(got.Warnings) == 0) || !strings.Contains(strings.Join(got.Warnings, ""), want.told) {
+			t.Errorf("%+v", got)
+		}
+		all := r.Requests()
+		if sent := string(all[len(all)-1].Body); sent != want.sent {
+			t.Errorf("sent %q, want %q", sent, want.sent)
+		}
+		if shown, err := k.Preview([]destination.Item{item}); err != nil || shown[0].Body != want.shown {
+			t.Errorf("previewed %+v, %v", shown, err)
+		}
+	}
+}
+
 // TestHTTPSteps: a contact and its deal, with the headers and the login of the destination at both.
 func TestHTTPSteps(t *testing.T) {
 	r := standin.NewReceiver(t)

@@ -12,6 +12,38 @@ import (
 	"github.com/callgate/callgate/internal/destination/hubspot"
 )
 
+// HubSpotStep is a deal or a ticket. One call is one of it: later events of the call add to it. Stage, pipeline, owner and
+// name are written to a new one only, since people move it on.
+type HubSpotStep struct {
+	// Stage is the internal id of the stage that a new one has (Settings > Objects > Pipelines), or its label. Required.
+	Stage string `json:"stage,omitempty"`
+
+	// Pipeline is the internal id of its pipeline. Default: HubSpot's default one.
+	Pipeline string `json:"pipeline,omitempty"`
+
+	// Unique is a property with unique values that holds the call's id. Default: none, and it is found again by HubSpot's
+	// search for a reference at the end of its text, which lags behind.
+	Unique string `json:"unique,omitempty"`
+
+	// When is a condition on the call, as of a deliver line. Default: every call.
+	When string `json:"when,omitempty"`
+
+	// Properties maps properties, by internal name, to templates, as those of the contact. dealname and subject are what it
+	// is called, description and content what it says. Default: the caller's name and the message.
+	Properties map[string]string `json:"properties,omitempty"`
+}
+
+// HubSpotCompany is the company that the contact belongs to. It is found by its domain, or else its name, and made where
+// it is not there; one that is there only gets the contact. A call that says neither has none.
+type HubSpotCompany struct {
+	// When is a condition on the call, as of a deliver line. Default: every call.
+	When string `json:"when,omitempty"`
+
+	// Properties maps properties, by internal name, to templates, as those of the contact: domain params.website. Default:
+	// name is company.
+	Properties map[string]string `json:"properties,omitempty"`
+}
+
 // hubSpotStep is the line of a deal or a ticket.
 func hubSpotStep(into **HubSpotStep) grammar.Line {
 	return func(d *caddyfile.Dispenser) error {

@@ -3,6 +3,7 @@ package destinations
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/callgate/callgate/internal/outbound"
 )
@@ -23,6 +24,9 @@ func together(all ...outbound.Authorizer) outbound.Authorizer {
 		return nil
 	case 1:
 		return s[0]
+	}
+	if slices.ContainsFunc(s, func(a outbound.Authorizer) bool { _, ok := a.(outbound.Challenged); return ok }) {
+		return challenged{s}
 	}
 	return s
 }
@@ -53,10 +57,13 @@ func (s several) Mask(h http.Header) {
 	}
 }
 
+// challenged are several of which at least one is.
+type challenged struct{ several }
+
 // Exchange implements outbound.Challenged: those that need an answer first have an exchange of their own in it.
-func (s several) Exchange() outbound.Exchange {
-	x := severalExchange{several: make(several, len(s))}
-	for i, a := range s {
+func (c challenged) Exchange() outbound.Exchange {
+	x := severalExchange{several: make(several, len(c.several))}
+	for i, a := range c.several {
 		if c, ok := a.(outbound.Challenged); ok {
 			own := c.Exchange()
 			x.heard = append(x.heard, own)

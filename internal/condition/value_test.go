@@ -3,6 +3,7 @@ package condition
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -45,4 +46,25 @@ func TestValuesOfAnAnswer(t *testing.T) {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
+}
+
+// FuzzValue: whatever an answer says, a value is a text that can be sent on, and no path breaks the evaluation.
+func FuzzValue(f *testing.F) {
+	f.Add("$.id", []byte(`{"id":7}`))
+	f.Add(`$.a[0]["b"]`, []byte(`{"a":[{"b":"x"}]}`))
+	f.Add(`header["location"] + text`, []byte("<a><b/></a>"))
+	f.Add("$.a.map(x, x.b)[0]", []byte(`{"a":{"b":null}}`))
+	f.Fuzz(func(t *testing.T, path string, body []byte) {
+		v, err := CompileValue(path)
+		if err != nil {
+			if !errors.Is(err, ErrCompile) {
+				t.Error(err)
+			}
+			return
+		}
+		got := v.Eval(t.Context(), Answer{Status: 200, Header: http.Header{"Location": {"/x"}}, Body: body})
+		if got != strings.TrimSpace(got) {
+			t.Errorf("%q has spaces around it", got)
+		}
+	})
 }

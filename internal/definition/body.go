@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/template"
 )
 
 // body makes the bytes of a request's body, and its content type from that of the document.
 type body interface {
-	render(v template.Vars, contentType string) ([]byte, string, error)
+	// lost is how many characters the charset does not have.
+	render(v template.Vars, contentType string) (b []byte, withParameters string, lost int, err error)
 	templates() []*template.Template
 }
 
@@ -20,9 +22,9 @@ type single struct{ t *template.Template }
 
 func (b single) templates() []*template.Template { return []*template.Template{b.t} }
 
-func (b single) render(v template.Vars, contentType string) ([]byte, string, error) {
-	out, err := b.t.Append(make([]byte, 0, 1024), v)
-	return out, contentType, err
+func (b single) render(v template.Vars, contentType string) ([]byte, string, int, error) {
+	out, lost, err := b.t.Render(make([]byte, 0, 1024), v)
+	return out, contentType, lost, err
 }
 
 // multipart is a multipart/form-data body (RFC 7578).
@@ -60,7 +62,7 @@ func (b multipart) templates() []*template.Template {
 
 // render derives the boundary from the content: a value cannot hold a boundary that depends on the value, the bytes
 // of a repeated delivery are the same, and a preview shows what is sent.
-func (b multipart) render(v template.Vars, contentType string) ([]byte, string, error) {
+func (b multipart) render(v template.Vars, contentType string) (_ []byte, _ string, lost int, err error) {
 	var values []byte
 	type part struct {
 		head string
@@ -68,13 +70,14 @@ func (b multipart) render(v template.Vars, contentType string) ([]byte, string, 
 	}
 	parts := make([]part, 0, len(b.fields))
 	for _, f := range b.fields {
-		all, err := f.value.Each(v)
+		all, n, err := f.value.Each(v)
 		if err != nil {
-			return nil, "", err
+			return nil, "", 0, err
 		}
+		lost += n
 		for _, value := range all {
 			if values = append(values, value...); len(values) > b.limit {
-				return nil, "", tooLarge()
+				return nil, "", 0, tooLarge()
 			}
 			parts = append(parts, part{f.head, len(values)})
 		}
@@ -95,7 +98,7 @@ func (b multipart) render(v template.Vars, contentType string) ([]byte, string, 
 		out = append(out, "\r\n"...)
 	}
 	out = append(out, "--"+boundary+"--\r\n"...)
-	return out, contentType + "; boundary=" + boundary, nil
+	return out, contentType + "; boundary=" + boundary, lost, nil
 }
 
 // form is an application/x-www-form-urlencoded body that was written as an object.
@@ -103,26 +106,31 @@ type form multipart
 
 func (b form) templates() []*template.Template { return multipart(b).templates() }
 
-func (b form) render(v template.Vars, contentType string) ([]byte, string, error) {
+func (b form) render(v template.Vars, contentType string) (_ []byte, _ string, lost int, err error) {
 	var out []byte
 	for _, f := range b.fields {
-		all, err := f.value.Each(v)
+		all, n, err := f.value.Each(v)
 		if err != nil {
-			return nil, "", err
+			return nil, "", 0, err
 		}
+		lost += n
 		for _, value := range all {
 			if len(value) == 0 && b.omitEmpty {
 				continue
 			}
 			if len(out)+len(value) > b.limit {
-				return nil, "", tooLarge()
+				return nil, "", 0, tooLarge()
 			}
 			if len(out) > 0 {
 				out = append(out, '&')
 			}
 			out = append(out, f.head...)
-			out = append(out, url.QueryEscape(strings.ToValidUTF8(strings.ReplaceAll(string(value), "\x00", ""), "\uFFFD"))...)
+			text := strings.ReplaceAll(string(value), "\x00", "")
+			if f.value.Charset() == charset.UTF8 {
+				text = strings.ToValidUTF8(text, "\uFFFD")
+			}
+			out = append(out, url.QueryEscape(text)...)
 		}
 	}
-	return out, contentType, nil
+	return out, contentType, lost, nil
 }

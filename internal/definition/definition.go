@@ -33,6 +33,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/template"
 )
 
@@ -169,6 +170,8 @@ type Rendered struct {
 	Body []byte
 	// ContentType is that of the body, with its parameters; empty when there is no body.
 	ContentType string
+	// Warnings are what could not be sent as it is: characters that the body's charset does not have.
+	Warnings []string
 }
 
 // Secret reports whether a header's value must not be shown: it came from a reference, or its name is that of a
@@ -205,6 +208,14 @@ func (d *Definition) Variables() []string {
 		}
 	}
 	return all
+}
+
+// charset is the one that bodies are written in.
+func (d *Definition) charset() *charset.Charset {
+	for _, t := range d.body.templates() {
+		return t.Charset()
+	}
+	return charset.UTF8
 }
 
 // ShowURL is the URL that Render makes, fit to be shown: what stood in a reference such as {env.HOOK_PATH} is masked,
@@ -254,8 +265,12 @@ func (d *Definition) Render(v template.Vars) (*Rendered, error) {
 	if d.body == nil {
 		return r, nil
 	}
-	if r.Body, r.ContentType, err = d.body.render(v, d.contentType); err != nil {
+	var lost int
+	if r.Body, r.ContentType, lost, err = d.body.render(v, d.contentType); err != nil {
 		return nil, err
+	}
+	if lost > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("characters that %s does not have were written as near to them as it can: %d", d.charset(), lost))
 	}
 	r.Header["Content-Type"] = []string{r.ContentType}
 	return r, nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/template"
 )
 
@@ -20,7 +21,8 @@ type parser struct {
 	problems []Problem
 	errs     []error
 	types    map[string]template.Type
-	media    string // the media type of the body, without parameters
+	media    string           // the media type of the body, without parameters
+	charset  *charset.Charset // that the Content-Type names; nil for none
 }
 
 // Parse reads a document. The problems are warnings, and are there even when err is not nil; err joins everything
@@ -130,6 +132,7 @@ func (p *parser) string(m *member) string {
 func (p *parser) options(m *member) template.Options {
 	o := template.Options{
 		Name: p.name, Types: p.types, Policy: p.o.Policy, Region: p.o.Region, MaxSource: p.o.maxSize(), MaxOutput: p.o.MaxBody,
+		Charset: p.charset,
 	}
 	if m.offset >= 0 {
 		o.Line, o.Column = p.line(m.offset), p.column(m.offset)+1

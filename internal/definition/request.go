@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/template"
 )
 
@@ -262,12 +263,13 @@ func (p *parser) content(m *member, value string) {
 	switch {
 	case err != nil || !strings.Contains(media, "/") || strings.Contains(value, "{{"):
 		p.err(m, "Content-Type is not a media type such as application/json; it has no variables")
-	case params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8") && !strings.EqualFold(params["charset"], "us-ascii"):
-		p.err(m, "Content-Type names another charset than utf-8, in which all bodies are written")
+	case params["charset"] != "" && charset.Find(params["charset"]) == nil:
+		p.err(m, "Content-Type names another charset than "+charset.Names+", in which bodies can be written")
 	case params["boundary"] != "":
 		p.err(m, "Content-Type names a boundary; leave it out, because it is chosen for each body")
 	case media == "text/html":
 		p.err(m, "Content-Type text/html: values cannot be kept in their places there; use application/xhtml+xml, or JSON")
 	}
+	p.charset = charset.Find(params["charset"])
 	p.media, p.d.contentType = media, strings.TrimSpace(value)
 }

@@ -190,6 +190,7 @@ func (rq *Request) verify(now time.Time) *refusal {
 		return signatureRefusal(err)
 	}
 	rq.verified = true
+	rq.plan.Uses.note(rq.result.Secret, now)
 	if !rq.plan.DropAudio || len(rq.body) <= light {
 		rq.release()
 	} // else there may be a recording in it, which counts for as long as it is in memory

@@ -103,6 +103,7 @@ type Plan struct {
 	Scheme   string // the name of the signature scheme, for logs
 	Verifier signature.Verifier
 	Parser   source.Parser
+	Uses     SecretUses
 
 	// Addresses are the ranges from which requests are let in; none is all.
 	Addresses []netip.Prefix

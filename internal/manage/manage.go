@@ -4,7 +4,6 @@
 package manage
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -252,7 +251,9 @@ func (s *Service) Versions(ctx context.Context, kind, name string) ([]store.Docu
 // Draft is what somebody writes.
 type Draft struct {
 	// Body is the document: the JSON of a tenant file, of a destination, or a NextPhone webhook document.
-	Body json.RawMessage `json:"body"`
+	Body json.RawMessage `json:"body,omitempty"`
+	// Text is the same as it stands in a file, in place of Body: mistakes are told with their places in it.
+	Text string `json:"text,omitempty"`
 	// Secrets are written with it, and laid over those that there are; null takes one away.
 	Secrets map[string]*SecretInput `json:"secrets,omitempty"`
 	// Note says why.
@@ -285,8 +286,10 @@ func (s *Service) Save(ctx context.Context, by, kind, name string, in Draft) (*C
 	if err != nil {
 		return nil, err
 	}
-	if len(bytes.TrimSpace(in.Body)) == 0 || !json.Valid(in.Body) {
-		return nil, fail(ErrBadRequest, "body has to be the document, in JSON")
+	if in.Text != "" && in.Body == nil {
+		in.Body = json.RawMessage(in.Text)
+	} else if in.Text != "" || !json.Valid(in.Body) {
+		return nil, fail(ErrBadRequest, "body has to be the document, in JSON, or text what stands in its file")
 	}
 	last, force, err := s.state(ctx, kind, name)
 	if err != nil {

@@ -40,6 +40,7 @@ var operations = map[string]need{
 	"Event":        {View, false},
 	"Destinations": {View, false},
 	"Statistics":   {View, true},
+	"Rotations":    {View, false},
 	"Tail":         {View, false},
 	"Ready":        {View, false},
 	"RevealEvent":  {Reveal, false},
@@ -50,7 +51,17 @@ var operations = map[string]need{
 	"Resume":       {Operate, true},
 	"Erase":        {Erase, false},
 	"Preview":      {Build, false},
-	"Rekey":        {Maintain, true},
+
+	"Documents":        {Build, false},
+	"Document":         {Build, false},
+	"DocumentVersions": {Build, false},
+	"CompareDocument":  {Build, false},
+	"SaveDocument":     {Build, false},
+	"PublishDocument":  {Build, false},
+	"RollbackDocument": {Build, false},
+	"RemoveDocument":   {Build, false},
+
+	"Rekey": {Maintain, true},
 
 	"AuditQuery":      {Audit, false},
 	"AuditVerify":     {Audit, true},

@@ -16,6 +16,8 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrNotFound means that there is no such event, delivery or destination.
 	ErrNotFound = errors.New("not found")
+	// ErrConflict means that something else is in the way: a name that is taken, or a change of somebody else's.
+	ErrConflict = errors.New("conflict")
 	// ErrUnavailable means that it cannot be done now and can be later.
 	ErrUnavailable = errors.New("unavailable")
 )

@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -56,9 +57,13 @@ type Options struct {
 	Fork     func(ctx context.Context, why string) error
 	// Faulty names the tenants that the gateway runs without because of a mistake in their settings. nil means none.
 	Faulty func() []string
+	// Rotations tells which secrets were used when. nil means that there is no telling.
+	Rotations func() RotationList
 	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the
 	// operation. Only Ready is not told of, unless it was denied: load balancers ask for it all the time. nil notes nothing.
 	Record func(ctx context.Context, r Record) error
+	// Documents are the tenants and destinations that live in the store. nil means that there are none.
+	Documents *manage.Service
 	// Log is where it is said what operators did. Default: nowhere.
 	Log *zap.Logger
 	// Now is the clock. Default: time.Now.

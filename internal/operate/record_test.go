@@ -42,6 +42,13 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		_, err := s.Statistics(ctx, a)
 		return err
 	},
+	"Rotations": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		l, err := s.Rotations(ctx, a)
+		if err == nil && len(l.Rotations) != 1 {
+			return errors.New("not the one that is theirs")
+		}
+		return err
+	},
 	"Tail": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
 		t, err := s.Tail(ctx, a, Filter{Tenant: tenant})
 		if err == nil {
@@ -103,7 +110,10 @@ func withRecords(t *testing.T, test func(t *testing.T, g *recorded)) {
 			t.Fatal(err)
 		}
 		g.Service = New(Options{
-			Store: g.store, Engine: g.engine,
+			Store: g.store, Engine: g.engine, Documents: someDocuments(t, g.store),
+			Rotations: func() RotationList {
+				return RotationList{Rotations: []Rotation{{Tenant: "acme"}, {Tenant: "beta"}}[:1:1]}
+			},
 			Names: func() Names { return Names{Tenants: []string{"acme", "beta"}} },
 			Scene: func(*PreviewInput) (*Scene, error) {
 				return &Scene{Parser: parser, Why: "nowhere", Render: func(string, destination.Item) ([]destination.Request, error) { return nil, nil }}, nil
@@ -194,7 +204,7 @@ func TestDenialsAreRecorded(t *testing.T) {
 					if !errors.Is(err, ErrForbidden) || len(g.records) != 1 || !g.records[0].Denied {
 						t.Errorf("%s of the whole: %v, %+v", name, err, g.records)
 					}
-				case slices.Contains([]string{"Destinations", "Ready"}, name): // they name no tenant
+				case slices.Contains([]string{"Destinations", "Rotations", "Ready", "Documents"}, name): // they name no tenant
 				case !errors.Is(err, ErrNotFound) || len(g.records) != 1 || !g.records[0].Denied || g.records[0].Tenant != "acme" || !slices.Equal(g.records[0].Tenants, []string{"beta"}):
 					t.Errorf("%s of another tenant: %v, %+v", name, err, g.records)
 				case strings.Contains(err.Error(), "acme"):

@@ -82,6 +82,8 @@ func statusOf(e *operate.Error) int {
 		return http.StatusForbidden
 	case operate.ErrNotFound:
 		return http.StatusNotFound
+	case operate.ErrConflict:
+		return http.StatusConflict
 	case operate.ErrUnavailable:
 		return http.StatusServiceUnavailable
 	}
@@ -93,6 +95,9 @@ func (a *API) route(w http.ResponseWriter, r *http.Request) error {
 	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), a.Prefix)
 	if !ok {
 		return a.noResource()
+	}
+	if rest == openapiPath && r.Method == http.MethodGet {
+		return openapi(a, w, r)
 	}
 	path := strings.Split(rest, "/")
 	for i := range path {

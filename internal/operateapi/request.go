@@ -19,10 +19,12 @@ func badRequest(text string) error {
 	return &Error{http.StatusBadRequest, errors.New(text)}
 }
 
-// maxBody is more than any filter needs, and maxPreview room for a payload of 8 MiB in base64.
+// maxBody is more than any filter needs, maxPreview room for a payload of 8 MiB in base64, and maxDocument for any document
+// with its secrets.
 const (
-	maxBody    = 64 << 10
-	maxPreview = 11 << 20
+	maxBody     = 64 << 10
+	maxPreview  = 11 << 20
+	maxDocument = 4 << 20
 )
 
 // readJSON reads the object of a POST of up to max bytes. A web page can send other content types anywhere without the browser

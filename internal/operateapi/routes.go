@@ -21,6 +21,7 @@ var routes = []Route{
 	{getOrPost, "deliveries", "Deliveries", listing((*operate.Service).Deliveries)},
 	{get, "destinations", "Destinations", asking((*operate.Service).Destinations)},
 	{get, "stats", "Statistics", asking((*operate.Service).Statistics)},
+	{get, "rotations", "Rotations", asking((*operate.Service).Rotations)},
 	{get, "ready", "Ready", ready},
 	{post, "audit", "AuditQuery", acting((*operate.Service).AuditQuery)},
 	{get, "audit/verify", "AuditVerify", asking((*operate.Service).AuditVerify)},
@@ -36,6 +37,14 @@ var routes = []Route{
 	{post, "erase", "Erase", acting((*operate.Service).Erase)},
 	{post, "destinations/{name}/pause", "Pause", pause},
 	{post, "destinations/{name}/resume", "Resume", resume},
+	{get, "documents/{kind}", "Documents", onKind((*operate.Service).Documents)},
+	{get, "documents/{kind}/{name}", "Document", onDocument((*operate.Service).Document)},
+	{post, "documents/{kind}/{name}", "SaveDocument", onDocument((*operate.Service).SaveDocument)},
+	{get, "documents/{kind}/{name}/versions", "DocumentVersions", versions},
+	{get, "documents/{kind}/{name}/diff", "CompareDocument", onDocument((*operate.Service).CompareDocument)},
+	{post, "documents/{kind}/{name}/publish", "PublishDocument", onDocument((*operate.Service).PublishDocument)},
+	{post, "documents/{kind}/{name}/rollback", "RollbackDocument", onDocument((*operate.Service).RollbackDocument)},
+	{post, "documents/{kind}/{name}/remove", "RemoveDocument", onDocument((*operate.Service).RemoveDocument)},
 }
 
 // answer carries an operation out and writes what it gives.

@@ -18,6 +18,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/callgate/callgate/internal/charset"
 )
 
 // Defaults of Options.
@@ -59,7 +61,7 @@ type Options struct {
 // Client sends requests. It is safe for concurrent use.
 type Client struct {
 	http      *http.Client
-	tokens    *http.Client // for token servers, which have no part in the receiver's pins
+	tokens    *http.Client // for token servers, where the receiver is pinned and they are not; nil for the same
 	timeout   time.Duration
 	maxAnswer int64
 }
@@ -72,41 +74,45 @@ func NewClient(o Options) *Client {
 	if o.MaxAnswer <= 0 {
 		o.MaxAnswer = DefaultMaxAnswer
 	}
-	c := &Client{timeout: o.Timeout, maxAnswer: o.MaxAnswer}
+	var tokens *http.Client
+	if len(o.Pins) > 0 {
+		// A client of its own, which keeps to all else.
+		unpinned := o
+		unpinned.Pins = nil
+		tokens = NewClient(unpinned).http
+	}
 	if o.Transport == nil {
 		o.Transport = newTransport(o)
-		if len(o.Pins) > 0 {
-			o.Pins = nil
-			c.tokens = asking(newTransport(o))
-		}
 	}
 	if o.Fence != nil {
 		o.Transport = fenced{o.Transport, o.Fence}
-		if c.tokens != nil {
-			c.tokens.Transport = fenced{c.tokens.Transport, o.Fence}
-		}
 	}
-	c.http = asking(o.Transport)
-	if c.tokens == nil {
-		c.tokens = c.http
+	return &Client{
+		http: &http.Client{
+			Transport: o.Transport,
+			// A redirect of a webhook is a failure (Standard Webhooks): following one would send the caller's data
+			// and our credentials to an address that nobody configured.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		tokens:    tokens,
+		timeout:   o.Timeout,
+		maxAnswer: o.MaxAnswer,
 	}
-	return c
 }
 
-// asking is a client that follows no redirect. One of a webhook is a failure (Standard Webhooks): following it would send
-// the caller's data and our credentials to an address that nobody configured.
-func asking(rt http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     rt,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// forTokens is the client for token servers.
+func (c *Client) forTokens() *http.Client {
+	if c.tokens != nil {
+		return c.tokens
 	}
+	return c.http
 }
 
 // Answer is what a receiver answered.
 type Answer struct {
 	Status int
 	Header http.Header
-	// Body is the answer's body as far as it was read.
+	// Body is the answer's body as far as it was read; what comes in a charset that internal/charset knows is in UTF-8.
 	Body []byte
 	// Truncated says that Body is not all of it: it was longer than MaxAnswer, or the connection ended early. The
 	// status stands nevertheless; who needs the body to know the outcome must take the outcome for unknown.
@@ -135,6 +141,9 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	a.signed = strings.ToLower(scheme)
 	if int64(len(body)) > c.maxAnswer {
 		a.Body, a.Truncated = body[:c.maxAnswer], true
+	}
+	if res.Header.Get("Content-Encoding") == "" {
+		a.Body = charset.Text(a.Body, res.Header.Get("Content-Type"))
 	}
 	return a, nil
 }
@@ -181,7 +190,7 @@ func (c *Client) Send(ctx context.Context, auth Authorizer, req *http.Request) (
 // CloseIdle closes connections that wait for reuse; call it when the client is no longer needed.
 func (c *Client) CloseIdle() {
 	c.http.CloseIdleConnections()
-	c.tokens.CloseIdleConnections()
+	c.forTokens().CloseIdleConnections()
 }
 
 // NewRequest is http.NewRequestWithContext with a body that can be sent twice, and an error that does not quote the

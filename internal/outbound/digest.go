@@ -34,6 +34,15 @@ type Exchange interface {
 // ErrChallenged means that a request was to be signed in which is not sent by Client.Send.
 var ErrChallenged = errors.New("digest signs in only where the gateway sends the request itself, since the receiver is asked first: use deliver in place of convert, or another way to sign in")
 
+// Alone says why a request that is sent once and not by Client.Send cannot be signed in by auth, which may be nil; nil if it
+// can.
+func Alone(auth Authorizer) error {
+	if _, ok := auth.(Challenged); ok {
+		return ErrChallenged
+	}
+	return nil
+}
+
 // maxSessions bounds the nonces that are kept for reuse. There are as many as requests at once.
 const maxSessions = 64
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
 
@@ -35,6 +36,7 @@ func fieldNames(req *http.Request, body []byte) (list []string, more int) {
 	n.form("?", req.URL.RawQuery)
 	if req.Header.Get("Content-Encoding") == "" && len(body) <= maxNamedBody {
 		kind, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type"))
+		body = charset.Text(body, req.Header.Get("Content-Type"))
 		switch trimmed := bytes.TrimLeft(body, " \t\r\n"); {
 		case kind == "application/x-www-form-urlencoded":
 			n.form("", string(body))

@@ -208,7 +208,7 @@ func (cfg *OAuth2Config) ask(ctx context.Context, params url.Values) (*oauth2.To
 		params.Set("client_assertion", signed)
 	}
 	cfg.request.EndpointParams = params
-	return cfg.request.Token(context.WithValue(ctx, oauth2.HTTPClient, cfg.Client.tokens))
+	return cfg.request.Token(context.WithValue(ctx, oauth2.HTTPClient, cfg.Client.forTokens()))
 }
 
 // Token returns the present token, fetching one if there is none that can be used. Extra reads what else the server

@@ -67,6 +67,14 @@ func (*telnyxScheme) carriers() []string { return []string{"Telnyx-Signature-Ed2
 
 func (j *bodyJWT) carriers() []string { return []string{j.header} }
 
+func (*ghlScheme) carriers() []string { return []string{ghlHeader, ghlOldHeader} }
+
+func (*justcallScheme) carriers() []string { return []string{justcallHeader} }
+
+func (*sinchScheme) carriers() []string { return []string{"Authorization"} }
+
+func (*plivoScheme) carriers() []string { return []string{plivoHeader, plivoMainHeader} }
+
 func (k *keyedScheme) carriers() []string { return k.hmacScheme.carriers() }
 
 func (h *headerToken) carriers() []string { return []string{h.header} }

@@ -27,7 +27,8 @@ var covered = map[string]Covers{
 	"rsa":     CoversBody | CoversURL | CoversMethod | CoversTime | CoversID,
 	"ed25519": CoversBody | CoversURL | CoversMethod | CoversTime | CoversID,
 	"livekit": CoversBody | CoversTime, "jwt": CoversBody | CoversTime,
-	"basic": 0, "body_token": 0, "google-ads": 0,
+	"basic": 0, "body_token": 0, "google-ads": 0, "justcall": 0, "gohighlevel": CoversBody, "ultravox": CoversBody | CoversTime,
+	"sinch": CoversBody | CoversURL | CoversMethod | CoversTime, "sinch-webhook": CoversBody | CoversTime | CoversHeaders,
 	"bearer": 0, "api_key": 0, "aircall": 0, "vapi": 0, "vapi-secret": 0, "vapi-bearer": 0,
 }
 

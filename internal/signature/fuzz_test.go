@@ -95,6 +95,10 @@ func FuzzTelnyxHeader(f *testing.F) { fuzzHeaders(f, "telnyx", "ed25519", "rsa")
 
 func FuzzJWT(f *testing.F) { fuzzHeaders(f, "dialpad", "vonage", "livekit", "jwt") }
 
+func FuzzVendorHeaders(f *testing.F) {
+	fuzzHeaders(f, "gohighlevel", "justcall", "sinch", "sinch-webhook", "ultravox")
+}
+
 func FuzzTokens(f *testing.F) {
 	fuzzHeaders(f, "bearer", "api_key", "basic", "aircall", "body_token", "google-ads", "vapi", "vapi-secret", "vapi-bearer", "vapi-hmac")
 }
@@ -170,6 +174,30 @@ func FuzzTokenPlaces(f *testing.F) {
 			if _, err := query.Verify(&Message{URL: r.URL}, noon); !errors.Is(err, ErrMissing) {
 				t.Fatalf("%s is left, %v", r.URL, err)
 			}
+		}
+	})
+}
+
+// FuzzPlivo: of a form and a URL that nobody signed nothing is accepted, and what is signed is accepted in any order.
+func FuzzPlivo(f *testing.F) {
+	wrong := mustNew(f, Config{Scheme: "plivo", Secrets: []string{other}})
+	c := Config{Scheme: "plivo", Secrets: []string{secret}}
+	v := mustNew(f, c)
+	s, err := NewSigner(c)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("https://a.example/p?b=%20&a", []byte("From=1&To=2&From=3"))
+	f.Fuzz(func(t *testing.T, u string, body []byte) {
+		m := &Message{Method: "POST", URL: u, Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, Body: body}
+		if s.Sign(m, "n", noon) != nil {
+			return
+		}
+		if r, err := wrong.Verify(m, noon); err == nil {
+			t.Fatalf("accepted %+v", r)
+		}
+		if _, err := v.Verify(m, noon); err != nil {
+			t.Fatal(err)
 		}
 	})
 }

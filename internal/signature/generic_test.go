@@ -26,7 +26,7 @@ func TestTimesInText(t *testing.T) {
 	at := time.Date(2024, 3, 21, 17, 8, 22, 0, time.UTC)
 	for _, unit := range []string{"utc", "iso8601"} {
 		c.HMAC.TimestampUnit = unit
-		if r, err := mustNew(t, c).Verify(m, at.Add(8*time.Second)); err != nil || !r.Timestamp.Equal(at) {
+		if r, err := mustNew(t, c).Verify(m, at.Add(8*time.Second)); err != nil || !r.Timestamp.Equal(at) || r.ID != "call.completed:2024-03-21 17:08:22" {
 			t.Errorf("%s: %+v, %v", unit, r, err)
 		}
 		if _, err := mustNew(t, c).Verify(m, at.Add(6*time.Minute)); !errors.Is(err, ErrTimestamp) {
@@ -63,7 +63,7 @@ func TestSignatureInBody(t *testing.T) {
 	v := mustNew(t, c)
 	good := `{"signature":{"timestamp":"1767268800","token":"t0k","signature":"` + hexHMAC("k", "1767268800t0k") + `"},"event-data":{"id":"e1"}}`
 	r, err := v.Verify(&Message{Body: []byte(good)}, noon)
-	if err != nil || !r.Weak || r.Token || r.ID != "t0k" || !r.Timestamp.Equal(noon) || r.Covers != CoversValues|CoversTime|CoversID {
+	if err != nil || !r.Weak || r.Token || r.ID != "t0k:1767268800" || !r.Timestamp.Equal(noon) || r.Covers != CoversValues|CoversTime|CoversID {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if err := Precheck(v, http.Header{}, noon); err != nil {

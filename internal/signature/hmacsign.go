@@ -35,6 +35,9 @@ func (h *hmacScheme) write(m *Message, id string, now time.Time, sign func(*pres
 		p.time = formatTime(now, h.unit)
 	}
 	for _, name := range h.headers {
+		if !has(m.Header, name) && id != "" { // a nonce, which may as well be the id
+			set(m, name, id)
+		}
 		v, err := get(m.Header, name, maxHeader)
 		if err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 var schemes = slices.Concat(hmacSchemes, senderSchemes, []scheme{
 	standardWebhooks, svix, quo, hubspot, hubspotV2, hubspotV1, twilio, signalwire, signalwireSHA256, telnyx,
 	vapi, vapiSecret, vapiBearer, vapiHMAC,
-	aircall, bodyTokenAt, googleAds, dialpad, vonage, livekit, genericJWT, genericHMAC, ed25519Scheme, rsaScheme,
+	aircall, bodyTokenAt, googleAds, dialpad, vonage, livekit, goHighLevel, justcall, sinch, plivo, genericJWT, genericHMAC, ed25519Scheme, rsaScheme,
 	bearer, apiKey, basic, clientCertificate, none,
 })
 
@@ -127,6 +127,23 @@ var senderSchemes = []scheme{
 		Name:    "calcom",
 		Summary: "HMAC-SHA256 of the body.",
 	}}, HMACConfig{Header: "X-Cal-Signature-256"}, lowerHex),
+	// docs.ultravox.ai/webhooks/securing-webhooks. The page asks for a time of the last minute; the usual tolerance is kept,
+	// since a copy is known by its content.
+	preset(scheme{Info: Info{
+		Name:    "ultravox",
+		Summary: "HMAC-SHA256 of body and time (RFC 3339); the header may have several.",
+	}}, HMACConfig{
+		Header: "X-Ultravox-Webhook-Signature", Signed: "{body}{timestamp}", ListSeparator: ",",
+		TimestampHeader: "X-Ultravox-Webhook-Timestamp", TimestampUnit: "rfc3339",
+	}, lowerHex),
+	// Guessed: Sinch's page on its Conversation API's webhooks was not opened. The nonce is the request's and not the event's.
+	preset(scheme{Info: Info{
+		Name:    "sinch-webhook",
+		Summary: "HMAC-SHA256 of body, nonce and time in base64, of Sinch's messages; its calls have the scheme sinch.",
+	}}, HMACConfig{
+		Header: "X-Sinch-Webhook-Signature", Encoding: "base64", Signed: "{body}.{header:X-Sinch-Webhook-Signature-Nonce}.{timestamp}",
+		TimestampHeader: "X-Sinch-Webhook-Signature-Timestamp",
+	}, nil),
 }
 
 func lowerHex(s *spec) { s.encoding = hexLower }
@@ -152,7 +169,7 @@ func preset(s scheme, c HMACConfig, tune func(*spec)) scheme {
 
 // describe fills in what follows from the spec.
 func describe(s *scheme, sp *spec) {
-	for _, h := range []string{sp.header, sp.tsHeader, sp.idHeader} {
+	for _, h := range append([]string{sp.header, sp.tsHeader, sp.idHeader}, sp.headers...) {
 		if h != "" {
 			s.Headers = append(s.Headers, h)
 		}

@@ -16,6 +16,12 @@ type Sensitive struct {
 var sensitive = map[string]Sensitive{
 	"basic":             {Headers: []string{"Authorization"}},
 	"jwt":               {Headers: []string{"Authorization"}},
+	"gohighlevel":       {Headers: []string{ghlHeader, ghlOldHeader}},
+	"justcall":          {Headers: []string{justcallHeader}},
+	"plivo":             {Headers: []string{plivoHeader, plivoMainHeader}},
+	"sinch":             {Headers: []string{"Authorization"}},
+	"sinch-webhook":     {Headers: []string{"X-Sinch-Webhook-Signature"}},
+	"ultravox":          {Headers: []string{"X-Ultravox-Webhook-Signature"}},
 	"livekit":           {Headers: []string{"Authorization"}},
 	"api_key":           {Headers: []string{"X-Api-Key"}},
 	"bearer":            {Headers: []string{"Authorization"}},

@@ -31,8 +31,11 @@ type setup struct {
 func setups() []setup {
 	var all []setup
 	for _, i := range Schemes() {
-		if i.Name == "none" || i.Name == "client_certificate" {
+		switch i.Name {
+		case "none", "client_certificate":
 			continue // nothing is signed; see callers_test.go
+		case "plivo":
+			continue // signs forms, and no JSON; see TestPlivo
 		}
 		c := Config{Scheme: i.Name, Secrets: []string{secret}}
 		w := Config{Scheme: i.Name, Secrets: []string{other}}
@@ -215,14 +218,14 @@ func TestRoundTrip(t *testing.T) {
 					b := []byte(m.Header.Get(h))
 					b[at] ^= 1
 					c.Header.Set(h, string(b))
-					if _, err := v.Verify(c, noon); err == nil && !(h == "Authorization" && at < 6) {
+					if _, err := v.Verify(c, noon); err == nil && !(h == "Authorization" && at < 6) && !(s.name == "sinch" && at < len("application callgate")) {
 						t.Errorf("byte %d of %s changed: accepted", at, h)
 					}
 				}
 				v1 := m.Header.Get(h)
 				for _, x := range []string{v1[:len(v1)-1], v1 + "0", v1 + "=", " " + v1, "\u00e9" + v1, v1 + "\n", v1 + "\x00"} {
 					c.Header.Set(h, x)
-					if r, err := v.Verify(c, noon); err == nil && !(x == " "+v1 && strings.HasPrefix(v1, "v1")) { // items of such a list have spaces between them
+					if r, err := v.Verify(c, noon); err == nil && !(x == " "+v1 && (strings.HasPrefix(v1, "v1") || s.name == "ultravox")) { // items of such a list have spaces between them
 						t.Errorf("%s is %q: accepted %+v", h, x, r)
 					}
 				}

@@ -147,7 +147,37 @@ func queryValue(q, name string) (string, bool) {
 // formParams are the parameters of a form as they are signed: sorted by name, the values of one name without
 // duplicates and sorted, nothing in between.
 func formParams(b []byte) ([]byte, error) {
-	var ps []param
+	ps, err := readParams(b)
+	if err != nil {
+		return nil, err
+	}
+	ps = slices.Compact(ps)
+	out := make([]byte, 0, len(b))
+	for _, p := range ps {
+		out = append(append(out, p.name...), p.value...)
+	}
+	return out, nil
+}
+
+// formPairs are the parameters of a form or a query as Plivo signs them: decoded, and sorted as formParams does, each with
+// equals between its name and value, and with between two of them. One that is there twice is so.
+func formPairs(b []byte, equals, between string) ([]byte, error) {
+	ps, err := readParams(b)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, len(b))
+	for i, p := range ps {
+		if i > 0 {
+			out = append(out, between...)
+		}
+		out = append(append(append(out, p.name...), equals...), p.value...)
+	}
+	return out, nil
+}
+
+// readParams are the parameters of a form, sorted.
+func readParams(b []byte) (ps []param, err error) {
 	for rest := string(b); rest != ""; {
 		var pair string
 		pair, rest, _ = strings.Cut(rest, "&")
@@ -166,12 +196,7 @@ func formParams(b []byte) ([]byte, error) {
 		ps = append(ps, param{k, v})
 	}
 	sortParams(ps)
-	ps = slices.Compact(ps)
-	out := make([]byte, 0, len(b))
-	for _, p := range ps {
-		out = append(append(out, p.name...), p.value...)
-	}
-	return out, nil
+	return ps, nil
 }
 
 // param is a parameter of a form.

@@ -7,7 +7,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"golang.org/x/text/encoding/charmap"
+	"github.com/callgate/callgate/internal/charset"
 )
 
 // legible is a text in UTF-8. In which charset a sender wrote shows in its bytes: the header that should say so is not
@@ -27,29 +27,7 @@ func legible(b []byte) []byte {
 	case len(b) > 3 && b[0] == 0 && b[1] != 0 && b[2] == 0:
 		return fromUTF16(b, binary.BigEndian)
 	}
-	if !oneByte(b) {
-		return b
-	}
-	text, err := charmap.Windows1252.NewDecoder().Bytes(b)
-	if err != nil {
-		return b
-	}
-	return text
-}
-
-// oneByte reports whether a text has bytes beyond ASCII and none of them is a part of a character in UTF-8.
-func oneByte(b []byte) bool {
-	beyond := false
-	for i := 0; i < len(b); i++ {
-		if b[i] < utf8.RuneSelf {
-			continue
-		}
-		beyond = true
-		if _, size := utf8.DecodeRune(b[i:]); size > 1 {
-			return false
-		}
-	}
-	return beyond
+	return charset.Guess(b)
 }
 
 func fromUTF16(b []byte, order binary.ByteOrder) []byte {
@@ -68,8 +46,8 @@ var readable = map[string]bool{
 
 // damaged reports whether a body is said to be in a charset that cannot be read here and has characters that need it. XML
 // names its own charset.
-func damaged(body []byte, charset string) bool {
-	if readable[strings.ToLower(strings.TrimSpace(charset))] || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
+func damaged(body []byte, name string) bool {
+	if readable[strings.ToLower(strings.TrimSpace(name))] || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) {
 		return false
 	}
 	if !utf8.Valid(body) {

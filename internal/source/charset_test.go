@@ -1,8 +1,11 @@
 package source
 
 import (
+	"bytes"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/callgate/callgate/internal/charset"
 )
 
 // TestCharsets: José Muñoz in every charset that senders use, and in none that is guessed.
@@ -82,7 +85,7 @@ func FuzzLegible(f *testing.F) {
 		if len(got) > 3*len(b) {
 			t.Fatalf("%q became %q", b, got)
 		}
-		if oneByte(got) || utf8.Valid(b) && !utf8.Valid(got) {
+		if !bytes.Equal(charset.Guess(got), got) || utf8.Valid(b) && !utf8.Valid(got) {
 			t.Fatalf("%q became %q", b, got)
 		}
 	})

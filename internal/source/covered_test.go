@@ -50,6 +50,9 @@ func newSender(t testing.TB, p source.Preset, c signature.Config) *sender {
 	info, _ := signature.Lookup(c.Scheme)
 	key := "whsec_" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("secret"), 5))
 	c.Secrets = []string{key}
+	if c.Scheme == "basic" {
+		c.Secrets = []string{"acme:" + key}
+	}
 	if !info.NeedsSecret {
 		c.Secrets = []string{base64.StdEncoding.EncodeToString(seed)}
 	}
@@ -115,10 +118,17 @@ func presetsWithSamples(t *testing.T, run func(t *testing.T, s *sender, m *signa
 		case "generic":
 			configs = []signature.Config{
 				{Scheme: "hmac", HMAC: &signature.HMACConfig{Header: "X-Sig"}}, {Scheme: "bearer"}, {Scheme: "api_key"},
+				{Scheme: "hmac", HMAC: &signature.HMACConfig{Header: "X-Sig", Signed: "{body}.{header:X-Nonce}"}},
+				{Scheme: "ed25519", HMAC: &signature.HMACConfig{Header: "X-Sig", Encoding: "base64"}},
+				{Scheme: "jwt", HashClaim: "h"}, {Scheme: "api_key", Query: "token"},
 				{Scheme: "hmac", HMAC: &signature.HMACConfig{Header: "X-Sig", Signed: "{method}{url}{body}"}},
 			}
 		case "ringcentral": // whose token may have any header
 			configs = []signature.Config{{Scheme: "bearer"}, {Scheme: "api_key"}}
+		case "jotform", "calltrackingmetrics": // which can be given an address alone
+			configs = []signature.Config{{Scheme: "api_key", Query: "token"}}
+		case "sinch":
+			configs = append(configs, signature.Config{Scheme: "sinch-webhook"})
 		case "vapi":
 			configs = append(configs, signature.Config{Scheme: "vapi-hmac"}, signature.Config{Scheme: "vapi-bearer"})
 		case "hubspot":

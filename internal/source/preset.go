@@ -36,7 +36,7 @@ type Preset struct {
 	format *format
 }
 
-var presets = slices.SortedFunc(slices.Values(slices.Concat(callPresets, newPresets, formPresets, platformPresets)),
+var presets = slices.SortedFunc(slices.Values(slices.Concat(callPresets, newPresets, senderPresets, formPresets, platformPresets)),
 	func(a, b Preset) int { return strings.Compare(a.Name, b.Name) })
 
 // Presets lists all presets by name.

@@ -9,7 +9,8 @@ func TestPresets(t *testing.T) {
 	schemes := []string{
 		"nextphone", "standard-webhooks", "svix", "github", "stripe", "slack", "shopify", "twilio", "hubspot", "retell", "vapi",
 		"elevenlabs", "telnyx", "signalwire", "callrail", "quo", "bland", "aircall", "dialpad", "synthflow", "calendly", "zendesk",
-		"intercom", "vonage", "zoom", "meta", "typeform", "tally", "calcom",
+		"intercom", "vonage", "zoom", "meta", "typeform", "tally", "calcom", "google-ads", "plivo", "livekit", "justcall", "gohighlevel",
+		"ultravox", "sinch", "basic",
 	}
 	var names []string
 	for _, p := range Presets() {
@@ -95,6 +96,12 @@ func TestSynchronousEventsAreRecognised(t *testing.T) {
 		{"vapi", `{"message":{"type":"campaign.predial","campaignId":"c"}}`},
 		{"synthflow", `{"event":"call_inbound","call_inbound":{"from_number":"+15559876543"}}`},
 		{"retell", `{"event":"chat_inbound","chat_inbound":{"from_number":"+15559876543"}}`},
+		{"plivo", `CallUUID=c&CallStatus=ringing&From=1&To=2&Direction=inbound`},
+		{"plivo", `CallUUID=c&CallStatus=in-progress&Digits=1`},
+		{"plivo", `CallUUID=c&CallStatus=in-progress&Event=StartApp`},
+		{"sinch", `{"event":"ice","callid":"c","cli":"+15559876543"}`},
+		{"sinch", `{"event":"pie","callid":"c","menuResult":{"value":"1"}}`},
+		{"bandwidth", `{"eventType":"initiate","callId":"c","from":"+15559876543"}`},
 		{"slack", `{"type":"url_verification","challenge":"x"}`},
 		{"slack", `payload=%7B%22type%22%3A%22block_actions%22%7D`},
 	} {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 // TestSplitAt: each event is the body as it came, with one element in the array.
@@ -50,4 +52,38 @@ func TestSplitAt(t *testing.T) {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
+}
+
+// FuzzSplitAt: what is taken apart is JSON again, and has one element where the whole had them all.
+func FuzzSplitAt(f *testing.F) {
+	generic, _ := Find("generic")
+	within, err := generic.SplitAt("$.data.events")
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole, err := generic.SplitAt("$")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range []string{`{"data":{"events":[{"a":1},{"b":[2]}]}}`, `[{"a":1}]`, `{"data":{"events":[{}, {}],"events":[{},{}]}}`, "\xef\xbb\xbf[{},{}]", `data[events]=1&x={"a":[{},{}]}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		before := string(body)
+		for _, part := range within.Split(&Request{Body: body}) {
+			var doc jsonscan.Doc
+			if doc.Scan(part) != nil || doc.Root().Path("data", "events").Len() != 1 {
+				t.Fatalf("%q of %q", part, body)
+			}
+		}
+		for _, part := range whole.Split(&Request{Body: body}) {
+			var doc jsonscan.Doc
+			if doc.Scan(part) != nil || doc.Root().Kind() != jsonscan.Object {
+				t.Fatalf("%q of %q", part, body)
+			}
+		}
+		if string(body) != before {
+			t.Fatal("the body was changed")
+		}
+	})
 }

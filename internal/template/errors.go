@@ -59,6 +59,8 @@ type compiler struct {
 	variables []string
 	// repeats: the filter each has something to repeat.
 	repeats bool
+	// declares: an XML declaration may say what charset the template is in.
+	declares bool
 }
 
 // position is the line and column of a byte of the source, in the file that the source is part of.

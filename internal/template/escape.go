@@ -115,6 +115,10 @@ func appendEncoded(dst []byte, s string, plus bool) []byte {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
+	return appendBytes(dst, s, plus)
+}
+
+func appendBytes(dst []byte, s string, plus bool) []byte {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case unreserved(c):

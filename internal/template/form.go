@@ -1,6 +1,10 @@
 package template
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/callgate/callgate/internal/charset"
+)
 
 // form compiles a form: pairs with & between them.
 func (c *compiler) form() (node, error) {
@@ -9,7 +13,11 @@ func (c *compiler) form() (node, error) {
 		return node{}, err
 	}
 	withoutEncoding(pieces)
-	return c.pairs(pieces, "", appendForm)
+	escape := appendForm
+	if c.o.Charset != charset.UTF8 {
+		escape = appendFormByte
+	}
+	return c.pairs(pieces, "", escape)
 }
 
 // pairs compiles the pairs of a form or query. prefix is written before the first that is there.
@@ -25,6 +33,9 @@ func (c *compiler) pairs(pieces []piece, prefix string, escape func([]byte, stri
 				if i := badPercent(p.lit); i >= 0 {
 					return n, c.syntax(p.at+i, "a % that is not followed by two hexadecimal digits; a percent sign is written %25")
 				}
+				if _, lost := c.o.Charset.AppendPlain(nil, p.lit); lost > 0 {
+					return n, c.syntax(p.at, "the text of the form has a character that "+c.o.Charset.String()+" does not have; write another")
+				}
 			}
 		}
 		if forLists(pair) {
@@ -32,7 +43,7 @@ func (c *compiler) pairs(pieces []piece, prefix string, escape func([]byte, stri
 		}
 		kids, err := c.nodes(pair, escape, func(s string) []byte {
 			if form {
-				s = strings.ReplaceAll(s, " ", "+")
+				s = strings.ReplaceAll(c.constantForm(s), " ", "+")
 			}
 			return encodeRest(s)
 		})

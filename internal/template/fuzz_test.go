@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/callgate/callgate/internal/charset"
 )
 
 // hostile are values that break out of something.
@@ -67,7 +69,7 @@ func FuzzJSON(f *testing.F) {
 }
 
 func FuzzXML(f *testing.F) {
-	seed(f, `<r><x y="{{a}}" z='{{b}}'>{{a}}{{b}}</x></r>`, `<r><![CDATA[]]{{a}}>{{b}}]]]]>{{list}}</r>`, `<r><x y="{{list|each}}"/><z>{{list|each|upper}}</z></r>`, `<?xml version="1.0"?><!-- c --><r>{{object}}</r>`)
+	seed(f, `<r><x y="{{a}}" z='{{b}}'>{{a}}{{b}}</x></r>`, `<r><![CDATA[]]{{a}}>{{b}}]]]]>{{list}}</r>`, `<r><x y="{{list|each}}"/><z>{{list|each|upper}}</z></r>`, `<?xml version="1.0"?><!-- c --><r>{{object}}</r>`, `<?xml version="1.0" encoding="latin1"?><r é="{{a}}">日{{b}}</r>`)
 	f.Fuzz(func(t *testing.T, source, a, b string, policy uint8) {
 		tpl := compiled(source, XML, policy)
 		if tpl == nil {
@@ -75,6 +77,7 @@ func FuzzXML(f *testing.F) {
 		}
 		count := func(out []byte) (elements int) {
 			d := xml.NewDecoder(bytes.NewReader(out))
+			d.CharsetReader = func(label string, r io.Reader) (io.Reader, error) { return charset.Find(label).Reader(r), nil }
 			for {
 				token, err := d.Token()
 				if err == io.EOF {

@@ -50,6 +50,7 @@ type renderer struct {
 	// item is the element of a list that is written, in place of the value that itemOf has before its filter each.
 	item   any
 	itemOf *expr
+	lost   int // characters that the charset does not have
 }
 
 // fail makes an error about an expression, or about no place when e is nil.
@@ -170,7 +171,7 @@ func (r *renderer) variable(dst []byte, n *node) ([]byte, status, error) {
 	} else {
 		text = textOf(value)
 	}
-	return r.bounded(n.escape(dst, text), n.e)
+	return r.bounded(n.escape(dst, r.inForm(text)), n.e)
 }
 
 // bounded checks the length of the result after a value was appended.

@@ -98,17 +98,18 @@ func (r *renderer) repeat(dst []byte, n *node) (_ []byte, all status, err error)
 	return dst, all, err
 }
 
-// Each renders the template once for each element of the list that is repeated in it, or once where there is none.
-func (t *Template) Each(v Vars) (all [][]byte, err error) {
+// Each renders the template once for each element of the list that is repeated in it, or once where there is none. lost
+// is as Render has it.
+func (t *Template) Each(v Vars) (all [][]byte, lost int, err error) {
 	if t.root.kind != kindRepeat {
-		one, err := t.Append(nil, v)
-		return [][]byte{one}, err
+		one, lost, err := t.Render(nil, v)
+		return [][]byte{one}, lost, err
 	}
 	r := renderer{t: t, v: v, limit: t.maxOutput}
 	err = r.times(&t.root, func() error {
 		one, _, err := r.sequence(nil, t.root.kids)
-		all = append(all, one)
+		all = append(all, r.written(one, 0))
 		return err
 	})
-	return all, err
+	return all, r.lost, err
 }

@@ -76,7 +76,7 @@ func TestListsRepeatTexts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, err := tpl.Each(values)
+		all, _, err := tpl.Each(values)
 		if err != nil || len(all) != len(c.want) {
 			t.Errorf("%s: %q, %v", c.source, all, err)
 			continue
@@ -89,7 +89,7 @@ func TestListsRepeatTexts(t *testing.T) {
 	}
 	if tpl, err := Compile("{{list}}", Text, Options{Repeats: true, MaxOutput: 3}); err != nil {
 		t.Fatal(err)
-	} else if _, err := tpl.Each(values); err == nil {
+	} else if _, _, err := tpl.Each(values); err == nil {
 		t.Error("no bound")
 	}
 }

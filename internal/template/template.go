@@ -69,6 +69,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/callgate/callgate/internal/charset"
 )
 
 // Context is the place that a template stands in.
@@ -140,6 +142,10 @@ type Options struct {
 	Zone *time.Location
 	// List stands between the elements of a list within text that no filter joins; empty means ", ".
 	List string
+	// Charset is the one that the result is written in; nil means UTF-8, or what an XML template declares. What it does not
+	// have is written as a reference in XML, as an escape in JSON, and elsewhere as people write it without (see
+	// charset.AppendPlain). It is for bodies: a URL and a header are in UTF-8.
+	Charset *charset.Charset
 	// MayRepeat allows the filter each in a text, for Each; Repeats has a template that is exactly one variable, which no
 	// filter joins, written for each element of a list without that filter.
 	MayRepeat, Repeats bool
@@ -183,6 +189,7 @@ type Template struct {
 	policy    Policy
 	region    string
 	list      string
+	charset   *charset.Charset
 	maxOutput int
 	variables []string
 }
@@ -202,6 +209,10 @@ func Compile(source string, context Context, o Options) (*Template, error) {
 	}
 	var err error
 	t := &Template{context: context, name: o.Name, policy: o.Policy, region: o.Region, list: o.List, maxOutput: c.o.MaxOutput}
+	if context == URL || context == Header || o.Charset == nil {
+		c.o.Charset = charset.UTF8
+	}
+	c.declares = o.Charset == nil
 	switch context {
 	case JSON:
 		t.root, err = c.json()
@@ -219,6 +230,7 @@ func Compile(source string, context Context, o Options) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.charset = c.o.Charset
 	t.variables = slices.Compact(slices.Sorted(slices.Values(c.variables)))
 	return t, nil
 }
@@ -226,19 +238,29 @@ func Compile(source string, context Context, o Options) (*Template, error) {
 // Variables lists the names of the variables in the template, sorted, each once.
 func (t *Template) Variables() []string { return t.variables }
 
+// Charset is the one that the result is written in.
+func (t *Template) Charset() *charset.Charset { return t.charset }
+
 // Append renders the template to the end of dst. On error, which is an *Error naming the variable, dst is returned
 // as it was.
 func (t *Template) Append(dst []byte, v Vars) ([]byte, error) {
+	out, _, err := t.Render(dst, v)
+	return out, err
+}
+
+// Render is Append that tells how many characters were lost because the charset does not have them.
+func (t *Template) Render(dst []byte, v Vars) (_ []byte, lost int, err error) {
 	r := renderer{t: t, v: v, limit: len(dst) + t.maxOutput}
 	out, _, err := r.node(dst, &t.root)
 	if err != nil {
-		return dst, err
+		return dst, 0, err
 	}
 	if len(out) > r.limit {
-		return dst, r.fail(nil, ErrTooLarge, "the result is larger than the bound; truncate the long values or raise the bound")
+		return dst, 0, r.fail(nil, ErrTooLarge, "the result is larger than the bound; truncate the long values or raise the bound")
 	}
 	if t.context == Header {
 		out = trimSpaces(out, len(dst))
 	}
-	return out, nil
+	out = r.written(out, len(dst))
+	return out, r.lost, nil
 }

@@ -25,7 +25,7 @@ var values = vars{
 	"empty": "", "none": nil, "count": "42", "half": "42.50", "whole": "42.0", "zip": "0042", "yes": "Yes", "rawlist": ` [1, "a"] `,
 	"rawobject": `{"a": {"b": 1}}`, "template": "{{name}}", "cdata": "]]>", "header": "x\r\nX-Evil: 1", "at": time.Unix(0, 0),
 	"float": 1.5, "big": int64(1) << 60, "Full Name": "Mike J", "amp": "a&b=c", "query": "a?b#c", "exp": "1e2", "nested": []any{[]any{"x"}},
-	"hollow": []any{}, "evil": []any{"a&b=1", "\r\n"}, "markup": []any{"</s>", "]]>"},
+	"umlaut": "ü", "umlauts": []any{"ü", "5 €"}, "hollow": []any{}, "evil": []any{"a&b=1", "\r\n"}, "markup": []any{"</s>", "]]>"},
 }
 
 // row is one template, rendered with values. An error's text begins with "!" in want.

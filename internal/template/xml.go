@@ -36,6 +36,11 @@ func (c *compiler) xml() (node, error) {
 		pieces[0].lit = trimmed
 	}
 	x := &xmlCompiler{compiler: c}
+	if len(pieces) > 0 {
+		if err := x.declaration(pieces[0].lit); err != nil {
+			return node{}, err
+		}
+	}
 	for _, p := range pieces {
 		if p.e == nil {
 			if err := x.constant(p); err != nil {
@@ -229,6 +234,7 @@ func (x *xmlCompiler) group() (out []node, err error) {
 // check checks that the template is well-formed whatever the variables are.
 func (x *xmlCompiler) check() error {
 	d := xml.NewDecoder(strings.NewReader(x.plain.String()))
+	d.CharsetReader = func(_ string, r io.Reader) (io.Reader, error) { return r, nil } // a template is text, and declaration has read the name
 	depth, roots := 0, 0
 	for {
 		t, err := d.Token()
@@ -237,12 +243,15 @@ func (x *xmlCompiler) check() error {
 		}
 		if err != nil {
 			line, _ := d.InputPos()
-			e := x.syntax(0, "not well-formed XML near here: every tag is closed, attribute values are quoted, & is written &amp;, and the encoding is UTF-8")
+			e := x.syntax(0, "not well-formed XML near here: every tag is closed, attribute values are quoted, and & is written &amp;")
 			e.Line, e.Column = max(x.o.Line, 1)+line-1, 1
 			return e
 		}
 		switch t := t.(type) {
 		case xml.StartElement:
+			if !x.named(t) {
+				return x.syntax(0, "the name of an element or attribute has a character that "+x.o.Charset.String()+" does not have")
+			}
 			if depth == 0 {
 				roots++
 			}

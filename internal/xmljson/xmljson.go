@@ -8,8 +8,7 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/text/encoding/charmap"
-
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/jsonscan"
 )
 
@@ -40,7 +39,7 @@ var (
 // knows the five of XML itself only.
 func Convert(dst, body []byte) (out []byte, root string, err error) {
 	dec := xml.NewDecoder(bytes.NewReader(body))
-	dec.CharsetReader = charset
+	dec.CharsetReader = reader
 	e, err := readElement(dec)
 	if err != nil {
 		return dst, "", err
@@ -141,17 +140,11 @@ func (e *element) append(b []byte) []byte {
 	return append(b, '}')
 }
 
-// charset reads the encodings that XML from older systems declares besides UTF-8.
-func charset(label string, r io.Reader) (io.Reader, error) {
-	switch strings.ToLower(label) {
-	case "us-ascii", "ascii":
-		return r, nil
-	case "iso-8859-1", "latin1":
-		return charmap.ISO8859_1.NewDecoder().Reader(r), nil
-	case "iso-8859-15":
-		return charmap.ISO8859_15.NewDecoder().Reader(r), nil
-	case "windows-1252":
-		return charmap.Windows1252.NewDecoder().Reader(r), nil
+// reader reads the encodings that XML from older systems declares besides UTF-8.
+func reader(label string, r io.Reader) (io.Reader, error) {
+	c := charset.Find(label)
+	if c == nil {
+		return nil, errors.New("unknown encoding")
 	}
-	return nil, errors.New("unknown encoding")
+	return c.Reader(r), nil
 }

@@ -163,7 +163,7 @@ func (g *generator) operating(s *sheet) error {
 		return err
 	}
 	s.head(2, "Metrics")
-	s.add("In Caddy's registry, which its directive `metrics` and `/metrics` of the admin endpoint show. No label holds a tenant or anything else that a sender can choose. The [example](../../examples/monitoring/README.md) has a dashboard and alert rules.")
+	s.add("In Caddy's registry, which its directive `metrics` and `/metrics` of the admin endpoint show. No label holds anything that a sender can choose, and a tenant stands only in those that [metrics](global.md#metrics) asks for. The [example](../../examples/monitoring/README.md) has a dashboard and alert rules.")
 	var rows [][]string
 	for _, c := range caddymodule.Collectors() {
 		kind := "gauge"

@@ -124,9 +124,13 @@ func covers(i signature.Info) (string, error) {
 		return "", err
 	}
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	kind, body := "application/json", `{"call":{"call_id":"c-1"}}`
+	if i.Name == "plivo" { // which signs forms alone
+		kind, body = "application/x-www-form-urlencoded", "CallUUID=c-1"
+	}
 	m := signature.Message{
-		Method: http.MethodPost, URL: "https://hooks.example.com/in", Header: http.Header{"Content-Type": {"application/json"}},
-		Body: []byte(`{"call":{"call_id":"c-1"}}`),
+		Method: http.MethodPost, URL: "https://hooks.example.com/in", Header: http.Header{"Content-Type": {kind}},
+		Body: []byte(body),
 	}
 	if err := signer.Sign(&m, "msg-1", now); err != nil {
 		return "", err

@@ -12,6 +12,9 @@ import Stripe from 'stripe';
 import twilio from 'twilio';
 import Retell from 'retell-sdk';
 import * as octokit from '@octokit/webhooks-methods';
+import { createHash, createHmac } from 'node:crypto';
+import plivo from 'plivo';
+import { AccessToken, WebhookReceiver } from 'livekit-server-sdk';
 
 const stripe = new Stripe('sk_test_unused');
 
@@ -96,6 +99,41 @@ const schemes = {
     async verify(m) {
       must(await Retell.verify(m.body, m.secret, m.headers['x-retell-signature']));
     },
+  },
+};
+
+// plivoText is what Plivo signs. Its library verifies and does not sign, so that it has to agree with what is made here.
+function plivoText(m) {
+  const [base, query = ''] = m.url.split('?');
+  const sorted = (text, equals, between) => [...new URLSearchParams(text)].map((p) => p.join(equals)).sort().join(between);
+  const asked = sorted(query, '=', '&');
+  return `${base}?${asked}${asked && '.'}${sorted(m.body, '', '')}`;
+}
+
+schemes.plivo = {
+  sign(m) {
+    const nonce = `nonce-${m.index}`;
+    const signature = createHmac('sha256', m.secret).update(`${plivoText(m)}.${nonce}`).digest('base64');
+    m.headers = { 'x-plivo-signature-v3': signature, 'x-plivo-signature-v3-nonce': nonce };
+    this.verify(m);
+  },
+  verify(m) {
+    must(plivo.validateV3Signature('POST', m.url, m.headers['x-plivo-signature-v3-nonce'], m.secret,
+      m.headers['x-plivo-signature-v3'], formParams(m.body)));
+  },
+};
+
+// The library wants the name of the key too.
+const livekitKey = 'APIsdk';
+
+schemes.livekit = {
+  async sign(m) {
+    const token = new AccessToken(livekitKey, m.secret, { ttl: '5m' });
+    token.sha256 = createHash('sha256').update(m.body).digest('base64');
+    m.headers = { authorization: await token.toJwt() };
+  },
+  async verify(m) {
+    await new WebhookReceiver(livekitKey, m.secret).receive(m.body, m.headers.authorization);
   },
 };
 

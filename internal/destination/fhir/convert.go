@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/outbound"
 )
 
 // Errors of Convert.
@@ -39,3 +40,6 @@ func (d *Destination) Convert(ctx context.Context, item destination.Item) (*http
 	}
 	return req, err
 }
+
+// Convertible says why Convert cannot serve; nil if it can.
+func (d *Destination) Convertible() error { return outbound.Alone(d.cfg.Auth) }

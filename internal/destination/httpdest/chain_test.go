@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/condition"
+	"github.com/callgate/callgate/internal/definition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/chain"
 	"github.com/callgate/callgate/internal/outbound"
 	"github.com/callgate/callgate/internal/standin"
+	"github.com/callgate/callgate/internal/template"
 )
 
 func keeps(t *testing.T, pairs ...string) (all []Kept) {
@@ -293,3 +295,21 @@ func (sized) Keep(_ context.Context, _ string, value []byte) error {
 }
 
 func (sized) Kept(context.Context, string) ([]byte, error) { return nil, nil }
+
+// A number that an answer would give can be previewed where missing and wrong values are errors.
+func TestNumbersOfAnswersInAStrictPreview(t *testing.T) {
+	d, _, err := definition.Parse([]byte(`{"url": "https://crm.example/deals", "body_template": {"contact": "{{steps.contact.id|integer}}"}}`), definition.Options{Policy: template.Strict})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := NewChain(ChainConfig{Steps: []Step{
+		{Name: "contact", Keep: keeps(t, "id", "$.id"), Config: Config{Renderer: Fixed{URL: "https://crm.example/contacts", Body: []byte("{}")}}},
+		{Name: "deal", Config: Config{Renderer: FromDefinition(d)}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := c.Preview([]destination.Item{item()}); err != nil || len(p) != 2 || p[1].Body != `{"contact":0}` {
+		t.Errorf("%+v, %v", p, err)
+	}
+}

@@ -19,7 +19,7 @@ func (d *Document) Render(item destination.Item) (Rendered, error) {
 	if err != nil {
 		return Rendered{}, err
 	}
-	return Rendered{Method: r.Method, URL: r.URL, Header: r.Header, Body: r.Body}, nil
+	return Rendered{Method: r.Method, URL: r.URL, Header: r.Header, Body: r.Body, Warnings: r.Warnings}, nil
 }
 
 // ShowURL implements Shower.

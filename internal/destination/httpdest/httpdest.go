@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
@@ -137,6 +138,9 @@ func data(h http.Header) bool {
 	return strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml")
 }
 
+// Convertible says why Request cannot serve; nil if it can.
+func (d *Destination) Convertible() error { return outbound.Alone(d.cfg.Auth) }
+
 // Request returns the request that Deliver would send first, complete with its credentials, which may have to be
 // fetched. The caller may send it its own way.
 func (d *Destination) Request(ctx context.Context, item destination.Item) (*http.Request, error) {
@@ -183,7 +187,7 @@ func (d *Destination) show(item destination.Item, id string) (destination.Reques
 			return destination.Request{}, err
 		}
 	}
-	return destination.Request{Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(body)}, nil
+	return destination.Request{Method: req.Method, URL: outbound.MaskURL(address), Header: h, Body: string(charset.Shown(body, h.Get("Content-Type")))}, nil
 }
 
 // mask masks what is secret among headers.

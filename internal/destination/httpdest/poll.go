@@ -74,7 +74,10 @@ func (p *Poll) place(ctx context.Context, a *outbound.Answer, from *url.URL) (pl
 		return "", "202, and the outcome is to be asked for at another host, which would get the credentials; it is not asked, and taken for delivered"
 	}
 	u.Fragment = ""
-	return u.String(), ""
+	if place = u.String(); outbound.CheckURL(place, true, true) != nil {
+		return "", "202, and where to ask for the outcome is no URL; it is taken for delivered"
+	}
+	return place, ""
 }
 
 // accepted notes that the receiver has taken the request on, and asks for the outcome.

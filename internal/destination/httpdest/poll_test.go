@@ -3,6 +3,7 @@ package httpdest
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -226,4 +227,27 @@ func TestAskingIsPreviewed(t *testing.T) {
 	if q := all[1]; q.Method != "GET" || q.URL != askPlace || q.Header.Get("X-Key") != outbound.Masked || q.Header.Get("Authorization") != "Bearer ***" || !strings.Contains(q.Note, "202") {
 		t.Errorf("%+v", q)
 	}
+}
+
+// FuzzPlace: whatever an answer says, only the host that was asked first is asked for the outcome.
+func FuzzPlace(f *testing.F) {
+	for _, at := range []string{"/jobs/7", "//evil.example/x", "https://crm.example:444/x", "https://crm.example/a?b#c", `\\evil.example`, "javascript:x", "https://crm.example@evil.example/", "http://crm.example/"} {
+		f.Add(at)
+	}
+	from, err := url.Parse("https://crm.example/contacts?x=1")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, at string) {
+		place, warning := (&Poll{}).place(t.Context(), &outbound.Answer{Status: 202, Header: http.Header{"Location": {at}}}, from)
+		if (place == "") == (warning == "") {
+			t.Errorf("%q and %q", place, warning)
+		}
+		if place == "" {
+			return
+		}
+		if u, err := url.Parse(place); err != nil || u.Scheme != "https" || u.Host != "crm.example" || u.User != nil || outbound.CheckURL(place, false, true) != nil {
+			t.Errorf("%q leads to %q", at, place)
+		}
+	})
 }

@@ -190,9 +190,11 @@ func (r *run) associate(all []*employer) {
 	}
 	a, err := r.send(http.MethodPost, r.d.associations()+companiesObject+"/"+contactsObject+"/batch/associate/default", append(b, `]}`...), "adds the contacts to the companies that were found")
 	if err != nil || a.Status < 200 || a.Status > 299 || a.Status == http.StatusMultiStatus {
-		// A company that was deleted or merged a moment ago is looked for again.
-		for _, e := range found {
-			r.d.forget(r.ctx, e.memoKey())
+		if err == nil && (a.Status == http.StatusMultiStatus || a.Status >= 400 && a.Status < 500 && !halts(a.Status)) {
+			// A company that was deleted or merged a moment ago is looked for again.
+			for _, e := range found {
+				r.d.forget(r.ctx, e.memoKey())
+			}
 		}
 		if err != nil || a.Status != http.StatusMultiStatus {
 			res := r.d.judge(a, err)
@@ -258,7 +260,11 @@ func (r *run) makeCompanies(all []*employer) {
 				e.written(r)
 			}
 		case in.fail != nil || in.result != nil:
-			r.d.forget(r.ctx, e.memoKey())
+			if in.unknown {
+				r.remember(e.memoKey(), memo{Pending: true})
+			} else {
+				r.d.forget(r.ctx, e.memoKey())
+			}
 			res := in.result
 			if res == nil {
 				row := in.fail.row()

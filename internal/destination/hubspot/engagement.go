@@ -123,7 +123,7 @@ func (r *run) takeEntries(k kind, es []*entry, ins []*input) {
 		}
 		switch {
 		case in.done:
-			e.row.did(k.object)
+			e.row.did(doneOf(k.object, e.key))
 			if id := in.recordID; id != "" {
 				r.remember(k.object+":"+e.key, memo{ID: id, Size: max(e.size, len(valueOf(in.props, k.body)))})
 			}
@@ -164,15 +164,15 @@ func (r *run) entriesOf(k kind) []*entry {
 			row.result = destination.Result{Reason: "HubSpot did not tell the contact's id, which the " + k.what + " needs; the contact is looked for again"}
 			continue
 		}
-		if row.done[k.object] {
-			continue
-		}
 		for _, i := range row.items {
 			it := &r.items[i]
 			if k.step != nil && !k.step.wanted(r.ctx, it) {
 				continue
 			}
 			key := callKey(it)
+			if row.done[doneOf(k.object, key)] {
+				continue
+			}
 			e := byKey[key]
 			if e == nil {
 				e = &entry{key: key, row: row, token: "cg" + shortHash(key)}

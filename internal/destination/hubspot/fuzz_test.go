@@ -69,7 +69,8 @@ func FuzzDeliverAlwaysEnds(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int, v1 bool) {
-		c := Config{Token: token, LogCall: true, Note: true, ContactProperty: "key", LeadStatus: "NEW", SearchRate: 1e9}
+		c := Config{Token: token, LogCall: true, Note: true, ContactProperty: "key", LeadStatus: "NEW", SearchRate: 1e9,
+			Company: &Step{Properties: map[string]string{"name": "name"}}, Deal: &Step{Stage: "new", Unique: "key"}, Ticket: &Step{Stage: "1"}}
 		if v1 {
 			c.API = "v1"
 		}

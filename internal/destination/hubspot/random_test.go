@@ -8,6 +8,7 @@ import (
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/destination/chain"
 	"github.com/callgate/callgate/internal/destination/destinationtest"
 	"github.com/callgate/callgate/internal/standin"
 )
@@ -24,13 +25,18 @@ func TestRandomLife(t *testing.T) {
 			s, d := account(t, standin.HubSpotConfig{NoTrace: seed%5 == 0, Now: clk.now, SearchLag: 15 * time.Second}, func(c *Config) {
 				c.LogCall, c.Note, c.API = true, seed%4 == 0, api
 				c.KeepNames = seed%7 == 0
+				c.Progress = chain.NewMemory()
+				c.Company, c.Deal, c.Ticket = &Step{}, &Step{Stage: "appointmentscheduled"}, &Step{Stage: "1"}
 				if keyed {
 					c.ContactProperty, c.CallProperty = "call_key", "call_key"
+					c.Deal.Unique, c.Ticket.Unique = "call_key", "call_key"
 				}
 				c.Properties = map[string]string{"nope": "params.issue"}
 			})
 			s.Define("contacts", standin.HubSpotProperty{Name: "call_key", Unique: true})
-			s.Define("calls", standin.HubSpotProperty{Name: "call_key", Unique: true})
+			for _, object := range []string{"calls", "deals", "tickets"} {
+				s.Define(object, standin.HubSpotProperty{Name: "call_key", Unique: true})
+			}
 			var items []destination.Item
 			for caller := range 6 {
 				for n := range 3 {
@@ -38,6 +44,7 @@ func TestRandomLife(t *testing.T) {
 						items = append(items, item(func(c *call.Call) {
 							c.ID = fmt.Sprintf("Call-%d-%d", caller, n)
 							c.CallerNumber = fmt.Sprintf("+1555987%04d", caller)
+							c.Company = fmt.Sprintf("Company %d", caller%3)
 							c.FirstName, c.LastName = fmt.Sprint("First", caller), "Last"
 							c.Email = fmt.Sprintf("Caller%d@Example.com", caller)
 							if ev == 0 && rnd.IntN(2) == 0 {
@@ -88,6 +95,17 @@ func TestRandomLife(t *testing.T) {
 			for id, n := range logs {
 				if n != 1 {
 					t.Errorf("%d logs of %s", n, id)
+				}
+			}
+			for object, want := range map[string]int{"companies": 3, "deals": 18, "tickets": 18} {
+				all := s.Objects(object)
+				if len(all) != want {
+					t.Errorf("%d %s, want %d", len(all), object, want)
+				}
+				for _, o := range all {
+					if object != "companies" && (len(o.Contacts) != 1 || len(o.Companies) != 1) || len(o.Contacts) < 1 {
+						t.Errorf("one of %s has contacts %v and companies %v", object, o.Contacts, o.Companies)
+					}
 				}
 			}
 		})

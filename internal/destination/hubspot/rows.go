@@ -32,7 +32,8 @@ type row struct {
 	settled bool
 	result  destination.Result
 
-	// done are the types of objects that are written for the row, in this attempt or an earlier one.
+	// done are what is written for the row, in this attempt or an earlier one: the contact and the company by the types of
+	// their objects, and what belongs to a call by doneOf.
 	done map[string]bool
 	// company is the id of the company that the contact belongs to, if one is made.
 	company string

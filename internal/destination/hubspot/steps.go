@@ -184,12 +184,15 @@ func (s *step) refused(res destination.Result, in *input) destination.Result {
 }
 
 // did notes that something is written for the row.
-func (row *row) did(object string) {
+func (row *row) did(what string) {
 	if row.done == nil {
 		row.done = make(map[string]bool)
 	}
-	row.done[object] = true
+	row.done[what] = true
 }
+
+// doneOf names what is written of one call: a row may have several.
+func doneOf(object, key string) string { return object + ":" + key }
 
 // stepped says that a delivery is several steps, whose progress is kept.
 func (d *Destination) stepped() bool {
@@ -217,9 +220,14 @@ func (r *run) resume() bool {
 			}
 			id = contact
 			for object, kept := range p.Done {
-				row.did(object)
-				if object == companiesObject {
+				switch object {
+				case contactsObject:
+					row.did(object)
+				case companiesObject:
+					row.did(object)
 					row.company = kept["id"]
+				default:
+					row.did(doneOf(object, callKey(&r.items[i])))
 				}
 			}
 		}
@@ -250,12 +258,13 @@ func (r *run) keep(results []destination.Result) {
 				}
 			} else if err == nil {
 				p.Done = make(map[string]map[string]string)
-				for object := range row.done {
-					p.Done[object] = map[string]string{}
+				if row.company != "" {
+					p.Done[companiesObject] = map[string]string{"id": row.company}
 				}
-				p.Done[companiesObject] = map[string]string{"id": row.company}
-				if row.company == "" {
-					delete(p.Done, companiesObject)
+				for what := range row.done {
+					if object, ok := strings.CutSuffix(what, doneOf("", callKey(&r.items[i]))); ok {
+						p.Done[object] = map[string]string{}
+					}
 				}
 				err = p.Finish(r.ctx, contactsObject, map[string]string{"id": row.id})
 			}

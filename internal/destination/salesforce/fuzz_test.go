@@ -40,10 +40,11 @@ func FuzzDeliverAlwaysEnds(f *testing.F) {
 		`{"records":[{"Id":"` + id + `","Email":"mjohnson@email.com","Description":"x"}]}`,
 		`{"compositeResponse":[{"body":{"records":[]},"httpStatusCode":200,"referenceId":"record"},{"body":{"records":[]},"httpStatusCode":200,"referenceId":"task"}]}`,
 		`{"compositeResponse":[{"body":{"id":"` + id + `","success":true},"httpStatusCode":201,"referenceId":"record"},{"body":[{"errorCode":"INVALID_FIELD","message":"No such column 'Subject'"}],"httpStatusCode":400,"referenceId":"task"}]}`,
+		`{"compositeResponse":[{"body":[{"errorCode":"INVALID_CROSS_REFERENCE_KEY","message":"invalid cross reference id","fields":["LeadId"]}],"httpStatusCode":400,"referenceId":"case"},{"body":{"id":"` + id + `","success":true},"httpStatusCode":201,"referenceId":"opportunity"},{"body":[{"errorCode":"DUPLICATE_VALUE"}],"httpStatusCode":400,"referenceId":"campaign_member"}]}`,
 		`["/services/data/v67.0/sobjects/Lead/00Q000000000001AAA"]`, `{"fields":[{"name":"Description","length":3}]}`, `[null,null]`, `<html>`, ``, `null`,
 	} {
 		for _, status := range []int{200, 300, 400, 403, 404} {
-			for mode := range uint8(8) {
+			for mode := range uint8(16) {
 				f.Add([]byte(body), status, mode)
 			}
 		}
@@ -59,6 +60,10 @@ func FuzzDeliverAlwaysEnds(f *testing.F) {
 		cfg := Config{Instance: "https://acme.my.salesforce.com", Describe: true, LogCall: mode&1 != 0}
 		if mode&2 != 0 {
 			cfg.ExternalID = "Call_Id__c"
+		}
+		if mode&8 != 0 {
+			cfg.Case, cfg.Opportunity, cfg.CampaignMember = &Step{Status: "New"}, &Step{Status: "Open", ExternalID: "Call_Id__c"}, &Step{Campaign: campaign}
+			cfg.Notes = new(notebook)
 		}
 		if mode&6 == 6 {
 			cfg.Match = MatchCall
@@ -78,7 +83,7 @@ func FuzzDeliverAlwaysEnds(f *testing.F) {
 		for _, res := range results {
 			quiet(t, res)
 		}
-		if answers.n > 80 {
+		if answers.n > 110 {
 			t.Errorf("%d requests for two calls", answers.n)
 		}
 		if n := d.locks.Held(); n != 0 {

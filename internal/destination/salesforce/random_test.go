@@ -31,7 +31,20 @@ func TestRandomLife(t *testing.T) {
 			if seed%5 == 0 {
 				cfg.Status = "Open - Not Contacted"
 			}
+			cfg.Case, cfg.Opportunity = &Step{Status: "New"}, &Step{Status: "Prospecting"}
+			cfg.CampaignMember = &Step{Campaign: campaign}
+			if keyed {
+				cfg.Case.ExternalID, cfg.Opportunity.ExternalID = "Call_Id__c", "Call_Id__c"
+			} else {
+				cfg.Notes = new(notebook)
+				// What tells two calls of one caller apart where no field does.
+				cfg.Case.Fields, cfg.Opportunity.Fields = []Field{{Name: "Subject", From: "{{call_id}}"}}, []Field{{Name: "Name", From: "{{call_id}}"}}
+			}
+			if seed%6 == 5 { // without steps, calls go out in batches
+				cfg.Case, cfg.Opportunity, cfg.CampaignMember = nil, nil, nil
+			}
 			s, d := org(t, standin.SalesforceConfig{}, cfg)
+			withCampaign(t, s)
 			var items []destination.Item
 			for caller := range 5 {
 				for n := range 3 {
@@ -91,6 +104,13 @@ func TestRandomLife(t *testing.T) {
 			for of, n := range logs {
 				if n != 1 {
 					t.Errorf("%d logs of %q", n, of)
+				}
+			}
+			if cfg.Case != nil {
+				for object, n := range map[string]int{"Case": 15, "Opportunity": 15, "CampaignMember": want} {
+					if all := s.Records(object); len(all) != n {
+						t.Errorf("%d of %s, want %d", len(all), object, n)
+					}
 				}
 			}
 			if cfg.LogCall != (len(logs) == 15) {

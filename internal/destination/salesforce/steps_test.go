@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,13 +18,26 @@ import (
 )
 
 // notebook is Notes in memory.
-type notebook map[string][]byte
+type notebook struct {
+	mu   sync.Mutex
+	kept map[string][]byte
+}
 
-func (n notebook) Note(_ context.Context, name string, value []byte, _ time.Time) error {
-	n[name] = value
+func (n *notebook) Note(_ context.Context, name string, value []byte, _ time.Time) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.kept == nil {
+		n.kept = make(map[string][]byte)
+	}
+	n.kept[name] = value
 	return nil
 }
-func (n notebook) Noted(_ context.Context, name string) ([]byte, error) { return n[name], nil }
+
+func (n *notebook) Noted(_ context.Context, name string) ([]byte, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.kept[name], nil
+}
 
 const campaign = "701000000000000001"
 
@@ -93,7 +107,7 @@ func TestStepsOfAContact(t *testing.T) {
 func TestOneCallIsOneCase(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"by external id": func(c *Config) { c.Case.ExternalID, c.Opportunity.ExternalID = "Call_Id__c", "Call_Id__c" },
-		"by a note":      func(c *Config) { c.Notes = notebook{} },
+		"by a note":      func(c *Config) { c.Notes = new(notebook) },
 	} {
 		cfg := sold()
 		change(&cfg)

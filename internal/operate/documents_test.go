@@ -1,0 +1,134 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/callgate/callgate/internal/manage"
+	"github.com/callgate/callgate/internal/store"
+)
+
+func init() {
+	for name, try := range map[string]func(ctx context.Context, s *Service, a Actor, tenant string) error{
+		"Documents": func(ctx context.Context, s *Service, a Actor, _ string) error {
+			_, err := s.Documents(ctx, a, manage.Tenant, DocumentListing{})
+			return err
+		},
+		"Document": func(ctx context.Context, s *Service, a Actor, tenant string) error {
+			_, err := s.Document(ctx, a, manage.Tenant, tenant, DocumentChoice{})
+			return err
+		},
+		"DocumentVersions": func(ctx context.Context, s *Service, a Actor, tenant string) error {
+			_, err := s.DocumentVersions(ctx, a, manage.Tenant, tenant)
+			return err
+		},
+		"CompareDocument": func(ctx context.Context, s *Service, a Actor, tenant string) error {
+			_, err := s.CompareDocument(ctx, a, manage.Tenant, tenant, DocumentPair{})
+			return err
+		},
+		"SaveDocument": func(ctx context.Context, s *Service, a Actor, tenant string) error {
+			_, err := s.SaveDocument(ctx, a, manage.Tenant, tenant, manage.Draft{Body: []byte(`{"n":9}`)})
+			return err
+		},
+		"PublishDocument": func(ctx context.Context, s *Service, a Actor, tenant string) error {
+			_, err := s.PublishDocument(ctx, a, manage.Tenant, tenant, DocumentChoice{})
+			return err
+		},
+		"RollbackDocument": func(ctx context.Context, s *Service, a Actor, tenant string) error {
+			_, err := s.RollbackDocument(ctx, a, manage.Tenant, tenant, DocumentRollback{})
+			return err
+		},
+		"RemoveDocument": func(ctx context.Context, s *Service, a Actor, tenant string) error {
+			_, err := s.RemoveDocument(ctx, a, manage.Tenant, tenant, DocumentRemoval{})
+			return err
+		},
+	} {
+		attempts[name] = func(ctx context.Context, s *Service, a Actor, tenant, _ string) error { return try(ctx, s, a, tenant) }
+	}
+}
+
+// takesAll is a configuration that takes every document.
+type takesAll struct{}
+
+func (takesAll) Taken(string, string) string { return "" }
+
+func (takesAll) Check(context.Context, *store.Document) ([]string, error) { return nil, nil }
+
+func (takesAll) Apply(context.Context, string, string) error { return nil }
+
+// someDocuments has the tenants acme, with two versions that were published and a draft, and beta.
+func someDocuments(t *testing.T, s store.Store) *manage.Service {
+	t.Helper()
+	m := manage.New(manage.Options{Store: s, Gateway: func() manage.Gateway { return takesAll{} }})
+	for _, d := range []struct {
+		name    string
+		publish bool
+		body    string
+	}{{"acme", true, `{"n":1}`}, {"acme", true, `{"n":2}`}, {"acme", false, `{"n":3}`}, {"beta", true, `{}`}} {
+		if _, err := m.Save(t.Context(), "ann", manage.Tenant, d.name, manage.Draft{Body: []byte(d.body), Publish: d.publish}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := m.Save(t.Context(), "ann", manage.Destination, "crm", manage.Draft{Body: []byte(`{}`)}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// TestWhoIsBoundHasTheirDocuments: of their tenants, and no destination.
+func TestWhoIsBoundHasTheirDocuments(t *testing.T) {
+	withRecords(t, func(t *testing.T, g *recorded) {
+		bound := Actor{Name: "bea", Via: "test", May: func(c Capability) bool { return c == Build },
+			Bound: func(Capability) ([]string, bool) { return []string{"beta", "new"}, true }}
+		list, err := g.Documents(t.Context(), bound, manage.Tenant, DocumentListing{})
+		if err != nil || len(list.Documents) != 1 || list.Documents[0].Name != "beta" {
+			t.Errorf("%+v, %v", list, err)
+		}
+		if _, err := g.Documents(t.Context(), bound, manage.Destination, DocumentListing{}); !errors.Is(err, ErrForbidden) {
+			t.Errorf("destinations: %v", err)
+		}
+		if _, err := g.SaveDocument(t.Context(), bound, manage.Destination, "crm", manage.Draft{Body: []byte(`{"a":1}`)}); !errors.Is(err, ErrForbidden) {
+			t.Errorf("a destination: %v", err)
+		}
+		if c, err := g.SaveDocument(t.Context(), bound, manage.Tenant, "new", manage.Draft{Body: []byte(`{}`), Publish: true}); err != nil || c.Version != 1 {
+			t.Errorf("a new tenant of theirs: %+v, %v", c, err)
+		}
+		// Erasing is another capability.
+		if _, err := g.RemoveDocument(t.Context(), bound, manage.Tenant, "beta", DocumentRemoval{Erase: true}); !errors.Is(err, ErrForbidden) {
+			t.Errorf("erased: %v", err)
+		}
+		if d, err := g.Document(t.Context(), bound, manage.Tenant, "beta", DocumentChoice{}); err != nil || d.State != store.Published || d.Author != "ann" {
+			t.Errorf("after it was refused: %+v, %v", d, err)
+		}
+	})
+}
+
+func TestARemovedTenantIsErasedAsAsked(t *testing.T) {
+	withRecords(t, func(t *testing.T, g *recorded) {
+		everything := Actor{Name: "ada", Via: "test", May: Everything}
+		dry, err := g.RemoveDocument(t.Context(), everything, manage.Tenant, "acme", DocumentRemoval{Erase: true, DryRun: true})
+		if err != nil || dry.Events != 1 {
+			t.Errorf("dry: %+v, %v", dry, err)
+		}
+		if _, err := g.store.Event(t.Context(), g.event); err != nil {
+			t.Errorf("a dry run erased it: %v", err)
+		}
+		done, err := g.RemoveDocument(t.Context(), everything, manage.Tenant, "acme", DocumentRemoval{Erase: true, Note: "their contract ended"})
+		if err != nil || done.Events != 1 || done.State != store.Removed {
+			t.Errorf("%+v, %v", done, err)
+		}
+		if _, err := g.store.Event(t.Context(), g.event); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("the event is there: %v", err)
+		}
+		if _, err := g.Document(t.Context(), everything, manage.Tenant, "acme", DocumentChoice{}); !errors.Is(err, ErrNotFound) {
+			t.Errorf("its versions are there: %v", err)
+		}
+		if _, err := g.RemoveDocument(t.Context(), everything, manage.Destination, "crm", DocumentRemoval{Erase: true}); !errors.Is(err, ErrBadRequest) {
+			t.Errorf("a destination: %v", err)
+		}
+		if _, err := g.PublishDocument(t.Context(), everything, manage.Tenant, "beta", DocumentChoice{Version: 7}); !errors.Is(err, ErrConflict) {
+			t.Errorf("a version that is not the last: %v", err)
+		}
+	})
+}
