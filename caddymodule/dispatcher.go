@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
+	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/operate"
@@ -36,6 +37,9 @@ type dispatcher struct {
 	alerts atomic.Pointer[alert.Monitor]
 	// operate is what operators see of it and do with it.
 	operate *operate.Service
+	// auditor keeps the audit log; nil if none is kept. loaded tells that a configuration was in force before.
+	auditor atomic.Pointer[auditor.Auditor]
+	loaded  atomic.Bool
 	// documents are the tenants and destinations that live in the store.
 	documents *manage.Service
 	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
@@ -68,6 +72,9 @@ type durable struct {
 	names    func() operate.Names
 	live     *live           // nil where nothing is managed
 	faulty   func() []string // the tenants that it runs without
+	// audit is what it says of the audit log, nil if it keeps none, and configHash what it is known by there.
+	audit      *Audit
+	configHash string
 	// scene finds what a payload is previewed with.
 	scene func(*operate.PreviewInput) (*operate.Scene, error)
 	// perTenant is whether there are metrics of each tenant.
@@ -87,6 +94,10 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare
 	if d.ringID != u.ringID {
 		_, _ = dispatchers.Delete(key)
 		return nil, nil, errors.New("store: encryption keys change with a restart and not with a reload, because the store is open; restart, and use callgate rekey to seal what is stored with the new key")
+	}
+	if err := d.startAudit(u); err != nil {
+		_, closing := dispatchers.Delete(key)
+		return nil, nil, errors.Join(err, closing)
 	}
 	prepared, err := prepare(d)
 	if err != nil {
@@ -184,6 +195,8 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
+		Auditor:      d.auditor.Load,
+		Record:       d.recordOperation,
 		Faulty:       d.faulty,
 		Scene:        d.scene,
 		Rotations:    d.rotations,
@@ -215,11 +228,12 @@ func (d *dispatcher) Destruct() error {
 		defer cancel()
 	}
 	err := d.engine.Close(ctx)
+	cut := err != nil
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // what was under way is given back, and was told
 	}
 	d.warnOfWaiting()
-	return errors.Join(err, d.store.Close())
+	return errors.Join(err, d.stopAudit(ctx, !cut), d.store.Close())
 }
 
 // Accept implements gateway.Store.

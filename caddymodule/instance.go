@@ -26,6 +26,7 @@ type instance struct {
 	findBy sync.Map
 
 	ctx      caddy.Context
+	config   []byte // a hash of the app as it was loaded
 	logger   *zap.Logger
 	shared   *shared
 	detach   []func()
@@ -194,7 +195,7 @@ func (in *instance) startDelivery(wanted bool) error {
 	if err := in.startTracing(&snapshot); err != nil {
 		return err
 	}
-	in.durable.notify = in.emitAlert
+	in.durable.notify, in.durable.configHash = in.emitAlert, in.hashConfig()
 	d, detach, err := in.durable.start(&snapshot, in.logger, func(d *dispatcher) (func(), error) { return in.live.load(d, &snapshot) })
 	if err != nil {
 		return err

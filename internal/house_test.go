@@ -45,14 +45,14 @@ var plan = []struct {
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate", "internal/operateapi"}},
 	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
 		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi"}},
-	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
-		"internal/signature", "internal/signature/vectors"}},
+	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
+		"internal/signature", "internal/signature/vectors", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
 	{"caddymodule", "App, Handler, Source, Tenant, Policy, Destination, which compile into what runs; life cycle; metrics", []string{
 		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "caddymodule/scheme", "caddymodule/redact",
-		"internal/gateway", "internal/operate", "internal/manage", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
+		"internal/gateway", "internal/operate", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/manage", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
 		"internal/signature", "internal/condition", "internal/call", "internal/minimize", "internal/alert", "internal/idempotency",
 		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound"}},
 
@@ -79,8 +79,8 @@ var plan = []struct {
 	{"internal/access", "who may do what", []string{"internal/operate"}},
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
 	{"internal/operate", "all that an operator sees and does", []string{"internal/manage",
-		"internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination", "internal/condition", "internal/call",
-		"internal/breaker"}},
+		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
+		"internal/condition", "internal/call", "internal/breaker"}},
 	{"internal/manage", "documents: tenants and destinations that live in the store", []string{"internal/store"}},
 	{"internal/delivery", "brings what was accepted to its destinations", []string{
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
@@ -92,6 +92,7 @@ var plan = []struct {
 	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/audit", "internal/seal"}},
 	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},
 	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
+	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},
 	{"internal/audit", "the log that proves itself", nil},
 	{"internal/seal", "encrypts what is kept", nil},
 

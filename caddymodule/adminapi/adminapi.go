@@ -28,6 +28,12 @@ func init() {
 //	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
 //	POST      /callgate/preview                        what becomes of a payload; nothing is sent or stored
+//	POST      /callgate/audit                          records of the audit log, oldest first
+//	GET       /callgate/audit/verify                   whether the audit log lies in the store as it was written
+//	GET       /callgate/audit/records/{seq}/proof      the proof that one record is in the log
+//	POST      /callgate/audit/checkpoint               signs what the log holds now, and hands it out
+//	POST      /callgate/audit/export                   the log as callgate audit verify reads it
+//	POST      /callgate/audit/prune                    takes the lines of old records away
 //	POST      /callgate/replay                         sends dead or delivered ones again
 //	POST      /callgate/retry                          sends waiting ones now
 //	POST      /callgate/cancel                         gives waiting ones up

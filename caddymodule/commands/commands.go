@@ -38,7 +38,22 @@ var all = []command{
 	{"tail", "Prints events and attempts as they come", fillTail},
 	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
 	{"restore", "Makes the store from a backup", fillRestore},
+	{"audit", "Verifies the audit log without the gateway, and makes its keys", fillAudit},
 	{"rekey", "Seals what is stored with a new encryption key", fillRekey},
+}
+
+// auditCommands are the commands below audit.
+var auditCommands = []command{
+	{"audit keygen", "Makes the key pair that signs an audit log", fillAuditKeygen},
+	{"audit verify", "Verifies an export of an audit log, and names the first record that is not right", fillAuditVerify},
+	{"audit prove", "Proves that one record is in an audit log, or checks such a proof", fillAuditProve},
+	{"audit convert", "Writes an export of an audit log as CSV or FHIR", fillAuditConvert},
+	{"audit tail", "Prints the newest records of the audit log of a store", fillAuditTail},
+	{"audit query", "Prints records of the audit log of a store", fillAuditQuery},
+	{"audit export", "Writes the audit log of a store to a file that can be verified", fillAuditExport},
+	{"audit checkpoint", "Verifies the audit log of a store, and prints its last checkpoint", fillAuditCheckpoint},
+	{"audit prune", "Takes the lines of old records away", fillAuditPrune},
+	{"audit fork", "Goes on with a store that was restored from a backup", fillAuditFork},
 }
 
 func init() {

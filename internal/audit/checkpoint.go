@@ -82,16 +82,23 @@ func (s *Signer) Sign(l State) ([]byte, error) {
 }
 
 // Verifier checks the checkpoints of one log.
-type Verifier struct{ key note.Verifier }
+type Verifier struct {
+	key  note.Verifier
+	text string
+}
 
 // NewVerifier reads a public key as [GenerateKey] makes it.
 func NewVerifier(key string) (*Verifier, error) {
-	v, err := note.NewVerifier(strings.TrimSpace(key))
+	key = strings.TrimSpace(key)
+	v, err := note.NewVerifier(key)
 	if err != nil {
 		return nil, errors.New("this is not a public key of an audit log, which is NAME+ID+KEY in one line, as callgate audit keygen writes it")
 	}
-	return &Verifier{key: v}, nil
+	return &Verifier{key: v, text: key}, nil
 }
+
+// Key is the public key in its one line.
+func (v *Verifier) Key() string { return v.text }
 
 // Origin is the name of the key and of its log.
 func (v *Verifier) Origin() string { return v.key.Name() }

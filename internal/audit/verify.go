@@ -42,8 +42,9 @@ type Verified struct {
 	First, Size int64
 	// Root is that of the last checkpoint.
 	Root tlog.Hash
-	// Checkpoints is how many there are, all of them right.
+	// Checkpoints is how many there are, all of them right; Signed is the last one with its signatures.
 	Checkpoints int
+	Signed      []byte
 }
 
 // Verify checks an export with nothing but the public key of the log and, if there are any, older checkpoints. All records
@@ -57,7 +58,7 @@ func Verify(export io.Reader, key *Verifier, since []Checkpoint, each func(seq i
 	if err := v.all(export); err != nil {
 		return nil, v.first(err)
 	}
-	return &Verified{Origin: key.Origin(), First: v.head.First, Size: v.read.Size, Root: v.read.Root(), Checkpoints: v.checkpoints}, nil
+	return &Verified{Origin: key.Origin(), First: v.head.First, Size: v.read.Size, Root: v.read.Root(), Checkpoints: v.checkpoints, Signed: v.signed}, nil
 }
 
 func (v *verification) all(export io.Reader) error {

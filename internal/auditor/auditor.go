@@ -7,12 +7,15 @@ package auditor
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/audit/publish"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -26,34 +29,32 @@ const (
 	pruneEvery = 24 * time.Hour
 )
 
-// Sink takes checkpoints to another place.
-type Sink interface {
-	// Publish hands a signed checkpoint over; when it returns without an error the other side has it. Errors hold no secret.
-	Publish(ctx context.Context, signed []byte) error
-}
-
-// Remembers is a Sink that can tell what it was given last.
+// Remembers is a sink that can tell what it was given last.
 type Remembers interface {
-	Sink
+	publish.Sink
 	// Last is the last checkpoint, signed; nil if there was none.
 	Last() ([]byte, error)
-}
-
-// Scheduled is a sink with the time between the checkpoints that it gets.
-type Scheduled struct {
-	// Name tells it from others in metrics, in the status and in the log: its kind and its host, and nothing secret.
-	Name string
-	Sink Sink
-	// Every is the time between two. Default: DefaultEvery.
-	Every time.Duration
 }
 
 // Settings are what a configuration says of the audit log.
 type Settings struct {
 	Signer *audit.Signer
 	// Keep is how long the lines of leaves are kept; 0 keeps them all.
-	Keep  time.Duration
-	Sinks []Scheduled
+	Keep time.Duration
+	// Every is the time between checkpoints, where there are new records. Default: DefaultEvery.
+	Every time.Duration
+	Sinks []publish.Sink
+	// Witnesses cosign every checkpoint.
+	Witnesses []Witness
+}
+
+// Witness is a witness of C2SP's tlog-witness protocol; see publish.NewWitness.
+type Witness struct{ URL, Key string }
+
+// Check tells whether there can be such a witness.
+func (w Witness) Check() error {
+	_, err := publish.NewWitness(w.URL, w.Key, publish.WitnessOptions{})
+	return err
 }
 
 // Options are what an auditor works on.
@@ -63,9 +64,9 @@ type Options struct {
 	Boot string
 	// File is where the last checkpoint is kept beside the store; empty for a store that is no file.
 	File string
-	// Failed hears of every checkpoint that a sink did not take. nil means nobody.
-	Failed func(sink string)
-	Log    *zap.Logger
+	// Changed hears when a sink begins to fail, and when it takes checkpoints again. nil means nobody.
+	Changed func(publish.Status)
+	Log     *zap.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
@@ -78,13 +79,10 @@ type Auditor struct {
 
 	mu       sync.Mutex
 	settings Settings
-	workers  map[string]*worker
+	sinks    *publish.Publisher
+	last     publish.Signed // the last checkpoint of this process
 	pruned   time.Time
-	// base is the size of the log when it was opened, size that of the last checkpoint that was signed by this process, and
-	// at when that was.
-	base int64
-	size int64
-	at   time.Time
+	at       time.Time // when last was signed
 }
 
 // Open begins to keep the audit log of a store, and records that the gateway has started. It fails with ErrRolledBack where
@@ -96,8 +94,8 @@ func Open(ctx context.Context, o Options, s Settings) (*Auditor, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Failed == nil {
-		o.Failed = func(string) {}
+	if o.Changed == nil {
+		o.Changed = func(publish.Status) {}
 	}
 	if err := check(ctx, o.Store, o.File, s.Sinks); err != nil {
 		return nil, err
@@ -115,35 +113,64 @@ func Open(ctx context.Context, o Options, s Settings) (*Auditor, error) {
 	if err := o.Store.Record(ctx, start); err != nil {
 		return nil, err
 	}
-	a := &Auditor{o: o, stop: make(chan struct{}), done: make(chan struct{}), workers: make(map[string]*worker), base: before.State.Size}
+	a := &Auditor{o: o, stop: make(chan struct{}), done: make(chan struct{})}
 	a.Set(s)
 	go a.run()
 	return a, nil
 }
 
-// Set puts other settings in force. A sink that has the name of one before goes on where that was.
+// Set puts other settings in force. The new sinks get the last checkpoint at once, so that what an old one did not take is
+// not lost.
 func (a *Auditor) Set(s Settings) {
+	if s.Every <= 0 {
+		s.Every = DefaultEvery
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.settings = s
-	kept := make(map[string]*worker)
-	for _, sink := range s.Sinks {
-		if sink.Every <= 0 {
-			sink.Every = DefaultEvery
-		}
-		w := a.workers[sink.Name]
-		if w == nil {
-			w = newWorker(a, sink.Name, a.o.Now())
-		}
-		w.set(sink)
-		kept[sink.Name] = w
+	before := a.sinks
+	a.settings, a.sinks = s, publish.New(a.places(s), publish.Options{Changed: a.changed})
+	if a.last.Note != nil {
+		a.sinks.Publish(a.last)
 	}
-	for name, w := range a.workers {
-		if kept[name] == nil {
-			w.end()
-		}
+	if before != nil {
+		ended, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = before.Close(ended) // what they did not take the new ones have
 	}
-	a.workers = kept
+}
+
+// places are all that get checkpoints: the sinks, and the witnesses, who ask for proofs of this log.
+func (a *Auditor) places(s Settings) []publish.Sink {
+	all := slices.Clone(s.Sinks)
+	for _, w := range s.Witnesses {
+		sink, err := publish.NewWitness(w.URL, w.Key, publish.WitnessOptions{
+			Prove: func(ctx context.Context, from, size int64) (tlog.TreeProof, error) {
+				return tlog.ProveTree(size, from, audit.HashReader(a.o.Store.AuditTiles(ctx)))
+			},
+			Cosigned: func(c publish.Signed) {
+				if err := a.o.Store.NoteCheckpoint(context.Background(), c.Note); err != nil {
+					a.o.Log.Error("a checkpoint of the audit log with its cosignature could not be kept", zap.Error(err))
+				}
+			},
+		})
+		if err != nil { // see Witness.Check
+			a.o.Log.Error("a witness of the audit log cannot be asked", zap.Error(err))
+			continue
+		}
+		all = append(all, sink)
+	}
+	return all
+}
+
+// changed tells that a sink begins to fail, or takes checkpoints again.
+func (a *Auditor) changed(s publish.Status) {
+	if s.Error != nil {
+		a.o.Log.Error("checkpoints of the audit log are not taken; they are offered again, and nothing else waits for that",
+			zap.String("sink", s.Sink), zap.Error(s.Error))
+	} else {
+		a.o.Log.Info("checkpoints of the audit log are taken again", zap.String("sink", s.Sink))
+	}
+	a.o.Changed(s)
 }
 
 // Record appends a leaf.
@@ -202,7 +229,7 @@ func (a *Auditor) Checkpoint(ctx context.Context) ([]byte, error) {
 	return status.Checkpoint, err
 }
 
-// publish makes a checkpoint if one is due, or in any case, and hands it to the sinks that it is due for.
+// publish makes a checkpoint if one is due, or in any case, and hands it out.
 func (a *Auditor) publish(ctx context.Context, now bool) error {
 	status, err := a.o.Store.AuditStatus(ctx)
 	if err != nil {
@@ -210,15 +237,8 @@ func (a *Auditor) publish(ctx context.Context, now bool) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	at := a.o.Now()
-	var due []*worker
-	for _, w := range a.workers {
-		if w.due(status.State.Size, at) || now {
-			due = append(due, w)
-		}
-	}
-	own := status.State.Size-a.size >= mostLeaves || status.State.Size != a.size && at.Sub(a.at) >= DefaultEvery
-	if len(due) == 0 && !own && !now || a.settings.Signer == nil {
+	at, more := a.o.Now(), status.State.Size-a.last.Size
+	if !now && more < mostLeaves && (more == 0 || at.Sub(a.at) < a.settings.Every) {
 		return nil
 	}
 	signed, err := a.settings.Signer.Sign(status.State)
@@ -232,10 +252,10 @@ func (a *Auditor) publish(ctx context.Context, now bool) error {
 	if err := a.o.Store.NoteCheckpoint(ctx, signed); err != nil {
 		return err
 	}
-	a.size, a.at = status.State.Size, at
-	for _, w := range due {
-		w.give(signed, status.State.Size, at)
-	}
+	a.last, a.at = publish.Signed{
+		Checkpoint: audit.Checkpoint{Origin: a.settings.Signer.Origin(), Size: status.State.Size, Root: status.State.Root()}, Note: signed,
+	}, at
+	a.sinks.Publish(a.last)
 	return nil
 }
 
@@ -254,11 +274,9 @@ func (a *Auditor) Close(ctx context.Context, clean bool) error {
 	err := a.o.Store.Record(write, stop)
 	err = errors.Join(err, a.publish(write, true))
 	a.mu.Lock()
-	workers := a.workers
-	a.workers = nil
-	a.mu.Unlock()
-	for _, w := range workers {
-		w.finish(ctx)
+	defer a.mu.Unlock()
+	if waited := a.sinks.Close(ctx); waited != nil {
+		a.o.Log.Error("the last checkpoint of the audit log was not taken before the gateway stopped; the next start hands one out")
 	}
 	return err
 }
@@ -295,14 +313,13 @@ func (a *Auditor) Status(ctx context.Context) (Status, error) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	s := Status{Records: log.State.Size, Pruned: log.Pruned, Checkpoint: a.size, CheckpointAt: a.at}
-	if a.settings.Signer != nil {
-		s.Name = a.settings.Signer.Origin()
-	}
-	for _, sink := range a.settings.Sinks {
-		if w := a.workers[sink.Name]; w != nil {
-			s.Sinks = append(s.Sinks, w.status())
+	s := Status{Records: log.State.Size, Pruned: log.Pruned, Name: a.settings.Signer.Origin(), Checkpoint: a.last.Size, CheckpointAt: a.at}
+	for _, sink := range a.sinks.Status() {
+		state := SinkStatus{Name: sink.Sink, Checkpoint: sink.Size, At: sink.At, FailingSince: sink.Failing}
+		if sink.Error != nil {
+			state.Error = sink.Error.Error()
 		}
+		s.Sinks = append(s.Sinks, state)
 	}
 	return s, nil
 }

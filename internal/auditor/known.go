@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/audit/publish"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -17,10 +18,18 @@ import (
 var ErrRolledBack = errors.New("the store has less than was published of its audit log, as after a backup was restored: what was recorded since is missing. " +
 	"If that is meant, say so with `callgate audit fork --reason`, which records it, and start again")
 
+// ErrNothingToFork means that a store has all that was published.
+var ErrNothingToFork = errors.New("there is nothing to fork: the store has all that was published of its audit log")
+
+// Check is what Open does before it begins: it fails with ErrRolledBack where a store has less than was published.
+func Check(ctx context.Context, s store.Audited, file string, settings Settings) error {
+	return check(ctx, s, file, settings.Sinks)
+}
+
 // check compares a store with the last checkpoints that are known outside of it: the file beside it, and the sinks that
 // remember. It does not look at their signatures: whoever can forge these can also remove them, and this is for mistakes.
 // Who was sent the checkpoints sees the rest.
-func check(ctx context.Context, s store.Audited, file string, sinks []Scheduled) error {
+func check(ctx context.Context, s store.Audited, file string, sinks []publish.Sink) error {
 	status, err := s.AuditStatus(ctx)
 	if err != nil {
 		return err
@@ -34,22 +43,19 @@ func check(ctx context.Context, s store.Audited, file string, sinks []Scheduled)
 		if err != nil {
 			return fmt.Errorf("%s: %w", from, err)
 		}
-		if c.Size > status.State.Size {
-			return fmt.Errorf("%w (%s has a checkpoint of %d records, and the store has %d)", ErrRolledBack, from, c.Size, status.State.Size)
+		err = audit.CheckAgainst(c, &status.State, audit.HashReader(s.AuditTiles(ctx)))
+		if old, ok := errors.AsType[*audit.RolledBackError](err); ok {
+			return fmt.Errorf("%w (by %s: %w)", ErrRolledBack, from, old)
 		}
-		then, err := audit.StateAt(c.Size, audit.HashReader(s.AuditTiles(ctx)))
 		if err != nil {
 			return fmt.Errorf("%w: %w", store.ErrAuditDamaged, err)
-		}
-		if then.Root() != c.Root {
-			return fmt.Errorf("%w (%s has a checkpoint of %d records that are not those of the store)", ErrRolledBack, from, c.Size)
 		}
 	}
 	return nil
 }
 
 // known are the last checkpoints by where they were found.
-func known(file string, sinks []Scheduled) (map[string][]byte, error) {
+func known(file string, sinks []publish.Sink) (map[string][]byte, error) {
 	all := make(map[string][]byte)
 	if file != "" {
 		signed, err := os.ReadFile(file)
@@ -61,16 +67,16 @@ func known(file string, sinks []Scheduled) (map[string][]byte, error) {
 		}
 	}
 	for _, sink := range sinks {
-		r, ok := sink.Sink.(Remembers)
+		r, ok := sink.(Remembers)
 		if !ok {
 			continue
 		}
 		signed, err := r.Last()
 		if err != nil {
-			return nil, fmt.Errorf("checkpoints of the audit log in %s: %w", sink.Name, err)
+			return nil, fmt.Errorf("checkpoints of the audit log in %s: %w", sink.Name(), err)
 		}
 		if len(signed) > 0 {
-			all[sink.Name] = signed
+			all[sink.Name()] = signed
 		}
 	}
 	return all, nil
@@ -115,7 +121,7 @@ func Fork(ctx context.Context, s store.Audited, file string, settings Settings, 
 		return 0, behind
 	}
 	if behind == nil {
-		return 0, errors.New("there is nothing to fork: the store has all that was published of its audit log")
+		return 0, ErrNothingToFork
 	}
 	if _, err := s.OpenAudit(boot); err != nil {
 		return 0, err
@@ -131,10 +137,11 @@ func Fork(ctx context.Context, s store.Audited, file string, settings Settings, 
 	if err != nil {
 		return 0, err
 	}
+	now := audit.Checkpoint{Origin: settings.Signer.Origin(), Size: status.State.Size, Root: status.State.Root()}
 	for _, sink := range settings.Sinks {
-		if _, ok := sink.Sink.(Remembers); ok {
-			if err := sink.Sink.Publish(ctx, signed); err != nil {
-				return 0, fmt.Errorf("%s: %w", sink.Name, err)
+		if _, ok := sink.(Remembers); ok {
+			if err := sink.Send(ctx, publish.Signed{Checkpoint: now, Note: signed}); err != nil {
+				return 0, fmt.Errorf("%s: %w", sink.Name(), err)
 			}
 		}
 	}

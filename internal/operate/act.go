@@ -85,6 +85,7 @@ func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*De
 	if err != nil {
 		return nil, err
 	}
+	ctx = a.by(ctx)
 	n, err := s.act(ctx, a, sc, r, &sel.Selection, func(f store.Filter) (int, error) {
 		return s.o.Engine.ReplayAt(ctx, f, rate, sel.DryRun)
 	})
@@ -102,6 +103,7 @@ func (s *Service) SendNow(ctx context.Context, a Actor, sel Selection) (*Deliver
 	if err != nil {
 		return nil, err
 	}
+	ctx = a.by(ctx)
 	return s.actOnPending(ctx, a, sc, r, sel, func(f store.Filter) (int, error) { return s.o.Engine.SendNow(ctx, f, sel.DryRun) })
 }
 
@@ -113,6 +115,7 @@ func (s *Service) Cancel(ctx context.Context, a Actor, sel Selection) (*Delivery
 	if err != nil {
 		return nil, err
 	}
+	ctx = a.by(ctx)
 	return s.actOnPending(ctx, a, sc, r, sel, func(f store.Filter) (int, error) { return s.o.Engine.Cancel(ctx, f, sel.DryRun) })
 }
 
@@ -140,6 +143,7 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCoun
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
+	ctx = a.by(ctx)
 	n, err := s.act(ctx, a, sc, r, &sel, func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
 	if err != nil {
 		return nil, err
@@ -211,7 +215,7 @@ func (s *Service) Pause(ctx context.Context, a Actor, destination, reason string
 	if err := s.note(ctx, a, r); err != nil {
 		return nil, err
 	}
-	if err := s.o.Engine.Pause(ctx, destination, reason); err != nil {
+	if err := s.o.Engine.Pause(a.by(ctx), destination, reason); err != nil {
 		return nil, stored(err)
 	}
 	return s.pauseSet(a, PauseState{destination, true, reason}), nil
@@ -229,7 +233,7 @@ func (s *Service) Resume(ctx context.Context, a Actor, destination string) (*Pau
 	if err := s.note(ctx, a, r); err != nil {
 		return nil, err
 	}
-	if err := s.o.Engine.Resume(ctx, destination); err != nil {
+	if err := s.o.Engine.Resume(a.by(ctx), destination); err != nil {
 		return nil, stored(err)
 	}
 	return s.pauseSet(a, PauseState{Destination: destination}), nil

@@ -62,6 +62,14 @@ var operations = map[string]need{
 	"RemoveDocument":   {Build, false},
 
 	"Rekey": {Maintain, true},
+
+	"AuditQuery":      {Audit, false},
+	"AuditVerify":     {Audit, true},
+	"AuditProve":      {Audit, true},
+	"AuditCheckpoint": {Audit, true},
+	"AuditExport":     {Audit, true},
+	"AuditPrune":      {Maintain, true},
+	"AuditFork":       {Maintain, true},
 }
 
 // Operations are the operations of a Service by name, with the capability that each needs.

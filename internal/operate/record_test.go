@@ -142,6 +142,9 @@ func (g *recorded) standing(t *testing.T) any {
 // TestNothingIsDoneThatCannotBeRecorded: whatever the operation is, it is recorded first, and refused if that fails.
 func TestNothingIsDoneThatCannotBeRecorded(t *testing.T) {
 	for name := range operations {
+		if strings.HasPrefix(name, "Audit") {
+			continue // see TestAuditOperationsAreRecordedFirst
+		}
 		if attempts[name] == nil {
 			t.Errorf("%s is not tried; give it a call in attempts", name)
 			continue

@@ -160,7 +160,7 @@ func (g *generator) global(s *sheet) error {
 		return block{dir: "caddymodule", typ: typ, function: "App.UnmarshalCaddyfile", path: append([]string{"callgate"}, path...)}
 	}
 	err := s.options(g, 3, app, map[string]block{
-		"alert": inner("Alert", "alert"), "metrics": inner("Metrics", "metrics"), "idempotency_cache": inner("CacheLimits", "idempotency_cache"),
+		"audit": inner("Audit", "audit"), "alert": inner("Alert", "alert"), "metrics": inner("Metrics", "metrics"), "idempotency_cache": inner("CacheLimits", "idempotency_cache"),
 		"manage": inner("Manage", "manage"),
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,19 +13,31 @@ import (
 
 // scripted is a sink that fails, hangs or takes as it is told.
 type scripted struct {
-	fail, hang bool
-	took       []int64
-	tries      int
+	hang bool
+
+	mu    sync.Mutex
+	fail  bool
+	took  []int64
+	tries int
+}
+
+// failing says how it goes from now on.
+func (s *scripted) failing(fail bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail = fail
 }
 
 func (s *scripted) Name() string { return "scripted" }
 
 func (s *scripted) Send(ctx context.Context, c Signed) error {
-	s.tries++
 	if s.hang {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tries++
 	if s.fail {
 		return errors.New("no")
 	}
@@ -90,7 +103,7 @@ func TestASinkThatFailsIsTriedAgain(t *testing.T) {
 		if s.tries != 4 {
 			t.Error("a new checkpoint made a sink that fails be asked more often")
 		}
-		s.fail = false
+		s.failing(false)
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		if len(s.took) != 1 || s.took[0] != 30 {
@@ -116,7 +129,7 @@ func TestTheLastCheckpointIsTriedOnceMoreAtTheEnd(t *testing.T) {
 		p := New([]Sink{s}, Options{})
 		p.Publish(of(10))
 		synctest.Wait()
-		s.fail = false
+		s.failing(false)
 		if err := p.Close(t.Context()); err != nil || len(s.took) != 1 {
 			t.Errorf("it took %v, %v", s.took, err)
 		}

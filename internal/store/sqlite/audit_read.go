@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -301,27 +302,28 @@ func (b *batch) pruneBeside(line []byte) error {
 // an index of hashes would cost every event more than this costs who erases.
 func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, err error) {
 	rest := *f
-	rest.CallerHash, rest.Tenant = "", ""
+	rest.CallerHash, rest.Tenant, rest.Tenants = "", "", nil
 	if f.CallerHash == "" || !reflect.DeepEqual(rest, store.Filter{}) {
 		return 0, nil // of what has expired nothing else is known
-	}
-	tenant, known := s.names.id(f.Tenant)
-	if f.Tenant != "" && !known {
-		return 0, nil
 	}
 	after := []byte{}
 	for {
 		var found [][]byte
-		err := s.each(ctx, "SELECT event FROM audit_beside WHERE event > ?1 AND substr(beside, ?2) = ?3 AND (?4 = 0 OR tenant = ?5) ORDER BY event LIMIT ?6", func(rows *sql.Rows) error {
+		more := false
+		err := s.each(ctx, "SELECT event, tenant FROM audit_beside WHERE event > ?1 AND substr(beside, ?2) = ?3 ORDER BY event LIMIT ?4", func(rows *sql.Rows) error {
 			var id []byte
-			err := rows.Scan(&id)
-			found = append(found, id)
+			var tenant int64
+			err := rows.Scan(&id, &tenant)
+			name := s.names.name(tenant)
+			if (f.Tenant == "" || f.Tenant == name) && (f.Tenants == nil || slices.Contains(f.Tenants, name)) {
+				found = append(found, id)
+			}
+			after, more = id, true
 			return err
-		}, after, audit.SaltSize+1, []byte(f.CallerHash), int64Of(f.Tenant != ""), tenant, step)
-		if err != nil || len(found) == 0 {
+		}, after, audit.SaltSize+1, []byte(f.CallerHash), step)
+		if err != nil || !more {
 			return erased, public(err)
 		}
-		after = found[len(found)-1]
 		if err := s.write(ctx, false, func(b *batch) error {
 			for _, id := range found {
 				n, err := b.c.exec("DELETE FROM audit_beside WHERE event = ?", id)
