@@ -28,7 +28,7 @@ func fillAuditVerify(cmd *cobra.Command) {
 		since   auditSince
 		witness string
 	)
-	cmd.Use = "verify EXPORT --key KEY [--since CHECKPOINTS]"
+	cmd.Use = "verify EXPORT --public-key KEY [--since CHECKPOINTS]"
 	cmd.Long = `Verifies an export of an audit log with its public key: that all records are there, as they were written and in their
 order. It says which is the first that is not, and what is wrong with it.
 
@@ -37,8 +37,8 @@ elsewhere meanwhile: then a log that was rewritten, cut or rolled back to a back
 has not the key is kept honest. With --witness the last checkpoint must bear the cosignature of that witness.
 
 Exit status: 0 if all is right, 1 if not, with the first bad record on standard error.`
-	cmd.Example = `  callgate audit verify export.jsonl --key @audit.key.pub --since checkpoints.jsonl
-  callgate audit verify - --key clinic.example/callgate/1+5d41402a+AbC… < export.jsonl`
+	cmd.Example = `  callgate audit verify export.jsonl --public-key @audit.key.pub --since checkpoints.jsonl
+  callgate audit verify - --public-key clinic.example/callgate/1+5d41402a+AbC… < export.jsonl`
 	cmd.Args = cobra.ExactArgs(1)
 	key.add(cmd)
 	since.add(cmd)
@@ -101,15 +101,15 @@ func fillAuditProve(cmd *cobra.Command) {
 		key         auditKey
 		from, check string
 	)
-	cmd.Use = "prove RECORD --from EXPORT --key KEY"
+	cmd.Use = "prove RECORD --from EXPORT --public-key KEY"
 	cmd.Long = `Prints the proof that one record is in an audit log: the record, its place, a few hashes and a signed checkpoint, and no
 other record. RECORD is its seq. The export is verified first. The form is C2SP's tlog-proof.
 
 With --check it checks such a proof with the public key alone, and prints the record.
 
 Exit status: 0 if the proof is made or holds, 1 if not, with the reason on standard error.`
-	cmd.Example = `  callgate audit prove 1207 --from export.jsonl --key @audit.key.pub > 1207.tlog-proof
-  callgate audit prove --check 1207.tlog-proof --key @audit.key.pub`
+	cmd.Example = `  callgate audit prove 1207 --from export.jsonl --public-key @audit.key.pub > 1207.tlog-proof
+  callgate audit prove --check 1207.tlog-proof --public-key @audit.key.pub`
 	cmd.Args = cobra.MaximumNArgs(1)
 	key.add(cmd)
 	fl := cmd.Flags()
@@ -162,7 +162,7 @@ func fillAuditConvert(cmd *cobra.Command) {
 		key      auditKey
 		to, host string
 	)
-	cmd.Use = "convert EXPORT --to csv|fhir --key KEY"
+	cmd.Use = "convert EXPORT --to csv|fhir --public-key KEY"
 	cmd.Long = `Writes the records of an export in another form, after it was verified:
 
   csv   a row for each record; no cell is taken for a formula
@@ -172,8 +172,8 @@ func fillAuditConvert(cmd *cobra.Command) {
 Neither can be verified any more; keep the export.
 
 Exit status: 0 if all is written, 1 if not, with the reason on standard error.`
-	cmd.Example = `  callgate audit convert export.jsonl --to csv --key @audit.key.pub > audit.csv
-  callgate audit convert export.jsonl --to fhir --key @audit.key.pub --host gateway.clinic.example > audit.ndjson`
+	cmd.Example = `  callgate audit convert export.jsonl --to csv --public-key @audit.key.pub > audit.csv
+  callgate audit convert export.jsonl --to fhir --public-key @audit.key.pub --host gateway.clinic.example > audit.ndjson`
 	cmd.Args = cobra.ExactArgs(1)
 	key.add(cmd)
 	fl := cmd.Flags()
