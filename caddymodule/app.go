@@ -72,6 +72,9 @@ type App struct {
 	// grace_period leaves. Default: 10s.
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`
 
+	// Audit has a log kept of what was sent to whom and by whose hand, which proves itself. Default: none is kept.
+	Audit *Audit `json:"audit,omitempty"`
+
 	// Alert says when somebody is told that deliveries go badly.
 	Alert *Alert `json:"alert,omitempty"`
 
@@ -163,6 +166,10 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision reads the tenant files and checks sources and tenants. It opens nothing that a running instance holds.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.run = newInstance(ctx)
+	var err error
+	if a.run.config, err = hashOf(a); err != nil {
+		return err
+	}
 	if err := a.run.watchStopping(); err != nil {
 		return err
 	}
@@ -208,7 +215,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := registerMetrics(ctx); err != nil {
 		return err
 	}
-	var err error
 	a.run.shared, err = acquireShared()
 	return err
 }
@@ -261,7 +267,7 @@ func (a *App) source(name string) (*Source, error) {
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.
 func (a *App) Start() error {
 	a.run.limitStopping()
-	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil); err != nil {
+	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil || a.Audit != nil); err != nil {
 		return err
 	}
 	l := limits{

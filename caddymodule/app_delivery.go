@@ -81,6 +81,10 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if err := u.setKeys(a.EncryptionKeys); err != nil {
 		return err
 	}
+	if err := a.Audit.provision(a.run.logger); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	u.audit = a.Audit
 	var err error
 	if u.module, err = a.storeModule(ctx); err != nil {
 		return err

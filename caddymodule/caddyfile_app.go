@@ -40,6 +40,13 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		encryption_key    <key>...
 //		drain_timeout     <duration>
 //		admin_content     on | off
+//		audit {
+//			key        <key>
+//			keep       <duration>
+//			checkpoint <duration> webhook <url> | syslog <address> | file <file> | log
+//			witness    <url> <public key>
+//			record_first
+//		}
 //		alert {
 //			url          <url>
 //			dead_letter
@@ -139,6 +146,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"encryption_key": grammar.List(&a.EncryptionKeys),
 		"drain_timeout":  grammar.Time(&a.DrainTimeout),
 		"alert":          a.unmarshalAlert,
+		"audit":          a.unmarshalAudit,
 		"source":         func(d *caddyfile.Dispenser) error { return a.unmarshalSource(d, refs) },
 		"tenant":         func(d *caddyfile.Dispenser) error { return a.unmarshalTenant(d, refs) },
 		"tenants":        grammar.More(&a.TenantFiles),

@@ -102,9 +102,18 @@ func (d *Destination) provision(ctx caddy.Context) error {
 	return checkUnits(mod, ctx.Logger())
 }
 
+// kindOf is the kind of a destination, such as hubspot.
+func kindOf(m guest.Destination) string {
+	if m, ok := m.(caddy.Module); ok {
+		return m.CaddyModule().ID.Name()
+	}
+	return ""
+}
+
 // config is the destination as the delivery engine takes it. kept are its notes in the store, nil without one.
 func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) (delivery.Config, error) {
 	c := delivery.Config{
+		Kind:        kindOf(d.module),
 		Concurrency: d.Concurrency, Burst: d.Burst, BatchWait: time.Duration(d.BatchWait),
 		Timeout: time.Duration(d.Timeout), RetryAfterMax: time.Duration(d.RetryAfterMax),
 		KeepExcerpt: d.KeepExcerpt, EventTypes: d.On,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
+	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/seal"
@@ -35,6 +36,9 @@ type dispatcher struct {
 	alerts atomic.Pointer[alert.Monitor]
 	// operate is what operators see of it and do with it.
 	operate *operate.Service
+	// auditor keeps the audit log; nil if none is kept. loaded tells that a configuration was in force before.
+	auditor atomic.Pointer[auditor.Auditor]
+	loaded  atomic.Bool
 	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
 	keys *seal.Ring
 	// ringID tells a configuration with other keys apart.
@@ -59,6 +63,9 @@ type durable struct {
 	notify   func(alert.Alert)
 	names    operate.Names
 	faulty   func() []string // the tenants that it runs without
+	// audit is what it says of the audit log, nil if it keeps none, and configHash what it is known by there.
+	audit      *Audit
+	configHash string
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -72,6 +79,10 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger) (d *dis
 	if d.ringID != u.ringID {
 		_, _ = dispatchers.Delete(key)
 		return nil, nil, errors.New("store: encryption keys change with a restart and not with a reload, because the store is open; restart, and use callgate rekey to seal what is stored with the new key")
+	}
+	if err := d.startAudit(u); err != nil {
+		_, closing := dispatchers.Delete(key)
+		return nil, nil, errors.Join(err, closing)
 	}
 	d.tune(func(in []*durable) []*durable { return append(in, u) })
 	detachEngine := d.engine.Attach(snapshot)
@@ -137,6 +148,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d.operate = operate.New(operate.Options{
 		Store: s, Engine: d.engine, Log: logger,
 		Names:        d.names,
+		Auditor:      d.auditor.Load,
 		Faulty:       d.faulty,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
@@ -165,11 +177,12 @@ func (d *dispatcher) Destruct() error {
 		defer cancel()
 	}
 	err := d.engine.Close(ctx)
+	cut := err != nil
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // what was under way is given back, and was told
 	}
 	d.warnOfWaiting()
-	return errors.Join(err, d.store.Close())
+	return errors.Join(err, d.stopAudit(ctx, !cut), d.store.Close())
 }
 
 // Accept implements gateway.Store.

@@ -22,6 +22,7 @@ import (
 // instance is a configuration of the app at run time: what it was compiled into, and what it holds of the process's state.
 type instance struct {
 	ctx      caddy.Context
+	config   []byte // a hash of the app as it was loaded
 	logger   *zap.Logger
 	shared   *shared
 	detach   []func()
@@ -178,7 +179,7 @@ func (in *instance) startDelivery(wanted bool) error {
 	if err := in.startTracing(&snapshot); err != nil {
 		return err
 	}
-	in.durable.notify = in.emitAlert
+	in.durable.notify, in.durable.configHash = in.emitAlert, in.hashConfig()
 	d, detach, err := in.durable.start(&snapshot, in.logger)
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ var droppedKeys = prometheus.NewCounterFunc(prometheus.CounterOpts{
 
 // Collectors are those of all metrics, which are registered with Caddy's registry.
 func Collectors() []prometheus.Collector {
-	return slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics}, metrics.sizes, deliveryMetrics.all)
+	return slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics, auditMetrics, auditMetrics.failures}, metrics.sizes, deliveryMetrics.all)
 }
 
 func registerMetrics(ctx caddy.Context) error {

@@ -19,7 +19,7 @@ import (
 
 // OpenStore opens the store of a configuration in Caddy's JSON, with its encryption keys, for work on it while the
 // gateway is not running; if it is, the store's lock is an error. Nothing else of the configuration is loaded. A store
-// that does not exist is not made. The caller closes it.
+// that does not exist is not made. What is changed in it is recorded where the configuration keeps an audit log. The caller closes it.
 func OpenStore(config []byte, logger *zap.Logger) (store.Store, error) {
 	app, err := appConfig(config)
 	if err != nil {
@@ -40,7 +40,18 @@ func OpenStore(config []byte, logger *zap.Logger) (store.Store, error) {
 			return nil, fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.File())
 		}
 	}
-	return u.module.OpenStore(u.options)
+	s, err := u.module.OpenStore(u.options)
+	if err != nil || app.Audit == nil {
+		return s, err
+	}
+	audited, ok := s.(store.Audited)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("audit: the store %s keeps no audit log; use sqlite", u.module.StoreKey()), s.Close())
+	}
+	if _, err := audited.OpenAudit(boot); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
 // appConfig is what a configuration in Caddy's JSON says about Callgate.

@@ -55,6 +55,7 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 			return nil, errAddressQueue
 		}
 	}
+	c.run.auditRoute(rt)
 	if err := c.setHandling(rt); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,16 @@ func requestID(ctx context.Context) string {
 	return id
 }
 
+// Upstream implements gateway.Server: what reverse_proxy chose.
+func (server) Upstream(r *http.Request) string {
+	repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if repl == nil {
+		return ""
+	}
+	host, _ := repl.GetString("http.reverse_proxy.upstream.hostport")
+	return host
+}
+
 // StatusOf implements gateway.Server.
 func (server) StatusOf(err error) int {
 	if he, ok := errors.AsType[caddyhttp.HandlerError](err); ok && he.StatusCode != 0 {

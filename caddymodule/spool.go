@@ -58,6 +58,7 @@ func (in *instance) resumeSpools(snapshot *delivery.Snapshot) error {
 					return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, server)
 				},
 			},
+			Kind:        "receiver",
 			Schedule:    sp.schedule,
 			Concurrency: 4,
 		}

@@ -50,7 +50,7 @@ var plan = []struct {
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
 	{"caddymodule", "App, Handler, Source, Tenant, Policy, Destination, which compile into what runs; life cycle; metrics", []string{
 		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "caddymodule/scheme", "caddymodule/redact",
-		"internal/gateway", "internal/operate", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
+		"internal/gateway", "internal/operate", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
 		"internal/signature", "internal/condition", "internal/call", "internal/minimize", "internal/alert", "internal/idempotency",
 		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound"}},
 
@@ -72,22 +72,23 @@ var plan = []struct {
 
 	// From here on nothing knows Caddy.
 	{"internal/gateway", "the way of a request, from the first byte to the answer", []string{
-		"internal/store", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
+		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
 	{"internal/operate", "all that an operator sees and does", []string{
-		"internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination", "internal/condition", "internal/call",
-		"internal/breaker"}},
+		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
+		"internal/condition", "internal/call", "internal/breaker"}},
 	{"internal/delivery", "brings what was accepted to its destinations", []string{
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
 		"internal/breaker"}},
 	{"internal/alert", "tells somebody when deliveries go badly", nil},
+
+	{"internal/auditor", "keeps the audit log of an open store", []string{"internal/store", "internal/audit", "internal/audit/publish"}},
 	{"internal/audit/publish", "takes checkpoints away from the machine", []string{"internal/audit", "internal/outbound"}},
+	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/audit", "internal/seal"}},
+	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},
+	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
 	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},
 	{"internal/audit", "the log that proves itself", nil},
-
-	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/seal"}},
-	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store"}},
-	{"internal/store", "what a store keeps and promises", nil},
 	{"internal/seal", "encrypts what is kept", nil},
 
 	{"internal/destination/fhir", "EHRs", []string{"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/call"}},

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -34,8 +35,9 @@ type attempt struct {
 	breaker func(breaker.Outcome)
 	// probe tells that the attempt finds out whether the receiver is back. A failure takes nothing from the schedule.
 	probe bool
-	// sent is what left in the attempt.
-	sent *store.Sent
+	// sent is what left in the attempt, and digest a SHA-256 over its bodies.
+	sent   *store.Sent
+	digest [sha256.Size]byte
 
 	// The outcome, for the recorder.
 	records  []store.Attempt
@@ -169,7 +171,7 @@ func (a *attempt) deliver(items []destination.Item) (results []destination.Resul
 	defer cancel()
 	ctx, record := outbound.Recorded(ctx)
 	defer func() {
-		a.sent = a.lane.e.hashes.sentOf(record, len(items))
+		a.sent, a.digest = a.lane.e.hashes.sentOf(record, len(items)), digestOf(record)
 		if p := recover(); p != nil {
 			a.logPanic("a destination panicked", p)
 			results = same(len(items), destination.Result{Reason: "the destination panicked: see the log", Unhealthy: true})
@@ -220,9 +222,17 @@ func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.R
 	for _, w := range r.Warnings[:min(len(r.Warnings), maxWarnings)] {
 		done.Warnings = append(done.Warnings, clip(w, maxReason))
 	}
+	record := store.Attempt{
+		DeliveryID: c.ID, Number: item.Attempt, At: at, Took: took, Status: r.Status, State: store.Pending, Sent: a.sent,
+		Audit: store.AuditAttempt{Tenant: c.Tenant, Destination: a.lane.name, Kind: a.terms.Kind, Digest: a.digest, Test: a.terms.snapshot.TestMode},
+	}
 	if f.returned {
 		done.Returned, done.State = true, store.Pending
 		a.returned = append(a.returned, c.ID)
+		if a.sent != nil { // it counts for nothing, and somebody may have got it
+			record.Audit.Returned = true
+			a.records = append(a.records, record)
+		}
 		e.o.Observer.AttemptFinished(done)
 		return done
 	}
@@ -233,11 +243,8 @@ func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.R
 			a.pause = "the receiver asked to be left alone"
 		}
 	}
-	record := store.Attempt{
-		DeliveryID: c.ID, Number: item.Attempt, At: at, Took: took, Status: r.Status, Reason: done.Reason,
-		Warnings: done.Warnings, RemoteID: r.RemoteID, State: done.State, NextAt: done.NextAt,
-		Uncounted: done.Uncounted, Sent: a.sent,
-	}
+	record.Reason, record.Warnings, record.RemoteID = done.Reason, done.Warnings, r.RemoteID
+	record.State, record.NextAt, record.Uncounted = done.State, done.NextAt, done.Uncounted
 	if a.terms.KeepExcerpt && len(r.Excerpt) > 0 {
 		record.Excerpt = r.Excerpt[:min(len(r.Excerpt), maxExcerpt)]
 	}

@@ -47,6 +47,8 @@ type Snapshot struct {
 // Config is one destination with the terms on which it is delivered to. Zero fields take the defaults.
 type Config struct {
 	Destination destination.Destination
+	// Kind is the kind of the destination, such as hubspot, for the audit log.
+	Kind string
 	// Schedule is when to try again after a failure. Default: DefaultSchedule, which outlives an outage of three days.
 	Schedule Schedule
 	// Concurrency is how many attempts run at once. At 1 the events of one call arrive in their order: a later one

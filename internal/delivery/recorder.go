@@ -83,7 +83,9 @@ func (r *recorder) record(taken []*attempt) {
 	if len(records) > 0 && !r.persist("record attempts", func(ctx context.Context) error { return r.e.store.Finish(ctx, records) }) {
 		// One record that the store does not take must not cost the others.
 		for i := range records {
-			r.persist("record an attempt", func(ctx context.Context) error { return r.e.store.Finish(ctx, records[i:i+1]) })
+			if !r.persist("record an attempt", func(ctx context.Context) error { return r.e.store.Finish(ctx, records[i:i+1]) }) {
+				r.lost(&records[i])
+			}
 		}
 	}
 	if len(returned) > 0 {
@@ -101,6 +103,18 @@ func (r *recorder) record(taken []*attempt) {
 			r.e.o.Observer.DeadLetter(d)
 		}
 		a.lane.ended(a)
+	}
+}
+
+// lost has the audit log know at least of an attempt whose outcome the store does not take, if something was sent in it.
+func (r *recorder) lost(a *store.Attempt) {
+	if a.Sent == nil {
+		return
+	}
+	a.Audit.Lost = true
+	if err := r.e.store.Finish(context.WithoutCancel(r.e.ctx), []store.Attempt{*a}); err != nil {
+		r.e.log.Error("an attempt was made of which no record is kept", zap.String("delivery", a.DeliveryID),
+			zap.String("destination", a.Audit.Destination), zap.Error(err))
 	}
 }
 

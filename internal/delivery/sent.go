@@ -46,6 +46,35 @@ func (h sentHash) of(sum [sha256.Size]byte) string {
 	return hex.EncodeToString(mac[:16])
 }
 
+// digestOf is a SHA-256 over all the bodies of an attempt: the digest of one alone, or that of the digests of several one
+// after the other. It is zero where nothing was sent, or not all of it can be told.
+func digestOf(r *outbound.Record) (digest [sha256.Size]byte) {
+	list, more := r.Sent()
+	if more > 0 {
+		return digest
+	}
+	var all []byte
+	n := 0
+	for i := range list {
+		if list[i].Sum == digest {
+			if list[i].Bytes > 0 {
+				return digest // a body that could not be read again
+			}
+			continue
+		}
+		all = append(all, list[i].Sum[:]...)
+		n++
+	}
+	switch n {
+	case 0:
+	case 1:
+		copy(digest[:], all)
+	default:
+		digest = sha256.Sum256(all)
+	}
+	return digest
+}
+
 // sentOf is what is kept of the requests that an attempt at some deliveries made; nil if there were none.
 func (h sentHash) sentOf(r *outbound.Record, deliveries int) *store.Sent {
 	list, more := r.Sent()

@@ -23,6 +23,7 @@ func (bare) ClientIP(r *http.Request) string  { return r.RemoteAddr }
 func (bare) Trusted(*http.Request) bool       { return false }
 func (bare) OriginalURI(*http.Request) string { return "" }
 func (bare) RequestID(*http.Request) string   { return "req-1" }
+func (bare) Upstream(*http.Request) string    { return "receiver.example:443" }
 func (bare) StatusOf(error) int               { return http.StatusInternalServerError }
 func (bare) Count(Outcome)                    {}
 func (bare) Took(Stage, time.Duration)        {}

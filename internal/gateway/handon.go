@@ -32,17 +32,25 @@ func (rq *Request) guarded(w http.ResponseWriter, next Handler) (refused *refusa
 		}
 		defer func() { done(rq.verdict()) }()
 	}
+	noted, unnoted := rq.auditForward()
+	if unnoted != nil {
+		rq.outcome = unnoted.outcome // and so nothing is known of the receiver
+		rq.trouble = true
+		return unnoted, nil
+	}
 	rec := newRecorder(w, rq.reservation != nil, rq.plan.Idempotency.MaxReplayBody)
 	defer rec.free()
 	began := time.Now()
 	rq.outcome = upstreamFailed // also if it panics
+	status := 0
+	defer func() { noted.done(status) }()
 	r := rq.within(rec)
 	err = next.ServeHTTP(rec, r)
 	rec.lift()
 	rq.waited = time.Since(began)
 	rq.route.Meter.Took(StageNext, rq.waited)
 
-	status := rec.status
+	status = rec.status
 	switch {
 	case err != nil:
 		status = rq.route.statusOf(err)

@@ -15,6 +15,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
@@ -76,6 +77,11 @@ type Route struct {
 	// Store gives the store, for which a request waits up to a bound where the server has just started. It gives nil when
 	// there is none yet.
 	Store func(context.Context) Store
+
+	// Audit records what is handed on to the receiver; nil records nothing. AuditFirst has a request wait until it is recorded
+	// that it is about to be handed on, and refuses it if that cannot be.
+	Audit      Audit
+	AuditFirst bool
 
 	State  *State
 	Server Server
@@ -181,6 +187,8 @@ type Server interface {
 	OriginalURI(*http.Request) string
 	// RequestID names the request in the answer and in logs.
 	RequestID(*http.Request) string
+	// Upstream is the host and port that a request was handed on to; "" if that is not known.
+	Upstream(*http.Request) string
 	// StatusOf is the status that an error of a Handler will be answered with.
 	StatusOf(error) int
 }
@@ -197,6 +205,12 @@ type Store interface {
 	CallerHash(number string) string
 	// FieldHash is what finds events by a field again; false if there is no key to make it with.
 	FieldHash(name, value string) (hash store.Subject, ok bool)
+}
+
+// Audit keeps the audit log.
+type Audit interface {
+	// Record makes a record durable.
+	Record(ctx context.Context, l audit.Leaf) error
 }
 
 // Meter counts requests and measures them.

@@ -76,6 +76,7 @@ func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*De
 	if err != nil {
 		return nil, err
 	}
+	ctx = a.by(ctx)
 	n, err := s.act(ctx, a, &sel.Selection, "replay", func(f store.Filter) (int, error) {
 		return s.o.Engine.ReplayAt(ctx, f, rate, sel.DryRun)
 	})
@@ -91,6 +92,7 @@ func (s *Service) SendNow(ctx context.Context, a Actor, sel Selection) (*Deliver
 	if err := s.beginDelivering(a, "SendNow"); err != nil {
 		return nil, err
 	}
+	ctx = a.by(ctx)
 	return s.actOnPending(ctx, a, sel, "retry", func(f store.Filter) (int, error) { return s.o.Engine.SendNow(ctx, f, sel.DryRun) })
 }
 
@@ -100,6 +102,7 @@ func (s *Service) Cancel(ctx context.Context, a Actor, sel Selection) (*Delivery
 	if err := s.beginDelivering(a, "Cancel"); err != nil {
 		return nil, err
 	}
+	ctx = a.by(ctx)
 	return s.actOnPending(ctx, a, sel, "cancel", func(f store.Filter) (int, error) { return s.o.Engine.Cancel(ctx, f, sel.DryRun) })
 }
 
@@ -125,6 +128,7 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCoun
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
+	ctx = a.by(ctx)
 	n, err := s.act(ctx, a, &sel, "erase", func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
 	if err != nil {
 		return nil, err
@@ -185,7 +189,7 @@ func (s *Service) Pause(ctx context.Context, a Actor, destination, reason string
 	if err := s.knownDestination(ctx, destination); err != nil {
 		return nil, err
 	}
-	if err := s.o.Engine.Pause(ctx, destination, reason); err != nil {
+	if err := s.o.Engine.Pause(a.by(ctx), destination, reason); err != nil {
 		return nil, stored(err)
 	}
 	return s.pauseSet(a, PauseState{destination, true, reason}), nil
@@ -199,7 +203,7 @@ func (s *Service) Resume(ctx context.Context, a Actor, destination string) (*Pau
 	if err := s.knownDestination(ctx, destination); err != nil {
 		return nil, err
 	}
-	if err := s.o.Engine.Resume(ctx, destination); err != nil {
+	if err := s.o.Engine.Resume(a.by(ctx), destination); err != nil {
 		return nil, stored(err)
 	}
 	return s.pauseSet(a, PauseState{Destination: destination}), nil

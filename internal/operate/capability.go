@@ -20,6 +20,8 @@ const (
 	Erase Capability = "erase"
 	// Build is to work on sources and destinations: to see what a payload would become.
 	Build Capability = "build"
+	// Audit is to read who did what.
+	Audit Capability = "audit"
 	// Maintain is to work on the store itself while the gateway is stopped.
 	Maintain Capability = "maintain"
 )
@@ -43,6 +45,14 @@ var operations = map[string]Capability{
 	"Erase":        Erase,
 	"Preview":      Build,
 	"Rekey":        Maintain,
+
+	"AuditQuery":      Audit,
+	"AuditVerify":     Audit,
+	"AuditProve":      Audit,
+	"AuditCheckpoint": Audit,
+	"AuditExport":     Audit,
+	"AuditPrune":      Maintain,
+	"AuditFork":       Maintain,
 }
 
 // Operations are the operations of a Service by name, with the capability that each needs.

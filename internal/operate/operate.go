@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
@@ -47,6 +48,12 @@ type Options struct {
 	Stopping func() bool
 	// Scene finds what a payload is previewed with. nil means that there is no configuration to ask.
 	Scene func(*PreviewInput) (*Scene, error)
+	// Auditor gives who keeps the audit log. nil, or that it gives nil, means that nobody does.
+	Auditor func() *auditor.Auditor
+	// AuditLog is the audit log while the gateway is stopped, and Fork goes on with one that has less than was published;
+	// see auditor.Fork. nil means that the gateway runs, or keeps none.
+	AuditLog *auditor.Log
+	Fork     func(ctx context.Context, why string) error
 	// Faulty names the tenants that the gateway runs without because of a mistake in their settings. nil means none.
 	Faulty func() []string
 	// Log is where it is said what operators did. Default: nowhere.

@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -264,6 +265,8 @@ type Statistics struct {
 	Bytes        int64                        `json:"bytes"`
 	MaxBytes     int64                        `json:"max_bytes,omitempty"`
 	Destinations []delivery.DestinationStatus `json:"destinations"`
+	// Audit is how the audit log and its checkpoints stand; nil if none is kept.
+	Audit *auditor.Status `json:"audit,omitempty"`
 }
 
 // Statistics summarises the store and the destinations.
@@ -279,7 +282,15 @@ func (s *Service) Statistics(ctx context.Context, a Actor) (*Statistics, error) 
 	if err != nil {
 		return nil, stored(err)
 	}
-	return &Statistics{Events: sum.Events, Bytes: sum.Bytes, MaxBytes: sum.MaxBytes, Destinations: list}, nil
+	stats := &Statistics{Events: sum.Events, Bytes: sum.Bytes, MaxBytes: sum.MaxBytes, Destinations: list}
+	if keeper := s.auditor(); keeper != nil {
+		status, err := keeper.Status(ctx)
+		if err != nil {
+			return nil, stored(err)
+		}
+		stats.Audit = &status
+	}
+	return stats, nil
 }
 
 // DestinationList is how each destination stands, by name.

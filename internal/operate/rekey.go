@@ -14,7 +14,7 @@ func (s *Service) Rekey(ctx context.Context, a Actor, progress func(done, total 
 	if err := s.beginStored(a, "Rekey"); err != nil {
 		return err
 	}
-	err := s.o.Store.Rekey(ctx, progress)
+	err := s.o.Store.Rekey(a.by(ctx), progress)
 	if errors.Is(err, seal.ErrNoKey) {
 		return &Error{Kind: ErrBadRequest, cause: err, text: fmt.Sprintf(
 			"%s: encryption_key has to hold the new key first, and the old ones that the store was written with", err)}

@@ -230,6 +230,25 @@ type Attempt struct {
 	// Uncounted leaves the delivery's Attempts as they were: the attempt only tried whether the receiver is back. It
 	// stands among the attempts made all the same, under the number of the next that counts. It is not stored.
 	Uncounted bool `json:"-"`
+	// Audit is what only the audit log is to know of the attempt. It is not stored with it.
+	Audit AuditAttempt `json:"-"`
+}
+
+// AuditAttempt is what the audit log is to know of an attempt besides.
+type AuditAttempt struct {
+	// Tenant and Destination are its recipient's, which are known also when the delivery was erased meanwhile; Kind is the
+	// destination's, such as hubspot.
+	Tenant, Destination, Kind string
+	// Digest is a SHA-256 over the bodies that were sent: of one its own, of several that of their digests one after the
+	// other. It tells who guesses a body that the guess was right, so that it is kept under a salt only. Zero for none.
+	Digest [32]byte
+	// Test tells that the attempt only rendered what it would have sent.
+	Test bool
+	// Returned tells that the attempt counts for nothing, and changes nothing: Finish only records it in the audit log.
+	// Its delivery is given back by Return.
+	Returned bool
+	// Lost tells why the attempt could not be stored, and is recorded in the audit log alone, like one that is Returned.
+	Lost bool
 }
 
 // Sent is what an attempt sent, without its values. Store it as it is: its size is bounded by who notes it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/oklog/ulid/v2"
 	lib "modernc.org/sqlite/lib"
@@ -37,6 +38,8 @@ type accepting struct {
 	payload      payload
 	destinations []string
 	accepted     store.Accepted
+	besideStored []byte // nil if no audit log is kept
+	subject      audit.Commitment
 }
 
 // AcceptAll is store.Store's.
@@ -58,7 +61,11 @@ func (s *Store) AcceptAll(ctx context.Context, events []*store.Event, destinatio
 		if err != nil {
 			return nil, err
 		}
-		list[i] = accepting{Event: e, id: id, payload: p, destinations: to}
+		beside, stored, err := s.beside(e)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = accepting{Event: e, id: id, payload: p, destinations: to, besideStored: stored, subject: beside.Subject()}
 	}
 	err := s.write(ctx, true, func(b *batch) error { return b.acceptAll(list) })
 	if err != nil {
@@ -86,7 +93,7 @@ func (b *batch) acceptAll(list []accepting) error {
 		}
 		if err == nil {
 			e.accepted = store.Accepted{EventID: e.ID, Deliveries: make([]string, len(e.destinations))}
-			err = b.insert(e.Event, e.id, e.payload, e.destinations, e.accepted.Deliveries)
+			err = b.insert(e, e.accepted.Deliveries)
 		}
 		switch {
 		case err == nil:
@@ -101,7 +108,8 @@ func (b *batch) acceptAll(list []accepting) error {
 }
 
 // insert adds an event with its deliveries, whose ids it writes to ids.
-func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids []string) error {
+func (b *batch) insert(e *accepting, ids []string) error {
+	id, p, destinations := e.id, e.payload, e.destinations
 	size := int64(len(p.request)+len(p.body)+len(p.record)) + rowOverhead + deliveryOverhead*int64(len(destinations)) + subjectOverhead*int64(len(e.Subjects))
 	if err := b.fit(e.Tenant, size, int64(len(destinations))); err != nil {
 		return err
@@ -150,5 +158,5 @@ func (b *batch) insert(e *store.Event, id [16]byte, p payload, destinations, ids
 	b.keys[e.Key] = recentKey{at: b.now, seq: seq, event: id}
 	b.seq++
 	b.events++
-	return nil
+	return b.noteAccepted(e, tenant)
 }

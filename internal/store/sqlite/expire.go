@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -20,6 +21,13 @@ func (e *expiry) keeps(state, updated int64) bool {
 	return e != nil && (state == pending || state == dead && !e.dead || updated >= e.before)
 }
 
+func (e *expiry) reason() string {
+	if e.dead {
+		return "dead, and past its retention"
+	}
+	return "delivered, and past its retention"
+}
+
 // The counters of what has expired.
 const (
 	expiredDone = "expired_done"
@@ -27,11 +35,12 @@ const (
 )
 
 // count adds to the number of events that have expired.
-func (e *expiry) count(b *batch, n int) error {
+func (e *expiry) count(ctx context.Context, b *batch, n int) error {
 	if e == nil || n == 0 {
 		return nil
 	}
 	name, total := expiredDone, &b.s.expired.done
+	b.note(audit.Leaf{Kind: audit.Expire, Actor: audit.ActorOf(ctx), Count: int64(n), Reason: e.reason()})
 	if e.dead {
 		name, total = expiredDead, &b.s.expired.dead
 	}

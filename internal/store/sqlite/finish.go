@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -37,7 +38,7 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 		}
 		f := finished{Attempt: a}
 		var err error
-		if f.key, err = parseDeliveryID(a.DeliveryID); err != nil {
+		if f.key, err = parseDeliveryID(a.DeliveryID); err != nil && !(a.Audit.Returned || a.Audit.Lost) {
 			return err
 		}
 		if len(a.Warnings) > 0 {
@@ -76,10 +77,16 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 // record writes an attempt and moves its delivery on.
 func (b *batch) record(f *finished) error {
 	seq := f.seq
+	if f.Audit.Returned || f.Audit.Lost {
+		return b.noteAttempt(f, int64(f.Number), false)
+	}
 	if seq == 0 {
 		var err error
-		if seq, err = b.c.number("SELECT seq FROM events WHERE id = ?", f.key.event[:]); err != nil || seq == 0 {
+		if seq, err = b.c.number("SELECT seq FROM events WHERE id = ?", f.key.event[:]); err != nil {
 			return err
+		}
+		if seq == 0 {
+			return b.noteAttempt(f, int64(f.Number), true)
 		}
 	}
 	c := change{key: f.key, from: none, to: int8(stateNumber(f.State)), next: nanos(f.NextAt)}
@@ -88,8 +95,11 @@ func (b *batch) record(f *finished) error {
 		c.from, c.destination, c.tenant, attempts = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)
 		return nil
 	}, seq, f.key.n)
-	if err != nil || c.from == none {
+	if err != nil {
 		return err
+	}
+	if c.from == none {
+		return b.noteAttempt(f, int64(f.Number), true)
 	}
 	number := int64(f.Number)
 	if number == 0 {
@@ -108,6 +118,12 @@ func (b *batch) record(f *finished) error {
 	if _, err := b.c.exec(`INSERT INTO attempts (event, n, number, at, took, status, reason, warnings, remote_id, excerpt, key_id, state, next_at, sent)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.n, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
 		f.warnings, f.RemoteID, excerpt, keyID, stateNumber(f.State), c.next, f.sent); err != nil {
+		return err
+	}
+	if f.Audit.Destination == "" {
+		f.Audit.Tenant, f.Audit.Destination = b.s.names.name(c.tenant), b.s.names.name(c.destination)
+	}
+	if err := b.noteAttempt(f, number, false); err != nil {
 		return err
 	}
 	if c.from != pending && c.to != delivered {
@@ -157,6 +173,7 @@ func (s *Store) Pause(ctx context.Context, destination, reason string) error {
 		_, err := b.c.exec(`INSERT INTO paused (destination, reason) VALUES (?, ?)
 			ON CONFLICT (destination) DO UPDATE SET reason = excluded.reason`, destination, reason)
 		b.after = append(b.after, func() { s.queues.setPaused(destination, reason, true) })
+		b.noteFlag(ctx, audit.Pause, destination, reason)
 		return err
 	})
 }
@@ -169,6 +186,7 @@ func (s *Store) Resume(ctx context.Context, destination string) error {
 	return s.write(ctx, false, func(b *batch) error {
 		_, err := b.c.exec("DELETE FROM paused WHERE destination = ?", destination)
 		b.after = append(b.after, func() { s.queues.setPaused(destination, "", false) })
+		b.noteFlag(ctx, audit.Resume, destination, "")
 		return err
 	})
 }

@@ -6,13 +6,14 @@ import (
 	"math"
 	"time"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/oklog/ulid/v2"
 )
 
 // Replay is store.Store's. It goes in steps, like Erase.
 func (s *Store) Replay(ctx context.Context, f store.Filter, now time.Time, every time.Duration, dryRun bool) (int, error) {
-	return s.move(ctx, &f, dryRun, func(b *batch, d numberedDelivery, before int) (bool, error) {
+	return s.move(ctx, &f, dryRun, audit.Replay, func(b *batch, d numberedDelivery, before int) (bool, error) {
 		c, _, err := b.find(d)
 		if err != nil || c.from == none || c.from == pending {
 			return false, err
@@ -30,7 +31,7 @@ func (s *Store) Replay(ctx context.Context, f store.Filter, now time.Time, every
 // SendNow is store.Store's. It goes in steps, like Erase.
 func (s *Store) SendNow(ctx context.Context, f store.Filter, now time.Time, dryRun bool) (int, error) {
 	due := nanos(now)
-	return s.move(ctx, &f, dryRun, func(b *batch, d numberedDelivery, _ int) (bool, error) {
+	return s.move(ctx, &f, dryRun, audit.SendNow, func(b *batch, d numberedDelivery, _ int) (bool, error) {
 		c, next, err := b.find(d)
 		if err != nil || c.from != pending || next <= due {
 			return false, err
@@ -44,7 +45,7 @@ func (s *Store) SendNow(ctx context.Context, f store.Filter, now time.Time, dryR
 
 // Cancel is store.Store's. It goes in steps, like Erase.
 func (s *Store) Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
-	return s.move(ctx, &f, dryRun, func(b *batch, d numberedDelivery, _ int) (bool, error) {
+	return s.move(ctx, &f, dryRun, audit.Cancel, func(b *batch, d numberedDelivery, _ int) (bool, error) {
 		c, _, err := b.find(d)
 		if err != nil || c.from != pending {
 			return false, err
@@ -61,7 +62,7 @@ func (s *Store) Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, e
 type moveFunc func(b *batch, d numberedDelivery, before int) (bool, error)
 
 // move changes the deliveries that a filter and the term match, oldest event first and in steps, and counts them.
-func (s *Store) move(ctx context.Context, f *store.Filter, dryRun bool, change moveFunc, term string, args ...any) (int, error) {
+func (s *Store) move(ctx context.Context, f *store.Filter, dryRun bool, kind audit.Kind, change moveFunc, term string, args ...any) (int, error) {
 	if err := s.enter(ctx); err != nil {
 		return 0, err
 	}
@@ -93,6 +94,7 @@ func (s *Store) move(ctx context.Context, f *store.Filter, dryRun bool, change m
 				}
 				if done {
 					n++
+					b.noteMoved(ctx, kind, &b.changes[len(b.changes)-1])
 				}
 			}
 			return nil

@@ -165,7 +165,7 @@ func (b *batch) refuses(tenant string, id, size int64) (whose []int64, err error
 	case q.Events > 0 && h.events >= q.Events:
 		return []int64{id}, fmt.Errorf("tenant %q holds %d events, as many as it may: see what is not delivered, or raise its bound", tenant, h.events)
 	case b.room < size:
-		return []int64{everybody}, fmt.Errorf("its disk has no more free than is kept for the deliveries of what is stored (min_free, here %d bytes, and %d for each): make room on the disk, or shorten the retention", b.s.room.reserve, outcomeBytes)
+		return []int64{everybody}, fmt.Errorf("its disk has no more free than is kept for the deliveries of what is stored (min_free, here %d bytes, and %d for each): make room on the disk, or shorten the retention", b.s.room.reserve, b.s.outcomeBytes())
 	case b.room < b.s.room.shared && h.bytes+size > fairShare*b.room && !(tenant == "" && b.alone(id)):
 		return []int64{id, everybody}, fmt.Errorf("tenant %q holds %d bytes, which is its share while %d are left on the disk beyond what is kept free (min_free): make room on the disk, or see what is not delivered", tenant, h.bytes, b.room)
 	case b.limit == 0:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/oklog/ulid/v2"
@@ -31,6 +32,9 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 		return public(err)
 	}
 	progress(0, total)
+	if err := s.noteRekey(ctx, total, ""); err != nil {
+		return err
+	}
 	for _, next := range []func(context.Context, []byte, *int64) (int, error){s.rekeyPayloads, s.rekeyExcerpts} {
 		for after := int64(0); ; {
 			n, err := next(ctx, first, &after)
@@ -44,6 +48,9 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 			progress(done, max(total, done))
 		}
 	}
+	if err := s.noteRekey(ctx, done, audit.OutcomeOK); err != nil {
+		return err
+	}
 	// The log may still hold what was sealed with the old key.
 	return s.emptyLog(ctx, func(b *batch) error {
 		if err := (sealing{1, 1}).write(b.c, s.o.Keys); err != nil { // holds from the next start on
@@ -52,6 +59,14 @@ func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error
 		_, err := b.c.exec("DELETE FROM counters WHERE name = ?", rekeyedUpTo)
 		return err
 	})
+}
+
+// noteRekey records that everything is going to be sealed again, and at the end that it was.
+func (s *Store) noteRekey(ctx context.Context, records int, outcome string) error {
+	if !s.audit.on.Load() {
+		return nil
+	}
+	return s.Record(ctx, audit.Leaf{Kind: audit.Rekey, Actor: audit.ActorOf(ctx), Count: int64(records), Outcome: outcome})
 }
 
 // rekeyedUpTo is the counter that says how far a Rekey has come which was stopped: the oldest event has the new key then

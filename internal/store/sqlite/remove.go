@@ -5,7 +5,9 @@ import (
 	"database/sql/driver"
 	"math"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/oklog/ulid/v2"
 )
 
 // step is how many rows a change of many goes by: other requests have their turn in between.
@@ -48,7 +50,11 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 			return total, err
 		}
 	}
-	if total > 0 {
+	beside, err := s.eraseBeside(ctx, &f)
+	if err != nil {
+		return total, err
+	}
+	if total > 0 || beside > 0 {
 		err = s.emptyLog(ctx, (*batch).vacuum)
 	}
 	return total, err
@@ -78,7 +84,7 @@ func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err
 	err = s.write(ctx, false, func(b *batch) error {
 		n = 0
 		for _, seq := range seqs {
-			gone, err := b.remove(seq, e)
+			gone, err := b.remove(ctx, seq, e)
 			if err != nil {
 				return err
 			}
@@ -86,7 +92,7 @@ func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err
 				n++
 			}
 		}
-		return e.count(b, n)
+		return e.count(ctx, b, n)
 	})
 	if err != nil {
 		n = 0
@@ -95,7 +101,7 @@ func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err
 }
 
 // remove deletes an event, unless it may not go.
-func (b *batch) remove(seq int64, e *expiry) (bool, error) {
+func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) {
 	var id, key [16]byte
 	var tenant, size int64
 	at := int64(-1)
@@ -136,7 +142,12 @@ func (b *batch) remove(seq int64, e *expiry) (bool, error) {
 	}
 	b.changes = append(b.changes, changes...)
 	b.events--
-	return true, nil
+	if e != nil {
+		return true, nil
+	}
+	b.note(audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: b.s.names.name(tenant), Event: ulid.ULID(id).String()})
+	_, err = b.c.exec("DELETE FROM audit_beside WHERE event = ?", id[:])
+	return true, err
 }
 
 // vacuum gives free pages back to the file system, a bounded number of them.

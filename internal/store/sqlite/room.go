@@ -68,7 +68,7 @@ func (b *batch) measure() (room, error) {
 	}
 	// When the log is copied; below 0 after events were deleted. What the database has unused is taken first.
 	grows := (pages-unused)*pageSize - file.Size()
-	return room{reserve: reserve, shared: min(sharedRoom, size/minFreeShare), left: free - reserve - grows - b.s.queues.unsettled()*outcomeBytes}, nil
+	return room{reserve: reserve, shared: min(sharedRoom, size/minFreeShare), left: free - reserve - grows - b.s.queues.unsettled()*b.s.outcomeBytes()}, nil
 }
 
 // reserve tells what is to be kept free, what is, and how large the file system is. The reserve is 0 if there is none, or
@@ -87,7 +87,15 @@ func (s *Store) reserve() (reserve, free, size int64) {
 
 // take takes room for an event.
 func (b *batch) take(size, deliveries int64) {
-	b.room -= 2*size + deliveries*outcomeBytes // in the log, and in the database
+	b.room -= 2*size + deliveries*b.s.outcomeBytes() // in the log, and in the database
+}
+
+// outcomeBytes is what is kept free for every delivery: with an audit log also what the leaf of an attempt takes.
+func (s *Store) outcomeBytes() int64 {
+	if s.audit.on.Load() {
+		return outcomeBytes + leafBytes
+	}
+	return outcomeBytes
 }
 
 // scarce tells whether the room for new events ends soon.

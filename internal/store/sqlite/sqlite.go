@@ -117,6 +117,7 @@ type Store struct {
 	events   int64
 	keys     *recentKeys
 	room     room
+	audit    auditLog
 
 	sealedBy []byte // how the id of the key that seals is stored; nil without keys
 	sealing  sealing

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 	lib "modernc.org/sqlite/lib"
 )
@@ -57,6 +58,7 @@ type batch struct {
 	keysAfter int64
 	names     map[string]int64
 	after     []func()
+	leaves    []audit.Leaf // for the audit log
 }
 
 // write has the writer apply a change and returns when it is committed. If the context ends before the writer takes the
@@ -124,6 +126,7 @@ func (s *Store) run() {
 // arguments: without this the bodies of the largest batch there ever was would stay in memory until one of that size came.
 func (s *Store) forget(rs []*request) {
 	clear(rs)
+	clear(s.audit.leaves[:cap(s.audit.leaves)])
 	if s.writer != nil {
 		clear(s.writer.args[:cap(s.writer.args)])
 	}
@@ -220,7 +223,7 @@ func (s *Store) transact(rs []*request) (err error) {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	b := &batch{s: s, c: s.writer, now: s.o.Now().UnixNano(), seq: s.nextSeq, keys: map[[16]byte]recentKey{}, names: map[string]int64{}}
+	b := &batch{s: s, c: s.writer, now: s.o.Now().UnixNano(), seq: s.nextSeq, keys: map[[16]byte]recentKey{}, names: map[string]int64{}, leaves: s.audit.leaves[:0]}
 	if _, err := b.c.exec("BEGIN IMMEDIATE"); err != nil {
 		s.recover(err)
 		return err
@@ -273,6 +276,7 @@ func (b *batch) finish() error {
 		return err
 	}
 	if b.dropped > 0 {
+		b.note(audit.Leaf{Kind: audit.Expire, Count: b.dropped, Reason: "delivered everywhere, and dropped to make room"})
 		if _, err := b.c.exec("INSERT INTO counters (name, value) VALUES ('dropped', ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value", b.dropped); err != nil {
 			return err
 		}
@@ -282,11 +286,15 @@ func (b *batch) finish() error {
 			return err
 		}
 	}
-	return b.flushKeys()
+	if err := b.flushKeys(); err != nil {
+		return err
+	}
+	return b.writeAudit()
 }
 
 func (b *batch) committed() {
 	s := b.s
+	s.audit.leaves = b.leaves
 	s.nextSeq = b.seq
 	s.room.left = b.room
 	s.events += b.events

@@ -296,6 +296,10 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 	}
 	defer m.mu.Unlock()
 	for _, a := range results {
+		if a.Audit.Returned || a.Audit.Lost {
+			continue // for the audit log, which there is none of
+		}
+		a.Audit = store.AuditAttempt{}
 		d := m.delivery(a.DeliveryID)
 		if d == nil {
 			continue // erased while it was under way

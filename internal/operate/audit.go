@@ -1,0 +1,287 @@
+package operate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/auditor"
+	"github.com/callgate/callgate/internal/store"
+)
+
+// beginAudit begins an operation on the audit log.
+func (s *Service) beginAudit(_ context.Context, a Actor, operation string) (*auditor.Log, error) {
+	if err := s.beginStored(a, operation); err != nil {
+		return nil, err
+	}
+	if s.o.AuditLog != nil {
+		return s.o.AuditLog, nil
+	}
+	if a := s.auditor(); a != nil {
+		return a.Log(), nil
+	}
+	return nil, &Error{Kind: ErrUnavailable, text: "no audit log is kept: write audit into the global option callgate"}
+}
+
+// auditor is who keeps the log; nil if nobody does.
+func (s *Service) auditor() *auditor.Auditor {
+	if s.o.Auditor == nil {
+		return nil
+	}
+	return s.o.Auditor()
+}
+
+// auditError is what an operation on the audit log answers with.
+func auditError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, auditor.ErrNoRecord):
+		return &Error{Kind: ErrNotFound, cause: err, text: err.Error()}
+	case errors.Is(err, store.ErrAuditDamaged), errors.Is(err, auditor.ErrRolledBack):
+		return &Error{cause: err, text: err.Error()}
+	}
+	return stored(err)
+}
+
+// AuditSelection says which records of the audit log are asked for. Members that are empty match all.
+type AuditSelection struct {
+	// After is the place in the log that is begun at: next of the page before. Newest, instead, is how many of the newest
+	// records are looked at.
+	After  int64 `json:"after,omitempty"`
+	Newest int64 `json:"newest,omitempty"`
+	// From is included, To is not: RFC 3339 or a date.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Kind is what is recorded, such as attempt or erase; several are separated by commas. By is the id of who did it.
+	Kind string `json:"kind,omitempty"`
+	By   string `json:"by,omitempty"`
+	// Tenant, Event, Delivery, Destination and Outcome are those of the record.
+	Tenant      string `json:"tenant,omitempty"`
+	Event       string `json:"event,omitempty"`
+	Delivery    string `json:"delivery,omitempty"`
+	Destination string `json:"destination,omitempty"`
+	Outcome     string `json:"outcome,omitempty"`
+	// Limit is how many records a page has: 100 unless told, and 1000 at most.
+	Limit int `json:"limit,omitempty"`
+}
+
+// query is what the log understands.
+func (sel *AuditSelection) query() (q auditor.Query, err error) {
+	if sel.After < 0 || sel.Newest < 0 || sel.After > 0 && sel.Newest > 0 {
+		return q, badRequest("give either after, a place in the log, or newest, how many records")
+	}
+	if sel.Limit < 0 || sel.Limit > auditor.MaxLimit {
+		return q, badRequest("limit must be between 1 and %d", auditor.MaxLimit)
+	}
+	q = auditor.Query{First: sel.After, By: sel.By, Tenant: sel.Tenant, Event: sel.Event, Delivery: sel.Delivery,
+		Destination: sel.Destination, Outcome: sel.Outcome, Limit: sel.Limit}
+	for kind := range strings.SplitSeq(sel.Kind, ",") {
+		if kind = strings.TrimSpace(kind); kind != "" {
+			q.Kinds = append(q.Kinds, audit.Kind(kind))
+		}
+	}
+	for _, t := range []struct {
+		name, text string
+		into       *time.Time
+	}{{"from", sel.From, &q.From}, {"to", sel.To, &q.To}} {
+		if *t.into, err = filterTime(t.name, t.text); err != nil {
+			return q, err
+		}
+	}
+	return q, nil
+}
+
+// AuditQuery gives records of the audit log, oldest first, as they stand in it.
+func (s *Service) AuditQuery(ctx context.Context, a Actor, sel AuditSelection) (*auditor.Page, error) {
+	log, err := s.beginAudit(ctx, a, "AuditQuery")
+	if err != nil {
+		return nil, err
+	}
+	q, err := sel.query()
+	if err != nil {
+		return nil, err
+	}
+	if sel.Newest > 0 {
+		if q.First, err = log.Newest(ctx, sel.Newest); err != nil {
+			return nil, auditError(err)
+		}
+	}
+	p, err := log.Find(ctx, q)
+	if err != nil {
+		return nil, auditError(err)
+	}
+	return &p, nil
+}
+
+// AuditState is how the audit log stands.
+type AuditState struct {
+	// Records counts them, and Pruned those of them, the first ones, that have lost their lines.
+	Records int64 `json:"records"`
+	Pruned  int64 `json:"pruned,omitempty"`
+	// Name is the log's, and Checkpoint is signed by its key.
+	Name       string `json:"name"`
+	Checkpoint string `json:"checkpoint,omitempty"`
+}
+
+// AuditVerify checks the audit log as it lies in the store: that no record was changed, left out or slipped in since it was
+// written.
+func (s *Service) AuditVerify(ctx context.Context, a Actor) (*AuditState, error) {
+	log, err := s.beginAudit(ctx, a, "AuditVerify")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := log.Verify(ctx); err != nil {
+		return nil, auditError(err)
+	}
+	return s.auditState(ctx, log)
+}
+
+func (s *Service) auditState(ctx context.Context, log *auditor.Log) (*AuditState, error) {
+	status, err := log.Store.AuditStatus(ctx)
+	if err != nil {
+		return nil, auditError(err)
+	}
+	return &AuditState{Records: status.State.Size, Pruned: status.Pruned, Name: log.Signer.Origin(), Checkpoint: string(status.Checkpoint)}, nil
+}
+
+// AuditCheckpoint signs what the log holds now and hands it out to all who get checkpoints.
+func (s *Service) AuditCheckpoint(ctx context.Context, a Actor) (*AuditState, error) {
+	log, err := s.beginAudit(ctx, a, "AuditCheckpoint")
+	if err != nil {
+		return nil, err
+	}
+	keeper := s.auditor()
+	if keeper == nil {
+		return nil, &Error{Kind: ErrUnavailable, text: "checkpoints are handed out by a gateway that runs; start it, or export the log, which has one at its end"}
+	}
+	if _, err := keeper.Checkpoint(ctx); err != nil {
+		return nil, auditError(err)
+	}
+	return s.auditState(ctx, log)
+}
+
+// AuditProof is the proof of one record.
+type AuditProof struct {
+	Seq int64 `json:"seq"`
+	// Proof is C2SP's tlog-proof: the record, hashes and a signed checkpoint. `callgate audit prove --check` checks it.
+	Proof string `json:"proof"`
+}
+
+// AuditProve proves that a record is in the log, without showing another one.
+func (s *Service) AuditProve(ctx context.Context, a Actor, seq string) (*AuditProof, error) {
+	log, err := s.beginAudit(ctx, a, "AuditProve")
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseInt(seq, 10, 64)
+	if err != nil {
+		return nil, badRequest("a record is named by its number, seq")
+	}
+	proof, err := log.Prove(ctx, n)
+	if err != nil {
+		return nil, auditError(err)
+	}
+	return &AuditProof{n, string(proof)}, nil
+}
+
+// AuditExporting says what is exported.
+type AuditExporting struct {
+	// First is the first record. Default: the first one that was not pruned.
+	First int64 `json:"first,omitempty"`
+	// Since are the sizes of older checkpoints that whoever verifies the export may have.
+	Since []int64 `json:"since,omitempty"`
+}
+
+// AuditExport writes the log as callgate audit verify reads it. That it was exported is recorded first, and by whom.
+func (s *Service) AuditExport(ctx context.Context, a Actor, in AuditExporting, w io.Writer) (records int64, err error) {
+	log, err := s.beginAudit(ctx, a, "AuditExport")
+	if err != nil {
+		return 0, err
+	}
+	if in.First < 0 {
+		return 0, badRequest("first must not be negative")
+	}
+	if err := log.Store.Record(a.by(ctx), audit.Leaf{Kind: audit.Exported, Actor: audit.ActorOf(a.by(ctx))}); err != nil {
+		return 0, auditError(err)
+	}
+	records, err = log.Export(ctx, w, in.First, in.Since...)
+	return records, auditError(err)
+}
+
+// AuditPruning says which records lose their lines.
+type AuditPruning struct {
+	// Before is a time (RFC 3339 or a date): what was recorded before it.
+	Before string `json:"before"`
+	DryRun bool   `json:"dry_run,omitempty"`
+}
+
+// AuditPruned is how many records have lost their lines.
+type AuditPruned struct {
+	DryRun  bool  `json:"dry_run"`
+	Records int64 `json:"records"`
+}
+
+// AuditPrune takes the lines of old records away. Their hashes stay, so that what is left can be proved, and it is recorded.
+func (s *Service) AuditPrune(ctx context.Context, a Actor, in AuditPruning) (*AuditPruned, error) {
+	log, err := s.beginAudit(ctx, a, "AuditPrune")
+	if err != nil {
+		return nil, err
+	}
+	before, err := filterTime("before", in.Before)
+	if err != nil {
+		return nil, err
+	}
+	if before.IsZero() {
+		return nil, badRequest("before is required: the time before which records lose their lines")
+	}
+	if before.After(s.o.Now()) {
+		return nil, badRequest("before must not lie in the future")
+	}
+	n, err := log.Store.PruneAudit(a.by(ctx), before, in.DryRun)
+	if err != nil {
+		return nil, auditError(err)
+	}
+	return &AuditPruned{in.DryRun, n}, nil
+}
+
+// AuditFork goes on with a store that has less than was published of its log, as after a backup was restored. It is carried
+// out while the gateway is stopped, which does not start with such a store.
+func (s *Service) AuditFork(ctx context.Context, a Actor, why string) (*AuditState, error) {
+	log, err := s.beginAudit(ctx, a, "AuditFork")
+	if err != nil {
+		return nil, err
+	}
+	if !isNote(why) || why == "" {
+		return nil, badRequest("reason must be a line of 1 to %d bytes: whoever audits the log reads it", maxNote)
+	}
+	if s.o.Fork == nil {
+		return nil, &Error{Kind: ErrUnavailable, text: "a log is forked while the gateway is stopped; a gateway that runs has all that was published"}
+	}
+	if err := s.o.Fork(a.by(ctx), why); err != nil {
+		if errors.Is(err, auditor.ErrNothingToFork) {
+			return nil, &Error{Kind: ErrBadRequest, cause: err, text: err.Error()}
+		}
+		return nil, auditError(err)
+	}
+	return s.auditState(ctx, log)
+}
+
+// by has the audit log know who does what is done with the context.
+func (a Actor) by(ctx context.Context) context.Context {
+	if audit.ActorOf(ctx) != (audit.Actor{}) {
+		return ctx // the face knows more of them
+	}
+	l := audit.Actor{Type: audit.ActorUser, ID: a.Name, Via: a.Via}
+	switch {
+	case a.Via == "command":
+		l.Type = audit.ActorClaimed
+	case a.Name == "":
+		l.Type = audit.ActorLocal
+	}
+	return audit.By(ctx, l)
+}

@@ -1,0 +1,163 @@
+package operate
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/auditor"
+	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/sqlite"
+	"github.com/callgate/callgate/internal/store/storetest"
+)
+
+// audited is a service on a store that keeps an audit log, and the public key of that.
+func audited(t *testing.T) (*Service, *sqlite.Store, *audit.Verifier) {
+	t.Helper()
+	private, public, err := audit.GenerateKey("clinic.example/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := audit.NewSigner(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := audit.NewVerifier(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(sqlite.Options{Path: filepath.Join(t.TempDir(), "store.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keeper, err := auditor.Open(t.Context(), auditor.Options{Store: s, Boot: "boot"}, auditor.Settings{Signer: signer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := delivery.New(delivery.Options{Store: s})
+	t.Cleanup(func() {
+		ctx := context.Background()
+		if err := errors.Join(e.Close(ctx), keeper.Close(ctx, true), s.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return New(Options{Store: s, Engine: e, Auditor: func() *auditor.Auditor { return keeper }}), s, key
+}
+
+func recordsOf(t *testing.T, p *auditor.Page) (all []audit.Leaf) {
+	t.Helper()
+	for _, line := range p.Records {
+		l, err := audit.ParseLine(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, *l)
+	}
+	return all
+}
+
+// TestTheAuditLogNamesWhoDidWhat: operators are in the records of what they did.
+func TestTheAuditLogNamesWhoDidWhat(t *testing.T) {
+	s, events, _ := audited(t)
+	e := &store.Event{ID: "01JC0Q4Z6W5P9G2N8S3T7V1X0Y", Key: [16]byte{1}, Source: "nextphone", Route: "r"}
+	if _, err := events.Accept(t.Context(), e, []string{"crm"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Pause(t.Context(), somebody, "crm", "lunch"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Cancel(t.Context(), somebody, Selection{Filter: Filter{Event: e.ID}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Erase(t.Context(), Actor{Via: "command", May: Everything}, Selection{All: true}); err != nil {
+		t.Fatal(err)
+	}
+	ada := audit.Actor{Type: audit.ActorUser, ID: "ada", Via: "test"}
+	for kind, want := range map[audit.Kind]audit.Actor{audit.Pause: ada, audit.Cancel: ada, audit.Erase: {Type: audit.ActorClaimed, Via: "command"}} {
+		p, err := s.AuditQuery(t.Context(), somebody, AuditSelection{Kind: string(kind)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := recordsOf(t, p); len(all) != 1 || all[0].Actor != want {
+			t.Errorf("%s: %+v", kind, all)
+		}
+	}
+	if p, err := s.AuditQuery(t.Context(), somebody, AuditSelection{By: "ada", Kind: "pause, cancel"}); err != nil || len(p.Records) != 2 {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if p, err := s.AuditQuery(t.Context(), somebody, AuditSelection{Newest: 1}); err != nil || recordsOf(t, p)[0].Kind != audit.Erase {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+func TestTheAuditLogIsProvedExportedAndPruned(t *testing.T) {
+	s, _, key := audited(t)
+	p, err := s.AuditProve(t.Context(), somebody, "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if proven, err := audit.CheckProof(key, []byte(p.Proof)); err != nil || proven.Seq != 0 {
+		t.Errorf("%+v, %v", proven, err)
+	}
+	var out bytes.Buffer
+	if _, err := s.AuditExport(t.Context(), somebody, AuditExporting{}, &out); err != nil {
+		t.Fatal(err)
+	}
+	last := ""
+	if v, err := audit.Verify(&out, key, nil, func(_ int64, line []byte) error { last = string(line); return nil }); err != nil || v.Size < 2 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if !strings.Contains(last, `"kind":"audit.exported"`) || !strings.Contains(last, `"ada"`) {
+		t.Errorf("that it was exported, and by whom, is not its last record: %s", last)
+	}
+	state, err := s.AuditCheckpoint(t.Context(), somebody)
+	if err != nil || state.Records != 2 || state.Name != "clinic.example/1" {
+		t.Fatalf("%+v, %v", state, err)
+	}
+	if c, err := key.Open([]byte(state.Checkpoint)); err != nil || c.Size != 2 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if v, err := s.AuditVerify(t.Context(), somebody); err != nil || v.Records != 2 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if n, err := s.AuditPrune(t.Context(), somebody, AuditPruning{Before: "2026-01-01"}); err != nil || n.Records != 0 {
+		t.Errorf("%+v, %v", n, err)
+	}
+	stats, err := s.Statistics(t.Context(), somebody)
+	if err != nil || stats.Audit == nil || stats.Audit.Records != 2 || stats.Audit.Checkpoint != 2 {
+		t.Errorf("%+v, %v", stats, err)
+	}
+	if text, err := json.Marshal(stats); err != nil || !strings.Contains(string(text), `"audit":{"name":"clinic.example/1","records":2`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	for name, err := range map[string]error{
+		"both":           func() error { _, err := s.AuditQuery(t.Context(), somebody, AuditSelection{After: 1, Newest: 1}); return err }(),
+		"a limit":        func() error { _, err := s.AuditQuery(t.Context(), somebody, AuditSelection{Limit: 5000}); return err }(),
+		"no time":        func() error { _, err := s.AuditQuery(t.Context(), somebody, AuditSelection{From: "soon"}); return err }(),
+		"no number":      func() error { _, err := s.AuditProve(t.Context(), somebody, "x"); return err }(),
+		"no time before": func() error { _, err := s.AuditPrune(t.Context(), somebody, AuditPruning{}); return err }(),
+		"in the future":  func() error { _, err := s.AuditPrune(t.Context(), somebody, AuditPruning{Before: "2200-01-01"}); return err }(),
+		"before":         func() error { _, err := s.AuditExport(t.Context(), somebody, AuditExporting{First: -1}, &out); return err }(),
+		"no reason":      func() error { _, err := s.AuditFork(t.Context(), somebody, ""); return err }(),
+	} {
+		if !errors.Is(err, ErrBadRequest) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := s.AuditProve(t.Context(), somebody, "99"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	if _, err := s.AuditFork(t.Context(), somebody, "the disk broke"); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("a log is forked while the gateway runs: %v", err)
+	}
+	none := New(Options{Store: storetest.NewMemory(storetest.Options{})})
+	if _, err := none.AuditQuery(t.Context(), somebody, AuditSelection{}); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "no audit log is kept") {
+		t.Error(err)
+	}
+}

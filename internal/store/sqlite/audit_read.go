@@ -1,0 +1,341 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/store"
+)
+
+var _ store.Audited = (*Store)(nil)
+
+const auditStatusQuery = "SELECT state, running, pruned, checkpoint FROM audit_state"
+
+// auditStatus makes a status of a row of auditStatusQuery.
+func auditStatus(state []byte, running, pruned int64, checkpoint []byte) (store.AuditStatus, error) {
+	status := store.AuditStatus{Running: running != 0, Pruned: pruned}
+	if len(checkpoint) > 0 {
+		status.Checkpoint = append([]byte(nil), checkpoint...)
+	}
+	if err := status.State.UnmarshalBinary(state); err != nil {
+		return store.AuditStatus{}, fmt.Errorf("%w: %w", store.ErrAuditDamaged, err)
+	}
+	return status, nil
+}
+
+func readAuditStatus(c *session) (status store.AuditStatus, err error) {
+	err = c.query(auditStatusQuery, func(v []driver.Value) (err error) {
+		state, _ := v[0].([]byte)
+		checkpoint, _ := v[3].([]byte)
+		status, err = auditStatus(state, v[1].(int64), v[2].(int64), checkpoint)
+		return err
+	})
+	return status, err
+}
+
+// AuditStatus is store.Audited's.
+func (s *Store) AuditStatus(ctx context.Context) (status store.AuditStatus, err error) {
+	if err := s.enter(ctx); err != nil {
+		return status, err
+	}
+	var state, checkpoint []byte
+	var running, pruned int64
+	switch err := s.reader.QueryRowContext(ctx, auditStatusQuery).Scan(&state, &running, &pruned, &checkpoint); {
+	case errors.Is(err, sql.ErrNoRows):
+	case err != nil:
+		return status, public(err)
+	default:
+		if status, err = auditStatus(state, running, pruned, checkpoint); err != nil {
+			return status, err
+		}
+	}
+	status.On = s.audit.on.Load()
+	return status, nil
+}
+
+// AuditLines is store.Audited's. It reads some bundles at a time, so that it keeps no old state of the database alive while
+// whoever reads is slow.
+func (s *Store) AuditLines(ctx context.Context, from int64, f func(seq int64, line []byte) error) error {
+	const atOnce = 64
+	type bundle struct {
+		first int64
+		lines []byte
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	at := int64(0)
+	if err := s.reader.QueryRowContext(ctx, "SELECT coalesce(max(first), 0) FROM audit_bundles WHERE first <= ?", from).Scan(&at); err != nil {
+		return public(err)
+	}
+	for {
+		var list []bundle
+		err := s.each(ctx, "SELECT first, n, lines FROM audit_bundles WHERE first >= ? AND lines IS NOT NULL ORDER BY first LIMIT ?", func(rows *sql.Rows) error {
+			var b bundle
+			var n int64
+			if err := rows.Scan(&b.first, &n, &b.lines); err != nil {
+				return err
+			}
+			list = append(list, b)
+			at = b.first + n
+			return nil
+		}, at, atOnce)
+		if err != nil || len(list) == 0 {
+			return public(err)
+		}
+		for _, b := range list {
+			seq := b.first
+			for line := range audit.Lines(b.lines) {
+				if seq >= from {
+					if err := f(seq, line); err != nil {
+						return err
+					}
+				}
+				seq++
+			}
+		}
+	}
+}
+
+// AuditTiles is store.Audited's.
+func (s *Store) AuditTiles(ctx context.Context) audit.Tiles { return tiles{s, ctx} }
+
+type tiles struct {
+	s   *Store
+	ctx context.Context
+}
+
+// Hashes implements audit.Tiles.
+func (t tiles) Hashes(level int, first int64, n int) (hashes []tlog.Hash, err error) {
+	if err := t.s.enter(t.ctx); err != nil {
+		return nil, err
+	}
+	if level > 0 {
+		err = t.s.each(t.ctx, "SELECT hash FROM audit_nodes WHERE level = ? AND n >= ? AND n < ? ORDER BY n", func(rows *sql.Rows) error {
+			var hash []byte
+			if err := rows.Scan(&hash); err != nil {
+				return err
+			}
+			if len(hash) != tlog.HashSize {
+				return store.ErrAuditDamaged
+			}
+			hashes = append(hashes, tlog.Hash(hash))
+			return nil
+		}, level, first, first+int64(n))
+		return hashes, public(err)
+	}
+	end := first + int64(n)
+	err = t.s.each(t.ctx, `SELECT first, lines, hashes FROM audit_bundles WHERE first >= (SELECT coalesce(max(first), 0) FROM audit_bundles WHERE first <= ?)
+		AND first < ? ORDER BY first`, func(rows *sql.Rows) error {
+		var at int64
+		var lines, kept []byte
+		if err := rows.Scan(&at, &lines, &kept); err != nil {
+			return err
+		}
+		var of []tlog.Hash
+		if lines != nil {
+			of = audit.LeafHashes(nil, lines)
+		} else if of, err = splitHashes(kept); err != nil {
+			return err
+		}
+		from, to := max(first-at, 0), min(end-at, int64(len(of)))
+		if from < to {
+			hashes = append(hashes, of[from:to]...)
+		}
+		return nil
+	}, first, end)
+	return hashes, public(err)
+}
+
+func splitHashes(kept []byte) ([]tlog.Hash, error) {
+	if len(kept)%tlog.HashSize != 0 {
+		return nil, store.ErrAuditDamaged
+	}
+	list := make([]tlog.Hash, 0, len(kept)/tlog.HashSize)
+	for ; len(kept) > 0; kept = kept[tlog.HashSize:] {
+		list = append(list, tlog.Hash(kept[:tlog.HashSize]))
+	}
+	return list, nil
+}
+
+// AuditBeside is store.Audited's.
+func (s *Store) AuditBeside(ctx context.Context, event string) (beside audit.Beside, err error) {
+	if err := s.enter(ctx); err != nil {
+		return beside, err
+	}
+	id, err := ulid.ParseStrict(event)
+	if err != nil {
+		return beside, store.ErrNotFound
+	}
+	var stored []byte
+	err = s.reader.QueryRowContext(ctx, "SELECT beside FROM audit_beside WHERE event = ?", id[:]).Scan(&stored)
+	if errors.Is(err, sql.ErrNoRows) {
+		return beside, store.ErrNotFound
+	}
+	if err != nil {
+		return beside, public(err)
+	}
+	return beside, beside.UnmarshalBinary(stored)
+}
+
+// NoteCheckpoint is store.Audited's.
+func (s *Store) NoteCheckpoint(ctx context.Context, signed []byte) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	return s.write(ctx, false, func(b *batch) error {
+		n, err := b.c.exec("UPDATE audit_state SET checkpoint = ?", signed)
+		if err == nil && n == 0 {
+			return refusal{store.ErrNoAudit}
+		}
+		return err
+	})
+}
+
+// pruneStep is how many bundles are pruned in one transaction.
+const pruneStep = 200
+
+// PruneAudit is store.Audited's. That a step takes lines away is recorded in the same transaction.
+func (s *Store) PruneAudit(ctx context.Context, before time.Time, dryRun bool) (total int64, err error) {
+	if err := s.enter(ctx); err != nil {
+		return 0, err
+	}
+	if dryRun {
+		err := s.reader.QueryRowContext(ctx, "SELECT coalesce(sum(n), 0) FROM audit_bundles WHERE lines IS NOT NULL AND at < ?", nanos(before)).Scan(&total)
+		return total, public(err)
+	}
+	if !s.audit.on.Load() {
+		return 0, store.ErrNoAudit
+	}
+	status, err := s.AuditStatus(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for {
+		n := int64(0)
+		err := s.write(ctx, false, func(b *batch) (err error) {
+			n, err = b.prune(ctx, nanos(before), status.State.Size) // and not what pruning itself records
+			return err
+		})
+		if err != nil || n == 0 {
+			if total > 0 && err == nil {
+				err = s.emptyLog(ctx, (*batch).vacuum)
+			}
+			return total, err
+		}
+		total += n
+	}
+}
+
+// prune takes the lines of the next bundles away that were written before a time, and what lies beside the events that they
+// accepted.
+func (b *batch) prune(ctx context.Context, before, end int64) (pruned int64, err error) {
+	type bundle struct {
+		first, n int64
+		lines    []byte
+	}
+	var list []bundle
+	// A log is pruned from its beginning on, so that what is left of it has no gaps: the first bundle that is too young ends it.
+	err = b.c.query("SELECT first, n, at, lines FROM audit_bundles WHERE first >= (SELECT coalesce(max(pruned), 0) FROM audit_state) AND first < ?1 ORDER BY first LIMIT ?2", func(v []driver.Value) error {
+		lines, _ := v[3].([]byte)
+		if v[2].(int64) >= before {
+			return errEnough
+		}
+		list = append(list, bundle{v[0].(int64), v[1].(int64), append([]byte(nil), lines...)})
+		return nil
+	}, end, pruneStep)
+	if err != nil && !errors.Is(err, errEnough) {
+		return 0, err
+	}
+	if len(list) == 0 {
+		return 0, nil
+	}
+	for _, k := range list {
+		hashes := make([]byte, 0, k.n*tlog.HashSize)
+		for _, h := range audit.LeafHashes(nil, k.lines) {
+			hashes = append(hashes, h[:]...)
+		}
+		for line := range audit.Lines(k.lines) {
+			if err := b.pruneBeside(line); err != nil {
+				return 0, err
+			}
+		}
+		if _, err := b.c.exec("UPDATE audit_bundles SET lines = NULL, hashes = ? WHERE first = ?", hashes, k.first); err != nil {
+			return 0, err
+		}
+		pruned += k.n
+	}
+	last := list[len(list)-1]
+	if _, err := b.c.exec("UPDATE audit_state SET pruned = ?", last.first+last.n); err != nil {
+		return 0, err
+	}
+	b.note(audit.Leaf{Kind: audit.Pruned, Actor: audit.ActorOf(ctx), Count: pruned})
+	return pruned, nil
+}
+
+// pruneBeside deletes what lies beside the event that a line accepted, unless the event is still there: then its attempts
+// may go on.
+func (b *batch) pruneBeside(line []byte) error {
+	l, err := audit.ParseLine(line)
+	if err != nil || l.Kind != audit.EventAccepted {
+		return nil // a line of a later version stays as it is, and so does what lies beside it
+	}
+	id, err := ulid.ParseStrict(l.Event)
+	if err != nil {
+		return nil
+	}
+	_, err = b.c.exec("DELETE FROM audit_beside WHERE event = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE id = ?1)", id[:])
+	return err
+}
+
+// eraseBeside deletes what lies beside the leaves of a caller's events, those that have expired as well. It is read through:
+// an index of hashes would cost every event more than this costs who erases.
+func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, err error) {
+	rest := *f
+	rest.CallerHash, rest.Tenant = "", ""
+	if f.CallerHash == "" || !reflect.DeepEqual(rest, store.Filter{}) {
+		return 0, nil // of what has expired nothing else is known
+	}
+	tenant, known := s.names.id(f.Tenant)
+	if f.Tenant != "" && !known {
+		return 0, nil
+	}
+	after := []byte{}
+	for {
+		var found [][]byte
+		err := s.each(ctx, "SELECT event FROM audit_beside WHERE event > ?1 AND substr(beside, ?2) = ?3 AND (?4 = 0 OR tenant = ?5) ORDER BY event LIMIT ?6", func(rows *sql.Rows) error {
+			var id []byte
+			err := rows.Scan(&id)
+			found = append(found, id)
+			return err
+		}, after, audit.SaltSize+1, []byte(f.CallerHash), int64Of(f.Tenant != ""), tenant, step)
+		if err != nil || len(found) == 0 {
+			return erased, public(err)
+		}
+		after = found[len(found)-1]
+		if err := s.write(ctx, false, func(b *batch) error {
+			for _, id := range found {
+				n, err := b.c.exec("DELETE FROM audit_beside WHERE event = ?", id)
+				if err != nil {
+					return err
+				}
+				if n > 0 {
+					b.note(audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Event: ulid.ULID(id).String(), Reason: "it had expired before"})
+				}
+			}
+			return nil
+		}); err != nil {
+			return erased, err
+		}
+		erased += len(found)
+	}
+}
