@@ -47,6 +47,7 @@ var operations = map[string]Capability{
 	"Rekey":        Maintain,
 
 	"AuditQuery":      Audit,
+	"AuditTail":       Audit,
 	"AuditVerify":     Audit,
 	"AuditProve":      Audit,
 	"AuditCheckpoint": Audit,
