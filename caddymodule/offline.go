@@ -25,33 +25,36 @@ func OpenStore(config []byte, logger *zap.Logger) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s, m, err := openStoreOf(app, logger)
+	if err != nil || app.Audit == nil {
+		return s, err
+	}
+	if _, err := app.openAudit(s, m, logger); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// openStoreOf opens the store of an app, which has to be there.
+func openStoreOf(app *App, logger *zap.Logger) (store.Store, guest.Store, error) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	defer cancel()
 	var u durable
 	u.options = guest.StoreOptions{Window: time.Duration(app.Window), Logger: logger}
 	if err := u.setKeys(app.EncryptionKeys); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var err error
 	if u.module, err = app.storeModule(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if s, ok := u.module.(guest.StoreFile); ok {
 		if _, err := os.Stat(s.File()); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.File())
+			return nil, nil, fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.File())
 		}
 	}
 	s, err := u.module.OpenStore(u.options)
-	if err != nil || app.Audit == nil {
-		return s, err
-	}
-	audited, ok := s.(store.Audited)
-	if !ok {
-		return nil, errors.Join(fmt.Errorf("audit: the store %s keeps no audit log; use sqlite", u.module.StoreKey()), s.Close())
-	}
-	if _, err := audited.OpenAudit(boot); err != nil {
-		return nil, errors.Join(err, s.Close())
-	}
-	return s, nil
+	return s, u.module, err
 }
 
 // appConfig is what a configuration in Caddy's JSON says about Callgate.

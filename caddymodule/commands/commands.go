@@ -46,6 +46,12 @@ var auditCommands = []command{
 	{"audit verify", "Verifies an export of an audit log, and names the first record that is not right", fillAuditVerify},
 	{"audit prove", "Proves that one record is in an audit log, or checks such a proof", fillAuditProve},
 	{"audit convert", "Writes an export of an audit log as CSV or FHIR", fillAuditConvert},
+	{"audit tail", "Prints the newest records of the audit log of a store", fillAuditTail},
+	{"audit query", "Prints records of the audit log of a store", fillAuditQuery},
+	{"audit export", "Writes the audit log of a store to a file that can be verified", fillAuditExport},
+	{"audit checkpoint", "Verifies the audit log of a store, and prints its last checkpoint", fillAuditCheckpoint},
+	{"audit prune", "Takes the lines of old records away", fillAuditPrune},
+	{"audit fork", "Goes on with a store that was restored from a backup", fillAuditFork},
 }
 
 func init() {

@@ -21,6 +21,11 @@ var ErrRolledBack = errors.New("the store has less than was published of its aud
 // ErrNothingToFork means that a store has all that was published.
 var ErrNothingToFork = errors.New("there is nothing to fork: the store has all that was published of its audit log")
 
+// Check is what Open does before it begins: it fails with ErrRolledBack where a store has less than was published.
+func Check(ctx context.Context, s store.Audited, file string, settings Settings) error {
+	return check(ctx, s, file, settings.Sinks)
+}
+
 // check compares a store with the last checkpoints that are known outside of it: the file beside it, and the sinks that
 // remember. It does not look at their signatures: whoever can forge these can also remove them, and this is for mistakes.
 // Who was sent the checkpoints sees the rest.
