@@ -35,6 +35,13 @@ func init() {
 //	POST      /callgate/erase                          deletes events with all that belongs to them
 //	POST      /callgate/destinations/{name}/pause      keeps deliveries waiting
 //	POST      /callgate/destinations/{name}/resume     lets them go again
+//	POST      /callgate/audit                          records of the audit log, oldest first
+//	POST      /callgate/audit/tail                     its newest ones and then new ones as they come, a line each
+//	POST      /callgate/audit/verify                   whether it is as it was written, and how it stands
+//	POST      /callgate/audit/prove                    the proof that one record, seq, is in it
+//	POST      /callgate/audit/checkpoint               signs what it holds now and hands that out
+//	POST      /callgate/audit/export                   all of it, in a format: jsonl, csv or fhir
+//	POST      /callgate/audit/prune                    takes the lines of old records away
 //
 // Listings, replay, retry, cancel and erase take a filter of destination, tenant, state (pending, delivered or dead), reason (a part of
 // it), source, event_type, event, delivery, call_id, caller, field with value (a field that a find_by line names), from and to (RFC 3339 or a date; from is included, to is
@@ -44,6 +51,10 @@ func init() {
 //
 // Replay, retry, cancel and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that
 // names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other.
+//
+// The audit log is asked for with after or newest, from and to, kind (several with commas), by, tenant, event, delivery,
+// destination and outcome, and continued with after, the member next of the page before; limit is 100 unless told and at most
+// 1000. An export begins with the record first, and has with since the sizes of older checkpoints; prune takes before.
 //
 // What callers said is in no answer but that of content, which takes a reason for the log and is refused over TCP unless
 // the configuration says admin_content on. Every POST is of JSON and says so, also one without a body: a web page can send
@@ -142,6 +153,10 @@ func (a *Admin) route(w http.ResponseWriter, r *http.Request) error {
 		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return pause(w, r, path[1]) }, w, post)
 	case len(path) == 3 && what == "destinations" && path[2] == "resume":
 		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return resume(w, r, path[1]) }, w, post)
+	case what == "audit":
+		if h := a.audit(path[1:]); h != nil {
+			return withMethod(r, h, w, post)
+		}
 	}
 	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("there is no such resource under " + adminPrefix)}
 }

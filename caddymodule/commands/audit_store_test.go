@@ -48,7 +48,7 @@ func TestTheAuditLogOfAStoppedGateway(t *testing.T) {
 	if _, err := run(t, fillAuditExport, "", export, "--config", config); err == nil || !strings.Contains(err.Error(), "nothing is overwritten") {
 		t.Error(err)
 	}
-	if out, err := run(t, fillAuditVerify, "", export, "--key", "@"+key+".pub"); err != nil {
+	if out, err := run(t, fillAuditVerify, "", export, "--public-key", "@"+key+".pub"); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 	if out, err := run(t, fillAuditTail, "", "--config", config, "-n", "1"); err != nil || !strings.Contains(out, "audit.exported by=claimed") {

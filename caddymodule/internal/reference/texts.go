@@ -118,4 +118,11 @@ var resources = map[string]string{
 	"/callgate/erase":                      "Erase",
 	"/callgate/destinations/{name}/pause":  "Pause",
 	"/callgate/destinations/{name}/resume": "Resume",
+	"/callgate/audit":                      "AuditQuery",
+	"/callgate/audit/tail":                 "AuditTail",
+	"/callgate/audit/verify":               "AuditVerify",
+	"/callgate/audit/prove":                "AuditProve",
+	"/callgate/audit/checkpoint":           "AuditCheckpoint",
+	"/callgate/audit/export":               "AuditExport",
+	"/callgate/audit/prune":                "AuditPrune",
 }
