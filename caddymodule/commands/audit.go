@@ -14,7 +14,7 @@ func fillAudit(cmd *cobra.Command) {
 	cmd.Long = `The audit log says what was sent to whom and who did what. Its records are bound together so that no record can be
 changed, left out or slipped in without that being found: each is a leaf of a Merkle tree, whose root is signed and sent
 elsewhere, as a checkpoint. keygen, verify, prove and convert need no gateway and no store; an auditor runs them on a machine
-of his own. The others work on the store of a gateway that is stopped.
+of his own. The others ask a gateway that runs, or work on the store of one that is stopped.
 
 Exit status: 0 if all is as asked, 1 if not, with the reason on standard error.`
 	cmd.Example = `  callgate audit verify export.jsonl --public-key @audit.key.pub --since checkpoints.jsonl`

@@ -113,6 +113,7 @@ func TestAuditVerify(t *testing.T) {
 		{[]string{in("export"), "--public-key", key, "--since", in("old"), "--since", in("both")}, right + "They have grown out of the 3 older checkpoints that were given.\n", ""},
 		{[]string{in("export"), "--public-key", key, "--since", in("new")}, right + "They have grown out of the 1 older checkpoint that were given.\n", ""},
 		{[]string{in("export")}, "", "give --public-key"},
+		{[]string{"--public-key", key}, "", "give the export that is to be verified"},
 		{[]string{in("export"), "--public-key", "x"}, "", "not a public key"},
 		{[]string{in("nowhere"), "--public-key", key}, "", "no such file"},
 		{[]string{in("export"), "--public-key", key, "--since", in("export.pub")}, "", "no such file"},
@@ -202,10 +203,11 @@ func TestAuditProve(t *testing.T) {
 			{[]string{"9", "--from", export, "--public-key", key}, "and not 9"},
 			{[]string{"six", "--from", export, "--public-key", key}, "not the seq of a record"},
 			{[]string{"6", "--from", export}, "give --public-key"},
-			{[]string{"6", "--public-key", key}, "give a record and the export"},
-			{[]string{"--from", export, "--public-key", key}, "give a record and the export"},
-			{[]string{"6", "--from", export, "--check", file, "--public-key", key}, "give a record and the export"},
-			{[]string{"6", "--check", file, "--public-key", key}, "give a record and the export"},
+			{[]string{"six"}, "not the seq of a record"},
+			{nil, "give a record, and"},
+			{[]string{"--from", export, "--public-key", key}, "give a record, and"},
+			{[]string{"6", "--from", export, "--check", file, "--public-key", key}, "give a record, and"},
+			{[]string{"6", "--check", file, "--public-key", key}, "give a record, and"},
 		} {
 			if status, out, errs := program(t, append([]string{"audit", "prove"}, c.args...)...); status != 1 || out != "" || !strings.Contains(errs, c.errs) {
 				t.Errorf("%v: %d\n%s\n%s", c.args, status, out, errs)
