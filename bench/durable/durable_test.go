@@ -112,3 +112,18 @@ func TestCallsHaveTheirNumberAndSize(t *testing.T) {
 		}
 	}
 }
+
+// TestAudited measures the gateway without and with an audit log, for a moment each.
+func TestAudited(t *testing.T) {
+	dir := t.TempDir()
+	if machine.InMemory(dir) != "" {
+		t.Skip("the directory for temporary files is in memory, where the program rightly refuses to measure")
+	}
+	var r result
+	stdout, _ := commandtest.Run(t, run, &r, "-dir", dir, "-connections", "4", "-rounds", "1", "-seconds", "500ms", "-warmup", "50ms", "-rate", "0", "-audit")
+	for i, want := range []string{gatewayAccepting, gatewayAudited, gatewayDelivering, gatewayDeliveringAudited} {
+		if len(r.Runs) != 4 || r.Runs[i].Subject != want || r.Runs[i].Failed != 0 || !strings.Contains(stdout, want) {
+			t.Fatalf("%d runs, of which %d is not %q:\n%s", len(r.Runs), i, want, stdout)
+		}
+	}
+}

@@ -56,7 +56,7 @@ func (o *options) endToEnd(ctx context.Context) (*endToEnd, error) {
 	})}
 	go receiver.Serve(l)
 	defer receiver.Close()
-	s, err := o.startGateway(ctx, l.Addr().String(), freely)
+	s, err := o.startGateway(ctx, l.Addr().String(), freely, o.audit)
 	if err != nil {
 		return nil, err
 	}

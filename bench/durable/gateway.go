@@ -13,6 +13,7 @@ import (
 
 	"github.com/callgate/callgate/bench/command"
 	"github.com/callgate/callgate/bench/gateway"
+	"github.com/callgate/callgate/internal/audit"
 )
 
 // receiverHelper is what this program starts itself as, for the receiver.
@@ -25,13 +26,14 @@ const (
 )
 
 // config is a gateway that stores and delivers. The rate limit is there, and so high that it refuses nothing.
-func config(address, admin, store, receiver, pace string) string {
+func config(address, admin, store, receiver, pace, audit string) string {
 	return fmt.Sprintf(`{
 	admin %s
 	auto_https off
 	persist_config off
 	callgate {
 		store sqlite %s
+		%s
 		drain_timeout 1s
 		destination crm http {
 			url http://%s/leads
@@ -47,7 +49,7 @@ http://%s {
 		deliver crm
 	}
 }
-`, admin, store, receiver, pace, address, gateway.Secret)
+`, admin, store, audit, receiver, pace, address, gateway.Secret)
 }
 
 // subject is a running gateway with a store of its own.
@@ -57,15 +59,23 @@ type subject struct {
 }
 
 // startGateway starts a gateway with a new store.
-func (o *options) startGateway(ctx context.Context, receiver, pace string) (*subject, error) {
+func (o *options) startGateway(ctx context.Context, receiver, pace string, audited bool) (*subject, error) {
 	dir, err := os.MkdirTemp(o.scratch, "gateway-")
 	if err != nil {
 		return nil, err
 	}
+	line := ""
+	if audited {
+		key := filepath.Join(dir, "audit.key")
+		if _, err := audit.WriteKeyFiles(key, "bench.example/callgate"); err != nil {
+			return nil, err
+		}
+		line = "audit {\n\t\t\tkey {file." + key + "}\n\t\t}"
+	}
 	s, err := gateway.Start(ctx, gateway.Program{
 		Name: "gateway", Binary: o.Callgate, Dir: dir,
 		Config: func(address, admin string) string {
-			return config(address, admin, filepath.Join(dir, "store.db"), receiver, pace)
+			return config(address, admin, filepath.Join(dir, "store.db"), receiver, pace, line)
 		},
 	})
 	if err != nil {
@@ -83,7 +93,7 @@ func (s *subject) end() {
 }
 
 // gateway measures acknowledgements over HTTP.
-func (o *options) gateway(ctx context.Context, connections int, delivering bool) (*figures, error) {
+func (o *options) gateway(ctx context.Context, connections int, delivering, audited bool) (*figures, error) {
 	receiver, pace := "127.0.0.1:9", slowly
 	if delivering {
 		p, address, err := command.StartHelper(ctx, receiverHelper, o.scratch)
@@ -93,13 +103,13 @@ func (o *options) gateway(ctx context.Context, connections int, delivering bool)
 		defer p.Kill()
 		receiver, pace = address, freely
 	}
-	s, err := o.startGateway(ctx, receiver, pace)
+	s, err := o.startGateway(ctx, receiver, pace, audited)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
 	profiled := make(chan error, 1)
-	if o.profile != "" && !delivering && connections == o.connections[len(o.connections)-1] {
+	if o.profile != "" && !delivering && audited == o.audit && connections == o.connections[len(o.connections)-1] {
 		go func() { profiled <- s.profile(ctx, o.profile, o.warmup, o.seconds) }()
 	} else {
 		profiled <- nil

@@ -12,6 +12,8 @@
 //   - the limit: a file that the same bytes are appended to, in groups, with an fsync for each group,
 //   - one transaction for each call, with the same SQLite driver, as programs are usually written.
 //
+// With -audit it is the gateway alone, without and with an audit log.
+//
 // After that 500 calls a second go through the gateway to a receiver, and the time from the acknowledgement to the
 // arrival is taken.
 package main
@@ -40,6 +42,7 @@ type options struct {
 	rateTime        time.Duration
 	dir, profile    string
 	scratch         string
+	audit           bool
 	progress        io.Writer
 }
 
@@ -60,6 +63,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.DurationVar(&o.rateTime, "rate-seconds", 20*time.Second, "for how long")
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
 	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the gateway while it only accepts, at the last number of connections")
+	fl.BoolVar(&o.audit, "audit", false, "measure the gateway alone, without and with an audit log")
 	if err := command.Parse(fl, args); err != nil {
 		return nil, err
 	}
@@ -108,15 +112,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 // measure runs the rounds. Every other round has the order turned, so that being first favours nobody.
 func (o *options) measure(ctx context.Context) (*result, error) {
 	r := &result{Machine: machine.This(), BodyBytes: o.Size, Rounds: o.rounds, Seconds: o.seconds.Seconds()}
-	subjects := []struct {
+	type measured struct {
 		name string
 		run  func(ctx context.Context, connections int) (*figures, error)
-	}{
-		{gatewayAccepting, func(ctx context.Context, n int) (*figures, error) { return o.gateway(ctx, n, false) }},
-		{gatewayDelivering, func(ctx context.Context, n int) (*figures, error) { return o.gateway(ctx, n, true) }},
-		{storeAlone, o.store},
-		{appendLog, o.appendLog},
-		{transactions, o.transactions},
+	}
+	gateway := func(name string, delivering, audited bool) measured {
+		return measured{name, func(ctx context.Context, n int) (*figures, error) { return o.gateway(ctx, n, delivering, audited) }}
+	}
+	subjects := []measured{
+		gateway(gatewayAccepting, false, false), gateway(gatewayDelivering, true, false),
+		{storeAlone, o.store}, {appendLog, o.appendLog}, {transactions, o.transactions},
+	}
+	if o.audit {
+		subjects = []measured{
+			gateway(gatewayAccepting, false, false), gateway(gatewayAudited, false, true),
+			gateway(gatewayDelivering, true, false), gateway(gatewayDeliveringAudited, true, true),
+		}
 	}
 	for round := range o.rounds {
 		for _, n := range o.connections {

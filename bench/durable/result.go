@@ -15,8 +15,12 @@ const (
 	gatewayAccepting  = "gateway over HTTP"
 	gatewayDelivering = "gateway over HTTP, and delivering"
 	storeAlone        = "its store alone"
-	appendLog         = "append log with group commit, the limit"
-	transactions      = "a transaction for each call"
+
+	gatewayAudited           = "gateway over HTTP, audited"
+	gatewayDeliveringAudited = "gateway over HTTP, and delivering, audited"
+
+	appendLog    = "append log with group commit, the limit"
+	transactions = "a transaction for each call"
 )
 
 // result is everything that was measured.

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sqlite"
 )
@@ -35,7 +36,9 @@ func child() bool {
 	case "":
 		return false
 	case "accept":
-		err = acceptForever(path)
+		err = acceptForever(path, false)
+	case "audited":
+		err = acceptForever(path, true)
 	case "full":
 		err = fillUp(path)
 	case "through":
@@ -65,11 +68,16 @@ func startChild(t *testing.T, mode, path string) *exec.Cmd {
 }
 
 // acceptForever accepts events from 16 goroutines and prints the id and key of each that was acknowledged. Every fourth
-// key is one of a few, so that there are duplicates, across restarts too.
-func acceptForever(path string) error {
+// key is one of a few, so that there are duplicates, across restarts too. An audited store keeps an audit log.
+func acceptForever(path string, audited bool) error {
 	s, err := sqlite.Open(sqlite.Options{Path: path, RecentKeys: 300, WALBytes: 1 << 20})
 	if err != nil {
 		return err
+	}
+	if audited {
+		if err := beginAudit(s); err != nil {
+			return err
+		}
 	}
 	failed := make(chan error)
 	for range 16 {
@@ -103,16 +111,100 @@ func acceptForever(path string) error {
 	return <-failed
 }
 
+// beginAudit begins an audit log of this process.
+func beginAudit(s *sqlite.Store) error {
+	if _, err := s.OpenAudit(fmt.Sprint("process ", os.Getpid())); err != nil {
+		return err
+	}
+	return s.Record(context.Background(), audit.Leaf{Kind: audit.Start})
+}
+
 // TestKill kills a process that accepts events, again and again. What it acknowledged has to be there afterwards.
 func TestKill(t *testing.T) {
-	rounds := 4
+	path := filepath.Join(t.TempDir(), "store.db")
+	killAndCheck(t, "accept", path)
+}
+
+// TestKillAudited is TestKill with an audit log: whatever is stored is recorded, and whatever is recorded is stored.
+func TestKillAudited(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	rounds := killAndCheck(t, "audited", path)
+	if boots := checkAudit(t, path); boots != rounds {
+		t.Errorf("%d starts are recorded, of %d", boots, rounds)
+	}
+}
+
+// checkAudit compares the audit log of a store that was left by a kill with what is stored: both are there, or neither. It
+// returns how many processes have written it.
+func checkAudit(t *testing.T, path string) int {
+	t.Helper()
+	s := openStore(t, sqlite.Options{Path: path})
+	defer s.Close()
+	accepted, attempts := map[string]bool{}, map[string]int{}
+	var state audit.State
+	boots := map[string]bool{}
+	if err := s.AuditLines(context.Background(), 0, func(_ int64, line []byte) error {
+		state.Add(audit.LeafHashes(nil, line)[0], nil)
+		l, err := audit.ParseLine(line)
+		if err != nil {
+			return err
+		}
+		boots[l.Boot] = true
+		switch l.Kind {
+		case audit.EventAccepted:
+			if accepted[l.Event] || len(l.To) != 2 {
+				t.Errorf("recorded twice, or not with both destinations: %s", line)
+			}
+			accepted[l.Event] = true
+		case audit.Attempt:
+			attempts[l.Delivery]++
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	status, err := s.AuditStatus(context.Background())
+	if err != nil || status.State.Size != state.Size || status.State.Root() != state.Root() || !status.Running {
+		t.Errorf("%d records, and a state of %d: %v", state.Size, status.State.Size, err)
+	}
+	stored, tried := 0, 0
+	for before := ""; ; {
+		page, err := s.Deliveries(context.Background(), store.Filter{}, store.Page{Before: before, Limit: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, d := range page {
+			stored++
+			tried += d.Attempts
+			if !accepted[d.EventID] {
+				t.Errorf("event %s is stored and not recorded", d.EventID)
+			}
+			if attempts[d.ID] != d.Attempts {
+				t.Errorf("delivery %s: %d attempts are stored and %d recorded", d.ID, d.Attempts, attempts[d.ID])
+			}
+			delete(attempts, d.ID)
+		}
+		before = page[len(page)-1].ID
+	}
+	if stored != 2*len(accepted) || len(attempts) != 0 {
+		t.Errorf("%d events are recorded and %d deliveries stored; %d attempts are of none", len(accepted), stored, len(attempts))
+	}
+	t.Logf("%d events and %d attempts, all recorded with what they were", len(accepted), tried)
+	return len(boots)
+}
+
+// killAndCheck kills a process that accepts events, and checks what it leaves. It returns how often.
+func killAndCheck(t *testing.T, mode, path string) (rounds int) {
+	rounds = 4
 	if heavy() {
 		rounds = 60
 	}
-	path := filepath.Join(t.TempDir(), "store.db")
 	acknowledged := map[string]string{} // key -> event id
 	for range rounds {
-		cmd := startChild(t, "accept", path)
+		cmd := startChild(t, mode, path)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -149,6 +241,7 @@ func TestKill(t *testing.T) {
 
 	stored := checkAcknowledged(t, path, acknowledged)
 	t.Logf("%d kills: %d events acknowledged, %d stored, none lost", rounds, len(acknowledged), stored)
+	return rounds
 }
 
 // checkAcknowledged opens a store that was left by a kill and compares it with what was acknowledged, event ids by key. It

@@ -72,6 +72,7 @@ func TestFailingSync(t *testing.T) {
 	}
 	stored := checkAcknowledged(t, path, acknowledged)
 	checkIntegrity(t, path)
+	checkAudit(t, path)
 	t.Logf("%d rounds, %d fsyncs failed, %d times an event was refused: %d events acknowledged, %d stored, none lost", rounds, failed, refused, len(acknowledged), stored)
 }
 

@@ -35,6 +35,9 @@ func acceptThrough(path string) error {
 	if err != nil {
 		return err
 	}
+	if err := beginAudit(s); err != nil {
+		return err
+	}
 	strange := make(chan error)
 	for range 16 {
 		go func() {
