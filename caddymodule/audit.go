@@ -25,7 +25,8 @@ import (
 // hold names and commitments and never what a caller said: what opens the commitments lies beside them, and goes when a
 // caller is erased.
 //
-// What cannot be recorded is not done: when the store cannot write, nothing is acknowledged or sent. Nothing waits for those
+// What cannot be recorded is not done: when the store cannot write, nothing is acknowledged, and nothing is sent that was
+// not acknowledged and recorded before; for requests that are handed on at once, see RecordFirst. Nothing waits for those
 // who get the checkpoints; that one does not take them is told in the log, in the statistics and in the metrics.
 //
 // A reload changes the times and where checkpoints go; a log that is kept is kept until the gateway ends, also if a reload
@@ -40,9 +41,9 @@ type Audit struct {
 	Keep caddy.Duration `json:"keep,omitempty"`
 
 	// Checkpoints say where the signed checkpoints go. Each gets one at the start, at the stop, after 10,000 records and
-	// when its time is over. Whoever has an old one can tell whether the log was changed since, or cut. Default: nowhere
-	// but a file beside the store, by which a store that was restored from an older backup is refused until somebody says
-	// with callgate audit fork that this is meant.
+	// when its time is over. Whoever has an old one can tell whether the log was changed since, or cut. The last one lies
+	// beside the store too, in a file that ends in .checkpoint: a store that has less than that, since it was restored from a
+	// backup, is refused until callgate audit fork --reason says that this is meant. Default: nowhere else.
 	Checkpoints []*AuditCheckpoint `json:"checkpoints,omitempty"`
 
 	// Witnesses cosign each checkpoint: somebody else, as the hospital, who remembers the last one and cosigns only what has

@@ -159,7 +159,7 @@ func (g *generator) global(s *sheet) error {
 	inner := func(typ string, path ...string) block {
 		return block{dir: "caddymodule", typ: typ, function: "App.UnmarshalCaddyfile", path: append([]string{"callgate"}, path...)}
 	}
-	err := s.options(g, 3, app, map[string]block{"alert": inner("Alert", "alert"), "idempotency_cache": inner("CacheLimits", "idempotency_cache")})
+	err := s.options(g, 3, app, map[string]block{"audit": inner("Audit", "audit"), "alert": inner("Alert", "alert"), "idempotency_cache": inner("CacheLimits", "idempotency_cache")})
 	if err != nil {
 		return err
 	}

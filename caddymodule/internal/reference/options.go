@@ -137,7 +137,7 @@ func (g *generator) options(b block, lines []*line) ([]option, error) {
 		}
 		want := names[short+"."+l.name]
 		if want == nil {
-			want = []string{l.name, l.name + "s", strings.TrimSuffix(l.name, "y") + "ies"}
+			want = []string{l.name, l.name + "s", l.name + "es", strings.TrimSuffix(l.name, "y") + "ies"}
 		}
 		for _, f := range all {
 			if slices.Contains(want, f.tag) {
