@@ -37,8 +37,8 @@ func init() {
 //	POST      /callgate/destinations/{name}/resume     lets them go again
 //	POST      /callgate/audit                          records of the audit log, oldest first
 //	POST      /callgate/audit/tail                     its newest ones and then new ones as they come, a line each
-//	POST      /callgate/audit/verify                   whether it is as it was written, and how it stands
-//	POST      /callgate/audit/prove                    the proof that one record, seq, is in it
+//	GET       /callgate/audit/verify                   whether it is as it was written, and how it stands
+//	GET       /callgate/audit/records/{seq}/proof      the proof that one record is in it
 //	POST      /callgate/audit/checkpoint               signs what it holds now and hands that out
 //	POST      /callgate/audit/export                   all of it, in a format: jsonl, csv or fhir
 //	POST      /callgate/audit/prune                    takes the lines of old records away
@@ -154,8 +154,8 @@ func (a *Admin) route(w http.ResponseWriter, r *http.Request) error {
 	case len(path) == 3 && what == "destinations" && path[2] == "resume":
 		return withMethod(r, func(w http.ResponseWriter, r *http.Request) error { return resume(w, r, path[1]) }, w, post)
 	case what == "audit":
-		if h := a.audit(path[1:]); h != nil {
-			return withMethod(r, h, w, post)
+		if h, method := a.audit(path[1:]); h != nil {
+			return withMethod(r, h, w, method)
 		}
 	}
 	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("there is no such resource under " + adminPrefix)}

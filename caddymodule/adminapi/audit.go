@@ -12,37 +12,33 @@ import (
 	"github.com/callgate/callgate/internal/operate"
 )
 
-// audit serves what is under /callgate/audit; nil where there is nothing.
-func (a *Admin) audit(path []string) caddy.AdminHandlerFunc {
+// audit serves what is under /callgate/audit, and says with which method; nil where there is nothing.
+func (a *Admin) audit(path []string) (handle caddy.AdminHandlerFunc, method string) {
 	switch {
 	case len(path) == 0:
-		return acting((*operate.Service).AuditQuery)
+		return acting((*operate.Service).AuditQuery), http.MethodPost
+	case len(path) == 3 && path[0] == "records" && path[2] == "proof":
+		return asking(func(s *operate.Service, ctx context.Context, who operate.Actor) (*operate.AuditProof, error) {
+			return s.AuditProve(ctx, who, path[1])
+		}), http.MethodGet
 	case len(path) > 1:
-		return nil
+		return nil, ""
 	}
 	switch path[0] {
 	case "tail":
-		return a.auditTail
-	case "prove":
-		return acting(func(s *operate.Service, ctx context.Context, who operate.Actor, in struct {
-			Seq json.Number `json:"seq"`
-		}) (*operate.AuditProof, error) {
-			return s.AuditProve(ctx, who, in.Seq.String())
-		})
+		return a.auditTail, http.MethodPost
 	case "verify":
-		return acting(func(s *operate.Service, ctx context.Context, who operate.Actor, _ struct{}) (*operate.AuditState, error) {
-			return s.AuditVerify(ctx, who)
-		})
+		return asking((*operate.Service).AuditVerify), http.MethodGet
 	case "checkpoint":
 		return acting(func(s *operate.Service, ctx context.Context, who operate.Actor, _ struct{}) (*operate.AuditState, error) {
 			return s.AuditCheckpoint(ctx, who)
-		})
+		}), http.MethodPost
 	case "prune":
-		return acting((*operate.Service).AuditPrune)
+		return acting((*operate.Service).AuditPrune), http.MethodPost
 	case "export":
-		return auditExport
+		return auditExport, http.MethodPost
 	}
-	return nil
+	return nil, ""
 }
 
 // answering is an answer of which is known whether it has begun.

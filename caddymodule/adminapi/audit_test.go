@@ -52,7 +52,7 @@ func TestTheAuditLogOfARunningGateway(t *testing.T) {
 	}
 	seq := page.Records[0].Seq
 	var proof struct{ Proof string }
-	ask(t, "POST", "/callgate/audit/prove", fmt.Sprintf(`{"seq":%d}`, seq)).ok(&proof)
+	ask(t, "GET", fmt.Sprintf("/callgate/audit/records/%d/proof", seq), "").ok(&proof)
 	if p, err := audit.CheckProof(key, []byte(proof.Proof)); err != nil || p.Seq != seq {
 		t.Errorf("the proof is %+v, %v", p, err)
 	}
@@ -76,7 +76,7 @@ func TestTheAuditLogOfARunningGateway(t *testing.T) {
 	if fhir := ask(t, "POST", "/callgate/audit/export", `{"format":"fhir"}`); !strings.Contains(fhir.body, `"resourceType":"AuditEvent"`) {
 		t.Errorf("as FHIR it is %s", fhir.body)
 	}
-	ask(t, "POST", "/callgate/audit/verify", "").ok(&state)
+	ask(t, "GET", "/callgate/audit/verify", "").ok(&state)
 	if n := ask(t, "POST", "/callgate/audit/prune", `{"before":"2026-01-01","dry_run":true}`).count("records"); n != 0 || state.Records != old.Size+3 {
 		t.Errorf("%d would be pruned, and it has %d records", n, state.Records)
 	}
@@ -84,8 +84,8 @@ func TestTheAuditLogOfARunningGateway(t *testing.T) {
 		method, path, body string
 		status             int
 	}{
-		{"GET", "", "", 405}, {"POST", "/nothing", "", 404}, {"POST", "/verify/more", "", 404}, {"POST", "/prove", `{"seq":"x"}`, 400}, {"POST", "/prove", "", 400},
-		{"POST", "/prove", `{"seq":9999}`, 404}, {"POST", "/export", `{"format":"xml"}`, 400}, {"POST", "/prune", "", 400}, {"POST", "/tail", `{"from":"soon"}`, 400}, {"POST", "", `{"limit":5000}`, 400},
+		{"GET", "", "", 405}, {"POST", "/nothing", "", 404}, {"GET", "/verify/more", "", 404}, {"GET", "/records/x/proof", "", 400},
+		{"GET", "/records/9999/proof", "", 404}, {"POST", "/export", `{"format":"xml"}`, 400}, {"POST", "/prune", "", 400}, {"POST", "/tail", `{"from":"soon"}`, 400}, {"POST", "", `{"limit":5000}`, 400},
 	} {
 		if got := ask(t, c.method, "/callgate/audit"+c.path, c.body); got.status != c.status {
 			t.Errorf("%s %s %s: %d %s", c.method, c.path, c.body, got.status, got.body)

@@ -225,7 +225,7 @@ func (l runningLog) prune(_ context.Context, in operate.AuditPruning) (*operate.
 
 func (l runningLog) verify(context.Context) (*operate.AuditState, error) {
 	s := new(operate.AuditState)
-	return s, l.a.ask(http.MethodPost, "/callgate/audit/verify", struct{}{}, s)
+	return s, l.a.ask(http.MethodGet, "/callgate/audit/verify", nil, s)
 }
 
 func (l runningLog) checkpoint(context.Context) (*operate.AuditState, error) {
@@ -235,5 +235,5 @@ func (l runningLog) checkpoint(context.Context) (*operate.AuditState, error) {
 
 func (l runningLog) prove(_ context.Context, seq string) (*operate.AuditProof, error) {
 	p := new(operate.AuditProof)
-	return p, l.a.ask(http.MethodPost, "/callgate/audit/prove", map[string]json.Number{"seq": json.Number(seq)}, p)
+	return p, l.a.ask(http.MethodGet, "/callgate/audit/records/"+escaped(seq)+"/proof", nil, p)
 }

@@ -121,7 +121,7 @@ var resources = map[string]string{
 	"/callgate/audit":                      "AuditQuery",
 	"/callgate/audit/tail":                 "AuditTail",
 	"/callgate/audit/verify":               "AuditVerify",
-	"/callgate/audit/prove":                "AuditProve",
+	"/callgate/audit/records/{seq}/proof":  "AuditProve",
 	"/callgate/audit/checkpoint":           "AuditCheckpoint",
 	"/callgate/audit/export":               "AuditExport",
 	"/callgate/audit/prune":                "AuditPrune",
