@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
@@ -104,6 +105,20 @@ func TestTheGatewayKeepsAnAuditLog(t *testing.T) {
 	if res, answer := g.send("/sync", `{"lead":{"first_name":"Trillian","phone":"(555) 987-6544"}}`); res.StatusCode != 204 {
 		t.Fatal(res.StatusCode, answer)
 	}
+	registry := prometheus.NewRegistry()
+	for _, c := range Collectors() {
+		if err := registry.Register(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := fmt.Sprint(families)
+	if !strings.Contains(metrics, "caddy_callgate_audit_records") || !strings.Contains(metrics, "caddy_callgate_audit_sink_failing") {
+		t.Error("the metrics do not tell of the audit log")
+	}
 	if err := load(t, g.config); err != nil { // a reload
 		t.Fatal(err)
 	}
@@ -141,8 +156,8 @@ func TestTheGatewayKeepsAnAuditLog(t *testing.T) {
 		}
 	}
 	for _, value := range []string{"Zaphod", "Trillian", "9876543", "987-6543", "9876544", "a quote", "/leads", auditKey} {
-		if strings.Contains(lines, value) {
-			t.Errorf("the log holds %s", value)
+		if strings.Contains(lines, value) || strings.Contains(metrics, value) {
+			t.Errorf("the log or a metric holds %s", value)
 		}
 	}
 	published, err := os.ReadFile(checkpoints)

@@ -43,7 +43,7 @@ var plan = []struct {
 
 	// The faces: they hand requests to internal/operate and answers out. They know the app, to find what is operated.
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate"}},
-	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/delivery", "internal/store", "internal/store/sqlite",
+	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite",
 		"internal/signature", "internal/signature/vectors", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 

@@ -30,6 +30,9 @@ func TestTheAuditLogOfAStoppedGateway(t *testing.T) {
 	if _, err := run(t, fillAuditFork, "", "--config", config, "--reason", "x"); err == nil || !strings.Contains(err.Error(), "stop it first") {
 		t.Fatalf("while the gateway runs: %v", err)
 	}
+	if out, err := run(t, fillStats, "", "--address", g.Admin); err != nil || !strings.Contains(out, "4 records in the audit log, 1 of them in the last checkpoint\n") {
+		t.Errorf("%v: %s", err, out)
+	}
 	askTheAuditLog(t, g, config, key, id)
 	g.Stop()
 	out, err := run(t, fillAuditTail, "", "--config", config, "-n", "100")

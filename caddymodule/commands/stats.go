@@ -2,12 +2,14 @@ package commands
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/operate"
 )
@@ -35,6 +37,9 @@ what is dead, whether it is paused and what its breaker says.` + exitCodes
 			size += " of " + humanize.IBytes(uint64(s.MaxBytes))
 		}
 		fmt.Fprintf(out, "%s in the store, %s\n", plural(int(s.Events), "event", "events"), size)
+		if s.Audit != nil {
+			a.auditLine(out, s.Audit)
+		}
 		if len(s.Destinations) == 0 {
 			return nil
 		}
@@ -47,6 +52,16 @@ what is dead, whether it is paused and what its breaker says.` + exitCodes
 				fmt.Sprint(d.Delivered), fmt.Sprint(d.Dead), d.Breaker)
 		}
 		return t.print(cmd)
+	}
+}
+
+// auditLine says how the audit log stands, and who does not take its checkpoints.
+func (a *display) auditLine(out io.Writer, s *auditor.Status) {
+	fmt.Fprintf(out, "%s in the audit log, %d of them in the last checkpoint\n", plural(int(s.Records), "record", "records"), s.Checkpoint)
+	for _, sink := range s.Sinks {
+		if !sink.FailingSince.IsZero() {
+			fmt.Fprintf(out, "checkpoints are not taken by %s since %s: %s\n", sink.Name, a.stamp(sink.FailingSince), sink.Error)
+		}
 	}
 }
 

@@ -151,8 +151,15 @@ func (s *Store) beside(e *store.Event) (beside audit.Beside, stored []byte, err 
 
 // noteAccepted records an event with its destinations.
 func (b *batch) noteAccepted(e *accepting, tenant int64) error {
-	if !b.s.audit.on.Load() || e.besideStored == nil {
+	if !b.s.audit.on.Load() {
 		return nil
+	}
+	if e.besideStored == nil { // the log was begun while the event was on its way
+		beside, stored, err := b.s.beside(e.Event)
+		if err != nil {
+			return err
+		}
+		e.besideStored, e.subject = stored, beside.Subject()
 	}
 	if _, err := b.c.exec("INSERT INTO audit_beside (event, tenant, beside) VALUES (?, ?, ?)", e.id[:], tenant, e.besideStored); err != nil {
 		return err

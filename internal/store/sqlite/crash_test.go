@@ -325,6 +325,9 @@ func fillUp(path string) error {
 		return err
 	}
 	defer s.Close()
+	if err := beginAudit(s); err != nil {
+		return err
+	}
 	if err := runFull(s, 0, func(full bool) error {
 		limit := syscall.Rlimit{Cur: 4 << 20}
 		var now syscall.Rlimit
