@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // caddyfiles are all of this directory, and the one that the project starts with.
@@ -86,6 +88,12 @@ func valueFor(t *testing.T, name string) string {
 		return "https://receiver.example/hooks"
 	case name == "SF_INSTANCE":
 		return "https://acme.my.salesforce.com"
+	case name == "CALLGATE_AUDIT_KEY":
+		private, _, err := note.GenerateKey(rand.Reader, "clinic.example/callgate/1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return private
 	case name == "CALLGATE_KEY":
 		return strings.Repeat("0123456789abcdef", 4)
 	default: // another for each name; it is base64 too, as some schemes want it

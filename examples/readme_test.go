@@ -53,6 +53,7 @@ func TestREADMEs(t *testing.T) {
 		{"agency", false, []int{8080}},
 		{"backup", false, []int{8080, 8080, 8080, 8080}},
 		{"troubleshooting", false, []int{8080}},
+		{"audit", false, []int{8080, 8080}},
 		{"express-receiver", true, []int{3000, 8080}},
 		{"flask-receiver", true, []int{3000, 8080}},
 	} {

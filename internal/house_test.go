@@ -87,7 +87,7 @@ var plan = []struct {
 		"internal/breaker"}},
 	{"internal/alert", "tells somebody when deliveries go badly", nil},
 
-	{"internal/auditor", "keeps the audit log of an open store", []string{"internal/store", "internal/audit", "internal/audit/publish"}},
+	{"internal/auditor", "keeps the audit log of an open store", []string{"internal/store", "internal/audit", "internal/audit/convert", "internal/audit/publish"}},
 	{"internal/audit/publish", "takes checkpoints away from the machine", []string{"internal/audit", "internal/outbound"}},
 	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/audit", "internal/seal"}},
 	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},

@@ -48,6 +48,13 @@ func init() {
 //	POST      /callgate/documents/{kind}/{name}/publish   puts the last version into force
 //	POST      /callgate/documents/{kind}/{name}/rollback  publishes what an earlier version says
 //	POST      /callgate/documents/{kind}/{name}/remove    takes it out of force
+//	POST      /callgate/audit                          records of the audit log, oldest first
+//	POST      /callgate/audit/tail                     its newest ones and then new ones as they come, a line each
+//	GET       /callgate/audit/verify                   whether it is as it was written, and how it stands
+//	GET       /callgate/audit/records/{seq}/proof      the proof that one record is in it
+//	POST      /callgate/audit/checkpoint               signs what it holds now and hands that out
+//	POST      /callgate/audit/export                   all of it, in a format: jsonl, csv or fhir
+//	POST      /callgate/audit/prune                    takes the lines of old records away
 //
 // Listings, replay, retry, cancel and erase take a filter of destination, tenant, state (pending, delivered or dead), reason (a part of
 // it), source, event_type, event, delivery, call_id, caller, field with value (a field that a find_by line names), from and to (RFC 3339 or a date; from is included, to is
@@ -60,6 +67,10 @@ func init() {
 //
 // Replay, retry, cancel and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that
 // names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other.
+//
+// The audit log is asked for with after or newest, from and to, kind (several with commas), by, tenant, event, delivery,
+// destination and outcome, and continued with after, the member next of the page before; limit is 100 unless told and at most
+// 1000. An export begins with the record first, and has with since the sizes of older checkpoints; prune takes before.
 //
 // What callers said is in no answer but that of content, which takes a reason that is recorded and logged. It is refused
 // over TCP, which every process of the machine can use, and over a unix socket that others than its owner can use: let the

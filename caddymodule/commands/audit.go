@@ -14,10 +14,10 @@ func fillAudit(cmd *cobra.Command) {
 	cmd.Long = `The audit log says what was sent to whom and who did what. Its records are bound together so that no record can be
 changed, left out or slipped in without that being found: each is a leaf of a Merkle tree, whose root is signed and sent
 elsewhere, as a checkpoint. keygen, verify, prove and convert need no gateway and no store; an auditor runs them on a machine
-of his own. The others work on the store of a gateway that is stopped.
+of his own. The others ask a gateway that runs, or work on the store of one that is stopped.
 
 Exit status: 0 if all is as asked, 1 if not, with the reason on standard error.`
-	cmd.Example = `  callgate audit verify export.jsonl --key @audit.key.pub --since checkpoints.jsonl`
+	cmd.Example = `  callgate audit verify export.jsonl --public-key @audit.key.pub --since checkpoints.jsonl`
 	cmd.Args = cobra.NoArgs // or else a name that is not there is passed over
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	for _, c := range auditCommands {
@@ -60,12 +60,12 @@ Exit status: 0 if both files are written, 1 if not, with the reason on standard 
 type auditKey struct{ text string }
 
 func (k *auditKey) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&k.text, "key", "", "public key of the log, or @FILE that holds it")
+	cmd.Flags().StringVar(&k.text, "public-key", "", "public key of the log, or @FILE that holds it")
 }
 
 func (k *auditKey) verifier(cmd *cobra.Command) (*audit.Verifier, error) {
 	if k.text == "" {
-		return nil, errors.New("which key? give --key, the public key of the log")
+		return nil, errors.New("which key? give --public-key, the public key of the log")
 	}
 	text, err := keyValue(cmd, k.text)
 	if err != nil {

@@ -7,96 +7,43 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/callgate/callgate/caddymodule"
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/operate"
-	"github.com/callgate/callgate/internal/store/sqlite"
 )
 
-// auditStored is the audit log in the store of a gateway that is stopped.
-type auditStored struct{ config, adapter string }
-
-func (s *auditStored) add(cmd *cobra.Command) {
-	fl := cmd.Flags()
-	fl.StringVarP(&s.config, "config", "c", "", "configuration file of the gateway (default: the Caddyfile in this directory)")
-	fl.StringVarP(&s.adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
-	cmd.Args = cobra.NoArgs
-	cmd.SilenceUsage = true
-}
-
-// auditStopped is what the help of commands says that work on the store.
-const auditStopped = `
-
-The gateway must not run meanwhile; the store's lock sees to that. What is done is recorded in the log, by the user of the
-operating system.
-
-Exit status: 0 if all is as asked, 1 if not, with the reason on standard error.`
-
-// with opens the log, and closes it behind f.
-func (s *auditStored) with(cmd *cobra.Command, fork bool, f func(*operate.Service, operate.Actor) error) (err error) {
-	text, file, _, err := caddycmd.LoadConfig(s.config, s.adapter)
-	if err != nil {
-		return err
-	}
-	if file == "" {
-		return errors.New("which configuration? give --config")
-	}
-	service, done, err := caddymodule.AuditOf(text, fork, caddy.Log())
-	if errors.Is(err, sqlite.ErrLocked) {
-		return fmt.Errorf("the gateway runs, or another command works on its store: stop it first: %w", err)
-	}
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, done()) }()
-	who := atThePrompt
-	if u, err := user.Current(); err == nil {
-		who.Name = u.Username
-	}
-	return f(service, who)
-}
-
 func fillAuditTail(cmd *cobra.Command) {
-	var s auditStored
+	var s auditFace
 	sel := operate.AuditSelection{Newest: 20}
-	var asJSON bool
 	cmd.Use = "tail [flags]"
-	cmd.Long = "Prints the newest records of the audit log, the oldest of them first." + auditStopped
+	cmd.Long = `Prints the newest records of the audit log, the oldest of them first, and of a gateway that runs new ones as they come,
+until it is interrupted.` + auditEither
 	cmd.Example = "  callgate audit tail --config /etc/callgate/Caddyfile -n 50"
 	s.add(cmd)
 	cmd.Flags().Int64VarP(&sel.Newest, "number", "n", sel.Newest, "how many records")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the records as they stand in the log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if sel.Newest < 1 || sel.Newest > 1000 {
 			return errors.New("-n must be between 1 and 1000")
 		}
-		sel.Limit = int(sel.Newest)
-		return s.with(cmd, false, func(o *operate.Service, who operate.Actor) error {
-			p, err := o.AuditQuery(cmd.Context(), who, sel)
-			if err != nil {
-				return err
-			}
-			return printRecords(cmd.OutOrStdout(), p.Records, asJSON)
+		return s.with(cmd, func(log auditLog) error {
+			return log.tail(cmd.Context(), sel, func(records []json.RawMessage) error {
+				return printRecords(cmd.OutOrStdout(), records, s.json)
+			})
 		})
 	}
 }
 
 func fillAuditQuery(cmd *cobra.Command) {
-	var s auditStored
+	var s auditFace
 	var sel operate.AuditSelection
 	var from, to string
-	var asJSON bool
 	cmd.Use = "query [flags]"
-	cmd.Long = "Prints the records of the audit log that are asked for, oldest first. Of a flag that is not given all match." + auditStopped
+	cmd.Long = "Prints the records of the audit log that are asked for, oldest first. Of a flag that is not given all match." + auditEither
 	cmd.Example = `  callgate audit query --config Caddyfile --event 01JC0Q4Z6W5P9G2N8S3T7V1X0Y
   callgate audit query --config Caddyfile --kind erase,reveal --from 2026-01-01`
 	s.add(cmd)
@@ -110,7 +57,6 @@ func fillAuditQuery(cmd *cobra.Command) {
 	fl.StringVar(&sel.Delivery, "delivery", "", "id of the delivery")
 	fl.StringVar(&sel.Destination, "destination", "", "name of a recipient")
 	fl.StringVar(&sel.Outcome, "outcome", "", "outcome, such as ok, retry, dead or denied")
-	fl.BoolVar(&asJSON, "json", false, "print the records as they stand in the log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		for _, t := range []struct {
 			name, text string
@@ -125,16 +71,16 @@ func fillAuditQuery(cmd *cobra.Command) {
 			}
 			*t.into = at.UTC().Format(time.RFC3339)
 		}
-		return s.with(cmd, false, func(o *operate.Service, who operate.Actor) error {
+		return s.with(cmd, func(log auditLog) error {
 			for sel.Limit = 1000; ; {
-				p, err := o.AuditQuery(cmd.Context(), who, sel)
+				records, next, err := log.query(cmd.Context(), sel)
 				if err != nil {
 					return err
 				}
-				if err := printRecords(cmd.OutOrStdout(), p.Records, asJSON); err != nil {
+				if err := printRecords(cmd.OutOrStdout(), records, s.json); err != nil {
 					return err
 				}
-				if sel.After = p.Next; sel.After == 0 {
+				if sel.After = next; next == 0 {
 					return nil
 				}
 			}
@@ -154,7 +100,7 @@ func printRecords(w io.Writer, records []json.RawMessage, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, recordText(l))
+		fmt.Fprintln(out, plain(recordText(l)))
 	}
 	return out.Flush()
 }
@@ -197,7 +143,7 @@ func recordText(l *audit.Leaf) string {
 }
 
 func fillAuditExport(cmd *cobra.Command) {
-	var s auditStored
+	var s auditFace
 	var in operate.AuditExporting
 	cmd.Use = "export FILE [flags]"
 	cmd.Long = `Writes the audit log to a new file, which callgate audit verify verifies with the public key alone, on any machine: the
@@ -205,14 +151,20 @@ records as they stand in the log, and a signed checkpoint behind the last one. -
 were pruned are left out.
 
 Whoever verifies it should have an older checkpoint that reached him by another way: what the owner of the key rewrote and
-signed again, only that shows. Where the export begins behind it, give its size with --since.` + auditStopped
-	cmd.Example = "  callgate audit export audit.jsonl --config /etc/callgate/Caddyfile"
+signed again, only that shows. Where the export begins behind it, give its size with --since.
+
+With --format csv or fhir it is written for spreadsheets, or as AuditEvents of FHIR R4, one in a line, which cannot be
+verified. Where a call was sent to a receiver they follow IHE's profile for disclosures, with the caller's pseudonym, as long
+as the caller was not erased and there is an encryption key.` + auditEither
+	cmd.Example = `  callgate audit export audit.jsonl --config /etc/callgate/Caddyfile
+  callgate audit export disclosures.ndjson --format fhir`
 	s.add(cmd)
 	cmd.Args = cobra.ExactArgs(1)
 	cmd.Flags().Int64Var(&in.First, "first", 0, "first record to write")
 	cmd.Flags().Int64SliceVar(&in.Since, "since", nil, "size of an older checkpoint; can be repeated")
+	cmd.Flags().StringVar(&in.Format, "format", "jsonl", "jsonl, csv or fhir")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return s.with(cmd, false, func(o *operate.Service, who operate.Actor) (err error) {
+		return s.with(cmd, func(log auditLog) (err error) {
 			out := cmd.OutOrStdout()
 			if args[0] != "-" {
 				f, err := os.OpenFile(args[0], os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -229,9 +181,10 @@ signed again, only that shows. Where the export begins behind it, give its size 
 				}()
 				out = f
 			}
-			n, err := o.AuditExport(cmd.Context(), who, in, out)
-			if err == nil && args[0] != "-" {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s written.\n", plural(int(n), "record", "records"))
+			buffered := bufio.NewWriter(out)
+			n, err := log.export(cmd.Context(), in, buffered)
+			if err = errors.Join(err, buffered.Flush()); err == nil && args[0] != "-" {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s written.\n", plural(int(n), "byte", "bytes"))
 			}
 			return err
 		})
@@ -239,12 +192,12 @@ signed again, only that shows. Where the export begins behind it, give its size 
 }
 
 func fillAuditPrune(cmd *cobra.Command) {
-	var s auditStored
+	var s auditFace
 	var before string
 	var dryRun bool
 	cmd.Use = "prune --before TIME [flags]"
 	cmd.Long = `Takes the lines of old records away, with what lies beside them. Their hashes stay, so that what is left still verifies and
-older proofs still hold; how many went, and by whose hand, is recorded. keep in the configuration does so by itself.` + auditStopped
+older proofs still hold; how many went, and by whose hand, is recorded. keep in the configuration does so by itself.` + auditEither
 	cmd.Example = "  callgate audit prune --config Caddyfile --before 2020-01-01 --dry-run"
 	s.add(cmd)
 	cmd.Flags().StringVar(&before, "before", "", "what was recorded before this time goes: 2026-01-31 or 2500d ago")
@@ -257,8 +210,8 @@ older proofs still hold; how many went, and by whose hand, is recorded. keep in 
 		if err != nil {
 			return fmt.Errorf("--before: %w", err)
 		}
-		return s.with(cmd, false, func(o *operate.Service, who operate.Actor) error {
-			n, err := o.AuditPrune(cmd.Context(), who, operate.AuditPruning{Before: at.UTC().Format(time.RFC3339), DryRun: dryRun})
+		return s.with(cmd, func(log auditLog) error {
+			n, err := log.prune(cmd.Context(), operate.AuditPruning{Before: at.UTC().Format(time.RFC3339), DryRun: dryRun})
 			if err != nil {
 				return err
 			}
@@ -273,18 +226,22 @@ older proofs still hold; how many went, and by whose hand, is recorded. keep in 
 }
 
 func fillAuditCheckpoint(cmd *cobra.Command) {
-	var s auditStored
+	var s auditFace
 	cmd.Use = "checkpoint [flags]"
-	cmd.Long = `Verifies the audit log as it lies in the store, and prints its last checkpoint: the log's name, how many records it had and
-their root, signed. Give it to whoever is to verify the log later: nobody, not even the owner of the key, can then change
-what was recorded before without that being found.` + auditStopped
+	cmd.Long = `Prints a checkpoint of the audit log: the log's name, how many records it has and their root, signed. A gateway that runs
+makes one of what there is now, and sends it to all that get checkpoints; of one that is stopped it is the last one, after the
+log in the store was verified. Give it to whoever is to verify the log later: nobody, not even the owner of the key, can then
+change what was recorded before without that being found.` + auditEither
 	cmd.Example = "  callgate audit checkpoint --config Caddyfile > checkpoint.txt"
 	s.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return s.with(cmd, false, func(o *operate.Service, who operate.Actor) error {
-			state, err := o.AuditVerify(cmd.Context(), who)
+		return s.with(cmd, func(log auditLog) error {
+			state, err := log.checkpoint(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if s.json {
+				return printJSON(cmd.OutOrStdout(), state)
 			}
 			if state.Checkpoint == "" {
 				return errors.New("there is no checkpoint yet; the gateway makes one when it starts")
@@ -306,7 +263,7 @@ it, and why, and by whose hand; whoever has a later checkpoint will ask for the 
 	s.add(cmd)
 	cmd.Flags().StringVar(&why, "reason", "", "why the log goes on with less than was published")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return s.with(cmd, true, func(o *operate.Service, who operate.Actor) error {
+		return s.open(cmd, func(o *operate.Service, who operate.Actor) error {
 			state, err := o.AuditFork(cmd.Context(), who, why)
 			if err != nil {
 				return err

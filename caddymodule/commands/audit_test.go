@@ -109,16 +109,17 @@ func TestAuditVerify(t *testing.T) {
 		args       []string
 		want, errs string
 	}{
-		{[]string{in("export"), "--key", key}, right + "No older checkpoint was given (--since), so whoever has the key could have written them anew.\n", ""},
-		{[]string{in("export"), "--key", key, "--since", in("old"), "--since", in("both")}, right + "They have grown out of the 3 older checkpoints that were given.\n", ""},
-		{[]string{in("export"), "--key", key, "--since", in("new")}, right + "They have grown out of the 1 older checkpoint that were given.\n", ""},
-		{[]string{in("export")}, "", "give --key"},
-		{[]string{in("export"), "--key", "x"}, "", "not a public key"},
-		{[]string{in("nowhere"), "--key", key}, "", "no such file"},
-		{[]string{in("export"), "--key", key, "--since", in("export.pub")}, "", "no such file"},
-		{[]string{in("export"), "--key", key, "--since", in("audit.key.pub")}, "", "there is no checkpoint"},
-		{[]string{in("export"), "--key", key, "--witness", key}, "", "not the public key of a witness"},
-		{[]string{in("old"), "--key", key}, "", "not an export"},
+		{[]string{in("export"), "--public-key", key}, right + "No older checkpoint was given (--since), so whoever has the key could have written them anew.\n", ""},
+		{[]string{in("export"), "--public-key", key, "--since", in("old"), "--since", in("both")}, right + "They have grown out of the 3 older checkpoints that were given.\n", ""},
+		{[]string{in("export"), "--public-key", key, "--since", in("new")}, right + "They have grown out of the 1 older checkpoint that were given.\n", ""},
+		{[]string{in("export")}, "", "give --public-key"},
+		{[]string{"--public-key", key}, "", "give the export that is to be verified"},
+		{[]string{in("export"), "--public-key", "x"}, "", "not a public key"},
+		{[]string{in("nowhere"), "--public-key", key}, "", "no such file"},
+		{[]string{in("export"), "--public-key", key, "--since", in("export.pub")}, "", "no such file"},
+		{[]string{in("export"), "--public-key", key, "--since", in("audit.key.pub")}, "", "there is no checkpoint"},
+		{[]string{in("export"), "--public-key", key, "--witness", key}, "", "not the public key of a witness"},
+		{[]string{in("old"), "--public-key", key}, "", "not an export"},
 	} {
 		status, out, errs := program(t, append([]string{"audit", "verify"}, c.args...)...)
 		if out != c.want || (status == 0) != (c.errs == "") || !strings.Contains(errs, c.errs) {
@@ -126,18 +127,18 @@ func TestAuditVerify(t *testing.T) {
 		}
 	}
 	bend(t, in("export"), `"seq":4,"at":"2026`, `"seq":4,"at":"2027`)
-	if status, out, errs := program(t, "audit", "verify", in("export"), "--key", key); status != 1 || out != "" || errs != "Error: record 4: it was changed\n" {
+	if status, out, errs := program(t, "audit", "verify", in("export"), "--public-key", key); status != 1 || out != "" || errs != "Error: record 4: it was changed\n" {
 		t.Errorf("of a record that was changed it says %d\n%s\n%s", status, out, errs)
 	}
 	_, foreign := anExport(t, 0)
-	if status, _, errs := program(t, "audit", "verify", in("export"), "--key", foreign); status != 1 || !strings.Contains(errs, "has not signed") {
+	if status, _, errs := program(t, "audit", "verify", in("export"), "--public-key", foreign); status != 1 || !strings.Contains(errs, "has not signed") {
 		t.Errorf("with a foreign key it says %d, %s", status, errs)
 	}
 	dir, key = anExport(t, 5)
-	if status, out, errs := program(t, "audit", "verify", in("export"), "--key", key); status != 0 || !strings.Contains(out, "The records 5 to 8") || !strings.Contains(out, "The 5 records before them are not in this export.") {
+	if status, out, errs := program(t, "audit", "verify", in("export"), "--public-key", key); status != 0 || !strings.Contains(out, "The records 5 to 8") || !strings.Contains(out, "The 5 records before them are not in this export.") {
 		t.Errorf("of a part it says %d\n%s\n%s", status, out, errs)
 	}
-	if status, _, errs := program(t, "audit", "verify", in("export"), "--key", key, "--since", in("old")); status != 1 || !strings.Contains(errs, "no proof") {
+	if status, _, errs := program(t, "audit", "verify", in("export"), "--public-key", key, "--since", in("old")); status != 1 || !strings.Contains(errs, "no proof") {
 		t.Errorf("of a part and a checkpoint before it, it says %d, %s", status, errs)
 	}
 }
@@ -149,7 +150,7 @@ func TestAuditVerifyAsksForTheWitness(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := standin.NewWitness(t, "witness.example/w1", strings.TrimSpace(string(public)))
-	args := []string{"audit", "verify", filepath.Join(dir, "export"), "--key", key, "--witness", w.Key}
+	args := []string{"audit", "verify", filepath.Join(dir, "export"), "--public-key", key, "--witness", w.Key}
 	if status, _, errs := program(t, args...); status != 1 || !strings.Contains(errs, "the witness has not cosigned") {
 		t.Errorf("without a cosignature it says %d, %s", status, errs)
 	}
@@ -183,12 +184,12 @@ func TestAuditProve(t *testing.T) {
 	for _, first := range []int64{0, 5} {
 		dir, key := anExport(t, first)
 		export := filepath.Join(dir, "export")
-		status, proof, errs := program(t, "audit", "prove", "6", "--from", export, "--key", key)
+		status, proof, errs := program(t, "audit", "prove", "6", "--from", export, "--public-key", key)
 		if status != 0 {
 			t.Fatal(errs)
 		}
 		file := write(t, "proof", proof)
-		status, out, errs := program(t, "audit", "prove", "--check", file, "--key", key)
+		status, out, errs := program(t, "audit", "prove", "--check", file, "--public-key", key)
 		if status != 0 || !strings.HasPrefix(out, `{"v":1,"seq":6,`) || !strings.HasSuffix(out, "It is record 6 of clinic.example/1, by a checkpoint of 9 records.\n") {
 			t.Errorf("it says %d\n%s\n%s", status, out, errs)
 		}
@@ -197,15 +198,16 @@ func TestAuditProve(t *testing.T) {
 			args []string
 			errs string
 		}{
-			{[]string{"--check", file, "--key", key}, "the proof does not hold"},
-			{[]string{"--check", export, "--key", key}, "not the proof of a record"},
-			{[]string{"9", "--from", export, "--key", key}, "and not 9"},
-			{[]string{"six", "--from", export, "--key", key}, "not the seq of a record"},
-			{[]string{"6", "--from", export}, "give --key"},
-			{[]string{"6", "--key", key}, "give a record and the export"},
-			{[]string{"--from", export, "--key", key}, "give a record and the export"},
-			{[]string{"6", "--from", export, "--check", file, "--key", key}, "give a record and the export"},
-			{[]string{"6", "--check", file, "--key", key}, "give a record and the export"},
+			{[]string{"--check", file, "--public-key", key}, "the proof does not hold"},
+			{[]string{"--check", export, "--public-key", key}, "not the proof of a record"},
+			{[]string{"9", "--from", export, "--public-key", key}, "and not 9"},
+			{[]string{"six", "--from", export, "--public-key", key}, "not the seq of a record"},
+			{[]string{"6", "--from", export}, "give --public-key"},
+			{[]string{"six"}, "not the seq of a record"},
+			{nil, "give a record, and"},
+			{[]string{"--from", export, "--public-key", key}, "give a record, and"},
+			{[]string{"6", "--from", export, "--check", file, "--public-key", key}, "give a record, and"},
+			{[]string{"6", "--check", file, "--public-key", key}, "give a record, and"},
 		} {
 			if status, out, errs := program(t, append([]string{"audit", "prove"}, c.args...)...); status != 1 || out != "" || !strings.Contains(errs, c.errs) {
 				t.Errorf("%v: %d\n%s\n%s", c.args, status, out, errs)
@@ -217,12 +219,12 @@ func TestAuditProve(t *testing.T) {
 func TestAuditConvert(t *testing.T) {
 	dir, key := anExport(t, 0)
 	export := filepath.Join(dir, "export")
-	status, out, errs := program(t, "audit", "convert", export, "--to", "csv", "--key", key)
+	status, out, errs := program(t, "audit", "convert", export, "--to", "csv", "--public-key", key)
 	rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
 	if status != 0 || err != nil || len(rows) != 10 || rows[0][0] != "seq" || rows[9][0] != "8" || !strings.Contains(out, ",'=1+1,") {
 		t.Errorf("as CSV it is %d\n%s\n%s", status, out, errs)
 	}
-	status, out, errs = program(t, "audit", "convert", export, "--to", "fhir", "--host", "gw.example", "--key", key)
+	status, out, errs = program(t, "audit", "convert", export, "--to", "fhir", "--host", "gw.example", "--public-key", key)
 	var last struct {
 		ResourceType, ID string
 		Meta             any
@@ -231,11 +233,11 @@ func TestAuditConvert(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); status != 0 || err != nil || len(lines) != 9 || last.ResourceType != "AuditEvent" || last.ID != "seq-8" || last.Meta != nil {
 		t.Errorf("as FHIR it is %d\n%s\n%s", status, out, errs)
 	}
-	if status, out, errs := program(t, "audit", "convert", export, "--key", key); status != 1 || out != "" || !strings.Contains(errs, "--to csv or --to fhir") {
+	if status, out, errs := program(t, "audit", "convert", export, "--public-key", key); status != 1 || out != "" || !strings.Contains(errs, "--to csv or --to fhir") {
 		t.Errorf("without a form it says %d, %s, %s", status, out, errs)
 	}
 	bend(t, export, "crm.example", "crn.example")
-	if status, out, errs := program(t, "audit", "convert", export, "--to", "csv", "--key", key); status != 1 || out != "" || !strings.Contains(errs, "record 0: it was changed") {
+	if status, out, errs := program(t, "audit", "convert", export, "--to", "csv", "--public-key", key); status != 1 || out != "" || !strings.Contains(errs, "record 0: it was changed") {
 		t.Errorf("of an export that is not right it wrote %d\n%s\n%s", status, out, errs)
 	}
 }

@@ -27,8 +27,9 @@ func fillAuditVerify(cmd *cobra.Command) {
 		key     auditKey
 		since   auditSince
 		witness string
+		face    auditFace
 	)
-	cmd.Use = "verify EXPORT --key KEY [--since CHECKPOINTS]"
+	cmd.Use = "verify [EXPORT --public-key KEY] [--since CHECKPOINTS]"
 	cmd.Long = `Verifies an export of an audit log with its public key: that all records are there, as they were written and in their
 order. It says which is the first that is not, and what is wrong with it.
 
@@ -36,14 +37,21 @@ Whoever has the private key can write the log anew and sign it again. So give wi
 elsewhere meanwhile: then a log that was rewritten, cut or rolled back to a backup is found too. Without them only whoever
 has not the key is kept honest. With --witness the last checkpoint must bear the cosignature of that witness.
 
-Exit status: 0 if all is right, 1 if not, with the first bad record on standard error.`
-	cmd.Example = `  callgate audit verify export.jsonl --key @audit.key.pub --since checkpoints.jsonl
-  callgate audit verify - --key clinic.example/callgate/1+5d41402a+AbC… < export.jsonl`
-	cmd.Args = cobra.ExactArgs(1)
+Without EXPORT the log is verified where it lies, for a first look: that is the word of the machine that keeps it.` + auditEither
+	cmd.Example = `  callgate audit verify export.jsonl --public-key @audit.key.pub --since checkpoints.jsonl
+  callgate audit verify - --public-key clinic.example/callgate/1+5d41402a+AbC… < export.jsonl`
+	face.add(cmd)
+	cmd.Args = cobra.MaximumNArgs(1)
 	key.add(cmd)
 	since.add(cmd)
 	cmd.Flags().StringVar(&witness, "witness", "", "public key of a witness that must have cosigned the last checkpoint, or @FILE that holds it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			if key.text != "" || len(since.files) > 0 || witness != "" {
+				return errors.New("give the export that is to be verified; a log is verified where it lies with the gateway's own key")
+			}
+			return verifyInPlace(cmd, &face)
+		}
 		v, err := key.verifier(cmd)
 		if err != nil {
 			return err
@@ -63,6 +71,24 @@ Exit status: 0 if all is right, 1 if not, with the first bad record on standard 
 		}
 		return tellVerified(cmd, found, old, witness)
 	}
+}
+
+func verifyInPlace(cmd *cobra.Command, face *auditFace) error {
+	return face.with(cmd, func(log auditLog) error {
+		state, err := log.verify(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if face.json {
+			return printJSON(cmd.OutOrStdout(), state)
+		}
+		pruned := ""
+		if state.Pruned > 0 {
+			pruned = fmt.Sprintf(" The lines of the first %d were pruned.", state.Pruned)
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "The %s of %s are as they were written.%s\n", plural(int(state.Records), "record", "records"), state.Name, pruned)
+		return err
+	})
 }
 
 func tellVerified(cmd *cobra.Command, v *audit.Verified, old []audit.Checkpoint, witness string) error {
@@ -100,24 +126,28 @@ func fillAuditProve(cmd *cobra.Command) {
 	var (
 		key         auditKey
 		from, check string
+		face        auditFace
 	)
-	cmd.Use = "prove RECORD --from EXPORT --key KEY"
+	cmd.Use = "prove RECORD [--from EXPORT --public-key KEY]"
 	cmd.Long = `Prints the proof that one record is in an audit log: the record, its place, a few hashes and a signed checkpoint, and no
-other record. RECORD is its seq. The export is verified first. The form is C2SP's tlog-proof.
+other record. RECORD is its seq. An export is verified first; without one the gateway makes the proof. The form is C2SP's
+tlog-proof.
 
-With --check it checks such a proof with the public key alone, and prints the record.
-
-Exit status: 0 if the proof is made or holds, 1 if not, with the reason on standard error.`
-	cmd.Example = `  callgate audit prove 1207 --from export.jsonl --key @audit.key.pub > 1207.tlog-proof
-  callgate audit prove --check 1207.tlog-proof --key @audit.key.pub`
+With --check it checks such a proof with the public key alone, and prints the record.` + auditEither
+	cmd.Example = `  callgate audit prove 1207 --from export.jsonl --public-key @audit.key.pub > 1207.tlog-proof
+  callgate audit prove --check 1207.tlog-proof --public-key @audit.key.pub`
+	face.add(cmd)
 	cmd.Args = cobra.MaximumNArgs(1)
 	key.add(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&from, "from", "", "export that has the record, - for standard input")
 	fl.StringVar(&check, "check", "", "proof to check, - for standard input")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if making := len(args) == 1 && from != ""; making == (check != "") || !making && (len(args) > 0 || from != "") {
-			return errors.New("give a record and the export that has it (--from), or a proof (--check)")
+		if making := len(args) == 1; making == (check != "") || !making && from != "" {
+			return errors.New("give a record, and with --from an export that has it, or a proof (--check)")
+		}
+		if check == "" && from == "" {
+			return proveInPlace(cmd, &face, args[0])
 		}
 		v, err := key.verifier(cmd)
 		if err != nil {
@@ -144,6 +174,20 @@ Exit status: 0 if the proof is made or holds, 1 if not, with the reason on stand
 	}
 }
 
+func proveInPlace(cmd *cobra.Command, face *auditFace, seq string) error {
+	if n, err := strconv.ParseInt(seq, 10, 64); err != nil || n < 0 {
+		return fmt.Errorf("%q is not the seq of a record, a number from 0 on", seq)
+	}
+	return face.with(cmd, func(log auditLog) error {
+		p, err := log.prove(cmd.Context(), seq)
+		if err != nil {
+			return err
+		}
+		_, err = io.WriteString(cmd.OutOrStdout(), p.Proof)
+		return err
+	})
+}
+
 func checkProof(cmd *cobra.Command, v *audit.Verifier, file string) error {
 	text, err := readInput(cmd, file)
 	if err != nil {
@@ -162,7 +206,7 @@ func fillAuditConvert(cmd *cobra.Command) {
 		key      auditKey
 		to, host string
 	)
-	cmd.Use = "convert EXPORT --to csv|fhir --key KEY"
+	cmd.Use = "convert EXPORT --to csv|fhir --public-key KEY"
 	cmd.Long = `Writes the records of an export in another form, after it was verified:
 
   csv   a row for each record; no cell is taken for a formula
@@ -172,8 +216,8 @@ func fillAuditConvert(cmd *cobra.Command) {
 Neither can be verified any more; keep the export.
 
 Exit status: 0 if all is written, 1 if not, with the reason on standard error.`
-	cmd.Example = `  callgate audit convert export.jsonl --to csv --key @audit.key.pub > audit.csv
-  callgate audit convert export.jsonl --to fhir --key @audit.key.pub --host gateway.clinic.example > audit.ndjson`
+	cmd.Example = `  callgate audit convert export.jsonl --to csv --public-key @audit.key.pub > audit.csv
+  callgate audit convert export.jsonl --to fhir --public-key @audit.key.pub --host gateway.clinic.example > audit.ndjson`
 	cmd.Args = cobra.ExactArgs(1)
 	key.add(cmd)
 	fl := cmd.Flags()

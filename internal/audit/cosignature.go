@@ -73,8 +73,12 @@ func (c *Cosigner) find(signed []byte) (note.Signature, time.Time, error) {
 	return n.Sigs[0], time.Unix(int64(binary.BigEndian.Uint64(b[4:])), 0).UTC(), nil
 }
 
-// Add adds to a signed checkpoint the cosignature that is in a witness's answer, and no other line of it.
+// Add adds to a signed checkpoint the cosignature that is in a witness's answer, and no other line of it. One that has a
+// cosignature of the witness stays as it is.
 func (c *Cosigner) Add(signed, answer []byte) ([]byte, error) {
+	if _, _, err := c.find(signed); err == nil {
+		return append([]byte(nil), signed...), nil
+	}
 	found, _, err := c.find(append(append([]byte(nil), signed...), answer...))
 	if err != nil {
 		return nil, err

@@ -66,6 +66,8 @@ type Page struct {
 	// Next is where the next page begins; 0 if there is nothing more. A page may be short, and have a next one: no more than
 	// some records are looked at for one.
 	Next int64 `json:"next,omitempty"`
+	// End is the place behind the last record that was looked at.
+	End int64 `json:"-"`
 }
 
 // errEnough ends reading.
@@ -77,7 +79,7 @@ func (g *Log) Find(ctx context.Context, q Query) (Page, error) {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	p := Page{Records: []json.RawMessage{}}
+	p := Page{Records: []json.RawMessage{}, End: q.First}
 	read := 0
 	err := g.Store.AuditLines(ctx, q.First, func(seq int64, line []byte) error {
 		if len(p.Records) >= limit || read >= mostRead {
@@ -85,6 +87,7 @@ func (g *Log) Find(ctx context.Context, q Query) (Page, error) {
 			return errEnough
 		}
 		read++
+		p.End = seq + 1
 		l, err := audit.ParseLine(line)
 		if _, later := errors.AsType[*audit.VersionError](err); later {
 			return nil

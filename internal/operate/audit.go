@@ -200,9 +200,12 @@ type AuditExporting struct {
 	First int64 `json:"first,omitempty"`
 	// Since are the sizes of older checkpoints that whoever verifies the export may have.
 	Since []int64 `json:"since,omitempty"`
+	// Format is jsonl, which callgate audit verify reads, csv or fhir. Default: jsonl.
+	Format string `json:"format,omitempty"`
 }
 
-// AuditExport writes the log as callgate audit verify reads it. That it was exported is recorded first, and by whom.
+// AuditExport writes the log as callgate audit verify reads it, or as CSV or FHIR for others. That it was exported is recorded
+// first, and by whom.
 func (s *Service) AuditExport(ctx context.Context, a Actor, in AuditExporting, w io.Writer) (records int64, err error) {
 	log, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditExport"})
 	if err != nil {
@@ -211,10 +214,20 @@ func (s *Service) AuditExport(ctx context.Context, a Actor, in AuditExporting, w
 	if in.First < 0 {
 		return 0, badRequest("first must not be negative")
 	}
+	export := func() (int64, error) { return log.Export(ctx, w, in.First, in.Since...) }
+	switch in.Format {
+	case "", "jsonl":
+	case "csv":
+		export = func() (int64, error) { return log.ExportCSV(ctx, w, in.First) }
+	case "fhir":
+		export = func() (int64, error) { return log.ExportFHIR(ctx, w, in.First) }
+	default:
+		return 0, badRequest("format is jsonl, csv or fhir")
+	}
 	if err := log.Store.Record(a.by(ctx), audit.Leaf{Kind: audit.Exported, Actor: audit.ActorOf(a.by(ctx))}); err != nil {
 		return 0, auditError(err)
 	}
-	records, err = log.Export(ctx, w, in.First, in.Since...)
+	records, err = export()
 	return records, auditError(err)
 }
 

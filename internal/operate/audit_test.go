@@ -177,6 +177,14 @@ var auditAttempts = map[string]func(ctx context.Context, s *Service, a Actor) er
 		_, err := s.AuditQuery(ctx, a, AuditSelection{})
 		return err
 	},
+	"AuditTail": func(ctx context.Context, s *Service, a Actor) error {
+		enough := errors.New("enough")
+		err := s.AuditTail(ctx, a, AuditSelection{}, func([]json.RawMessage) error { return enough })
+		if errors.Is(err, enough) {
+			return nil
+		}
+		return err
+	},
 	"AuditVerify":     func(ctx context.Context, s *Service, a Actor) error { _, err := s.AuditVerify(ctx, a); return err },
 	"AuditProve":      func(ctx context.Context, s *Service, a Actor) error { _, err := s.AuditProve(ctx, a, "0"); return err },
 	"AuditCheckpoint": func(ctx context.Context, s *Service, a Actor) error { _, err := s.AuditCheckpoint(ctx, a); return err },

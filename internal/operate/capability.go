@@ -64,6 +64,7 @@ var operations = map[string]need{
 	"Rekey": {Maintain, true},
 
 	"AuditQuery":      {Audit, false},
+	"AuditTail":       {Audit, true},
 	"AuditVerify":     {Audit, true},
 	"AuditProve":      {Audit, true},
 	"AuditCheckpoint": {Audit, true},

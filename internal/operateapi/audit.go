@@ -26,7 +26,7 @@ func auditCheckpoint(a *API, w http.ResponseWriter, r *http.Request, _ []string)
 	})
 }
 
-// auditExport answers with lines of JSON. An error after the first of them can only break the answer off: an export that is
+// auditExport answers in the format that is asked for. An error after the first of them can only break the answer off: an export that is
 // not whole does not verify.
 func auditExport(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 	var in operate.AuditExporting
@@ -37,29 +37,39 @@ func auditExport(a *API, w http.ResponseWriter, r *http.Request, _ []string) err
 	if err != nil {
 		return err
 	}
-	out := &begun{w: w}
-	if _, err := s.AuditExport(r.Context(), a.Actor(r), in, out); err != nil {
-		if out.any {
-			panic(http.ErrAbortHandler)
-		}
-		return err
-	}
-	return nil
+	out := &begun{w: w, kind: formats[in.Format]}
+	_, err = s.AuditExport(r.Context(), a.Actor(r), in, out)
+	return out.end(err)
 }
 
-// begun is an answer that knows whether it has begun.
+// formats are the media types of exports.
+var formats = map[string]string{"": lines, "jsonl": lines, "csv": "text/csv; charset=utf-8", "fhir": "application/fhir+ndjson"}
+
+// lines is the media type of records, a line each.
+const lines = "application/jsonl"
+
+// begun is an answer of a kind that knows whether it has begun.
 type begun struct {
-	w   http.ResponseWriter
-	any bool
+	w    http.ResponseWriter
+	kind string
+	any  bool
 }
 
 // Write implements io.Writer.
 func (b *begun) Write(p []byte) (int, error) {
 	if !b.any {
 		b.any = true
-		b.w.Header().Set("Content-Type", "application/jsonl")
+		b.w.Header().Set("Content-Type", b.kind)
 	}
 	return b.w.Write(p)
+}
+
+// end ends an answer: with the error unless it has begun, and else so that whoever reads it sees that it is not whole.
+func (b *begun) end(err error) error {
+	if err != nil && b.any {
+		panic(http.ErrAbortHandler)
+	}
+	return err
 }
 
 // Interface guard

@@ -25,7 +25,7 @@ var summaries = map[string]string{
 	"Ready":            "Whether calls should be sent here",
 	"Tail":             "New events and attempts as they come",
 	"Replay":           "Send dead or delivered ones again",
-	"Rotations":        "Which of several secrets was used last, and when",
+	"AuditTail":        "The newest records of the audit log, and then new ones as they come",
 	"AuditQuery":       "Records of the audit log, oldest first",
 	"AuditVerify":      "Whether the audit log lies in the store as it was written",
 	"AuditProve":       "The proof that one record is in the log",

@@ -24,6 +24,7 @@ var routes = []Route{
 	{get, "rotations", "Rotations", asking((*operate.Service).Rotations)},
 	{get, "ready", "Ready", ready},
 	{post, "audit", "AuditQuery", acting((*operate.Service).AuditQuery)},
+	{post, "audit/tail", "AuditTail", auditTail},
 	{get, "audit/verify", "AuditVerify", asking((*operate.Service).AuditVerify)},
 	{get, "audit/records/{seq}/proof", "AuditProve", auditProof},
 	{post, "audit/checkpoint", "AuditCheckpoint", auditCheckpoint},
