@@ -45,6 +45,15 @@ func TestMetricsOfTenantsAreThereWhenAskedFor(t *testing.T) {
 		}
 	}
 	send("acme", 1)
+	c.next(t) // whose attempt is no tenant's yet
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if s, err := g.store().Stats(t.Context()); err == nil && len(s.Destinations) == 1 && s.Destinations[0].Delivered == 1 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the first call is not delivered")
+		}
+	}
 	if n := len(tenantSeries(t)); n != before {
 		t.Errorf("%d series that nobody asked for", n-before)
 	}

@@ -51,7 +51,7 @@ func TestRootREADME(t *testing.T) {
 				t.Fatal(err)
 			}
 			validate(t, "{\n\tcallgate {\n\t\ttenants "+dir+"/*.json\n\t}\n}\n\nhttp:// {\n\tcallgate nextphone {\n\t\ttenant {path.0}\n\t}\n\treverse_proxy localhost:3000\n}\n",
-				[]string{"CLINIC_SECRET=s"})
+				[]string{"CLINIC_SECRET=s", "ACME_SECRET=s", "ACME_TOKEN=t"})
 			configs++
 		case kind == "text" && strings.HasPrefix(block, "xcaddy "): // CI builds with it
 		default:

@@ -131,7 +131,10 @@ func (l *lane) status(d *DestinationStatus, now time.Time) {
 	if until.After(now) {
 		d.HeldUntil = until
 	}
-	var b *breaker.Breaker = l.breaker
+	var b *breaker.Breaker
+	if d.Known { // a lane that is about to end has one still
+		b = l.breaker
+	}
 	l.mu.Unlock()
 	if b != nil {
 		d.Breaker = b.State().String() // asked without l.mu, which the breaker's hook takes
