@@ -27,6 +27,7 @@ import (
 //		mask            <field>...
 //		hash            <field>...
 //		hash_key        <secret>
+//		region       <country>
 //		keep_excerpt
 //		sign            <scheme> <secret> [{ <options> }]
 //		<lines of the kind>
@@ -115,6 +116,7 @@ func (t *Destination) lines() grammar.Lines {
 		"mask":         grammar.List(&t.Mask),
 		"hash":         grammar.List(&t.Hash),
 		"hash_key":     grammar.Text(&t.HashKey),
+		"region":       grammar.Text(&t.Region),
 		"keep_excerpt": grammar.Flag(&t.KeepExcerpt),
 		"sign": func(d *caddyfile.Dispenser) error {
 			t.Sign = new(scheme.Sign)

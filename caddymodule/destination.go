@@ -13,6 +13,7 @@ import (
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/scheme"
 	"github.com/callgate/callgate/caddymodule/secret"
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/minimize"
 	"github.com/callgate/callgate/internal/signature"
@@ -66,6 +67,10 @@ type Destination struct {
 
 	// HashKey is the secret that Hash is keyed with, of at least 16 bytes.
 	HashKey string `json:"hash_key,omitempty"`
+
+	// Region is the ISO 3166 code of the country whose national phone numbers the filters e164 and national understand, such
+	// as those that callers are asked for. Default: US. Callers' own numbers are read by the region of the route.
+	Region string `json:"region,omitempty"`
 
 	// KeepExcerpt keeps the beginning of the receiver's answers, which may hold data of callers. Default: false.
 	KeepExcerpt bool `json:"keep_excerpt,omitempty"`
@@ -127,6 +132,9 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 	if c.Rate, c.Schedule, err = d.terms(); err != nil {
 		return c, err
 	}
+	if !call.ValidRegion(d.Region) {
+		return c, fmt.Errorf("region %q: write the ISO 3166 code of a country, such as US or GB", d.Region)
+	}
 	if r, ok := d.module.(guest.DefaultRater); ok && d.Rate == "" {
 		c.Rate, c.Burst = r.DefaultRate()
 	}
@@ -146,7 +154,7 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 	if c.Minimize, err = minimizer(minimize.Policy{Fields: d.Fields, Drop: d.Drop, Mask: d.Mask, Hash: d.Hash}, d.HashKey); err != nil {
 		return c, err
 	}
-	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Notes: kept, Logger: logger.Named(name)}
+	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Region: d.Region, Notes: kept, Logger: logger.Named(name)}
 	if p, ok := kept.(guest.Progress); ok {
 		o.Progress = p
 	}

@@ -87,6 +87,8 @@ type Config struct {
 	LogCall bool
 	// TaskExternalID is an External ID field of Task for the call's id; with it the log needs no query.
 	TaskExternalID string
+	// Region is the ISO 3166 code of the country whose national phone numbers templates understand. "" means call.DefaultRegion.
+	Region string
 	// TimeZone is where the organization's days begin and end, for dates such as the day of a call. nil means UTC.
 	TimeZone *time.Location
 	// MaxBatch bounds how many calls go out in one request: 1 to 200. 0 means 200. Where calls cannot be batched

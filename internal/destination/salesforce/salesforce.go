@@ -68,7 +68,7 @@ func New(cfg Config, client *outbound.Client, auth outbound.Authorizer, now func
 		lengths: newLengths(cfg.Object), taskSizes: newLengths("Task"),
 		described: standardLengths[cfg.Object][description] > 0,
 	}
-	if d.sources, err = prepare(fields, cfg.TimeZone); err != nil {
+	if d.sources, err = prepare(fields, cfg.TimeZone, cfg.Region); err != nil {
 		return nil, err
 	}
 	for _, s := range d.sources {

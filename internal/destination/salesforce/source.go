@@ -19,7 +19,7 @@ type source struct {
 // fromCall says that the value depends on the call.
 func (s *source) fromCall() bool { return s.from != nil || s.template != nil }
 
-func prepare(fields []Field, zone *time.Location) ([]source, error) {
+func prepare(fields []Field, zone *time.Location, region string) ([]source, error) {
 	out := make([]source, len(fields))
 	for i, f := range fields {
 		s := source{Field: f}
@@ -31,7 +31,7 @@ func prepare(fields []Field, zone *time.Location) ([]source, error) {
 			}
 		} else {
 			var err error
-			if s.template, err = template.CompileField(f.From, template.Options{Name: "field " + f.Name, Zone: zone, List: ";"}); err != nil {
+			if s.template, err = template.CompileField(f.From, template.Options{Name: "field " + f.Name, Zone: zone, Region: region, List: ";"}); err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 			}
 		}

@@ -135,7 +135,7 @@ func (d *Destination) prepareStep(s *step) error {
 		s.fixed = append(s.fixed, s.ExternalID)
 	}
 	s.lengths = newLengths(s.object)
-	s.sources, err = prepare(fields, d.cfg.TimeZone)
+	s.sources, err = prepare(fields, d.cfg.TimeZone, d.cfg.Region)
 	return err
 }
 
