@@ -133,6 +133,48 @@ func TestTenantsArePublishedWithoutAReload(t *testing.T) {
 	all.next(t)
 }
 
+// TestRotationsAreOfWhatIsInForce: neither a draft nor a dry run says which secrets are in use, and what is removed has none.
+func TestRotationsAreOfWhatIsInForce(t *testing.T) {
+	runGateway(t, fmt.Sprintf(managing, newCRM(t).URL))
+	d := someDispatcher(t)
+	want := func(when string, secrets int) {
+		t.Helper()
+		got := 0
+		for _, r := range d.rotations().Rotations {
+			if r.Tenant == "acme" {
+				got += len(r.Secrets)
+			}
+		}
+		if got != secrets {
+			t.Errorf("%s: %d secrets, want %d", when, got, secrets)
+		}
+	}
+	save := func(body string, publish, dryRun bool) {
+		t.Helper()
+		if _, err := d.documents.Save(t.Context(), "ann", "tenant", "acme", manage.Draft{
+			Body: []byte(body), Publish: publish, DryRun: dryRun,
+			Secrets: map[string]*manage.SecretInput{"old": {Value: "an-old-one"}, "new": {Value: "a-new-one"}, "next": {Value: "the-next-one"}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	two, three := `{"secrets":["{secret.new}","{secret.old}"]}`, `{"secrets":["{secret.next}","{secret.new}","{secret.old}"]}`
+	save(two, false, false)
+	want("a draft", 0)
+	save(two, true, false)
+	want("in force", 2)
+	save(three, true, true)
+	want("a dry run of another", 2)
+	save(three, false, false)
+	want("a draft of another", 2)
+	save(three, true, false)
+	want("another in force", 3)
+	if _, err := d.documents.Remove(t.Context(), "ann", "tenant", "acme", "", false); err != nil {
+		t.Fatal(err)
+	}
+	want("removed", 0)
+}
+
 // TestDestinationsArePublishedWithoutAReload: what a route delivers to a destination that is not there yet waits for it.
 func TestDestinationsArePublishedWithoutAReload(t *testing.T) {
 	all, later := newCRM(t), newCRM(t)
