@@ -287,3 +287,28 @@ func TestSecretsGoToTheirHostsOnly(t *testing.T) {
 		t.Errorf("shown: %+v, %v", requests, err)
 	}
 }
+
+// TestSecretsAreTakenOutWhole: also one that begins as another does, in all forms, and out of errors.
+func TestSecretsAreTakenOutWhole(t *testing.T) {
+	s := &documentSecrets{used: []string{"tok", "tok-of-prod", `a"b<c&d`}}
+	for _, text := range []string{
+		"tok-of-prod", "tok", "x=tok-of-prod&y=tok", `a"b<c&d`, `a\"b<c&d`, `a\"b\u003cc\u0026d`, "a%22b%3Cc%26d", "a&#34;b&lt;c&amp;d", "YSJiPGMmZA==", "YSJiPGMmZA",
+	} {
+		requests := []destination.Request{{URL: text, Body: text, Header: map[string][]string{"X-A": {text}}}}
+		err := s.scrub(requests, errors.New("no request: "+text))
+		want := map[string]string{"x=tok-of-prod&y=tok": "x=…&y=…"}[text]
+		if want == "" {
+			want = "…"
+		}
+		r := requests[0]
+		// What follows a secret in base64 may stay.
+		for _, got := range []string{r.URL, r.Body, r.Header["X-A"][0], strings.TrimPrefix(err.Error(), "no request: ")} {
+			if strings.TrimRight(got, "=") != strings.TrimRight(want, "=") {
+				t.Errorf("%s: shown as %s", text, got)
+			}
+		}
+	}
+	if err := s.scrub(nil, nil); err != nil {
+		t.Error(err)
+	}
+}
