@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -172,6 +173,46 @@ func TestTheGatewayKeepsAnAuditLog(t *testing.T) {
 		t.Errorf("another store in place of the one that was published: %v", err)
 	}
 	caddy.Stop()
+}
+
+// TestCheckpointsGoWhereTheConfigurationInForceSays: not to where one says that could not be started.
+func TestCheckpointsGoWhereTheConfigurationInForceSays(t *testing.T) {
+	c := newCRM(t)
+	dir := t.TempDir()
+	with := func(config, file string) string {
+		return strings.ReplaceAll(config, "CHECKPOINTS", filepath.Join(dir, file))
+	}
+	config := fmt.Sprintf(auditedConfig, c.URL, "127.0.0.1:9")
+	g := runGateway(t, with(config, "first"))
+	sinks := func() (names string) {
+		t.Helper()
+		status, err := someDispatcher(t).auditor.Load().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range status.Sinks {
+			names += filepath.Base(s.Name)
+		}
+		return names
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	fails := g.fill.Replace(with(config, "second") + "\nhttp://" + taken.Addr().String() + " {\n\tbind 127.0.0.1\n\trespond no\n}")
+	if err := load(t, fails); err == nil {
+		t.Fatal("a configuration whose port is taken was loaded")
+	}
+	if got := sinks(); got != "first" {
+		t.Errorf("after a configuration that failed: %s", got)
+	}
+	if err := load(t, g.fill.Replace(with(config, "third"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := sinks(); got != "third" {
+		t.Errorf("after a reload: %s", got)
+	}
 }
 
 func TestAuditSettingsAreChecked(t *testing.T) {
