@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
@@ -195,17 +195,25 @@ func TestCheckpointsGoWhereTheConfigurationInForceSays(t *testing.T) {
 		}
 		return names
 	}
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	d := someDispatcher(t)
+	next := *d.inForce[len(d.inForce)-1]
+	next.audit = &Audit{Key: auditKey, Checkpoints: []*AuditCheckpoint{{File: filepath.Join(dir, "second")}}}
+	if err := next.audit.provision(zap.NewNop()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { taken.Close() })
-	fails := g.fill.Replace(with(config, "second") + "\nhttp://" + taken.Addr().String() + " {\n\tbind 127.0.0.1\n\trespond no\n}")
-	if err := load(t, fails); err == nil {
-		t.Fatal("a configuration whose port is taken was loaded")
+	if err := d.startAudit(&next); err != nil {
+		t.Fatal(err)
 	}
 	if got := sinks(); got != "first" {
-		t.Errorf("after a configuration that failed: %s", got)
+		t.Errorf("before a configuration is in force: %s", got)
+	}
+	d.tune(func(in []*durable) []*durable { return append(in, &next) })
+	if got := sinks(); got != "second" {
+		t.Errorf("when it is: %s", got)
+	}
+	d.tune(func(in []*durable) []*durable { return in[:len(in)-1] })
+	if got := sinks(); got != "first" {
+		t.Errorf("when something else of it has failed: %s", got)
 	}
 	if err := load(t, g.fill.Replace(with(config, "third"))); err != nil {
 		t.Fatal(err)
