@@ -235,6 +235,7 @@ func TestDocumentsAreChecked(t *testing.T) {
 		"unknown secret":    {"tenant", "acme", `{"secrets":["{secret.none}"]}`, "{secret.none} is neither a secret of the document", manage.ErrBadRequest},
 		"sent secret":       {"tenant", "acme", `{"secrets":["{secret.LISTED}"]}`, "{secret.LISTED} is for requests to 127.0.0.1, and verifies nothing", manage.ErrBadRequest},
 		"hook sent":         {"tenant", "acme", own(httpTo("https://a.example", `,"bearer":"{secret.hook}"`)), "{secret.hook} names no host", manage.ErrBadRequest},
+		"no scheme":         {"tenant", "acme", `{"secrets":["{secret.hook}"],"verify":{"token":"misplaced"}}`, `verify: has no scheme; say which one with "scheme"`, manage.ErrBadRequest},
 		"literal bearer":    {"tenant", "acme", own(httpTo("https://a.example", `,"bearer":"written-out"`)), "a secret does not stand in a document", manage.ErrBadRequest},
 		"env bearer":        {"tenant", "acme", own(httpTo("https://a.example", `,"bearer":"{env.CALLGATE_TEST_CANARY}"`)), "a secret does not stand in a document", manage.ErrBadRequest},
 		"body file":         {"destination", "x", `{"to":{"type":"http","url":"https://a.example","body_file":"/etc/passwd"}}`, "a document cannot name a file", manage.ErrBadRequest},
