@@ -43,11 +43,7 @@ func (d *dispatcher) startAudit(u *durable) error {
 		return d.noteConfig(u, first)
 	}
 	if a := d.auditor.Load(); a != nil {
-		if err := d.noteConfig(u, first); err != nil {
-			return err
-		}
-		a.Set(u.audit.settings)
-		return nil
+		return d.noteConfig(u, first) // its settings are taken over when it is in force; see tuneAudit
 	}
 	s, ok := d.store.(store.Audited)
 	if !ok {
@@ -60,7 +56,16 @@ func (d *dispatcher) startAudit(u *durable) error {
 		return fmt.Errorf("audit: %w", err)
 	}
 	d.auditor.Store(a)
+	d.audited.Store(u.audit)
 	return d.noteConfig(u, first)
+}
+
+// tuneAudit has the audit log take over the settings of the configuration that is in force now, unless it has them or that
+// one says nothing of a log.
+func (d *dispatcher) tuneAudit(u *durable) {
+	if a := d.auditor.Load(); a != nil && u.audit != nil && d.audited.Swap(u.audit) != u.audit {
+		a.Set(u.audit.settings)
+	}
 }
 
 // noteConfig records that a configuration was loaded, and by whom as far as that is known: by the user who started the

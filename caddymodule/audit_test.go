@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
@@ -172,6 +173,54 @@ func TestTheGatewayKeepsAnAuditLog(t *testing.T) {
 		t.Errorf("another store in place of the one that was published: %v", err)
 	}
 	caddy.Stop()
+}
+
+// TestCheckpointsGoWhereTheConfigurationInForceSays: not to where one says that could not be started.
+func TestCheckpointsGoWhereTheConfigurationInForceSays(t *testing.T) {
+	c := newCRM(t)
+	dir := t.TempDir()
+	with := func(config, file string) string {
+		return strings.ReplaceAll(config, "CHECKPOINTS", filepath.Join(dir, file))
+	}
+	config := fmt.Sprintf(auditedConfig, c.URL, "127.0.0.1:9")
+	g := runGateway(t, with(config, "first"))
+	sinks := func() (names string) {
+		t.Helper()
+		status, err := someDispatcher(t).auditor.Load().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range status.Sinks {
+			names += filepath.Base(s.Name)
+		}
+		return names
+	}
+	d := someDispatcher(t)
+	next := *d.inForce[len(d.inForce)-1]
+	next.audit = &Audit{Key: auditKey, Checkpoints: []*AuditCheckpoint{{File: filepath.Join(dir, "second")}}}
+	if err := next.audit.provision(zap.NewNop()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.startAudit(&next); err != nil {
+		t.Fatal(err)
+	}
+	if got := sinks(); got != "first" {
+		t.Errorf("before a configuration is in force: %s", got)
+	}
+	d.tune(func(in []*durable) []*durable { return append(in, &next) })
+	if got := sinks(); got != "second" {
+		t.Errorf("when it is: %s", got)
+	}
+	d.tune(func(in []*durable) []*durable { return in[:len(in)-1] })
+	if got := sinks(); got != "first" {
+		t.Errorf("when something else of it has failed: %s", got)
+	}
+	if err := load(t, g.fill.Replace(with(config, "third"))); err != nil {
+		t.Fatal(err)
+	}
+	if got := sinks(); got != "third" {
+		t.Errorf("after a reload: %s", got)
+	}
 }
 
 func TestAuditSettingsAreChecked(t *testing.T) {

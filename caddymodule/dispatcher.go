@@ -40,6 +40,8 @@ type dispatcher struct {
 	// auditor keeps the audit log; nil if none is kept. loaded tells that a configuration was in force before.
 	auditor atomic.Pointer[auditor.Auditor]
 	loaded  atomic.Bool
+	// audited is what it was last told of the audit log.
+	audited atomic.Pointer[Audit]
 	// documents are the tenants and destinations that live in the store.
 	documents *manage.Service
 	// keys is the ring that the store was opened with, for the hashes of callers' numbers.
@@ -132,6 +134,7 @@ func (d *dispatcher) tune(change func([]*durable) []*durable) {
 	}
 	u := d.inForce[len(d.inForce)-1]
 	d.perTenant.Store(u.perTenant)
+	d.tuneAudit(u)
 	if t, ok := u.module.(guest.StoreTuner); ok {
 		t.TuneStore(d.store, u.options)
 	}

@@ -179,8 +179,7 @@ func (l *live) render(name string, item destination.Item) ([]destination.Request
 		if v, ok := l.destinations.Load(name); ok {
 			d := v.(*liveDestination)
 			requests, err := preview(&d.config, item)
-			d.secrets.scrub(requests)
-			return requests, err
+			return requests, d.secrets.scrub(requests, err)
 		}
 	}
 	return nil, errors.New("there is no such destination")

@@ -277,7 +277,9 @@ func (l *live) put(c *compiled) {
 	}
 	l.faults.Delete(c.name)
 	for _, rc := range l.compilers {
-		if p := c.tenant.plans[rc]; p != nil {
+		p := c.tenant.plans[rc]
+		rc.noteRotation(c.name, p)
+		if p != nil {
 			rc.plans.Store(c.name, &livePlan{plan: p})
 		} else {
 			rc.plans.Delete(c.name)
@@ -312,6 +314,7 @@ func (l *live) swap(c *compiled) {
 		l.tenants.Delete(c.name)
 		for _, rc := range l.compilers {
 			rc.plans.Delete(c.name)
+			rc.noteRotation(c.name, nil)
 		}
 	}
 	l.put(c)

@@ -3,10 +3,13 @@ package caddymodule
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"html"
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -155,22 +158,35 @@ func boundedModule(raw json.RawMessage, namespace, key, what string) error {
 	return nil
 }
 
-// scrub takes the values of secrets out of requests that are shown, in the forms that requests have them in.
-func (s *documentSecrets) scrub(requests []destination.Request) {
-	if s == nil {
-		return
-	}
+// hider takes the values of secrets out of texts, in the forms that requests have them in: the longest first, since one
+// secret may begin another.
+func (s *documentSecrets) hider() *strings.Replacer {
 	s.mu.Lock()
 	used := slices.Clone(s.used)
 	s.mu.Unlock()
-	var pairs []string
+	var forms []string
 	for _, v := range used {
 		quoted, _ := json.Marshal(v)
-		for _, form := range []string{v, url.QueryEscape(v), url.PathEscape(v), base64.StdEncoding.EncodeToString([]byte(v)), strings.Trim(string(quoted), `"`)} {
+		raw := []byte(v)
+		forms = append(forms, v, url.QueryEscape(v), url.PathEscape(v), base64.StdEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw),
+			html.EscapeString(v), strings.TrimSuffix(strings.TrimPrefix(string(quoted), `"`), `"`), strings.Trim(strconv.Quote(v), `"`))
+	}
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, form := range forms {
+		if form != "" {
 			pairs = append(pairs, form, "…")
 		}
 	}
-	hide := strings.NewReplacer(pairs...)
+	return strings.NewReplacer(pairs...)
+}
+
+// scrub takes the values of secrets out of requests that are shown, and out of why there are none.
+func (s *documentSecrets) scrub(requests []destination.Request, err error) error {
+	if s == nil {
+		return err
+	}
+	hide := s.hider()
 	for i := range requests {
 		r := &requests[i]
 		r.URL, r.Body = hide.Replace(r.URL), hide.Replace(r.Body)
@@ -180,4 +196,8 @@ func (s *documentSecrets) scrub(requests []destination.Request) {
 			}
 		}
 	}
+	if err == nil {
+		return nil
+	}
+	return errors.New(hide.Replace(err.Error()))
 }

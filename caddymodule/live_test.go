@@ -133,6 +133,48 @@ func TestTenantsArePublishedWithoutAReload(t *testing.T) {
 	all.next(t)
 }
 
+// TestRotationsAreOfWhatIsInForce: neither a draft nor a dry run says which secrets are in use, and what is removed has none.
+func TestRotationsAreOfWhatIsInForce(t *testing.T) {
+	runGateway(t, fmt.Sprintf(managing, newCRM(t).URL))
+	d := someDispatcher(t)
+	want := func(when string, secrets int) {
+		t.Helper()
+		got := 0
+		for _, r := range d.rotations().Rotations {
+			if r.Tenant == "acme" {
+				got += len(r.Secrets)
+			}
+		}
+		if got != secrets {
+			t.Errorf("%s: %d secrets, want %d", when, got, secrets)
+		}
+	}
+	save := func(body string, publish, dryRun bool) {
+		t.Helper()
+		if _, err := d.documents.Save(t.Context(), "ann", "tenant", "acme", manage.Draft{
+			Body: []byte(body), Publish: publish, DryRun: dryRun,
+			Secrets: map[string]*manage.SecretInput{"old": {Value: "an-old-one"}, "new": {Value: "a-new-one"}, "next": {Value: "the-next-one"}},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	two, three := `{"secrets":["{secret.new}","{secret.old}"]}`, `{"secrets":["{secret.next}","{secret.new}","{secret.old}"]}`
+	save(two, false, false)
+	want("a draft", 0)
+	save(two, true, false)
+	want("in force", 2)
+	save(three, true, true)
+	want("a dry run of another", 2)
+	save(three, false, false)
+	want("a draft of another", 2)
+	save(three, true, false)
+	want("another in force", 3)
+	if _, err := d.documents.Remove(t.Context(), "ann", "tenant", "acme", "", false); err != nil {
+		t.Fatal(err)
+	}
+	want("removed", 0)
+}
+
 // TestDestinationsArePublishedWithoutAReload: what a route delivers to a destination that is not there yet waits for it.
 func TestDestinationsArePublishedWithoutAReload(t *testing.T) {
 	all, later := newCRM(t), newCRM(t)
@@ -193,6 +235,7 @@ func TestDocumentsAreChecked(t *testing.T) {
 		"unknown secret":    {"tenant", "acme", `{"secrets":["{secret.none}"]}`, "{secret.none} is neither a secret of the document", manage.ErrBadRequest},
 		"sent secret":       {"tenant", "acme", `{"secrets":["{secret.LISTED}"]}`, "{secret.LISTED} is for requests to 127.0.0.1, and verifies nothing", manage.ErrBadRequest},
 		"hook sent":         {"tenant", "acme", own(httpTo("https://a.example", `,"bearer":"{secret.hook}"`)), "{secret.hook} names no host", manage.ErrBadRequest},
+		"no scheme":         {"tenant", "acme", `{"secrets":["{secret.hook}"],"verify":{"token":"misplaced"}}`, `verify: has no scheme; say which one with "scheme"`, manage.ErrBadRequest},
 		"literal bearer":    {"tenant", "acme", own(httpTo("https://a.example", `,"bearer":"written-out"`)), "a secret does not stand in a document", manage.ErrBadRequest},
 		"env bearer":        {"tenant", "acme", own(httpTo("https://a.example", `,"bearer":"{env.CALLGATE_TEST_CANARY}"`)), "a secret does not stand in a document", manage.ErrBadRequest},
 		"body file":         {"destination", "x", `{"to":{"type":"http","url":"https://a.example","body_file":"/etc/passwd"}}`, "a document cannot name a file", manage.ErrBadRequest},
@@ -243,5 +286,30 @@ func TestSecretsGoToTheirHostsOnly(t *testing.T) {
 	requests, err := someDispatcher(t).live().render("later", destination.Item{DeliveryID: "d", Call: new(call.Call)})
 	if err != nil || len(requests) != 1 || strings.Contains(fmt.Sprint(requests), "the-other-secret") {
 		t.Errorf("shown: %+v, %v", requests, err)
+	}
+}
+
+// TestSecretsAreTakenOutWhole: also one that begins as another does, in all forms, and out of errors.
+func TestSecretsAreTakenOutWhole(t *testing.T) {
+	s := &documentSecrets{used: []string{"tok", "tok-of-prod", `a"b<c&d`}}
+	for _, text := range []string{
+		"tok-of-prod", "tok", "x=tok-of-prod&y=tok", `a"b<c&d`, `a\"b<c&d`, `a\"b\u003cc\u0026d`, "a%22b%3Cc%26d", "a&#34;b&lt;c&amp;d", "YSJiPGMmZA==", "YSJiPGMmZA",
+	} {
+		requests := []destination.Request{{URL: text, Body: text, Header: map[string][]string{"X-A": {text}}}}
+		err := s.scrub(requests, errors.New("no request: "+text))
+		want := map[string]string{"x=tok-of-prod&y=tok": "x=…&y=…"}[text]
+		if want == "" {
+			want = "…"
+		}
+		r := requests[0]
+		// What follows a secret in base64 may stay.
+		for _, got := range []string{r.URL, r.Body, r.Header["X-A"][0], strings.TrimPrefix(err.Error(), "no request: ")} {
+			if strings.TrimRight(got, "=") != strings.TrimRight(want, "=") {
+				t.Errorf("%s: shown as %s", text, got)
+			}
+		}
+	}
+	if err := s.scrub(nil, nil); err != nil {
+		t.Error(err)
 	}
 }

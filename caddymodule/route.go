@@ -204,6 +204,13 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 	if err != nil {
 		return nil, &ofTenant{name, err}
 	}
-	c.run.rotations.note(c.h.Source, c.h.Name, name, p)
+	if c.run.live.compiled() == nil { // what a document says counts when it is in force
+		c.noteRotation(name, p)
+	}
 	return p, nil
+}
+
+// noteRotation notes which secrets a tenant has on the route; none with nil.
+func (c *routeCompiler) noteRotation(tenant string, p *gateway.Plan) {
+	c.run.rotations.note(c.h.Source, c.h.Name, tenant, p)
 }

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -87,6 +89,13 @@ func (s *Source) provision(ctx caddy.Context, name string) error {
 func (p *Policy) provision(ctx caddy.Context) error {
 	if p.VerifyRaw == nil {
 		return nil
+	}
+	// Caddy's own error for a missing scheme would quote all settings, a secret in the wrong place among them.
+	var kind struct {
+		Scheme string `json:"scheme"`
+	}
+	if json.Unmarshal(p.VerifyRaw, &kind) != nil || kind.Scheme == "" {
+		return errors.New(`verify: has no scheme; say which one with "scheme" in "verify", such as hmac`)
 	}
 	mod, err := ctx.LoadModule(p, "VerifyRaw")
 	if err != nil {

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,13 +13,19 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/callgate/callgate/caddymodule/gatewaytest"
+	"github.com/callgate/callgate/internal/access"
+	"github.com/callgate/callgate/internal/operate"
 )
 
 // authority issues certificates.
@@ -104,6 +111,49 @@ https://localhost:%s {
 		viewer user CN=ada
 	}
 }`
+
+// TestGroupsOfACertificateNeedItVerified: somebody with a password cannot make themselves a certificate with groups.
+func TestGroupsOfACertificateNeedItVerified(t *testing.T) {
+	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	_, _, member := ours.issue("privacy")
+	_, _, forged := theirs.issue("privacy")
+	policy, err := access.New([]access.Grant{{Role: "reveal", Groups: []string{"CN=privacy"}}, {Role: "viewer", Users: []string{"x-"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		user, id string
+		pair     tls.Certificate
+		verified bool
+		may      bool
+	}{
+		"a member":                {"{http.auth.user.id}", "mallory", member, true, true},
+		"who says to be one":      {"{http.auth.user.id}", "mallory", forged, false, false},
+		"a member without a user": {"{http.auth.user.id}", "", member, true, false},
+		"a text around nobody":    {"x-{http.auth.user.id}", "", member, true, false},
+		"a text around somebody":  {"x-{http.auth.user.id}", "ada", member, true, true},
+	} {
+		h := &Handler{User: tt.user, Groups: "{http.request.tls.client.subject}"}
+		cert, err := x509.ParseCertificate(tt.pair.Certificate[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "https://ops.test/ops/api/events", nil)
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}
+		if tt.verified {
+			r.TLS.VerifiedChains = [][]*x509.Certificate{{cert, ours.cert}}
+		}
+		repl := caddyhttp.NewTestReplacer(r)
+		if tt.id != "" {
+			repl.Set("http.auth.user.id", tt.id)
+		}
+		user, groups := h.identity(r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, repl)))
+		a := policy.Actor(user, groups, "dashboard")
+		if may := a.May != nil && a.May(operate.Reveal); may != tt.may || (user == "") != (tt.id == "") {
+			t.Errorf("%s: %q in %q may reveal: %v", name, user, groups, may)
+		}
+	}
+}
 
 // TestPeopleAreKnownByTheirCertificates: if somebody who is trusted has issued them.
 func TestPeopleAreKnownByTheirCertificates(t *testing.T) {

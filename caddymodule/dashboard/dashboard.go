@@ -186,17 +186,29 @@ const (
 // identity is who asks, as whatever authenticates here has it; empty for nobody.
 func (h *Handler) identity(r *http.Request) (user string, groups []string) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok || strings.Contains(h.User, placeholderTLS) && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
+	if !ok {
 		return "", nil
 	}
-	user = strings.TrimSpace(repl.ReplaceAll(h.User, ""))
-	if len(user) > maxName || strings.ContainsFunc(user, unicode.IsControl) {
+	user, ok = found(r, repl, h.User)
+	user = strings.TrimSpace(user)
+	if !ok || len(user) > maxName || strings.ContainsFunc(user, unicode.IsControl) {
 		return "", nil
 	}
-	if text := repl.ReplaceAll(h.Groups, ""); len(text) <= maxGroups {
+	if text, ok := found(r, repl, h.Groups); ok && len(text) <= maxGroups {
 		groups = access.Groups(text)
 	}
 	return user, groups
+}
+
+// found is what an authentication has found out, by a text with placeholders. Where one of them has no value there is
+// nothing: what stands around it says nothing of anybody. Nor is there of a certificate that nobody has verified, which
+// whoever asks may have made.
+func found(r *http.Request, repl *caddy.Replacer, text string) (value string, ok bool) {
+	if strings.Contains(text, placeholderTLS) && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
+		return "", false
+	}
+	value, err := repl.ReplaceOrErr(text, true, true)
+	return value, err == nil
 }
 
 // private reports whether nobody between could read along: the connection has TLS, or does not leave the machine.

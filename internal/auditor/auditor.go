@@ -231,12 +231,13 @@ func (a *Auditor) Checkpoint(ctx context.Context) ([]byte, error) {
 
 // publish makes a checkpoint if one is due, or in any case, and hands it out.
 func (a *Auditor) publish(ctx context.Context, now bool) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	// Under the lock: of two at the same time the one that has seen less must not come last.
 	status, err := a.o.Store.AuditStatus(ctx)
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
 	at, more := a.o.Now(), status.State.Size-a.last.Size
 	if !now && more < mostLeaves && (more == 0 || at.Sub(a.at) < a.settings.Every) {
 		return nil

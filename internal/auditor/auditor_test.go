@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/audit/publish"
 	"github.com/callgate/callgate/internal/store"
@@ -197,6 +199,57 @@ func TestCheckpointsComeInTime(t *testing.T) {
 		same(t, "at the end", often.sizes(t, r.verifier), 4+mostLeaves, 5+mostLeaves, 6+mostLeaves)
 		r.store.Close()
 	})
+}
+
+// overtaken is a store whose state somebody asks for and then makes nothing of for a while, once.
+type overtaken struct {
+	store.Audited
+	meanwhile func()
+}
+
+func (o *overtaken) AuditStatus(ctx context.Context) (store.AuditStatus, error) {
+	status, err := o.Audited.AuditStatus(ctx)
+	if f := o.meanwhile; f != nil {
+		o.meanwhile = nil
+		f()
+	}
+	return status, err
+}
+
+// TestNoCheckpointComesAfterANewerOne: a witness would take that for a log that was cut.
+func TestNoCheckpointComesAfterANewerOne(t *testing.T) {
+	r := newRig(t)
+	defer func() { r.store.Close() }()
+	if _, err := r.store.OpenAudit("boot"); err != nil {
+		t.Fatal(err)
+	}
+	s := &overtaken{Audited: r.store}
+	o := r.options()
+	o.Store, o.Log, o.Now, o.Changed = s, zap.NewNop(), time.Now, func(publish.Status) {}
+	a := &Auditor{o: o} // whose own times do not come in between
+	a.Set(r.settings())
+	r.note(2)
+	s.meanwhile = func() {
+		if !a.mu.TryLock() {
+			return // nobody can
+		}
+		a.mu.Unlock()
+		r.note(1)
+		if err := a.publish(t.Context(), true); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := a.publish(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	status, err := r.store.AuditStatus(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := parse(status.Checkpoint)
+	if err != nil || last.Size != status.State.Size || a.last.Size != status.State.Size {
+		t.Errorf("the last checkpoint is of %d records, and was handed out of %d, where there are %d (%v)", last.Size, a.last.Size, status.State.Size, err)
+	}
 }
 
 // TestAHungSinkIsToldAndHoldsNothingUp: others get theirs, Record goes on, and the status says since when it hangs.

@@ -1,9 +1,11 @@
 package operate
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,6 +53,12 @@ func TestNamesOfOthersAreNotTold(t *testing.T) {
 				t.Errorf("%+v: %v; %v", pair, there, nowhere)
 			}
 		}
+		if _, err := ask(Filter{Field: "ward", Value: "c"}); strings.Contains(err.Error(), "patient_id") {
+			t.Errorf("a field that others are found by: %v", err)
+		}
+		if _, err := g.Events(t.Context(), somebody, Listing{Filter: Filter{Field: "ward", Value: "c"}}); !errors.Is(err, ErrNotFound) || !strings.Contains(err.Error(), "patient_id") {
+			t.Errorf("to somebody who is not bound: %v", err)
+		}
 		for _, f := range []Filter{{Event: other.ID}, {Delivery: other.ID + ".0"}, {Field: "patient_id", Value: "b"}} {
 			if n, err := ask(f); n != 0 || err != nil {
 				t.Errorf("%+v: %d, %v", f, n, err)
@@ -85,7 +93,36 @@ func TestReadinessOfThoseWhoAreBound(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(theirs, &Readiness{Ready: true, FaultyTenants: []string{"beta"}}) {
 			t.Errorf("%+v, %v", theirs, err)
 		}
+		if r, err := g.Ready(t.Context(), boundTo("beta"), ReadyInput{MaxQueueAge: "1m"}); !errors.Is(err, ErrForbidden) {
+			t.Errorf("how long others' wait: %+v, %v", r, err)
+		}
+		if r, err := g.Ready(t.Context(), somebody, ReadyInput{MaxQueueAge: "1m"}); err != nil || !r.Ready {
+			t.Errorf("%+v, %v", r, err)
+		}
 	})
+}
+
+// TestDestinationsOfOthersAreNotPreviewed: what a tenant has for itself is shown to nobody who is bound to another.
+func TestDestinationsOfOthersAreNotPreviewed(t *testing.T) {
+	var records []Record
+	asked := errors.New("the configuration was asked")
+	s := New(Options{
+		Scene:  func(*PreviewInput) (*Scene, error) { return nil, asked },
+		Record: func(_ context.Context, r Record) error { records = append(records, r); return nil },
+	})
+	for name, want := range map[string]error{"crm": asked, "acme/crm": asked, "beta/crm": ErrForbidden, "nobody/crm": ErrForbidden, "/crm": ErrForbidden} {
+		records = nil
+		_, err := s.Preview(t.Context(), boundTo("acme"), PreviewInput{Source: "retell", Tenant: "acme", Destinations: []string{"log", name}})
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if last := records[len(records)-1]; last.Denied != (want == ErrForbidden) || last.Denied && last.Destination != name {
+			t.Errorf("%s: recorded %+v", name, last)
+		}
+	}
+	if _, err := s.Preview(t.Context(), somebody, PreviewInput{Source: "retell", Destinations: []string{"beta/crm"}}); !errors.Is(err, asked) {
+		t.Errorf("somebody who is not bound: %v", err)
+	}
 }
 
 // TestWhyADestinationIsPausedIsOfAll: an operator may have named others in it.

@@ -30,11 +30,6 @@ func (s *Service) compile(ctx context.Context, sc scope, f *Filter) ([]store.Fil
 			return nil, err
 		}
 	}
-	if s.o.Names != nil {
-		if err := s.knownField(ctx, f.Field, s.o.Names().Fields, filters); err != nil {
-			return nil, err
-		}
-	}
 	if sc.bound { // their tenants were looked at already, and the names of others are not for them
 		if err := s.ofTheirs(ctx, sc, "source", f.Source, store.Filter{Source: f.Source}); err != nil {
 			return nil, err
@@ -53,6 +48,9 @@ func (s *Service) compile(ctx context.Context, sc scope, f *Filter) ([]store.Fil
 		return filters, nil
 	}
 	names := s.o.Names()
+	if err := s.knownField(ctx, f.Field, names.Fields, filters); err != nil {
+		return nil, err
+	}
 	if err := s.known(ctx, "tenant", f.Tenant, names.Tenants, store.Filter{Tenant: f.Tenant}); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
@@ -121,6 +122,10 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	if sc.bound && in.Tenant == "" {
 		return nil, badRequest("tenant must be one of yours: the settings of others are not shown")
 	}
+	if name, ok := ofOthers(sc, in.Destinations); ok {
+		r := Record{Operation: "Preview", Tenant: in.Tenant, Destination: name}
+		return nil, s.deny(ctx, a, r, &Error{Kind: ErrForbidden, text: "you may not do that: a destination is of a tenant that is not yours"})
+	}
 	if s.o.Scene == nil {
 		return nil, &Error{Kind: ErrUnavailable, text: "there is no configuration whose sources and destinations could be asked"}
 	}
@@ -186,6 +191,16 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 		}
 	}
 	return p, nil
+}
+
+// ofOthers finds a destination that a tenant outside of a scope has for itself, TENANT/NAME, whether there is one or not.
+func ofOthers(sc scope, destinations []string) (name string, found bool) {
+	for _, name := range destinations {
+		if tenant, _, own := strings.Cut(name, "/"); own && !sc.has(tenant) {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // chosen are the targets of a call, and which of them it would not go to for which reason. One that is named twice is

@@ -48,6 +48,9 @@ func (s *Service) Ready(ctx context.Context, a Actor, in ReadyInput) (*Readiness
 	if err != nil {
 		return nil, err
 	}
+	if sc.bound && in.MaxQueueAge != "" { // whose answer would tell how long others' deliveries wait
+		return nil, s.deny(ctx, a, Record{Operation: "Ready"}, &Error{Kind: ErrForbidden, text: "you may not do that: max_queue_age is of the whole gateway, and you are bound to tenants; leave it out"})
+	}
 	var oldest time.Duration
 	if in.MaxQueueAge != "" {
 		var ok bool
