@@ -228,7 +228,7 @@ func (s *session) unreached(err error) error {
 func (s *session) refused(status int, text []byte) error {
 	var answer struct{ Error string }
 	if json.Unmarshal(text, &answer) == nil && answer.Error != "" {
-		return errors.New(answer.Error)
+		return errors.New(plain(answer.Error))
 	}
 	switch {
 	case status == http.StatusUnauthorized:
