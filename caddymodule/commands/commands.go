@@ -38,7 +38,7 @@ var all = []command{
 	{"tail", "Prints events and attempts as they come", fillTail},
 	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
 	{"restore", "Makes the store from a backup", fillRestore},
-	{"audit", "Verifies the audit log without the gateway, and makes its keys", fillAudit},
+	{"audit", "Reads, exports and verifies the audit log, and makes its keys", fillAudit},
 	{"rekey", "Seals what is stored with a new encryption key", fillRekey},
 }
 
