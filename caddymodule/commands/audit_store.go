@@ -32,7 +32,7 @@ until it is interrupted.` + auditEither
 		}
 		return s.with(cmd, func(log auditLog) error {
 			return log.tail(cmd.Context(), sel, func(records []json.RawMessage) error {
-				return printRecords(cmd.OutOrStdout(), records, s.json)
+				return s.printRecords(cmd.OutOrStdout(), records)
 			})
 		})
 	}
@@ -77,7 +77,7 @@ func fillAuditQuery(cmd *cobra.Command) {
 				if err != nil {
 					return err
 				}
-				if err := printRecords(cmd.OutOrStdout(), records, s.json); err != nil {
+				if err := s.printRecords(cmd.OutOrStdout(), records); err != nil {
 					return err
 				}
 				if sel.After = next; next == 0 {
@@ -89,10 +89,10 @@ func fillAuditQuery(cmd *cobra.Command) {
 }
 
 // printRecords prints records, a line each.
-func printRecords(w io.Writer, records []json.RawMessage, asJSON bool) error {
+func (s *auditFace) printRecords(w io.Writer, records []json.RawMessage) error {
 	out := bufio.NewWriter(w)
 	for _, line := range records {
-		if asJSON {
+		if s.json {
 			fmt.Fprintf(out, "%s\n", line)
 			continue
 		}
@@ -100,14 +100,18 @@ func printRecords(w io.Writer, records []json.RawMessage, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, plain(recordText(l)))
+		fmt.Fprintln(out, plain(recordText(l, s.utc)))
 	}
 	return out.Flush()
 }
 
-// recordText is a record for people.
-func recordText(l *audit.Leaf) string {
-	parts := []string{strconv.FormatInt(l.Seq, 10), l.At.Format(time.RFC3339), string(l.Kind)}
+// recordText is a record for people, with its time in UTC or in this machine's zone.
+func recordText(l *audit.Leaf, utc bool) string {
+	at := l.At.Local()
+	if utc {
+		at = l.At.UTC()
+	}
+	parts := []string{strconv.FormatInt(l.Seq, 10), at.Format(time.RFC3339), string(l.Kind)}
 	add := func(name, value string) {
 		if value != "" {
 			parts = append(parts, name+"="+value)
