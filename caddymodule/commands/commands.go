@@ -71,6 +71,7 @@ var topLevel bool
 func fillGroup(parent *cobra.Command) {
 	parent.Hidden = topLevel
 	withoutFooter(parent)
+	onlyGroups(parent)
 	for _, c := range all {
 		cmd := &cobra.Command{Use: c.name, Short: c.short}
 		c.fill(cmd)
@@ -81,6 +82,13 @@ func fillGroup(parent *cobra.Command) {
 		}
 		parent.AddCommand(cmd)
 	}
+}
+
+// onlyGroups has a command that only has others below it refuse a name that is not there, which cobra passes over with the
+// help and a status of success.
+func onlyGroups(cmd *cobra.Command) {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 // withoutFooter leaves out of a command's help that Caddy's website has full documentation: it has none of ours.

@@ -74,6 +74,10 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		{"preview --source nextphone " + payload, 0, ""},
 		{"preview --source nextphone " + broken, 1, "malformed payload"},
 		{"rekey", 1, "which configuration?"},
+		{"tenants history acme", 1, `unknown command "history"`},
+		{"destinations bogus", 1, `unknown command "bogus"`},
+		{"audit bogus", 1, `unknown command "bogus"`},
+		{"callgate bogus", 1, `unknown command "bogus"`},
 	} {
 		status, stdout, stderr := program(t, strings.Fields(tt.args)...)
 		if status != tt.status || !strings.Contains(stderr, tt.stderr) || (stdout != "") != (status == 0) {
