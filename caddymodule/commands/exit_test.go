@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,6 +92,15 @@ func TestEveryCommandIsThereTwice(t *testing.T) {
 	top, outer, _ := program(t, "--help")
 	if status != 0 || top != 0 {
 		t.Fatal(status, top)
+	}
+	pages, err := os.ReadFile("../reference/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range append(slices.Clone(all), auditCommands...) {
+		if !strings.Contains(string(pages), "| `"+c.name+"` | "+c.short+" |\n") {
+			t.Errorf("the reference does not have %s", c.name)
+		}
 	}
 	for _, c := range all {
 		if !strings.Contains(stdout, c.name) || !strings.Contains(outer, c.name) || c.short == "" {
