@@ -208,7 +208,7 @@ older proofs still hold; how many went, and by whose hand, is recorded. keep in 
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count, and change nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if before == "" {
-			return errors.New("before when? give --before")
+			return errors.New("before when? give --before, such as 2026-01-31 or 2500d ago")
 		}
 		at, err := operate.When(before, time.Now())
 		if err != nil {
@@ -267,6 +267,9 @@ it, and why, and by whose hand; whoever has a later checkpoint will ask for the 
 	s.add(cmd)
 	cmd.Flags().StringVar(&why, "reason", "", "why the log goes on with less than was published")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if why == "" {
+			return errors.New("why does the log go on without what is missing? give --reason")
+		}
 		return s.open(cmd, func(o *operate.Service, who operate.Actor) error {
 			state, err := o.AuditFork(cmd.Context(), who, why)
 			if err != nil {

@@ -142,6 +142,10 @@ func (d *documents) diff(cmd *cobra.Command) {
 		if d.json {
 			return printJSON(cmd.OutOrStdout(), diff)
 		}
+		if len(diff.Differences) == 0 {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "They do not differ.")
+			return err
+		}
 		return d.printDifferences(cmd, diff.Differences)
 	}
 }

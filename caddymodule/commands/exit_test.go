@@ -56,6 +56,7 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		"/callgate/stats":  `{"events":0,"bytes":0,"destinations":[]}`,
 		"/callgate/replay": `{"dry_run":true,"deliveries":0}`,
 		"/callgate/erase":  `{"error":"the gateway's own words"}`,
+		"/callgate/documents/tenant/acme/diff?from=0&to=0": `{"differences":[]}`,
 	})
 	payload := write(t, "payload.json", `{"lead":{"phone":"+15559876543"}}`)
 	broken := write(t, "broken.json", `{"lead`)
@@ -75,6 +76,9 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		{"preview --source nextphone " + payload, 0, ""},
 		{"preview --source nextphone " + broken, 1, "malformed payload"},
 		{"rekey", 1, "which configuration?"},
+		{"audit fork", 1, "give --reason"},
+		{"audit prune", 1, "give --before, such as"},
+		{"tenants diff acme --address " + address, 0, ""},
 		{"tenants history acme", 1, `unknown command "history"`},
 		{"destinations bogus", 1, `unknown command "bogus"`},
 		{"audit bogus", 1, `unknown command "bogus"`},
