@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -173,6 +174,31 @@ func (l *live) config(name string) delivery.Config {
 	return delivery.Config{}
 }
 
+// hasDestination reports whether a destination is in force, of a tenant by TENANT/NAME.
+func (l *live) hasDestination(name string) bool {
+	if l == nil {
+		return false
+	}
+	_, ok := l.destinations.Load(name)
+	return ok
+}
+
+// destinationNames are the names that a tenant knows destinations by.
+func (l *live) destinationNames(tenant string) (names []string) {
+	if l == nil {
+		return nil
+	}
+	l.destinations.Range(func(k, _ any) bool {
+		if of, own, ok := strings.Cut(k.(string), "/"); !ok {
+			names = append(names, of)
+		} else if of == tenant {
+			names = append(names, own)
+		}
+		return true
+	})
+	return names
+}
+
 // render makes the requests that a destination would send, without any secret.
 func (l *live) render(name string, item destination.Item) ([]destination.Request, error) {
 	if l != nil {
@@ -182,7 +208,7 @@ func (l *live) render(name string, item destination.Item) ([]destination.Request
 			return requests, d.secrets.scrub(requests, err)
 		}
 	}
-	return nil, errors.New("there is no such destination")
+	return nil, errors.New("there is no such destination yet; what is for it waits until it is published")
 }
 
 // load puts what is in force in the store into a configuration that starts, before it delivers. done is called when it does;

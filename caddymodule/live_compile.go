@@ -251,6 +251,9 @@ func (l *live) compilePlan(rc *routeCompiler, t *liveTenant, f *tenantFile) erro
 }
 
 func (l *live) tenantNamed(name string) *liveTenant {
+	if l == nil {
+		return nil
+	}
 	t, _ := l.tenants.Load(name)
 	known, _ := t.(*liveTenant)
 	return known

@@ -9,6 +9,7 @@ import (
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/manage"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -311,5 +312,56 @@ func TestSecretsAreTakenOutWhole(t *testing.T) {
 	}
 	if err := s.scrub(nil, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAPreviewKnowsWhatLivesInTheStore: the gateway that runs shows for a tenant and destinations in the store what it would
+// send, and nothing of another tenant's.
+func TestAPreviewKnowsWhatLivesInTheStore(t *testing.T) {
+	runGateway(t, fmt.Sprintf(managing, "http://127.0.0.1:1"))
+	d := someDispatcher(t)
+	for name, at := range map[string]string{"acme": "/of-acme", "bolt": "/of-bolt"} {
+		draft := tenantDraft(true, "of-"+name, `,"destinations":{"crm":`+httpTo("http://127.0.0.1:1"+at, "")+`}`)
+		if _, err := d.documents.Save(t.Context(), "ann", "tenant", name, draft); err != nil {
+			t.Fatal(err)
+		}
+	}
+	preview := func(tenant string, destinations ...string) string {
+		t.Helper()
+		in := operate.PreviewInput{Source: "nextphone", Tenant: tenant, Destinations: destinations, Body: []byte(`{"lead":{"phone":"+15559876543"}}`)}
+		p, err := operate.New(operate.Options{Scene: d.scene}).Preview(t.Context(), operate.Actor{Via: "test", May: operate.Everything}, in)
+		if err != nil {
+			return err.Error()
+		}
+		var said []string
+		for _, d := range p.Deliveries {
+			text := d.Destination + " " + d.Error
+			for _, r := range d.Requests {
+				text += r.URL
+			}
+			said = append(said, text)
+		}
+		return strings.Join(said, ", ")
+	}
+	const waits = "later there is no such destination yet; what is for it waits until it is published"
+	for _, tt := range []struct{ got, want string }{
+		{preview("acme"), "acme/crm http://127.0.0.1:1/of-acme, " + waits},
+		{preview("zen"), "crm http://127.0.0.1:1/all, " + waits},
+		{preview("acme", "crm"), "acme/crm http://127.0.0.1:1/of-acme"},
+		{preview("", "bolt/crm"), "bolt/crm http://127.0.0.1:1/of-bolt"},
+		{preview("acme", "bolt/crm"), `the configuration has no destination "bolt/crm"; it has crm`},
+		{preview("zen", "bolt/crm"), `the configuration has no destination "bolt/crm"; it has crm`},
+		{preview("nobody", "crm"), `there is no tenant "nobody" in the configuration`},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("got  %s\nwant %s", tt.got, tt.want)
+		}
+	}
+	publish := manage.Draft{Body: []byte(httpTo("http://127.0.0.1:1/later", "")), Publish: true}
+	if _, err := d.documents.Save(t.Context(), "ann", "destination", "later", publish); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := preview("zen"), "crm http://127.0.0.1:1/all, later http://127.0.0.1:1/later"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -69,11 +69,8 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 		return nil, err
 	}
 	for i, name := range in.Destinations {
-		to, dest := a.destinationFor(in.Tenant, name)
-		if tenant, own, ok := strings.Cut(name, "/"); ok && a.Tenants[tenant] != nil {
-			dest = a.Tenants[tenant].Destinations[own]
-		}
-		if dest == nil {
+		to, ok := a.previewDestination(in.Tenant, name)
+		if !ok {
 			return nil, fmt.Errorf("the configuration has no destination %q; %s", name, haveDestinations(a, in.Tenant))
 		}
 		in.Destinations[i] = to
@@ -165,8 +162,8 @@ func chooseRoute(in *operate.PreviewInput, routes []previewRoute) (route *previe
 
 func previewTargets(a *App, tenant string, lines []Deliver) (targets []operate.Target, err error) {
 	for _, d := range lines {
-		to, dest := a.destinationFor(tenant, d.To)
-		if dest == nil {
+		to, ok := a.previewDestination(tenant, d.To)
+		if !ok && a.liveOnes() == nil { // else it may come later, and calls wait for it
 			return nil, fmt.Errorf("deliver: the configuration has no destination %q; %s", d.To, haveDestinations(a, tenant))
 		}
 		t := operate.Target{Destination: to, If: d.If}
@@ -180,8 +177,36 @@ func previewTargets(a *App, tenant string, lines []Deliver) (targets []operate.T
 	return targets, nil
 }
 
+// previewDestination finds the destination that to means for a tenant, also one that lives in the store of a gateway that
+// runs. TENANT/NAME is a tenant's own, and no other tenant's business: who may see the settings of one tenant sees those alone.
+func (a *App) previewDestination(tenant, to string) (name string, ok bool) {
+	l := a.liveOnes()
+	if of, own, qualified := strings.Cut(to, "/"); qualified {
+		if tenant != "" && of != tenant {
+			return to, false
+		}
+		if t := a.Tenants[of]; t != nil {
+			return to, t.Destinations[own] != nil
+		}
+		return to, l.hasDestination(to)
+	}
+	if own := ownName(tenant, to); l.hasDestination(own) {
+		return own, true
+	}
+	name, dest := a.destinationFor(tenant, to)
+	return name, dest != nil || l.hasDestination(name)
+}
+
+// liveOnes are the documents in force; nil where nothing runs.
+func (a *App) liveOnes() *live {
+	if a.run == nil {
+		return nil
+	}
+	return a.run.live
+}
+
 func haveDestinations(app *App, tenant string) string {
-	names := namesOf(app.Destinations)
+	names := slices.Concat(namesOf(app.Destinations), app.liveOnes().destinationNames(tenant))
 	if t := app.Tenants[tenant]; t != nil {
 		names = append(names, namesOf(t.Destinations)...)
 	}
@@ -239,8 +264,11 @@ func (a *App) previewPolicy(src *Source, route *previewRoute, in *operate.Previe
 		policy = route.Policy.over(policy)
 	}
 	if in.Tenant != "" {
-		t, ok := a.Tenants[in.Tenant]
-		if !ok {
+		t := a.Tenants[in.Tenant]
+		if known := a.liveOnes().tenantNamed(in.Tenant); t == nil && known != nil {
+			t = known.settings
+		}
+		if t == nil {
 			return policy, fmt.Errorf("there is no tenant %q in the configuration", in.Tenant)
 		}
 		layers, ok := t.policies(in.Source)

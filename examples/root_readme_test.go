@@ -47,11 +47,12 @@ func TestRootREADME(t *testing.T) {
 			configs++
 		case kind == "json":
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "clinic.json"), []byte(block), 0o600); err != nil {
+			tenant := filepath.Join(dir, "clinic.json")
+			if err := os.WriteFile(tenant, []byte(block), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			validate(t, "{\n\tcallgate {\n\t\ttenants "+dir+"/*.json\n\t}\n}\n\nhttp:// {\n\tcallgate nextphone {\n\t\ttenant {path.0}\n\t}\n\treverse_proxy localhost:3000\n}\n",
-				[]string{"CLINIC_SECRET=s", "ACME_SECRET=s", "ACME_TOKEN=t"})
+				secretsOf(t, tenant))
 			configs++
 		case kind == "text" && strings.HasPrefix(block, "xcaddy "): // CI builds with it
 		default:

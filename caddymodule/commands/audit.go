@@ -18,8 +18,8 @@ of his own. The others ask a gateway that runs, or work on the store of one that
 
 Exit status: 0 if all is as asked, 1 if not, with the reason on standard error.`
 	cmd.Example = `  callgate audit verify export.jsonl --public-key @audit.key.pub --since checkpoints.jsonl`
-	cmd.Args = cobra.NoArgs // or else a name that is not there is passed over
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Use = "audit" // Caddy's has a blank behind it
+	onlyGroups(cmd)
 	for _, c := range auditCommands {
 		sub := &cobra.Command{Use: strings.TrimPrefix(c.name, "audit "), Short: c.short, SilenceUsage: true}
 		c.fill(sub)

@@ -32,7 +32,7 @@ until it is interrupted.` + auditEither
 		}
 		return s.with(cmd, func(log auditLog) error {
 			return log.tail(cmd.Context(), sel, func(records []json.RawMessage) error {
-				return printRecords(cmd.OutOrStdout(), records, s.json)
+				return s.printRecords(cmd.OutOrStdout(), records)
 			})
 		})
 	}
@@ -77,7 +77,7 @@ func fillAuditQuery(cmd *cobra.Command) {
 				if err != nil {
 					return err
 				}
-				if err := printRecords(cmd.OutOrStdout(), records, s.json); err != nil {
+				if err := s.printRecords(cmd.OutOrStdout(), records); err != nil {
 					return err
 				}
 				if sel.After = next; next == 0 {
@@ -89,10 +89,10 @@ func fillAuditQuery(cmd *cobra.Command) {
 }
 
 // printRecords prints records, a line each.
-func printRecords(w io.Writer, records []json.RawMessage, asJSON bool) error {
+func (s *auditFace) printRecords(w io.Writer, records []json.RawMessage) error {
 	out := bufio.NewWriter(w)
 	for _, line := range records {
-		if asJSON {
+		if s.json {
 			fmt.Fprintf(out, "%s\n", line)
 			continue
 		}
@@ -100,14 +100,18 @@ func printRecords(w io.Writer, records []json.RawMessage, asJSON bool) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, plain(recordText(l)))
+		fmt.Fprintln(out, plain(recordText(l, s.utc)))
 	}
 	return out.Flush()
 }
 
-// recordText is a record for people.
-func recordText(l *audit.Leaf) string {
-	parts := []string{strconv.FormatInt(l.Seq, 10), l.At.Format(time.RFC3339), string(l.Kind)}
+// recordText is a record for people, with its time in UTC or in this machine's zone.
+func recordText(l *audit.Leaf, utc bool) string {
+	at := l.At.Local()
+	if utc {
+		at = l.At.UTC()
+	}
+	parts := []string{strconv.FormatInt(l.Seq, 10), at.Format(time.RFC3339), string(l.Kind)}
 	add := func(name, value string) {
 		if value != "" {
 			parts = append(parts, name+"="+value)
@@ -204,7 +208,7 @@ older proofs still hold; how many went, and by whose hand, is recorded. keep in 
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "count, and change nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if before == "" {
-			return errors.New("before when? give --before")
+			return errors.New("before when? give --before, such as 2026-01-31 or 2500d ago")
 		}
 		at, err := operate.When(before, time.Now())
 		if err != nil {
@@ -263,6 +267,9 @@ it, and why, and by whose hand; whoever has a later checkpoint will ask for the 
 	s.add(cmd)
 	cmd.Flags().StringVar(&why, "reason", "", "why the log goes on with less than was published")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if why == "" {
+			return errors.New("why does the log go on without what is missing? give --reason")
+		}
 		return s.open(cmd, func(o *operate.Service, who operate.Actor) error {
 			state, err := o.AuditFork(cmd.Context(), who, why)
 			if err != nil {

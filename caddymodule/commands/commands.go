@@ -33,12 +33,12 @@ var all = []command{
 	{"resume", "Lets the deliveries to a paused destination go", fillResume},
 	{"erase", "Deletes events with all that belongs to them", fillErase},
 	{"stats", "Shows the store and how each destination stands", fillStats},
-	{"tenants", "Works on tenants that live in the gateway's store", fillDocuments("tenant")},
-	{"destinations", "Works on destinations that live in the gateway's store", fillDocuments("destination")},
+	{"tenants", "Shows, applies, publishes, rolls back and removes tenants that live in the gateway's store", fillDocuments("tenant")},
+	{"destinations", "Shows, applies, publishes, rolls back and removes destinations that live in the gateway's store", fillDocuments("destination")},
 	{"tail", "Prints events and attempts as they come", fillTail},
 	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
 	{"restore", "Makes the store from a backup", fillRestore},
-	{"audit", "Verifies the audit log without the gateway, and makes its keys", fillAudit},
+	{"audit", "Reads, exports and verifies the audit log, and makes its keys", fillAudit},
 	{"rekey", "Seals what is stored with a new encryption key", fillRekey},
 }
 
@@ -71,6 +71,7 @@ var topLevel bool
 func fillGroup(parent *cobra.Command) {
 	parent.Hidden = topLevel
 	withoutFooter(parent)
+	onlyGroups(parent)
 	for _, c := range all {
 		cmd := &cobra.Command{Use: c.name, Short: c.short}
 		c.fill(cmd)
@@ -81,6 +82,13 @@ func fillGroup(parent *cobra.Command) {
 		}
 		parent.AddCommand(cmd)
 	}
+}
+
+// onlyGroups has a command that only has others below it refuse a name that is not there, which cobra passes over with the
+// help and a status of success.
+func onlyGroups(cmd *cobra.Command) {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 // withoutFooter leaves out of a command's help that Caddy's website has full documentation: it has none of ours.

@@ -30,6 +30,7 @@ func fillDocuments(kind string) func(*cobra.Command) {
 	return func(parent *cobra.Command) {
 		plural := kind + "s"
 		parent.Use = plural
+		onlyGroups(parent)
 		parent.Long = `Works on the ` + plural + ` that live in the gateway's store, where its configuration has manage. What is published is in force
 within a second, without a reload. Names of the configuration itself are taken.` + exitCodes
 		parent.Example = "  callgate " + plural + " list\n  callgate " + plural + " apply -f ./" + plural + " --dry-run"
@@ -141,6 +142,10 @@ func (d *documents) diff(cmd *cobra.Command) {
 		if d.json {
 			return printJSON(cmd.OutOrStdout(), diff)
 		}
+		if len(diff.Differences) == 0 {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "They do not differ.")
+			return err
+		}
 		return d.printDifferences(cmd, diff.Differences)
 	}
 }
@@ -215,7 +220,7 @@ func (d *documents) remove(cmd *cobra.Command) {
 		if err := d.print(cmd, &c.Change); err != nil || !r.Erase {
 			return err
 		}
-		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%d events of it are erased\n", c.Events)
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s of it erased\n", plural(int(c.Events), "event", "events"))
 		return err
 	}
 }

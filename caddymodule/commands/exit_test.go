@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,6 +56,7 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		"/callgate/stats":  `{"events":0,"bytes":0,"destinations":[]}`,
 		"/callgate/replay": `{"dry_run":true,"deliveries":0}`,
 		"/callgate/erase":  `{"error":"the gateway's own words"}`,
+		"/callgate/documents/tenant/acme/diff?from=0&to=0": `{"differences":[]}`,
 	})
 	payload := write(t, "payload.json", `{"lead":{"phone":"+15559876543"}}`)
 	broken := write(t, "broken.json", `{"lead`)
@@ -74,6 +76,13 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		{"preview --source nextphone " + payload, 0, ""},
 		{"preview --source nextphone " + broken, 1, "malformed payload"},
 		{"rekey", 1, "which configuration?"},
+		{"audit fork", 1, "give --reason"},
+		{"audit prune", 1, "give --before, such as"},
+		{"tenants diff acme --address " + address, 0, ""},
+		{"tenants history acme", 1, `unknown command "history"`},
+		{"destinations bogus", 1, `unknown command "bogus"`},
+		{"audit bogus", 1, `unknown command "bogus"`},
+		{"callgate bogus", 1, `unknown command "bogus"`},
 	} {
 		status, stdout, stderr := program(t, strings.Fields(tt.args)...)
 		if status != tt.status || !strings.Contains(stderr, tt.stderr) || (stdout != "") != (status == 0) {
@@ -87,6 +96,15 @@ func TestEveryCommandIsThereTwice(t *testing.T) {
 	top, outer, _ := program(t, "--help")
 	if status != 0 || top != 0 {
 		t.Fatal(status, top)
+	}
+	pages, err := os.ReadFile("../reference/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range append(slices.Clone(all), auditCommands...) {
+		if !strings.Contains(string(pages), "| `"+c.name+"` | "+c.short+" |\n") {
+			t.Errorf("the reference does not have %s", c.name)
+		}
 	}
 	for _, c := range all {
 		if !strings.Contains(stdout, c.name) || !strings.Contains(outer, c.name) || c.short == "" {

@@ -106,7 +106,10 @@ func flatten(all map[string]json.RawMessage, path string, v any) error {
 			return nil
 		}
 	}
-	text, err := json.Marshal(v)
-	all[path] = text
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // people read it: & is to be seen as it was written
+	err := enc.Encode(v)
+	all[path] = bytes.TrimSpace(text.Bytes())
 	return err
 }

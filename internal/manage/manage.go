@@ -115,11 +115,19 @@ func (s *Service) beginChange(kind, name, note string) (Gateway, error) {
 	return g, nil
 }
 
+// storedVersion is stored for one that is asked for by its version, of which 0 is the last.
+func storedVersion(err error, kind, name string, version int) error {
+	if version != 0 && errors.Is(err, store.ErrNotFound) {
+		return fail(ErrNotFound, "there is no version %d of %s %s", version, kind, name)
+	}
+	return stored(err, kind, name)
+}
+
 // stored turns an error of the store into one for whoever asked.
 func stored(err error, kind, name string) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return fail(ErrNotFound, "there is no such version of %s %s", kind, name)
+		return fail(ErrNotFound, "there is no %s %s", kind, name)
 	case errors.Is(err, store.ErrConflict):
 		return fail(ErrConflict, "%s %s was changed by somebody else meanwhile: look at its last version, and do it again if you still mean it", kind, name)
 	case errors.Is(err, store.ErrUnsealed), errors.Is(err, store.ErrDocumentSize):
@@ -228,7 +236,7 @@ func (s *Service) Show(ctx context.Context, kind, name string, version int) (*Ve
 	}
 	d, err := s.o.Store.Document(ctx, kind, name, version)
 	if err != nil {
-		return nil, stored(err, kind, name)
+		return nil, storedVersion(err, kind, name, version)
 	}
 	return shown(d)
 }
@@ -415,6 +423,9 @@ func (s *Service) Rollback(ctx context.Context, by, kind, name string, version i
 	if err != nil {
 		return nil, err
 	}
+	if last.Version == 0 {
+		return nil, stored(store.ErrNotFound, kind, name)
+	}
 	if version == 0 {
 		if version, err = s.before(ctx, kind, name, cmp.Or(force.Version, last.Version)); err != nil {
 			return nil, err
@@ -422,7 +433,7 @@ func (s *Service) Rollback(ctx context.Context, by, kind, name string, version i
 	}
 	old, err := s.o.Store.Document(ctx, kind, name, version)
 	if err != nil {
-		return nil, stored(err, kind, name)
+		return nil, storedVersion(err, kind, name, version)
 	}
 	if old.Body == nil {
 		return nil, fail(ErrConflict, "version %d of %s %s is its removal: use remove", version, kind, name)
@@ -513,7 +524,7 @@ func (s *Service) Diff(ctx context.Context, kind, name string, from, to int) ([]
 			continue
 		}
 		if *which.into, err = s.o.Store.Document(ctx, kind, name, which.version); err != nil {
-			return nil, stored(err, kind, name)
+			return nil, storedVersion(err, kind, name, which.version)
 		}
 	}
 	return compare(force, last)

@@ -188,3 +188,40 @@ func TestSecretsAreWrittenAndNeverRead(t *testing.T) {
 		t.Errorf("after going back: %+v %s, %v", secrets, d.Body, err)
 	}
 }
+
+// TestWhatIsNotThereIsNamed: who mistypes a name is told of the name, and who mistypes a version of the version.
+func TestWhatIsNotThereIsNamed(t *testing.T) {
+	s, _ := service(t)
+	ctx := t.Context()
+	if _, err := s.Save(ctx, "ann", Tenant, "acme", published(`{"a":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	_, show := s.Show(ctx, Tenant, "acne", 0)
+	_, versions := s.Versions(ctx, Tenant, "acne")
+	_, diff := s.Diff(ctx, Tenant, "acne", 0, 0)
+	_, publish := s.Publish(ctx, "bob", Tenant, "acne", 0)
+	_, rollback := s.Rollback(ctx, "bob", Tenant, "acne", 0, "", false)
+	_, remove := s.Remove(ctx, "bob", Tenant, "acne", "", false)
+	for _, err := range []error{show, versions, diff, publish, rollback, remove} {
+		if !errors.Is(err, ErrNotFound) || err.Error() != "there is no tenant acne" {
+			t.Errorf("without the document: %v", err)
+		}
+	}
+	_, show = s.Show(ctx, Tenant, "acme", 7)
+	_, diff = s.Diff(ctx, Tenant, "acme", 7, 0)
+	_, rollback = s.Rollback(ctx, "bob", Tenant, "acme", 7, "", false)
+	for _, err := range []error{show, diff, rollback} {
+		if !errors.Is(err, ErrNotFound) || err.Error() != "there is no version 7 of tenant acme" {
+			t.Errorf("without the version: %v", err)
+		}
+	}
+}
+
+// TestDifferencesAreAsWritten: & and < are shown as they stand in the document.
+func TestDifferencesAreAsWritten(t *testing.T) {
+	s, _ := service(t)
+	c, err := s.Save(t.Context(), "ann", Tenant, "acme", published(`{"vars":{"owner_name":"Roof & Sons <3"}}`))
+	if err != nil || fmt.Sprint(c.Differences) != `[+ vars.owner_name: "Roof & Sons <3"]` {
+		t.Errorf("%v, %v", c, err)
+	}
+}

@@ -270,7 +270,11 @@ func (g *generator) commands(s *sheet) error {
 			}
 			name, isText := l.Elts[0].(*ast.BasicLit)
 			short, isToo := l.Elts[1].(*ast.BasicLit)
-			if fill, isFunc := l.Elts[2].(*ast.Ident); isText && isToo && isFunc && strings.HasPrefix(fill.Name, "fill") {
+			of := l.Elts[2]
+			if made, isCall := of.(*ast.CallExpr); isCall { // one function fills several commands
+				of = made.Fun
+			}
+			if fill, isFunc := of.(*ast.Ident); isText && isToo && isFunc && strings.HasPrefix(fill.Name, "fill") {
 				rows = append(rows, []string{"`" + strings.Trim(name.Value, `"`) + "`", strings.Trim(short.Value, `"`)})
 			}
 			return true
