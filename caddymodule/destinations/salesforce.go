@@ -228,7 +228,7 @@ func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Des
 		return nil, errors.New("sign: Salesforce knows no signatures; only http destinations can sign")
 	}
 	c := salesforce.Config{
-		Region: o.Region,
+		Region:     o.Region,
 		APIVersion: s.APIVersion, Object: s.Object, ExternalID: s.ExternalID, Match: salesforce.Match(s.Match), Status: s.Status,
 		Duplicates: salesforce.Duplicates(s.Duplicates), Window: time.Duration(s.Window), AssignmentRule: s.AssignmentRule,
 		LogCall: s.LogCall, TaskExternalID: s.TaskExternalID, MaxBatch: s.MaxBatch, Describe: !s.NoDescribe,
