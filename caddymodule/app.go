@@ -28,6 +28,11 @@ func init() {
 // Its state (remembered answers, rate limits, breakers) belongs to the process and outlives reloads of the
 // configuration.
 type App struct {
+	// Require holds the configuration to rules: hipaa. What does not meet them does not start, and is told all at once, with
+	// what to write; a document that does not is not published. With hipaa the audit log has record_first. The page
+	// compliance of the reference has the rules. Default: none.
+	Require string `json:"require,omitempty"`
+
 	// Sources are the sources by name. A provider's preset can be used on a route without standing here.
 	Sources map[string]*Source `json:"sources,omitempty"`
 
@@ -171,6 +176,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.run.config, err = hashOf(a); err != nil {
 		return err
 	}
+	if a.Require != "" && a.Require != requireHIPAA {
+		return fmt.Errorf("require %q is not known; there is %s", a.Require, requireHIPAA)
+	}
+	a.run.recordFirst = a.Require == requireHIPAA
 	if err := a.run.watchStopping(); err != nil {
 		return err
 	}
@@ -276,6 +285,9 @@ func (a *App) source(name string) (*Source, error) {
 
 // Start puts this configuration in force: its limits and, where a route delivers, the store and the destinations.
 func (a *App) Start() error {
+	if err := a.checkRequired(); err != nil {
+		return err
+	}
 	a.run.limitStopping()
 	if err := a.run.startDelivery(len(a.Destinations) > 0 || a.StoreRaw != nil || a.Manage != nil || a.Audit != nil); err != nil {
 		return err

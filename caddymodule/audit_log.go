@@ -140,7 +140,7 @@ func (r auditRoutes) Record(ctx context.Context, l audit.Leaf) error {
 // auditRoute has a route record what it hands on, if the configuration keeps an audit log.
 func (in *instance) auditRoute(rt *gateway.Route) {
 	if a := in.durable.audit; a != nil {
-		rt.Audit, rt.AuditFirst = auditRoutes{in}, a.RecordFirst
+		rt.Audit, rt.AuditFirst = auditRoutes{in}, a.RecordFirst || in.recordFirst
 	}
 }
 

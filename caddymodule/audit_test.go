@@ -249,3 +249,19 @@ func TestAuditSettingsAreChecked(t *testing.T) {
 		t.Errorf("%+v, %v", a.settings, err)
 	}
 }
+
+func TestHIPAAImpliesRecordFirst(t *testing.T) {
+	for line, want := range map[string]bool{"require hipaa": true, "": false} {
+		ctx, err := provision("{\ncallgate {\n" + line + "\naudit {\nkey " + auditKey + "\n}\n}\n}\nhttp:// {\ncallgate nextphone " + testSecret + " {\nname first\n}\ntest_receiver\n}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		app, err := ctx.App("callgate")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := app.(*App).run.routes["first"][0].handler.route.AuditFirst; got != want {
+			t.Errorf("%q: records first %t", line, got)
+		}
+	}
+}

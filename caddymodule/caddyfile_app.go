@@ -30,6 +30,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 // UnmarshalCaddyfile sets up the app from Caddyfile tokens. Syntax:
 //
 //	callgate {
+//		require           hipaa
 //		store             sqlite [<file>] [{
 //			max_size <size>
 //			tenant_max_size <size> [<tenant>...]
@@ -152,6 +153,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	refs := new(references)
 	err := grammar.Block(d, grammar.Lines{
+		"require":        grammar.Choice(&a.Require, requireHIPAA),
 		"store":          a.unmarshalStore,
 		"retention":      a.unmarshalRetention,
 		"window":         grammar.Time(&a.Window),

@@ -81,6 +81,8 @@ type Destination struct {
 	module guest.Destination
 	// doc resolves what stands in a document; nil for a destination of the configuration.
 	doc *documentSecrets
+	// exposed is what the kind told of settings that expose what is sent, by the setting.
+	exposed map[string]guest.Exposure
 }
 
 // Exponential is a schedule of waits that double.
@@ -155,6 +157,8 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 		return c, err
 	}
 	o := guest.DestinationOptions{Name: name, Resolve: secret.ResolveText, Timeout: c.Timeout, Fields: d.Fields, Region: d.Region, Notes: kept, Logger: logger.Named(name)}
+	d.exposed = make(map[string]guest.Exposure)
+	o.Expose = func(e guest.Exposure, setting string) { d.exposed[setting] = e }
 	if p, ok := kept.(guest.Progress); ok {
 		o.Progress = p
 	}

@@ -61,6 +61,9 @@ type instance struct {
 	// live is what came from the store and can change while the configuration is in force; nil where nothing can.
 	live *live
 
+	// recordFirst has the audit log's record_first, whatever the block audit says.
+	recordFirst bool
+
 	rotations rotations
 	durable   durable
 	// needed says that a route delivers or spools, so that the store has to be open.

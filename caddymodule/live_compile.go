@@ -166,6 +166,9 @@ func (l *live) destination(ctx caddy.Context, name string, d *Destination, own m
 		return nil, err
 	}
 	config, err := l.app.run.compileDestination(ctx, name, d)
+	if err == nil {
+		err = l.app.checkDocument(d.lacks(""))
+	}
 	return &liveDestination{config: config, secrets: s}, err
 }
 
@@ -229,7 +232,10 @@ func (l *live) provisionTenant(ctx caddy.Context, t *Tenant, own manage.Secrets)
 	if err := CheckUnits(t, l.logger(l.app.run.logger)); err != nil {
 		return err
 	}
-	return l.app.provisionTenant(ctx, t.Name, t)
+	if err := l.app.provisionTenant(ctx, t.Name, t); err != nil {
+		return err
+	}
+	return l.app.checkDocument(t.lacks(""))
 }
 
 // compilePlan works out a tenant's plan on a route, unless the route is another tenant's alone.

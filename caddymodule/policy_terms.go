@@ -176,26 +176,35 @@ func (b *Breaker) settings() (breaker.Settings, error) {
 // warnOfLiteralSecrets tells of secrets that stand in the configuration as they are: /config and the file it came from
 // show them to whoever may read these.
 func (p *Policy) warnOfLiteralSecrets(logger *zap.Logger, where, name string) {
-	secrets := p.Secrets
+	warnOfLiterals(logger, where, name, p.keys()...)
+}
+
+// keys are the secrets of a policy as they are written.
+func (p *Policy) keys() []string {
+	keys := append(slices.Clone(p.Secrets), p.HandshakeToken)
 	if p.Sign != nil {
-		secrets = append(slices.Clone(secrets), p.Sign.Secret)
+		keys = append(keys, p.Sign.Secret)
 	}
 	if p.StoreFields != nil {
-		secrets = append(slices.Clone(secrets), p.StoreFields.HashKey)
+		keys = append(keys, p.StoreFields.HashKey)
 	}
-	warnOfLiterals(logger, where, name, secrets...)
+	return keys
+}
+
+// literals is how many of some secrets are written out.
+func literals(secrets ...string) (n int) {
+	for _, s := range secrets {
+		if s != "" && !strings.Contains(s, "{") {
+			n++
+		}
+	}
+	return n
 }
 
 // warnOfLiterals tells how many of some secrets are written out.
 func warnOfLiterals(logger *zap.Logger, where, name string, secrets ...string) {
-	literal := 0
-	for _, s := range secrets {
-		if s != "" && !strings.Contains(s, "{") {
-			literal++
-		}
-	}
-	if literal > 0 {
+	if n := literals(secrets...); n > 0 {
 		logger.Warn("a secret is written in the configuration; use {env.NAME} or {file.PATH}, so that only the gateway sees it",
-			zap.String("in", where), zap.String("name", name), zap.Int("secrets", literal))
+			zap.String("in", where), zap.String("name", name), zap.Int("secrets", n))
 	}
 }

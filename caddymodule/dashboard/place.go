@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/callgate/callgate/caddymodule"
 )
 
 // placeholder is one in a text.
@@ -46,13 +47,11 @@ func fromHeaders(line, text string) (headers []string, err error) {
 func (h *Handler) checkPlace(ctx caddy.Context) error {
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if server != nil {
-		port := caddyhttp.DefaultHTTPPort
+		var app *caddyhttp.App
 		if parents := ctx.Modules(); len(parents) > 0 {
-			if app, ok := parents[0].(*caddyhttp.App); ok && app.HTTPPort != 0 {
-				port = app.HTTPPort
-			}
+			app, _ = parents[0].(*caddyhttp.App)
 		}
-		if err := checkListeners(server, port); err != nil {
+		if err := checkListeners(app, server); err != nil {
 			return err
 		}
 	}
@@ -92,28 +91,10 @@ func (h *Handler) believed() (headers []string, err error) {
 }
 
 // checkListeners refuses plain HTTP at addresses that others can reach.
-func checkListeners(s *caddyhttp.Server, httpPort int) error {
-	for _, listen := range s.Listen {
-		at, err := caddy.ParseNetworkAddress(listen)
-		if err != nil {
-			return err
-		}
-		// As Caddy does: with policies for TLS all is TLS, but the port of plain HTTP.
-		if len(s.TLSConnPolicies) > 0 && int(at.StartPort) != httpPort {
-			continue
-		}
-		if at.IsUnixNetwork() || at.IsFdNetwork() || isLoopback(at.Host) { // what a descriptor is, is seen with each request
-			continue
-		}
-		return fmt.Errorf("at %s it would be served over plain HTTP, where everybody between can read passwords and calls: give the site a name for which Caddy has a certificate (ops.example.com), or tls internal, or bind 127.0.0.1 or a unix socket", listen)
+func checkListeners(app *caddyhttp.App, s *caddyhttp.Server) error {
+	listen, err := caddymodule.PlainListener(app, s)
+	if err != nil || listen == "" {
+		return err // what a file descriptor is, is seen with each request
 	}
-	return nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return fmt.Errorf("at %s it would be served over plain HTTP, where everybody between can read passwords and calls: give the site a name for which Caddy has a certificate (ops.example.com), or tls internal, or bind 127.0.0.1 or a unix socket", listen)
 }

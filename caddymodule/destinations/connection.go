@@ -144,6 +144,20 @@ func (c Connection) proxy(o guest.DestinationOptions, into *outbound.Options) ([
 	return []*url.URL{u}, nil
 }
 
+// exposeClear tells of an address to which calls or credentials would go unencrypted, off the machine.
+func exposeClear(o guest.DestinationOptions, line, address string) {
+	if outbound.InClear(address) {
+		o.Exposes(guest.InClear, line+" at http://")
+	}
+}
+
+// exposeAllowed tells of allow_http, whatever the addresses are at the moment.
+func exposeAllowed(o guest.DestinationOptions, allowed bool) {
+	if allowed {
+		o.Exposes(guest.InClear, "allow_http")
+	}
+}
+
 // trust sets what is trusted besides certificates, or in their place.
 func (t *TLS) trust(o guest.DestinationOptions, into *outbound.Options) error {
 	if len(t.Pins) > 0 && t.CA != "" {
@@ -170,6 +184,7 @@ func (t *TLS) trust(o guest.DestinationOptions, into *outbound.Options) error {
 	default:
 		return fmt.Errorf("unsafe_tls %q: choose 1.0 or 1.1", t.Unsafe)
 	}
+	o.Exposes(guest.WeakTLS, "unsafe_tls "+t.Unsafe)
 	o.Logger.Warn("the receiver may speak a TLS that is not safe: who is on the way can read calls and change them; put a TLS proxy before it when you can", zap.String("unsafe_tls", t.Unsafe))
 	return nil
 }

@@ -220,6 +220,8 @@ func (f *FHIR) NewDestination(o guest.DestinationOptions) (destination.Destinati
 	if c.Base, err = setting(o, "base", f.Base); err != nil {
 		return nil, err
 	}
+	exposeAllowed(o, f.AllowHTTP)
+	exposeClear(o, "base", c.Base)
 	if c.Location, err = zone(f.TimeZone); err != nil {
 		return nil, err
 	}

@@ -122,6 +122,7 @@ func (h *HTTP) NewDestination(o guest.DestinationOptions) (destination.Destinati
 	if err := h.check(); err != nil {
 		return nil, err
 	}
+	exposeAllowed(o, h.AllowHTTP)
 	client, err := h.client(o, h.Connection)
 	if err != nil {
 		return nil, err

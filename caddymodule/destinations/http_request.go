@@ -75,6 +75,7 @@ func (h *HTTP) document(o guest.DestinationOptions, name string, options definit
 			o.Logger.Warn("webhook definition", zap.String("file", name), zap.Int("line", p.Line), zap.String("problem", p.String()))
 		}
 	}
+	exposeClear(o, "url", address)
 	if err := outbound.CheckURL(address, h.AllowHTTP, true); err != nil {
 		return nil, fmt.Errorf("%s: url: %w", name, err)
 	}
@@ -179,6 +180,7 @@ func (h *HTTP) inline(o guest.DestinationOptions, options definition.Options) (*
 	}
 	address := written(o, h.URL)
 	if h.URL != "" {
+		exposeClear(o, "url", address)
 		if err := outbound.CheckURL(address, h.AllowHTTP, true); err != nil {
 			return nil, within("url", err)
 		}

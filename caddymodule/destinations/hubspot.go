@@ -292,6 +292,7 @@ func (h *HubSpot) NewDestination(o guest.DestinationOptions) (destination.Destin
 		if c.BaseURL, err = setting(o, "base_url", h.BaseURL); err != nil {
 			return nil, err
 		}
+		exposeClear(o, "base_url", c.BaseURL)
 		if err := outbound.CheckURL(c.BaseURL, false, true); err != nil {
 			return nil, within("base_url", err)
 		}

@@ -263,6 +263,7 @@ func literal(o guest.DestinationOptions, what string) error {
 	if o.Bounds != nil {
 		return fmt.Errorf("%s: a secret does not stand in a document; write {secret.NAME}, and give the value apart", what)
 	}
+	o.Exposes(guest.SecretWritten, what)
 	o.Logger.Warn("a secret is written in the configuration, which the admin API shows; put it into the environment or a file, and write {env.NAME} or {file./path}: " + what)
 	return nil
 }
@@ -286,6 +287,7 @@ func tokenURL(o guest.DestinationOptions, raw string, allowHTTP bool) (string, e
 	if err != nil {
 		return "", err
 	}
+	exposeClear(o, "token_url", address)
 	return address, within("token_url", outbound.CheckURL(address, allowHTTP, true))
 }
 

@@ -250,6 +250,7 @@ func (s *Salesforce) NewDestination(o guest.DestinationOptions) (destination.Des
 	if c.Instance, err = setting(o, "instance", s.Instance); err != nil {
 		return nil, err
 	}
+	exposeClear(o, "instance", c.Instance)
 	client, err := s.client(o, s.Connection)
 	if err != nil {
 		return nil, err

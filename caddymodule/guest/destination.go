@@ -66,8 +66,28 @@ type DestinationOptions struct {
 	// Progress keeps how far the deliveries have come whose destination takes several requests, so that the next attempt
 	// goes on at the step that failed; nil where there is no store, as in a preview.
 	Progress Progress
+	// Expose is told of each setting by which others could read or change what is sent; nil where nobody asks. Kinds call
+	// Exposes. What is told is the name of the setting, and never its value.
+	Expose func(e Exposure, setting string)
 	// Logger is the destination's.
 	Logger *zap.Logger
+}
+
+// Exposure is a way in which others could read or change what is sent.
+type Exposure string
+
+// The exposures that a configuration can ask for.
+const (
+	SecretWritten Exposure = "secret written out" // in the configuration, where a placeholder could stand
+	InClear       Exposure = "unencrypted"        // allow_http, or a URL at http:// that leads off the machine
+	WeakTLS       Exposure = "TLS before 1.2"     // unsafe_tls
+)
+
+// Exposes tells of a setting that exposes what is sent, if somebody wants to know.
+func (o DestinationOptions) Exposes(e Exposure, setting string) {
+	if o.Expose != nil {
+		o.Expose(e, setting)
+	}
 }
 
 // Bounds are what holds for destinations that came through the API, whose authors are not the operators of the machine.

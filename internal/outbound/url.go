@@ -63,6 +63,29 @@ func CheckURL(raw string, allowPlainHTTP, allowPrivate bool) error {
 	return nil
 }
 
+// InClear reports whether what is sent to a URL leaves the machine unencrypted: http:// to a host that is not loopback by its
+// literal address or the name localhost. It takes no URL for safe that it cannot read.
+func InClear(raw string) bool {
+	scheme, rest, found := strings.Cut(raw, "://")
+	if found && strings.EqualFold(scheme, "https") {
+		return false
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	u, err := url.Parse("http://" + rest)
+	return err != nil || !found || !Loopback(u.Hostname())
+}
+
+// Loopback reports whether a host is the machine itself by its literal address or the name localhost.
+func Loopback(host string) bool {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return ip.Unmap().IsLoopback()
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
 // localHost reports whether a host is in the own machine or network by its literal address or by the name localhost
 // (RFC 6761). Names of one's own network can not be told from others.
 func localHost(host string) bool {

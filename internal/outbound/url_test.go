@@ -118,3 +118,16 @@ func FuzzCheckURL(f *testing.F) {
 		}
 	})
 }
+
+func TestInClear(t *testing.T) {
+	for address, want := range map[string]bool{
+		"https://crm.example/x": false, "HTTPS://crm.example": false, "http://crm.example/x": true, "HTTP://crm.example": true,
+		"http://10.0.0.5:8080/": true, "http://[fd00::1]/": true, "http://127.0.0.1:8080/{{phone}}": false, "http://[::1]/": false,
+		"http://[::ffff:127.0.0.1]/": false, "http://localhost:3000": false, "http://LOCALHOST./x": false, "http://a.localhost": false,
+		"http://localhost.example/": true, "http://crm.example?to=://127.0.0.1": true, "crm.example": true, "http://%zz/": true, "": true,
+	} {
+		if got := InClear(address); got != want {
+			t.Errorf("%s: %t", address, got)
+		}
+	}
+}

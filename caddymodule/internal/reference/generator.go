@@ -36,6 +36,7 @@ var pages = []page{
 	{"senders", "Senders", "the presets: scheme, methods, event id, what is sent again, and who waits for an answer", (*generator).senders},
 	{"calls", "Calls, templates and conditions", "the fields of a call, filters, built-in variables, what a condition can name", (*generator).calls},
 	{"operating", "Operating", "refusal codes, metrics, the admin API, capabilities, commands", (*generator).operating},
+	{"compliance", "Compliance", "what HIPAA asks, line by line: what is written in a Caddyfile, what `require hipaa` refuses, the tests, and what people do", (*generator).compliance},
 	{"security", "Security", "what is promised, what is not, how to report, and what was not read at its source", (*generator).security},
 }
 
