@@ -392,7 +392,8 @@ type again struct{ http.RoundTripper }
 func (a again) RoundTrip(r *http.Request) (*http.Response, error) {
 	for tries := 0; ; tries++ {
 		res, err := a.RoundTripper.RoundTrip(r)
-		if err == nil || tries == 20 || !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		if err == nil || tries == 20 || !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) &&
+			!strings.Contains(err.Error(), "server closed idle connection") { // which net/http has no name for
 			return res, err
 		}
 		r = r.Clone(r.Context())
