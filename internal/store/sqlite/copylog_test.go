@@ -143,6 +143,9 @@ func TestLogIsNotCopiedBeforeItIsDue(t *testing.T) {
 // TestLogThatSomebodyKeeps reads an older state for long. The log grows meanwhile, which the operator is told and max_size
 // counts, and is cut off when the reader has gone, although nothing is committed then.
 func TestLogThatSomebodyKeeps(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector is on: the copies fall so far behind that whether the reader is found out before the store is full is luck")
+	}
 	const bound, most = 1 << 20, 20 << 20
 	path := filepath.Join(t.TempDir(), "store.db")
 	told := make(chan error, 100)
@@ -188,7 +191,13 @@ func TestLogThatSomebodyKeeps(t *testing.T) {
 	if n := len(told); n > 4 { // how often it is told before it is full depends on how fast the machine is
 		t.Errorf("told %d times, want one for each time that it doubled", n)
 	}
-	if err := <-told; !strings.Contains(err.Error(), "somebody reads an older state") || !strings.Contains(err.Error(), "should have 1048576") {
+	var growth error
+	select {
+	case growth = <-told:
+	case <-time.After(time.Minute):
+		t.Fatalf("nobody is told of a log of %d bytes, with %d bytes accepted: %+v", size(t, path+"-wal"), accepted, stats)
+	}
+	if err := growth; !strings.Contains(err.Error(), "somebody reads an older state") || !strings.Contains(err.Error(), "should have 1048576") {
 		t.Errorf("told %v", err)
 	}
 	rows.Close()
