@@ -70,19 +70,14 @@ func (s *Store) watchLog(bytes int64) {
 		s.logTold = 0
 		return
 	}
-	s.tellOfLog(bytes)
-	if s.logKept.Load() {
-		s.endSearches(longSearch)
-	}
-	s.shortenLater()
-}
-
-// tellOfLog tells of a log that somebody keeps, each time that it has doubled.
-func (s *Store) tellOfLog(bytes int64) {
 	if bytes >= 2*max(s.logTold, s.o.WALBytes) && s.logKept.Load() {
 		s.logTold = bytes
 		s.o.Log("the store's log (the -wal file) grows", fmt.Errorf("%w: it has %d bytes, and should have %d", errLogGrows, bytes, s.o.WALBytes))
 	}
+	if s.logKept.Load() {
+		s.endSearches(longSearch)
+	}
+	s.shortenLater()
 }
 
 // shortenLater has the log looked at in a while. What is committed, or refused, until then does not put it off: under load
@@ -104,7 +99,6 @@ func (s *Store) shortenLog() {
 		return
 	}
 	defer s.shortenLater()
-	s.tellOfLog(log.Size()) // that somebody keeps it may have been found out after the last commit
 	pages, copied, err := s.writer.logPages()
 	if err != nil {
 		return

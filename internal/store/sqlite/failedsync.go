@@ -110,8 +110,11 @@ type copiedTo struct {
 // log anew, so that nothing may be changed any more. While there are pages left he cannot.
 func (s *Store) syncPart(salt [8]byte, copied int64) (left int64, err error) {
 	pages, now, err := s.log()
-	if left = pages - copied; err != nil || now != salt || left <= 0 || copied <= 0 {
+	switch left = pages - copied; {
+	case err != nil || now != salt || left <= 0:
 		return 0, err
+	case copied <= 0: // by somebody who began to read when all was copied, and keeps the database as it is
+		return left, nil
 	}
 	if err := s.setCopied(0); err != nil {
 		return 0, err
