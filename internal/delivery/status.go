@@ -51,13 +51,7 @@ func (e *Engine) Status(ctx context.Context) ([]DestinationStatus, error) {
 		d.Pending, d.Delivered, d.Dead, d.OldestPending = s.Pending, s.Delivered, s.Dead, s.OldestPending
 		d.Paused, d.PauseReason = s.Paused, s.PauseReason
 	}
-	e.mu.Lock()
-	lanes := make([]*lane, 0, len(e.lanes))
-	for _, l := range e.lanes {
-		lanes = append(lanes, l)
-	}
-	e.mu.Unlock()
-	for _, l := range lanes {
+	for _, l := range e.listLanes() {
 		l.status(of(l.name), e.o.Now())
 	}
 	list := make([]DestinationStatus, 0, len(all))

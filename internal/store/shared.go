@@ -55,6 +55,9 @@ const (
 	HoldMargin     = 2 * time.Second
 )
 
+// Maintenance is a lane of no destination. Its holder clears away what is old: one gateway is enough for that.
+const Maintenance = "#maintenance"
+
 // MaxShards bounds the shards of a destination. It is the number of values of [Bucket].
 const MaxShards = 64
 

@@ -97,6 +97,7 @@ type memoryDelivery struct {
 	event    *memoryEvent
 	n        int
 	lease    time.Time
+	by       *memory // who has the lease
 	attempts []store.Attempt
 	kept     []byte // how far it has come
 }
@@ -252,7 +253,7 @@ func (m *memory) claim(destination string, in func(*store.Event) bool, now time.
 		if len(due[tenant]) > 0 {
 			tenants = append(tenants, tenant)
 		}
-		d.lease = now.Add(lease)
+		d.lease, d.by = now.Add(lease), m
 		m.turn[destination] = tenant
 		c := store.Claimed{Delivery: d.Delivery, Event: cloneEvent(&d.event.Event)}
 		c.Leased = true
@@ -280,7 +281,7 @@ func (m *memory) claimOne(d *memoryDelivery, now time.Time, lease time.Duration)
 	if _, paused := m.paused[d.Destination]; paused {
 		return nil
 	}
-	d.lease = now.Add(lease)
+	d.lease, d.by = now.Add(lease), m
 	c := store.Claimed{Delivery: d.Delivery, Event: cloneEvent(&d.event.Event)}
 	c.Leased = true
 	return &c
@@ -389,7 +390,7 @@ func (m *memory) Return(ctx context.Context, deliveryIDs []string) error {
 	}
 	defer m.mu.Unlock()
 	for _, id := range deliveryIDs {
-		if d := m.delivery(id); d != nil {
+		if d := m.delivery(id); d != nil && d.by == m {
 			d.lease = time.Time{}
 		}
 	}
