@@ -152,7 +152,7 @@ func New(o Options) *Engine {
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if s, ok := o.Store.(store.Shared); ok {
-		e.keeper = newKeeper(e, s, o.Name)
+		e.keeper = newKeeper(e, s, o.Name, wall)
 		e.o.Now = e.keeper.clock(e.o.Now)
 		e.wall = func() time.Time { return wall().Add(time.Duration(e.keeper.offset.Load())) }
 		e.background.Go(e.keeper.run)

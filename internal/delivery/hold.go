@@ -54,6 +54,16 @@ func (l *lane) recallHold() (wait time.Duration) {
 	return 0
 }
 
+// notedHold is why a lane that another gateway has is held, as that one noted; empty if it is not.
+func (l *lane) notedHold(ctx context.Context) string {
+	text, err := l.e.store.Noted(ctx, l.name, l.holdNote())
+	var n notedHold
+	if err != nil || len(text) == 0 || json.Unmarshal(text, &n) != nil {
+		return ""
+	}
+	return n.Reason
+}
+
 // holdUnsaved reports whether the store has to be told how the lane stands after an attempt.
 func (l *lane) holdUnsaved(probe bool) bool {
 	l.mu.Lock()

@@ -33,6 +33,7 @@ type keeper struct {
 	shared store.Shared
 	name   string
 	begun  time.Time
+	wall   func() time.Time // this machine's clock
 	waker  chan struct{}
 
 	// What follows is the run goroutine's own.
@@ -59,8 +60,8 @@ type keeper struct {
 	holds map[store.Lane]store.Hold
 }
 
-func newKeeper(e *Engine, s store.Shared, name string) *keeper {
-	k := &keeper{e: e, shared: s, name: name, begun: time.Now(), waker: make(chan struct{}, 1), holds: map[store.Lane]store.Hold{}}
+func newKeeper(e *Engine, s store.Shared, name string, wall func() time.Time) *keeper {
+	k := &keeper{e: e, shared: s, name: name, wall: wall, begun: wall(), waker: make(chan struct{}, 1), holds: map[store.Lane]store.Hold{}}
 	k.live.Store(1)
 	k.lapse = time.AfterFunc(store.TTL, func() {
 		if k.lapsed() {
@@ -71,11 +72,15 @@ func newKeeper(e *Engine, s store.Shared, name string) *keeper {
 	return k
 }
 
-// clock is the store's, as far as it is known: that of this machine, and how far it is behind. It never goes back.
+// clock is the store's, as far as it is known: that of this machine, and how far it is behind. From the first heartbeat on,
+// before which no lane is held, it never goes back.
 func (k *keeper) clock(local func() time.Time) func() time.Time {
 	var last atomic.Int64
 	return func() time.Time {
 		now := local().Add(time.Duration(k.offset.Load()))
+		if k.until.Load() == nil {
+			return now
+		}
 		n := now.UnixNano()
 		for {
 			before := last.Load()
@@ -175,7 +180,7 @@ func (k *keeper) beat() error {
 			p.Serves = serves
 		}
 		ctx, cancel := context.WithTimeout(k.e.ctx, beatTimeout)
-		sent := time.Now()
+		sent, at := time.Now(), k.wall()
 		m, err := k.shared.Heartbeat(ctx, p)
 		took := time.Since(sent)
 		cancel()
@@ -189,10 +194,10 @@ func (k *keeper) beat() error {
 			k.loseAll()
 			k.self = m.Self
 		}
+		k.learn(&m, sent, at, took)
 		until := sent.Add(store.TTL - store.HoldMargin)
 		k.until.Store(&until)
 		k.lapse.Reset(time.Until(until))
-		k.learn(&m, sent, took)
 		if k.said = serves; !m.Unknown {
 			return nil
 		}
@@ -201,8 +206,8 @@ func (k *keeper) beat() error {
 	return nil
 }
 
-// learn takes up who else is there, and what the store's clock says.
-func (k *keeper) learn(m *store.Meeting, sent time.Time, took time.Duration) {
+// learn takes up who else is there, and what the store's clock says. at is when it was asked by the machine's.
+func (k *keeper) learn(m *store.Meeting, sent, at time.Time, took time.Duration) {
 	k.others = time.Time{}
 	for _, g := range m.Gateways {
 		if g.ID == k.self {
@@ -220,7 +225,7 @@ func (k *keeper) learn(m *store.Meeting, sent time.Time, took time.Duration) {
 	if m.Now.IsZero() {
 		return
 	}
-	skew := m.Now.Sub(sent.Add(took / 2).Round(0))
+	skew := m.Now.Sub(at.Add(took / 2).Round(0))
 	k.mu.Lock()
 	k.skew = skew
 	k.mu.Unlock()

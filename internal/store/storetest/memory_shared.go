@@ -46,6 +46,7 @@ type SharedMemory struct {
 	// Under mu.
 	self     string // empty when it is not registered
 	watchers map[*watcher]bool
+	mute     bool
 	// lose is how many of the next calls of Accept store what they are given, and say that the store is unavailable.
 	lose int
 }
@@ -58,6 +59,13 @@ func (m *SharedMemory) Cut(away bool) {
 		m.tellLocked(store.Hint{All: true})
 	}
 	m.away = away
+}
+
+// Mute has this gateway give no hints from now on.
+func (m *SharedMemory) Mute() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.mute = true
 }
 
 // LoseAnswers has the next calls of Accept and AcceptAll store what they are given, and fail.
@@ -104,7 +112,7 @@ func (m *SharedMemory) tell(err error, h store.Hint) {
 
 func (m *SharedMemory) tellOthersLocked(h store.Hint) {
 	for _, other := range m.db.handles {
-		if other != m {
+		if other != m && !m.mute {
 			other.tellLocked(h)
 		}
 	}
