@@ -44,6 +44,8 @@ type keeper struct {
 	skewTold time.Time
 	failing  bool
 
+	deaf func() // ends the hints
+
 	// lapse ends all tenures when they may be held no longer, also while the keeper waits for the store.
 	lapse *time.Timer
 	// unsure tells that the store may have this gateway down for lanes that it does not use.
@@ -114,8 +116,7 @@ func (k *keeper) lapsed() bool {
 
 // run is the keeper's goroutine.
 func (k *keeper) run() {
-	stop := k.shared.Wake(k.hinted)
-	defer stop()
+	defer k.deaf()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer k.lapse.Stop()
