@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,7 +37,8 @@ func (*sharedStore) OpenStore(guest.StoreOptions) (store.Store, error) {
 
 func (*sharedStore) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return nil }
 
-func init() { caddy.RegisterModule(new(sharedStore)) }
+// registerShared makes the kind known, when a test needs it: what there is stands in messages that other tests compare.
+var registerShared = sync.OnceFunc(func() { caddy.RegisterModule(new(sharedStore)) })
 
 const sharedConfig = `{
 	callgate {
@@ -68,6 +70,7 @@ http:// {
 // newSharedDatabase is a database for a gateway, and another gateway on it.
 func newSharedDatabase(t *testing.T) (gateway, other *storetest.SharedMemory) {
 	t.Helper()
+	registerShared()
 	db := storetest.NewDatabase(storetest.Options{Sealing: true})
 	gateway, other = db.Open(), db.Open()
 	gatewaysStore.Store(gateway)
