@@ -129,6 +129,7 @@ var plan = []struct {
 	{"internal/breaker", "when to stop asking a receiver", nil},
 	{"internal/wire", "an HTTP client for transport callgate", nil},
 	{"internal/diskfault", "makes a disk fail; only tests import it", nil},
+	{"internal/pgtest", "runs PostgreSQL servers, and has them fail; only tests import it", nil},
 	{"internal/charset", "one-byte charsets of older systems", nil},
 	{"internal/xmljson", "XML as JSON", nil},
 	{"internal/strictjson", "JSON without unknown members", nil},
