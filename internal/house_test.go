@@ -89,7 +89,8 @@ var plan = []struct {
 
 	{"internal/auditor", "keeps the audit log of an open store", []string{"internal/store", "internal/audit", "internal/audit/convert", "internal/audit/publish"}},
 	{"internal/audit/publish", "takes checkpoints away from the machine", []string{"internal/audit", "internal/outbound"}},
-	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/audit", "internal/seal"}},
+	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/store/lanes", "internal/audit", "internal/seal"}},
+	{"internal/store/lanes", "what stores hold in memory of waiting deliveries", []string{"internal/store"}},
 	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},
 	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
 	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/oklog/ulid/v2"
 	lib "modernc.org/sqlite/lib"
 )
@@ -145,13 +146,13 @@ func (b *batch) insert(e *accepting, ids []string) error {
 		if err != nil {
 			return err
 		}
-		key := deliveryKey{id, int64(n)}
+		key := lanes.Key{Event: id, N: int64(n)}
 		if _, err := b.c.exec(`INSERT INTO deliveries (event, n, destination, tenant, state, next_at, attempts, updated_at,
 			last_status, reason, remote_id) VALUES (?, ?, ?, ?, 0, ?, 0, ?, 0, '', '')`,
 			seq, n, destination, tenant, received, received); err != nil {
 			return err
 		}
-		b.changes = append(b.changes, change{destination: destination, tenant: tenant, key: key, from: none, to: pending, next: received})
+		b.changes = append(b.changes, lanes.Change{Destination: destination, Tenant: tenant, Key: key, From: none, To: pending, Next: received})
 		ids[n] = key.String()
 	}
 	b.hold(tenant, 1, size)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -182,8 +183,8 @@ func (b *batch) noteAttempt(f *finished, number int64, erased bool) error {
 	}
 	l := audit.Leaf{Kind: audit.Attempt, At: f.At, Tenant: f.Audit.Tenant, Delivery: f.DeliveryID, Attempt: int(number),
 		Status: f.Status, TookMS: f.Took.Milliseconds(), Outcome: outcomeOf(f.Attempt)}
-	if f.key != (deliveryKey{}) {
-		l.Event = ulid.ULID(f.key.event).String()
+	if f.key != (lanes.Key{}) {
+		l.Event = ulid.ULID(f.key.Event).String()
 	}
 	switch {
 	case f.Audit.Lost:
@@ -208,7 +209,7 @@ func (b *batch) noteAttempt(f *finished, number int64, erased bool) error {
 	}
 	l.To = append(l.To, to)
 	if !erased && f.Audit.Digest != ([sha256.Size]byte{}) {
-		salt, found, err := b.salt(f.key.event)
+		salt, found, err := b.salt(f.key.Event)
 		if err != nil {
 			return err
 		}
@@ -265,10 +266,10 @@ func addNames(list, names []string) []string {
 }
 
 // noteMoved records what an operator did to a delivery.
-func (b *batch) noteMoved(ctx context.Context, kind audit.Kind, c *change) {
+func (b *batch) noteMoved(ctx context.Context, kind audit.Kind, c *lanes.Change) {
 	if b.s.audit.on.Load() {
-		b.note(audit.Leaf{Kind: kind, Actor: audit.ActorOf(ctx), Tenant: b.s.names.name(c.tenant), Event: ulid.ULID(c.key.event).String(),
-			Delivery: c.key.String(), To: []audit.Recipient{{Name: b.s.names.name(c.destination)}}})
+		b.note(audit.Leaf{Kind: kind, Actor: audit.ActorOf(ctx), Tenant: b.s.names.Name(c.Tenant), Event: ulid.ULID(c.Key.Event).String(),
+			Delivery: c.Key.String(), To: []audit.Recipient{{Name: b.s.names.Name(c.Destination)}}})
 	}
 }
 

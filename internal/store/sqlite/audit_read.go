@@ -314,7 +314,7 @@ func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, e
 			var id []byte
 			var tenant int64
 			err := rows.Scan(&id, &tenant)
-			name := s.names.name(tenant)
+			name := s.names.Name(tenant)
 			if (f.Tenant == "" || f.Tenant == name) && (f.Tenants == nil || slices.Contains(f.Tenants, name)) {
 				found = append(found, id)
 			}

@@ -2,16 +2,12 @@ package sqlite
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
-	"github.com/oklog/ulid/v2"
 )
 
 // payload is the part of an event that is sealed: columns request (method, URI and header as JSON), body and record.
@@ -163,26 +159,4 @@ func (s *Store) openPayload(e *store.Event, seq int64, p payload) (destinations 
 		r.Destinations = []string{}
 	}
 	return r.Destinations, nil
-}
-
-func (k deliveryKey) String() string {
-	return ulid.ULID(k.event).String() + "." + strconv.FormatInt(k.n, 10)
-}
-
-var errDeliveryID = errors.New("not the id of a delivery: it is the event's id, a dot and a number")
-
-func parseDeliveryID(id string) (k deliveryKey, err error) {
-	event, n, ok := strings.Cut(id, ".")
-	if !ok {
-		return k, errDeliveryID
-	}
-	u, err := ulid.ParseStrict(event)
-	if err != nil {
-		return k, errDeliveryID
-	}
-	k.event = u
-	if k.n, err = strconv.ParseInt(n, 10, 32); err != nil || k.n < 0 || strconv.FormatInt(k.n, 10) != n {
-		return k, errDeliveryID
-	}
-	return k, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // What is kept of a delivery stands among the notes, under the delivery itself: its event, its number, and whether it is
@@ -18,15 +19,15 @@ const progressKey = 16 + 8 + 1
 
 // progressName is the key under which something is kept of a delivery. What was kept before the store had keys is not found
 // any more, so that nobody who can write to the file can put a plain one in the place of one that is sealed.
-func (s *Store) progressName(k deliveryKey) []byte {
-	name := binary.BigEndian.AppendUint64(append(make([]byte, 0, progressKey), k.event[:]...), uint64(k.n))
+func (s *Store) progressName(k lanes.Key) []byte {
+	name := binary.BigEndian.AppendUint64(append(make([]byte, 0, progressKey), k.Event[:]...), uint64(k.N))
 	if s.o.Keys != nil {
 		return append(name, 1)
 	}
 	return append(name, 0)
 }
 
-func progressPlace(k deliveryKey) seal.Place {
+func progressPlace(k lanes.Key) seal.Place {
 	return seal.Place{Event: k.String(), Column: "progress"}
 }
 
@@ -38,7 +39,7 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 	if len(value) > store.MaxNote {
 		return store.ErrNoteSize
 	}
-	k, err := parseDeliveryID(deliveryID)
+	k, err := lanes.ParseKey(deliveryID)
 	if err != nil {
 		return fmt.Errorf("delivery %w", store.ErrNotFound)
 	}
@@ -53,7 +54,7 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 			_, err := b.c.exec("DELETE FROM notes WHERE key = ?", name)
 			return err
 		}
-		n, err := b.c.number("SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event WHERE e.id = ? AND d.n = ?", k.event[:], k.n)
+		n, err := b.c.number("SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event WHERE e.id = ? AND d.n = ?", k.Event[:], k.N)
 		if err != nil {
 			return err
 		}
@@ -75,7 +76,7 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	k, err := parseDeliveryID(deliveryID)
+	k, err := lanes.ParseKey(deliveryID)
 	if err != nil {
 		return nil, nil
 	}
@@ -115,7 +116,7 @@ func (s *Store) rekeyProgress(ctx context.Context) error {
 			if r.key[progressKey-1] == 0 {
 				return nil
 			}
-			k := deliveryKey{event: [16]byte(r.key[:16]), n: int64(binary.BigEndian.Uint64(r.key[16:]))}
+			k := lanes.Key{Event: [16]byte(r.key[:16]), N: int64(binary.BigEndian.Uint64(r.key[16:]))}
 			plain, err := s.o.Keys.Open(r.old, progressPlace(k))
 			if err != nil {
 				return fmt.Errorf("delivery %s: %w", k, err)

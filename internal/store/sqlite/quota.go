@@ -127,7 +127,7 @@ func (b *batch) delivered(tenant, seq int64) {
 
 // fit finds room for an event of a tenant, or refuses it.
 func (b *batch) fit(tenant string, size, deliveries int64) error {
-	id, _ := b.s.names.id(tenant)
+	id, _ := b.s.names.ID(tenant)
 	if id == 0 {
 		id = b.names[tenant]
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -99,13 +100,13 @@ func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (
 		if err := rows.Scan(&r.seq, &id, &tenant, &e.Source, &e.Route, &r.old.keyID, &r.old.request, &r.old.body, &r.old.record, &numbers); err != nil {
 			return err
 		}
-		e.ID, e.Tenant = ulid.ULID(id).String(), s.names.name(tenant)
+		e.ID, e.Tenant = ulid.ULID(id).String(), s.names.Name(tenant)
 		destinations, err := s.openPayload(e, r.seq, r.old)
 		if err != nil {
 			return fmt.Errorf("event %s: %w", e.ID, err)
 		}
 		if destinations == nil {
-			destinations = s.names.list(numbers.String)
+			destinations = s.names.List(numbers.String)
 		}
 		if r.new, err = s.sealPayload(e, destinations); err != nil {
 			return err
@@ -152,15 +153,15 @@ func (s *Store) rekeyExcerpts(ctx context.Context, first []byte, after *int64) (
 		var r row
 		var event, excerpt []byte
 		var number, tenant, destination int64
-		var key deliveryKey
-		if err := rows.Scan(&r.id, &event, &key.n, &number, &tenant, &destination, &excerpt, &r.keyID); err != nil {
+		var key lanes.Key
+		if err := rows.Scan(&r.id, &event, &key.N, &number, &tenant, &destination, &excerpt, &r.keyID); err != nil {
 			return err
 		}
-		key.event = ulid.ULID(event)
+		key.Event = ulid.ULID(event)
 		if r.keyID == nil && r.id >= s.sealing.attempt {
 			return fmt.Errorf("delivery %s: %w", key, errUnsealed)
 		}
-		place := excerptPlace(key.String(), s.names.name(tenant), s.names.name(destination), number)
+		place := excerptPlace(key.String(), s.names.Name(tenant), s.names.Name(destination), number)
 		plain, err := s.unseal(s.o.Keys.Sealer(), place, excerpt, r.keyID)
 		if err != nil {
 			return fmt.Errorf("delivery %s: %w", key, err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -115,11 +116,11 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 	if err != nil || at < 0 {
 		return false, err
 	}
-	var changes []change
+	var changes []lanes.Change
 	kept := false
 	if err := b.c.query("SELECT n, destination, tenant, state, updated_at FROM deliveries WHERE event = ?", func(v []driver.Value) error {
 		kept = kept || e.keeps(v[3].(int64), v[4].(int64))
-		changes = append(changes, change{destination: v[1].(int64), tenant: v[2].(int64), key: deliveryKey{id, v[0].(int64)}, from: int8(v[3].(int64)), to: none})
+		changes = append(changes, lanes.Change{Destination: v[1].(int64), Tenant: v[2].(int64), Key: lanes.Key{Event: id, N: v[0].(int64)}, From: int8(v[3].(int64)), To: none})
 		return nil
 	}, seq); err != nil || kept {
 		return false, err
@@ -150,7 +151,7 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 	if e != nil {
 		return true, nil
 	}
-	b.note(audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: b.s.names.name(tenant), Event: ulid.ULID(id).String()})
+	b.note(audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: b.s.names.Name(tenant), Event: ulid.ULID(id).String()})
 	_, err = b.c.exec("DELETE FROM audit_beside WHERE event = ?", id[:])
 	return true, err
 }

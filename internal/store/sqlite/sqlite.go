@@ -20,6 +20,7 @@ import (
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // Options set up a store. Only Path is required.
@@ -131,8 +132,8 @@ type Store struct {
 	eventCount atomic.Int64
 	// keeps tells that something may be kept of some delivery, so that the others need not be looked for.
 	keeps      atomic.Bool
-	names      names
-	queues     queues
+	names      *lanes.Names
+	queues     *lanes.Lanes
 	searches   searches
 	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
 	expireMu   sync.Mutex

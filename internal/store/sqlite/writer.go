@@ -10,6 +10,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	lib "modernc.org/sqlite/lib"
 )
 
@@ -47,7 +48,7 @@ type batch struct {
 	used      int64 // bytes of the file in use, if there is a limit, and what the log has too much
 	overlong  int64 // of these, the log's
 	room      int64 // bytes that the disk has for new events
-	changes   []change
+	changes   []lanes.Change
 	keys      map[[16]byte]recentKey
 	days      []int64
 	flushed   []int
@@ -302,11 +303,11 @@ func (b *batch) committed() {
 	s.events += b.events
 	s.eventCount.Store(s.events)
 	for name, id := range b.names {
-		s.names.add(name, id)
+		s.names.Add(name, id)
 	}
 	s.keys.committed(b)
 	b.commitHeld()
-	s.queues.apply(&s.names, b.changes)
+	s.queues.Apply(b.changes)
 	for _, f := range b.after {
 		f()
 	}
