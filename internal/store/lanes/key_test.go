@@ -2,7 +2,6 @@ package lanes
 
 import (
 	"testing"
-
 )
 
 func FuzzKey(f *testing.F) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
 )
 
 var _ store.Audited = (*Store)(nil)
@@ -196,7 +197,7 @@ func (s *Store) NoteCheckpoint(ctx context.Context, signed []byte) error {
 	return s.write(ctx, false, func(b *batch) error {
 		n, err := b.c.exec("UPDATE audit_state SET checkpoint = ?", signed)
 		if err == nil && n == 0 {
-			return refusal{store.ErrNoAudit}
+			return group.Refuse(store.ErrNoAudit)
 		}
 		return err
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -141,16 +142,16 @@ func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, []stri
 }
 
 const eventQuery = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
-	e.received_at, e.key_id, p.seq IS NULL, p.request, p.body, p.record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
+	e.received_at, e.key_id, p.seq IS NULL, p.Request, p.Body, p.Record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
 
 // readEvent reads an event, and for which destinations it was sealed; nil if it does not say.
 func (s *Store) readEvent(row *sql.Row) (*store.Event, []string, error) {
 	var id, key []byte
 	var seq, tenant, received int64
-	var p payload
+	var p sealed.Payload
 	e := &store.Event{}
 	err := row.Scan(&seq, &id, &key, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash,
-		&received, &p.keyID, &e.Dropped, &p.request, &p.body, &p.record)
+		&received, &p.KeyID, &e.Dropped, &p.Request, &p.Body, &p.Record)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil, store.ErrNotFound
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/leaves"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
 
 // finished is an attempt ready to be written.
@@ -119,7 +121,7 @@ func (b *batch) record(f *finished) error {
 		excerpt = nil
 	} else if keyID = b.s.sealedBy; keyID != nil {
 		tenant, destination := b.s.names.Name(c.Tenant), b.s.names.Name(c.Destination)
-		excerpt = b.s.o.Keys.Seal(excerpt, excerptPlace(f.key.String(), tenant, destination, number))
+		excerpt = b.s.o.Keys.Seal(excerpt, sealed.ExcerptPlace(f.key.String(), tenant, destination, number))
 	}
 	if _, err := b.c.exec(`INSERT INTO attempts (event, n, number, at, took, status, reason, warnings, remote_id, excerpt, key_id, state, next_at, sent)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.N, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
@@ -169,7 +171,7 @@ func (s *Store) Pause(ctx context.Context, destination, reason string) error {
 		_, err := b.c.exec(`INSERT INTO paused (destination, reason) VALUES (?, ?)
 			ON CONFLICT (destination) DO UPDATE SET reason = excluded.reason`, destination, reason)
 		b.after = append(b.after, func() { s.queues.SetPaused(destination, reason, true) })
-		b.noteFlag(ctx, audit.Pause, destination, reason)
+		b.note(leaves.Flag(ctx, audit.Pause, destination, reason))
 		return err
 	})
 }
@@ -182,7 +184,7 @@ func (s *Store) Resume(ctx context.Context, destination string) error {
 	return s.write(ctx, false, func(b *batch) error {
 		_, err := b.c.exec("DELETE FROM paused WHERE destination = ?", destination)
 		b.after = append(b.after, func() { s.queues.SetPaused(destination, "", false) })
-		b.noteFlag(ctx, audit.Resume, destination, "")
+		b.note(leaves.Flag(ctx, audit.Resume, destination, ""))
 		return err
 	})
 }

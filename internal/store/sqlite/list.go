@@ -8,9 +8,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -154,11 +154,6 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 	return list, searched(ctx, rows.Err())
 }
 
-// excerptPlace is what an attempt's excerpt is bound to.
-func excerptPlace(delivery, tenant, destination string, attempt int64) seal.Place {
-	return seal.Place{Event: delivery, Column: "excerpt", Tenant: tenant, Destination: destination, Attempt: attempt}
-}
-
 // Attempts is store.Store's, oldest first.
 func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attempt, error) {
 	if err := s.enter(ctx); err != nil {
@@ -207,8 +202,8 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 		if excerpt != nil && keyID == nil && id >= s.sealing.attempt {
 			return nil, errUnsealed
 		}
-		place := excerptPlace(deliveryID, s.names.Name(tenant), s.names.Name(destination), int64(a.Number))
-		if a.Excerpt, err = s.unseal(s.o.Keys.Sealer(), place, excerpt, keyID); err != nil {
+		place := sealed.ExcerptPlace(deliveryID, s.names.Name(tenant), s.names.Name(destination), int64(a.Number))
+		if a.Excerpt, err = sealed.Unseal(s.o.Keys.Sealer(), place, excerpt, keyID); err != nil {
 			return nil, err
 		}
 		list = append(list, a)

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
 
 // What is kept of a delivery stands among the notes, under the delivery itself: its event, its number, and whether it is
@@ -27,10 +27,6 @@ func (s *Store) progressName(k lanes.Key) []byte {
 	return append(name, 0)
 }
 
-func progressPlace(k lanes.Key) seal.Place {
-	return seal.Place{Event: k.String(), Column: "progress"}
-}
-
 // Keep is store.Store's.
 func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error {
 	if err := s.enter(ctx); err != nil {
@@ -45,7 +41,7 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 	}
 	name := s.progressName(k)
 	if len(value) > 0 && s.o.Keys != nil {
-		value = s.o.Keys.Seal(value, progressPlace(k))
+		value = s.o.Keys.Seal(value, sealed.ProgressPlace(k))
 	}
 	s.keeps.Store(true)
 	gone := false
@@ -88,7 +84,7 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 	case err != nil:
 		return nil, public(err)
 	case s.o.Keys != nil:
-		return s.o.Keys.Open(value, progressPlace(k))
+		return s.o.Keys.Open(value, sealed.ProgressPlace(k))
 	}
 	return value, nil
 }
@@ -117,11 +113,11 @@ func (s *Store) rekeyProgress(ctx context.Context) error {
 				return nil
 			}
 			k := lanes.Key{Event: [16]byte(r.key[:16]), N: int64(binary.BigEndian.Uint64(r.key[16:]))}
-			plain, err := s.o.Keys.Open(r.old, progressPlace(k))
+			plain, err := s.o.Keys.Open(r.old, sealed.ProgressPlace(k))
 			if err != nil {
 				return fmt.Errorf("delivery %s: %w", k, err)
 			}
-			r.new = s.o.Keys.Seal(plain, progressPlace(k))
+			r.new = s.o.Keys.Seal(plain, sealed.ProgressPlace(k))
 			list = append(list, r)
 			return nil
 		}, after, progressKey, step)
