@@ -44,6 +44,13 @@ const (
 	RevealDenied Kind = "reveal.denied"
 	AccessDenied Kind = "access.denied"
 
+	// DocumentSaved and the others tell of a tenant or destination that lives in the store: a new version of it, which is a
+	// draft; one that is in force from then on; that none is in force any more; and that all versions were deleted.
+	DocumentSaved     Kind = "document.saved"
+	DocumentPublished Kind = "document.published"
+	DocumentRemoved   Kind = "document.removed"
+	DocumentForgotten Kind = "document.forgotten"
+
 	// ConfigLoaded has the hash of the configuration in Config.
 	ConfigLoaded Kind = "config.loaded"
 	// Start says in Outcome whether the last stop was "clean" or "unclean"; after an unclean one, attempts that were under
@@ -90,6 +97,8 @@ type Leaf struct {
 	// Boot tells one start of the gateway from another.
 	Boot  string `json:"boot,omitempty"`
 	Actor Actor  `json:"actor,omitzero"`
+	// Operation is what an operator asked for, such as replay or reveal_event.
+	Operation string `json:"operation,omitempty"`
 
 	Tenant string `json:"tenant,omitempty"`
 	Route  string `json:"route,omitempty"`
@@ -99,6 +108,8 @@ type Leaf struct {
 	Delivery string `json:"delivery,omitempty"`
 	// Attempt counts from 1.
 	Attempt int `json:"attempt,omitempty"`
+	// Version is that of a tenant or destination which lives in the store, from 1 on.
+	Version int `json:"version,omitempty"`
 	// To are the recipients.
 	To []Recipient `json:"to,omitempty"`
 	// Fields are names of fields of the call; Policy says whether they were sent or may have been.

@@ -163,7 +163,7 @@ func (s *Service) SaveDocument(ctx context.Context, a Actor, kind, name string, 
 	if _, err := s.beginDocuments(ctx, a, "SaveDocument", kind, name, d.Note, d.DryRun); err != nil {
 		return nil, err
 	}
-	c, err := s.o.Documents.Save(ctx, author(a), kind, name, d)
+	c, err := s.o.Documents.Save(a.by(ctx), author(a), kind, name, d)
 	return s.changed(a, "save", c, err)
 }
 
@@ -172,7 +172,7 @@ func (s *Service) PublishDocument(ctx context.Context, a Actor, kind, name strin
 	if _, err := s.beginDocuments(ctx, a, "PublishDocument", kind, name, "", false); err != nil {
 		return nil, err
 	}
-	c, err := s.o.Documents.Publish(ctx, author(a), kind, name, v.Version)
+	c, err := s.o.Documents.Publish(a.by(ctx), author(a), kind, name, v.Version)
 	return s.changed(a, "publish", c, err)
 }
 
@@ -188,7 +188,7 @@ func (s *Service) RollbackDocument(ctx context.Context, a Actor, kind, name stri
 	if _, err := s.beginDocuments(ctx, a, "RollbackDocument", kind, name, r.Note, r.DryRun); err != nil {
 		return nil, err
 	}
-	c, err := s.o.Documents.Rollback(ctx, author(a), kind, name, r.Version, r.Note, r.DryRun)
+	c, err := s.o.Documents.Rollback(a.by(ctx), author(a), kind, name, r.Version, r.Note, r.DryRun)
 	return s.changed(a, "rollback", c, err)
 }
 
@@ -231,7 +231,7 @@ func (s *Service) RemoveDocument(ctx context.Context, a Actor, kind, name string
 			return nil, err
 		}
 	}
-	c, err := s.o.Documents.Remove(ctx, author(a), kind, name, r.Note, r.DryRun)
+	c, err := s.o.Documents.Remove(a.by(ctx), author(a), kind, name, r.Note, r.DryRun)
 	if c, err = s.changed(a, "remove", c, err); err != nil {
 		return nil, err
 	}
@@ -242,5 +242,5 @@ func (s *Service) RemoveDocument(ctx context.Context, a Actor, kind, name string
 	if err := erase(false); err != nil {
 		return nil, err
 	}
-	return removed, documented(s.o.Documents.Forget(ctx, kind, name))
+	return removed, documented(s.o.Documents.Forget(a.by(ctx), kind, name))
 }

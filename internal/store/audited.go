@@ -13,7 +13,8 @@ import (
 // see [audit.By]. Nothing is ever taken out of the log; only the lines of its oldest leaves can be, of which the hashes stay.
 //
 // Recorded are: Accept, with the destinations; Finish, each attempt; Pause and Resume; Replay, SendNow and Cancel, each
-// delivery; Erase, each event; Expire and what is dropped to make room, by their number; and Rekey.
+// delivery; Erase, each event; Expire and what is dropped to make room, by their number; Rekey; and AddDocument,
+// PublishDocument and ForgetDocument.
 type Audited interface {
 	Store
 	// OpenAudit begins to record, until the store is closed. boot tells this start of the process from others, and stands

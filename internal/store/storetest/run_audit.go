@@ -25,6 +25,7 @@ func RunAudited(t *testing.T, h Harness) {
 		{"AttemptsAreRecorded", auditAttempts},
 		{"WhatIsNotStoredIsRecorded", auditAlone},
 		{"OperatorsAreNamed", auditOperators},
+		{"DocumentsAreRecorded", auditDocuments},
 		{"EraseForgetsTheSalt", auditErase},
 		{"ExpireKeepsWhatLiesBeside", auditExpire},
 		{"TheTreeIsThatOfTheLines", auditTree},
