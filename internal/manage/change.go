@@ -111,7 +111,7 @@ func propose(ctx context.Context, g Gateway, d, force *store.Document, dryRun bo
 	var err error
 	if d.State != store.Removed {
 		if c.Warnings, err = g.Check(ctx, d); err != nil {
-			return nil, fail(ErrBadRequest, "%s", err)
+			return nil, &Error{Kind: ErrBadRequest, text: err.Error(), cause: err}
 		}
 	}
 	c.Differences, err = compare(force, d)

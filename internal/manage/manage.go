@@ -59,8 +59,9 @@ func New(o Options) *Service {
 
 // Error is an error for whoever asked.
 type Error struct {
-	Kind error
-	text string
+	Kind  error
+	text  string
+	cause error
 }
 
 // Kinds of errors.
@@ -74,11 +75,35 @@ var (
 // Error implements error.
 func (e *Error) Error() string { return e.text }
 
-// Unwrap gives the kind.
-func (e *Error) Unwrap() error { return e.Kind }
+// Unwrap gives the kind and what lies behind the error.
+func (e *Error) Unwrap() []error {
+	if e.cause == nil {
+		return []error{e.Kind}
+	}
+	return []error{e.Kind, e.cause}
+}
+
+// OfAnother is a mistake that a document has together with another tenant, whom not everybody may know of who may write the
+// document.
+type OfAnother struct {
+	// Tenant is the other one. Text names it, and Unnamed says the same without its name.
+	Tenant, Text, Unnamed string
+}
+
+// Error implements error.
+func (e *OfAnother) Error() string { return e.Text }
+
+// TextFor is an error's text for whom may see the tenants that may reports.
+func TextFor(err error, may func(tenant string) bool) string {
+	text := err.Error()
+	if other, ok := errors.AsType[*OfAnother](err); ok && !may(other.Tenant) {
+		text = strings.ReplaceAll(text, other.Text, other.Unnamed)
+	}
+	return text
+}
 
 func fail(kind error, format string, args ...any) error {
-	return &Error{kind, fmt.Sprintf(format, args...)}
+	return &Error{Kind: kind, text: fmt.Sprintf(format, args...)}
 }
 
 // begin makes sure that there is something to manage.

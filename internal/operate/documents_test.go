@@ -11,6 +11,7 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/storetest"
 )
 
 func init() {
@@ -193,5 +194,54 @@ func TestChangesOfDocumentsNameWhoMadeThem(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("recorded are\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// refuses is a configuration in which a document has something that another tenant has.
+type refuses struct {
+	takesAll
+	atCheck bool
+	of      string
+}
+
+func (r refuses) mistake() error {
+	says := func(of string) string { return "it has the same secret as " + of }
+	return fmt.Errorf("tenant beta:1:2: %w", &manage.OfAnother{Tenant: r.of, Text: says("tenant " + r.of), Unnamed: says("another tenant")})
+}
+
+func (r refuses) Check(context.Context, *store.Document) ([]string, error) {
+	if r.atCheck {
+		return nil, r.mistake()
+	}
+	return nil, nil
+}
+
+func (r refuses) Apply(context.Context, string, string) error { return r.mistake() }
+
+// TestNoMistakeNamesAnotherTenant: to whom may not see that one.
+func TestNoMistakeNamesAnotherTenant(t *testing.T) {
+	build := func(tenants ...string) Actor {
+		a := Actor{Name: "bea", Via: "test", May: Everything}
+		if tenants != nil {
+			a.Bound = func(Capability) ([]string, bool) { return tenants, true }
+		}
+		return a
+	}
+	for _, atCheck := range []bool{true, false} {
+		for _, tt := range []struct {
+			who  Actor
+			want string
+		}{
+			{build("beta"), "tenant beta:1:2: it has the same secret as another tenant"},
+			{build("beta", "acme"), "tenant beta:1:2: it has the same secret as tenant acme"},
+			{build(), "tenant beta:1:2: it has the same secret as tenant acme"},
+		} {
+			s := New(Options{Documents: manage.New(manage.Options{Store: storetest.NewMemory(storetest.Options{}),
+				Gateway: func() manage.Gateway { return refuses{of: "acme", atCheck: atCheck} }})})
+			_, err := s.SaveDocument(t.Context(), tt.who, manage.Tenant, "beta", manage.Draft{Body: []byte(`{}`), Publish: true})
+			if err == nil || err.Error() != tt.want || errors.Is(err, ErrBadRequest) != atCheck {
+				t.Errorf("%v, want %s", err, tt.want)
+			}
+		}
 	}
 }
