@@ -119,7 +119,13 @@ func recordText(l *audit.Leaf, utc bool) string {
 	}
 	add("by", strings.TrimSuffix(l.Actor.Type+":"+l.Actor.ID, ":"))
 	add("via", l.Actor.Via)
+	if l.Operation != string(l.Kind) {
+		add("operation", l.Operation)
+	}
 	add("tenant", l.Tenant)
+	if l.Version > 0 {
+		add("version", strconv.Itoa(l.Version))
+	}
 	if l.Delivery == "" {
 		add("event", l.Event)
 	}

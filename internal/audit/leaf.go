@@ -65,6 +65,16 @@ const (
 	Forked Kind = "audit.forked"
 )
 
+// Kinds are all that are listed above.
+func Kinds() []Kind {
+	return []Kind{
+		EventAccepted, Attempt, SyncForward, SyncOutcome,
+		Replay, SendNow, Cancel, Pause, Resume, Erase, Expire, Rekey, List, Show, Reveal, RevealDenied, AccessDenied,
+		DocumentSaved, DocumentPublished, DocumentRemoved, DocumentForgotten,
+		ConfigLoaded, Start, Stop, Pruned, Exported, Forked,
+	}
+}
+
 // What Outcome says; further words may come.
 const (
 	OutcomeOK      = "ok"

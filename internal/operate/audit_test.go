@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -247,18 +248,43 @@ func TestLeavesOfWhatOperatorsAskFor(t *testing.T) {
 		none bool
 	}{
 		{r: Record{Operation: "RevealEvent", Event: "e", Tenant: "acme", Reason: "a complaint"},
-			want: audit.Leaf{Kind: audit.Reveal, Event: "e", Tenant: "acme", Why: "a complaint", Outcome: OutcomeAsked, Reason: "RevealEvent"}},
-		{r: Record{Operation: "RevealEvent", Denied: true}, want: audit.Leaf{Kind: audit.RevealDenied, Outcome: audit.OutcomeDenied, Reason: "RevealEvent"}},
-		{r: Record{Operation: "Erase", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Reason: "Erase"}},
-		{r: Record{Operation: "Erase", DryRun: true, Filter: []string{"caller"}}, want: audit.Leaf{Kind: audit.Erase, Outcome: audit.OutcomeDryRun, Reason: "Erase by caller"}},
-		{r: Record{Operation: "Preview"}, want: audit.Leaf{Kind: "operate.preview", Outcome: OutcomeAsked, Reason: "Preview"}},
+			want: audit.Leaf{Kind: audit.Reveal, Event: "e", Tenant: "acme", Why: "a complaint", Outcome: OutcomeAsked, Operation: "reveal_event"}},
+		{r: Record{Operation: "RevealEvent", Denied: true}, want: audit.Leaf{Kind: audit.RevealDenied, Outcome: audit.OutcomeDenied, Operation: "reveal_event"}},
+		{r: Record{Operation: "Erase", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Operation: "erase"}},
+		{r: Record{Operation: "Erase", DryRun: true, Filter: []string{"caller"}}, want: audit.Leaf{Kind: audit.Erase, Outcome: audit.OutcomeDryRun, Operation: "erase", Reason: "selected by caller"}},
+		{r: Record{Operation: "Preview"}, want: audit.Leaf{Kind: "operate.preview", Outcome: OutcomeAsked, Operation: "preview"}},
 		{r: Record{Operation: "Statistics"}, none: true},
-		{r: Record{Operation: "Statistics", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Reason: "Statistics"}},
+		{r: Record{Operation: "Statistics", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Operation: "statistics"}},
 	} {
 		tt.r.Actor, tt.want.Actor = ada, by
 		l, ok := tt.r.Leaf(t.Context())
 		if ok == tt.none || ok && string(audit.AppendLine(nil, &l)) != string(audit.AppendLine(nil, &tt.want)) {
 			t.Errorf("%+v: %+v, %v", tt.r, l, ok)
 		}
+	}
+}
+
+// TestKindsThatAreNeverRecordedAreRefused: whoever misspells one would take it that nothing of the kind was done.
+func TestKindsThatAreNeverRecordedAreRefused(t *testing.T) {
+	s, _, _ := audited(t)
+	auditing := Actor{Name: "ann", Via: "test", May: Everything}
+	for _, kind := range []string{"nonsense", "attempt,nonsense", "Erase", "operate.statistics"} {
+		_, err := s.AuditQuery(t.Context(), auditing, AuditSelection{Kind: kind})
+		if !errors.Is(err, ErrBadRequest) {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		for _, known := range append(audit.Kinds(), "operate.preview") {
+			if !strings.Contains(err.Error(), string(known)) {
+				t.Errorf("%s: %s is missing in: %v", kind, known, err)
+			}
+		}
+	}
+	if _, err := s.AuditQuery(t.Context(), auditing, AuditSelection{Kind: "attempt, operate.preview,document.published,"}); err != nil {
+		t.Error(err)
+	}
+	err := s.AuditTail(t.Context(), auditing, AuditSelection{Kind: "nonsense"}, func([]json.RawMessage) error { return io.EOF })
+	if !errors.Is(err, ErrBadRequest) {
+		t.Errorf("tail: %v", err)
 	}
 }
