@@ -30,14 +30,16 @@ const (
 	SyncForward Kind = "sync.forward"
 	SyncOutcome Kind = "sync.outcome"
 
-	Replay       Kind = "replay"
-	SendNow      Kind = "send_now"
-	Cancel       Kind = "cancel"
-	Pause        Kind = "pause"
-	Resume       Kind = "resume"
-	Erase        Kind = "erase"
-	Expire       Kind = "expire"
-	Rekey        Kind = "rekey"
+	Replay  Kind = "replay"
+	SendNow Kind = "send_now"
+	Cancel  Kind = "cancel"
+	Pause   Kind = "pause"
+	Resume  Kind = "resume"
+	Erase   Kind = "erase"
+	Expire  Kind = "expire"
+	Rekey   Kind = "rekey"
+	// Backup has the file's name and the machine in To, and in Count how many events were copied.
+	Backup       Kind = "backup"
 	List         Kind = "list"
 	Show         Kind = "show"
 	Reveal       Kind = "reveal"
@@ -69,7 +71,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		EventAccepted, Attempt, SyncForward, SyncOutcome,
-		Replay, SendNow, Cancel, Pause, Resume, Erase, Expire, Rekey, List, Show, Reveal, RevealDenied, AccessDenied,
+		Replay, SendNow, Cancel, Pause, Resume, Erase, Expire, Rekey, Backup, List, Show, Reveal, RevealDenied, AccessDenied,
 		DocumentSaved, DocumentPublished, DocumentRemoved, DocumentForgotten,
 		ConfigLoaded, Start, Stop, Pruned, Exported, Forked,
 	}
