@@ -74,12 +74,15 @@ type AuditSelection struct {
 	Delivery    string `json:"delivery,omitempty"`
 	Destination string `json:"destination,omitempty"`
 	Outcome     string `json:"outcome,omitempty"`
+	// Caller is a phone number with its country, such as +15551234567: records about that caller's events, also erased ones
+	// whose subject was kept. It needs an encryption_key, under which the log knows callers.
+	Caller string `json:"caller,omitempty"`
 	// Limit is how many records a page has: 100 unless told, and 1000 at most.
 	Limit int `json:"limit,omitempty"`
 }
 
 // query is what the log understands.
-func (sel *AuditSelection) query() (q auditor.Query, err error) {
+func (sel *AuditSelection) query(pseudonyms func(number string) []string) (q auditor.Query, err error) {
 	if sel.After < 0 || sel.Newest < 0 || sel.After > 0 && sel.Newest > 0 {
 		return q, badRequest("give either after, a place in the log, or newest, how many records")
 	}
@@ -88,6 +91,15 @@ func (sel *AuditSelection) query() (q auditor.Query, err error) {
 	}
 	q = auditor.Query{First: sel.After, By: sel.By, Tenant: sel.Tenant, Event: sel.Event, Delivery: sel.Delivery,
 		Destination: sel.Destination, Outcome: sel.Outcome, Limit: sel.Limit}
+	if sel.Caller != "" {
+		number, err := callerNumber(sel.Caller)
+		if err != nil {
+			return q, err
+		}
+		if q.Callers = pseudonyms(number); len(q.Callers) == 0 {
+			return q, badRequest("the audit log knows callers only where there is an encryption_key, with which their pseudonyms are made")
+		}
+	}
 	for kind := range strings.SplitSeq(sel.Kind, ",") {
 		switch kind = strings.TrimSpace(kind); {
 		case kind == "":
@@ -108,13 +120,18 @@ func (sel *AuditSelection) query() (q auditor.Query, err error) {
 	return q, nil
 }
 
+// pseudonyms are those by which the log may know a caller; none without keys.
+func (s *Service) pseudonyms(number string) []string {
+	return slices.DeleteFunc(s.o.CallerHashes(number), func(hash string) bool { return hash == number })
+}
+
 // AuditQuery gives records of the audit log, oldest first, as they stand in it.
 func (s *Service) AuditQuery(ctx context.Context, a Actor, sel AuditSelection) (*auditor.Page, error) {
 	log, sc, err := s.beginAudit(ctx, a, Record{Operation: "AuditQuery", Event: sel.Event, Tenant: sel.Tenant, Destination: sel.Destination})
 	if err != nil {
 		return nil, err
 	}
-	q, err := sel.query()
+	q, err := sel.query(s.pseudonyms)
 	if err != nil {
 		return nil, err
 	}

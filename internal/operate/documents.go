@@ -226,7 +226,7 @@ func (s *Service) RemoveDocument(ctx context.Context, a Actor, kind, name string
 	}
 	removed := new(DocumentRemoved)
 	erase := func(dryRun bool) error {
-		n, err := s.Erase(ctx, a, Selection{Filter: Filter{Tenant: name}, DryRun: dryRun})
+		n, err := s.Erase(ctx, a, EraseSelection{Selection: Selection{Filter: Filter{Tenant: name}, DryRun: dryRun}})
 		if errors.Is(err, ErrNotFound) {
 			return nil // nothing is stored of it
 		}

@@ -33,7 +33,8 @@ type Audited interface {
 	AuditLines(ctx context.Context, from int64, f func(seq int64, line []byte) error) error
 	// AuditTiles are the hashes of the log, of the pruned leaves too.
 	AuditTiles(ctx context.Context) audit.Tiles
-	// AuditBeside is what opens the commitments of an event's leaves; the error is ErrNotFound if it was erased.
+	// AuditBeside is what opens the commitments of an event's leaves; the error is ErrNotFound if it was erased, unless the
+	// erasure was to keep it: see [audit.KeepSubjects].
 	AuditBeside(ctx context.Context, event string) (audit.Beside, error)
 	// NoteCheckpoint keeps the last signed checkpoint that was published.
 	NoteCheckpoint(ctx context.Context, signed []byte) error
