@@ -73,7 +73,7 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		return err
 	},
 	"Erase": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
-		_, err := s.Erase(ctx, a, Selection{Filter: Filter{Tenant: tenant}})
+		_, err := s.Erase(ctx, a, EraseSelection{Selection: Selection{Filter: Filter{Tenant: tenant}}})
 		return err
 	},
 	"Pause": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
