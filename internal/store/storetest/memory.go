@@ -68,6 +68,8 @@ type memory struct {
 
 	documents map[[2]string]*memoryDocument // by kind and name
 
+	recorded []memoryAttempt // all attempts, in the order in which they were recorded
+
 	expired store.Expired
 	dropped int64
 }
@@ -325,6 +327,10 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 			a.Sent = &sent
 		}
 		d.attempts = append(d.attempts, a)
+		m.recorded = append(m.recorded, memoryAttempt{d.ID, store.AttemptInfo{
+			Destination: d.Destination, Tenant: d.Tenant, Number: a.Number, At: a.At, Took: a.Took, Status: a.Status, Reason: a.Reason,
+			Warnings: a.Warnings, State: a.State,
+		}})
 		d.UpdatedAt = plain(m.o.Now())
 		if a.State == store.Delivered {
 			d.kept = nil

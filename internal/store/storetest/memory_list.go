@@ -330,3 +330,29 @@ func (m *memory) Counts(ctx context.Context, tenants []string) ([]store.Count, e
 	})
 	return list, nil
 }
+
+// memoryAttempt is an attempt in the order in which they were recorded.
+type memoryAttempt struct {
+	delivery string
+	store.AttemptInfo
+}
+
+func (m *memory) RecentAttempts(ctx context.Context, before int64, limit int) (list []store.AttemptInfo, next int64, err error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer m.mu.Unlock()
+	if before == 0 {
+		before = int64(len(m.recorded)) + 1
+	}
+	for place := min(before, int64(len(m.recorded))+1) - 1; place > 0; place-- {
+		a := &m.recorded[place-1]
+		if m.delivery(a.delivery) == nil {
+			continue
+		}
+		if list = append(list, a.AttemptInfo); len(list) == limit {
+			return list, place, nil
+		}
+	}
+	return list, 0, nil
+}

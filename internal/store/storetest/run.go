@@ -57,6 +57,7 @@ func Run(t *testing.T, h Harness) {
 		{"DeadDoesNotMakeRoom", deadDoesNotMakeRoom},
 		{"QuotasOfTenants", quotas},
 		{"Listings", listings},
+		{"RecentAttempts", recentAttempts},
 		{"Stats", stats},
 		{"Waiting", waitingCounts},
 		{"NotFoundAndClosed", notFound},
