@@ -208,8 +208,13 @@ func (m *memory) move(ctx context.Context, f *store.Filter, dryRun bool, match f
 	if err := m.enter(ctx); err != nil {
 		return 0, err
 	}
-	defer m.mu.Unlock()
 	count := 0
+	defer func() { // when it is unlocked
+		if count > 0 && !dryRun {
+			store.Progress(ctx, count)
+		}
+	}()
+	defer m.mu.Unlock()
 	for d := range m.all {
 		if !match(d) || !matchesEvent(f, &d.event.Event) || !matchesDelivery(f, d) {
 			continue
@@ -225,8 +230,14 @@ func (m *memory) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, e
 	if err := m.enter(ctx); err != nil {
 		return 0, err
 	}
+	n := 0
+	defer func() { // when it is unlocked
+		if n > 0 && !dryRun {
+			store.Progress(ctx, n)
+		}
+	}()
 	defer m.mu.Unlock()
-	n := m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun)
+	n = m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun)
 	if n > 0 && !dryRun {
 		clear(m.notes)
 	}

@@ -48,6 +48,7 @@ func Run(t *testing.T, h Harness) {
 		{"ReplayAtARate", replayAtARate},
 		{"SendNow", sendNow},
 		{"Cancel", cancelWaiting},
+		{"ProgressIsTold", progressIsTold},
 		{"EraseKeepsTheKey", erase},
 		{"ExpireKeepsWhatIsNotDelivered", expire},
 		{"ExpireCountsFromTheEnd", expireCountsFromTheEnd},
