@@ -49,6 +49,7 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 		after = seqs[len(seqs)-1]
 		n, err := s.remove(ctx, seqs, nil)
 		total += n
+		store.Progress(ctx, total)
 		if err != nil {
 			return total, err
 		}
