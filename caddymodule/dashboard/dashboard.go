@@ -165,7 +165,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.
 }
 
 // isAPI reports whether a request is for JSON.
-func (h *Handler) isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.EscapedPath(), h.api.Prefix) }
+func (h *Handler) isAPI(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.EscapedPath(), h.api.Prefix)
+}
 
 // serve answers a request, or says why not.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
