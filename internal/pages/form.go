@@ -48,6 +48,13 @@ func withQuery(path string, params url.Values) string {
 	return path + "?" + params.Encode()
 }
 
+// here is the address of the page, to come back to.
+func (q *request) here() string {
+	params := q.query()
+	params.Del("note")
+	return withQuery(q.r.URL.EscapedPath(), params)
+}
+
 // pager are the links below a list: keyset pages, newest first.
 type pager struct {
 	// Newest is there on every page but the first, and Older on every page but the last.
@@ -58,6 +65,7 @@ type pager struct {
 func (q *request) pagerOf(next string) pager {
 	params := q.query()
 	params.Del("note")
+	params.Del("live")
 	var p pager
 	if params.Get("before") != "" {
 		params.Del("before")

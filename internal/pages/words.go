@@ -128,7 +128,14 @@ const longest = 300
 func plain(text string) string { return short(longest, text) }
 
 // short is plain with a bound of its own.
-func short(most int, text string) string {
+func short(most int, text string) string { return cleaned(most, text, ' ') }
+
+// read is short for a text that is to be read as it is, such as one that was revealed: its lines stay.
+func read(most int, text string) string {
+	return cleaned(most, strings.ReplaceAll(text, "\r\n", "\n"), '\n')
+}
+
+func cleaned(most int, text string, line rune) string {
 	var b strings.Builder
 	n := 0
 	for _, r := range text {
@@ -137,7 +144,9 @@ func short(most int, text string) string {
 			break
 		}
 		switch {
-		case r == '\n' || r == '\t':
+		case r == '\n':
+			b.WriteRune(line)
+		case r == '\t':
 			b.WriteRune(' ')
 		case r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.Is(unicode.Cf, r) && r != '\u200d':
 			b.WriteRune('�')
