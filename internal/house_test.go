@@ -127,6 +127,7 @@ var plan = []struct {
 
 	{"internal/signature/vectors", "files of test vectors", []string{"internal/signature"}},
 	{"internal/signature", "checks and makes signatures", []string{"internal/canonical"}},
+	{"internal/curl", "reads curl commands", nil},
 	{"internal/canonical", "JSON as JavaScript and Python write it", nil},
 
 	{"internal/idempotency", "remembers answers", nil},
