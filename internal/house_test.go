@@ -117,6 +117,7 @@ var plan = []struct {
 	{"internal/template", "fills {{name}} in", []string{"internal/call"}},
 	{"internal/condition", "CEL conditions", []string{"internal/call"}},
 	{"internal/minimize", "keeps fields of a call back", []string{"internal/call"}},
+	{"internal/source/samples", "what senders send", []string{"internal/source"}},
 	{"internal/source", "turns what a provider sends into a call", []string{"internal/signature", "internal/call"}},
 	{"internal/call", "the call record", nil},
 
