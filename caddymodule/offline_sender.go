@@ -21,10 +21,16 @@ type Sender struct {
 	// Preset is the preset of its source, and Source the name of that.
 	Preset source.Preset
 	Source string
-	// URL is the address of the route on this machine, as far as the configuration tells it.
-	URL string
+	// Route is the name of the route.
+	Route string
+	// URL is the address of the route on this machine. Where the configuration does not tell it, it is empty, and NoURL says
+	// why.
+	URL   string
+	NoURL error
 	// Signature signs what it sends. It has no secrets where the gateway has a public key.
 	Signature signature.Config
+	// PublicKeys are those that the gateway has.
+	PublicKeys []string
 }
 
 // OfflineSender finds how the sender of a route sends, in a configuration in Caddy's JSON. name is that of a source or of a
@@ -69,7 +75,7 @@ func OfflineSender(config []byte, name, route, tenant string) (*Sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sender{Source: r.Source}
+	s := &Sender{Source: r.Source, Route: r.Name}
 	if s.Preset, err = src.preset(r.Source); err != nil {
 		return nil, err
 	}
@@ -83,7 +89,8 @@ func OfflineSender(config []byte, name, route, tenant string) (*Sender, error) {
 	if s.Signature, err = policy.signs(s.Preset.Scheme); err != nil {
 		return nil, err
 	}
-	s.URL, err = addressOf(config, r.Name, tenant)
+	s.PublicKeys, err = secret.ResolveList("public_key", policy.PublicKeys, func(error) {})
+	s.URL, s.NoURL = addressOf(config, r.Name, tenant)
 	return s, err
 }
 

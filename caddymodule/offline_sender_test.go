@@ -38,8 +38,8 @@ func TestTheAddressOfARouteIsFound(t *testing.T) {
 		}
 		s, err := OfflineSender(text, "retell", "", tt.tenant)
 		if tt.says != "" {
-			if err == nil || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("%s: %v", name, err)
+			if err != nil || s.URL != "" || s.NoURL == nil || !strings.Contains(s.NoURL.Error(), tt.says) {
+				t.Errorf("%s: %+v, %v", name, s, err)
 			}
 			continue
 		}

@@ -103,6 +103,9 @@ func (t *triggering) trigger(cmd *cobra.Command, args []string) error {
 			return err
 		}
 		preset, known = sender.Preset, true
+		if t.to == "" && sender.NoURL != nil {
+			return sender.NoURL
+		}
 		if t.to == "" {
 			t.to = sender.URL
 		}
