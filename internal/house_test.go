@@ -46,7 +46,7 @@ var plan = []struct {
 	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
 		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi", "internal/pages"}},
 	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
-		"internal/signature", "internal/signature/vectors", "internal/audit", "internal/audit/convert"}},
+		"internal/signature", "internal/signature/vectors", "internal/source", "internal/source/samples", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
@@ -122,6 +122,7 @@ var plan = []struct {
 	{"internal/template", "fills {{name}} in", []string{"internal/call"}},
 	{"internal/condition", "CEL conditions", []string{"internal/call"}},
 	{"internal/minimize", "keeps fields of a call back", []string{"internal/call"}},
+	{"internal/source/samples", "what senders send", []string{"internal/source"}},
 	{"internal/source", "turns what a provider sends into a call", []string{"internal/signature", "internal/call"}},
 	{"internal/call", "the call record", nil},
 
