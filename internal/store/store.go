@@ -67,6 +67,10 @@ type Store interface {
 	Event(ctx context.Context, id string) (*Event, error)
 	Deliveries(ctx context.Context, f Filter, p Page) ([]Delivery, error)
 	Attempts(ctx context.Context, deliveryID string) ([]Attempt, error)
+	// RecentAttempts gives attempts at all deliveries, the last recorded first, at most limit: from the last one on if
+	// before is 0, and else those that were recorded before that place. next is the place to go on from, 0 at the end.
+	// Those of events that are gone are gone.
+	RecentAttempts(ctx context.Context, before int64, limit int) (list []AttemptInfo, next int64, err error)
 	// Stats summarises the queue of every destination that has one.
 	Stats(ctx context.Context) (Stats, error)
 
@@ -252,6 +256,20 @@ type Attempt struct {
 	// When the lane has changed hands since, Finish lists the attempt and leaves its delivery to who has the lane by now,
 	// unless the attempt delivered it: that is always taken down.
 	Held Hold `json:"-"`
+}
+
+// AttemptInfo is what is counted of an attempt.
+type AttemptInfo struct {
+	Destination, Tenant string
+	Number              int
+	At                  time.Time
+	Took                time.Duration
+	Status              int
+	// Reason is empty for a success.
+	Reason   string
+	Warnings []string
+	// State is what it left its delivery in.
+	State State
 }
 
 // AuditAttempt is what the audit log is to know of an attempt besides.

@@ -76,6 +76,8 @@ type memoryState struct {
 
 	documents map[[2]string]*memoryDocument // by kind and name
 
+	recorded []memoryAttempt // all attempts, in the order in which they were recorded
+
 	expired store.Expired
 	dropped int64
 }
@@ -361,6 +363,10 @@ func (m *memory) finish(ctx context.Context, results []store.Attempt, held func(
 			a.Sent = &sent
 		}
 		d.attempts = append(d.attempts, a)
+		m.recorded = append(m.recorded, memoryAttempt{d.ID, store.AttemptInfo{
+			Destination: d.Destination, Tenant: d.Tenant, Number: a.Number, At: a.At, Took: a.Took, Status: a.Status, Reason: a.Reason,
+			Warnings: a.Warnings, State: a.State,
+		}})
 		if late {
 			continue // it is another gateway's by now
 		}
