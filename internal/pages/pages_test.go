@@ -42,8 +42,8 @@ func TestTheNavigationHasWhatOneMaySee(t *testing.T) {
 					continue
 				}
 				link := `<a href="/ops/` + p.pattern + `">` + p.nav + `</a>`
-				if strings.Contains(got.body, link) != may(actor, p.operation) {
-					t.Errorf("%s: %s, may: %v", name, link, may(actor, p.operation))
+				if want := may(actor, p.operation) && (p.pattern != "reveal" || name == "rita"); strings.Contains(got.body, link) != want {
+					t.Errorf("%s: %s, may: %v", name, link, want)
 				}
 			}
 		}
