@@ -191,3 +191,25 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// TestANonceAllowsAPageItsStyles: of that answer only.
+func TestANonceAllowsAPageItsStyles(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *desk) {
+		seen := map[string]bool{}
+		for range 2 {
+			w := httptest.NewRecorder()
+			q := &request{ui: d.ui, w: w, r: httptest.NewRequest("GET", "https://ops.test/ops/", nil)}
+			q.useNonce()
+			q.addScript("live.js")
+			if err := q.show("reveal_one", "x", nil); err != nil {
+				t.Fatal(err)
+			}
+			nonce := q.head.nonce
+			if len(nonce) < 20 || seen[nonce] || !strings.Contains(w.Header().Get("Content-Security-Policy"), "style-src 'self' 'nonce-"+nonce+"';") ||
+				!strings.Contains(w.Body.String(), `data-nonce="`+nonce+`"`) || !strings.Contains(w.Body.String(), "static/live.js?v=") {
+				t.Errorf("%s: %v", nonce, w.Header())
+			}
+			seen[nonce] = true
+		}
+	})
+}
