@@ -124,7 +124,7 @@ func known(d *operate.DeliveryRow) string {
 	case d.State == store.Pending && !d.Leased && d.Reason == "":
 		return waits(d)
 	case d.Reason != "" || d.LastStatus != 0 && d.State != store.Delivered:
-		return answered(d.LastStatus, d.Reason, 160)
+		return answered(d.LastStatus, d.Reason, "", 160)
 	}
 	return plain(d.RemoteID)
 }

@@ -209,7 +209,7 @@ func waits(d *operate.DeliveryRow) string {
 	case operate.WaitRetryAfter:
 		return "The receiver asked to be left alone for a while."
 	case operate.WaitSchedule:
-		return "It is tried again."
+		return "It is tried again by itself."
 	}
 	return "It is its turn soon."
 }
@@ -239,7 +239,7 @@ func attemptOf(a *operate.AttemptDetail) attempt {
 	default:
 		out.Mark = mark{"wait", "failed"}
 	}
-	out.Says = answered(a.Status, a.Reason, 600) + ", after " + took(a.TookMS)
+	out.Says = answered(a.Status, a.Reason, " in "+took(a.TookMS), 600)
 	if a.Sent != nil {
 		for _, r := range a.Sent.Requests {
 			out.Sent = append(out.Sent, sent(&r))
@@ -251,14 +251,14 @@ func attemptOf(a *operate.AttemptDetail) attempt {
 	return out
 }
 
-// answered says what a receiver answered and what is known of it. Reasons that begin with the status do not say it twice.
-func answered(status int, reason string, most int) string {
+// answered says what a receiver answered, when, and what is known of it. Reasons that begin with the status do not say it twice.
+func answered(status int, reason, when string, most int) string {
 	known := short(most, reason)
 	if status == 0 {
 		if known == "" {
-			return "no answer"
+			return "no answer" + when
 		}
-		return known
+		return "No answer" + when + ": " + known
 	}
 	answer := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	for _, begin := range []string{answer, strconv.Itoa(status)} {
@@ -267,9 +267,9 @@ func answered(status int, reason string, most int) string {
 		}
 	}
 	if known == "" {
-		return answer
+		return answer + when
 	}
-	return answer + ": " + known
+	return answer + when + ": " + known
 }
 
 // sent says what left in a request: names and sizes.
