@@ -40,7 +40,7 @@ func TestANameThatDoesNotExistIsAnError(t *testing.T) {
 			_, events := g.Events(t.Context(), somebody, Listing{Filter: tt.f})
 			_, deliveries := g.Deliveries(t.Context(), somebody, Listing{Filter: tt.f})
 			_, replay := g.Replay(t.Context(), somebody, ReplaySelection{Selection: Selection{Filter: tt.f, DryRun: true}})
-			_, erase := g.Erase(t.Context(), somebody, Selection{Filter: tt.f, DryRun: true})
+			_, erase := g.Erase(t.Context(), somebody, EraseSelection{Selection: Selection{Filter: tt.f, DryRun: true}})
 			for i, err := range []error{events, deliveries, replay, erase} {
 				if tt.says == "" && err != nil || tt.says != "" && (!errors.Is(err, ErrNotFound) || err.Error() != tt.says) {
 					t.Errorf("%d of %+v: %v", i, tt.f, err)

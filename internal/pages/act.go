@@ -73,7 +73,7 @@ var actions = map[string]*action{
 		done: func(n int) string { return plural(n, "event") + " erased." },
 		none: "Nothing matches, so there is nothing to erase.",
 		run: func(ctx context.Context, s *operate.Service, a operate.Actor, f operate.Filter, all, dryRun bool) (int, error) {
-			c, err := s.Erase(ctx, a, operate.Selection{Filter: f, All: all, DryRun: dryRun})
+			c, err := s.Erase(ctx, a, operate.EraseSelection{Selection: operate.Selection{Filter: f, All: all, DryRun: dryRun}})
 			if err != nil {
 				return 0, err
 			}
