@@ -73,27 +73,14 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 
 // TestWhoMayDoWhat walks people, routes and tenants over HTTP, with both ways of signing in.
 func TestWhoMayDoWhat(t *testing.T) {
-	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name, password, _ := r.BasicAuth()
-		if password != "pass" {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		if slices.Contains(groups, name) {
-			w.Header().Set("Remote-User", "member")
-			w.Header().Set("Remote-Groups", "staff, "+name+",x")
-			return
-		}
-		w.Header().Set("Remote-User", name)
-	}))
-	t.Cleanup(auth.Close)
+	auth := authServer(t)
 	var names []string
 	for name := range people {
 		if !slices.Contains(groups, name) {
 			names = append(names, name)
 		}
 	}
-	for way, site := range map[string]string{"basic_auth": basic("", names...), "forward_auth": forwarded(auth.URL)} {
+	for way, site := range map[string]string{"basic_auth": basic("", names...), "forward_auth": forwarded(auth)} {
 		g, events := seeded(t, site)
 		settle(t, of(t, g, "vera"), 2)
 		for name, who := range people {
@@ -117,6 +104,25 @@ func TestWhoMayDoWhat(t *testing.T) {
 			t.Errorf("nobody in the matrix has the role %s", role)
 		}
 	}
+}
+
+// authServer is where forward_auth asks who somebody is. Those whose names are those of groups are members of these.
+func authServer(t *testing.T) (url string) {
+	auth := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, password, _ := r.BasicAuth()
+		if password != "pass" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		if slices.Contains(groups, name) {
+			w.Header().Set("Remote-User", "member")
+			w.Header().Set("Remote-Groups", "staff, "+name+",x")
+			return
+		}
+		w.Header().Set("Remote-User", name)
+	}))
+	t.Cleanup(auth.Close)
+	return auth.URL
 }
 
 func matrixCell(t *testing.T, name string, c *client, who somebody, route operateapi.Route, tenant, event string) {

@@ -72,6 +72,8 @@ type page struct {
 	section string
 	// nav is its name in the navigation, where it has one.
 	nav string
+	// unless leaves it out of the navigation for those who may carry this operation out: they have a better way there.
+	unless string
 	// serve answers. An error becomes an error page, so that nothing may have been written by then.
 	serve func(*request) error
 }
@@ -134,6 +136,11 @@ func (q *request) service() (*operate.Service, error) { return q.ui.o.Service() 
 
 // now is the time, in UTC as all times that the server writes are.
 func (q *request) now() time.Time { return q.ui.o.Now().UTC() }
+
+// leads reports whether the navigation has the page for an actor.
+func (p *page) leads(a operate.Actor) bool {
+	return p.nav != "" && may(a, p.operation) && (p.unless == "" || !may(a, p.unless))
+}
 
 // may reports whether the actor may carry an operation out, of any tenant at least: what they may not has no button.
 func (q *request) may(operation string) bool { return may(q.actor, operation) }
@@ -208,7 +215,7 @@ func (q *request) enter() error {
 	}
 	if q.page.pattern == "" && q.actor.May != nil {
 		for i := range all {
-			if p := &all[i]; p.nav != "" && may(q.actor, p.operation) {
+			if p := &all[i]; p.leads(q.actor) {
 				return q.redirect(q.link(p.pattern))
 			}
 		}
