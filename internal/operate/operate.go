@@ -80,6 +80,7 @@ type Service struct {
 	o       Options
 	streams atomic.Int32
 	probe   probing
+	jobs    jobs
 }
 
 // New makes a service.
