@@ -204,6 +204,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Scene:        d.scene,
 		Rotations:    d.rotations,
 		Documents:    d.documents,
+		Drafts:       d.drafts,
 		Stopping:     caddy.Exiting,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
