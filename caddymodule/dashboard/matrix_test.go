@@ -39,7 +39,8 @@ var people = map[string]somebody{
 var groups = []string{"clinic-a", "dispatch", "privacy"}
 
 // whole are the operations that those who are bound to tenants may not carry out.
-var whole = []string{"Statistics", "Pause", "Resume", "AuditTail", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune"}
+var whole = []string{"Statistics", "Pause", "Resume", "AuditTail", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune",
+	"BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields"}
 
 // requestFor is a request for a route that is right in itself, about an event or a tenant.
 func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, body string, ofTenant bool) {
@@ -66,6 +67,8 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, fmt.Sprintf(`{"tenant":%q}`, tenant), true
 	case "AuditTail", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune":
 		return strings.Replace(path, "{seq}", "0", 1), "", false
+	case "BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields":
+		return path, "", false
 	case "Overview", "Jobs", "Job", "StopJob", "Destinations", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false
 	}
@@ -144,7 +147,7 @@ func matrixCell(t *testing.T, name string, c *client, who somebody, route operat
 		want = 404
 	case route.Operation == "Job" || route.Operation == "StopJob":
 		want = 404 // there is none; see TestJobsKeepToTheBound
-	case strings.Contains(route.Operation, "Document"):
+	case strings.Contains(route.Operation, "Document"), strings.Contains(route.Operation, "Draft"), route.Operation == "BuilderKit", route.Operation == "BuilderBegin", route.Operation == "AccountFields":
 		want = 503 // the configuration of these tests manages none
 	case strings.HasPrefix(route.Operation, "Audit"):
 		want = 503 // nor does it keep an audit log
