@@ -322,3 +322,6 @@ func (s *Service) DraftAsLines(ctx context.Context, a Actor, in DraftInput) (*Dr
 	}
 	return l, nil
 }
+
+// Manages reports whether documents are managed, and destinations built.
+func Manages(s *Service) bool { return s.o.Drafts != nil && s.o.Drafts() != nil }

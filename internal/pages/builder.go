@@ -4,7 +4,7 @@ import "net/http"
 
 // The builder is the only page that needs scripts: its sources are in builder, and what was built of them in assets.
 var builderPages = []page{
-	{methods: get, pattern: "builder", operation: "BuilderKit", nav: "Builder", serve: (*request).builder},
+	{methods: get, pattern: "builder", operation: "BuilderKit", nav: "Builder", managed: true, serve: (*request).builder},
 	{methods: get, pattern: "builder/{name}", operation: "BuilderKit", section: "builder", serve: (*request).builder},
 }
 
