@@ -80,6 +80,10 @@ func (s *Store) Claim(ctx context.Context, destination string, now time.Time, pe
 			switch {
 			case errors.Is(err, store.ErrNotFound):
 				continue // erased meanwhile
+			case errors.Is(err, seal.ErrAway): // of which whoever sees to data keys tells
+				waiting = waiting[:len(waiting)-1]
+				s.wait(t.q, now.Add(keyAway))
+				continue
 			case unreadableEvent(err):
 				s.o.Log("delivery to "+destination+" of event "+e.ID+" is held back: its payload does not open", err)
 				s.hold(l, t.q, e.ID, row, now.Add(unreadable))
@@ -117,7 +121,7 @@ func (s *Store) turns(l *lane, due int64, limit int, skip []string) ([]*turn, ma
 	var turns []*turn
 	for i := range l.order {
 		q := l.order[(first+i)%len(l.order)]
-		if q.count[pending] > q.leased && !(q.headKnown && q.head > due) && !slices.Contains(skip, q.name) {
+		if q.count[pending] > q.leased && q.waits <= due && !(q.headKnown && q.head > due) && !slices.Contains(skip, q.name) {
 			turns = append(turns, &turn{q: q, version: q.version, after: dueRow{next: math.MinInt64}, head: never})
 		}
 	}
@@ -217,6 +221,17 @@ func (s *Store) grant(l *lane, turns, served []*turn, rows []dueRow, claimed []s
 	return kept
 }
 
+// keyAway is for how long a tenant's deliveries are left alone when its data key cannot be unwrapped.
+const keyAway = 5 * time.Second
+
+// wait keeps a tenant's deliveries from being claimed for a moment.
+func (s *Store) wait(q *queue, until time.Time) {
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	q.waits = nanos(until)
+	q.version++
+}
+
 // hold leases a delivery to nobody.
 func (s *Store) hold(l *lane, q *queue, event string, row dueRow, until time.Time) {
 	s.queues.mu.Lock()
@@ -267,7 +282,7 @@ func (s *Store) Next(ctx context.Context, destination string) (time.Time, error)
 		switch {
 		case q.count[pending] <= q.leased:
 		case q.headKnown:
-			next = min(next, q.head)
+			next = min(next, max(q.head, q.waits))
 		default:
 			ask = append(ask, unknown{q, q.version, q.leased})
 		}
@@ -289,8 +304,8 @@ func (s *Store) Next(ctx context.Context, destination string) (time.Time, error)
 		if ok {
 			head = row.next
 		}
-		next = min(next, head)
 		s.queues.mu.Lock()
+		next = min(next, max(head, u.q.waits))
 		if u.q.version == u.version {
 			u.q.head, u.q.headKnown = head, true
 		}
@@ -307,6 +322,8 @@ func (s *Store) Next(ctx context.Context, destination string) (time.Time, error)
 func (s *Store) eventFor(ctx context.Context, seq, n int64, destination string) (*store.Event, error) {
 	e, sealedFor, err := s.eventBySeq(ctx, seq)
 	switch {
+	case errors.Is(err, seal.ErrDestroyed):
+		return e, errWaitsInVain
 	case err != nil:
 		return e, err
 	case e.Dropped:
@@ -318,13 +335,15 @@ func (s *Store) eventFor(ctx context.Context, seq, n int64, destination string) 
 }
 
 var (
+	errWaitsInVain      = fmt.Errorf("%w, and it still waits: run `callgate keys destroy` again, which was stopped on its way", seal.ErrDestroyed)
 	errNoContent        = fmt.Errorf("%w (it waits and has no content)", ErrCorrupt)
 	errOtherDestination = fmt.Errorf("%w (it was sealed for another destination)", seal.ErrTampered)
 )
 
 // unreadableEvent tells that an event is held back and not that the store cannot be read.
 func unreadableEvent(err error) bool {
-	return errors.Is(err, seal.ErrNoKey) || errors.Is(err, seal.ErrTampered) || errors.Is(err, errNoContent)
+	return errors.Is(err, seal.ErrNoKey) || errors.Is(err, seal.ErrTampered) || errors.Is(err, seal.ErrUnavailable) ||
+		errors.Is(err, seal.ErrDestroyed) || errors.Is(err, errNoContent)
 }
 
 // eventBySeq reads an event. With an error of its seal the event's ID is still set. Every claimed delivery goes through
@@ -341,14 +360,15 @@ func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, []stri
 			query = s.bySeq.Load()
 		}
 	}
-	return s.readEvent(query.QueryRowContext(ctx, seq))
+	return s.readEvent(ctx, query.QueryRowContext(ctx, seq))
 }
 
 const eventQuery = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
 	e.received_at, e.key_id, p.seq IS NULL, p.request, p.body, p.record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
 
-// readEvent reads an event, and for which destinations it was sealed; nil if it does not say.
-func (s *Store) readEvent(row *sql.Row) (*store.Event, []string, error) {
+// readEvent reads an event, and for which destinations it was sealed; nil if it does not say. With seal.ErrDestroyed it is
+// Dropped.
+func (s *Store) readEvent(ctx context.Context, row *sql.Row) (*store.Event, []string, error) {
 	var id, key []byte
 	var seq, tenant, received int64
 	var p payload
@@ -365,6 +385,7 @@ func (s *Store) readEvent(row *sql.Row) (*store.Event, []string, error) {
 	if e.Dropped {
 		return e, nil, nil
 	}
-	sealedFor, err := s.openPayload(e, seq, p)
+	sealedFor, err := s.openPayload(ctx, e, seq, p)
+	e.Dropped = errors.Is(err, seal.ErrDestroyed)
 	return e, sealedFor, err
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -68,8 +69,9 @@ func (r *requestJSON) fill(e *store.Event) {
 	}
 }
 
-func (s *Store) sealPayload(e *store.Event, destinations []string) (p payload, err error) {
-	p.body, p.record, p.keyID = e.Body, e.Record, s.sealedBy
+// sealPayload seals what is kept of an event. The error is seal.ErrUnavailable if its tenant's data key cannot be had now.
+func (s *Store) sealPayload(ctx context.Context, e *store.Event, destinations []string) (p payload, err error) {
+	p.body, p.record = e.Body, e.Record
 	if s.o.Keys != nil || e.Method != "" || e.URI != "" || len(e.Header) > 0 {
 		r := newRequestJSON(e)
 		if s.o.Keys != nil {
@@ -82,7 +84,12 @@ func (s *Store) sealPayload(e *store.Event, destinations []string) (p payload, e
 	if s.o.Keys == nil {
 		return p, p.transform(func(_ string, data []byte) ([]byte, error) { return data, nil })
 	}
-	sealer, place := s.o.Keys.Sealer(), placeOf(e)
+	sealer, err := s.seals.Sealer(ctx, e.Tenant)
+	if err != nil {
+		return p, err
+	}
+	place := placeOf(e)
+	p.keyID = sealer.StoredID()
 	return p, p.transform(func(column string, data []byte) ([]byte, error) {
 		place.Column = column
 		return sealer.Seal(data, place), nil
@@ -93,6 +100,9 @@ func (s *Store) sealPayload(e *store.Event, destinations []string) (p payload, e
 func placeOf(e *store.Event) seal.Place {
 	return seal.Place{Event: e.ID, Tenant: e.Tenant, Source: e.Source, Route: e.Route}
 }
+
+// sealsAll is the first version of the seal with which a payload says what belongs to it.
+const sealsAll = 2
 
 func (p *payload) content() (c string) {
 	if len(p.body) > 0 {
@@ -132,17 +142,17 @@ func (s *Store) unseal(sealer *seal.Sealer, place seal.Place, data, keyID []byte
 
 // openPayload puts a payload into its event, which is number seq, and tells for which destinations it was sealed; nil if it
 // does not say.
-func (s *Store) openPayload(e *store.Event, seq int64, p payload) (destinations []string, err error) {
+func (s *Store) openPayload(ctx context.Context, e *store.Event, seq int64, p payload) (destinations []string, err error) {
 	if p.keyID == nil && seq >= s.sealing.event {
 		return nil, errUnsealed
 	}
-	sealer, place := s.o.Keys.Sealer(), placeOf(e)
+	sealer, place := s.seals.Opener(ctx), placeOf(e)
 	// Whether it says what belongs to it, the seals tell: the key's id beside them is not authenticated.
-	whole := len(p.keyID) == keyIDSize
+	whole := len(p.keyID) == seal.KeyIDSize
 	if err := p.transform(func(column string, data []byte) ([]byte, error) {
 		place.Column = column
-		whole = whole || p.keyID != nil && data[0] == sealVersion
-		return s.unseal(sealer, place, data, p.keyID)
+		whole = whole || p.keyID != nil && data[0] >= sealsAll
+		return s.unseal(&sealer, place, data, p.keyID)
 	}); err != nil {
 		return nil, err
 	}

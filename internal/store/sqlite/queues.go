@@ -78,6 +78,7 @@ type queue struct {
 	head      int64
 	headKnown bool
 	version   uint64 // changes with the queue
+	waits     int64  // until then nothing is claimed, since the tenant's data key cannot be had
 }
 
 const never = math.MaxInt64
