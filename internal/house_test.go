@@ -94,6 +94,7 @@ var plan = []struct {
 	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
 	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},
 	{"internal/audit", "the log that proves itself", nil},
+	{"internal/keywrap", "wraps data keys with Vault's or OpenBao's Transit", []string{"internal/seal", "internal/outbound"}},
 	{"internal/seal", "encrypts what is kept", nil},
 
 	{"internal/destination/fhir", "EHRs", []string{"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/call"}},

@@ -296,6 +296,17 @@ func (k *Keys) Forget(tenant string) {
 	}
 }
 
+// Shred destroys what a tenant's data keys are wrapped with, if it is the tenant's alone; see [Shredder].
+func (k *Keys) Shred(ctx context.Context, tenant string) error {
+	if k == nil {
+		return nil
+	}
+	if s, ok := k.use.Load().Remote.(Shredder); ok {
+		return s.Shred(ctx, tenant)
+	}
+	return nil
+}
+
 // Make makes a new data key for a tenant, wrapped; the caller keeps it.
 func (k *Keys) Make(ctx context.Context, tenant string) (DataKey, error) {
 	raw := randomKey()

@@ -21,7 +21,7 @@ type DataKeyed interface {
 	// DestroyDataKeys destroys all data keys of a tenant, so that nothing that they have sealed can be read any more, here or
 	// in a copy that has no wrapped key; and takes away the content of all its events, whatever sealed it, the oldest first.
 	// Deliveries that wait become Dead with ContentGone as their reason. The events stay in the listings. An error leaves the rest, and can be
-	// followed by another call. ErrNotFound means that the tenant never had one. With dryRun it only counts.
+	// followed by another call. ErrWrapperKept means that all is done but one thing. ErrNotFound means that the tenant never had one. With dryRun it only counts.
 	DestroyDataKeys(ctx context.Context, tenant string, dryRun bool) (Destroyed, error)
 	// VerifyDataKeys unwraps every data key that is not destroyed anew and tells each what came of it.
 	VerifyDataKeys(ctx context.Context, each func(DataKey, error)) error
@@ -54,6 +54,9 @@ type Destroyed struct {
 
 // ContentGone is the reason of a delivery whose content was destroyed before it was delivered.
 const ContentGone = "its content was destroyed with the tenant's data key before it was delivered"
+
+// ErrWrapperKept means that a tenant's data keys are destroyed, and what has wrapped them is not.
+var ErrWrapperKept = errors.New("the data keys are destroyed here")
 
 // ErrNoDataKeys means that tenants have no data keys.
 var ErrNoDataKeys = errors.New("tenants have no data keys: write data_keys beside encryption_key")

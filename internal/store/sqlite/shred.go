@@ -31,6 +31,9 @@ func (s *Store) DestroyDataKeys(ctx context.Context, tenant string, dryRun bool)
 			FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.tenant = ?`, id).Scan(&done.Events, &done.Deliveries)
 		return done, public(err)
 	}
+	// What wraps the keys goes before they do: what is accepted between has a key that goes too, and no call is sealed with
+	// one that could not be unwrapped any more. If it stays, the keys go all the same.
+	shredded := s.seals.Shred(ctx, tenant)
 	var until int64 // what is accepted from now on has a new key
 	if err := s.write(ctx, false, func(b *batch) error {
 		rows, err := dataKeyRows(b.c, "WHERE tenant = ? AND destroyed_at = 0", tenant)
@@ -82,7 +85,13 @@ func (s *Store) DestroyDataKeys(ctx context.Context, tenant string, dryRun bool)
 	if err := s.shredExcerpts(ctx, id, until); err != nil {
 		return done, err
 	}
-	return done, s.emptyLog(ctx, (*batch).vacuum)
+	if err := s.emptyLog(ctx, (*batch).vacuum); err != nil {
+		return done, err
+	}
+	if shredded != nil {
+		return done, fmt.Errorf("%w: %w", store.ErrWrapperKept, shredded)
+	}
+	return done, nil
 }
 
 // shredExcerpts takes away what receivers have answered to a tenant's deliveries, of events before one.
