@@ -76,7 +76,7 @@ type App struct {
 	// is stored is not encrypted.
 	EncryptionKeys []string `json:"encryption_keys,omitempty"`
 
-	// DataKeys gives each tenant a key of its own, with which its content is sealed in place of encryption_key. Default: none
+	// DataKeys give each tenant a key of its own, with which its content is sealed in place of encryption_key. Default: none
 	// has.
 	DataKeys *DataKeys `json:"data_keys,omitempty"`
 

@@ -19,7 +19,7 @@ import (
 	"github.com/callgate/callgate/internal/seal"
 )
 
-// DataKeys gives each tenant a key of its own, a random one of 256 bits that is made when its first event is accepted. The
+// DataKeys give each tenant a key of its own, a random one of 256 bits that is made when its first event is accepted. The
 // tenant's events are sealed with it, what receivers have answered too, and how far a delivery has come; the data keys
 // themselves lie in the store, wrapped by the first encryption_key or by the Transit engine of HashiCorp Vault or OpenBao.
 // So all that is kept of one tenant can be destroyed at once, by `callgate keys destroy`, without touching another's. It needs
