@@ -10,6 +10,8 @@ import (
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
 
 // What is kept of a delivery stands among the notes, under the delivery itself: its event, its number, and whether it is
@@ -18,16 +20,12 @@ const progressKey = 16 + 8 + 1
 
 // progressName is the key under which something is kept of a delivery. What was kept before the store had keys is not found
 // any more, so that nobody who can write to the file can put a plain one in the place of one that is sealed.
-func (s *Store) progressName(k deliveryKey) []byte {
-	name := binary.BigEndian.AppendUint64(append(make([]byte, 0, progressKey), k.event[:]...), uint64(k.n))
+func (s *Store) progressName(k lanes.Key) []byte {
+	name := binary.BigEndian.AppendUint64(append(make([]byte, 0, progressKey), k.Event[:]...), uint64(k.N))
 	if s.o.Keys != nil {
 		return append(name, 1)
 	}
 	return append(name, 0)
-}
-
-func progressPlace(k deliveryKey) seal.Place {
-	return seal.Place{Event: k.String(), Column: "progress"}
 }
 
 // Keep is store.Store's.
@@ -38,7 +36,7 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 	if len(value) > store.MaxNote {
 		return store.ErrNoteSize
 	}
-	k, err := parseDeliveryID(deliveryID)
+	k, err := lanes.ParseKey(deliveryID)
 	if err != nil {
 		return fmt.Errorf("delivery %w", store.ErrNotFound)
 	}
@@ -48,7 +46,7 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 		if err != nil {
 			return keyError(err)
 		}
-		value = sealer.Seal(value, progressPlace(k))
+		value = sealer.Seal(value, sealed.ProgressPlace(k))
 	}
 	s.keeps.Store(true)
 	gone := false
@@ -57,7 +55,7 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 			_, err := b.c.exec("DELETE FROM notes WHERE key = ?", name)
 			return err
 		}
-		n, err := b.c.number("SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event WHERE e.id = ? AND d.n = ?", k.event[:], k.n)
+		n, err := b.c.number("SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event WHERE e.id = ? AND d.n = ?", k.Event[:], k.N)
 		if err != nil {
 			return err
 		}
@@ -79,7 +77,7 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	k, err := parseDeliveryID(deliveryID)
+	k, err := lanes.ParseKey(deliveryID)
 	if err != nil {
 		return nil, nil
 	}
@@ -92,7 +90,7 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 		return nil, public(err)
 	case s.o.Keys != nil:
 		sealer := s.seals.Opener(ctx)
-		if value, err = sealer.Open(value, progressPlace(k)); errors.Is(err, seal.ErrDestroyed) {
+		if value, err = sealer.Open(value, sealed.ProgressPlace(k)); errors.Is(err, seal.ErrDestroyed) {
 			err = nil
 		}
 		return value, keyError(err)
@@ -101,7 +99,7 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 }
 
 // deliverySealer seals what is kept of a delivery.
-func (s *Store) deliverySealer(ctx context.Context, k deliveryKey) (seal.Sealer, error) {
+func (s *Store) deliverySealer(ctx context.Context, k lanes.Key) (seal.Sealer, error) {
 	if !s.seals.Tenants() {
 		return s.seals.Opener(ctx), nil
 	}
@@ -124,7 +122,7 @@ func (b *batch) removeProgress(event [16]byte) error {
 func (s *Store) rekeyProgress(ctx context.Context, which *resealing) error {
 	type row struct {
 		key, old, new []byte
-		event         deliveryKey
+		event         lanes.Key
 	}
 	for after := []byte{}; ; {
 		var list []row
@@ -139,7 +137,7 @@ func (s *Store) rekeyProgress(ctx context.Context, which *resealing) error {
 			if r.key[progressKey-1] == 0 {
 				return nil
 			}
-			k := deliveryKey{event: [16]byte(r.key[:16]), n: int64(binary.BigEndian.Uint64(r.key[16:]))}
+			k := lanes.Key{Event: [16]byte(r.key[:16]), N: int64(binary.BigEndian.Uint64(r.key[16:]))}
 			r.event = k
 			list = append(list, r)
 			return nil
@@ -170,14 +168,14 @@ func (s *Store) rekeyProgress(ctx context.Context, which *resealing) error {
 }
 
 // resealProgress is what is kept of a delivery, sealed again; nil if it is to stay as it is.
-func (s *Store) resealProgress(ctx context.Context, k deliveryKey, old []byte, which *resealing) ([]byte, error) {
+func (s *Store) resealProgress(ctx context.Context, k lanes.Key, old []byte, which *resealing) ([]byte, error) {
 	if which.one {
 		if tenant, err := s.tenantOf(ctx, k); err != nil || tenant != which.tenant {
 			return nil, passOver(err)
 		}
 	}
 	opener := s.seals.Opener(ctx)
-	plain, err := opener.Open(old, progressPlace(k))
+	plain, err := opener.Open(old, sealed.ProgressPlace(k))
 	if err != nil {
 		return nil, passOver(err)
 	}
@@ -185,7 +183,7 @@ func (s *Store) resealProgress(ctx context.Context, k deliveryKey, old []byte, w
 	if err != nil {
 		return nil, passOver(err)
 	}
-	return sealer.Seal(plain, progressPlace(k)), nil
+	return sealer.Seal(plain, sealed.ProgressPlace(k)), nil
 }
 
 // passOver is nil for what is gone, and needs not be sealed again.

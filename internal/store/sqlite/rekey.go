@@ -9,6 +9,8 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -48,7 +50,7 @@ func (s *Store) RekeyTenants(ctx context.Context, tenants []string, progress fun
 		return store.ErrNoDataKeys
 	}
 	for _, tenant := range tenants {
-		id, known := s.names.id(tenant)
+		id, known := s.names.ID(tenant)
 		if !known {
 			continue // it never had an event
 		}
@@ -221,26 +223,26 @@ func (s *Store) rekeyPayloads(ctx context.Context, which *resealing, after *int6
 		seq       int64
 		event     *store.Event
 		numbers   string // of the destinations
-		old, new  payload
+		old, new  sealed.Payload
 		destroyed bool
 	}
 	var list []row
 	size := 0
 	where, key := which.where("e.key_id", "e.tenant")
-	err := s.each(ctx, `SELECT e.seq, e.id, e.tenant, e.source, e.route, e.key_id, p.request, p.body, p.record,
+	err := s.each(ctx, `SELECT e.seq, e.id, e.tenant, e.source, e.route, e.key_id, p.Request, p.Body, p.Record,
 		(SELECT group_concat(d.destination) FROM (SELECT destination FROM deliveries WHERE event = e.seq ORDER BY n) d)
 		FROM events e JOIN payloads p ON p.seq = e.seq WHERE `+where+` AND e.seq > ?2 ORDER BY e.seq LIMIT ?3`, func(rows *sql.Rows) error {
 		r := row{event: &store.Event{}}
 		var id []byte
 		var tenant int64
 		var numbers sql.NullString
-		if err := rows.Scan(&r.seq, &id, &tenant, &r.event.Source, &r.event.Route, &r.old.keyID, &r.old.request, &r.old.body, &r.old.record, &numbers); err != nil {
+		if err := rows.Scan(&r.seq, &id, &tenant, &r.event.Source, &r.event.Route, &r.old.KeyID, &r.old.Request, &r.old.Body, &r.old.Record, &numbers); err != nil {
 			return err
 		}
-		r.event.ID, r.event.Tenant, r.numbers = ulid.ULID(id).String(), s.names.name(tenant), numbers.String
+		r.event.ID, r.event.Tenant, r.numbers = ulid.ULID(id).String(), s.names.Name(tenant), numbers.String
 		*after = r.seq
 		list = append(list, r)
-		if size += len(r.old.request) + len(r.old.body) + len(r.old.record); size >= rekeyBytes {
+		if size += len(r.old.Request) + len(r.old.Body) + len(r.old.Record); size >= rekeyBytes {
 			return errEnough
 		}
 		return nil
@@ -259,7 +261,7 @@ func (s *Store) rekeyPayloads(ctx context.Context, which *resealing, after *int6
 			return 0, fmt.Errorf("event %s: %w", r.event.ID, err)
 		}
 		if destinations == nil {
-			destinations = s.names.list(r.numbers)
+			destinations = s.names.List(r.numbers)
 		}
 		if r.new, err = s.sealPayload(ctx, r.event, destinations); err != nil {
 			return 0, err
@@ -268,17 +270,17 @@ func (s *Store) rekeyPayloads(ctx context.Context, which *resealing, after *int6
 	}
 	return n, s.write(ctx, false, func(b *batch) error {
 		for _, r := range list {
-			if r.destroyed || b.lost(r.new.keyID) {
+			if r.destroyed || b.lost(r.new.KeyID) {
 				continue
 			}
-			n, err := b.c.exec("UPDATE events SET key_id = ? WHERE seq = ? AND key_id IS ?", r.new.keyID, r.seq, r.old.keyID)
+			n, err := b.c.exec("UPDATE events SET key_id = ? WHERE seq = ? AND key_id IS ?", r.new.KeyID, r.seq, r.old.KeyID)
 			if err != nil {
 				return err
 			}
 			if n == 0 {
 				continue // erased meanwhile
 			}
-			if _, err := b.c.exec("UPDATE payloads SET request = ?, body = ?, record = ? WHERE seq = ?", r.new.request, r.new.body, r.new.record, r.seq); err != nil {
+			if _, err := b.c.exec("UPDATE payloads SET request = ?, body = ?, record = ? WHERE seq = ?", r.new.Request, r.new.Body, r.new.Record, r.seq); err != nil {
 				return err
 			}
 		}
@@ -308,16 +310,16 @@ func (s *Store) rekeyExcerpts(ctx context.Context, which *resealing, after *int6
 		var r row
 		var event []byte
 		var number, tenant, destination int64
-		var key deliveryKey
-		if err := rows.Scan(&r.id, &event, &key.n, &number, &tenant, &destination, &r.old, &r.oldKey); err != nil {
+		var key lanes.Key
+		if err := rows.Scan(&r.id, &event, &key.N, &number, &tenant, &destination, &r.old, &r.oldKey); err != nil {
 			return err
 		}
-		key.event = ulid.ULID(event)
+		key.Event = ulid.ULID(event)
 		if r.oldKey == nil && r.id >= s.sealing.attempt {
 			return fmt.Errorf("delivery %s: %w", key, errUnsealed)
 		}
-		r.tenant = s.names.name(tenant)
-		r.place = excerptPlace(key.String(), r.tenant, s.names.name(destination), number)
+		r.tenant = s.names.Name(tenant)
+		r.place = sealed.ExcerptPlace(key.String(), r.tenant, s.names.Name(destination), number)
 		*after = r.id
 		list = append(list, r)
 		return nil
@@ -329,7 +331,7 @@ func (s *Store) rekeyExcerpts(ctx context.Context, which *resealing, after *int6
 	for i := range list {
 		r := &list[i]
 		opener := s.seals.Opener(ctx)
-		plain, err := s.unseal(&opener, r.place, r.old, r.oldKey)
+		plain, err := sealed.Unseal(&opener, r.place, r.old, r.oldKey)
 		if errors.Is(err, seal.ErrDestroyed) {
 			continue
 		}

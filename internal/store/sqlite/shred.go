@@ -8,6 +8,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // DestroyDataKeys is store.DataKeyed's. The keys go in one transaction, with which all is done that is needed so that nobody
@@ -20,7 +21,7 @@ func (s *Store) DestroyDataKeys(ctx context.Context, tenant string, dryRun bool)
 	if len(rows) == 0 {
 		return done, fmt.Errorf("a data key of tenant %q: %w", tenant, store.ErrNotFound)
 	}
-	id, _ := s.names.id(tenant)
+	id, _ := s.names.ID(tenant)
 	if dryRun {
 		for _, row := range rows {
 			if row.Destroyed.IsZero() {
@@ -129,16 +130,16 @@ func (b *batch) shred(ctx context.Context, seq int64) (ended int, gone bool, err
 	}, seq); err != nil || !gone {
 		return 0, false, err
 	}
-	var waiting []change
+	var waiting []lanes.Change
 	if err := b.c.query("SELECT n, destination FROM deliveries WHERE event = ? AND state = 0", func(v []driver.Value) error {
-		waiting = append(waiting, change{key: deliveryKey{id, v[0].(int64)}, destination: v[1].(int64), tenant: c.tenant, from: pending, to: dead})
+		waiting = append(waiting, lanes.Change{Key: lanes.Key{Event: id, N: v[0].(int64)}, Destination: v[1].(int64), Tenant: c.tenant, From: pending, To: dead})
 		return nil
 	}, seq); err != nil {
 		return 0, false, err
 	}
 	for i := range waiting {
 		w := &waiting[i]
-		if _, err := b.c.exec("UPDATE deliveries SET state = 2, next_at = 0, updated_at = ?, reason = ? WHERE event = ? AND n = ?", b.now, store.ContentGone, seq, w.key.n); err != nil {
+		if _, err := b.c.exec("UPDATE deliveries SET state = 2, next_at = 0, updated_at = ?, reason = ? WHERE event = ? AND n = ?", b.now, store.ContentGone, seq, w.Key.N); err != nil {
 			return 0, false, err
 		}
 		b.noteMoved(ctx, audit.Cancel, w)
@@ -151,12 +152,9 @@ func (b *batch) shred(ctx context.Context, seq int64) (ended int, gone bool, err
 }
 
 // tenantOf is the tenant of a delivery, from its lease or else from its row.
-func (s *Store) tenantOf(ctx context.Context, k deliveryKey) (string, error) {
-	s.queues.mu.Lock()
-	_, l := s.queues.lease(k)
-	s.queues.mu.Unlock()
-	if l != nil {
-		return l.q.name, nil
+func (s *Store) tenantOf(ctx context.Context, k lanes.Key) (string, error) {
+	if tenant, ok := s.queues.Tenant(k); ok {
+		return tenant, nil
 	}
-	return s.tenantOfEvent(ctx, k.event)
+	return s.tenantOfEvent(ctx, k.Event)
 }
