@@ -82,6 +82,7 @@ func (s *Store) DestroyDataKeys(ctx context.Context, tenant string, dryRun bool)
 		}
 		done.Events += events
 		done.Deliveries += deliveries
+		store.Progress(ctx, events)
 	}
 	if err := s.shredExcerpts(ctx, id, until); err != nil {
 		return done, err
