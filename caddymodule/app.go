@@ -76,6 +76,10 @@ type App struct {
 	// is stored is not encrypted.
 	EncryptionKeys []string `json:"encryption_keys,omitempty"`
 
+	// DataKeys give each tenant a key of its own, with which its content is sealed in place of encryption_key. Default: none
+	// has.
+	DataKeys *DataKeys `json:"data_keys,omitempty"`
+
 	// DrainTimeout is how long attempts under way may run on when the process ends, and no longer than what Caddy's
 	// grace_period leaves. Default: 10s.
 	DrainTimeout caddy.Duration `json:"drain_timeout,omitempty"`

@@ -84,6 +84,9 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	if err := u.setKeys(a.EncryptionKeys); err != nil {
 		return err
 	}
+	if err := u.setDataKeys(a.DataKeys, a.run.logger); err != nil {
+		return err
+	}
 	if err := a.Audit.provision(a.run.logger); err != nil {
 		return fmt.Errorf("audit: %w", err)
 	}

@@ -40,6 +40,19 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //		retention         <duration> [dead <duration>]
 //		window            <duration>
 //		encryption_key    <key>...
+//		data_keys [{
+//			transit     <url>
+//			key         <name>
+//			key_per_tenant
+//			mount       <path>
+//			namespace   <namespace>
+//			token       <token>
+//			ca          <file>
+//			client_cert <certificate file> <key file>
+//			timeout     <duration>
+//			keep        <duration>
+//			wrap_with   transit | encryption_key
+//		}]
 //		drain_timeout     <duration>
 //		audit {
 //			key        <key>
@@ -158,6 +171,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"retention":      a.unmarshalRetention,
 		"window":         grammar.Time(&a.Window),
 		"encryption_key": grammar.List(&a.EncryptionKeys),
+		"data_keys":      a.unmarshalDataKeys,
 		"drain_timeout":  grammar.Time(&a.DrainTimeout),
 		"alert":          a.unmarshalAlert,
 		"audit":          a.unmarshalAudit,

@@ -103,6 +103,12 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare
 		_, _ = dispatchers.Delete(key)
 		return nil, nil, errors.New("store: encryption keys change with a restart and not with a reload, because the store is open; restart, and use callgate rekey to seal what is stored with the new key")
 	}
+	if c, ok := u.module.(guest.StoreChecker); ok {
+		if err := c.CheckStore(d.store, u.options); err != nil {
+			_, closing := dispatchers.Delete(key)
+			return nil, nil, errors.Join(fmt.Errorf("store: %w", err), closing)
+		}
+	}
 	missing := d.startAudit(u)
 	if missing != nil && !d.mayStart(missing) {
 		_, closing := dispatchers.Delete(key)

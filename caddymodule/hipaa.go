@@ -235,6 +235,9 @@ func (a *App) lacksPlaceholders() (missing []string) {
 		}
 	}
 	of("encryption_key", a.EncryptionKeys...)
+	if a.DataKeys != nil {
+		of("data_keys: token", a.DataKeys.Token)
+	}
 	if a.Audit != nil {
 		of("audit: key", a.Audit.Key)
 		for _, c := range a.Audit.Checkpoints {

@@ -44,6 +44,9 @@ func openStoreOf(app *App, logger *zap.Logger) (store.Store, guest.Store, error)
 	if err := u.setKeys(app.EncryptionKeys); err != nil {
 		return nil, nil, err
 	}
+	if err := u.setDataKeys(app.DataKeys, logger); err != nil {
+		return nil, nil, err
+	}
 	var err error
 	if u.module, err = app.storeModule(ctx); err != nil {
 		return nil, nil, err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -21,7 +22,7 @@ func BackupOf(ctx context.Context, config []byte, configFile, file string) (gues
 	if err != nil {
 		return guest.Backed{}, err
 	}
-	if err := keepApart(app.EncryptionKeys, configFile, file); err != nil {
+	if err := keepApart(app.backupSecrets(), configFile, file); err != nil {
 		return guest.Backed{}, err
 	}
 	s, done, err := storeToBackUp(app)
@@ -30,6 +31,14 @@ func BackupOf(ctx context.Context, config []byte, configFile, file string) (gues
 	}
 	defer done()
 	return s.BackupStore(audit.By(ctx, audit.Actor{Type: audit.ActorClaimed, Via: "command", ID: osUser()}), file)
+}
+
+// backupSecrets are the settings with which a backup could be read.
+func (a *App) backupSecrets() []string {
+	if a.DataKeys == nil || a.DataKeys.Token == "" {
+		return a.EncryptionKeys
+	}
+	return append(slices.Clone(a.EncryptionKeys), a.DataKeys.Token)
 }
 
 // RestoreOf makes the store of a configuration in Caddy's JSON from a backup.

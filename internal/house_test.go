@@ -52,7 +52,7 @@ var plan = []struct {
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
 	{"caddymodule", "App, Handler, Source, Tenant, Policy, Destination, which compile into what runs; life cycle; metrics", []string{
 		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "caddymodule/scheme", "caddymodule/redact",
-		"internal/gateway", "internal/operate", "internal/doctor", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/manage", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
+		"internal/gateway", "internal/operate", "internal/doctor", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/manage", "internal/delivery", "internal/store", "internal/seal", "internal/keywrap", "internal/destination", "internal/source",
 		"internal/signature", "internal/condition", "internal/call", "internal/minimize", "internal/alert", "internal/idempotency",
 		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound"}},
 
@@ -100,6 +100,7 @@ var plan = []struct {
 	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
 	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},
 	{"internal/audit", "the log that proves itself", nil},
+	{"internal/keywrap", "wraps data keys with Vault's or OpenBao's Transit", []string{"internal/seal", "internal/outbound"}},
 	{"internal/seal", "encrypts what is kept", nil},
 
 	{"internal/destination/fhir", "EHRs", []string{"internal/destination", "internal/destination/keylock", "internal/outbound", "internal/call"}},

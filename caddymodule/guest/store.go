@@ -25,6 +25,12 @@ type StoreTuner interface {
 	TuneStore(store.Store, StoreOptions)
 }
 
+// StoreChecker is a Store that can tell whether an open store could take over settings: those that a reload brings.
+type StoreChecker interface {
+	// CheckStore refuses what the store, which a module with the same StoreKey has opened, could not go on with.
+	CheckStore(store.Store, StoreOptions) error
+}
+
 // StoreFile is a Store that is a file of this machine.
 type StoreFile interface {
 	// File is its absolute path.
@@ -61,6 +67,8 @@ type StoreOptions struct {
 	Window time.Duration
 	// Keys seal what is stored; nil stores it as it is.
 	Keys *seal.Ring
+	// Wrapping says whether tenants have data keys, and who wraps them; with Keys only.
+	Wrapping seal.Wrapping
 	// Committed, if not nil, hears of every commit.
 	Committed func(requests int, took time.Duration)
 	Logger    *zap.Logger

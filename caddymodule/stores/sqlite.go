@@ -113,7 +113,7 @@ const batchDelay = time.Millisecond
 func (s *SQLite) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	t := s.tuning(o)
 	return sqlite.Open(sqlite.Options{
-		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
+		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Wrapping: o.Wrapping, Committed: o.Committed, BatchDelay: batchDelay,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	})
 }
@@ -125,8 +125,16 @@ func (s *SQLite) TuneStore(open store.Store, o guest.StoreOptions) {
 	}
 }
 
+// CheckStore implements guest.StoreChecker.
+func (s *SQLite) CheckStore(open store.Store, o guest.StoreOptions) error {
+	if open, ok := open.(*sqlite.Store); ok {
+		return open.CheckWrapping(o.Wrapping)
+	}
+	return nil
+}
+
 func (s *SQLite) tuning(o guest.StoreOptions) sqlite.Tuning {
-	t := sqlite.Tuning{Window: o.Window, MaxBytes: s.MaxSize, Tenant: store.Quota{Bytes: s.TenantMaxSize, Events: s.TenantMaxEvents},
+	t := sqlite.Tuning{Window: o.Window, Wrapping: o.Wrapping, MaxBytes: s.MaxSize, Tenant: store.Quota{Bytes: s.TenantMaxSize, Events: s.TenantMaxEvents},
 		Tenants: make(map[string]store.Quota)}
 	for tenant, l := range s.TenantLimits {
 		t.Tenants[tenant] = store.Quota{Bytes: l.MaxSize, Events: l.MaxEvents}
@@ -211,5 +219,6 @@ var (
 	_ caddyfile.Unmarshaler = (*SQLite)(nil)
 	_ guest.Store           = (*SQLite)(nil)
 	_ guest.StoreTuner      = (*SQLite)(nil)
+	_ guest.StoreChecker    = (*SQLite)(nil)
 	_ guest.StoreFile       = (*SQLite)(nil)
 )

@@ -38,6 +38,10 @@ const (
 	Erase   Kind = "erase"
 	Expire  Kind = "expire"
 	Rekey   Kind = "rekey"
+	// KeyMade, KeyRotated and KeyDestroyed name the data key in Reason.
+	KeyMade      Kind = "key.made"
+	KeyRotated   Kind = "key.rotated"
+	KeyDestroyed Kind = "key.destroyed"
 	// Backup has the file's name and the machine in To, and in Count how many events were copied.
 	Backup       Kind = "backup"
 	List         Kind = "list"
@@ -71,7 +75,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		EventAccepted, Attempt, SyncForward, SyncOutcome,
-		Replay, SendNow, Cancel, Pause, Resume, Erase, Expire, Rekey, Backup, List, Show, Reveal, RevealDenied, AccessDenied,
+		Replay, SendNow, Cancel, Pause, Resume, Erase, Expire, Rekey, KeyMade, KeyRotated, KeyDestroyed, Backup, List, Show, Reveal, RevealDenied, AccessDenied,
 		DocumentSaved, DocumentPublished, DocumentRemoved, DocumentForgotten,
 		ConfigLoaded, Start, Stop, Pruned, Exported, Forked,
 	}

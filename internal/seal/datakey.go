@@ -54,6 +54,13 @@ type Wrapper interface {
 	Lifetime() time.Duration
 }
 
+// Shredder is a Wrapper that may wrap each tenant's keys with something of its own.
+type Shredder interface {
+	// Shred destroys that, so that no copy of what it has wrapped can be unwrapped any more. It is nothing where there is no
+	// such thing, or no longer.
+	Shred(ctx context.Context, tenant string) error
+}
+
 // Wrapping says who wraps data keys. What the ring has wrapped it always opens.
 type Wrapping struct {
 	// Tenants tells that tenants have data keys. If not, the ring seals itself, and data keys only open what was sealed

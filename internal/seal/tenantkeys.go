@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -71,10 +72,13 @@ func (k *Keys) Use(w Wrapping) {
 
 // Close ends what goes on by itself.
 func (k *Keys) Close() {
-	if k != nil {
-		k.stop()
-		k.running.Wait()
+	if k == nil {
+		return
 	}
+	k.mu.Lock()
+	k.stop() // nothing is begun any more
+	k.mu.Unlock()
+	k.running.Wait()
 }
 
 // Tenants tells whether tenants have data keys.
@@ -292,6 +296,17 @@ func (k *Keys) Forget(tenant string) {
 	}
 }
 
+// Shred destroys what a tenant's data keys are wrapped with, if it is the tenant's alone; see [Shredder].
+func (k *Keys) Shred(ctx context.Context, tenant string) error {
+	if k == nil {
+		return nil
+	}
+	if s, ok := k.use.Load().Remote.(Shredder); ok {
+		return s.Shred(ctx, tenant)
+	}
+	return nil
+}
+
 // Make makes a new data key for a tenant, wrapped; the caller keeps it.
 func (k *Keys) Make(ctx context.Context, tenant string) (DataKey, error) {
 	raw := randomKey()
@@ -309,33 +324,58 @@ func (k *Keys) wrap(ctx context.Context, raw []byte, tenant string) ([]byte, err
 	if remote == nil {
 		return append([]byte{wrappedByRing}, k.ring.Seal(raw, wrappedPlace(tenant))...), nil
 	}
-	text, err := askRemote(k, tenant, func() (string, error) { return remote.Wrap(ctx, tenant, raw) })
+	key := bytes.Clone(raw) // which may be asked for again beside, when raw is cleared
+	text, err := askRemote(ctx, k, tenant, func(ctx context.Context) (string, error) { return remote.Wrap(ctx, tenant, key) })
 	if err != nil {
 		return nil, err
 	}
 	return wrapText(text)
 }
 
-// askRemote asks a wrapper, unless it was away a moment ago.
-func askRemote[T any](k *Keys, tenant string, ask func() (T, error)) (answer T, err error) {
-	k.mu.RLock()
-	away := k.away
-	k.mu.RUnlock()
-	if away.err != nil && k.now().Before(away.until) {
-		return answer, away.err
+// askRemote asks a wrapper. Once it was away nobody waits for it: it is asked beside, at most every failedFor, until it
+// answers.
+func askRemote[T any](ctx context.Context, k *Keys, tenant string, ask func(context.Context) (T, error)) (answer T, err error) {
+	if err := k.isAway(func(ctx context.Context) error {
+		_, err := ask(ctx)
+		return err
+	}); err != nil {
+		return answer, err
 	}
-	if answer, err = ask(); err != nil {
-		err = fmt.Errorf("%w: tenant %q: %w", ErrUnavailable, tenant, err)
-	}
+	answer, err = ask(ctx)
+	return answer, k.asks(tenant, err)
+}
+
+// isAway is the error if the wrapper was away when it was asked last. Then probe is run beside if it is time for it.
+func (k *Keys) isAway(probe func(context.Context) error) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	switch {
-	case errors.Is(err, ErrAway):
-		k.away.err, k.away.until = err, k.now().Add(failedFor)
-	case err == nil:
-		k.away = failure{}
+	if k.away.err == nil {
+		return nil
 	}
-	return answer, err
+	if now := k.now(); !now.Before(k.away.until) && k.ctx.Err() == nil {
+		k.away.until = now.Add(askedFor + failedFor)
+		k.running.Go(func() {
+			ctx, cancel := context.WithTimeout(k.ctx, askedFor)
+			defer cancel()
+			_ = k.asks("", probe(ctx))
+		})
+	}
+	return k.away.err
+}
+
+// asks notes whether a wrapper has answered, and makes an error one of a tenant's key.
+func (k *Keys) asks(tenant string, err error) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !errors.Is(err, ErrAway) {
+		k.away = failure{}
+	} else {
+		k.away.err, k.away.until = fmt.Errorf("%w: %w", ErrUnavailable, err), k.now().Add(failedFor)
+	}
+	if err != nil {
+		err = fmt.Errorf("%w: tenant %q: %w", ErrUnavailable, tenant, err)
+	}
+	return err
 }
 
 // raw unwraps a key, and tells for how long it may be kept; 0 is for as long as the process.
@@ -352,7 +392,7 @@ func (k *Keys) raw(ctx context.Context, row DataKey) (raw []byte, lifetime time.
 	if remote == nil {
 		return nil, 0, errNoRemote
 	}
-	raw, err = askRemote(k, row.Tenant, func() ([]byte, error) { return remote.Unwrap(ctx, row.Tenant, w.Text) })
+	raw, err = askRemote(ctx, k, row.Tenant, func(ctx context.Context) ([]byte, error) { return remote.Unwrap(ctx, row.Tenant, w.Text) })
 	return raw, remote.Lifetime(), err
 }
 
@@ -387,7 +427,7 @@ func (k *Keys) Rewrap(ctx context.Context, row DataKey) (wrapped []byte, changed
 	remote := k.use.Load().remote()
 	switch {
 	case w.Remote && remote != nil:
-		text, err := askRemote(k, row.Tenant, func() (string, error) { return remote.Rewrap(ctx, row.Tenant, w.Text) })
+		text, err := askRemote(ctx, k, row.Tenant, func(ctx context.Context) (string, error) { return remote.Rewrap(ctx, row.Tenant, w.Text) })
 		if err != nil || text == w.Text {
 			return nil, false, err
 		}

@@ -288,6 +288,8 @@ func TestRemoteIsAway(t *testing.T) {
 		opens(ErrUnavailable)
 		r.set(nil)
 		time.Sleep(failedFor)
+		opens(ErrUnavailable) // it asks beside
+		time.Sleep(failedFor)
 		opens(nil)
 		if _, err := k.Sealer(t.Context(), "globex"); err != nil || len(table.rows) != 2 {
 			t.Error(err)

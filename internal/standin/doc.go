@@ -1,5 +1,5 @@
 // Package standin holds servers that stand in for receiving systems in tests: a token server, a FHIR server, a plain
-// receiver, one that asks for Digest, a forward proxy, and CRMs. They refuse what the real ones refuse, as far as their documents say, and record what they were
+// receiver, one that asks for Digest, a forward proxy, the Transit engine of Vault, and CRMs. They refuse what the real ones refuse, as far as their documents say, and record what they were
 // sent. Only tests import this package.
 package standin
 

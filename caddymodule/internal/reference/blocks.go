@@ -161,7 +161,7 @@ func (g *generator) global(s *sheet) error {
 	}
 	err := s.options(g, 3, app, map[string]block{
 		"audit": inner("Audit", "audit"), "alert": inner("Alert", "alert"), "metrics": inner("Metrics", "metrics"), "idempotency_cache": inner("CacheLimits", "idempotency_cache"),
-		"manage": inner("Manage", "manage"),
+		"manage": inner("Manage", "manage"), "data_keys": inner("DataKeys", "data_keys"),
 	})
 	if err != nil {
 		return err

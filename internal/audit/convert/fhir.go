@@ -124,6 +124,7 @@ var classes = map[audit.Kind]class{
 	audit.AccessDenied:  {securityAlt, []coding{restricted}, "E"},
 	audit.Erase:         {destroy, nil, "D"},
 	audit.Expire:        {destroy, nil, "D"},
+	audit.KeyDestroyed:  {destroy, nil, "D"}, // and with it what it had sealed
 	audit.ConfigLoaded:  {securityAlt, configuration, "U"},
 	// What a draft says is not in force.
 	audit.DocumentSaved:     {securityAlt, configuration, "C"},

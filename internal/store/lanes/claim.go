@@ -13,6 +13,9 @@ import (
 // not hold up the others.
 const unreadable = 5 * time.Minute
 
+// away is for how long a tenant's deliveries are left alone when none of its events can be opened.
+const away = 5 * time.Second
+
 // Source is how a store reads the rows of deliveries.
 type Source interface {
 	// Due reads, for each of the asks, its next rows. It is given at most AtOnce of them.
@@ -54,6 +57,8 @@ type Read struct {
 	Event *store.Event
 	// Gone tells that it was erased meanwhile.
 	Gone bool
+	// Away tells that what opens its tenant's events cannot be had now: these wait a moment, all together.
+	Away bool
 	// Unreadable tells why it cannot be delivered though the store works.
 	Unreadable error
 }
@@ -112,6 +117,9 @@ func (ls *Lanes) Claim(ctx context.Context, src Source, l *Lane, now, until int6
 		for i, e := range events {
 			switch t := picked[i]; {
 			case e.Gone:
+			case e.Away:
+				ls.wait(t.q, now+int64(away))
+				waiting = slices.DeleteFunc(waiting, func(o *turn) bool { return o == t })
 			case e.Unreadable != nil:
 				src.HeldBack(l.Name, e.Event.ID, e.Unreadable)
 				ls.hold(l, t.q, e.Event.ID, found[i], now+int64(unreadable))
@@ -142,7 +150,7 @@ func (ls *Lanes) turns(l *Lane, due int64, limit int, skip []string) ([]*turn, m
 	var turns []*turn
 	for i := range l.order {
 		q := l.order[(first+i)%len(l.order)]
-		if ls.mayHave(q) && !(q.headKnown && q.head > due) && !slices.Contains(skip, q.Name) {
+		if ls.mayHave(q) && q.waits <= due && !(q.headKnown && q.head > due) && !slices.Contains(skip, q.Name) {
 			turns = append(turns, l.turn(q))
 		}
 	}
@@ -264,6 +272,14 @@ func (ls *Lanes) grant(l *Lane, turns, served []*turn, rows []Row, claimed []sto
 	return kept
 }
 
+// wait keeps a tenant's deliveries from being claimed for a moment.
+func (ls *Lanes) wait(q *Queue, until int64) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	q.waits = until
+	q.version++
+}
+
 // hold leases a delivery to nobody.
 func (ls *Lanes) hold(l *Lane, q *Queue, event string, row Row, until int64) {
 	ls.mu.Lock()
@@ -312,7 +328,7 @@ func (ls *Lanes) Next(ctx context.Context, src Source, l *Lane, now int64) (time
 		switch {
 		case !ls.mayHave(q):
 		case q.headKnown:
-			next = min(next, q.head)
+			next = min(next, max(q.head, q.waits))
 		default:
 			t := l.turn(q)
 			t.Want = int(q.leased) + 1
@@ -332,8 +348,8 @@ func (ls *Lanes) Next(ctx context.Context, src Source, l *Lane, now int64) (time
 		if len(t.rows) > 0 {
 			head = t.rows[0].Next
 		}
-		next = min(next, head)
 		ls.mu.Lock()
+		next = min(next, max(head, t.q.waits))
 		if t.q.version == t.version {
 			t.q.head, t.q.headKnown = head, true
 		}

@@ -78,6 +78,7 @@ type Queue struct {
 	head      int64
 	headKnown bool
 	version   uint64 // changes with the queue
+	waits     int64  // until then nothing is claimed, since its events cannot be opened
 
 	from   int64 // nothing without a lease is due before, as far as is known
 	fullAt time.Time
@@ -317,6 +318,17 @@ func (ls *Lanes) Leased(key Key, now int64) bool {
 	defer ls.mu.Unlock()
 	_, e := ls.lease(key)
 	return e != nil && now < e.until
+}
+
+// Tenant is the tenant of a delivery that is leased; false if it is not.
+func (ls *Lanes) Tenant(key Key) (string, bool) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	_, e := ls.lease(key)
+	if e == nil {
+		return "", false
+	}
+	return e.q.Name, true
 }
 
 // Refs are where the rows of deliveries are, as far as they are leased.

@@ -66,8 +66,8 @@ func (r *requestJSON) fill(e *store.Event) {
 	}
 }
 
-// Seal makes the payload of an event for its destinations, sealed by the key that is named; sealer is nil without keys.
-func Seal(sealer *seal.Sealer, keyID []byte, e *store.Event, destinations []string) (p Payload, err error) {
+// Seal makes the payload of an event for its destinations; sealer is nil without keys.
+func Seal(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
 	p.Body, p.Record = e.Body, e.Record
 	if sealer != nil || e.Method != "" || e.URI != "" || len(e.Header) > 0 {
 		r := newRequestJSON(e)
@@ -81,7 +81,7 @@ func Seal(sealer *seal.Sealer, keyID []byte, e *store.Event, destinations []stri
 	if sealer == nil {
 		return p, p.transform(func(_ string, data []byte) ([]byte, error) { return data, nil })
 	}
-	p.KeyID = keyID
+	p.KeyID = sealer.StoredID()
 	place := placeOf(e)
 	return p, p.transform(func(column string, data []byte) ([]byte, error) {
 		place.Column = column

@@ -60,9 +60,9 @@ func (s *Store) AcceptAll(ctx context.Context, events []*store.Event, destinatio
 		if len(to) > maxDestinations {
 			return nil, fmt.Errorf("an event can have %d destinations and has %d: split them over several routes", maxDestinations, len(to))
 		}
-		p, err := s.sealPayload(e, to)
+		p, err := s.sealPayload(ctx, e, to)
 		if err != nil {
-			return nil, err
+			return nil, keyError(err)
 		}
 		beside, stored, err := s.beside(e)
 		if err != nil {
@@ -71,6 +71,15 @@ func (s *Store) AcceptAll(ctx context.Context, events []*store.Event, destinatio
 		list[i] = accepting{Event: e, id: id, payload: p, destinations: to, besideStored: stored, subject: beside.Subject()}
 	}
 	err := s.write(ctx, true, func(b *batch) error { return b.acceptAll(list) })
+	for tries := 0; errors.Is(err, errKeyLost) && tries < 3; tries++ { // there is a new one
+		for i := range list {
+			e := &list[i]
+			if e.payload, err = s.sealPayload(ctx, e.Event, e.destinations); err != nil {
+				return nil, keyError(err)
+			}
+		}
+		err = s.write(ctx, true, func(b *batch) error { return b.acceptAll(list) })
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +95,11 @@ func (s *Store) AcceptAll(ctx context.Context, events []*store.Event, destinatio
 // acceptAll adds those of the events that are new. What refuses an event after another was added undoes that too, so it is
 // no refusal, which would leave the transaction as it stands.
 func (b *batch) acceptAll(list []accepting) error {
+	for i := range list {
+		if b.lost(list[i].payload.KeyID) {
+			return group.Refuse(errKeyLost)
+		}
+	}
 	changed := false
 	for i := range list {
 		e := &list[i]

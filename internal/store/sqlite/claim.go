@@ -90,6 +90,8 @@ func (r source) Events(ctx context.Context, destination string, rows []lanes.Row
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			list[i].Gone = true
+		case errors.Is(err, seal.ErrAway): // of which whoever sees to data keys tells
+			list[i].Away = true
 		case unreadableEvent(err):
 			list[i].Unreadable = err
 		case err != nil:
@@ -104,6 +106,8 @@ func (r source) Events(ctx context.Context, destination string, rows []lanes.Row
 func (s *Store) eventFor(ctx context.Context, seq, n int64, destination string) (*store.Event, error) {
 	e, sealedFor, err := s.eventBySeq(ctx, seq)
 	switch {
+	case errors.Is(err, seal.ErrDestroyed):
+		return e, errWaitsInVain
 	case err != nil:
 		return e, err
 	case e.Dropped:
@@ -115,13 +119,15 @@ func (s *Store) eventFor(ctx context.Context, seq, n int64, destination string) 
 }
 
 var (
+	errWaitsInVain      = fmt.Errorf("%w, and it still waits: run `callgate keys destroy` again, which was stopped on its way", seal.ErrDestroyed)
 	errNoContent        = fmt.Errorf("%w (it waits and has no content)", ErrCorrupt)
 	errOtherDestination = fmt.Errorf("%w (it was sealed for another destination)", seal.ErrTampered)
 )
 
 // unreadableEvent tells that an event is held back and not that the store cannot be read.
 func unreadableEvent(err error) bool {
-	return errors.Is(err, seal.ErrNoKey) || errors.Is(err, seal.ErrTampered) || errors.Is(err, errNoContent)
+	return errors.Is(err, seal.ErrNoKey) || errors.Is(err, seal.ErrTampered) || errors.Is(err, seal.ErrUnavailable) ||
+		errors.Is(err, seal.ErrDestroyed) || errors.Is(err, errNoContent)
 }
 
 // eventBySeq reads an event. With an error of its seal the event's ID is still set. Every claimed delivery goes through
@@ -138,14 +144,15 @@ func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, []stri
 			query = s.bySeq.Load()
 		}
 	}
-	return s.readEvent(query.QueryRowContext(ctx, seq))
+	return s.readEvent(ctx, query.QueryRowContext(ctx, seq))
 }
 
 const eventQuery = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
 	e.received_at, e.key_id, p.seq IS NULL, p.Request, p.Body, p.Record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
 
-// readEvent reads an event, and for which destinations it was sealed; nil if it does not say.
-func (s *Store) readEvent(row *sql.Row) (*store.Event, []string, error) {
+// readEvent reads an event, and for which destinations it was sealed; nil if it does not say. With seal.ErrDestroyed it is
+// Dropped.
+func (s *Store) readEvent(ctx context.Context, row *sql.Row) (*store.Event, []string, error) {
 	var id, key []byte
 	var seq, tenant, received int64
 	var p sealed.Payload
@@ -162,6 +169,7 @@ func (s *Store) readEvent(row *sql.Row) (*store.Event, []string, error) {
 	if e.Dropped {
 		return e, nil, nil
 	}
-	sealedFor, err := s.openPayload(e, seq, p)
+	sealedFor, err := s.openPayload(ctx, e, seq, p)
+	e.Dropped = errors.Is(err, seal.ErrDestroyed)
 	return e, sealedFor, err
 }

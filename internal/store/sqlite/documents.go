@@ -39,7 +39,7 @@ func (s *Store) sealDocument(d *store.Document) (body, secrets, keyID []byte) {
 		}
 		return s.o.Keys.Seal(b, sealed.DocumentPlace(column, d.Kind, d.Name, d.Version))
 	}
-	return sealed("document", d.Body), sealed("document secrets", d.Secrets), storedKeyID(s.o.Keys)
+	return sealed("document", d.Body), sealed("document secrets", d.Secrets), s.o.Keys.StoredID()
 }
 
 // openDocument opens what sealDocument sealed, in place. Without a seal, where there are keys, somebody put it there.
@@ -267,7 +267,7 @@ func (s *Store) sealedDocuments() (int64, error) {
 }
 
 // rekeyDocuments seals the next documents again and tells how many. Those that are not sealed are sealed too.
-func (s *Store) rekeyDocuments(ctx context.Context, first []byte, after *int64) (int, error) {
+func (s *Store) rekeyDocuments(ctx context.Context, after *int64) (int, error) {
 	type row struct {
 		id    int64
 		d     store.Document
@@ -286,7 +286,7 @@ func (s *Store) rekeyDocuments(ctx context.Context, first []byte, after *int64) 
 		*after = r.id
 		list = append(list, r)
 		return nil
-	}, first, *after, 64) // of up to 2 MiB
+	}, s.o.Keys.StoredID(), *after, 64) // of up to 2 MiB
 	if err != nil || len(list) == 0 {
 		return 0, err
 	}

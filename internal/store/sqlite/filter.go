@@ -208,6 +208,16 @@ func (s *Store) seqOf(ctx context.Context, id [16]byte) (seq int64, err error) {
 	return seq, err
 }
 
+// tenantOfEvent is the tenant of an event.
+func (s *Store) tenantOfEvent(ctx context.Context, id [16]byte) (string, error) {
+	var tenant int64
+	err := s.reader.QueryRowContext(ctx, "SELECT tenant FROM events WHERE id = ?", id[:]).Scan(&tenant)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", store.ErrNotFound
+	}
+	return s.names.Name(tenant), err
+}
+
 // seqBefore turns the id that a page ends with into a number: the event's own, or if it is gone the one that follows
 // the newest older event.
 func (s *Store) seqBefore(ctx context.Context, id [16]byte) (int64, error) {

@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/callgate/callgate/internal/store/sealed"
@@ -86,9 +87,9 @@ func (s *Store) Event(ctx context.Context, id string) (*store.Event, error) {
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
-	e, _, err := s.readEvent(s.reader.QueryRowContext(ctx, eventQuery+"WHERE e.id = ?", u[:]))
-	if err != nil {
-		return nil, public(err)
+	e, _, err := s.readEvent(ctx, s.reader.QueryRowContext(ctx, eventQuery+"WHERE e.id = ?", u[:]))
+	if err != nil && !e.Dropped {
+		return nil, keyError(err)
 	}
 	return e, nil
 }
@@ -186,6 +187,7 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 		return nil, public(err)
 	}
 	defer rows.Close()
+	sealer := s.seals.Opener(ctx)
 	var list []store.Attempt
 	for rows.Next() {
 		a := store.Attempt{DeliveryID: deliveryID}
@@ -210,8 +212,8 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 			return nil, errUnsealed
 		}
 		place := sealed.ExcerptPlace(deliveryID, s.names.Name(tenant), s.names.Name(destination), int64(a.Number))
-		if a.Excerpt, err = sealed.Unseal(s.o.Keys.Sealer(), place, excerpt, keyID); err != nil {
-			return nil, err
+		if a.Excerpt, err = sealed.Unseal(&sealer, place, excerpt, keyID); err != nil && !errors.Is(err, seal.ErrDestroyed) {
+			return nil, keyError(err)
 		}
 		list = append(list, a)
 	}

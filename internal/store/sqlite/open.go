@@ -253,6 +253,9 @@ func (s *Store) load() error {
 	if err := s.loadKeys(); err != nil {
 		return err
 	}
+	if err := s.loadDataKeys(); err != nil {
+		return err
+	}
 	return s.checkRing()
 }
 
@@ -267,7 +270,12 @@ func (s *Store) checkRing() error {
 	for _, which := range []string{"p.seq > 0 ORDER BY p.seq", "p.seq > 0 ORDER BY p.seq DESC", fmt.Sprintf("p.seq > %d ORDER BY p.seq", rekeyed)} {
 		err := s.writer.query("SELECT e.key_id FROM payloads p CROSS JOIN events e ON e.seq = p.seq WHERE "+which+" LIMIT 1", func(v []driver.Value) error {
 			stored, _ := v[0].([]byte)
-			if id, ok := keyOf(stored); ok && (s.o.Keys == nil || !s.o.Keys.Has(id)) {
+			id, dataKey, ok := seal.ParseStoredID(stored)
+			known := s.o.Keys != nil && s.o.Keys.Has(id)
+			if dataKey {
+				_, known = s.dataKeys.get(id)
+			}
+			if ok && !known {
 				return fmt.Errorf("%w (key id %s)", seal.ErrNoKey, id)
 			}
 			return nil

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/callgate/callgate/internal/store/sealed"
@@ -41,7 +42,11 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 	}
 	name := s.progressName(k)
 	if len(value) > 0 && s.o.Keys != nil {
-		value = s.o.Keys.Seal(value, sealed.ProgressPlace(k))
+		sealer, err := s.deliverySealer(ctx, k)
+		if err != nil {
+			return keyError(err)
+		}
+		value = sealer.Seal(value, sealed.ProgressPlace(k))
 	}
 	s.keeps.Store(true)
 	gone := false
@@ -84,9 +89,25 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 	case err != nil:
 		return nil, public(err)
 	case s.o.Keys != nil:
-		return s.o.Keys.Open(value, sealed.ProgressPlace(k))
+		sealer := s.seals.Opener(ctx)
+		if value, err = sealer.Open(value, sealed.ProgressPlace(k)); errors.Is(err, seal.ErrDestroyed) {
+			err = nil
+		}
+		return value, keyError(err)
 	}
 	return value, nil
+}
+
+// deliverySealer seals what is kept of a delivery.
+func (s *Store) deliverySealer(ctx context.Context, k lanes.Key) (seal.Sealer, error) {
+	if !s.seals.Tenants() {
+		return s.seals.Opener(ctx), nil
+	}
+	tenant, err := s.tenantOf(ctx, k)
+	if err != nil {
+		return seal.Sealer{}, err
+	}
+	return s.seals.Sealer(ctx, tenant)
 }
 
 // removeProgress deletes what is kept of an event's deliveries.
@@ -96,9 +117,13 @@ func (b *batch) removeProgress(event [16]byte) error {
 	return err
 }
 
-// rekeyProgress seals what is kept of deliveries again, some hundreds at a time: in little time, since it is little.
-func (s *Store) rekeyProgress(ctx context.Context) error {
-	type row struct{ key, old, new []byte }
+// rekeyProgress seals what is kept of deliveries again, some hundreds at a time: in little time, since it is little. Of a
+// tenant's only, unless which is of all.
+func (s *Store) rekeyProgress(ctx context.Context, which *resealing) error {
+	type row struct {
+		key, old, new []byte
+		event         lanes.Key
+	}
 	for after := []byte{}; ; {
 		var list []row
 		read := 0
@@ -113,19 +138,23 @@ func (s *Store) rekeyProgress(ctx context.Context) error {
 				return nil
 			}
 			k := lanes.Key{Event: [16]byte(r.key[:16]), N: int64(binary.BigEndian.Uint64(r.key[16:]))}
-			plain, err := s.o.Keys.Open(r.old, sealed.ProgressPlace(k))
-			if err != nil {
-				return fmt.Errorf("delivery %s: %w", k, err)
-			}
-			r.new = s.o.Keys.Seal(plain, sealed.ProgressPlace(k))
+			r.event = k
 			list = append(list, r)
 			return nil
 		}, after, progressKey, step)
 		if err != nil || read == 0 {
 			return err
 		}
+		for i := range list {
+			if list[i].new, err = s.resealProgress(ctx, list[i].event, list[i].old, which); err != nil {
+				return fmt.Errorf("delivery %s: %w", list[i].event, err)
+			}
+		}
 		if err := s.write(ctx, false, func(b *batch) error {
 			for _, r := range list {
+				if r.new == nil {
+					continue
+				}
 				// One that changed meanwhile was sealed with the first key already.
 				if _, err := b.c.exec("UPDATE notes SET value = ? WHERE key = ? AND value = ?", r.new, r.key, r.old); err != nil {
 					return err
@@ -136,6 +165,33 @@ func (s *Store) rekeyProgress(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// resealProgress is what is kept of a delivery, sealed again; nil if it is to stay as it is.
+func (s *Store) resealProgress(ctx context.Context, k lanes.Key, old []byte, which *resealing) ([]byte, error) {
+	if which.one {
+		if tenant, err := s.tenantOf(ctx, k); err != nil || tenant != which.tenant {
+			return nil, passOver(err)
+		}
+	}
+	opener := s.seals.Opener(ctx)
+	plain, err := opener.Open(old, sealed.ProgressPlace(k))
+	if err != nil {
+		return nil, passOver(err)
+	}
+	sealer, err := s.deliverySealer(ctx, k)
+	if err != nil {
+		return nil, passOver(err)
+	}
+	return sealer.Seal(plain, sealed.ProgressPlace(k)), nil
+}
+
+// passOver is nil for what is gone, and needs not be sealed again.
+func passOver(err error) error {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, seal.ErrDestroyed) {
+		return nil
+	}
+	return err
 }
 
 // loadProgress finds out whether something is kept of any delivery.

@@ -272,8 +272,14 @@ func (b *batch) candidates(after int64) (list []candidate, err error) {
 	return list, err
 }
 
-// drop takes an event's content away.
+// drop takes an event's content away to make room.
 func (b *batch) drop(c candidate) error {
+	b.dropped++
+	return b.takeContent(c)
+}
+
+// takeContent takes an event's content away.
+func (b *batch) takeContent(c candidate) error {
 	if _, err := b.c.exec("DELETE FROM payloads WHERE seq = ?", c.seq); err != nil {
 		return err
 	}
@@ -285,6 +291,5 @@ func (b *batch) drop(c candidate) error {
 	if c.size > 0 {
 		b.hold(c.tenant, -1, left-c.size)
 	}
-	b.dropped++
 	return nil
 }

@@ -15,33 +15,6 @@ import (
 // could put something of his own in the place of what is sealed and take the id away. Therefore the store keeps from which
 // event on everything is sealed, and refuses what is not after that.
 
-// keyIDSize is how long a stored key id is: the seal's version, 2, and the key's id. With version 1 it is the id alone, so
-// that Rekey finds what was sealed with the same key before.
-const (
-	sealVersion = 2
-	keyIDSize   = 1 + len(seal.KeyID{})
-)
-
-// storedKeyID is how the id of a ring's first key is stored, nil without a ring.
-func storedKeyID(r *seal.Ring) []byte {
-	if r == nil {
-		return nil
-	}
-	id := r.First()
-	return append([]byte{sealVersion}, id[:]...)
-}
-
-// keyOf reads a stored key id.
-func keyOf(stored []byte) (id seal.KeyID, ok bool) {
-	if len(stored) == keyIDSize && stored[0] == sealVersion {
-		stored = stored[1:]
-	}
-	if len(stored) != len(id) {
-		return id, false
-	}
-	return seal.KeyID(stored), true
-}
-
 // errUnsealed is said of what has no seal and should have one.
 var errUnsealed = fmt.Errorf("%w (it has no seal, and was stored after sealing began)", seal.ErrTampered)
 
@@ -85,7 +58,7 @@ func (s *Store) loadSealing() error {
 	}
 	// They have another key id than what was sealed before there was such a note.
 	sealed := func() (n int64, err error) {
-		return c.number("SELECT EXISTS (SELECT 1 FROM events WHERE length(key_id) = ?) OR EXISTS (SELECT 1 FROM documents WHERE key_id IS NOT NULL)", keyIDSize)
+		return c.number("SELECT EXISTS (SELECT 1 FROM events WHERE length(key_id) = ?) OR EXISTS (SELECT 1 FROM documents WHERE key_id IS NOT NULL)", seal.KeyIDSize)
 	}
 	s.sealing = nothingSealed
 	switch {
@@ -103,12 +76,12 @@ func (s *Store) loadSealing() error {
 		}
 		return s.beginSealing()
 	}
-	id, ok := keyOf(keyID)
+	id, dataKey, ok := seal.ParseStoredID(keyID)
 	documents, err := s.sealedDocuments()
 	switch {
 	case err != nil:
 		return err
-	case !ok:
+	case !ok || dataKey:
 		return errSealing
 	case !keys.Has(id) && s.events == 0 && documents == 0:
 		return s.beginSealing()

@@ -51,6 +51,9 @@ type Options struct {
 	FreeSpace func(dir string) (free, size int64, err error)
 	// Keys seal bodies, records, requests and excerpts; nil stores them as they are.
 	Keys *seal.Ring
+	// Wrapping says whether tenants have data keys, with which these are sealed in place of Keys, and who wraps them. Keys
+	// are needed besides: for documents and notes, and for what is hashed.
+	Wrapping seal.Wrapping
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Log hears of what a caller cannot be told: the message holds no payload, number or secret. nil means nobody.
@@ -123,8 +126,9 @@ type Store struct {
 	room     room
 	audit    auditLog
 
-	sealedBy []byte // how the id of the key that seals is stored; nil without keys
 	sealing  sealing
+	seals    *seal.Keys // what seals and opens; nil without keys
+	dataKeys dataKeys
 
 	held        map[int64]held
 	cursors     map[int64]int64 // by tenant: up to this event nothing can lose its content; see quota.go
@@ -148,7 +152,10 @@ type Store struct {
 	expired    struct{ done, dead atomic.Int64 }
 }
 
-var _ store.Store = (*Store)(nil)
+var (
+	_ store.Store     = (*Store)(nil)
+	_ store.DataKeyed = (*Store)(nil)
+)
 
 // Open opens or makes a store. Its errors say what an operator can do: the file is in use by another process, is not a
 // store, is damaged, was written by a newer version, or cannot be read or written. Nothing is overwritten then.
@@ -178,11 +185,10 @@ func Open(o Options) (*Store, error) {
 		o:        o,
 		requests: group.New[change](o.MaxBatch, o.BatchDelay, 0),
 		closing:  make(chan struct{}),
-		sealedBy: storedKeyID(o.Keys),
 
 		copyDue: make(chan struct{}, 1), copied: make(chan struct{}), copyEnded: make(chan struct{}),
 	}
-	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, MinFree: o.MinFree, Tenant: o.Tenant, Tenants: o.Tenants})
+	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, MinFree: o.MinFree, Tenant: o.Tenant, Tenants: o.Tenants, Wrapping: o.Wrapping})
 	if err := s.open(); err != nil {
 		s.release()
 		return nil, fmt.Errorf("opening the store %s: %w", o.Path, err)
@@ -197,6 +203,7 @@ func Open(o Options) (*Store, error) {
 // release gives back what open took.
 func (s *Store) release() error {
 	var errs []error
+	s.seals.Close()
 	if s.reader != nil {
 		errs = append(errs, s.reader.Close())
 	}

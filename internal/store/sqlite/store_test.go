@@ -46,6 +46,7 @@ func harness(base sqlite.Options) storetest.Harness {
 			options.Path = filepath.Join(t.TempDir(), "store.db")
 			options.Window, options.Now = o.Window, o.Now
 			options.MaxBytes, options.Tenant, options.Tenants = o.MaxBytes, o.Tenant, o.Tenants
+			options.Wrapping.Tenants = options.Wrapping.Tenants || o.DataKeys
 			s := openStore(t, options)
 			opened[s] = options
 			return s

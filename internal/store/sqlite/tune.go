@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -16,6 +17,7 @@ type Tuning struct {
 	MinFree  int64
 	Tenant   store.Quota
 	Tenants  map[string]store.Quota
+	Wrapping seal.Wrapping
 }
 
 const defaultWindow = 72 * time.Hour
@@ -43,5 +45,8 @@ func (s *Store) Tune(t Tuning) {
 	s.tuning.window.Store(int64(cmp.Or(t.Window, defaultWindow)))
 	s.tuning.maxBytes.Store(t.MaxBytes)
 	s.tuning.quotas.Store(&quotas{t.Tenant, maps.Clone(t.Tenants)})
+	if s.seals != nil {
+		s.seals.Use(t.Wrapping)
+	}
 	s.tuning.minFree.Store(cmp.Or(t.MinFree, defaultMinFree))
 }

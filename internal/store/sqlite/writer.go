@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/group"
 	"github.com/callgate/callgate/internal/store/lanes"
@@ -48,7 +49,8 @@ type batch struct {
 	keysAfter int64
 	names     map[string]int64
 	after     []func()
-	leaves    []audit.Leaf // for the audit log
+	leaves    []audit.Leaf        // for the audit log
+	keysGone  map[seal.KeyID]bool // data keys that are destroyed in it
 }
 
 // write has the writer apply a change and returns when it is committed. If the context ends before the writer takes the

@@ -31,6 +31,8 @@ type Options struct {
 	MaxEvents int
 	// Sealing says that the store keeps secrets of documents, as one with keys does.
 	Sealing bool
+	// DataKeys says that tenants have data keys.
+	DataKeys bool
 }
 
 // NewMemory returns a store that keeps everything in memory: simple enough to be obviously right, so that other
@@ -77,6 +79,8 @@ type memoryState struct {
 	documents map[[2]string]*memoryDocument // by kind and name
 
 	recorded []memoryAttempt // all attempts, in the order in which they were recorded
+
+	dataKeys memoryKeys
 
 	expired store.Expired
 	dropped int64
@@ -177,6 +181,7 @@ func (m *memory) accept(e *store.Event, destinations []string) (store.Accepted, 
 			return store.Accepted{}, fmt.Errorf("%w: %w", store.ErrFull, refused)
 		}
 	}
+	m.ensureDataKey(e.Tenant)
 	me := &memoryEvent{Event: *cloneEvent(e), size: size, bytes: len(e.Body)}
 	me.Dropped = false
 	if me.ReceivedAt.IsZero() {

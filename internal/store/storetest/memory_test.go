@@ -35,3 +35,7 @@ func TestMemoryIsShared(t *testing.T) {
 func TestSharedMemoryKeepsTheContract(t *testing.T) {
 	Run(t, Harness{Open: func(t testing.TB, o Options) store.Store { return NewDatabase(o).Open() }})
 }
+
+func TestMemoryKeepsDataKeys(t *testing.T) {
+	RunDataKeys(t, Harness{Open: func(t testing.TB, o Options) store.Store { return NewMemory(o) }})
+}
