@@ -44,9 +44,9 @@ var plan = []struct {
 	// The faces: they hand requests to internal/operate and answers out. They know the app, to find what is operated.
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate", "internal/operateapi"}},
 	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
-		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi"}},
+		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi", "internal/pages"}},
 	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
-		"internal/signature", "internal/signature/vectors", "internal/audit", "internal/audit/convert"}},
+		"internal/signature", "internal/signature/vectors", "internal/source", "internal/source/samples", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
@@ -77,6 +77,7 @@ var plan = []struct {
 		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
 	{"internal/access", "who may do what", []string{"internal/operate"}},
+	{"internal/pages", "the dashboard's pages", []string{"internal/operate", "internal/operateapi", "internal/manage", "internal/delivery", "internal/store", "internal/audit", "internal/call"}},
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
 	{"internal/operate", "all that an operator sees and does", []string{"internal/manage",
 		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
@@ -122,11 +123,13 @@ var plan = []struct {
 	{"internal/template", "fills {{name}} in", []string{"internal/call"}},
 	{"internal/condition", "CEL conditions", []string{"internal/call"}},
 	{"internal/minimize", "keeps fields of a call back", []string{"internal/call"}},
+	{"internal/source/samples", "what senders send", []string{"internal/source"}},
 	{"internal/source", "turns what a provider sends into a call", []string{"internal/signature", "internal/call"}},
 	{"internal/call", "the call record", nil},
 
 	{"internal/signature/vectors", "files of test vectors", []string{"internal/signature"}},
 	{"internal/signature", "checks and makes signatures", []string{"internal/canonical"}},
+	{"internal/curl", "reads curl commands", nil},
 	{"internal/canonical", "JSON as JavaScript and Python write it", nil},
 
 	{"internal/idempotency", "remembers answers", nil},

@@ -75,6 +75,8 @@ func (s *Store) AuditLines(ctx context.Context, from int64, f func(seq int64, li
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
+	// So that who looks for a backup just made finds it. What cannot be recorded now is tried again, and told, by Expire.
+	_ = s.recordNotes(ctx)
 	at := int64(0)
 	if err := s.reader.QueryRowContext(ctx, "SELECT coalesce(max(first), 0) FROM audit_bundles WHERE first <= ?", from).Scan(&at); err != nil {
 		return public(err)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/group"
@@ -95,6 +96,7 @@ func (s *Store) AddDocument(ctx context.Context, d *store.Document) error {
 		if err := b.setInForce(d.Kind, d.Name, d.Version, d.State); err != nil {
 			return err
 		}
+		b.note(store.DocumentLeaf(ctx, d.State.Recorded(), d.Kind, d.Name, d.Version, d.Note))
 		_, err = b.c.exec(`DELETE FROM documents WHERE kind = ?1 AND name = ?2 AND version <= ?3 AND version NOT IN
 			(SELECT version FROM in_force WHERE kind = ?1 AND name = ?2)`, d.Kind, d.Name, int64(d.Version-store.MaxVersions))
 		return err
@@ -137,6 +139,7 @@ func (s *Store) PublishDocument(ctx context.Context, kind, name string, version 
 		if n == 0 {
 			return group.Refuse(store.ErrConflict)
 		}
+		b.note(store.DocumentLeaf(ctx, audit.DocumentPublished, kind, name, version, ""))
 		return b.setInForce(kind, name, version, store.Published)
 	})
 }
@@ -155,7 +158,12 @@ func (s *Store) ForgetDocument(ctx context.Context, kind, name string) error {
 		if n > 0 {
 			return group.Refuse(store.ErrConflict)
 		}
-		_, err = b.c.exec("DELETE FROM documents WHERE kind = ? AND name = ?", kind, name)
+		deleted, err := b.c.exec("DELETE FROM documents WHERE kind = ? AND name = ?", kind, name)
+		if err == nil && deleted > 0 {
+			l := store.DocumentLeaf(ctx, audit.DocumentForgotten, kind, name, 0, "")
+			l.Count = deleted
+			b.note(l)
+		}
 		return err
 	})
 }

@@ -49,13 +49,16 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 		after = seqs[len(seqs)-1]
 		n, err := s.remove(ctx, seqs, nil)
 		total += n
+		store.Progress(ctx, total)
 		if err != nil {
 			return total, err
 		}
 	}
-	beside, err := s.eraseBeside(ctx, &f)
-	if err != nil {
-		return total, err
+	beside := 0
+	if !audit.SubjectsKept(ctx) {
+		if beside, err = s.eraseBeside(ctx, &f); err != nil {
+			return total, err
+		}
 	}
 	if total > 0 || beside > 0 {
 		err = s.emptyLog(ctx, (*batch).vacuum)
@@ -151,7 +154,13 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 	if e != nil {
 		return true, nil
 	}
-	b.note(audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: b.s.names.Name(tenant), Event: ulid.ULID(id).String()})
+	l := audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: b.s.names.Name(tenant), Event: ulid.ULID(id).String()}
+	if audit.SubjectsKept(ctx) {
+		l.Reason = audit.ReasonSubjectKept
+		b.note(l)
+		return true, nil
+	}
+	b.note(l)
 	_, err = b.c.exec("DELETE FROM audit_beside WHERE event = ?", id[:])
 	return true, err
 }

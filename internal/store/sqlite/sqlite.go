@@ -134,6 +134,7 @@ type Store struct {
 	names      *lanes.Names
 	queues     *lanes.Lanes
 	searches   searches
+	notesMu    sync.Mutex   // see recordNotes
 	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
 	expireMu   sync.Mutex
 	expireFrom int64
