@@ -87,7 +87,7 @@ func (s *Store) newEvent(e *store.Event, to []string, now int64) (*event, error)
 	if len(to) > maxDestinations {
 		return nil, fmt.Errorf("an event can have %d destinations and has %d: split them over several routes", maxDestinations, len(to))
 	}
-	one := &event{Event: e, id: id, day: clampDay(id, dayOf(now)), received: nanos(e.ReceivedAt), bucket: bucketOf(e), destinations: to}
+	one := &event{Event: e, id: id, day: clampDay(id, dayOf(now)), received: nanos(e.ReceivedAt), bucket: store.Bucket(e), destinations: to}
 	if one.received == 0 {
 		one.received = now
 	}

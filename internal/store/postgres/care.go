@@ -51,11 +51,6 @@ func (s *Store) runPoll() {
 }
 
 func (s *Store) poll(ctx context.Context) error {
-	var others bool
-	if err := s.pool.QueryRow(ctx, s.q("SELECT count(*) > 1 FROM {s}.gateways WHERE until > now()")).Scan(&others); err != nil {
-		return err
-	}
-	s.wake.others.Store(others)
 	return s.wake.look(ctx, nil)
 }
 
@@ -105,6 +100,7 @@ func (s *Store) addUp(ctx context.Context, conn *pgx.Conn) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		for _, query := range []string{
 			"DELETE FROM {s}.writers WHERE until < $1::bigint",
+			"DELETE FROM {s}.signs g WHERE $1::bigint > 0 AND NOT EXISTS (SELECT 1 FROM {s}.writers w WHERE w.id = g.writer)",
 			`WITH d AS (DELETE FROM {s}.counts c WHERE c.writer <> 0 AND $1::bigint > 0 AND NOT EXISTS (SELECT 1 FROM {s}.writers w WHERE w.id = c.writer) RETURNING *)
 				INSERT INTO {s}.counts AS c (writer, destination, tenant, pending, delivered, dead)
 				SELECT 0, destination, tenant, sum(pending), sum(delivered), sum(dead) FROM d GROUP BY destination, tenant ORDER BY destination, tenant

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sealed"
@@ -105,6 +106,7 @@ func (s *Store) AddDocument(ctx context.Context, d *store.Document) error {
 		if err := t.setInForce(d.Kind, d.Name, d.Version, d.State); err != nil {
 			return err
 		}
+		t.note(store.DocumentLeaf(ctx, d.State.Recorded(), d.Kind, d.Name, d.Version, d.Note))
 		_, err = t.exec(`DELETE FROM {s}.documents WHERE kind = $1 AND name = $2 AND version <= $3 AND version NOT IN
 			(SELECT version FROM {s}.in_force WHERE kind = $1 AND name = $2)`, text(d.Kind), text(d.Name), d.Version-store.MaxVersions)
 		return err
@@ -149,6 +151,7 @@ func (s *Store) PublishDocument(ctx context.Context, kind, name string, version 
 		if n == 0 {
 			return store.ErrConflict
 		}
+		t.note(store.DocumentLeaf(ctx, audit.DocumentPublished, kind, name, version, ""))
 		return t.setInForce(kind, name, version, store.Published)
 	})
 }
@@ -170,7 +173,12 @@ func (s *Store) ForgetDocument(ctx context.Context, kind, name string) error {
 			return store.ErrConflict
 		}
 		t.signs["documents"] = true
-		_, err = t.exec("DELETE FROM {s}.documents WHERE kind = $1 AND name = $2", text(kind), text(name))
+		deleted, err := t.exec("DELETE FROM {s}.documents WHERE kind = $1 AND name = $2", text(kind), text(name))
+		if err == nil && deleted > 0 {
+			l := store.DocumentLeaf(ctx, audit.DocumentForgotten, kind, name, 0, "")
+			l.Count = deleted
+			t.note(l)
+		}
 		return err
 	})
 	if err != nil {

@@ -91,6 +91,9 @@ func (t *tx) readFinished(all []*finished) error {
 			days[f.key] = f.day
 		}
 	}
+	if err := t.readLanes(all); err != nil {
+		return err
+	}
 	return t.find(keys, days)
 }
 
@@ -131,6 +134,9 @@ func (t *tx) record(f *finished) error {
 	}
 	if f.State == store.Delivered && t.s.keeps.Load() {
 		t.queue("DELETE FROM {s}.progress WHERE event = $1 AND n = $2", f.key.Event, f.key.N)
+	}
+	if to != lanes.Delivered && t.lost(f.Held, r.bucket) {
+		return nil // it is another gateway's by now
 	}
 	if !f.Uncounted {
 		r.attempts++
@@ -239,6 +245,9 @@ func (s *Store) Resume(ctx context.Context, destination string) error {
 // Paused is store.Store's.
 func (s *Store) Paused(ctx context.Context) (map[string]string, error) {
 	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.read(ctx, func(ctx context.Context) error { return s.loadPaused(ctx, s.pool) }); err != nil {
 		return nil, err
 	}
 	return s.lanes.Paused(), nil

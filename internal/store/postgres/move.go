@@ -129,6 +129,7 @@ func (s *Store) move(ctx context.Context, f *store.Filter, dryRun bool, kind aud
 			return total, err
 		}
 		total += n
+		store.Progress(ctx, total)
 	}
 }
 

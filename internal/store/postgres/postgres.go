@@ -108,6 +108,7 @@ type Store struct {
 	room               room
 	audit              auditLog
 	wake               wake
+	mine               mine
 	sealedBy           []byte // how the id of the key that seals is stored; nil without keys
 	sealing            sealing
 	keeps              atomic.Bool // something may be kept of some delivery

@@ -65,6 +65,7 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 		if err != nil {
 			return total, err
 		}
+		store.Progress(ctx, total)
 		for _, p := range list {
 			days[p.Day] = true
 		}

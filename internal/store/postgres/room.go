@@ -328,6 +328,3 @@ func (t *tx) drop(c candidate) (bool, error) {
 	t.count(droppedCount, 1)
 	return true, nil
 }
-
-// bucketOf is the part of a divided destination in which an event's deliveries are.
-func bucketOf(e *store.Event) int { return 0 }

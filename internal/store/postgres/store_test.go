@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/callgate/callgate/internal/pgtest"
 	"github.com/callgate/callgate/internal/seal"
@@ -105,4 +106,33 @@ func TestModel(t *testing.T) {
 			storetest.Model(t, harness(server, o), seed, steps)
 		})
 	}
+}
+
+// sharedHarness runs the contract of store.Shared, each gateway behind a network of its own.
+func sharedHarness(server *pgtest.Server) storetest.SharedHarness {
+	networks := map[store.Shared]*pgtest.Proxy{}
+	return storetest.SharedHarness{
+		Open: func(t testing.TB, o storetest.Options) func() store.Shared {
+			in, n := schema(), 0
+			return func() store.Shared {
+				n++
+				network := pgtest.NewProxy(t, server.Addr())
+				s := openStore(t, postgres.Options{Address: server.Behind(network), Schema: in, Gateway: fmt.Sprint("gw", n), Window: o.Window, Now: o.Now, Patience: time.Second})
+				networks[s] = network
+				return s
+			}
+		},
+		Lose: func(_ testing.TB, s store.Shared) { networks[s].Lose("evt-") },
+		Cut: func(_ testing.TB, s store.Shared, away bool) {
+			if away {
+				networks[s].Swallow()
+			} else {
+				networks[s].Pass()
+			}
+		},
+	}
+}
+
+func TestSharedContract(t *testing.T) {
+	storetest.RunShared(t, sharedHarness(pgtest.Start(t, "max_connections = 200")))
 }

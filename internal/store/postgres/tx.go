@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/jackc/pgx/v5"
 )
@@ -29,6 +30,7 @@ type tx struct {
 	after    []func()
 	signs    map[string]bool // what others are to look at
 	settled  bool            // a delivery has ended well
+	taken    []store.Hold    // the lanes of destinations of which an attempt was made in a lane
 	numbered bool            // its number goes with the commit
 	log      bool            // the audit log is held
 	appended audit.State
@@ -169,7 +171,7 @@ func (t *tx) finish() error {
 		}
 	}
 	for _, name := range sortedKeys(t.signs) {
-		t.queue(`UPDATE {s}.signs SET value = value + 1 WHERE name = $1`, name)
+		t.queue(signSQL, t.w.id, name)
 	}
 	if len(t.leaves) > 0 {
 		log := &t.s.audit

@@ -6,9 +6,9 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/callgate/callgate/internal/store"
 	"github.com/jackc/pgx/v5"
 	"github.com/oklog/ulid/v2"
 )
@@ -25,6 +25,9 @@ const (
 	// quiet is how long nothing may be heard before it is looked at whether the connection still stands.
 	quiet = 10 * time.Second
 )
+
+// signSQL makes a writer's sign.
+const signSQL = `INSERT INTO {s}.signs AS g (writer, name, value) VALUES ($1, $2, 1) ON CONFLICT (writer, name) DO UPDATE SET value = g.value + 1`
 
 // hint is what another gateway has done.
 type hint struct {
@@ -43,7 +46,6 @@ type wake struct {
 	s       *Store
 	self    string
 	channel string
-	others  atomic.Bool // somebody else is there to be told what is due
 
 	mu    sync.Mutex
 	due   map[string]bool
@@ -51,7 +53,7 @@ type wake struct {
 	kick  chan struct{}
 
 	heard     sync.Mutex // held while listeners are called
-	listeners map[int]func(hint)
+	listeners map[int]func(store.Hint)
 	next      int
 	seen      map[string]int64 // the values of the signs
 }
@@ -59,12 +61,12 @@ type wake struct {
 func (w *wake) init(s *Store) {
 	w.s, w.self, w.channel = s, ulid.Make().String(), "callgate "+s.o.Schema
 	w.due, w.signs, w.kick = map[string]bool{}, map[string]bool{}, make(chan struct{}, 1)
-	w.listeners = map[int]func(hint){}
+	w.listeners = map[int]func(store.Hint){}
 }
 
 // destinations has others be told that there are deliveries that may be due.
 func (w *wake) destinations(list []string) {
-	if len(list) == 0 || !w.others.Load() {
+	if len(list) == 0 {
 		return
 	}
 	w.mu.Lock()
@@ -137,7 +139,7 @@ func (w *wake) listen() {
 			_, err = conn.Exec(w.s.ctx, "LISTEN "+pgx.Identifier{w.channel}.Sanitize())
 			if err == nil {
 				wait = 100 * time.Millisecond
-				w.tellAll(hint{All: true}) // what was said in between was not heard
+				w.tellAll(store.Hint{All: true}) // what was said in between was not heard
 				w.hear(conn)
 			}
 			drop(conn)
@@ -191,13 +193,13 @@ func (w *wake) take(h hint) {
 		}
 	}
 	if len(h.Destinations) > 0 || h.All {
-		w.tellAll(hint{Destinations: h.Destinations, All: h.All})
+		w.tellAll(store.Hint{Destinations: h.Destinations, All: h.All})
 	}
 }
 
 // look reads the signs, and does what those say that have changed. told are those that are known to have.
 func (w *wake) look(ctx context.Context, told []string) error {
-	rows, err := w.s.pool.Query(ctx, w.s.q("SELECT name, value FROM {s}.signs"))
+	rows, err := w.s.pool.Query(ctx, w.s.q("SELECT name, sum(value)::bigint FROM {s}.signs WHERE writer <> $1 GROUP BY name"), w.s.recorder.id)
 	if err != nil {
 		return err
 	}
@@ -217,6 +219,7 @@ func (w *wake) look(ctx context.Context, told []string) error {
 			changed = append(changed, name)
 		}
 	}
+	slices.Sort(changed)
 	w.seen = now
 	w.mu.Unlock()
 	if len(changed) == 0 {
@@ -227,12 +230,16 @@ func (w *wake) look(ctx context.Context, told []string) error {
 			return err
 		}
 	}
-	w.tellAll(hint{Signs: changed})
+	var h store.Hint
+	for name, said := range map[string]*bool{"paused": &h.Paused, "documents": &h.Documents, "lanes": &h.Lanes, "flush": &h.Flush} {
+		*said = slices.Contains(changed, name)
+	}
+	w.tellAll(h)
 	return nil
 }
 
 // tellAll calls those who want to know.
-func (w *wake) tellAll(h hint) {
+func (w *wake) tellAll(h store.Hint) {
 	w.heard.Lock()
 	defer w.heard.Unlock()
 	for _, f := range w.listeners {
@@ -240,8 +247,9 @@ func (w *wake) tellAll(h hint) {
 	}
 }
 
-// add has f be called with what others have done, until stop is called.
-func (w *wake) add(f func(hint)) (stop func()) {
+// Wake is store.Shared's.
+func (s *Store) Wake(f func(store.Hint)) (stop func()) {
+	w := &s.wake
 	w.heard.Lock()
 	defer w.heard.Unlock()
 	id := w.next

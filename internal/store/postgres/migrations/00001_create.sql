@@ -110,6 +110,7 @@ CREATE TABLE {schema}.attempts (
     key_id    bytea,
     PRIMARY KEY (event, n, id, day)
 ) PARTITION BY RANGE (day);
+CREATE INDEX attempts_id ON {schema}.attempts (id);
 
 -- Unique keys by the day on which they were seen first. event is the one that has the key.
 CREATE TABLE {schema}.keys (
@@ -253,31 +254,32 @@ CREATE TABLE {schema}.audit_beside (
     beside bytea   NOT NULL
 );
 
--- What others are to look at anew: a number that grows with each change of what is named.
+-- What others are to look at anew: a number that grows with each change of what is named, for each writer its own.
 CREATE TABLE {schema}.signs (
-    name  text   PRIMARY KEY,
-    value bigint NOT NULL
+    writer bigint NOT NULL,
+    name   text   NOT NULL,
+    value  bigint NOT NULL,
+    PRIMARY KEY (writer, name)
 ) WITH (fillfactor = 20);
-INSERT INTO {schema}.signs (name, value) VALUES ('paused', 0), ('documents', 0), ('lanes', 0), ('flush', 0);
 
--- Who is there, and who holds which lane. Judged by the database's clock only. owner is NULL when nobody holds a lane.
+-- Who is there, and who holds which lane, judged by the database's clock. owner is NULL when nobody holds a lane.
 CREATE TABLE {schema}.gateways (
-    id      uuid        PRIMARY KEY,
-    name    text        NOT NULL,
-    version text        NOT NULL,
-    started timestamptz NOT NULL,
-    since   timestamptz NOT NULL,
-    until   timestamptz NOT NULL,
+    id      text   PRIMARY KEY,
+    name    text   NOT NULL,
+    version text   NOT NULL,
+    started bigint NOT NULL,
+    since   bigint NOT NULL,
+    until   bigint NOT NULL,
     serves  jsonb
 ) WITH (fillfactor = 20);
 CREATE SEQUENCE {schema}.epochs;
 CREATE TABLE {schema}.lanes (
-    destination text        NOT NULL,
-    shard       integer     NOT NULL,
-    shards      integer     NOT NULL,
-    owner       uuid,
-    epoch       bigint      NOT NULL,
-    since       timestamptz NOT NULL,
+    destination text    NOT NULL,
+    shard       integer NOT NULL,
+    shards      integer NOT NULL,
+    owner       text,
+    epoch       bigint  NOT NULL,
+    since       bigint  NOT NULL,
     PRIMARY KEY (destination, shards, shard)
 ) WITH (fillfactor = 40);
 
