@@ -70,9 +70,11 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 			days[p.Day] = true
 		}
 	}
-	beside, err := s.eraseBeside(ctx, &f)
-	if err != nil {
-		return total, err
+	beside := 0
+	if !audit.SubjectsKept(ctx) {
+		if beside, err = s.eraseBeside(ctx, &f); err != nil {
+			return total, err
+		}
 	}
 	if total > 0 || beside > 0 {
 		s.vacuum(ctx, sortedKeys(days))
@@ -168,7 +170,7 @@ func (t *tx) remove(ctx context.Context, list []place, e *expiry) (int, error) {
 	}
 	t.queue("DELETE FROM {s}.events d USING unnest($1::uuid[], $2::integer[]) AS q (id, day) WHERE d.id = q.id AND d.day = q.day", ids, days)
 	t.queue("DELETE FROM {s}.progress WHERE event = ANY ($1::uuid[])", ids)
-	if e == nil {
+	if e == nil && !audit.SubjectsKept(ctx) {
 		t.queue("DELETE FROM {s}.audit_beside WHERE event = ANY ($1::uuid[])", ids)
 	}
 	for _, g := range found {
@@ -185,7 +187,11 @@ func (t *tx) remove(ctx context.Context, list []place, e *expiry) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			t.note(audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: tenant, Event: ulid.ULID(g.ID).String()})
+			l := audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: tenant, Event: ulid.ULID(g.ID).String()}
+			if audit.SubjectsKept(ctx) {
+				l.Reason = audit.ReasonSubjectKept
+			}
+			t.note(l)
 		}
 	}
 	e.count(ctx, t, len(ids))
