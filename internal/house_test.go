@@ -91,6 +91,7 @@ var plan = []struct {
 
 	{"internal/auditor", "keeps the audit log of an open store", []string{"internal/store", "internal/audit", "internal/audit/convert", "internal/audit/publish"}},
 	{"internal/audit/publish", "takes checkpoints away from the machine", []string{"internal/audit", "internal/outbound"}},
+	{"internal/store/postgres", "the store that several gateways share", []string{"internal/store", "internal/store/group", "internal/store/lanes", "internal/store/leaves", "internal/store/sealed", "internal/audit", "internal/seal"}},
 	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/store/group", "internal/store/lanes", "internal/store/leaves", "internal/store/sealed", "internal/audit", "internal/seal"}},
 	{"internal/store/group", "requests that share a commit", []string{"internal/store"}},
 	{"internal/store/leaves", "what the audit log says of what stores do", []string{"internal/store", "internal/store/lanes", "internal/audit"}},

@@ -123,6 +123,11 @@ func (s *Server) DSN(more ...string) string {
 	return strings.Join(append([]string{fmt.Sprintf("host=127.0.0.1 port=%d user=%s dbname=%s sslmode=disable", s.Port, User, Database)}, more...), " ")
 }
 
+// Behind is how the server is reached through a network.
+func (s *Server) Behind(p *Proxy, more ...string) string {
+	return strings.Join(append([]string{fmt.Sprintf("host=127.0.0.1 port=%d user=%s dbname=%s sslmode=disable", p.Port(), User, Database)}, more...), " ")
+}
+
 // Several is how the writable one of several servers is reached.
 func Several(servers ...*Server) string {
 	var hosts, ports []string

@@ -1,10 +1,12 @@
 package pgtest
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -16,7 +18,8 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	passes *sync.Cond
-	hole   bool // what is sent is held, and nobody is told
+	hole   bool   // what is sent is held, and nobody is told
+	marker []byte // whose answer is lost
 	conns  map[net.Conn]bool
 	closed bool
 }
@@ -48,6 +51,25 @@ func (p *Proxy) Port() int { return p.listener.Addr().(*net.TCPAddr).Port }
 // Swallow has everything that is sent from now on, in either direction, go nowhere, while connections seem to stand and new
 // ones seem to be made.
 func (p *Proxy) Swallow() { p.set(true) }
+
+// Lose has the answer to the next thing that is sent to the server, and has a marker in it, be lost, and its connection be closed
+// then: what the server was told it has done.
+func (p *Proxy) Lose(marker string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.marker = []byte(marker)
+}
+
+// loses tells whether the answer to what is sent to the server is to be lost.
+func (p *Proxy) loses(sent []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.marker == nil || !bytes.Contains(sent, p.marker) {
+		return false
+	}
+	p.marker = nil
+	return true
+}
 
 // Pass has new connections work again. Those that lost something are closed.
 func (p *Proxy) Pass() {
@@ -104,9 +126,10 @@ func (p *Proxy) connect(c net.Conn) {
 	p.add(s)
 	defer p.remove(s)
 	var wg sync.WaitGroup
+	var lost atomic.Bool
 	for _, way := range [][2]net.Conn{{s, c}, {c, s}} {
 		wg.Go(func() {
-			_ = p.copy(way[0], way[1]) // how a connection ends is the matter of its two ends
+			_ = p.copy(way[0], way[1], way[0] == s, &lost) // how a connection ends is the matter of its two ends
 			way[0].Close()
 			way[1].Close()
 		})
@@ -114,12 +137,18 @@ func (p *Proxy) connect(c net.Conn) {
 	wg.Wait()
 }
 
-func (p *Proxy) copy(to, from net.Conn) error {
+// copy carries over what is sent, up to the server or down from it.
+func (p *Proxy) copy(to, from net.Conn, up bool, lost *atomic.Bool) error {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
 			if !p.open() {
+				return net.ErrClosed
+			}
+			if up && p.loses(buf[:n]) {
+				lost.Store(true)
+			} else if !up && lost.Load() {
 				return net.ErrClosed
 			}
 			if _, err := to.Write(buf[:n]); err != nil {

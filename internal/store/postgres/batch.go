@@ -1,0 +1,188 @@
+package postgres
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/leaves"
+	"github.com/jackc/pgx/v5"
+	"github.com/oklog/ulid/v2"
+)
+
+// acceptBatch is the events of a transaction under way, in the form in which the statement takes them.
+type acceptBatch struct {
+	s        *Store
+	now      int64
+	events   []*event            // each with a key that no other one has
+	copies   map[[16]byte]*event // the one that goes, by key
+	later    []*event            // those with a key that is among events
+	byID     map[[16]byte]*event
+	twice    bool // an id
+	nameList []string
+	pairs    []pair
+
+	args      []any
+	besideIDs [][16]byte
+	besides   [][]byte
+}
+
+func newAcceptBatch(s *Store, rs []*acceptRequest) *acceptBatch {
+	b := &acceptBatch{s: s, now: s.nowNanos(), copies: map[[16]byte]*event{}, byID: map[[16]byte]*event{}}
+	names := map[string]bool{}
+	for _, r := range rs {
+		for _, e := range r.Do.events {
+			if b.byID[e.id] != nil {
+				b.twice = true
+			}
+			b.byID[e.id] = e
+			if b.copies[e.Key] != nil {
+				b.later = append(b.later, e)
+				continue
+			}
+			b.copies[e.Key] = e
+			b.events = append(b.events, e)
+			names[e.Tenant] = true
+			for _, d := range e.destinations {
+				names[d] = true
+			}
+		}
+	}
+	for name := range names {
+		b.nameList = append(b.nameList, name)
+	}
+	return b
+}
+
+// errTwice is an id that is twice in a batch: each request gets its own try then.
+var errTwice = errors.New("an id is in a batch twice")
+
+// clash tells whether the batch cannot be carried out as it is.
+func (b *acceptBatch) clash() error {
+	if b.twice {
+		return errTwice
+	}
+	return nil
+}
+
+// midnight is for how long after it keys go into the day before, too.
+const midnight = int64(2 * time.Minute)
+
+// number makes the statement's arguments, when all names have numbers.
+func (b *acceptBatch) number() error {
+	n := len(b.events)
+	var (
+		ids, keys                                          = make([][16]byte, 0, n), make([][16]byte, 0, n)
+		dayList, tenants, buckets, lengths                 = make([]int32, 0, n), make([]int32, 0, n), make([]int16, 0, n), make([]int32, 0, n)
+		received, sizes                                    = make([]int64, 0, n), make([]int64, 0, n)
+		sources, routes, types, eventIDs, callIDs, callers = make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n), make([]string, 0, n)
+		keyIDs, requests, bodies, records                  = make([][]byte, 0, n), make([][]byte, 0, n), make([][]byte, 0, n), make([][]byte, 0, n)
+		deliveries, subjects, subjectOf                    = make([][16]byte, 0, n), [][16]byte{}, [][16]byte{}
+		numbers, destinations                              = make([]int32, 0, n), make([]int32, 0, n)
+	)
+	b.besideIDs, b.besides = [][16]byte{}, [][]byte{}
+	for _, e := range b.events {
+		tenant, _ := b.s.names.ID(e.Tenant)
+		p := &e.payload
+		ids, keys, dayList, received = append(ids, e.id), append(keys, e.Key), append(dayList, int32(e.day)), append(received, e.received)
+		tenants, buckets, lengths, sizes = append(tenants, int32(tenant)), append(buckets, int16(e.bucket)), append(lengths, int32(len(e.Body))), append(sizes, e.size)
+		sources, routes, types = append(sources, text(e.Source)), append(routes, text(e.Route)), append(types, text(e.EventType))
+		eventIDs, callIDs, callers = append(eventIDs, text(e.EventID)), append(callIDs, text(e.CallID)), append(callers, text(e.CallerHash))
+		keyIDs, requests, bodies, records = append(keyIDs, p.KeyID), append(requests, p.Request), append(bodies, p.Body), append(records, p.Record)
+		for i, name := range e.destinations {
+			destination, _ := b.s.names.ID(name)
+			deliveries, numbers, destinations = append(deliveries, e.id), append(numbers, int32(i)), append(destinations, int32(destination))
+			b.pairs = append(b.pairs, pair{destination, tenant})
+		}
+		for _, subject := range e.Subjects {
+			subjects, subjectOf = append(subjects, subject), append(subjectOf, e.id)
+		}
+		if b.s.audit.on.Load() {
+			if e.besideStored == nil { // the log was begun while the event was on its way
+				beside, stored, err := b.s.beside(e.Event)
+				if err != nil {
+					return err
+				}
+				e.besideStored, e.subject = stored, beside.Subject()
+			}
+			b.besideIDs, b.besides = append(b.besideIDs, e.id), append(b.besides, e.besideStored)
+		}
+	}
+	today, since := dayOf(b.now), b.now-b.s.tuning.window.Load()
+	keyDay, also := today, (*int32)(nil)
+	if b.now-today*day < midnight {
+		keyDay = today - 1
+		d := int32(today)
+		also = &d
+	}
+	old := []int32{}
+	for d := dayOf(since); d <= today+1; d++ {
+		if d != keyDay && (also == nil || d != today) {
+			old = append(old, int32(d))
+		}
+	}
+	b.args = []any{ids, dayList, keys, received, tenants, buckets, lengths, sizes, sources, routes, types, eventIDs, callIDs, callers,
+		keyIDs, requests, bodies, records, old, since, b.now, int32(keyDay), also, deliveries, numbers, destinations, b.s.acceptor.id,
+		subjects, subjectOf, b.s.o.RequireSync}
+	return nil
+}
+
+// read takes over what the statement says became of each event.
+func (b *acceptBatch) read(rows pgx.Rows) error {
+	defer rows.Close()
+	for rows.Next() {
+		var id, first [16]byte
+		var made bool
+		var clash, standby *int32
+		var sync, behind *string
+		if err := rows.Scan(&id, &first, &made, &clash, &sync, &standby, &behind); err != nil {
+			return err
+		}
+		if e := b.byID[id]; first == id {
+			e.stored(made)
+		} else {
+			e.copyOf(ulid.ULID(first).String())
+		}
+	}
+	return rows.Err()
+}
+
+// leaves are those of the events that the batch has stored.
+func (b *acceptBatch) leaves() (list []audit.Leaf) {
+	for _, e := range b.events {
+		if e.made {
+			list = append(list, leaves.Accepted(e.Event, e.destinations, e.subject))
+		}
+	}
+	return list
+}
+
+// committed takes over what is durable now.
+func (b *acceptBatch) committed() {
+	s := b.s
+	for _, e := range b.later {
+		e.copyOf(b.copies[e.Key].accepted.EventID)
+	}
+	var changes []lanes.Change
+	var destinations []string
+	for _, e := range b.events {
+		if !e.made {
+			continue
+		}
+		tenant, _ := s.names.ID(e.Tenant)
+		s.room.add(tenant, 1, e.size)
+		for n, name := range e.destinations {
+			destination, _ := s.names.ID(name)
+			changes = append(changes, lanes.Change{Destination: destination, Tenant: tenant, Bucket: e.bucket, Key: lanes.Key{Event: e.id, N: int64(n)},
+				From: lanes.None, To: lanes.Pending, Next: e.received})
+			if !slices.Contains(destinations, name) {
+				destinations = append(destinations, strings.Clone(name))
+			}
+		}
+	}
+	s.lanes.Apply(changes)
+	s.wake.destinations(destinations)
+}

@@ -1,0 +1,161 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/callgate/callgate/internal/store"
+	"github.com/jackc/pgx/v5"
+)
+
+// writer is a connection that writes, and is used by one goroutine. Nothing that runs on it is ever cancelled.
+type writer struct {
+	s     *Store
+	id    int64 // under which it counts
+	batch int64 // the number of the last transaction that notes it
+	conn  *pgx.Conn
+	pid   uint32
+	since time.Time // when the server's process began
+	// warned is set when the server has warned of something. What it warns of in a commit is that the wait for the standby
+	// was broken off.
+	warned atomic.Bool
+}
+
+func newWriter(s *Store) *writer { return &writer{s: s} }
+
+// errWarned stands for a commit of which the server has warned.
+var errWarned = errors.New("the server did not wait for its standby")
+
+// register takes a number under which the writer counts.
+func (w *writer) register(ctx context.Context, conn querier) error {
+	w.batch = 0
+	return conn.QueryRow(ctx, w.s.q(`INSERT INTO {s}.writers (id, batch, until) VALUES (nextval('{s}.writer_ids'), 0, $1) RETURNING id`),
+		w.s.nowNanos()+int64(writerLives)).Scan(&w.id)
+}
+
+// writerLives is for how long a writer that is not heard of is waited for before what it has counted is added up.
+const writerLives = time.Hour
+
+// ensure sees to it that there is a connection, and tries until a time.
+func (w *writer) ensure(until time.Time) error {
+	for wait := 20 * time.Millisecond; w.conn == nil; wait = min(2*wait, 500*time.Millisecond) {
+		err := w.connect(until)
+		if err == nil {
+			return nil
+		}
+		if lasting(err) || time.Now().Add(wait).After(until) || w.s.closed.Load() {
+			return fmt.Errorf("%w: %w", errNotSent, err)
+		}
+		time.Sleep(wait/2 + rand.N(wait))
+	}
+	return nil
+}
+
+func (w *writer) connect(until time.Time) error {
+	ctx, cancel := context.WithDeadline(context.Background(), until.Add(time.Second))
+	defer cancel()
+	conn, err := w.s.dial(ctx, &w.warned)
+	if err != nil {
+		return err
+	}
+	err = conn.QueryRow(ctx, "SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()").Scan(&w.pid, &w.since)
+	if err != nil {
+		drop(conn)
+		return err
+	}
+	w.conn = conn
+	return nil
+}
+
+// drop closes a connection at once, without a word to the server: what it is doing there it does to the end.
+func drop(conn *pgx.Conn) {
+	_ = conn.PgConn().Conn().Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = conn.Close(ctx) // of what is closed there is nothing to say
+}
+
+func (w *writer) drop() {
+	if w.conn != nil {
+		drop(w.conn)
+		w.conn = nil
+	}
+}
+
+func (w *writer) close() { w.drop() }
+
+// run has f use the connection. While f waits for the server for long, it is looked at whether the server is still at it; if not,
+// as when it has died without a word and another one has taken its place, the connection is dropped, so that f fails.
+func (w *writer) run(f func(ctx context.Context, conn *pgx.Conn) error) error {
+	conn, pid, since := w.conn, w.pid, w.since
+	done := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		w.s.watch(conn, pid, since, done)
+	}()
+	w.warned.Store(false)
+	err := f(context.Background(), conn)
+	close(done)
+	<-watched
+	if err == nil && w.warned.Load() {
+		err = errWarned
+	}
+	if spent(err) || conn.IsClosed() {
+		w.drop()
+	}
+	return err
+}
+
+// watch drops a connection whose server is not at work for it any more.
+func (s *Store) watch(conn *pgx.Conn, pid uint32, since time.Time, done <-chan struct{}) {
+	t := time.NewTimer(s.o.Patience)
+	defer t.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-t.C:
+		}
+		if s.closed.Load() || s.gone(pid, since, done) {
+			select {
+			case <-done:
+			default:
+				_ = conn.PgConn().Conn().Close()
+			}
+			return
+		}
+		t.Reset(time.Second)
+	}
+}
+
+// gone tells whether the server that takes writes now is surely not busy with what one of its processes was given. As long as
+// none answers it is not known.
+func (s *Store) gone(pid uint32, since time.Time, done <-chan struct{}) bool {
+	ctx, cancel := context.WithTimeout(s.ctx, 2*connectTimeout)
+	defer cancel()
+	go func() {
+		select {
+		case <-done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	conn, err := s.dial(ctx, nil)
+	if err != nil {
+		return false
+	}
+	defer drop(conn)
+	var busy bool
+	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND backend_start = $2 AND state <> 'idle')", pid, since).Scan(&busy)
+	return err == nil && !busy
+}
+
+// unconfirmed is the error of a change of which nobody knows whether it took place.
+func unconfirmed(err error) error {
+	return fmt.Errorf("%w: its database has not confirmed, and what was not acknowledged may be stored: %w", store.ErrUnavailable, err)
+}
