@@ -72,7 +72,7 @@ var droppedKeys = prometheus.NewCounterFunc(prometheus.CounterOpts{
 
 // Collectors are those of all metrics, which are registered with Caddy's registry.
 func Collectors() []prometheus.Collector {
-	return slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics, auditMetrics, auditMetrics.failures}, metrics.sizes, deliveryMetrics.all, tenantMetrics.all)
+	return slices.Concat([]prometheus.Collector{metrics.requests, metrics.stages, breakerMetrics, queueMetrics, storeMetrics, clusterMetrics, auditMetrics, auditMetrics.failures}, metrics.sizes, deliveryMetrics.all, tenantMetrics.all)
 }
 
 func registerMetrics(ctx caddy.Context) error {

@@ -242,3 +242,20 @@ func TestATenantThatOnlyAnotherGatewayTakes(t *testing.T) {
 		return res.StatusCode == http.StatusOK
 	})
 }
+
+// Who shares the store stands in the metrics, and nothing where it is not shared.
+func TestMetricsOfACluster(t *testing.T) {
+	c := newCRM(t)
+	_, other := newSharedDatabase(t)
+	runGateway(t, fmt.Sprintf(sharedConfig, c.URL))
+	if _, err := other.Heartbeat(t.Context(), store.Presence{Name: "other", Serves: []store.Served{}, TTL: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "a cluster of two", 5*time.Second, func() bool {
+		m := measured(t, clusterMetrics)
+		return m["cluster_gateways"] == 2 && m["cluster_lanes own"] == 1 && m["cluster_lane_epoch crm"] > 0
+	})
+	if v, ok := measured(t, clusterMetrics)["database_dead_rows"]; ok {
+		t.Errorf("a store that cannot tell has %v dead rows", v)
+	}
+}

@@ -25,6 +25,7 @@ func init() {
 //	GET       /callgate/destinations                   how each destination stands
 //	GET       /callgate/overview                       how each destination does in an hour, a day or a week, and what needs a person
 //	GET       /callgate/stats                          the store and the destinations
+//	GET       /callgate/cluster                        the gateways that share the store, and who delivers where
 //	GET       /callgate/rotations                      which of several secrets was used last, and when
 //	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events

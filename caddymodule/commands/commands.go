@@ -35,6 +35,7 @@ var all = []command{
 	{"resume", "Lets the deliveries to a paused destination go", fillResume},
 	{"erase", "Deletes events with all that belongs to them", fillErase},
 	{"stats", "Shows the store and how each destination stands", fillStats},
+	{"cluster", "Shows the gateways that share a store, and which of them delivers where", fillCluster},
 	{"tenants", "Shows, applies, publishes, rolls back and removes tenants that live in the gateway's store", fillDocuments("tenant")},
 	{"destinations", "Shows, applies, publishes, rolls back and removes destinations that live in the gateway's store", fillDocuments("destination")},
 	{"tail", "Prints events and attempts as they come", fillTail},

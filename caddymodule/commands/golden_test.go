@@ -70,6 +70,15 @@ func TestTables(t *testing.T) {
 			{"name":"gone","known":false,"pending":1},
 			{"name":"slow","known":true,"held_until":"2026-01-31T12:00:00Z"},
 			{"name":"spool:r /x/*","known":true,"breaker":"closed"}]}`,
+		"/callgate/cluster": `{"shared":true,"self":"g2","now":"2026-01-31T12:00:00Z","clock_ahead_seconds":3.25,"gateways":[
+			{"id":"g1","name":"east","version":"v1.2.0","since":"2026-01-31T09:00:00Z","until":"2026-01-31T12:00:11Z","destinations":3,"lanes":2},
+			{"id":"g2","name":"w\u001best","version":"v1.1.0","since":"2026-01-31T10:00:00Z","until":"2026-01-31T12:00:03Z","destinations":3,"lanes":2}],"lanes":[
+			{"destination":"#maintenance","shard":0,"shards":1,"epoch":1,"gateway":"g1","holder":"east","since":"2026-01-31T09:00:00Z"},
+			{"destination":"crm","shard":0,"shards":1,"epoch":7,"gateway":"g1","holder":"east","since":"2026-01-31T09:00:00Z","pending":12,"oldest_pending":"2026-01-31T11:59:00Z"},
+			{"destination":"ehr","shard":0,"shards":1,"epoch":3,"since":"2026-01-31T09:00:00Z","pending":0},
+			{"destination":"lake","shard":1,"shards":2,"epoch":9,"gateway":"g2","holder":"west","since":"2026-01-31T10:00:00Z","pending":0}],
+			"vitals":{"server":"PostgreSQL 15.18","connections":21,"max_connections":100,"live_rows":12,"dead_rows":900,"oldest_transaction_ns":3600000000000,"xmin_age":123456,"oldest_holder":"backend 4711 (pg_dump)",
+				"log_bytes":35000,"log_events":10,"synchronous":false,"standbys":[{"name":"b","state":"streaming","sync":"async","lag_ns":1500000,"lag_bytes":4096}],"warnings":["end what backend 4711 does"]}}`,
 		"/callgate/rotations": `{"since":"2026-01-31T10:00:00Z","rotations":[
 			{"source":"retell","route":"r","tenant":"acme","secrets":[{"secret":1,"last_used":"2026-01-31T12:00:00Z"},{"secret":2}]}]}`,
 		"/callgate/events/01JC0Q4Z6W5P9G2N8S3T7V1X0Z": anEvent + `"deliveries":[
@@ -86,6 +95,7 @@ func TestTables(t *testing.T) {
 		"events":       {fillEvents, nil},
 		"deliveries":   {fillDeliveries, []string{"--limit", "5"}},
 		"stats":        {fillStats, nil},
+		"cluster":      {fillCluster, nil},
 		"rotations":    {fillStats, []string{"--secrets"}},
 		"show-waits":   {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Z"}},
 		"show":         {fillShow, []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0Y"}},

@@ -248,6 +248,9 @@ func (l *lane) step() time.Duration {
 		return l.e.idle()
 	}
 	if !l.recalled {
+		if wait := l.recallTurns(v.terms); wait > 0 {
+			return wait
+		}
 		if wait := l.recallHold(); wait > 0 {
 			return wait
 		}

@@ -21,7 +21,8 @@ type callKey struct{ tenant, id string }
 
 // callOrder keeps the events of one call apart: never two attempts at once, which could create a contact twice, and
 // in a lane that keeps order none while an earlier one is to be tried again. It lives as long as the process; after a
-// restart deliveries go in the order in which they fall due.
+// restart deliveries go in the order in which they fall due. A lane that was another gateway's begins with what that one
+// kept, see recallTurns.
 type callOrder map[callKey]callTurn
 
 // callTurn is the delivery whose turn it is.
@@ -90,6 +91,57 @@ func (o callOrder) settle(c store.Claimed, retryAt time.Time, ordered bool) {
 		return
 	}
 	o[key] = callTurn{delivery: c.ID, until: retryAt.Add(orderGrace)}
+}
+
+// recallTurns takes up, in a lane that keeps order and was another gateway's, the turns of deliveries that are to be tried
+// again: what came in after them in their calls waits on. It gives how long to wait when the store cannot tell; 0 when that
+// is done. Beyond maxCalls deliveries that wait it does not look.
+func (l *lane) recallTurns(t *terms) (wait time.Duration) {
+	if l.e.keeper == nil || t.Concurrency != 1 {
+		return 0
+	}
+	f := store.Filter{Destination: l.name, State: store.Pending}
+	retried := map[string]store.Delivery{} // by event
+	const page = 1000
+	for before, n := "", 0; n < maxCalls; n += page {
+		list, err := l.e.store.Deliveries(l.serving.ctx, f, store.Page{Before: before, Limit: page})
+		if err != nil {
+			return l.storeFailed("tell what is to be tried again", err)
+		}
+		for _, d := range list {
+			if before = d.ID; d.Attempts > 0 {
+				retried[d.EventID] = d
+			}
+		}
+		if len(list) < page {
+			break
+		}
+	}
+	turns := callOrder{}
+	for before, n := "", 0; len(retried) > 0 && n < maxCalls; n += page {
+		list, err := l.e.store.Events(l.serving.ctx, f, store.Page{Before: before, Limit: page})
+		if err != nil {
+			return l.storeFailed("tell what is to be tried again", err)
+		}
+		for _, e := range list {
+			before = e.ID
+			if d, ok := retried[e.ID]; ok {
+				delete(retried, e.ID)
+				if e.CallID != "" {
+					turns[callKey{e.Tenant, e.CallID}] = callTurn{delivery: d.ID, until: d.NextAt.Add(orderGrace)}
+				}
+			}
+		}
+		if len(list) < page {
+			break
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tenure == l.serving {
+		l.calls = turns
+	}
+	return 0
 }
 
 // overdue lists turns that have to be confirmed.

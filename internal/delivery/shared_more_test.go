@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -278,4 +279,37 @@ func (s *lossyTake) Take(ctx context.Context, lanes []store.Lane) ([]store.Hold,
 		return nil, errors.Join(store.ErrUnavailable, errors.New("the answer was lost"))
 	}
 	return holds, err
+}
+
+// Where order is promised it holds over a change of hands: what came in later in a call waits on for what is to be tried
+// again.
+func TestOrderIsKeptOverATakeover(t *testing.T) {
+	in(t, func(t *testing.T) {
+		var taken []string
+		f := newFake(func(_ context.Context, items []destination.Item) []destination.Result {
+			if items[0].Call.FirstName == "caller 1" && items[0].Attempt == 1 {
+				return same(1, failing)
+			}
+			taken = append(taken, items[0].Call.FirstName)
+			return same(1, ok)
+		})
+		g := newGang(t, 2, Options{}, map[string]Config{"crm": {Destination: f, Concurrency: 1, Breaker: noBreaker, Schedule: Schedule{Delays: durations(0, 60, 60), Jitter: -1}}})
+		defer g.close()
+		holder, other := g.holder("crm")
+		holder.events = 0
+		for _, call := range []string{"x", "x", "y", "x"} {
+			holder.accept("acme", call, "crm")
+			after(time.Millisecond)
+		}
+		after(time.Second)
+		holder.stop()
+		after(3 * time.Second)
+		if !other.holds("crm") {
+			t.Fatal("nobody has the lane")
+		}
+		after(2 * time.Minute)
+		if want := []string{"caller 3", "caller 1", "caller 2", "caller 4"}; !slices.Equal(taken, want) {
+			t.Errorf("taken in the order %v, want %v", taken, want)
+		}
+	})
 }

@@ -41,6 +41,7 @@ var operations = map[string]need{
 	"Event":        {View, false},
 	"Destinations": {View, false},
 	"Statistics":   {View, true},
+	"Cluster":      {View, true},
 	"Rotations":    {View, false},
 	"Tail":         {View, false},
 	"Ready":        {View, false},

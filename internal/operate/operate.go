@@ -25,6 +25,10 @@ import (
 type Engine interface {
 	Status(ctx context.Context) ([]delivery.DestinationStatus, error)
 	Stranded(ctx context.Context) ([]delivery.Stranded, error)
+	// Cluster lists who shares the store; ok is false where it is not shared. Skew is how far its clock is ahead of this
+	// machine's.
+	Cluster(ctx context.Context) (c store.Cluster, ok bool, err error)
+	Skew() time.Duration
 	Pause(ctx context.Context, destination, reason string) error
 	Resume(ctx context.Context, destination string) error
 	ReplayAt(ctx context.Context, f store.Filter, perSecond float64, dryRun bool) (int, error)

@@ -42,6 +42,10 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		_, err := s.Overview(ctx, a, OverviewChoice{})
 		return err
 	},
+	"Cluster": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		_, err := s.Cluster(ctx, a)
+		return err
+	},
 	"Statistics": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
 		_, err := s.Statistics(ctx, a)
 		return err

@@ -23,6 +23,7 @@ var summaries = map[string]string{
 	"Destinations":     "How each destination stands",
 	"Rotations":        "Which secret of a rotation was used last, and when",
 	"Statistics":       "The store and the destinations",
+	"Cluster":          "The gateways that share the store, and who delivers where",
 	"Ready":            "Whether calls should be sent here",
 	"Tail":             "New events and attempts as they come",
 	"Replay":           "Send dead or delivered ones again",

@@ -22,6 +22,7 @@ var routes = []Route{
 	{get, "destinations", "Destinations", asking((*operate.Service).Destinations)},
 	{get, "overview", "Overview", overview},
 	{get, "stats", "Statistics", asking((*operate.Service).Statistics)},
+	{get, "cluster", "Cluster", asking((*operate.Service).Cluster)},
 	{get, "rotations", "Rotations", asking((*operate.Service).Rotations)},
 	{get, "ready", "Ready", ready},
 	{post, "audit", "AuditQuery", acting((*operate.Service).AuditQuery)},
