@@ -125,6 +125,7 @@ var classes = map[audit.Kind]class{
 	audit.Erase:         {destroy, nil, "D"},
 	audit.Expire:        {destroy, nil, "D"},
 	audit.ConfigLoaded:  {securityAlt, configuration, "U"},
+	audit.ConfigRefused: {securityAlt, configuration, "E"},
 	// What a draft says is not in force.
 	audit.DocumentSaved:     {securityAlt, configuration, "C"},
 	audit.DocumentPublished: {securityAlt, configuration, "U"},
