@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
 )
 
 var _ store.Audited = (*Store)(nil)
@@ -200,7 +201,7 @@ func (s *Store) NoteCheckpoint(ctx context.Context, signed []byte) error {
 	return s.write(ctx, false, func(b *batch) error {
 		n, err := b.c.exec("UPDATE audit_state SET checkpoint = ?", signed)
 		if err == nil && n == 0 {
-			return refusal{store.ErrNoAudit}
+			return group.Refuse(store.ErrNoAudit)
 		}
 		return err
 	})
@@ -324,7 +325,7 @@ func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, e
 			var id []byte
 			var tenant int64
 			err := rows.Scan(&id, &tenant)
-			name := s.names.name(tenant)
+			name := s.names.Name(tenant)
 			if (f.Tenant == "" || f.Tenant == name) && (f.Tenants == nil || slices.Contains(f.Tenants, name)) {
 				found = append(found, id)
 			}
