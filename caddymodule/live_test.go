@@ -418,9 +418,12 @@ func TestAReloadKeepsWhatWorked(t *testing.T) {
 		t.Errorf("another log's key: %v", err)
 	}
 	send(200, 3)
-	// So is one of which another part fails, after its documents are in force.
-	if err := load(t, g.config+"\nhttp://127.0.0.1:1 {\nbind 192.0.2.1\nrespond 200\n}"); err == nil {
-		t.Error("it listens where nobody can")
+	// So is one of which another part fails, after its documents are in force. Caddy starts its apps in any order, so that it
+	// takes some tries until the other part comes last.
+	for range 20 {
+		if err := load(t, g.config+"\nhttp://127.0.0.1:1 {\nbind 192.0.2.1\nrespond 200\n}"); err == nil {
+			t.Error("it listens where nobody can")
+		}
 	}
 	send(200, 4)
 	g.stop()
@@ -436,7 +439,11 @@ func TestAReloadKeepsWhatWorked(t *testing.T) {
 			hash = l.Config
 		}
 	}
-	if want := []string{"config.loaded", "config.loaded", "config.refused", "config.refused", "config.loaded", "config.refused"}; !slices.Equal(got, want) || hash == "" {
+	want := []string{"config.loaded", "config.loaded", "config.refused", "config.refused", "config.loaded", "config.refused"}
+	for len(want) < len(got) {
+		want = append(want, "config.loaded", "config.refused")
+	}
+	if !slices.Equal(got, want) || hash == "" {
 		t.Errorf("recorded %v", got)
 	}
 
