@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/audit"
@@ -43,6 +44,10 @@ func (d *dispatcher) startAudit(u *durable) error {
 		return d.noteConfig(u, first)
 	}
 	if a := d.auditor.Load(); a != nil {
+		if err := auditor.SameName(a.Log().Signer.Origin(), u.audit.settings.Signer); err != nil {
+			d.refused(u, "its audit key has another name than the log")
+			return fmt.Errorf("audit: %w", err)
+		}
 		return d.noteConfig(u, first) // its settings are taken over when it is in force; see tuneAudit
 	}
 	s, ok := d.store.(store.Audited)
@@ -78,7 +83,7 @@ func (d *dispatcher) noteConfig(u *durable, first bool) error {
 	if a == nil {
 		return nil
 	}
-	by := audit.Actor{Type: audit.ActorLocal, Via: "config"}
+	by := loadedBy
 	if first {
 		by = audit.Actor{Type: audit.ActorClaimed, Via: "start", ID: osUser()}
 	}
@@ -86,6 +91,17 @@ func (d *dispatcher) noteConfig(u *durable, first bool) error {
 		return fmt.Errorf("audit: it cannot be recorded that a configuration is loaded, so it is not: %w", err)
 	}
 	return nil
+}
+
+// loadedBy is whoever reached the admin endpoint.
+var loadedBy = audit.Actor{Type: audit.ActorLocal, Via: "config"}
+
+// refused records that a configuration is not in force, though it may have been recorded that it was loaded. That it cannot be
+// recorded keeps nothing from going on: the configuration before is in force.
+func (d *dispatcher) refused(u *durable, why string) {
+	if err := d.Record(context.Background(), audit.Leaf{Kind: audit.ConfigRefused, Actor: loadedBy, Config: u.configHash, Reason: why}); err != nil {
+		d.logger.Error("that a configuration was refused could not be recorded in the audit log", zap.Error(err))
+	}
 }
 
 func osUser() string {

@@ -116,6 +116,7 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare
 	}
 	prepared, err := prepare(d)
 	if err != nil {
+		d.refused(u, "what lives in the store could not be put into force with it")
 		_, _ = dispatchers.Delete(key)
 		return nil, nil, err
 	}
@@ -130,6 +131,9 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare
 	}
 	return d, func() {
 		detachEngine()
+		if d.isLast(u) {
+			d.refused(u, "a part of it could not be started; the configuration before is in force again")
+		}
 		d.tune(func(in []*durable) []*durable { return slices.DeleteFunc(in, func(v *durable) bool { return v == u }) })
 		d.divideLimits()
 		if d.alerts.CompareAndSwap(monitor, before) && before != nil {
@@ -137,6 +141,14 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare
 		}
 		monitor.Close()
 	}, nil
+}
+
+// isLast reports whether a configuration is the last one that came into force, and others are in force beside it. When it goes
+// then, it failed: one that gives way does so to a later one, and at the end of the process there is only one.
+func (d *dispatcher) isLast(u *durable) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.inForce) > 1 && d.inForce[len(d.inForce)-1] == u
 }
 
 // tune changes which configurations are in force, and has the store take over the settings of the last one: also those of

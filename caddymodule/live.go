@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -236,10 +237,24 @@ func (l *live) load(d *dispatcher, snapshot *delivery.Snapshot) (done func(), er
 	for name, c := range snapshot.Destinations {
 		given[name] = c
 	}
+	before := d.live()
+	var refused []error
 	err = d.store.DocumentsInForce(context.Background(), func(doc *store.Document, err error) error {
-		return l.loadOne(given, doc, err)
+		if err := l.loadOne(given, doc, err, before); err != nil {
+			refused = append(refused, err)
+		}
+		if len(refused) == mostRefused {
+			return errTooMany
+		}
+		return nil
 	})
-	if err != nil && d.mayStart(err) {
+	if len(refused) > 0 {
+		if errors.Is(err, errTooMany) {
+			refused = append(refused, err)
+		}
+		err = fmt.Errorf("the configuration and what lives in the store do not go together; the one before stays in force, with these as they were: mend them or the configuration\n%w", errors.Join(refused...))
+	}
+	if err != nil && len(refused) == 0 && d.mayStart(err) {
 		l.behind.Store(true)
 		d.lookForDocuments()
 	} else if err != nil {
@@ -251,8 +266,26 @@ func (l *live) load(d *dispatcher, snapshot *delivery.Snapshot) (done func(), er
 	return l.mu.Unlock, nil
 }
 
-// loadOne puts one document into a configuration that starts. Its mistake takes only itself out where that is tolerated.
-func (l *live) loadOne(given map[string]delivery.Config, doc *store.Document, err error) error {
+// mostRefused is how many documents are told of that a configuration is refused for.
+const mostRefused = 20
+
+var errTooMany = errors.New("and there may be more")
+
+// has reports whether what a document says is in force.
+func (l *live) has(kind, name string) bool {
+	if l == nil {
+		return false
+	}
+	if kind == kindTenant {
+		return l.tenantNamed(name) != nil
+	}
+	return l.hasDestination(name)
+}
+
+// loadOne puts one document into a configuration that starts. Its mistake takes only itself out where that is tolerated: when
+// the process starts, and where it is out already. One that is in force with the configuration before goes on as it is: its
+// calls would be refused otherwise, for a change of something else, and the new configuration is refused in its place.
+func (l *live) loadOne(given map[string]delivery.Config, doc *store.Document, err error, before *live) error {
 	in := l.app.run
 	l.versions.Store([2]string{doc.Kind, doc.Name}, doc.Version)
 	if where := l.taken(doc.Kind, doc.Name); where != "" {
@@ -271,7 +304,7 @@ func (l *live) loadOne(given map[string]delivery.Config, doc *store.Document, er
 		l.put(ready)
 		return nil
 	}
-	if !in.tolerant {
+	if !in.tolerant && before.has(doc.Kind, doc.Name) {
 		return err
 	}
 	in.logger.Error("a document in the store has a mistake and is left out; publish it anew", zap.String("kind", doc.Kind),

@@ -3,9 +3,12 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/manage"
@@ -246,9 +249,11 @@ func TestDocumentsAreChecked(t *testing.T) {
 		"refresh file":      {"destination", "x", httpTo("https://a.example", `,"oauth2":{"token_url":"https://127.0.0.1/t","client_id":"c","client_secret":"{secret.LISTED}","refresh_token":"{secret.LISTED}","refresh_token_file":"/tmp/x"}`), "a document cannot name a file", manage.ErrBadRequest},
 		"hash key":          {"destination", "x", `{"to":{"type":"http","url":"https://a.example","body":"{}"},"hash":["name"],"hash_key":"{env.CALLGATE_TEST_CANARY}"}`, "a secret does not stand in a document", manage.ErrBadRequest},
 		"pass_through":      {"destination", "x", `{"to":{"type":"http","url":"https://a.example","pass_through":true}}`, "the provider's whole body", manage.ErrBadRequest},
-		"slash":             {"destination", "acme/crm", httpTo("https://a.example", ""), "without braces and slashes", manage.ErrBadRequest},
-		"kind":              {"destination", "x", `{"to":{"type":"htp"}}`, "unknown module", manage.ErrBadRequest},
-		"another's name":    {"tenant", "acme", `{"name":"other","secrets":["{secret.hook}"]}`, "tenant acme:1:2: name: ", manage.ErrBadRequest},
+		"stored fields": {"tenant", "acme", `{"secrets":["{secret.hook}"],"store_fields":{"fields":["caller_number"]},"destinations":{"crm":{"to":{"type":"http","url":"https://a.example","pass_through":true}}}}`,
+			"tenant acme:1:30: store_fields: destination crm has pass_through, which sends the provider's whole body, and that is not stored", manage.ErrBadRequest},
+		"slash":          {"destination", "acme/crm", httpTo("https://a.example", ""), "without braces and slashes", manage.ErrBadRequest},
+		"kind":           {"destination", "x", `{"to":{"type":"htp"}}`, "unknown module", manage.ErrBadRequest},
+		"another's name": {"tenant", "acme", `{"name":"other","secrets":["{secret.hook}"]}`, "tenant acme:1:2: name: ", manage.ErrBadRequest},
 	} {
 		secrets := map[string]*manage.SecretInput{"hook": {Value: "of-acme"}, "zens": {Value: "of-zen"}}
 		_, err := docs.Save(t.Context(), "ann", c.kind, c.name, manage.Draft{Body: []byte(c.body), Secrets: secrets, Publish: true})
@@ -366,5 +371,87 @@ func TestAPreviewKnowsWhatLivesInTheStore(t *testing.T) {
 	}
 	if got, want := preview("zen"), "crm http://127.0.0.1:1/all, later http://127.0.0.1:1/later"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestAReloadKeepsWhatWorked: one with which something in the store no longer goes is refused, and everything goes on; what is
+// out since the start keeps no reload away.
+func TestAReloadKeepsWhatWorked(t *testing.T) {
+	all := newCRM(t)
+	config := strings.Replace(fmt.Sprintf(managing, all.URL), "manage {", `audit {
+			key `+auditKey+`
+			checkpoint 1h file STORE.published
+		}
+		manage {`, 1)
+	config = strings.Replace(config, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", strings.Repeat("0", 63)+"1", 1) // auditOf's
+	g := runGateway(t, config)
+	for _, name := range []string{"acme", "beta"} {
+		if _, err := someDispatcher(t).documents.Save(t.Context(), "ann", "tenant", name, tenantDraft(true, "of-"+name, `,"deliver":[{"to":"crm"}]`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(want int, n int) {
+		t.Helper()
+		if got := g.sendFor("acme", n); got != want {
+			t.Errorf("status %d, want %d", got, want)
+		}
+		if want == 200 {
+			all.next(t)
+		}
+	}
+	send(200, 1)
+	without := g.fill.Replace(strings.ReplaceAll(config, "destination crm http", "destination other http"))
+	err := load(t, without)
+	for _, says := range []string{"the one before stays in force", `tenant acme:1:30: deliver: no destination "crm"`, "tenant beta:1:30"} {
+		if !strings.Contains(fmt.Sprint(err), says) {
+			t.Errorf("told %v, want %s", err, says)
+		}
+	}
+	send(200, 2)
+
+	// Another name of the log is refused too, and what was refused is recorded.
+	private, _, err := audit.GenerateKey("clinic.example/another")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := load(t, strings.Replace(g.config, auditKey, private, 1)); !errors.Is(err, auditor.ErrOtherName) && !strings.Contains(fmt.Sprint(err), "the log is clinic.example/callgate, and the key is for clinic.example/another") {
+		t.Errorf("another log's key: %v", err)
+	}
+	send(200, 3)
+	// So is one of which another part fails, after its documents are in force. Caddy starts its apps in any order, so that it
+	// takes some tries until the other part comes last.
+	for range 20 {
+		if err := load(t, g.config+"\nhttp://127.0.0.1:1 {\nbind 192.0.2.1\nrespond 200\n}"); err == nil {
+			t.Error("it listens where nobody can")
+		}
+	}
+	send(200, 4)
+	g.stop()
+	leaves, _ := auditOf(t, g.fill.Replace("STORE"))
+	var got []string
+	hash := ""
+	for _, l := range leaves {
+		if l.Kind == audit.ConfigLoaded || l.Kind == audit.ConfigRefused {
+			got = append(got, string(l.Kind))
+			if l.Kind == audit.ConfigRefused && (l.Reason == "" || l.Config == "" || l.Actor.Via != "config") {
+				t.Errorf("%+v", l)
+			}
+			hash = l.Config
+		}
+	}
+	want := []string{"config.loaded", "config.loaded", "config.refused", "config.refused", "config.loaded", "config.refused"}
+	for len(want) < len(got) {
+		want = append(want, "config.loaded", "config.refused")
+	}
+	if !slices.Equal(got, want) || hash == "" {
+		t.Errorf("recorded %v", got)
+	}
+
+	// At the start the tenants are out, and a reload leaves them out.
+	for range 2 {
+		if err := load(t, without); err != nil {
+			t.Fatal(err)
+		}
+		send(503, 5)
 	}
 }

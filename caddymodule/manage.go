@@ -17,6 +17,11 @@ import (
 // A name that the configuration has cannot be taken by a document. A route may deliver to a destination that neither has:
 // what is for it waits until one is published.
 //
+// A configuration with which a document in force no longer goes, for example one without a destination that a tenant names,
+// is refused when it is loaded in place of one that runs, and told with all such documents: their calls go on as before. At
+// the start of the process, and if it was out before, such a document alone is left out, and a tenant's calls are answered
+// 503, so that their senders come back.
+//
 // A document is written by people who are not the operators of the machine. So {env.NAME} and {file.PATH} in it are text,
 // it names no file, and it uses only secrets that are listed here or were written with it, as {secret.NAME}. Each is for the
 // hosts that are named with it: a destination that uses one sends nothing to any other, whatever URL, redirect or answer

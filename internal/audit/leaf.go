@@ -59,6 +59,9 @@ const (
 
 	// ConfigLoaded has the hash of the configuration in Config.
 	ConfigLoaded Kind = "config.loaded"
+	// ConfigRefused tells of a configuration that it is not in force: it was not loaded, or could not be started afterwards. The
+	// one before is.
+	ConfigRefused Kind = "config.refused"
 	// Start says in Outcome whether the last stop was "clean" or "unclean"; after an unclean one, attempts that were under
 	// way may have been made and are not recorded.
 	Start Kind = "start"
@@ -77,7 +80,7 @@ func Kinds() []Kind {
 		EventAccepted, Attempt, SyncForward, SyncOutcome,
 		Replay, SendNow, Cancel, Pause, Resume, Erase, Expire, Rekey, KeyMade, KeyRotated, KeyDestroyed, Backup, List, Show, Reveal, RevealDenied, AccessDenied,
 		DocumentSaved, DocumentPublished, DocumentRemoved, DocumentForgotten,
-		ConfigLoaded, Start, Stop, Pruned, Exported, Forked,
+		ConfigLoaded, ConfigRefused, Start, Stop, Pruned, Exported, Forked,
 	}
 }
 

@@ -97,7 +97,7 @@ func Open(ctx context.Context, o Options, s Settings) (*Auditor, error) {
 	if o.Changed == nil {
 		o.Changed = func(publish.Status) {}
 	}
-	if err := check(ctx, o.Store, o.File, s.Sinks); err != nil {
+	if err := check(ctx, o.Store, o.File, s); err != nil {
 		return nil, err
 	}
 	before, err := o.Store.OpenAudit(o.Boot)

@@ -18,23 +18,51 @@ import (
 var ErrRolledBack = errors.New("the store has less than was published of its audit log, as after a backup was restored: what was recorded since is missing. " +
 	"If that is meant, say so with `callgate audit fork --reason`, which records it, and start again")
 
+// ErrOtherName means that a key has another name than the log that it is to sign. Whoever verifies the log knows it by its name.
+var ErrOtherName = errors.New("the audit key has another name than the log in the store")
+
+// CheckName makes sure that a key signs the log that a store keeps under its name. The error is ErrOtherName.
+func CheckName(ctx context.Context, s store.Audited, signer *audit.Signer) error {
+	status, err := s.AuditStatus(ctx)
+	if err != nil || len(status.Checkpoint) == 0 {
+		return err
+	}
+	c, err := parse(status.Checkpoint)
+	if err != nil {
+		return err
+	}
+	return SameName(c.Origin, signer)
+}
+
+// SameName is CheckName for a log of which the name is known.
+func SameName(log string, signer *audit.Signer) error {
+	if log == signer.Origin() {
+		return nil
+	}
+	return fmt.Errorf("%w: the log is %s, and the key is for %s. Use a key of the log's name, which callgate audit keygen makes; or, if another log is meant to begin here, "+
+		"say so with `callgate audit fork --reason` while the gateway is stopped, which records it", ErrOtherName, log, signer.Origin())
+}
+
 // ErrNothingToFork means that a store has all that was published.
 var ErrNothingToFork = errors.New("there is nothing to fork: the store has all that was published of its audit log")
 
 // Check is what Open does before it begins: it fails with ErrRolledBack where a store has less than was published.
 func Check(ctx context.Context, s store.Audited, file string, settings Settings) error {
-	return check(ctx, s, file, settings.Sinks)
+	return check(ctx, s, file, settings)
 }
 
 // check compares a store with the last checkpoints that are known outside of it: the file beside it, and the sinks that
 // remember. It does not look at their signatures: whoever can forge these can also remove them, and this is for mistakes.
 // Who was sent the checkpoints sees the rest.
-func check(ctx context.Context, s store.Audited, file string, sinks []publish.Sink) error {
+func check(ctx context.Context, s store.Audited, file string, settings Settings) error {
+	if err := CheckName(ctx, s, settings.Signer); err != nil {
+		return err
+	}
 	status, err := s.AuditStatus(ctx)
 	if err != nil {
 		return err
 	}
-	known, err := known(file, sinks)
+	known, err := known(file, settings.Sinks)
 	if err != nil {
 		return err
 	}
@@ -116,8 +144,8 @@ func Fork(ctx context.Context, s store.Audited, file string, settings Settings, 
 	if why == "" {
 		return 0, errors.New("a fork needs a reason: whoever audits the log reads it")
 	}
-	behind := check(ctx, s, file, settings.Sinks)
-	if behind != nil && !errors.Is(behind, ErrRolledBack) && !errors.Is(behind, audit.ErrCheckpoint) {
+	behind := check(ctx, s, file, settings)
+	if behind != nil && !errors.Is(behind, ErrRolledBack) && !errors.Is(behind, ErrOtherName) && !errors.Is(behind, audit.ErrCheckpoint) {
 		return 0, behind
 	}
 	if behind == nil {
@@ -153,8 +181,11 @@ func Fork(ctx context.Context, s store.Audited, file string, settings Settings, 
 
 // forkReason is what the log says of how far the store was behind.
 func forkReason(behind error) string {
-	if errors.Is(behind, audit.ErrCheckpoint) {
+	switch {
+	case errors.Is(behind, audit.ErrCheckpoint):
 		return "the last checkpoint could not be read"
+	case errors.Is(behind, ErrOtherName):
+		return "the log goes on under another name"
 	}
 	return "the store had less than was published of its log"
 }

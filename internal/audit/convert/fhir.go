@@ -126,6 +126,7 @@ var classes = map[audit.Kind]class{
 	audit.Expire:        {destroy, nil, "D"},
 	audit.KeyDestroyed:  {destroy, nil, "D"}, // and with it what it had sealed
 	audit.ConfigLoaded:  {securityAlt, configuration, "U"},
+	audit.ConfigRefused: {securityAlt, configuration, "E"},
 	// What a draft says is not in force.
 	audit.DocumentSaved:     {securityAlt, configuration, "C"},
 	audit.DocumentPublished: {securityAlt, configuration, "U"},
