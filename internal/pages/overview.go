@@ -66,7 +66,7 @@ func (q *request) overview() error {
 	if err != nil {
 		return err
 	}
-	data := overviewPage{Overview: o, Title: needed(len(o.Needs))}
+	data := overviewPage{Overview: o}
 	for _, w := range windowNames {
 		link := q.link("")
 		if w.window != "day" {
@@ -77,13 +77,15 @@ func (q *request) overview() error {
 			data.Every = w.every
 		}
 	}
-	for i := range o.Needs {
-		data.Needs = append(data.Needs, q.need(&o.Needs[i]))
-	}
-	firstOnly(data.Needs)
+	data.Needs = q.needs(o.Needs)
+	data.Title = needed(len(data.Needs))
 	for i := range o.Destinations {
 		d := &o.Destinations[i]
-		data.Rows = append(data.Rows, overviewRow{q.destinationRow(&d.DestinationStatus), d, sparkOf(d.Buckets)})
+		row := overviewRow{q.destinationRow(&d.DestinationStatus), d, sparkOf(d.Buckets)}
+		if row.Mark.Shape == "ok" {
+			row.Mark = worry(o.Needs, d.Name)
+		}
+		data.Rows = append(data.Rows, row)
 	}
 	if o.Store != nil && o.Store.MaxBytes > 0 {
 		data.Fill = int(min(100*o.Store.Bytes/o.Store.MaxBytes, 100))
@@ -98,6 +100,49 @@ func needed(n int) string {
 		return words[n]
 	}
 	return count(n) + " things need you"
+}
+
+// worry is how a destination stands in whose way nothing is, by what it needs somebody for.
+func worry(list []operate.Need, destination string) mark {
+	for i := range list {
+		if list[i].Destination != destination {
+			continue
+		}
+		switch list[i].Kind {
+		case operate.NeedNotTaken:
+			return mark{"dead", "takes nothing"}
+		case operate.NeedLowSuccess, operate.NeedSlow, operate.NeedRetrySpike:
+			return mark{"wait", "worth a look"}
+		case operate.NeedWarning:
+			return mark{"wait", "warns"}
+		}
+	}
+	return mark{"ok", "well"}
+}
+
+// needs puts all of them into words. That a destination takes nothing, and that what it did not take was given up, is one thing.
+func (q *request) needs(list []operate.Need) (lines []need) {
+	given := map[string]int64{}
+	for i := range list {
+		if list[i].Kind == operate.NeedDead {
+			given[list[i].Destination] = list[i].Count
+		}
+	}
+	for i := range list {
+		n := &list[i]
+		l := q.need(n)
+		switch {
+		case n.Kind == operate.NeedNotTaken && n.Count == 0 && given[n.Destination] > 0:
+			dead := q.need(&operate.Need{Kind: operate.NeedDead, Destination: n.Destination, Count: given[n.Destination]})
+			l.Then, l.Do = sentence(dead.What)+" "+dead.Then+" "+hint(n.Status), dead.Do
+			delete(given, n.Destination)
+		case n.Kind == operate.NeedDead && given[n.Destination] == 0:
+			continue
+		}
+		lines = append(lines, l)
+	}
+	firstOnly(lines)
+	return lines
 }
 
 // need puts a need into words.
@@ -184,7 +229,7 @@ var sentences = map[operate.NeedKind]func(q *request, n *operate.Need, l *need){
 	},
 	operate.NeedDead: func(q *request, n *operate.Need, l *need) {
 		l.Mark.Shape = "dead"
-		l.What, l.Then = plural(int(n.Count), "delivery")+" given up", "What they were of is kept until somebody sends it again."
+		l.What, l.Then = plural(int(n.Count), "delivery")+" given up", "The calls are kept until somebody sends them again."
 		l.Do = append(l.Do, do{Name: "See why", Link: q.listOf("deliveries", n.Destination, "dead"), First: !q.may("Replay")})
 		if q.may("Replay") {
 			l.Do = append(l.Do, do{Name: "Send again", Link: q.everything("replay", n.Destination, "dead"), First: true, Ask: true})

@@ -49,7 +49,8 @@ func TestTheOverviewSaysWhatHappenedAndWhatToDo(t *testing.T) {
 		d.follow("otto", "destinations/crm/pause", map[string][]string{"reason": {"we move"}})
 		got := d.as("otto", "?window=hour")
 		for _, want := range []string{
-			"Four things need you", "dispatch answers 404 Not Found since", "No call waits for it. Was its address changed? no handler for /jobs", "dispatch 3 deliveries given up. What they were of is kept", "crm is paused by hand. No call waits for it. we move", "Resume",
+			"Three things need you", "dispatch answers 404 Not Found since 00:00:00 UTC. 3 deliveries given up. The calls are kept until somebody sends them again. Was its address changed? no handler for /jobs See why Send again",
+			"dispatch takes nothing 1", "crm is paused by hand. No call waits for it. we move", "Resume",
 			"north<side is left out, because there is a mistake in its settings", "in the last hour", "By 5 minutes",
 		} {
 			if !says(t, got, want) {
