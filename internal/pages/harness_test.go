@@ -65,6 +65,14 @@ type desk struct {
 	faulty []string
 }
 
+// settings are those of crm; dispatch lives in the store.
+func settings(destination string) operate.Settings {
+	if destination == "crm" {
+		return operate.Settings{Kind: "hubspot", List: []operate.Setting{{Name: "to.token", Shown: "$HUBSPOT_TOKEN"}, {Name: "hash_key", Shown: "set, 20 characters", Masked: true}}}
+	}
+	return operate.Settings{Kind: "http", Managed: true}
+}
+
 // metering hands a meter what the engine does, as the gateway's observer does.
 type metering struct {
 	delivery.NopObserver
@@ -105,7 +113,7 @@ func inBubble(t *testing.T, test func(t *testing.T, d *desk)) {
 			"dispatch": {Destination: d.dispatch, Schedule: delivery.ListSchedule(0, time.Hour, time.Hour)},
 		}})
 		defer d.engine.Close(context.Background())
-		d.service = operate.New(operate.Options{Store: d.store, Engine: d.engine, Log: log, Meter: meter, Faulty: func() []string { return d.faulty }, Names: func() operate.Names {
+		d.service = operate.New(operate.Options{Store: d.store, Engine: d.engine, Log: log, Meter: meter, Settings: settings, Faulty: func() []string { return d.faulty }, Names: func() operate.Names {
 			return operate.Names{Tenants: []string{"acme", "beta"}, Sources: []string{"nextphone", "retell"}}
 		}})
 		var err error

@@ -199,16 +199,23 @@ func hint(status int) string {
 	return "Did it change what it takes?"
 }
 
-// search is the list of what a destination has in a state.
+// listOf is the list of what a destination has in a state.
 func (q *request) listOf(list, destination, state string) string {
-	s := &search{terms: []term{{"destination", "destination", destination}, {"state", "state", state}}, zone: time.UTC}
-	return s.address(q.link(list))
+	return about(destination, state).address(q.link(list))
 }
 
 // everything is the question before something is done to what a destination has in a state.
-func (q *request) everything(action, destination, state string) string {
-	s := &search{terms: []term{{"destination", "destination", destination}, {"state", "state", state}}, zone: time.UTC}
-	return withQuery(q.link("act", action), url.Values{"q": {s.public()}, "back": {q.link("")}})
+func (q *request) everything(action, destination, state, back string) string {
+	return withQuery(q.link("act", action), url.Values{"q": {about(destination, state).public()}, "back": {back}})
+}
+
+// about is the search for what a destination has in a state; an empty one is any.
+func about(destination, state string) *search {
+	s := &search{terms: []term{{"destination", "destination", destination}}, zone: time.UTC}
+	if state != "" {
+		s.terms = append(s.terms, term{"state", "state", state})
+	}
+	return s
 }
 
 // sentences put each kind of need into words.
@@ -223,7 +230,7 @@ var sentences = map[operate.NeedKind]func(q *request, n *operate.Need, l *need){
 		if n.Count > 0 {
 			l.Do = append(l.Do, do{Name: "Look at them", Link: q.listOf("deliveries", n.Destination, "pending")})
 			if q.may("SendNow") {
-				l.Do = append(l.Do, do{Name: "Try now", Link: q.everything("send", n.Destination, "pending"), First: true, Ask: true})
+				l.Do = append(l.Do, do{Name: "Try now", Link: q.everything("send", n.Destination, "pending", q.link("")), First: true, Ask: true})
 			}
 		}
 	},
@@ -232,7 +239,7 @@ var sentences = map[operate.NeedKind]func(q *request, n *operate.Need, l *need){
 		l.What, l.Then = plural(int(n.Count), "delivery")+" given up", "The calls are kept until somebody sends them again."
 		l.Do = append(l.Do, do{Name: "See why", Link: q.listOf("deliveries", n.Destination, "dead"), First: !q.may("Replay")})
 		if q.may("Replay") {
-			l.Do = append(l.Do, do{Name: "Send again", Link: q.everything("replay", n.Destination, "dead"), First: true, Ask: true})
+			l.Do = append(l.Do, do{Name: "Send again", Link: q.everything("replay", n.Destination, "dead", q.link("")), First: true, Ask: true})
 		}
 	},
 	operate.NeedTrouble: func(_ *request, n *operate.Need, l *need) {

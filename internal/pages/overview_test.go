@@ -72,6 +72,25 @@ func TestTheOverviewSaysWhatHappenedAndWhatToDo(t *testing.T) {
 	})
 }
 
+func TestADestinationIsShownWithoutItsSecrets(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *desk) {
+		d.dispatch.down.Store(true)
+		d.accept("acme")
+		got := d.as("otto", "destinations/crm")
+		for _, want := range []string{"crm hubspot", "well", "1 of 1 attempt delivered, 100 %", "to.token $HUBSPOT_TOKEN", "hash_key set, 20 characters", "Pause…"} {
+			if !says(t, got, want) {
+				t.Errorf("it does not say %q: %s", want, text(t, got.body))
+			}
+		}
+		got = d.as("otto", "destinations/dispatch")
+		for _, want := range []string{"It lives in the store", "Send again what is dead", "Dead 1"} {
+			if !says(t, got, want) {
+				t.Errorf("it does not say %q: %s", want, text(t, got.body))
+			}
+		}
+	})
+}
+
 func TestHints(t *testing.T) {
 	for status, want := range map[int]string{404: "address", 401: "valid", 503: "mend", 0: "reached", 422: "change", 429: "pace"} {
 		if !strings.Contains(hint(status), want) {
@@ -98,7 +117,7 @@ func TestSparklinesDrawWhatWasTaken(t *testing.T) {
 		{[]operate.Bucket{{Attempted: 4, Succeeded: 4}, {}, {Attempted: 2, Succeeded: 0}, {Attempted: 2, Succeeded: 1}}, spark{
 			"at worst 0 % were taken, at last 50 %", "M3.0 3.0L27.0 3.0", "M63.0 25.0L87.0 25.0M93.0 14.0L117.0 14.0M87.0 25.0L93.0 14.0",
 		}},
-		{[]operate.Bucket{{Attempted: 1, Succeeded: 1}, {Attempted: 1, Succeeded: 1}}, spark{"all was taken", "M6.0 3.0L54.0 3.0M66.0 3.0L114.0 3.0M54.0 3.0L66.0 3.0", ""}},
+		{[]operate.Bucket{{Attempted: 1, Succeeded: 1}, {Attempted: 1, Succeeded: 1}}, spark{"everything was taken", "M6.0 3.0L54.0 3.0M66.0 3.0L114.0 3.0M54.0 3.0L66.0 3.0", ""}},
 	} {
 		if got := sparkOf(c.buckets); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%+v: %+v, want %+v", c.buckets, got, c.want)

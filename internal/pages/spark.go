@@ -51,7 +51,7 @@ func sparkOf(buckets []operate.Bucket) spark {
 	if !any {
 		return spark{Label: "nothing was sent"}
 	}
-	label := "all was taken"
+	label := "everything was taken"
 	if worst < 1 {
 		label = fmt.Sprintf("at worst %s were taken, at last %s", percent(worst), percent(last))
 	}
