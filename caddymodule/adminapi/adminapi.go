@@ -39,6 +39,7 @@ func init() {
 //	POST      /callgate/retry                          sends waiting ones now
 //	POST      /callgate/cancel                         gives waiting ones up
 //	POST      /callgate/erase                          deletes events with all that belongs to them
+//	GET       /callgate/destinations/{name}            how one stands and how it is set up, without its secrets
 //	POST      /callgate/destinations/{name}/pause      keeps deliveries waiting
 //	POST      /callgate/destinations/{name}/resume     lets them go again
 //	GET       /callgate/documents/{kind}               tenants or destinations that live in the store, by name
