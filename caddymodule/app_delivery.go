@@ -71,6 +71,7 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 		return fmt.Errorf("retention, window and drain_timeout cannot be negative")
 	}
 	u.drain, u.names, u.faulty, u.scene, u.live = time.Duration(a.DrainTimeout), a.names, a.faultyNames, a.runningScene, a.run.live
+	u.settings = a.settings
 	u.rotations = &a.run.rotations
 	u.perTenant = a.Metrics != nil && a.Metrics.PerTenant
 	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {

@@ -17,6 +17,7 @@ import (
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/minimize"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -94,6 +95,8 @@ type Destination struct {
 	doc *documentSecrets
 	// exposed is what the kind told of settings that expose what is sent, by the setting.
 	exposed map[string]guest.Exposure
+	// shown are the settings, masked. Those of the kind are gone when it is loaded.
+	shown []operate.Setting
 }
 
 // Exponential is a schedule of waits that double.
@@ -113,6 +116,9 @@ func (d *Destination) provision(ctx caddy.Context) error {
 	}
 	if d.ToRaw == nil || json.Unmarshal(d.ToRaw, &kind) != nil || kind.Type == "" {
 		return fmt.Errorf(`has no kind; say what it is with "type" in "to", such as http or hubspot`)
+	}
+	if settings, err := json.Marshal(d); err == nil {
+		d.shown = operate.MaskSettings(settings)
 	}
 	mod, err := ctx.LoadModule(d, "ToRaw")
 	if err != nil {

@@ -88,6 +88,8 @@ type durable struct {
 	// perTenant is whether there are metrics of each tenant.
 	perTenant bool
 	rotations *rotations
+	// settings are those of a destination, masked.
+	settings func(destination string) operate.Settings
 }
 
 // start opens the store, unless it is open, and puts the configuration in force.
@@ -201,6 +203,16 @@ func (d *dispatcher) scene(in *operate.PreviewInput) (*operate.Scene, error) {
 	return u.scene(in)
 }
 
+// settings are those of a destination of the configuration in force, masked.
+func (d *dispatcher) settings(destination string) operate.Settings {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inForce) == 0 {
+		return operate.Settings{}
+	}
+	return d.inForce[len(d.inForce)-1].settings(destination)
+}
+
 // rotations are those of the configuration in force.
 func (d *dispatcher) rotations() operate.RotationList {
 	d.mu.Lock()
@@ -231,6 +243,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Faulty:       d.faulty,
 		Scene:        d.scene,
 		Rotations:    d.rotations,
+		Settings:     d.settings,
 		Meter:        d.meter,
 		Documents:    d.documents,
 		Drafts:       d.drafts,

@@ -28,6 +28,17 @@ func (a *App) Ready() *operate.Service {
 	return operate.New(operate.Options{Stopping: caddy.Exiting, Faulty: a.faultyNames, Scene: a.runningScene})
 }
 
+// settings are those of a destination, masked.
+func (a *App) settings(destination string) operate.Settings {
+	if d := a.Destinations[destination]; d != nil {
+		return operate.Settings{Kind: kindOf(d.module), List: d.shown}
+	}
+	if a.run.live.hasDestination(destination) {
+		return operate.Settings{Kind: a.run.live.config(destination).Kind, Managed: true}
+	}
+	return operate.Settings{}
+}
+
 // names are what operators can ask for by name: the tenants, and the sources that are configured or come with a preset.
 func (a *App) names() operate.Names {
 	n := operate.Names{Tenants: slices.AppendSeq(namesOf(a.Tenants), a.run.live.tenantNames()), Sources: slices.Collect(maps.Keys(a.Sources))}

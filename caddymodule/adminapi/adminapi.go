@@ -40,6 +40,7 @@ func init() {
 //	POST      /callgate/retry                          sends waiting ones now
 //	POST      /callgate/cancel                         gives waiting ones up
 //	POST      /callgate/erase                          deletes events with all that belongs to them
+//	GET       /callgate/destinations/{name}            how one stands and how it is set up, without its secrets
 //	GET       /callgate/jobs                           what is done to everything that matches a filter, the last first
 //	POST      /callgate/jobs                           begins to replay, retry or cancel everything that matches
 //	POST      /callgate/jobs/erase                     begins to erase everything that matches

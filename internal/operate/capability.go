@@ -40,6 +40,7 @@ var operations = map[string]need{
 	"Deliveries":   {View, false},
 	"Event":        {View, false},
 	"Destinations": {View, false},
+	"Destination":  {View, false},
 	"Statistics":   {View, true},
 	"Cluster":      {View, true},
 	"Rotations":    {View, false},

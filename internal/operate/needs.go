@@ -193,3 +193,6 @@ func (n *needs) ofRotation(since time.Time, r *Rotation) {
 		}
 	}
 }
+
+// NeedKinds are all kinds of needs, in the order in which they are told.
+func NeedKinds() []NeedKind { return slices.Clone(ranks) }

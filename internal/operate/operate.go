@@ -67,6 +67,8 @@ type Options struct {
 	Faulty func() []string
 	// Meter counts what is delivered, for overviews. nil means that nobody does.
 	Meter *Meter
+	// Settings gives those of a destination, masked; see MaskSettings. nil means that there is no telling.
+	Settings func(destination string) Settings
 	// Rotations tells which secrets were used when. nil means that there is no telling.
 	Rotations func() RotationList
 	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the

@@ -21,6 +21,7 @@ var summaries = map[string]string{
 	"RevealEvent":      "The same with what the caller said, for a reason",
 	"Deliveries":       "Deliveries, newest first",
 	"Destinations":     "How each destination stands",
+	"Destination":      "How one stands and how it is set up, without its secrets",
 	"Rotations":        "Which secret of a rotation was used last, and when",
 	"Statistics":       "The store and the destinations",
 	"Cluster":          "The gateways that share the store, and who delivers where",

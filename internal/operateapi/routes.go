@@ -21,6 +21,7 @@ var routes = []Route{
 	{getOrPost, "deliveries", "Deliveries", listing((*operate.Service).Deliveries)},
 	{get, "destinations", "Destinations", asking((*operate.Service).Destinations)},
 	{get, "overview", "Overview", overview},
+	{get, "destinations/{name}", "Destination", destination},
 	{get, "stats", "Statistics", asking((*operate.Service).Statistics)},
 	{get, "cluster", "Cluster", asking((*operate.Service).Cluster)},
 	{get, "rotations", "Rotations", asking((*operate.Service).Rotations)},
@@ -151,6 +152,15 @@ func overview(a *API, w http.ResponseWriter, r *http.Request, _ []string) error 
 		return err
 	}
 	return answer(a, w, func(s *operate.Service) (*operate.Overview, error) { return s.Overview(r.Context(), a.Actor(r), c) })
+}
+
+func destination(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	if err := readQuery(r, noQuery); err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.DestinationDetail, error) {
+		return s.Destination(r.Context(), a.Actor(r), args[0])
+	})
 }
 
 // preview shows what becomes of a payload, also where no store is open.

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/callgate/callgate/internal/delivery"
@@ -11,7 +10,7 @@ import (
 
 var destinationPages = []page{
 	{methods: get, pattern: "destinations", operation: "Destinations", nav: "Destinations", serve: (*request).destinations},
-	{methods: get, pattern: "destinations/{name}", operation: "Destinations", section: "destinations", serve: (*request).destination},
+	{methods: get, pattern: "destinations/{name}", operation: "Destination", section: "destinations", serve: (*request).destination},
 	{methods: getPost, pattern: "destinations/{name}/pause", operation: "Pause", section: "destinations", serve: (*request).pause},
 	{methods: getPost, pattern: "destinations/{name}/resume", operation: "Resume", section: "destinations", serve: (*request).resume},
 }
@@ -102,17 +101,16 @@ func (q *request) destinations() error {
 	return q.show("destinations", "Destinations", struct{ Rows []destinationRow }{rows})
 }
 
-// find is the destination of the address.
-func (q *request) find(s *operate.Service) (*delivery.DestinationStatus, error) {
-	list, err := s.Destinations(q.ctx(), q.actor)
-	if err != nil {
-		return nil, err
-	}
-	i := slices.IndexFunc(list.Destinations, func(d delivery.DestinationStatus) bool { return d.Name == q.args[0] })
-	if i < 0 {
-		return nil, notFound("there is no such destination, or none that calls of yours go to")
-	}
-	return &list.Destinations[i], nil
+// destinationPage is what the page of one shows.
+type destinationPage struct {
+	destinationRow
+	operate.Settings
+	Dead, Waiting, All string
+	// Replay and Now are the questions before what is dead, or waits, is sent.
+	Replay, Now string
+	// Day are its figures of the last day; nil where they are not counted.
+	Day   *operate.DestinationView
+	Spark spark
 }
 
 // destination shows one.
@@ -121,29 +119,33 @@ func (q *request) destination() error {
 	if err != nil {
 		return err
 	}
-	d, err := q.find(s)
+	d, err := s.Destination(q.ctx(), q.actor, q.args[0])
 	if err != nil {
 		return err
 	}
-	dead := &search{terms: []term{{"destination", "destination", d.Name}, {"state", "state", "dead"}}}
-	waiting := &search{terms: []term{{"destination", "destination", d.Name}, {"state", "state", "waiting"}}}
-	all := &search{terms: []term{{"destination", "destination", d.Name}}}
-	data := struct {
-		destinationRow
-		Dead, Waiting, All string
-		// Replay and Now are the questions before what is dead, or waits, is sent.
-		Replay, Now string
-	}{
-		destinationRow: q.destinationRow(d),
-		Dead:           dead.address(q.link("deliveries")), Waiting: waiting.address(q.link("deliveries")), All: all.address(q.link("events")),
+	data := destinationPage{
+		destinationRow: q.destinationRow(&d.DestinationStatus), Settings: d.Settings,
+		Dead: q.listOf("deliveries", d.Name, "dead"), Waiting: q.listOf("deliveries", d.Name, "pending"), All: q.listOf("events", d.Name, ""),
 	}
 	if q.may("Replay") && d.Dead > 0 {
-		data.Replay = q.actAll("replay", dead)
+		data.Replay = q.everything("replay", d.Name, "dead", q.here())
 	}
 	if q.may("SendNow") && d.Pending > 0 {
-		data.Now = q.actAll("send", all)
+		data.Now = q.everything("send", d.Name, "pending", q.here())
 	}
-	return q.show("destination", d.Name, data)
+	o, err := s.Overview(q.ctx(), q.actor, operate.OverviewChoice{})
+	if err != nil {
+		return err
+	}
+	for i := range o.Destinations {
+		if o.Destinations[i].Name == d.Name {
+			data.Day, data.Spark = &o.Destinations[i], sparkOf(o.Destinations[i].Buckets)
+		}
+	}
+	if data.Mark.Shape == "ok" {
+		data.Mark = worry(o.Needs, d.Name)
+	}
+	return q.show("destination", plain(d.Name), data)
 }
 
 // pause asks why a destination is to be paused, and pauses it.
@@ -154,7 +156,7 @@ func (q *request) pause() error {
 		return err
 	}
 	if q.r.Method != http.MethodPost {
-		if _, err := q.find(s); err != nil {
+		if _, err := s.Destination(q.ctx(), q.actor, name); err != nil {
 			return err
 		}
 		return q.show("ask", "Pause "+plain(name)+"?", question{
@@ -181,7 +183,7 @@ func (q *request) resume() error {
 		return err
 	}
 	if q.r.Method != http.MethodPost {
-		d, err := q.find(s)
+		d, err := s.Destination(q.ctx(), q.actor, name)
 		if err != nil {
 			return err
 		}

@@ -253,23 +253,34 @@ func attemptOf(a *operate.AttemptDetail) attempt {
 
 // answered says what a receiver answered, when, and what is known of it. Reasons that begin with the status do not say it twice.
 func answered(status int, reason, when string, most int) string {
-	known := short(most, reason)
-	if status == 0 {
-		if known == "" {
-			return "no answer" + when
-		}
-		return "No answer" + when + ": " + known
-	}
-	answer := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
-	for _, begin := range []string{answer, strconv.Itoa(status)} {
-		if rest, ok := strings.CutPrefix(known, begin); ok {
-			known = strings.TrimLeft(rest, ": ")
-		}
+	known := beyond(status, reason, most)
+	answer := "no answer"
+	if status != 0 {
+		answer = statusText(status)
 	}
 	if known == "" {
 		return answer + when
 	}
 	return answer + when + ": " + known
+}
+
+// beyond is what a reason says besides the status.
+func beyond(status int, reason string, most int) string {
+	known := short(most, reason)
+	if status == 0 {
+		return known
+	}
+	for _, begin := range []string{statusText(status), strconv.Itoa(status)} {
+		if rest, ok := strings.CutPrefix(known, begin); ok {
+			known = strings.TrimLeft(rest, ": ")
+		}
+	}
+	return known
+}
+
+// statusText is a status of HTTP with its words.
+func statusText(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }
 
 // sent says what left in a request: names and sizes.

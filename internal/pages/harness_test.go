@@ -61,7 +61,29 @@ type desk struct {
 	number        int
 	// away makes the gateway have nothing to operate.
 	away atomic.Bool
+	// faulty are the tenants that the gateway runs without.
+	faulty []string
 }
+
+// settings are those of crm; dispatch lives in the store.
+func settings(destination string) operate.Settings {
+	if destination == "crm" {
+		return operate.Settings{Kind: "hubspot", List: []operate.Setting{{Name: "to.token", Shown: "$HUBSPOT_TOKEN"}, {Name: "hash_key", Shown: "set, 20 characters", Masked: true}}}
+	}
+	return operate.Settings{Kind: "http", Managed: true}
+}
+
+// metering hands a meter what the engine does, as the gateway's observer does.
+type metering struct {
+	delivery.NopObserver
+	meter *operate.Meter
+}
+
+func (o metering) Accepted(_ context.Context, e *store.Event, a store.Accepted, _ []string) {
+	o.meter.Accepted(e.Tenant, a.Duplicate)
+}
+
+func (o metering) AttemptFinished(a delivery.Attempted) { o.meter.Attempt(operate.AttemptInfo(&a)) }
 
 // grants are the roles of the people of these tests. dora is bound to the tenant acme.
 var grants = []access.Grant{
@@ -84,13 +106,14 @@ func inBubble(t *testing.T, test func(t *testing.T, d *desk)) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{t: t, store: storetest.NewMemory(storetest.Options{}), crm: new(receiver), dispatch: new(receiver)}
 		log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(&d.log), zap.DebugLevel))
-		d.engine = delivery.New(delivery.Options{Store: d.store, Log: log})
+		meter := operate.NewMeter(t.Context(), d.store, nil)
+		d.engine = delivery.New(delivery.Options{Store: d.store, Log: log, Observer: metering{meter: meter}})
 		d.engine.Attach(&delivery.Snapshot{Destinations: map[string]delivery.Config{
 			"crm":      {Destination: d.crm, Schedule: delivery.ListSchedule(0, time.Hour, time.Hour)},
 			"dispatch": {Destination: d.dispatch, Schedule: delivery.ListSchedule(0, time.Hour, time.Hour)},
 		}})
 		defer d.engine.Close(context.Background())
-		d.service = operate.New(operate.Options{Store: d.store, Engine: d.engine, Log: log, Names: func() operate.Names {
+		d.service = operate.New(operate.Options{Store: d.store, Engine: d.engine, Log: log, Meter: meter, Settings: settings, Faulty: func() []string { return d.faulty }, Names: func() operate.Names {
 			return operate.Names{Tenants: []string{"acme", "beta"}, Sources: []string{"nextphone", "retell"}}
 		}})
 		var err error

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -59,8 +60,8 @@ func (u *UI) functions() template.FuncMap {
 		"count":    counted,
 		"bytes":    sized,
 		"took":     took,
-		"percent":  percent,
-		"plural":   plural,
+		"rate":     func(perCent *float64) string { return percent(*perCent / 100) },
+		"plural":   func(n any, what string) string { return plural(int(reflect.ValueOf(n).Int()), what) },
 		"plain":    plain,
 		"short":    short,
 		"shape":    shape,
