@@ -53,6 +53,8 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, "", true
 	case "RevealEvent":
 		return path, `{"reason":"a test"}`, true
+	case "Facets":
+		return path, fmt.Sprintf(`{"tenant":%q}`, tenant), true
 	case "StartJob":
 		return path, fmt.Sprintf(`{"operation":"replay","tenant":%q,"dry_run":true}`, tenant), true
 	case "Replay", "SendNow", "Cancel", "Erase", "StartErasure":

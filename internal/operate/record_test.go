@@ -38,6 +38,10 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		_, err := s.Destinations(ctx, a)
 		return err
 	},
+	"Facets": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
+		_, err := s.Facets(ctx, a, Filter{Tenant: tenant})
+		return err
+	},
 	"Overview": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
 		_, err := s.Overview(ctx, a, OverviewChoice{})
 		return err
