@@ -147,7 +147,7 @@ func (s *subject) counts(a operate.Actor) (list []asking) {
 				return n.Deliveries, nil
 			}},
 			asking{"count to erase: " + name, func(ctx context.Context) (int, error) {
-				n, err := s.service.Erase(ctx, a, sel)
+				n, err := s.service.Erase(ctx, a, operate.EraseSelection{Selection: sel})
 				if err != nil {
 					return 0, err
 				}

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -146,9 +147,22 @@ func checkPending(sel *Selection) error {
 	return nil
 }
 
+// EraseSelection says what is erased.
+type EraseSelection struct {
+	Selection
+	// KeepSubject leaves what lies beside the records in the audit log: the pseudonym of the caller, a keyed hash, and what
+	// opens the records' commitments. So the log still answers what was sent about a person, to whom and when, as an
+	// accounting of disclosures has to (45 CFR 164.528). By default it goes with the event, and nobody can tell any more whom
+	// the records are about. It needs an audit log and an encryption_key.
+	KeepSubject bool `json:"keep_subject,omitempty"`
+}
+
 // Erase deletes events with all that belongs to them.
-func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCount, error) {
+func (s *Service) Erase(ctx context.Context, a Actor, sel EraseSelection) (*EventCount, error) {
 	r := sel.record("Erase")
+	if sel.KeepSubject {
+		r.Filter = append(r.Filter, "keep_subject")
+	}
 	sc, err := s.permitDelivering(ctx, a, r)
 	if err != nil {
 		return nil, err
@@ -157,11 +171,25 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCoun
 		return nil, err
 	}
 	ctx = a.by(ctx)
-	n, err := s.act(ctx, a, sc, r, &sel, func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
+	if sel.KeepSubject {
+		if err := s.canKeepSubject(); err != nil {
+			return nil, err
+		}
+		ctx = audit.KeepSubjects(ctx)
+	}
+	n, err := s.act(ctx, a, sc, r, &sel.Selection, func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
 	if err != nil {
 		return nil, err
 	}
 	return &EventCount{sel.DryRun, n}, nil
+}
+
+// canKeepSubject makes sure that there is something that keep_subject could keep.
+func (s *Service) canKeepSubject() error {
+	if s.auditor() == nil || len(s.pseudonyms("+15550100000")) == 0 {
+		return badRequest("keep_subject keeps the caller's pseudonym beside the audit log, and there is none: it needs audit and an encryption_key in the configuration")
+	}
+	return nil
 }
 
 // did are the words for operations in the log.

@@ -106,7 +106,7 @@ func TestAJobGoesOnWithoutWhoBeganIt(t *testing.T) {
 		if first.Operation != "StartJob" || first.Ended != "" || first.Reason != "cancel as job "+j.ID || last.Ended != "done" || last.Reason != "999 of 1000 by job "+j.ID || last.Actor.Name != "ada" {
 			t.Errorf("%+v\n%+v", first, last)
 		}
-		if l, ok := last.Leaf(t.Context()); !ok || l.Outcome != "done" || l.Kind != audit.Kind("operate.startjob") {
+		if l, ok := last.Leaf(t.Context()); !ok || l.Outcome != "done" || l.Kind != audit.Kind("operate.start_job") {
 			t.Errorf("%+v", l)
 		}
 		// Another process knows it from the store.
@@ -255,7 +255,7 @@ func TestErasingIsAJobToo(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *gateway) {
 		g.accept("acme")
 		g.accept("beta")
-		j, err := g.StartErasure(t.Context(), somebody, Selection{Filter: Filter{Tenant: "acme"}})
+		j, err := g.StartErasure(t.Context(), somebody, EraseSelection{Selection: Selection{Filter: Filter{Tenant: "acme"}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -81,7 +81,7 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		return err
 	},
 	"Erase": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
-		_, err := s.Erase(ctx, a, Selection{Filter: Filter{Tenant: tenant}})
+		_, err := s.Erase(ctx, a, EraseSelection{Selection: Selection{Filter: Filter{Tenant: tenant}}})
 		return err
 	},
 	"StartJob": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
@@ -89,7 +89,7 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		return err
 	},
 	"StartErasure": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
-		_, err := s.StartErasure(ctx, a, Selection{DryRun: true, Filter: Filter{Tenant: tenant}})
+		_, err := s.StartErasure(ctx, a, EraseSelection{Selection: Selection{DryRun: true, Filter: Filter{Tenant: tenant}}})
 		return err
 	},
 	"StopJob": func(ctx context.Context, s *Service, a Actor, _, _ string) error {

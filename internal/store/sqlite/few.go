@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // mostFew is how many deliveries or events are found by an index and sorted. To look through more of them would take longer
@@ -27,7 +28,7 @@ func (s *Store) tenantsOf(f *store.Filter, c *conditions) bool {
 		}
 	}
 	for _, name := range names {
-		if id, ok := s.names.id(name); ok {
+		if id, ok := s.names.ID(name); ok {
 			c.tenants = append(c.tenants, id)
 		}
 	}
@@ -113,23 +114,16 @@ func (s *Store) fewOf(ctx context.Context, most int, from, where string, args []
 // numberOf is how many deliveries there are in a state of a filter, and to which destinations. It knows of destinations and
 // tenants only.
 func (s *Store) numberOf(f *store.Filter, c *conditions) (n int64, destinations []any) {
-	state := stateNumber(f.State)
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	for id, l := range s.queues.lanes {
-		if f.Destination != "" && f.Destination != l.name {
-			continue
+	state := lanes.StateNumber(f.State)
+	s.queues.Each(func(l *lanes.Lane, q *lanes.Queue) {
+		if f.Destination != "" && f.Destination != l.Name || c.tenants != nil && !slices.Contains(c.tenants, any(q.Tenant)) || q.Count[state] == 0 {
+			return
 		}
-		here := int64(0)
-		for _, q := range l.order {
-			if c.tenants == nil || slices.Contains(c.tenants, any(q.tenant)) {
-				here += q.count[state]
-			}
+		n += q.Count[state]
+		if !slices.Contains(destinations, any(q.Destination)) {
+			destinations = append(destinations, q.Destination)
 		}
-		if n += here; here > 0 {
-			destinations = append(destinations, id)
-		}
-	}
+	})
 	return n, destinations
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // Groups is store.Store's.
@@ -45,7 +46,7 @@ func (s *Store) Groups(ctx context.Context, f store.Filter, limit int) (groups [
 		if err := rows.Scan(&state, &destination, &g.Reason, &g.Deliveries, &oldest, &newest, &counted); err != nil {
 			return nil, false, searched(ctx, err)
 		}
-		g.State, g.Destination = states[state], s.names.name(destination)
+		g.State, g.Destination = lanes.States[state], s.names.Name(destination)
 		if oldest != nil && newest != nil {
 			g.Oldest, g.Newest = fromNanos(*oldest), fromNanos(*newest)
 		}

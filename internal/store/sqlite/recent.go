@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // RecentAttempts is store.Store's. A place is the row's number, so that no index is needed.
@@ -36,7 +37,7 @@ func (s *Store) RecentAttempts(ctx context.Context, before int64, limit int) (li
 				return nil, 0, fmt.Errorf("%w (the warnings of an attempt)", ErrCorrupt)
 			}
 		}
-		a.Destination, a.Tenant, a.State = s.names.name(destination), s.names.name(tenant), states[state]
+		a.Destination, a.Tenant, a.State = s.names.Name(destination), s.names.Name(tenant), lanes.States[state]
 		a.At, a.Took = fromNanos(at), time.Duration(took)
 		list = append(list, a)
 	}
