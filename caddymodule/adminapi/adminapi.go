@@ -22,6 +22,7 @@ func init() {
 //	GET       /callgate/events/{id}                    one event with its deliveries and their attempts
 //	POST      /callgate/events/{id}/content            the same with what the caller said
 //	GET, POST /callgate/deliveries                     deliveries, newest first
+//	GET       /callgate/tenants                        how each tenant does
 //	POST      /callgate/facets                         what a filter matches, counted by state, destination and reason
 //	GET       /callgate/destinations                   how each destination stands
 //	GET       /callgate/overview                       how each destination does in an hour, a day or a week, and what needs a person

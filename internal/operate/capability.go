@@ -37,6 +37,7 @@ type need struct {
 var operations = map[string]need{
 	"Overview":     {View, false},
 	"Facets":       {View, false},
+	"Tenants":      {View, false},
 	"Events":       {View, false},
 	"Deliveries":   {View, false},
 	"Event":        {View, false},

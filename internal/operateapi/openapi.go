@@ -16,6 +16,7 @@ const openapiPath = "openapi.json"
 // summaries say in a line what each operation does.
 var summaries = map[string]string{
 	"Overview":         "How each destination does, and what needs a person now",
+	"Tenants":          "How each tenant does",
 	"Facets":           "What a filter matches, counted by state, destination and reason",
 	"Events":           "Events, newest first",
 	"Event":            "One event with its deliveries and their attempts",

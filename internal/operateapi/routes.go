@@ -21,6 +21,7 @@ var routes = []Route{
 	{getOrPost, "deliveries", "Deliveries", listing((*operate.Service).Deliveries)},
 	{get, "destinations", "Destinations", asking((*operate.Service).Destinations)},
 	{get, "overview", "Overview", overview},
+	{get, "tenants", "Tenants", asking((*operate.Service).Tenants)},
 	{post, "facets", "Facets", acting((*operate.Service).Facets)},
 	{get, "stats", "Statistics", asking((*operate.Service).Statistics)},
 	{get, "rotations", "Rotations", asking((*operate.Service).Rotations)},
