@@ -32,6 +32,7 @@ func init() {
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
 //	POST      /callgate/preview                        what becomes of a payload; nothing is sent or stored
 //	POST      /callgate/audit                          records of the audit log, oldest first
+//	GET       /callgate/audit/status                   how the audit log stands, and whoever gets its checkpoints
 //	GET       /callgate/audit/verify                   whether the audit log lies in the store as it was written
 //	GET       /callgate/audit/records/{seq}/proof      the proof that one record is in the log
 //	POST      /callgate/audit/checkpoint               signs what the log holds now, and hands it out

@@ -39,7 +39,7 @@ var people = map[string]somebody{
 var groups = []string{"clinic-a", "dispatch", "privacy"}
 
 // whole are the operations that those who are bound to tenants may not carry out.
-var whole = []string{"Statistics", "Pause", "Resume", "AuditTail", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune"}
+var whole = []string{"Statistics", "Pause", "Resume", "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune"}
 
 // requestFor is a request for a route that is right in itself, about an event or a tenant.
 func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, body string, ofTenant bool) {
@@ -66,7 +66,7 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, "", r.Operation != "Documents"
 	case "AuditQuery":
 		return path, fmt.Sprintf(`{"tenant":%q}`, tenant), true
-	case "AuditTail", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune":
+	case "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune":
 		return strings.Replace(path, "{seq}", "0", 1), "", false
 	case "Overview", "Tenants", "Jobs", "Job", "StopJob", "Destinations", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false

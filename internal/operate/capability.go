@@ -73,6 +73,7 @@ var operations = map[string]need{
 
 	"AuditQuery":      {Audit, false},
 	"AuditTail":       {Audit, true},
+	"AuditStatus":     {Audit, true},
 	"AuditVerify":     {Audit, true},
 	"AuditProve":      {Audit, true},
 	"AuditCheckpoint": {Audit, true},

@@ -30,6 +30,7 @@ var summaries = map[string]string{
 	"Replay":           "Send dead or delivered ones again",
 	"AuditTail":        "The newest records of the audit log, and then new ones as they come",
 	"AuditQuery":       "Records of the audit log, oldest first",
+	"AuditStatus":      "How the audit log stands, and whoever gets its checkpoints",
 	"AuditVerify":      "Whether the audit log lies in the store as it was written",
 	"AuditProve":       "The proof that one record is in the log",
 	"AuditCheckpoint":  "Sign what the log holds now, and hand it out",

@@ -28,6 +28,7 @@ var routes = []Route{
 	{get, "ready", "Ready", ready},
 	{post, "audit", "AuditQuery", acting((*operate.Service).AuditQuery)},
 	{post, "audit/tail", "AuditTail", auditTail},
+	{get, "audit/status", "AuditStatus", asking((*operate.Service).AuditStatus)},
 	{get, "audit/verify", "AuditVerify", asking((*operate.Service).AuditVerify)},
 	{get, "audit/records/{seq}/proof", "AuditProve", auditProof},
 	{post, "audit/checkpoint", "AuditCheckpoint", auditCheckpoint},

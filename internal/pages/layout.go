@@ -63,6 +63,7 @@ func (u *UI) functions() template.FuncMap {
 		"plural":   plural,
 		"plain":    plain,
 		"short":    short,
+		"read":     read,
 		"shape":    shape,
 		"sentence": sentence,
 	}
