@@ -82,6 +82,15 @@ func (s *subject) questions(ctx context.Context) (list []asking, err error) {
 					return len(p.Deliveries), nil
 				}})
 		}
+		for _, f := range filters {
+			list = append(list, asking{"facets: " + f.name + who, func(ctx context.Context) (int, error) {
+				found, err := s.service.Facets(ctx, a, f.f.Filter)
+				if err != nil {
+					return 0, err
+				}
+				return len(found.Groups), nil
+			}})
+		}
 		list = append(list, s.sums(a, who)...)
 	}
 	list = append(list, s.counts(everybody)...)

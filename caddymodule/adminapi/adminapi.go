@@ -22,6 +22,8 @@ func init() {
 //	GET       /callgate/events/{id}                    one event with its deliveries and their attempts
 //	POST      /callgate/events/{id}/content            the same with what the caller said
 //	GET, POST /callgate/deliveries                     deliveries, newest first
+//	GET       /callgate/tenants                        how each tenant does
+//	POST      /callgate/facets                         what a filter matches, counted by state, destination and reason
 //	GET       /callgate/destinations                   how each destination stands
 //	GET       /callgate/overview                       how each destination does in an hour, a day or a week, and what needs a person
 //	GET       /callgate/stats                          the store and the destinations
@@ -31,6 +33,7 @@ func init() {
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
 //	POST      /callgate/preview                        what becomes of a payload; nothing is sent or stored
 //	POST      /callgate/audit                          records of the audit log, oldest first
+//	GET       /callgate/audit/status                   how the audit log stands, and whoever gets its checkpoints
 //	GET       /callgate/audit/verify                   whether the audit log lies in the store as it was written
 //	GET       /callgate/audit/records/{seq}/proof      the proof that one record is in the log
 //	POST      /callgate/audit/checkpoint               signs what the log holds now, and hands it out

@@ -39,7 +39,7 @@ var people = map[string]somebody{
 var groups = []string{"clinic-a", "dispatch", "privacy"}
 
 // whole are the operations that those who are bound to tenants may not carry out.
-var whole = []string{"Statistics", "Pause", "Resume", "AuditTail", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune",
+var whole = []string{"Statistics", "Pause", "Resume", "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune",
 	"BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields"}
 
 // requestFor is a request for a route that is right in itself, about an event or a tenant.
@@ -54,6 +54,8 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, "", true
 	case "RevealEvent":
 		return path, `{"reason":"a test"}`, true
+	case "Facets":
+		return path, fmt.Sprintf(`{"tenant":%q}`, tenant), true
 	case "StartJob":
 		return path, fmt.Sprintf(`{"operation":"replay","tenant":%q,"dry_run":true}`, tenant), true
 	case "Replay", "SendNow", "Cancel", "Erase", "StartErasure":
@@ -65,11 +67,11 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, "", r.Operation != "Documents"
 	case "AuditQuery":
 		return path, fmt.Sprintf(`{"tenant":%q}`, tenant), true
-	case "AuditTail", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune":
+	case "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune":
 		return strings.Replace(path, "{seq}", "0", 1), "", false
 	case "BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields":
 		return path, "", false
-	case "Overview", "Jobs", "Job", "StopJob", "Destinations", "Destination", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
+	case "Overview", "Tenants", "Jobs", "Job", "StopJob", "Destinations", "Destination", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false
 	}
 	t.Fatalf("%s is not in the matrix; give it a request here", r.Operation)

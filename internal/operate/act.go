@@ -139,6 +139,14 @@ func (s *Service) actOnPending(ctx context.Context, a Actor, sc scope, r Record,
 	return &DeliveryCount{sel.DryRun, n}, nil
 }
 
+// checkPending keeps what waits for nothing out of a selection of what waits.
+func checkPending(sel *Selection) error {
+	if sel.State != "" && sel.State != string(store.Pending) {
+		return badRequest("only pending deliveries wait for something; leave the state out, or see replay for dead and delivered ones")
+	}
+	return nil
+}
+
 // EraseSelection says what is erased.
 type EraseSelection struct {
 	Selection
@@ -147,14 +155,6 @@ type EraseSelection struct {
 	// accounting of disclosures has to (45 CFR 164.528). By default it goes with the event, and nobody can tell any more whom
 	// the records are about. It needs an audit log and an encryption_key.
 	KeepSubject bool `json:"keep_subject,omitempty"`
-}
-
-// checkPending keeps what waits for nothing out of a selection of what waits.
-func checkPending(sel *Selection) error {
-	if sel.State != "" && sel.State != string(store.Pending) {
-		return badRequest("only pending deliveries wait for something; leave the state out, or see replay for dead and delivered ones")
-	}
-	return nil
 }
 
 // Erase deletes events with all that belongs to them.
@@ -172,8 +172,8 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel EraseSelection) (*Even
 	}
 	ctx = a.by(ctx)
 	if sel.KeepSubject {
-		if s.auditor() == nil || len(s.pseudonyms("+15550100000")) == 0 {
-			return nil, badRequest("keep_subject keeps the caller's pseudonym beside the audit log, and there is none: it needs audit and an encryption_key in the configuration")
+		if err := s.canKeepSubject(); err != nil {
+			return nil, err
 		}
 		ctx = audit.KeepSubjects(ctx)
 	}
@@ -182,6 +182,14 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel EraseSelection) (*Even
 		return nil, err
 	}
 	return &EventCount{sel.DryRun, n}, nil
+}
+
+// canKeepSubject makes sure that there is something that keep_subject could keep.
+func (s *Service) canKeepSubject() error {
+	if s.auditor() == nil || len(s.pseudonyms("+15550100000")) == 0 {
+		return badRequest("keep_subject keeps the caller's pseudonym beside the audit log, and there is none: it needs audit and an encryption_key in the configuration")
+	}
+	return nil
 }
 
 // did are the words for operations in the log.

@@ -179,6 +179,22 @@ func (s *Service) auditState(ctx context.Context, log *auditor.Log) (*AuditState
 	return &AuditState{Records: status.State.Size, Pruned: status.Pruned, Name: log.Signer.Origin(), Checkpoint: string(status.Checkpoint)}, nil
 }
 
+// AuditStatus tells how the log stands, and whoever gets its checkpoints.
+func (s *Service) AuditStatus(ctx context.Context, a Actor) (*auditor.Status, error) {
+	if _, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditStatus"}); err != nil {
+		return nil, err
+	}
+	keeper := s.auditor()
+	if keeper == nil {
+		return nil, &Error{Kind: ErrUnavailable, text: "checkpoints are handed out by a gateway that runs; start it"}
+	}
+	status, err := keeper.Status(ctx)
+	if err != nil {
+		return nil, auditError(err)
+	}
+	return &status, nil
+}
+
 // AuditCheckpoint signs what the log holds now and hands it out to all who get checkpoints.
 func (s *Service) AuditCheckpoint(ctx context.Context, a Actor) (*AuditState, error) {
 	log, _, err := s.beginAudit(ctx, a, Record{Operation: "AuditCheckpoint"})
@@ -380,9 +396,9 @@ func publicName(operation string) string {
 }
 
 var unrecorded = map[string]bool{
-	"Statistics": true, "Destinations": true, "Ready": true, "Overview": true, "Jobs": true, "Job": true,
+	"Statistics": true, "Destinations": true, "Ready": true, "Overview": true, "Tenants": true, "Facets": true, "Jobs": true, "Job": true,
 	// Reading the log would have no end if each page were one more record. What is exported and pruned has a record of its own.
-	"AuditQuery": true, "AuditVerify": true, "AuditProve": true, "AuditCheckpoint": true, "AuditExport": true, "AuditPrune": true, "AuditFork": true,
+	"AuditQuery": true, "AuditStatus": true, "AuditVerify": true, "AuditProve": true, "AuditCheckpoint": true, "AuditExport": true, "AuditPrune": true, "AuditFork": true,
 }
 
 // OutcomeAsked is the outcome of a record of what is about to be done. What it comes to is recorded with each event or

@@ -186,6 +186,10 @@ var auditAttempts = map[string]func(ctx context.Context, s *Service, a Actor) er
 		_, err := s.AuditQuery(ctx, a, AuditSelection{})
 		return err
 	},
+	"AuditStatus": func(ctx context.Context, s *Service, a Actor) error {
+		_, err := s.AuditStatus(ctx, a)
+		return err
+	},
 	"AuditTail": func(ctx context.Context, s *Service, a Actor) error {
 		enough := errors.New("enough")
 		err := s.AuditTail(ctx, a, AuditSelection{}, func([]json.RawMessage) error { return enough })

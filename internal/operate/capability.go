@@ -36,6 +36,8 @@ type need struct {
 // operations say what each operation needs. Every exported method of Service stands here, and is refused if it does not.
 var operations = map[string]need{
 	"Overview":     {View, false},
+	"Facets":       {View, false},
+	"Tenants":      {View, false},
 	"Events":       {View, false},
 	"Deliveries":   {View, false},
 	"Event":        {View, false},
@@ -81,6 +83,7 @@ var operations = map[string]need{
 
 	"AuditQuery":      {Audit, false},
 	"AuditTail":       {Audit, true},
+	"AuditStatus":     {Audit, true},
 	"AuditVerify":     {Audit, true},
 	"AuditProve":      {Audit, true},
 	"AuditCheckpoint": {Audit, true},

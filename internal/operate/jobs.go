@@ -11,6 +11,7 @@ import (
 	"github.com/oklog/ulid/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -97,21 +98,31 @@ func (j *runningJob) read() Job {
 
 // StartJob begins to replay, retry or cancel everything that matches a selection, and does not wait for it.
 func (s *Service) StartJob(ctx context.Context, a Actor, sel JobSelection) (*Job, error) {
-	return s.startJob(ctx, a, "StartJob", sel)
+	return s.startJob(ctx, a, "StartJob", sel, false)
 }
 
 // StartErasure begins to erase everything that matches a selection, and does not wait for it.
-func (s *Service) StartErasure(ctx context.Context, a Actor, sel Selection) (*Job, error) {
-	return s.startJob(ctx, a, "StartErasure", JobSelection{Operation: "erase", ReplaySelection: ReplaySelection{Selection: sel}})
+func (s *Service) StartErasure(ctx context.Context, a Actor, sel EraseSelection) (*Job, error) {
+	ctx = a.by(ctx)
+	if sel.KeepSubject {
+		ctx = audit.KeepSubjects(ctx)
+	}
+	return s.startJob(ctx, a, "StartErasure", JobSelection{Operation: "erase", ReplaySelection: ReplaySelection{Selection: sel.Selection}}, sel.KeepSubject)
 }
 
-func (s *Service) startJob(ctx context.Context, a Actor, operation string, sel JobSelection) (*Job, error) {
+func (s *Service) startJob(ctx context.Context, a Actor, operation string, sel JobSelection, keepSubject bool) (*Job, error) {
 	r := sel.record(operation)
+	if keepSubject {
+		r.Filter = append(r.Filter, "keep_subject")
+	}
 	sc, err := s.permitDelivering(ctx, a, r)
 	if err != nil {
 		return nil, err
 	}
 	do, err := s.jobOf(&sel, operation == "StartErasure")
+	if err == nil && keepSubject {
+		err = s.canKeepSubject()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -255,7 +255,7 @@ func TestErasingIsAJobToo(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *gateway) {
 		g.accept("acme")
 		g.accept("beta")
-		j, err := g.StartErasure(t.Context(), somebody, Selection{Filter: Filter{Tenant: "acme"}})
+		j, err := g.StartErasure(t.Context(), somebody, EraseSelection{Selection: Selection{Filter: Filter{Tenant: "acme"}}})
 		if err != nil {
 			t.Fatal(err)
 		}

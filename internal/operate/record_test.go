@@ -42,6 +42,14 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		_, err := s.Destination(ctx, a, "crm")
 		return err
 	},
+	"Facets": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
+		_, err := s.Facets(ctx, a, Filter{Tenant: tenant})
+		return err
+	},
+	"Tenants": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		_, err := s.Tenants(ctx, a)
+		return err
+	},
 	"Overview": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
 		_, err := s.Overview(ctx, a, OverviewChoice{})
 		return err
@@ -93,7 +101,7 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		return err
 	},
 	"StartErasure": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
-		_, err := s.StartErasure(ctx, a, Selection{DryRun: true, Filter: Filter{Tenant: tenant}})
+		_, err := s.StartErasure(ctx, a, EraseSelection{Selection: Selection{DryRun: true, Filter: Filter{Tenant: tenant}}})
 		return err
 	},
 	"StopJob": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
@@ -241,7 +249,7 @@ func TestDenialsAreRecorded(t *testing.T) {
 					if !errors.Is(err, ErrForbidden) || len(g.records) != 1 || !g.records[0].Denied {
 						t.Errorf("%s of the whole: %v, %+v", name, err, g.records)
 					}
-				case slices.Contains([]string{"Destinations", "Destination", "Overview", "Jobs", "Job", "StopJob", "Rotations", "Ready", "Documents"}, name): // they name no tenant
+				case slices.Contains([]string{"Destinations", "Destination", "Overview", "Tenants", "Jobs", "Job", "StopJob", "Rotations", "Ready", "Documents"}, name): // they name no tenant
 				case !errors.Is(err, ErrNotFound) || len(g.records) != 1 || !g.records[0].Denied || g.records[0].Tenant != "acme" || !slices.Equal(g.records[0].Tenants, []string{"beta"}):
 					t.Errorf("%s of another tenant: %v, %+v", name, err, g.records)
 				case strings.Contains(err.Error(), "acme"):

@@ -16,6 +16,8 @@ const openapiPath = "openapi.json"
 // summaries say in a line what each operation does.
 var summaries = map[string]string{
 	"Overview":         "How each destination does, and what needs a person now",
+	"Tenants":          "How each tenant does",
+	"Facets":           "What a filter matches, counted by state, destination and reason",
 	"Events":           "Events, newest first",
 	"Event":            "One event with its deliveries and their attempts",
 	"RevealEvent":      "The same with what the caller said, for a reason",
@@ -30,6 +32,7 @@ var summaries = map[string]string{
 	"Replay":           "Send dead or delivered ones again",
 	"AuditTail":        "The newest records of the audit log, and then new ones as they come",
 	"AuditQuery":       "Records of the audit log, oldest first",
+	"AuditStatus":      "How the audit log stands, and whoever gets its checkpoints",
 	"AuditVerify":      "Whether the audit log lies in the store as it was written",
 	"AuditProve":       "The proof that one record is in the log",
 	"AuditCheckpoint":  "Sign what the log holds now, and hand it out",

@@ -196,6 +196,9 @@ func (q *request) act() error {
 	}
 	back := q.local(v.Get("back"), q.link("events"))
 	if q.r.Method == http.MethodPost && v.Get("sure") == "yes" {
+		if c.search != nil { // which can take longer than somebody waits
+			return q.begin(s, strings.TrimPrefix(q.page.pattern, "act/"), filters[0], c.Delivered)
+		}
 		n, err := q.carry(s, do, filters, all, c.Delivered, false)
 		if err != nil {
 			return err

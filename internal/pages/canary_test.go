@@ -83,14 +83,14 @@ func TestNoPageShowsWhatCallersSaid(t *testing.T) {
 	})
 }
 
-// hostile is a call that means harm.
-const hostile = `{"provider":"nextphone","event_type":"<script>alert(1)</script>","caller_number":"+15559876543","first_name":"</title><img src=x onerror=alert(1)>",` +
+// hostileCall is a call that means harm.
+const hostileCall = `{"provider":"nextphone","event_type":"<script>alert(1)</script>","caller_number":"+15559876543","first_name":"</title><img src=x onerror=alert(1)>",` +
 	`"message":"MESSAGE","urgent":false,"callback_requested":false,"params":{"\u202eexe.txt":"a","<b>x</b>":"'\"><svg onload=alert(1)>","{{.}}":"{{.}}"}}`
 
 // TestWhatStrangersWriteIsText: in every page, also when it was revealed, and however long it is.
 func TestWhatStrangersWriteIsText(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *desk) {
-		id := d.acceptRecord("<i>acme</i>\u202e", strings.Replace(hostile, "MESSAGE", strings.Repeat("<script>alert(2)</script> \u202eword ", 6000), 1))
+		id := d.acceptRecord("<i>acme</i>\u202e", strings.Replace(hostileCall, "MESSAGE", strings.Repeat("<script>alert(2)</script> \u202eword ", 6000), 1))
 		pages := d.crawl("vera", "/ops/")
 		pages["revealed"] = d.post("ron", "events/"+id+"/reveal", url.Values{"reason": {"<script>why</script>"}})
 		if !says(t, pages["revealed"], "There is more than is shown") {

@@ -64,6 +64,7 @@ func (u *UI) functions() template.FuncMap {
 		"plural":   func(n any, what string) string { return plural(int(reflect.ValueOf(n).Int()), what) },
 		"plain":    plain,
 		"short":    short,
+		"read":     read,
 		"shape":    shape,
 		"sentence": sentence,
 	}

@@ -3,8 +3,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -71,6 +73,9 @@ type Store interface {
 	// before is 0, and else those that were recorded before that place. next is the place to go on from, 0 at the end.
 	// Those of events that are gone are gone.
 	RecentAttempts(ctx context.Context, before int64, limit int) (list []AttemptInfo, next int64, err error)
+	// Groups counts the deliveries that a filter matches by state, destination and reason, the largest group first and at most
+	// limit of them. partial tells that only the newest deliveries were counted, since there are more than can be in a moment.
+	Groups(ctx context.Context, f Filter, limit int) (groups []Group, partial bool, err error)
 	// Stats summarises the queue of every destination that has one.
 	Stats(ctx context.Context) (Stats, error)
 
@@ -397,6 +402,24 @@ type Waiting struct {
 type Count struct {
 	Destination, Tenant      string
 	Pending, Delivered, Dead int64
+}
+
+// Group counts deliveries that are alike.
+type Group struct {
+	State       State  `json:"state"`
+	Destination string `json:"destination"`
+	Reason      string `json:"reason,omitempty"`
+	Deliveries  int64  `json:"deliveries"`
+	// Oldest and Newest are when the first and the last of their events in the order of the store were received.
+	Oldest time.Time `json:"oldest"`
+	Newest time.Time `json:"newest"`
+}
+
+// SortGroups sorts groups as Groups gives them: the largest first, and equal ones by destination, reason and state.
+func SortGroups(groups []Group) {
+	slices.SortFunc(groups, func(a, b Group) int {
+		return cmp.Or(cmp.Compare(b.Deliveries, a.Deliveries), cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.State, b.State))
+	})
 }
 
 // DestinationStats summarises one destination's queue.

@@ -367,3 +367,26 @@ func (m *memory) RecentAttempts(ctx context.Context, before int64, limit int) (l
 	}
 	return list, 0, nil
 }
+
+func (m *memory) Groups(ctx context.Context, f store.Filter, limit int) (groups []store.Group, partial bool, err error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, false, err
+	}
+	defer m.mu.Unlock()
+	for d := range m.all {
+		if !matchesEvent(&f, &d.event.Event) || !matchesDelivery(&f, d) {
+			continue
+		}
+		i := slices.IndexFunc(groups, func(g store.Group) bool {
+			return g.State == d.State && g.Destination == d.Destination && g.Reason == d.Reason
+		})
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, store.Group{State: d.State, Destination: d.Destination, Reason: d.Reason, Oldest: d.CreatedAt})
+		}
+		groups[i].Deliveries++
+		groups[i].Newest = d.CreatedAt
+	}
+	store.SortGroups(groups)
+	return groups[:min(limit, len(groups))], false, nil
+}

@@ -59,6 +59,7 @@ func Run(t *testing.T, h Harness) {
 		{"QuotasOfTenants", quotas},
 		{"Listings", listings},
 		{"RecentAttempts", recentAttempts},
+		{"Groups", groups},
 		{"Stats", stats},
 		{"Waiting", waitingCounts},
 		{"NotFoundAndClosed", notFound},
