@@ -64,7 +64,7 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, fmt.Sprintf(`{"tenant":%q}`, tenant), true
 	case "AuditTail", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune":
 		return strings.Replace(path, "{seq}", "0", 1), "", false
-	case "Destinations", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
+	case "Overview", "Destinations", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false
 	}
 	t.Fatalf("%s is not in the matrix; give it a request here", r.Operation)
