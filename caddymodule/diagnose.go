@@ -54,6 +54,10 @@ func Diagnose(config []byte, file string) (*Diagnosis, error) {
 	}
 	admin := c.Admin
 	c.Admin, c.Logging = &caddy.AdminConfig{Disabled: true}, &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "ERROR"}}}}
+	require, err := takeRequire(&c)
+	if err != nil {
+		return nil, err
+	}
 	ctx, err := caddy.ProvisionContext(&c)
 	if err != nil {
 		return nil, err
@@ -67,6 +71,7 @@ func Diagnose(config []byte, file string) (*Diagnosis, error) {
 	}
 	app := v.(*App)
 	defer app.endPreview()
+	app.Require = require
 	d := new(Diagnosis)
 	d.Store = storeFileOf(config, app)
 	d.Destinations = destinationNames(app)
@@ -81,7 +86,26 @@ func Diagnose(config []byte, file string) (*Diagnosis, error) {
 	return d, nil
 }
 
-// stores reports whether calls are stored.
+// takeRequire takes what a configuration requires of itself off, so that it can be looked at also where that is not met.
+func takeRequire(c *caddy.Config) (require string, err error) {
+	app := map[string]json.RawMessage{}
+	if raw := c.AppsRaw["callgate"]; raw != nil {
+		if err := json.Unmarshal(raw, &app); err != nil {
+			return "", err
+		}
+	}
+	if app["require"] == nil {
+		return "", nil
+	}
+	if err := json.Unmarshal(app["require"], &require); err != nil {
+		return "", err
+	}
+	delete(app, "require")
+	c.AppsRaw["callgate"], err = json.Marshal(app)
+	return require, err
+}
+
+// storesCalls reports whether calls are stored.
 func (a *App) storesCalls() bool { return a.run.needed || len(a.Destinations) > 0 || a.Manage != nil }
 
 // storeFileOf is the file of the store.

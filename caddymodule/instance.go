@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -32,6 +33,8 @@ type instance struct {
 	shared   *shared
 	detach   []func()
 	stopping stopping
+	// http is the app that the routes are in while it is provisioned, when nobody can ask for it; nil afterwards.
+	http *caddyhttp.App
 	// routes are the handlers of each route, by its name.
 	routes map[string][]claim
 

@@ -81,7 +81,8 @@ var plan = []struct {
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
 	{"internal/operate", "all that an operator sees and does", []string{"internal/manage",
 		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
-		"internal/condition", "internal/call", "internal/breaker"}},
+		"internal/condition", "internal/call", "internal/breaker",
+		"internal/definition", "internal/template", "internal/minimize", "internal/curl", "internal/source/samples"}},
 	{"internal/manage", "documents: tenants and destinations that live in the store", []string{"internal/store"}},
 	{"internal/delivery", "brings what was accepted to its destinations", []string{
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
