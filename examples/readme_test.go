@@ -46,23 +46,32 @@ func TestREADMEs(t *testing.T) {
 		dir     string
 		heavy   bool
 		listens []int // the ports of the servers that the snippets start, in this order
+		// own starts the reader's own system, if another one is needed than one that takes everything, and then looks at what
+		// that got.
+		own func(*testing.T) (port int, check func())
 	}{
-		{"sidecar", false, []int{8080}},
-		{"tenants", false, []int{8080}},
-		{"operators", false, []int{8080}},
-		{"agency", false, []int{8080}},
-		{"backup", false, []int{8080, 8080, 8080, 8080}},
-		{"troubleshooting", false, []int{8080}},
-		{"audit", false, []int{8080, 8080}},
-		{"express-receiver", true, []int{3000, 8080}},
-		{"flask-receiver", true, []int{3000, 8080}},
+		{"sidecar", false, []int{8080}, nil},
+		{"tenants", false, []int{8080}, nil},
+		{"operators", false, []int{8080}, nil},
+		{"agency", false, []int{8080}, nil},
+		{"backup", false, []int{8080, 8080, 8080, 8080}, nil},
+		{"troubleshooting", false, []int{8080}, nil},
+		{"audit", false, []int{8080, 8080}, nil},
+		{"contractor", false, []int{8080}, startDispatch},
+		{"law-firm", false, []int{8080}, startFirm},
+		{"express-receiver", true, []int{3000, 8080}, nil},
+		{"flask-receiver", true, []int{3000, 8080}, nil},
 	} {
 		t.Run(r.dir, func(t *testing.T) {
 			if r.heavy {
 				heavy(t)
 			}
 			ports := map[int]int{8080: freePort(t), 3000: freePort(t)}
-			if r.listens[0] != 3000 { // then the receiver is the reader's own system
+			check := func() {}
+			switch {
+			case r.own != nil:
+				ports[3000], check = r.own(t)
+			case r.listens[0] != 3000: // then the receiver is the reader's own system
 				ports[3000] = startReceiver(t).port
 			}
 			env := append(environment(t), "CALLGATE_PORT="+strconv.Itoa(ports[8080]), "PORT="+strconv.Itoa(ports[3000]),
@@ -90,6 +99,7 @@ func TestREADMEs(t *testing.T) {
 			if len(servers) > 0 {
 				t.Errorf("the README does not start the servers on %v", servers)
 			}
+			check()
 		})
 	}
 }
