@@ -71,8 +71,12 @@ func secretsOf(t *testing.T, caddyfile string) (env []string) {
 		t.Fatal(err)
 	}
 	for _, file := range append(tenants, caddyfile) {
-		for _, m := range fromEnvironment.FindAllStringSubmatch(readFile(t, file), -1) {
+		text := readFile(t, file)
+		for _, m := range fromEnvironment.FindAllStringSubmatch(text, -1) {
 			env = append(env, m[1]+"="+valueFor(t, m[1]))
+		}
+		if strings.Contains(text, "{$CREDENTIALS_DIRECTORY:") {
+			env = append(env, "CREDENTIALS_DIRECTORY="+secretFiles(t))
 		}
 	}
 	return env

@@ -58,6 +58,8 @@ func TestREADMEs(t *testing.T) {
 		{"troubleshooting", false, []int{8080}, nil},
 		{"audit", false, []int{8080, 8080}, nil},
 		{"clinic", false, []int{8080}, startClinic},
+		{"contractor", false, []int{8080}, startDispatch},
+		{"law-firm", false, []int{8080}, startFirm},
 		{"express-receiver", true, []int{3000, 8080}, nil},
 		{"flask-receiver", true, []int{3000, 8080}, nil},
 	} {

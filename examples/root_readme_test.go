@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestRootREADME does what the README of the project says: it runs its commands, on other ports and with the binary in
-// place of `go run`, and loads its configurations.
+// TestRootREADME does what the README and the guide of the project say: it runs their commands, on other ports and with the
+// binary in place of `go run`, and loads their configurations.
 func TestRootREADME(t *testing.T) {
 	ports := map[string]string{"8080": strconv.Itoa(freePort(t)), "8081": strconv.Itoa(freePort(t))}
 	env := append(environment(t), "CALLGATE_PORT="+ports["8080"], "RECEIVER_PORT="+ports["8081"],
@@ -21,7 +21,11 @@ func TestRootREADME(t *testing.T) {
 	rename := strings.NewReplacer("go run ./cmd/callgate", "callgate", "localhost:8080", "localhost:"+ports["8080"])
 	var command string
 	configs, commands := 0, 0
-	for _, m := range fence.FindAllStringSubmatch(readFile(t, filepath.Join(root, "README.md")), -1) {
+	readme := readFile(t, filepath.Join(root, "README.md"))
+	if n := strings.Count(readme, "\n"); n >= 200 {
+		t.Errorf("the README has %d lines; nobody reads so many", n)
+	}
+	for _, m := range fence.FindAllStringSubmatch(readme+"\n"+readFile(t, filepath.Join(root, "GUIDE.md")), -1) {
 		kind, block := m[1], strings.TrimSuffix(m[2], "\n")
 		switch {
 		case block == "go test ./...":

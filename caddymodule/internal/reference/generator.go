@@ -75,6 +75,7 @@ stands here with its default, its name in JSON, and an example that the tests lo
 	if err := g.modules(index); err != nil {
 		return nil, err
 	}
+	made["caddymodule/reference/way.svg"] = picture()
 	made["caddymodule/README.md"] = strings.Join(index.parts, "\n\n") + "\n"
 	return made, nil
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -132,6 +135,23 @@ func TestDefaultsAndNames(t *testing.T) {
 	} {
 		if got := prose(in, shown); got != want {
 			t.Errorf("%q became %q", in, got)
+		}
+	}
+}
+
+// TestThePictureIsSound: it is XML, has words for those who do not see it, and colours for a dark page.
+func TestThePictureIsSound(t *testing.T) {
+	text := picture()
+	for dec := xml.NewDecoder(strings.NewReader(text)); ; {
+		if _, err := dec.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []string{"<title", "<desc", "prefers-color-scheme: dark", "the signature is verified", "stored, then answered 200"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("there is no %q in it", want)
 		}
 	}
 }

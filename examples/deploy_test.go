@@ -1,0 +1,255 @@
+//go:build unix
+
+package examples_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// unit is a systemd unit, as far as it is needed here: its lines by their names.
+func unit(t *testing.T) map[string][]string {
+	t.Helper()
+	lines := make(map[string][]string)
+	for line := range strings.Lines(readFile(t, "deploy/callgate.service")) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+			lines[name] = append(lines[name], value)
+		}
+	}
+	return lines
+}
+
+// credentials are the files that the Caddyfile takes secrets from.
+func credentials(t *testing.T) []string {
+	t.Helper()
+	names := make(map[string]bool)
+	for _, m := range regexp.MustCompile(`CREDENTIALS_DIRECTORY:/run/secrets}/([\w-]+)}`).FindAllStringSubmatch(readFile(t, "deploy/Caddyfile"), -1) {
+		names[m[1]] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// secretFiles makes a directory with a file for each.
+func secretFiles(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range credentials(t) {
+		if err := os.WriteFile(filepath.Join(dir, name), fmt.Appendf(nil, "%x", sha256.Sum256([]byte(name))), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestEveryWayToDeployHasTheSecrets: what the Caddyfile reads is what unit, Compose and the page give it.
+func TestEveryWayToDeployHasTheSecrets(t *testing.T) {
+	want := credentials(t)
+	if len(want) < 2 {
+		t.Fatalf("the Caddyfile has the secrets %q", want)
+	}
+	var given []string
+	for _, c := range unit(t)["LoadCredential"] {
+		name, file, _ := strings.Cut(c, ":")
+		if given = append(given, name); file != "/etc/callgate/secrets/"+name {
+			t.Errorf("%s is loaded from %s", name, file)
+		}
+	}
+	if slices.Sort(given); !slices.Equal(given, want) {
+		t.Errorf("the unit loads %q, want %q", given, want)
+	}
+	for _, name := range want {
+		for file, text := range map[string]string{
+			"deploy/compose.yaml": "- source: " + name + "\n", "deploy/README.md": "--from-file=" + name,
+		} {
+			if !strings.Contains(readFile(t, file), text) {
+				t.Errorf("%s has no %q", file, text)
+			}
+		}
+	}
+}
+
+// TestTheUnitStartsAndStopsTheGateway does what systemd does with the unit, but for what only root can.
+func TestTheUnitStartsAndStopsTheGateway(t *testing.T) {
+	u := unit(t)
+	secrets, state := secretFiles(t), t.TempDir()
+	port, probes := freePort(t), freePort(t)
+	admin := filepath.Join(state, "admin.sock")
+	args := strings.Fields(u["ExecStart"][0])
+	if args[0] != "/usr/bin/callgate" || args[3] != "/etc/callgate/Caddyfile" {
+		t.Fatalf("ExecStart is %q", args)
+	}
+	cmd := exec.Command(binary(t), args[1], args[2], "deploy/Caddyfile")
+	receiver := startReceiver(t)
+	cmd.Env = append(environment(t), "CREDENTIALS_DIRECTORY="+secrets, "CALLGATE_STORE="+filepath.Join(state, "callgate.db"), "CALLGATE_ADMIN="+admin,
+		"CALLGATE_SITE=http://127.0.0.1:"+strconv.Itoa(port), "CALLGATE_PROBES="+strconv.Itoa(probes), "CRM_URL=http://127.0.0.1:"+strconv.Itoa(receiver.port)+"/leads")
+	p := start(t, cmd, probes)
+	for path, want := range map[string]int{"/alive": 200, "/ready": 200, "/": 404} {
+		res, err := http.Get("http://127.0.0.1:" + strconv.Itoa(probes) + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Body.Close(); res.StatusCode != want {
+			t.Errorf("%s: status %d", path, res.StatusCode)
+		}
+	}
+	// The container's health check.
+	if out, err := callgate(t, nil, "ready", "--address", "unix/"+admin); err != nil || out != "ready\n" {
+		t.Errorf("%v: %q", err, out)
+	}
+	to := "http://127.0.0.1:" + strconv.Itoa(port) + "/calls"
+	if out, err := callgate(t, nil, "trigger", "nextphone", "lead", "--to", to, "--secret", "@"+filepath.Join(secrets, "nextphone")); err != nil || !strings.Contains(out, `"status":"accepted"`) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	p.told = true
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if <-p.done; p.err != nil {
+		t.Errorf("it ended with %v", p.err)
+	}
+}
+
+// TestTheUnitIsHardened: by systemd's own measure, of which 0 is the best and 10 the worst.
+func TestTheUnitIsHardened(t *testing.T) {
+	heavy(t)
+	analyze := tool(t, "systemd-analyze")
+	file := filepath.Join(t.TempDir(), "callgate.service")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(readFile(t, "deploy/callgate.service"), "/usr/bin/callgate", binary(t))), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil || strings.Contains(string(out), "callgate.service:") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=20", file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestKubernetesReadsItsManifests: by Kubernetes' own types, and nothing that these do not know.
+func TestKubernetesReadsItsManifests(t *testing.T) {
+	heavy(t)
+	files, err := filepath.Glob(filepath.Join(root, "examples", "deploy", "kubernetes", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(err)
+	}
+	for i := range files {
+		if files[i], err = filepath.Abs(files[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("go", append([]string{"run", "."}, files...)...)
+	cmd.Dir = "testdata/kubecheck"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestReleaseIsBuiltAgain: from a copy of the source in another place, byte for byte; what it makes can be installed and runs.
+func TestReleaseIsBuiltAgain(t *testing.T) {
+	heavy(t)
+	lintian := tool(t, "lintian")
+	first, second, copied := t.TempDir(), t.TempDir(), t.TempDir()
+	if err := copySource(root, copied); err != nil {
+		t.Fatal(err)
+	}
+	build := func(source, out string, more ...string) {
+		t.Helper()
+		cmd := exec.Command("go", append([]string{"run", "./.ci/release", "-version", "v1.2.3", "-platforms", "linux/amd64", "-out", out}, more...)...)
+		cmd.Dir = source
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+	}
+	build(root, first)
+	build(copied, second)
+	sums := readFile(t, filepath.Join(first, "SHA256SUMS"))
+	if other := readFile(t, filepath.Join(second, "SHA256SUMS")); sums != other || strings.Count(sums, "\n") != 4 {
+		t.Errorf("built once:\n%sand again:\n%s", sums, other)
+	}
+	if licences := readFile(t, filepath.Join(first, "callgate_1.2.3_linux_amd64.licences.txt")); !strings.Contains(licences, "github.com/caddyserver/caddy/v2") {
+		t.Error("Caddy is not in the list of licences")
+	}
+	if sbom := readFile(t, filepath.Join(first, "callgate_1.2.3_linux_amd64.cdx.json")); !strings.Contains(sbom, "pkg:golang/modernc.org/sqlite@") {
+		t.Error("SQLite is not in the SBOM")
+	}
+	deb := filepath.Join(first, "callgate_1.2.3_amd64.deb")
+	if out, err := exec.Command(lintian, "--allow-root", "--fail-on", "error,warning", deb).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	installed := t.TempDir()
+	if out, err := exec.Command(tool(t, "dpkg-deb"), "-x", deb, installed).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	inImage(t, installed)
+}
+
+// inImage runs the program that is installed in a directory: alone with its Caddyfile, as a user of its own that can write
+// nothing, where this test may do that, and else as it is.
+func inImage(t *testing.T, installed string) {
+	t.Helper()
+	cmd := exec.Command("/usr/bin/callgate", "version")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: installed, Credential: &syscall.Credential{Uid: 10001, Gid: 10001}}
+	cmd.Env = []string{"XDG_DATA_HOME=/var/lib/callgate", "XDG_CONFIG_HOME=/var/lib/callgate"}
+	if os.Getuid() != 0 {
+		cmd.Path, cmd.SysProcAttr = filepath.Join(installed, "usr/bin/callgate"), nil
+	} else if err := os.Chmod(installed, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "v1.2.3") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// copySource copies what the program is built from.
+func copySource(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if d.Name() == ".git" || d.Name() == "node_modules" || name == "dist" || name == "bench" {
+				return filepath.SkipDir
+			}
+			return os.MkdirAll(filepath.Join(to, name), 0o755)
+		}
+		if !d.Type().IsRegular() || d.Name() == ".git" {
+			return nil
+		}
+		in, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		info, err := in.Stat()
+		if err != nil {
+			return err
+		}
+		out, err := os.OpenFile(filepath.Join(to, name), os.O_CREATE|os.O_WRONLY, info.Mode().Perm())
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(out, in); err != nil {
+			out.Close()
+			return err
+		}
+		return out.Close()
+	})
+}
