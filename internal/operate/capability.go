@@ -62,7 +62,13 @@ var operations = map[string]need{
 	"RollbackDocument": {Build, false},
 	"RemoveDocument":   {Build, false},
 
-	"Rekey": {Maintain, true},
+	"DataKeys":        {View, false},
+	"CheckDataKeys":   {View, true},
+	"RotateDataKey":   {Operate, false},
+	"DestroyDataKeys": {Erase, false},
+
+	"Rekey":        {Maintain, true},
+	"RekeyTenants": {Maintain, true},
 
 	"AuditQuery":      {Audit, false},
 	"AuditTail":       {Audit, true},

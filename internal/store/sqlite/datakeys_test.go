@@ -32,7 +32,9 @@ func TestContractWithDataKeys(t *testing.T) {
 	storetest.Run(t, h)
 }
 
-func TestDataKeysContract(t *testing.T) { storetest.RunDataKeys(t, harness(sqlite.Options{Keys: ring(t, keyA)})) }
+func TestDataKeysContract(t *testing.T) {
+	storetest.RunDataKeys(t, harness(sqlite.Options{Keys: ring(t, keyA)}))
+}
 
 // unpack unpacks a store that is kept as a fixture.
 func unpack(t *testing.T, name string) (path string) {
