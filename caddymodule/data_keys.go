@@ -104,9 +104,9 @@ func (a *App) unmarshalDataKeys(d *caddyfile.Dispenser) error {
 			k.ClientCert = make([]string, 2)
 			return grammar.Exactly(d, &k.ClientCert[0], &k.ClientCert[1])
 		},
-		"timeout":        grammar.Time(&k.Timeout),
-		"keep":           grammar.Time(&k.Keep),
-		"wrap_with":      grammar.Choice(&k.WrapWith, wrapWithTransit, wrapWithRing),
+		"timeout":   grammar.Time(&k.Timeout),
+		"keep":      grammar.Time(&k.Keep),
+		"wrap_with": grammar.Choice(&k.WrapWith, wrapWithTransit, wrapWithRing),
 	})
 }
 
