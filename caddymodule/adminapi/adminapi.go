@@ -29,6 +29,10 @@ func init() {
 //	GET       /callgate/stats                          the store and the destinations
 //	GET       /callgate/cluster                        the gateways that share the store, and who delivers where
 //	GET       /callgate/rotations                      which of several secrets was used last, and when
+//	GET       /callgate/keys                           the data keys of tenants
+//	GET       /callgate/keys/check                     whether every data key can be unwrapped
+//	POST      /callgate/keys/rotate                    give a tenant a new data key
+//	POST      /callgate/keys/destroy                   destroy a tenant's data keys, and with them all its content
 //	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why
 //	GET       /callgate/tail                           new events and attempts as they come, as server-sent events
 //	POST      /callgate/preview                        what becomes of a payload; nothing is sent or stored
@@ -85,6 +89,9 @@ func init() {
 //
 // Replay, retry, cancel and erase count only with "dry_run": true. Without any filter they need "all": true. A replay that
 // names no state is of dead deliveries; with a rate, such as "5/s", they fall due one after the other.
+//
+// Keys rotate and destroy take a tenant, or "no_tenant": true; destroy takes a reason for the audit log, and counts only with
+// "dry_run": true.
 //
 // The audit log is asked for with after or newest, from and to, kind (several with commas), by, tenant, event, delivery,
 // destination and outcome, and continued with after, the member next of the page before; limit is 100 unless told and at most

@@ -44,6 +44,7 @@ var all = []command{
 	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
 	{"restore", "Makes the store from a backup", fillRestore},
 	{"audit", "Reads, exports and verifies the audit log, and makes its keys", fillAudit},
+	{"keys", "Lists, checks, rotates and destroys the data keys of tenants", fillKeys},
 	{"rekey", "Seals what is stored with a new encryption key", fillRekey},
 }
 

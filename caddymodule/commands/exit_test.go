@@ -81,6 +81,9 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		{"tenants diff acme --address " + address, 0, ""},
 		{"tenants history acme", 1, `unknown command "history"`},
 		{"destinations bogus", 1, `unknown command "bogus"`},
+		{"keys destroy --address " + address, 1, "which tenant?"},
+		{"keys rotate --tenant a --no-tenant --address " + address, 1, "which tenant?"},
+		{"keys bogus", 1, `unknown command "bogus"`},
 		{"audit bogus", 1, `unknown command "bogus"`},
 		{"callgate bogus", 1, `unknown command "bogus"`},
 	} {
@@ -101,7 +104,7 @@ func TestEveryCommandIsThereTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range append(slices.Clone(all), auditCommands...) {
+	for _, c := range slices.Concat(all, auditCommands, keyCommands) {
 		if !strings.Contains(string(pages), "| `"+c.name+"` | "+c.short+" |\n") {
 			t.Errorf("the reference does not have %s", c.name)
 		}

@@ -29,6 +29,7 @@ const gatewayConfig = `{
 	callgate {
 		store sqlite STORE
 		encryption_key 0000000000000000000000000000000000000000000000000000000000000001
+		data_keys
 		tenant acme {
 			secret ` + gatewaytest.Secret + `
 		}

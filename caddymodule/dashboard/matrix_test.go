@@ -39,7 +39,7 @@ var people = map[string]somebody{
 var groups = []string{"clinic-a", "dispatch", "privacy"}
 
 // whole are the operations that those who are bound to tenants may not carry out.
-var whole = []string{"Statistics", "Pause", "Resume", "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune",
+var whole = []string{"Statistics", "CheckDataKeys", "Pause", "Resume", "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune",
 	"BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields"}
 
 // requestFor is a request for a route that is right in itself, about an event or a tenant.
@@ -69,9 +69,13 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, fmt.Sprintf(`{"tenant":%q}`, tenant), true
 	case "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune":
 		return strings.Replace(path, "{seq}", "0", 1), "", false
+	case "RotateDataKey":
+		return path, fmt.Sprintf(`{"tenant":%q}`, tenant), true
+	case "DestroyDataKeys":
+		return path, selection, true
 	case "BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields":
 		return path, "", false
-	case "Overview", "Tenants", "Jobs", "Job", "StopJob", "Destinations", "Destination", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
+	case "Overview", "CheckDataKeys", "DataKeys", "Tenants", "Jobs", "Job", "StopJob", "Destinations", "Destination", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false
 	}
 	t.Fatalf("%s is not in the matrix; give it a request here", r.Operation)
@@ -167,7 +171,7 @@ func matrixCell(t *testing.T, name string, c *client, who somebody, route operat
 
 // TestTheMatrixHasEveryOperation: also those that no route serves yet.
 func TestTheMatrixHasEveryOperation(t *testing.T) {
-	served := map[string]bool{"Rekey": true, "AuditFork": true} // by commands on a gateway that is stopped
+	served := map[string]bool{"Rekey": true, "RekeyTenants": true, "AuditFork": true} // by commands on a gateway that is stopped
 	for _, r := range operateapi.Routes() {
 		served[r.Operation] = true
 		if operate.OfTheWhole(r.Operation) != slices.Contains(whole, r.Operation) {

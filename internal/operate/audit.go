@@ -350,7 +350,9 @@ func (a Actor) by(ctx context.Context) context.Context {
 var kindsOf = map[string]audit.Kind{
 	"Events": audit.List, "Deliveries": audit.List, "Tail": audit.List, "Event": audit.Show, "RevealEvent": audit.Reveal,
 	"Replay": audit.Replay, "SendNow": audit.SendNow, "Cancel": audit.Cancel, "Pause": audit.Pause, "Resume": audit.Resume,
-	"Erase": audit.Erase, "Rekey": audit.Rekey, "Rotations": audit.List, "AuditTail": audit.List,
+	"Erase": audit.Erase, "Rekey": audit.Rekey, "RekeyTenants": audit.Rekey,
+	"DataKeys": audit.List, "CheckDataKeys": audit.List, "RotateDataKey": audit.KeyRotated, "DestroyDataKeys": audit.KeyDestroyed,
+	"Rotations": audit.List, "AuditTail": audit.List,
 	"Documents": audit.List, "DocumentVersions": audit.List, "Document": audit.Show, "CompareDocument": audit.Show,
 	"SaveDocument": audit.DocumentSaved, "PublishDocument": audit.DocumentPublished, "RollbackDocument": audit.DocumentPublished,
 	"RemoveDocument": audit.DocumentRemoved,

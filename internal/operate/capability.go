@@ -79,7 +79,13 @@ var operations = map[string]need{
 	"DraftAsLines":  {Build, true},
 	"AccountFields": {Build, true},
 
-	"Rekey": {Maintain, true},
+	"DataKeys":        {View, false},
+	"CheckDataKeys":   {View, true},
+	"RotateDataKey":   {Operate, false},
+	"DestroyDataKeys": {Erase, false},
+
+	"Rekey":        {Maintain, true},
+	"RekeyTenants": {Maintain, true},
 
 	"AuditQuery":      {Audit, false},
 	"AuditTail":       {Audit, true},

@@ -139,7 +139,7 @@ type gateway struct {
 // inBubble runs a test with a gateway whose destinations are crm, which can be down, and log.
 func inBubble(t *testing.T, test func(t *testing.T, g *gateway)) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gateway{t: t, store: storetest.NewMemory(storetest.Options{}), crm: new(receiver)}
+		g := &gateway{t: t, store: storetest.NewMemory(storetest.Options{DataKeys: true}), crm: new(receiver)}
 		g.engine = delivery.New(delivery.Options{Store: g.store})
 		g.engine.Attach(&delivery.Snapshot{Destinations: map[string]delivery.Config{
 			"crm": {Destination: g.crm, Schedule: delivery.ListSchedule(0, time.Hour, time.Hour)}, "log": {Destination: new(receiver)},

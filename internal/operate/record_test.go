@@ -132,6 +132,28 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		_, err := s.Preview(ctx, a, PreviewInput{Source: "retell", Tenant: tenant, Body: []byte(`{}`)})
 		return err
 	},
+	"DataKeys": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		l, err := s.DataKeys(ctx, a)
+		if err == nil && (len(l.Keys) != 1 || l.Keys[0].Tenant != "acme") {
+			return errors.New("not the one that is theirs")
+		}
+		return err
+	},
+	"CheckDataKeys": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		_, err := s.CheckDataKeys(ctx, a)
+		return err
+	},
+	"RotateDataKey": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
+		_, err := s.RotateDataKey(ctx, a, TenantChoice{Tenant: tenant})
+		return err
+	},
+	"DestroyDataKeys": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
+		_, err := s.DestroyDataKeys(ctx, a, Destruction{TenantChoice: TenantChoice{Tenant: tenant}})
+		return err
+	},
+	"RekeyTenants": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
+		return s.RekeyTenants(ctx, a, []string{tenant}, nil)
+	},
 	"Rekey": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
 		return s.Rekey(ctx, a, func(int, int) {})
 	},
@@ -249,7 +271,7 @@ func TestDenialsAreRecorded(t *testing.T) {
 					if !errors.Is(err, ErrForbidden) || len(g.records) != 1 || !g.records[0].Denied {
 						t.Errorf("%s of the whole: %v, %+v", name, err, g.records)
 					}
-				case slices.Contains([]string{"Destinations", "Destination", "Overview", "Tenants", "Jobs", "Job", "StopJob", "Rotations", "Ready", "Documents"}, name): // they name no tenant
+				case slices.Contains([]string{"Destinations", "DataKeys", "Destination", "Overview", "Tenants", "Jobs", "Job", "StopJob", "Rotations", "Ready", "Documents"}, name): // they name no tenant
 				case !errors.Is(err, ErrNotFound) || len(g.records) != 1 || !g.records[0].Denied || g.records[0].Tenant != "acme" || !slices.Equal(g.records[0].Tenants, []string{"beta"}):
 					t.Errorf("%s of another tenant: %v, %+v", name, err, g.records)
 				case strings.Contains(err.Error(), "acme"):

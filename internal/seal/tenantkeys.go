@@ -24,6 +24,7 @@ type Keys struct {
 	mu      sync.RWMutex
 	byID    map[KeyID]*dataKey
 	current map[string]*dataKey
+	made    map[KeyID]*dataKey // and not used yet
 	failed  map[string]failure // by what was asked for
 	away    failure
 	forgot  int // how often keys were let go of
@@ -55,7 +56,7 @@ const (
 
 // NewKeys makes the keys of a store that has a ring. now is the clock, and log hears of data keys that cannot be unwrapped.
 func NewKeys(ring *Ring, table KeyTable, w Wrapping, now func() time.Time, log func(msg string, err error)) *Keys {
-	k := &Keys{ring: ring, table: table, now: now, log: log, byID: map[KeyID]*dataKey{}, current: map[string]*dataKey{}, failed: map[string]failure{}}
+	k := &Keys{ring: ring, table: table, now: now, log: log, byID: map[KeyID]*dataKey{}, current: map[string]*dataKey{}, made: map[KeyID]*dataKey{}, failed: map[string]failure{}}
 	k.ctx, k.stop = context.WithCancel(context.Background())
 	k.use.Store(&w)
 	return k
@@ -230,7 +231,7 @@ func (k *Keys) find(ctx context.Context, tenant string) (*dataKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := k.unwrap(ctx, row)
+	d, err := k.unwrapOnce(ctx, row)
 	if err == nil {
 		k.keep(d, true, forgot)
 	}
@@ -249,7 +250,7 @@ func (k *Keys) read(ctx context.Context, id KeyID) (*dataKey, error) {
 	case !row.Destroyed.IsZero():
 		return nil, ErrDestroyed
 	}
-	d, err := k.unwrap(ctx, row)
+	d, err := k.unwrapOnce(ctx, row)
 	if err == nil {
 		k.keep(d, row.Retired.IsZero(), forgot)
 	}
@@ -301,13 +302,17 @@ func (k *Keys) Shred(ctx context.Context, tenant string) error {
 	if k == nil {
 		return nil
 	}
-	if s, ok := k.use.Load().Remote.(Shredder); ok {
-		return s.Shred(ctx, tenant)
+	s, ok := k.use.Load().Remote.(Shredder)
+	if !ok {
+		return nil
 	}
-	return nil
+	err := s.Shred(ctx, tenant)
+	_ = k.asks("", err)
+	return err
 }
 
-// Make makes a new data key for a tenant, wrapped; the caller keeps it.
+// Make makes a new data key for a tenant, wrapped; the caller keeps it. It was unwrapped again once: a wrapper that only
+// wraps would have everything sealed for nobody.
 func (k *Keys) Make(ctx context.Context, tenant string) (DataKey, error) {
 	raw := randomKey()
 	defer clear(raw)
@@ -316,7 +321,32 @@ func (k *Keys) Make(ctx context.Context, tenant string) (DataKey, error) {
 		return DataKey{}, err
 	}
 	wrapped, err := k.wrap(ctx, raw, tenant)
-	return DataKey{ID: d.id, Tenant: tenant, Created: k.now(), Wrapped: wrapped}, err
+	if err != nil {
+		return DataKey{}, err
+	}
+	row := DataKey{ID: d.id, Tenant: tenant, Created: k.now(), Wrapped: wrapped}
+	if d, err = k.unwrap(ctx, row); err != nil {
+		return DataKey{}, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.made) > 100 { // of which nobody made use
+		clear(k.made)
+	}
+	k.made[d.id] = d
+	return row, nil
+}
+
+// unwrapOnce unwraps a key, unless it was just made.
+func (k *Keys) unwrapOnce(ctx context.Context, row DataKey) (*dataKey, error) {
+	k.mu.Lock()
+	d := k.made[row.ID]
+	delete(k.made, row.ID)
+	k.mu.Unlock()
+	if d != nil && d.tenant == row.Tenant {
+		return d, nil
+	}
+	return k.unwrap(ctx, row)
 }
 
 func (k *Keys) wrap(ctx context.Context, raw []byte, tenant string) ([]byte, error) {
@@ -465,8 +495,12 @@ func (w *Wrapping) Check(ring *Ring, row DataKey) error {
 	return nil
 }
 
-// Verify unwraps a key anew and tells whether it is what it should be.
+// Verify unwraps a key anew and tells whether it is what it should be. Whoever wraps it is asked also if they were away a
+// moment ago.
 func (k *Keys) Verify(ctx context.Context, row DataKey) error {
+	k.mu.Lock()
+	k.away.err = nil
+	k.mu.Unlock()
 	_, err := k.unwrap(ctx, row)
 	return err
 }

@@ -450,3 +450,39 @@ func BenchmarkSealEventWithDataKey(b *testing.B) {
 		}
 	}
 }
+
+// onlyWraps is a wrapper that is not allowed to unwrap.
+type onlyWraps struct{ *remote }
+
+func (onlyWraps) Unwrap(context.Context, string, string) ([]byte, error) {
+	return nil, errors.New("permission denied")
+}
+
+// A data key that could not be unwrapped again seals nothing, and a new one is not unwrapped twice.
+func TestNewKeysAreUnwrappedBeforeTheySeal(t *testing.T) {
+	table, r := new(rows), &remote{lives: time.Hour}
+	k, _ := newKeys(t, newRing(t, newKey(t)), table, Wrapping{Tenants: true, Remote: onlyWraps{r}})
+	if _, err := k.Sealer(t.Context(), "acme"); !errors.Is(err, ErrUnavailable) || len(table.rows) != 0 {
+		t.Errorf("%v, and %d keys are kept", err, len(table.rows))
+	}
+	k, _ = newKeys(t, newRing(t, newKey(t)), table, Wrapping{Tenants: true, Remote: r})
+	r.asked = 0
+	sealer(t, k, "acme")
+	sealer(t, k, "acme")
+	if r.asked != 2 {
+		t.Errorf("asked %d times for a new key: once to wrap it and once to unwrap it", r.asked)
+	}
+	row, err := k.Make(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.change(table.rows[0].ID, func(r *DataKey) { r.Retired = time.Now() })
+	if _, err := table.AddDataKey(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+	k.Forget("acme")
+	r.set(fmt.Errorf("%w: gone", ErrAway))
+	if s := sealer(t, k, "acme"); s.data.id != row.ID {
+		t.Error("another key than the new one seals")
+	}
+}
