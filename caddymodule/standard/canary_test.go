@@ -43,8 +43,8 @@ var personalFields = []string{"caller_number", "caller_name", "first_name", "las
 // canarySamples are the samples of all presets.
 func canarySamples(t *testing.T) (all []canarySample) {
 	t.Helper()
-	const dir = "../../internal/source/testdata/"
-	files, err := filepath.Glob(dir + "payloads/*")
+	const dir = "../../internal/source/"
+	files, err := filepath.Glob(dir + "samples/payloads/*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func canarySamples(t *testing.T) (all []canarySample) {
 				s.preset = p.Name
 			}
 		}
-		text, err := os.ReadFile(dir + "records/" + name + ".json")
+		text, err := os.ReadFile(dir + "testdata/records/" + name + ".json")
 		if err != nil || s.preset == "" || s.contentType == "" {
 			continue // several in one, or sent in an address
 		}
