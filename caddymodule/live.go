@@ -248,16 +248,18 @@ func (l *live) load(d *dispatcher, snapshot *delivery.Snapshot) (done func(), er
 		}
 		return nil
 	})
-	if len(refused) > 0 {
+	switch {
+	case len(refused) > 0:
 		if errors.Is(err, errTooMany) {
 			refused = append(refused, err)
 		}
 		err = fmt.Errorf("the configuration and what lives in the store do not go together; the one before stays in force, with these as they were: mend them or the configuration\n%w", errors.Join(refused...))
-	}
-	if err != nil && len(refused) == 0 && d.mayStart(err) {
+	case err != nil && d.mayStart(err):
 		l.behind.Store(true)
 		d.lookForDocuments()
-	} else if err != nil {
+		err = nil
+	}
+	if err != nil {
 		l.mu.Unlock()
 		l.end()
 		return nil, err

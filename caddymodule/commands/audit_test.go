@@ -265,10 +265,14 @@ func TestAuditKeygen(t *testing.T) {
 	if status, _, errs := program(t, "audit", "keygen", file, "--name", "x"); status != 1 || !strings.Contains(errs, "there already") {
 		t.Errorf("a second time it says %d, %s", status, errs)
 	}
+	var names, within []string
 	for _, c := range auditCommands {
+		names, within = append(names, c.name), append(within, "callgate "+c.name)
+	}
+	inProgram, inPlugin := helps(t, "callgate", names...), helps(t, "plugin", within...)
+	for i, c := range auditCommands {
 		name := strings.TrimPrefix(c.name, "audit ")
-		_, help, _ := program(t, "audit", name, "--help")
-		_, plugin, _ := programAs(t, "plugin", "callgate", "audit", name, "--help")
+		help, plugin := inProgram[i], inPlugin[i]
 		if !strings.Contains(help, "xit status") || !strings.Contains(help, "\n  callgate audit "+name+" ") || !strings.Contains(plugin, "\n  caddy callgate audit "+name+" ") || strings.Contains(help+plugin, "caddyserver.com") {
 			t.Errorf("the help of %s is\n%s\n%s", c.name, help, plugin)
 		}

@@ -3,6 +3,7 @@ package commands
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -18,10 +19,37 @@ func TestMain(m *testing.M) {
 		if as != "plugin" {
 			RegisterTopLevel()
 		}
-		caddycmd.Main()
+		if os.Getenv("CALLGATE_TEST_EACH") == "" {
+			caddycmd.Main()
+			os.Exit(0)
+		}
+		for _, line := range os.Args[1:] { // which does not return after an error
+			os.Args = append([]string{os.Args[0]}, strings.Fields(line)...)
+			caddycmd.Main()
+			fmt.Print(betweenHelps)
+		}
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// betweenHelps is printed after each command of helps.
+const betweenHelps = "\x00"
+
+// helps is what --help prints of commands, such as "audit tail", in their order, in the ready-built program or in Caddy with
+// the "plugin". One process prints them all: to start one takes a second under the race detector.
+func helps(t *testing.T, as string, names ...string) []string {
+	t.Helper()
+	lines := make([]string, len(names))
+	for i, name := range names {
+		lines[i] = name + " --help"
+	}
+	status, out, errs := runAs(t, []string{"CALLGATE_TEST_AS_PROGRAM=" + as, "CALLGATE_TEST_EACH=1"}, lines...)
+	all := strings.Split(strings.TrimSuffix(out, betweenHelps), betweenHelps)
+	if status != 0 || len(all) != len(names) {
+		t.Fatalf("status %d and %d texts of %d: %s", status, len(all), len(names), errs)
+	}
+	return all
 }
 
 func program(t *testing.T, args ...string) (status int, stdout, stderr string) {
@@ -32,12 +60,17 @@ func program(t *testing.T, args ...string) (status int, stdout, stderr string) {
 // programAs runs the ready-built program, or Caddy with the "plugin".
 func programAs(t *testing.T, as string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	return runAs(t, []string{"CALLGATE_TEST_AS_PROGRAM=" + as}, args...)
+}
+
+func runAs(t *testing.T, env []string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self, args...)
-	cmd.Env = append(os.Environ(), "CALLGATE_TEST_AS_PROGRAM="+as)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Dir = t.TempDir()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -95,11 +128,12 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 }
 
 func TestEveryCommandIsThereTwice(t *testing.T) {
-	status, stdout, _ := program(t, "callgate", "--help")
-	top, outer, _ := program(t, "--help")
-	if status != 0 || top != 0 {
-		t.Fatal(status, top)
+	names := []string{"callgate", ""}
+	for _, c := range all {
+		names = append(names, c.name)
 	}
+	texts := helps(t, "callgate", names...)
+	stdout, outer, own := texts[0], texts[1], texts[2:]
 	pages, err := os.ReadFile("../reference/operating.md")
 	if err != nil {
 		t.Fatal(err)
@@ -109,12 +143,12 @@ func TestEveryCommandIsThereTwice(t *testing.T) {
 			t.Errorf("the reference does not have %s", c.name)
 		}
 	}
-	for _, c := range all {
+	for i, c := range all {
 		if !strings.Contains(stdout, c.name) || !strings.Contains(outer, c.name) || c.short == "" {
 			t.Errorf("%s is missing", c.name)
 		}
-		if status, help, _ := program(t, c.name, "--help"); status != 0 || !strings.Contains(help, "xit status") && c.name != "sign" {
-			t.Errorf("the help of %s does not tell its exit status:\n%s", c.name, help)
+		if !strings.Contains(own[i], "xit status") && c.name != "sign" {
+			t.Errorf("the help of %s does not tell its exit status:\n%s", c.name, own[i])
 		}
 	}
 }
@@ -122,15 +156,19 @@ func TestEveryCommandIsThereTwice(t *testing.T) {
 // TestHelpFitsWhereTheCommandsStand: the examples can be typed as they are, nothing is listed twice, and nobody is sent to
 // Caddy's website for what is not there.
 func TestHelpFitsWhereTheCommandsStand(t *testing.T) {
-	if _, help, _ := program(t, "--help"); strings.Contains(help, "\n  callgate ") {
+	names, within := []string{""}, []string{""}
+	for _, c := range all {
+		names, within = append(names, c.name), append(within, "callgate "+c.name)
+	}
+	inProgram, inPlugin := helps(t, "callgate", names...), helps(t, "plugin", within...)
+	if help := inProgram[0]; strings.Contains(help, "\n  callgate ") {
 		t.Errorf("the program lists its commands under their group too:\n%s", help)
 	}
-	if _, help, _ := programAs(t, "plugin", "--help"); !strings.Contains(help, "\n  callgate ") {
+	if help := inPlugin[0]; !strings.Contains(help, "\n  callgate ") {
 		t.Errorf("Caddy with the plugin does not list the commands:\n%s", help)
 	}
-	for _, c := range all {
-		_, ours, _ := program(t, c.name, "--help")
-		_, plugin, _ := programAs(t, "plugin", "callgate", c.name, "--help")
+	for i, c := range all {
+		ours, plugin := inProgram[i+1], inPlugin[i+1]
 		if strings.Contains(ours+plugin, "caddyserver.com") {
 			t.Errorf("the help of %s sends its reader to Caddy's website", c.name)
 		}

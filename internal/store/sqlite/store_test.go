@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/callgate/callgate/internal/seal"
@@ -39,8 +40,15 @@ const (
 
 // harness runs the contract over a store with the options given.
 func harness(base sqlite.Options) storetest.Harness {
+	var mu sync.Mutex
 	opened := map[store.Store]sqlite.Options{}
+	note := func(s store.Store, options sqlite.Options) {
+		mu.Lock()
+		defer mu.Unlock()
+		opened[s] = options
+	}
 	return storetest.Harness{
+		Parallel: true,
 		Open: func(t testing.TB, o storetest.Options) store.Store {
 			options := base
 			options.Path = filepath.Join(t.TempDir(), "store.db")
@@ -48,15 +56,18 @@ func harness(base sqlite.Options) storetest.Harness {
 			options.MaxBytes, options.Tenant, options.Tenants = o.MaxBytes, o.Tenant, o.Tenants
 			options.Wrapping.Tenants = options.Wrapping.Tenants || o.DataKeys
 			s := openStore(t, options)
-			opened[s] = options
+			note(s, options)
 			return s
 		},
 		Reopen: func(t testing.TB, s store.Store) store.Store {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			again := openStore(t, opened[s])
-			opened[again] = opened[s]
+			mu.Lock()
+			options := opened[s]
+			mu.Unlock()
+			again := openStore(t, options)
+			note(again, options)
 			return again
 		},
 	}

@@ -21,6 +21,8 @@ type Harness struct {
 	Reopen func(t testing.TB, s store.Store) store.Store
 	// Seals says that the stores have keys.
 	Seals bool
+	// Parallel runs the parts of the contract beside each other, each with a store of its own: most of them wait for a disk.
+	Parallel bool
 }
 
 // Run tests that a store keeps the contract of store.Store.
@@ -73,6 +75,9 @@ func Run(t *testing.T, h Harness) {
 		{"Model", func(b *bench) { model(b.T, h, 1, 400) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if h.Parallel {
+				t.Parallel()
+			}
 			b := &bench{T: t, h: h, now: time.Date(2026, 3, 1, 9, 0, 0, 123456789, time.UTC)}
 			b.s = h.Open(t, Options{Window: time.Hour, Now: func() time.Time { return b.now }})
 			c.test(b)

@@ -33,6 +33,9 @@ func RunAudited(t *testing.T, h Harness) {
 		{"AStopInOrderIsTold", auditRestart},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if h.Parallel {
+				t.Parallel()
+			}
 			b := &auditBench{bench: &bench{T: t, h: h, now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}}
 			b.s = h.Open(t, Options{Window: time.Hour, Now: func() time.Time { return b.now }})
 			b.a = b.s.(store.Audited)
