@@ -69,6 +69,14 @@ var operations = map[string]need{
 	"RollbackDocument": {Build, false},
 	"RemoveDocument":   {Build, false},
 
+	"BuilderKit":    {Build, true},
+	"BuilderBegin":  {Build, true},
+	"BuilderSample": {Build, true},
+	"PreviewDraft":  {Build, true},
+	"TestDraft":     {Build, true},
+	"DraftAsLines":  {Build, true},
+	"AccountFields": {Build, true},
+
 	"Rekey": {Maintain, true},
 
 	"AuditQuery":      {Audit, false},

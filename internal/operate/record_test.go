@@ -147,6 +147,7 @@ func withRecords(t *testing.T, test func(t *testing.T, g *recorded)) {
 		}
 		g.Service = New(Options{
 			Store: g.store, Engine: g.engine, Documents: someDocuments(t, g.store), Meter: NewMeter(t.Context(), g.store, nil),
+			Drafts: func() Drafts { return takesAll{} },
 			Rotations: func() RotationList {
 				return RotationList{Rotations: []Rotation{{Tenant: "acme"}, {Tenant: "beta"}}[:1:1]}
 			},

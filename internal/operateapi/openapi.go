@@ -54,6 +54,13 @@ var summaries = map[string]string{
 	"SaveDocument":     "Check a document and keep it as a new version",
 	"PublishDocument":  "Put the last version, a draft, into force",
 	"RollbackDocument": "Publish what an earlier version says",
+	"BuilderKit":       "What somebody needs to build a destination: filters, sources, secrets by name, examples",
+	"BuilderBegin":     "A draft of a curl command, a webhook document, an example or a destination",
+	"BuilderSample":    "The variables of a call with their values",
+	"PreviewDraft":     "What a draft would send for a call, and what is wrong with it",
+	"TestDraft":        "Send one request as a draft would, marked as a test",
+	"DraftAsLines":     "A draft as lines of a Caddyfile and as JSON",
+	"AccountFields":    "The fields of the account that a draft writes to",
 	"RemoveDocument":   "Take a document out of force, and perhaps erase what is stored of the tenant",
 }
 

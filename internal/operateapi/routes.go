@@ -54,6 +54,13 @@ var routes = []Route{
 	{get, "documents/{kind}/{name}/diff", "CompareDocument", onDocument((*operate.Service).CompareDocument)},
 	{post, "documents/{kind}/{name}/publish", "PublishDocument", onDocument((*operate.Service).PublishDocument)},
 	{post, "documents/{kind}/{name}/rollback", "RollbackDocument", onDocument((*operate.Service).RollbackDocument)},
+	{get, "builder/kit", "BuilderKit", asking((*operate.Service).BuilderKit)},
+	{post, "builder/begin", "BuilderBegin", building((*operate.Service).BuilderBegin)},
+	{post, "builder/sample", "BuilderSample", building((*operate.Service).BuilderSample)},
+	{post, "builder/preview", "PreviewDraft", building((*operate.Service).PreviewDraft)},
+	{post, "builder/test", "TestDraft", building((*operate.Service).TestDraft)},
+	{post, "builder/lines", "DraftAsLines", building((*operate.Service).DraftAsLines)},
+	{post, "builder/fields", "AccountFields", building((*operate.Service).AccountFields)},
 	{post, "documents/{kind}/{name}/remove", "RemoveDocument", onDocument((*operate.Service).RemoveDocument)},
 }
 
@@ -88,6 +95,20 @@ func acting[S, T any](op func(*operate.Service, context.Context, operate.Actor, 
 			return err
 		}
 		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), sel) })
+	}
+}
+
+// building is acting for what has a draft or a payload in it.
+func building[S, T any](op func(*operate.Service, context.Context, operate.Actor, S) (T, error)) handler {
+	return func(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+		var in S
+		if err := readQuery(r, noQuery); err != nil {
+			return err
+		}
+		if err := readJSON(w, r, maxPreview, &in); err != nil {
+			return err
+		}
+		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), in) })
 	}
 }
 
