@@ -22,6 +22,8 @@ func pageFor(t *testing.T, p pages.Page, method, tenant, event string) (path str
 		return path, url.Values{}, false
 	case "audit/export":
 		return path, url.Values{"format": {"csv"}}, false
+	case "try":
+		return path, url.Values{"destination": {"crm"}, "source": {"retell"}}, false
 	case "add-tenant":
 		return path, url.Values{"name": {"gamma"}, "source": {"retell"}}, false
 	case "tenants/{name}", "tenants/{name}/setup", "tenants/{name}/secrets", "tenants/{name}/test":
