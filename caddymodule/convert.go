@@ -27,6 +27,21 @@ func preview(c *delivery.Config, item destination.Item) ([]destination.Request, 
 	return c.Destination.Preview([]destination.Item{item})
 }
 
+// deliver sends a call to a destination as the engine does; false if there is no such one.
+func (in *instance) deliver(ctx context.Context, name string, item destination.Item) (destination.Result, bool) {
+	c, ok := in.durable.snapshot.Destinations[name]
+	if !ok {
+		c = in.live.config(name)
+	}
+	if c.Destination == nil {
+		return destination.Result{}, false
+	}
+	if c.Minimize != nil {
+		item.Call = c.Minimize(item.Call)
+	}
+	return c.Destination.Deliver(ctx, []destination.Item{item})[0], true
+}
+
 // refuses says why a destination takes no such event; empty if it does.
 func (in *instance) refuses(ctx context.Context, name string, e *store.Event, c *call.Call) string {
 	to, ok := in.durable.snapshot.Destinations[name]

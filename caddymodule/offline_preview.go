@@ -93,6 +93,7 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	}
 	if a.run != nil { // without a configuration there are no destinations to render for
 		scene.Render = a.run.render
+		scene.Deliver = a.run.deliver
 		scene.Refuses = a.run.refuses
 	}
 	return scene, nil

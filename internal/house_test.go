@@ -80,7 +80,7 @@ var plan = []struct {
 	{"internal/pages", "the dashboard's pages", []string{"internal/operate", "internal/operateapi", "internal/manage", "internal/auditor", "internal/delivery", "internal/store", "internal/audit", "internal/source", "internal/call"}},
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
 	{"internal/operate", "all that an operator sees and does", []string{"internal/manage",
-		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
+		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/outbound", "internal/source", "internal/destination",
 		"internal/condition", "internal/call", "internal/breaker",
 		"internal/definition", "internal/template", "internal/minimize", "internal/curl", "internal/source/samples"}},
 	{"internal/manage", "documents: tenants and destinations that live in the store", []string{"internal/store"}},

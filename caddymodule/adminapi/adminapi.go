@@ -53,6 +53,7 @@ func init() {
 //	POST      /callgate/jobs/erase                     begins to erase everything that matches
 //	GET       /callgate/jobs/{id}                      how far one of these is
 //	POST      /callgate/jobs/{id}/stop                 stops one of these; what is done stays done
+//	POST      /callgate/destinations/{name}/test       sends a sample, marked as a test, and shows what came back
 //	POST      /callgate/destinations/{name}/pause      keeps deliveries waiting
 //	POST      /callgate/destinations/{name}/resume     lets them go again
 //	GET       /callgate/documents/{kind}               tenants or destinations that live in the store, by name

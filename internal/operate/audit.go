@@ -31,8 +31,11 @@ func (s *Service) beginAudit(ctx context.Context, a Actor, r Record) (*auditor.L
 	if a := s.auditor(); a != nil {
 		return a.Log(), sc, nil
 	}
-	return nil, sc, &Error{Kind: ErrUnavailable, text: "no audit log is kept: write audit into the global option callgate"}
+	return nil, sc, &Error{Kind: ErrUnavailable, cause: ErrNoAudit, text: ErrNoAudit.Error()}
 }
+
+// ErrNoAudit means that there is no audit log, which does not pass by itself.
+var ErrNoAudit = errors.New("no audit log is kept: write audit into the global option callgate")
 
 // auditor is who keeps the log; nil if nobody does.
 func (s *Service) auditor() *auditor.Auditor {

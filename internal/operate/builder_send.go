@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/outbound"
 )
 
 // TestInput is a draft and the call that it is sent with.
@@ -34,7 +35,7 @@ type TestResult struct {
 const testTimeout = 30 * time.Second
 
 // TestHeader marks the requests of a test.
-const TestHeader = "Callgate-Test"
+const TestHeader = outbound.TestHeader
 
 // TestDraft sends one request as a draft would, marked as a test: with the header Callgate-Test where the kind of system
 // has headers, and with an id that begins with test-. A stored call is sent only for a reason, by those who may see what

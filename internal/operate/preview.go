@@ -56,6 +56,9 @@ type Scene struct {
 	Synchronous []string
 	// Refuses says why a destination does not take an event; empty if it does.
 	Refuses func(ctx context.Context, name string, e *store.Event, c *call.Call) string
+	// Deliver sends a call to a destination as deliveries are sent; the second result is false where there is no such one.
+	// nil means that nothing can be sent.
+	Deliver func(ctx context.Context, name string, item destination.Item) (destination.Result, bool)
 	// Render gives the requests that a destination would send. Its error says why it can send none.
 	Render func(name string, item destination.Item) ([]destination.Request, error)
 }

@@ -120,6 +120,10 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		}
 		return nil
 	},
+	"TestDestination": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		_, err := s.TestDestination(ctx, a, "crm", TestSending{Sample{Source: "retell", Payload: "{}"}})
+		return err
+	},
 	"Pause": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
 		_, err := s.Pause(ctx, a, "crm", "tea")
 		return err
@@ -183,7 +187,9 @@ func withRecords(t *testing.T, test func(t *testing.T, g *recorded)) {
 			},
 			Names: func() Names { return Names{Tenants: []string{"acme", "beta"}} },
 			Scene: func(*PreviewInput) (*Scene, error) {
-				return &Scene{Parser: parser, Why: "nowhere", Render: func(string, destination.Item) ([]destination.Request, error) { return nil, nil }}, nil
+				return &Scene{Parser: parser, Why: "nowhere", Deliver: func(context.Context, string, destination.Item) (destination.Result, bool) {
+					return destination.Result{}, true
+				}, Render: func(string, destination.Item) ([]destination.Request, error) { return nil, nil }}, nil
 			},
 			Record: func(_ context.Context, rec Record) error {
 				rec.Actor.May, rec.Actor.Bound = nil, nil // functions cannot be compared

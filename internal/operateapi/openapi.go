@@ -46,6 +46,7 @@ var summaries = map[string]string{
 	"StartJob":         "Send again or now, or give up, everything that matches, without waiting for it",
 	"StartErasure":     "Delete every event that matches, without waiting for it",
 	"StopJob":          "Stop one of these; what is done stays done",
+	"TestDestination":  "Send a sample to a destination, marked as a test, and show what came back",
 	"Pause":            "Keep deliveries waiting",
 	"Resume":           "Let them go again",
 	"Preview":          "What a payload becomes, and what would be sent for it",

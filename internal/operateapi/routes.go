@@ -47,6 +47,7 @@ var routes = []Route{
 	{post, "jobs/erase", "StartErasure", acting((*operate.Service).StartErasure)},
 	{get, "jobs/{id}", "Job", job},
 	{post, "jobs/{id}/stop", "StopJob", stopJob},
+	{post, "destinations/{name}/test", "TestDestination", testDestination},
 	{post, "destinations/{name}/pause", "Pause", pause},
 	{post, "destinations/{name}/resume", "Resume", resume},
 	{get, "keys", "DataKeys", asking((*operate.Service).DataKeys)},
@@ -245,6 +246,25 @@ func stopJob(a *API, w http.ResponseWriter, r *http.Request, args []string) erro
 		return err
 	}
 	return answer(a, w, func(s *operate.Service) (*operate.Job, error) { return s.StopJob(r.Context(), a.Actor(r), args[0]) })
+}
+
+func testDestination(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	var in operate.TestSending
+	if err := readQuery(r, noQuery); err != nil {
+		return err
+	}
+	if err := readJSON(w, r, maxPreview, &in); err != nil {
+		return err
+	}
+	s, err := a.Ready()
+	if err != nil {
+		return err
+	}
+	out, err := s.TestDestination(r.Context(), a.Actor(r), args[0], in)
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, out)
 }
 
 func pause(a *API, w http.ResponseWriter, r *http.Request, args []string) error {

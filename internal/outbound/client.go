@@ -127,10 +127,13 @@ type Answer struct {
 func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	within, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	trial, began := trialOf(ctx), time.Now()
+	req = trial.mark(req)
 	res, err := c.http.Do(req.WithContext(within))
 	if err != nil {
 		err := explain(ctx, err, req.URL.Host)
 		NoteSent(ctx, req, err)
+		trial.note(req, nil, err, time.Since(began))
 		return nil, err
 	}
 	NoteSent(ctx, req, nil)
@@ -145,6 +148,7 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	if res.Header.Get("Content-Encoding") == "" {
 		a.Body = charset.Text(a.Body, res.Header.Get("Content-Type"))
 	}
+	trial.note(req, a, nil, time.Since(began))
 	return a, nil
 }
 

@@ -43,6 +43,9 @@ func Recorded(ctx context.Context) (context.Context, *Record) {
 
 // unrecorded is the context for requests that fetch tokens: nothing of a call is in them.
 func unrecorded(ctx context.Context) context.Context {
+	if trialOf(ctx) != nil {
+		ctx = context.WithValue(ctx, trialKey{}, (*Trial)(nil))
+	}
 	if r, _ := ctx.Value(recordKey{}).(*Record); r == nil {
 		return ctx
 	}

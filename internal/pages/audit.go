@@ -124,6 +124,9 @@ func (q *request) audit() error {
 		return err
 	}
 	p, err := s.AuditQuery(q.ctx(), q.actor, sel)
+	if errors.Is(err, operate.ErrNoAudit) {
+		return q.show("noaudit", "Audit", nil)
+	}
 	if err != nil {
 		return err
 	}

@@ -62,12 +62,12 @@ func audited(t *testing.T) (d *desk, path string) {
 	return d, path
 }
 
-const hostile = `=HYPERLINK("http://evil.example")<script>alert(1)</script>` + "\u202e"
+const hostileWhy = `=HYPERLINK("http://evil.example")<script>alert(1)</script>` + "\u202e"
 
 func TestAuditIsSearchedVerifiedAndExported(t *testing.T) {
 	d, _ := audited(t)
 	for i, l := range []audit.Leaf{
-		{Kind: audit.Erase, Tenant: "acme", Outcome: "done", Why: hostile, Actor: audit.Actor{Type: audit.ActorUser, ID: "erna"}},
+		{Kind: audit.Erase, Tenant: "acme", Outcome: "done", Why: hostileWhy, Actor: audit.Actor{Type: audit.ActorUser, ID: "erna"}},
 		{Kind: audit.Reveal, Tenant: "beta", Event: "01JC0Q4Z6W5P9G2N8S3T7V1X0Y", Outcome: "asked", Actor: audit.Actor{Type: audit.ActorUser, ID: "rita"}},
 	} {
 		l.At = time.Date(2026, 3, 1, 9, i, 0, 0, time.UTC)

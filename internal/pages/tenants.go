@@ -65,12 +65,17 @@ func (q *request) tenants() error {
 		Rows []tenantRow
 		// Add is where one is added; empty for those who may not, and where they stand in the configuration only.
 		Add string
+		// Try is where a test is sent, for those who may.
+		Try string
 	}{}
 	for i := range list.Tenants {
 		data.Rows = append(data.Rows, tenantRowOf(&list.Tenants[i]))
 	}
 	if q.may("SaveDocument") {
 		data.Add = q.link("add-tenant")
+	}
+	if q.may("TestDestination") {
+		data.Try = q.link("try")
 	}
 	return q.show("tenants", "Tenants", data)
 }

@@ -7,6 +7,9 @@ import (
 	"github.com/callgate/callgate/internal/store/lanes"
 )
 
+// mostCounted is how many of the newest are counted where it would take too long to count all.
+const mostCounted = 20_000
+
 // Groups is store.Store's.
 func (s *Store) Groups(ctx context.Context, f store.Filter, limit int) (groups []store.Group, partial bool, err error) {
 	if err := s.enter(ctx); err != nil {
@@ -20,10 +23,10 @@ func (s *Store) Groups(ctx context.Context, f store.Filter, limit int) (groups [
 	if c.few && len(c.event.terms) == 0 {
 		from, w = "deliveries d "+c.index, c.hinted()
 	}
-	order := "d.event DESC, d.n DESC"
+	order, most := "d.event DESC, d.n DESC", mostCounted
 	switch {
 	case c.few: // all of them are counted, in any order
-		order = "NULL"
+		order, most = "NULL", mostFew
 	case c.inEvents:
 		order = "e.seq DESC, d.n DESC"
 	}
@@ -34,7 +37,7 @@ func (s *Store) Groups(ctx context.Context, f store.Filter, limit int) (groups [
 		FROM (SELECT state, destination, reason, count(*) AS n, min(event) AS first, max(event) AS last
 			FROM (SELECT d.state, d.destination, d.reason, d.event FROM `+from+" WHERE "+w.String()+" ORDER BY "+order+` LIMIT ?)
 			GROUP BY state, destination, reason) g
-		ORDER BY g.n DESC, g.destination, g.reason LIMIT ?`, append(w.args, mostFew+1, limit)...)
+		ORDER BY g.n DESC, g.destination, g.reason LIMIT ?`, append(w.args, most+1, limit)...)
 	if err != nil {
 		return nil, false, searched(ctx, err)
 	}
@@ -50,7 +53,7 @@ func (s *Store) Groups(ctx context.Context, f store.Filter, limit int) (groups [
 		if oldest != nil && newest != nil {
 			g.Oldest, g.Newest = fromNanos(*oldest), fromNanos(*newest)
 		}
-		partial = counted > mostFew
+		partial = counted > int64(most)
 		groups = append(groups, g)
 	}
 	store.SortGroups(groups)
