@@ -232,7 +232,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d := &dispatcher{key: key, store: s, logger: logger, keys: u.options.Keys, ringID: u.ringID}
 	d.meter = operate.NewMeter(context.Background(), s, nil)
 	d.engine = delivery.New(delivery.Options{
-		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys, Name: hostName(), Version: version(),
+		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys, Name: gatewayName(u.module), Version: version(),
 	})
 	d.documents = manage.New(manage.Options{Store: s, Gateway: d.manages, Fingerprint: d.fingerprint})
 	d.operate = operate.New(operate.Options{

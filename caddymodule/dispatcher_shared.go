@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -134,8 +135,11 @@ func currentDispatcher() (current *dispatcher) {
 	return current
 }
 
-// hostName is what this machine is called, for those who look at several.
-func hostName() string {
+// gatewayName is what this gateway is called, for those who look at several.
+func gatewayName(m guest.Store) string {
+	if g, ok := m.(guest.StoreGateway); ok && g.GatewayName() != "" {
+		return g.GatewayName()
+	}
 	name, err := os.Hostname()
 	if err != nil {
 		return "unknown"

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/callgate/callgate/bench/command"
 	"github.com/callgate/callgate/bench/commandtest"
 	"github.com/callgate/callgate/bench/machine"
+	"github.com/callgate/callgate/internal/pgtest"
 )
 
 // TestMain lets the test be its own receiver, as the program is.
@@ -67,10 +69,37 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestPostgres measures SQLite and PostgreSQL side by side, for a moment each.
+func TestPostgres(t *testing.T) {
+	if os.Getenv("CALLGATE_HEAVY") != "1" {
+		t.Skip("starts a PostgreSQL server; set CALLGATE_HEAVY=1")
+	}
+	dir := t.TempDir()
+	if machine.InMemory(dir) != "" {
+		t.Skip("the directory for temporary files is in memory, where the program rightly refuses to measure")
+	}
+	server := pgtest.Start(t)
+	t.Setenv(databaseVariable, fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", pgtest.User, server.Addr(), pgtest.Database))
+	var r result
+	stdout, _ := commandtest.Run(t, run, &r, "-store", "postgres", "-dir", dir, "-connections", "8", "-rounds", "1", "-seconds", "1s", "-warmup", "200ms",
+		"-rate", "50", "-rate-seconds", "1s")
+	for _, s := range []string{gatewayAccepting, gatewayPostgres, gatewayDelivering, gatewayDeliveringPostgres} {
+		if r.mean(8, s) <= 0 {
+			t.Errorf("%s: %.0f a second", s, r.mean(8, s))
+		}
+	}
+	if len(r.EndToEnd) != 3 || !strings.Contains(stdout, "PostgreSQL does") {
+		t.Errorf("measured %+v, printed\n%s", r.EndToEnd, stdout)
+	}
+	if left := server.SQL("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'callgate%'"); left != "0" {
+		t.Errorf("it leaves %s schemas behind", left)
+	}
+}
+
 func TestFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"-connections", "0"}, {"-connections", "16,x"}, {"-connections", ""}, {"-rounds", "0"}, {"-seconds", "0s"},
-		{"-size", "10"}, {"-rate", "-1"}, {"more"},
+		{"-size", "10"}, {"-rate", "-1"}, {"more"}, {"-store", "oracle"}, {"-store", "postgres", "-audit"},
 	} {
 		if _, err := parseFlags(args, new(bytes.Buffer)); err == nil {
 			t.Errorf("%q is taken", args)

@@ -25,7 +25,7 @@ type passage struct {
 
 // endToEnd sends calls at a steady rate, whether or not those before have been answered, and takes the time at which
 // each is acknowledged and at which it arrives at a receiver in this process.
-func (o *options) endToEnd(ctx context.Context) (*endToEnd, error) {
+func (o *options) endToEnd(ctx context.Context, on setup) (*endToEnd, error) {
 	n := int(float64(o.rate) * o.rateTime.Seconds())
 	calls := make([]passage, n)
 	var mu sync.Mutex
@@ -56,12 +56,12 @@ func (o *options) endToEnd(ctx context.Context) (*endToEnd, error) {
 	})}
 	go receiver.Serve(l)
 	defer receiver.Close()
-	s, err := o.startGateway(ctx, l.Addr().String(), freely, o.audit)
+	s, err := o.startGateway(ctx, l.Addr().String(), freely, on)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
-	if err := o.sendSteadily(ctx, s.url(), calls, &mu, began); err != nil {
+	if err := o.sendSteadily(ctx, s.urls(), calls, &mu, began); err != nil {
 		return nil, err
 	}
 	select {
@@ -118,8 +118,8 @@ func numberOf(body []byte) (int, bool) {
 	return i, err == nil && i >= 0
 }
 
-// sendSteadily sends call i at i divided by the rate. A call that goes out late is late by its own due time.
-func (o *options) sendSteadily(ctx context.Context, url string, calls []passage, mu *sync.Mutex, began time.Time) error {
+// sendSteadily sends call i at i divided by the rate, to each gateway in turn. A call that goes out late is late by its own due time.
+func (o *options) sendSteadily(ctx context.Context, urls []string, calls []passage, mu *sync.Mutex, began time.Time) error {
 	signer, err := signature.NewSigner(signature.Config{Scheme: "nextphone", Secrets: []string{gateway.Secret}})
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (o *options) sendSteadily(ctx context.Context, url string, calls []passage,
 	for range 64 {
 		wg.Go(func() {
 			for i := range queue {
-				ok := o.sendCall(ctx, client, signer, url, i)
+				ok := o.sendCall(ctx, client, signer, urls[i%len(urls)], i)
 				at := time.Since(began)
 				mu.Lock()
 				calls[i].acked, calls[i].failed = at, !ok

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -25,6 +28,27 @@ const (
 	freely = "concurrency 64"
 )
 
+// databaseVariable has the address of the database for -store postgres, in the environment of this program and of the gateways.
+const databaseVariable = "DATABASE_URL"
+
+// setup is what gateways are measured on.
+type setup struct {
+	audited bool
+	// shared is how many gateways share PostgreSQL; 0 is one on SQLite.
+	shared int
+}
+
+// String implements fmt.Stringer.
+func (s setup) String() string {
+	switch s.shared {
+	case 0:
+		return "SQLite"
+	case 1:
+		return "PostgreSQL, one gateway"
+	}
+	return fmt.Sprintf("PostgreSQL, %d gateways", s.shared)
+}
+
 // config is a gateway that stores and delivers. The rate limit is there, and so high that it refuses nothing.
 func config(address, admin, store, receiver, pace, audit string) string {
 	return fmt.Sprintf(`{
@@ -32,7 +56,7 @@ func config(address, admin, store, receiver, pace, audit string) string {
 	auto_https off
 	persist_config off
 	callgate {
-		store sqlite %s
+		store %s
 		%s
 		drain_timeout 1s
 		destination crm http {
@@ -52,14 +76,70 @@ http://%s {
 `, admin, store, audit, receiver, pace, address, gateway.Secret)
 }
 
-// subject is a running gateway with a store of its own.
+// subject is a running gateway with a store of its own, or one of several that share one.
 type subject struct {
 	*gateway.Server
 	dir string
+	// others share the store, and drop takes its schema away.
+	others []*subject
+	drop   func() error
 }
 
-// startGateway starts a gateway with a new store.
-func (o *options) startGateway(ctx context.Context, receiver, pace string, audited bool) (*subject, error) {
+// startGateway starts gateways with a new store.
+func (o *options) startGateway(ctx context.Context, receiver, pace string, on setup) (*subject, error) {
+	if on.shared == 0 {
+		return o.startOne(ctx, receiver, pace, on.audited, "")
+	}
+	o.schemas++
+	schema := fmt.Sprintf("callgate_bench_%d_%d", os.Getpid(), o.schemas)
+	first := &subject{}
+	for i := range on.shared {
+		s, err := o.startOne(ctx, receiver, pace, false, fmt.Sprintf("postgres {env.%s} {\n\t\t\tschema %s\n\t\t\tgateway bench%d\n\t\t}", databaseVariable, schema, i))
+		if err == nil {
+			err = s.awaitReady(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			first = s
+			first.drop = func() error { return dropSchema(context.WithoutCancel(ctx), schema) }
+		} else {
+			first.others = append(first.others, s)
+		}
+	}
+	return first, nil
+}
+
+// awaitReady waits until a gateway takes calls: its database is there, and its tables are made.
+func (s *subject) awaitReady(ctx context.Context) error {
+	late := time.After(time.Minute)
+	for {
+		_, err := s.Admin(ctx, "/callgate/ready")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-late:
+			return fmt.Errorf("a gateway is not ready after a minute: %w", errors.Join(err, s.Failed()))
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// dropSchema takes away what a run has made in the database, with PostgreSQL's own program.
+func dropSchema(ctx context.Context, schema string) error {
+	text, err := exec.CommandContext(ctx, "psql", "-q", "-X", "-d", os.Getenv(databaseVariable), "-c", "DROP SCHEMA IF EXISTS "+schema+" CASCADE").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("psql: %w: %s", err, text)
+	}
+	return nil
+}
+
+// startOne starts a gateway. shared is its store; empty for a new one of SQLite.
+func (o *options) startOne(ctx context.Context, receiver, pace string, audited bool, shared string) (*subject, error) {
 	dir, err := os.MkdirTemp(o.scratch, "gateway-")
 	if err != nil {
 		return nil, err
@@ -75,7 +155,7 @@ func (o *options) startGateway(ctx context.Context, receiver, pace string, audit
 	s, err := gateway.Start(ctx, gateway.Program{
 		Name: "gateway", Binary: o.Callgate, Dir: dir,
 		Config: func(address, admin string) string {
-			return config(address, admin, filepath.Join(dir, "store.db"), receiver, pace, line)
+			return config(address, admin, cmp.Or(shared, "sqlite "+filepath.Join(dir, "store.db")), receiver, pace, line)
 		},
 	})
 	if err != nil {
@@ -90,10 +170,27 @@ func (s *subject) url() string { return s.URL + "/webhooks/calls" }
 func (s *subject) end() {
 	s.Kill()
 	_ = os.RemoveAll(s.dir) // the scratch directory goes at the end in any case
+	for _, other := range s.others {
+		other.end()
+	}
+	if s.drop != nil {
+		if err := s.drop(); err != nil {
+			fmt.Fprintln(os.Stderr, "the schema of a run stays in the database:", err)
+		}
+	}
+}
+
+// urls are those of all gateways.
+func (s *subject) urls() []string {
+	all := []string{s.url()}
+	for _, other := range s.others {
+		all = append(all, other.url())
+	}
+	return all
 }
 
 // gateway measures acknowledgements over HTTP.
-func (o *options) gateway(ctx context.Context, connections int, delivering, audited bool) (*figures, error) {
+func (o *options) gateway(ctx context.Context, connections int, delivering bool, on setup) (*figures, error) {
 	receiver, pace := "127.0.0.1:9", slowly
 	if delivering {
 		p, address, err := command.StartHelper(ctx, receiverHelper, o.scratch)
@@ -103,13 +200,13 @@ func (o *options) gateway(ctx context.Context, connections int, delivering, audi
 		defer p.Kill()
 		receiver, pace = address, freely
 	}
-	s, err := o.startGateway(ctx, receiver, pace, audited)
+	s, err := o.startGateway(ctx, receiver, pace, on)
 	if err != nil {
 		return nil, err
 	}
 	defer s.end()
 	profiled := make(chan error, 1)
-	if o.profile != "" && !delivering && audited == o.audit && connections == o.connections[len(o.connections)-1] {
+	if o.profile != "" && !delivering && on.audited == o.audit && (on.shared > 0) == o.postgres && connections == o.connections[len(o.connections)-1] {
 		go func() { profiled <- s.profile(ctx, o.profile, o.warmup, o.seconds) }()
 	} else {
 		profiled <- nil

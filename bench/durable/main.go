@@ -12,7 +12,9 @@
 //   - the limit: a file that the same bytes are appended to, in groups, with an fsync for each group,
 //   - one transaction for each call, with the same SQLite driver, as programs are usually written.
 //
-// With -audit it is the gateway alone, without and with an audit log.
+// With -audit it is the gateway alone, without and with an audit log. With -store postgres it is the gateway alone, on SQLite
+// and on the PostgreSQL database that DATABASE_URL names, where it makes a schema for each run and takes it away again; and
+// the last part is measured with SQLite, and with one and with two gateways on PostgreSQL.
 //
 // After that 500 calls a second go through the gateway to a receiver, and the time from the acknowledgement to the
 // arrival is taken.
@@ -43,6 +45,8 @@ type options struct {
 	dir, profile    string
 	scratch         string
 	audit           bool
+	postgres        bool
+	schemas         int // that were made
 	progress        io.Writer
 }
 
@@ -64,8 +68,17 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
 	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the gateway while it only accepts, at the last number of connections")
 	fl.BoolVar(&o.audit, "audit", false, "measure the gateway alone, without and with an audit log")
+	store := fl.String("store", "sqlite", "sqlite, or postgres to measure the gateway alone on both, with the database of DATABASE_URL")
 	if err := command.Parse(fl, args); err != nil {
 		return nil, err
+	}
+	switch o.postgres = *store == "postgres"; {
+	case !o.postgres && *store != "sqlite":
+		return nil, fmt.Errorf("-store: %q is neither sqlite nor postgres", *store)
+	case o.postgres && o.audit:
+		return nil, errors.New("-audit and -store postgres are measured one after the other")
+	case o.postgres && os.Getenv(databaseVariable) == "":
+		return nil, errors.New("-store postgres needs the address of a database in DATABASE_URL, such as postgres://bench@127.0.0.1/bench?sslmode=disable")
 	}
 	for s := range strings.SplitSeq(*connections, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
@@ -116,18 +129,26 @@ func (o *options) measure(ctx context.Context) (*result, error) {
 		name string
 		run  func(ctx context.Context, connections int) (*figures, error)
 	}
-	gateway := func(name string, delivering, audited bool) measured {
-		return measured{name, func(ctx context.Context, n int) (*figures, error) { return o.gateway(ctx, n, delivering, audited) }}
+	gateway := func(name string, delivering bool, s setup) measured {
+		return measured{name, func(ctx context.Context, n int) (*figures, error) { return o.gateway(ctx, n, delivering, s) }}
 	}
 	subjects := []measured{
-		gateway(gatewayAccepting, false, false), gateway(gatewayDelivering, true, false),
+		gateway(gatewayAccepting, false, setup{}), gateway(gatewayDelivering, true, setup{}),
 		{storeAlone, o.store}, {appendLog, o.appendLog}, {transactions, o.transactions},
 	}
 	if o.audit {
 		subjects = []measured{
-			gateway(gatewayAccepting, false, false), gateway(gatewayAudited, false, true),
-			gateway(gatewayDelivering, true, false), gateway(gatewayDeliveringAudited, true, true),
+			gateway(gatewayAccepting, false, setup{}), gateway(gatewayAudited, false, setup{audited: true}),
+			gateway(gatewayDelivering, true, setup{}), gateway(gatewayDeliveringAudited, true, setup{audited: true}),
 		}
+	}
+	ends := []setup{{audited: o.audit}}
+	if o.postgres {
+		subjects = []measured{
+			gateway(gatewayAccepting, false, setup{}), gateway(gatewayPostgres, false, setup{shared: 1}),
+			gateway(gatewayDelivering, true, setup{}), gateway(gatewayDeliveringPostgres, true, setup{shared: 1}),
+		}
+		ends = []setup{{}, {shared: 1}, {shared: 2}}
 	}
 	for round := range o.rounds {
 		for _, n := range o.connections {
@@ -148,15 +169,18 @@ func (o *options) measure(ctx context.Context) (*result, error) {
 					f.Round, n, s.name, f.PerSecond, f.P50, f.P99)
 			}
 		}
-		if o.rate > 0 {
-			e, err := o.endToEnd(ctx)
+		for _, s := range ends {
+			if o.rate == 0 {
+				break
+			}
+			e, err := o.endToEnd(ctx, s)
 			if err != nil {
 				return nil, fmt.Errorf("from acknowledgement to arrival: %w", err)
 			}
-			e.Round, e.Load = round+1, machine.LoadAverage()
+			e.Round, e.Load, e.On = round+1, machine.LoadAverage(), s.String()
 			r.EndToEnd = append(r.EndToEnd, e)
 			r.Failed += e.Failed
-			fmt.Fprintf(o.progress, "round %d, %d calls a second: ack to arrival p50 %.2f ms, p99 %.2f ms\n", e.Round, o.rate, e.AckToArrival.P50, e.AckToArrival.P99)
+			fmt.Fprintf(o.progress, "round %d, %d calls a second, %s: ack to arrival p50 %.2f ms, p99 %.2f ms\n", e.Round, o.rate, e.On, e.AckToArrival.P50, e.AckToArrival.P99)
 		}
 	}
 	return r, nil

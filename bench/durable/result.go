@@ -19,6 +19,9 @@ const (
 	gatewayAudited           = "gateway over HTTP, audited"
 	gatewayDeliveringAudited = "gateway over HTTP, and delivering, audited"
 
+	gatewayPostgres           = "gateway over HTTP, on PostgreSQL"
+	gatewayDeliveringPostgres = "gateway over HTTP, and delivering, on PostgreSQL"
+
 	appendLog    = "append log with group commit, the limit"
 	transactions = "a transaction for each call"
 )
@@ -61,6 +64,7 @@ type figures struct {
 // endToEnd is what became of calls that came at a steady rate. Times start when a call was to go out.
 type endToEnd struct {
 	Round         int         `json:"round"`
+	On            string      `json:"on"` // which store, and how many gateways
 	Rate          int         `json:"calls_per_second"`
 	Calls         int         `json:"calls"`
 	Failed        int64       `json:"failed"`
@@ -125,9 +129,16 @@ func (r *result) Print(w io.Writer) error {
 			fmt.Fprintf(w, "%d connections: the gateway does %.2f of the append log, and %.1f times a transaction for each call\n", c, g/l, g/s)
 		}
 	}
+	for _, c := range r.connections() {
+		for _, pair := range [][2]string{{gatewayPostgres, gatewayAccepting}, {gatewayDeliveringPostgres, gatewayDelivering}} {
+			if p, s := r.mean(c, pair[0]), r.mean(c, pair[1]); p > 0 && s > 0 {
+				fmt.Fprintf(w, "%d connections, %s: PostgreSQL does %.2f of SQLite\n", c, pair[1], p/s)
+			}
+		}
+	}
 	for _, e := range r.EndToEnd {
-		fmt.Fprintf(w, "round %d, %d calls a second: sent to acknowledged p50 %.2f ms, p99 %.2f ms; acknowledged to arrived p50 %.2f ms, p99 %.2f ms, at most %.2f ms; load %s\n",
-			e.Round, e.Rate, e.SendToAck.P50, e.SendToAck.P99, e.AckToArrival.P50, e.AckToArrival.P99, e.AckToArrival.Max, e.Load)
+		fmt.Fprintf(w, "round %d, %d calls a second, %s: sent to acknowledged p50 %.2f ms, p99 %.2f ms; acknowledged to arrived p50 %.2f ms, p99 %.2f ms, at most %.2f ms; load %s\n",
+			e.Round, e.Rate, e.On, e.SendToAck.P50, e.SendToAck.P99, e.AckToArrival.P50, e.AckToArrival.P99, e.AckToArrival.Max, e.Load)
 	}
 	return nil
 }

@@ -45,6 +45,12 @@ type StoreBackup interface {
 	RestoreStore(ctx context.Context, file string) (Backed, error)
 }
 
+// StoreGateway is a Store that several gateways share, in which each can have a name.
+type StoreGateway interface {
+	// GatewayName is this gateway's; empty stands for the machine's name.
+	GatewayName() string
+}
+
 // StoreLeft is a Store that can tell what waits in its store without opening it.
 type StoreLeft interface {
 	// WaitingInStore counts the deliveries that wait, by destination; inUse tells that somebody delivers them.

@@ -77,6 +77,8 @@ type Engine struct {
 	// keeper takes lanes and gives them up; nil where the store is not shared, so that all lanes are this gateway's.
 	keeper     *keeper
 	lookPaused chan struct{}
+	// pausedAsked tells that the store was asked in vain which destinations are paused.
+	pausedAsked atomic.Bool
 
 	mu        sync.Mutex
 	snapshots []*attached        // the last one is in force

@@ -232,11 +232,12 @@ func (e *Engine) refreshPaused() {
 	e.mu.Unlock()
 	paused, err := e.store.Paused(e.ctx)
 	if err != nil {
-		if e.ctx.Err() == nil {
+		if e.ctx.Err() == nil && !e.pausedAsked.Swap(true) { // once, and not each time that it is asked in vain
 			e.log.Error("the store could not tell which destinations are paused; trying again", zap.Error(err))
 		}
 		return
 	}
+	e.pausedAsked.Store(false)
 	for _, name := range e.takePaused(version, paused) {
 		e.o.Observer.Resumed(name)
 	}
