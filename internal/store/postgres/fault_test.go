@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -221,22 +222,39 @@ func until(t *testing.T, what string, f func() error) {
 func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 	a := pgtest.Start(t)
 	b := a.Pair()
-	s := openStore(t, postgres.Options{Address: pgtest.Several(a, b), Schema: "frozen", Patience: time.Second})
+	var ahead atomic.Int64 // the next day a copy is known by a key of the day before, and writes nothing by itself
+	s := openStore(t, postgres.Options{Address: pgtest.Several(a, b), Schema: "frozen", Patience: 2 * time.Second, DaysAhead: 2,
+		Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	first, second := randomEvent([]byte("1")), randomEvent([]byte("2"))
 	if _, err := accept(t, s, first); err != nil {
 		t.Fatal(err)
 	}
 	b.Freeze()
-	_, err := accept(t, s, second)
-	unavailable(t, "a new event", err)
-	_, err = accept(t, s, first)
-	unavailable(t, "a copy of one that both have", err)
-	a.SQL("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
-	_, err = accept(t, s, second)
-	unavailable(t, "one whose wait was cancelled", err)
-	a.SQL("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
-	_, err = accept(t, s, second)
-	unavailable(t, "one whose connection was ended", err)
+	// waiting has an event be accepted, and something happen while that waits for the standby.
+	waiting := func(what string, e *store.Event, happens string) {
+		t.Helper()
+		answer := make(chan error, 1)
+		go func() {
+			_, err := accept(t, s, e)
+			answer <- err
+		}()
+		until(t, what, func() error {
+			if a.SQL("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "0" {
+				return errors.New("nobody waits")
+			}
+			return nil
+		})
+		a.SQL(happens)
+		unavailable(t, what, <-answer)
+	}
+	waiting("a new event", second, "SELECT 1")
+	waiting("a copy of one that both have", first, "SELECT 1")
+	const waiters = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+	a.SQL("SELECT count(pg_cancel_backend(pid)) " + waiters)
+	waiting("one whose wait is cancelled", second, "SELECT count(pg_cancel_backend(pid)) "+waiters)
+	waiting("one whose connection is ended", second, "SELECT count(pg_terminate_backend(pid)) "+waiters)
+	ahead.Store(int64(24 * time.Hour))
+	waiting("one of the day before whose wait is cancelled", second, "SELECT count(pg_cancel_backend(pid)) "+waiters)
 	if got := a.SQL("SELECT count(*) FROM frozen.events"); got != "2" {
 		t.Errorf("%s events can be seen, want the second too, or this tests nothing", got)
 	}
@@ -245,7 +263,7 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 	if got := a.SQL("SELECT count(*) FROM frozen.events"); got != "2" {
 		t.Errorf("%s events can be seen after the restart, want the second too", got)
 	}
-	_, err = accept(t, s, second)
+	_, err := accept(t, s, second)
 	unavailable(t, "a copy of what one server has only, after it was restarted", err)
 	b.Thaw()
 	until(t, "with the standby", func() error {
