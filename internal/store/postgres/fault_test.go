@@ -326,3 +326,19 @@ func TestANetworkThatSwallows(t *testing.T) {
 		return err
 	})
 }
+
+var passwords sync.Mutex
+
+func passwordOf(p *string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) {
+		passwords.Lock()
+		defer passwords.Unlock()
+		return *p, nil
+	}
+}
+
+func setPassword(p *string, to string) {
+	passwords.Lock()
+	defer passwords.Unlock()
+	*p = to
+}
