@@ -163,9 +163,6 @@ func rounds(t *testing.T, usual int) int {
 	if n, err := strconv.Atoi(os.Getenv("CALLGATE_ROUNDS")); err == nil {
 		return n
 	}
-	if !heavy() {
-		return 1
-	}
 	return usual
 }
 
@@ -175,7 +172,7 @@ func rounds(t *testing.T, usual int) int {
 func TestThePrimaryIsKilledAndTheStandbyPromoted(t *testing.T) {
 	for round := range rounds(t, 3) {
 		t.Run(fmt.Sprint("round", round), func(t *testing.T) {
-			a := pgtest.Start(t)
+			a := start(t)
 			b := a.Pair()
 			in := schema()
 			s := openStore(t, postgres.Options{Address: pgtest.Several(a, b), Schema: in, RequireSync: false, Patience: 2 * time.Second})
@@ -220,7 +217,7 @@ func until(t *testing.T, what string, f func() error) {
 // acknowledged: not when it is sent again, not after the wait was cancelled, and not after the primary was killed and started
 // again, when it is there to be seen.
 func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
-	a := pgtest.Start(t)
+	a := start(t)
 	b := a.Pair()
 	var ahead atomic.Int64 // the next day a copy is known by a key of the day before, and writes nothing by itself
 	s := openStore(t, postgres.Options{Address: pgtest.Several(a, b), Schema: "frozen", Patience: 2 * time.Second, DaysAhead: 2,
@@ -285,7 +282,7 @@ func TestNothingIsAcknowledgedWithoutTheStandby(t *testing.T) {
 }
 
 func TestRequireSync(t *testing.T) {
-	a := pgtest.Start(t)
+	a := start(t)
 	s := openStore(t, postgres.Options{Address: a.DSN(), RequireSync: true, Patience: time.Second})
 	e := randomEvent([]byte("1"))
 	if _, err := accept(t, s, e); !errors.Is(err, postgres.ErrNoStandby) || !errors.Is(err, store.ErrUnavailable) {
@@ -303,7 +300,7 @@ func TestRequireSync(t *testing.T) {
 
 // TestANetworkThatSwallows has the network to the server fail without a word.
 func TestANetworkThatSwallows(t *testing.T) {
-	a := pgtest.Start(t)
+	a := start(t)
 	network := pgtest.NewProxy(t, a.Addr())
 	s := openStore(t, postgres.Options{Address: a.Behind(network), Patience: time.Second})
 	e := randomEvent([]byte("1"))

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callgate/callgate/internal/pgtest"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/postgres"
@@ -18,7 +17,7 @@ import (
 
 // TestTheDatabaseIsAwayAtTheStart: the store opens, refuses everything, and works when the database is there.
 func TestTheDatabaseIsAwayAtTheStart(t *testing.T) {
-	a := pgtest.Start(t)
+	a := start(t)
 	a.Stop()
 	s := openStore(t, postgres.Options{Address: a.DSN(), Patience: time.Second})
 	_, err := accept(t, s, randomEvent(nil))
@@ -35,7 +34,7 @@ func TestTheDatabaseIsAwayAtTheStart(t *testing.T) {
 
 // TestOpenSaysWhatAPersonHasToMend has the database be one that cannot be used as it is.
 func TestOpenSaysWhatAPersonHasToMend(t *testing.T) {
-	a := pgtest.Start(t)
+	a := start(t)
 	a.SQL("CREATE ROLE clerk LOGIN PASSWORD 'right'")
 	a.SQL("REVOKE CREATE ON DATABASE postgres FROM PUBLIC")
 	a.SQL("CREATE SCHEMA theirs; CREATE TABLE theirs.t (n int); GRANT USAGE ON SCHEMA theirs TO clerk")
@@ -78,7 +77,7 @@ func TestOpenSaysWhatAPersonHasToMend(t *testing.T) {
 
 // TestADatabaseThatTakesNoWrites is read-only when the store has it open.
 func TestADatabaseThatTakesNoWrites(t *testing.T) {
-	a := pgtest.Start(t)
+	a := start(t)
 	s := openStore(t, postgres.Options{Address: a.DSN("target_session_attrs=any"), Patience: time.Second})
 	a.Set("default_transaction_read_only = on")
 	_, err := accept(t, s, randomEvent(nil))
@@ -95,7 +94,7 @@ func TestADatabaseThatTakesNoWrites(t *testing.T) {
 
 // TestTooManyConnections leaves the store none when its own were lost.
 func TestTooManyConnections(t *testing.T) {
-	a := pgtest.Start(t, "max_connections = 12", "superuser_reserved_connections = 3")
+	a := start(t, "max_connections = 12", "superuser_reserved_connections = 3")
 	a.SQL("CREATE ROLE clerk LOGIN; GRANT CREATE ON DATABASE postgres TO clerk")
 	s := openStore(t, postgres.Options{Address: a.DSN("user=clerk"), Schema: "few", Patience: time.Second})
 	a.SQL("ALTER ROLE clerk CONNECTION LIMIT 0")
@@ -117,7 +116,7 @@ func TestTheDatabasesDiskIsFull(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs to mount a small file system, which only root may")
 	}
-	a := pgtest.Start(t)
+	a := start(t)
 	disk := filepath.Join(a.Dir(), "small")
 	if err := os.Mkdir(disk, 0o777); err != nil {
 		t.Fatal(err)
@@ -153,7 +152,7 @@ func TestTheDatabasesDiskIsFull(t *testing.T) {
 
 // TestAPasswordThatChanges needs no restart.
 func TestAPasswordThatChanges(t *testing.T) {
-	a := pgtest.Start(t, "password_encryption = 'scram-sha-256'")
+	a := start(t, "password_encryption = 'scram-sha-256'")
 	a.SQL("CREATE ROLE clerk LOGIN PASSWORD 'one'; GRANT CREATE ON DATABASE postgres TO clerk")
 	a.Trust("clerk", "scram-sha-256")
 	password := "one"
