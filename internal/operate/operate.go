@@ -8,6 +8,7 @@ package operate
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,9 @@ type Options struct {
 	Names func() Names
 	// Stopping tells that the process is about to end. nil means that it is not.
 	Stopping func() bool
+	// Unready says why no call can be taken in though the store may be able to, empty if there is no reason. nil means that
+	// there never is one.
+	Unready func() string
 	// Scene finds what a payload is previewed with. nil means that there is no configuration to ask.
 	Scene func(*PreviewInput) (*Scene, error)
 	// Auditor gives who keeps the audit log. nil, or that it gives nil, means that nobody does.
@@ -62,10 +66,13 @@ type Options struct {
 	// Rotations tells which secrets were used when. nil means that there is no telling.
 	Rotations func() RotationList
 	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the
-	// operation. Only Ready is not told of, unless it was denied: load balancers ask for it all the time. nil notes nothing.
+	// operation. Only Ready is not told of, unless it was denied: load balancers ask for it all the time; nor are drafts that
+	// are looked at with a sample. nil notes nothing.
 	Record func(ctx context.Context, r Record) error
 	// Documents are the tenants and destinations that live in the store. nil means that there are none.
 	Documents *manage.Service
+	// Drafts works documents out that are not in force. It gives nil where documents are not managed; nil is the same.
+	Drafts func() Drafts
 	// Log is where it is said what operators did. Default: nowhere.
 	Log *zap.Logger
 	// Now is the clock. Default: time.Now.
@@ -77,6 +84,12 @@ type Service struct {
 	o       Options
 	streams atomic.Int32
 	probe   probing
+	jobs    jobs
+	// looks are when it was recorded last that somebody looks at a call in a draft.
+	looks struct {
+		sync.Mutex
+		at map[string]time.Time
+	}
 }
 
 // New makes a service.
