@@ -61,7 +61,7 @@ var plan = []struct {
 		"internal/destination/fhir", "internal/destination/httpdest", "internal/destination/hubspot", "internal/destination/salesforce",
 		"internal/destination", "internal/definition", "internal/outbound", "internal/template", "internal/condition"}},
 	{"caddymodule/verifiers", "signature schemes", []string{"caddymodule/guest", "caddymodule/scheme", "caddymodule/grammar", "internal/signature"}},
-	{"caddymodule/stores", "kinds of stores", []string{"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "internal/store", "internal/store/sqlite"}},
+	{"caddymodule/stores", "kinds of stores", []string{"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "internal/store", "internal/store/postgres", "internal/store/sqlite"}},
 	{"caddymodule/transport", "transport callgate for reverse_proxy", []string{"internal/wire"}},
 
 	// What app and guests have in common.

@@ -4,9 +4,7 @@ package stores
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -74,15 +72,8 @@ func (s *SQLite) Provision(caddy.Context) error {
 	if s.MaxSize < 0 {
 		return fmt.Errorf("max_size cannot be negative")
 	}
-	limits := maps.Clone(s.TenantLimits)
-	if limits == nil {
-		limits = make(map[string]StoreLimits)
-	}
-	limits[""] = StoreLimits{s.TenantMaxSize, s.TenantMaxEvents}
-	for tenant, l := range limits {
-		if l.MaxSize < 0 || l.MaxEvents < 0 {
-			return fmt.Errorf("what a tenant (%q) may hold cannot be negative", tenant)
-		}
+	if err := checkLimits(s.TenantMaxSize, s.TenantMaxEvents, s.TenantLimits); err != nil {
+		return err
 	}
 	if s.MinFree != nil && *s.MinFree < 0 {
 		return fmt.Errorf("min_free cannot be negative; 0 turns it off")
@@ -135,10 +126,7 @@ func (s *SQLite) CheckStore(open store.Store, o guest.StoreOptions) error {
 
 func (s *SQLite) tuning(o guest.StoreOptions) sqlite.Tuning {
 	t := sqlite.Tuning{Window: o.Window, Wrapping: o.Wrapping, MaxBytes: s.MaxSize, Tenant: store.Quota{Bytes: s.TenantMaxSize, Events: s.TenantMaxEvents},
-		Tenants: make(map[string]store.Quota)}
-	for tenant, l := range s.TenantLimits {
-		t.Tenants[tenant] = store.Quota{Bytes: l.MaxSize, Events: l.MaxEvents}
-	}
+		Tenants: quotasOf(s.TenantLimits)}
 	if s.MinFree != nil {
 		t.MinFree = cmp.Or(*s.MinFree, -1)
 	}
@@ -170,47 +158,8 @@ func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}, "tenant_max_size", "tenant_max_events")
 }
 
-// unmarshalTenantLimit reads a bound for every tenant or, if some are named, for these.
 func (s *SQLite) unmarshalTenantLimit(d *caddyfile.Dispenser) error {
-	name := d.Val()
-	args, err := grammar.SomeArgs(d)
-	if err != nil {
-		return err
-	}
-	var n int64
-	if name == "tenant_max_size" {
-		n, err = grammar.ParseSize(d, args[0])
-	} else if n, err = strconv.ParseInt(args[0], 10, 64); err != nil || n <= 0 {
-		err = d.Errf("'%s' is not a number of events", args[0])
-	}
-	if err != nil {
-		return err
-	}
-	set := func(tenant string, size, events *int64) error {
-		to := size
-		if name == "tenant_max_events" {
-			to = events
-		}
-		if *to != 0 {
-			return d.Errf("%s is given twice%s", name, tenant)
-		}
-		*to = n
-		return nil
-	}
-	if len(args) == 1 {
-		return set("", &s.TenantMaxSize, &s.TenantMaxEvents)
-	}
-	for _, tenant := range args[1:] {
-		l := s.TenantLimits[tenant]
-		if err := set(" for tenant "+tenant, &l.MaxSize, &l.MaxEvents); err != nil {
-			return err
-		}
-		if s.TenantLimits == nil {
-			s.TenantLimits = make(map[string]StoreLimits)
-		}
-		s.TenantLimits[tenant] = l
-	}
-	return nil
+	return unmarshalTenantLimit(d, &s.TenantMaxSize, &s.TenantMaxEvents, &s.TenantLimits)
 }
 
 // Interface guards

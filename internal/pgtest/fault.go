@@ -1,8 +1,13 @@
 package pgtest
 
 import (
+	"bytes"
 	"fmt"
+	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"testing"
 	"time"
 )
 
@@ -92,3 +97,47 @@ func (s *Server) signalAll(signal func(pid int) error) {
 
 // Path is a file in the data directory.
 func (s *Server) Path(name string) string { return filepath.Join(s.data(), name) }
+
+// Beside runs another program as the user that the server runs as, such as a pooler, with a configuration file, and gives the
+// port on which it is to listen once it does. It ends with the test.
+func (s *Server) Beside(t testing.TB, program string, config func(dir string, port int) string) (port int) {
+	t.Helper()
+	port = freePort(t)
+	file := filepath.Join(s.dir, filepath.Base(program)+".ini")
+	if err := os.WriteFile(file, []byte(config(s.dir, port)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, file)
+	cmd.Dir = s.dir
+	if err := asUser(cmd); err != nil {
+		t.Skip(err)
+	}
+	var log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = cmd.Wait() // the test ends it
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		<-done
+	})
+	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if c, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			c.Close()
+			return port
+		}
+		select {
+		case <-done:
+			t.Fatalf("%s ended: %s", program, log.String())
+		default:
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("%s does not listen", program)
+		}
+	}
+}

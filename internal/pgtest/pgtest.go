@@ -208,6 +208,28 @@ func (s *Server) Log() string {
 	return string(text)
 }
 
+// Own gives a file or directory to the user that the server runs as.
+func (s *Server) Own(path string) {
+	s.t.Helper()
+	if err := own(path); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Trust has a user be known by a method of pg_hba.conf, such as scram-sha-256; everybody else is trusted.
+func (s *Server) Trust(user, method string) {
+	s.t.Helper()
+	file := s.Path("pg_hba.conf")
+	rules, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, append([]byte("host all "+user+" 127.0.0.1/32 "+method+"\n"), rules...), 0o600)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.SQL("SELECT pg_reload_conf()")
+}
+
 // await waits until something has come about.
 func (s *Server) await(what string, came func() bool) {
 	s.t.Helper()

@@ -180,7 +180,12 @@ func (g *generator) global(s *sheet) error {
 	s.add("It takes [policy lines](policy.md), and `source <name> { … }` with policy lines for one source; a tenant that has any is known on the routes of these sources only. `destination <name> <kind> { … }` in it is a [destination](destinations.md) of the tenant's own: a `deliver` line that says its name means it for this tenant's calls, before the one of all tenants, and everything else knows it as `TENANT/NAME`. A tenant file (`tenants`) is the same in JSON, with the names under JSON, `sources`, `destinations` and `name`.")
 	s.head(2, "store sqlite")
 	s.about(g, "caddymodule/stores", "SQLite", "`sqlite`")
-	return s.options(g, 3, block{dir: "caddymodule/stores", typ: "SQLite", function: "SQLite.UnmarshalCaddyfile", path: []string{"store"}, place: "store"}, nil)
+	if err := s.options(g, 3, block{dir: "caddymodule/stores", typ: "SQLite", function: "SQLite.UnmarshalCaddyfile", path: []string{"store"}, place: "store"}, nil); err != nil {
+		return err
+	}
+	s.head(2, "store postgres")
+	s.about(g, "caddymodule/stores", "Postgres", "`postgres`")
+	return s.options(g, 3, block{dir: "caddymodule/stores", typ: "Postgres", function: "Postgres.UnmarshalCaddyfile", path: []string{"store"}, place: "store"}, nil)
 }
 
 func (g *generator) policy(s *sheet) error {

@@ -22,6 +22,7 @@ var modulePages = map[string]string{
 	"callgate.destinations.hubspot":         "destinations.md#kind-hubspot",
 	"callgate.destinations.salesforce":      "destinations.md#kind-salesforce",
 	"callgate.destinations.fhir":            "destinations.md#kind-fhir",
+	"callgate.stores.postgres":              "global.md#store-postgres",
 	"callgate.stores.sqlite":                "global.md#store-sqlite",
 }
 

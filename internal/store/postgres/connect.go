@@ -1,11 +1,14 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -44,6 +47,21 @@ func parseAddress(o *Options) (*pgx.ConnConfig, error) {
 		c.RuntimeParams["application_name"] = "callgate"
 	}
 	return c, nil
+}
+
+// Name names the store that an address and a schema lead to, without a password: the same for the same store.
+func Name(address, schema string) (string, error) {
+	c, err := parseAddress(&Options{Address: address})
+	if err != nil {
+		return "", err
+	}
+	hosts := []string{net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))}
+	for _, f := range c.Fallbacks {
+		if host := net.JoinHostPort(f.Host, strconv.Itoa(int(f.Port))); !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return strings.Join(hosts, ",") + "/" + c.Database + "/" + cmp.Or(schema, defaultSchema), nil
 }
 
 // problem is what is wrong with an address, without the address.

@@ -110,13 +110,16 @@ func (s *Store) load(ctx context.Context, conn *pgx.Conn) error {
 	if err := s.loadNames(ctx, conn, 0); err != nil {
 		return err
 	}
-	if err := s.loadPaused(ctx, conn); err != nil {
-		return err
-	}
 	for _, w := range []*writer{s.acceptor, s.recorder} {
 		if err := w.register(ctx, conn); err != nil {
 			return err
 		}
+	}
+	if err := s.wake.begin(ctx, conn); err != nil {
+		return err
+	}
+	if err := s.loadPaused(ctx, conn); err != nil {
+		return err
 	}
 	if err := s.loadHeld(ctx, conn); err != nil {
 		return err

@@ -120,6 +120,8 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
+const defaultSchema = "callgate"
+
 // schemaName is what a schema may be called.
 var schemaName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,40}$`)
 
@@ -137,7 +139,7 @@ func Open(o Options) (*Store, error) {
 	o.Readers = cmp.Or(o.Readers, 4)
 	o.Patience = cmp.Or(o.Patience, 5*time.Second)
 	o.DaysAhead = cmp.Or(o.DaysAhead, 7)
-	o.Schema = cmp.Or(o.Schema, "callgate")
+	o.Schema = cmp.Or(o.Schema, defaultSchema)
 	if !schemaName.MatchString(o.Schema) {
 		return nil, errors.New("the name of the database's schema has letters, digits and underscores only, and begins with no digit")
 	}

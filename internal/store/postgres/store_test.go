@@ -55,13 +55,44 @@ const (
 	keyB = "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
 )
 
+// start starts a server, for tests that are run when all are wanted: they take minutes together.
+func start(t testing.TB, settings ...string) *pgtest.Server {
+	t.Helper()
+	if !heavy() {
+		t.Skip("starts a PostgreSQL server: set CALLGATE_HEAVY=1 to run it")
+	}
+	return pgtest.Start(t, settings...)
+}
+
+// databases makes databases that have the tables of the contract's days already, which takes a tenth of making them.
+type databases struct {
+	server *pgtest.Server
+	made   int
+}
+
+func (d *databases) next(t testing.TB) (name string) {
+	t.Helper()
+	if d.made == 0 {
+		d.server.SQL("CREATE DATABASE model")
+		at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+		if err := openStore(t, postgres.Options{Address: d.server.DSN("dbname=model"), Schema: "callgate", Now: func() time.Time { return at }}).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.made++
+	name = fmt.Sprint("d", d.made)
+	d.server.SQL("CREATE DATABASE " + name + " TEMPLATE model")
+	return "dbname=" + name
+}
+
 // harness runs the contract over a store with the options given.
 func harness(server *pgtest.Server, base postgres.Options) storetest.Harness {
 	opened := map[store.Store]postgres.Options{}
+	in := &databases{server: server}
 	return storetest.Harness{
 		Open: func(t testing.TB, o storetest.Options) store.Store {
 			options := base
-			options.Address, options.Schema = server.DSN(), schema()
+			options.Address, options.Schema = server.DSN(in.next(t)), "callgate"
 			options.Window, options.Now = o.Window, o.Now
 			options.MaxBytes, options.Tenant, options.Tenants = o.MaxBytes, o.Tenant, o.Tenants
 			s := openStore(t, options)
@@ -79,24 +110,21 @@ func harness(server *pgtest.Server, base postgres.Options) storetest.Harness {
 	}
 }
 
-func TestContract(t *testing.T) { storetest.Run(t, harness(pgtest.Start(t), postgres.Options{})) }
+func TestContract(t *testing.T) { storetest.Run(t, harness(start(t), postgres.Options{})) }
 
 func TestContractWithSeal(t *testing.T) {
-	h := harness(pgtest.Start(t), postgres.Options{Keys: ring(t, keyA), MaxBatch: 3})
+	h := harness(start(t), postgres.Options{Keys: ring(t, keyA), MaxBatch: 3})
 	h.Seals = true
 	storetest.Run(t, h)
 }
 
 func TestAuditContract(t *testing.T) {
-	storetest.RunAudited(t, harness(pgtest.Start(t), postgres.Options{Keys: ring(t, keyA)}))
+	storetest.RunAudited(t, harness(start(t), postgres.Options{Keys: ring(t, keyA)}))
 }
 
 func TestModel(t *testing.T) {
-	server := pgtest.Start(t)
-	seeds, steps := uint64(2), 200
-	if heavy() {
-		seeds, steps = 20, 500
-	}
+	server := start(t)
+	const seeds, steps = uint64(6), 300
 	for seed := uint64(2); seed < 2+seeds; seed++ {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			o := postgres.Options{MaxBatch: int(1 + seed%4)}
@@ -111,13 +139,14 @@ func TestModel(t *testing.T) {
 // sharedHarness runs the contract of store.Shared, each gateway behind a network of its own.
 func sharedHarness(server *pgtest.Server) storetest.SharedHarness {
 	networks := map[store.Shared]*pgtest.Proxy{}
+	databases := &databases{server: server}
 	return storetest.SharedHarness{
 		Open: func(t testing.TB, o storetest.Options) func() store.Shared {
-			in, n := schema(), 0
+			in, n := databases.next(t), 0
 			return func() store.Shared {
 				n++
 				network := pgtest.NewProxy(t, server.Addr())
-				s := openStore(t, postgres.Options{Address: server.Behind(network), Schema: in, Gateway: fmt.Sprint("gw", n), Window: o.Window, Now: o.Now, Patience: time.Second})
+				s := openStore(t, postgres.Options{Address: server.Behind(network, in), Schema: "callgate", Gateway: fmt.Sprint("gw", n), Window: o.Window, Now: o.Now, Patience: time.Second})
 				networks[s] = network
 				return s
 			}
@@ -134,5 +163,5 @@ func sharedHarness(server *pgtest.Server) storetest.SharedHarness {
 }
 
 func TestSharedContract(t *testing.T) {
-	storetest.RunShared(t, sharedHarness(pgtest.Start(t, "max_connections = 200")))
+	storetest.RunShared(t, sharedHarness(start(t, "max_connections = 200")))
 }

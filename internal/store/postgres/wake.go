@@ -197,11 +197,20 @@ func (w *wake) take(h hint) {
 	}
 }
 
-// look reads the signs, and does what those say that have changed. told are those that are known to have.
-func (w *wake) look(ctx context.Context, told []string) error {
-	rows, err := w.s.pool.Query(ctx, w.s.q("SELECT name, sum(value)::bigint FROM {s}.signs WHERE writer <> $1 GROUP BY name"), w.s.recorder.id)
+// begin reads the signs from which on changes are looked for.
+func (w *wake) begin(ctx context.Context, conn querier) error {
+	now, err := w.read(ctx, conn)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen = now
+	return err
+}
+
+// read reads what signs others have made.
+func (w *wake) read(ctx context.Context, conn querier) (map[string]int64, error) {
+	rows, err := conn.Query(ctx, w.s.q("SELECT name, sum(value)::bigint FROM {s}.signs WHERE writer <> $1 GROUP BY name"), w.s.recorder.id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	now := map[string]int64{}
 	var name string
@@ -210,25 +219,36 @@ func (w *wake) look(ctx context.Context, told []string) error {
 		now[name] = value
 		return nil
 	}); err != nil {
+		return nil, err
+	}
+	return now, nil
+}
+
+// look reads the signs, and does what those say that have changed. told are those that are known to have.
+func (w *wake) look(ctx context.Context, told []string) error {
+	now, err := w.read(ctx, w.s.pool)
+	if err != nil {
 		return err
 	}
 	w.mu.Lock()
 	var changed []string
 	for name, value := range now {
-		if w.seen != nil && w.seen[name] != value || slices.Contains(told, name) {
+		if w.seen[name] != value || slices.Contains(told, name) {
 			changed = append(changed, name)
 		}
 	}
 	slices.Sort(changed)
-	w.seen = now
 	w.mu.Unlock()
-	if len(changed) == 0 {
-		return nil
-	}
 	if slices.Contains(changed, "paused") {
 		if err := w.s.loadPaused(ctx, w.s.pool); err != nil {
 			return err
 		}
+	}
+	w.mu.Lock()
+	w.seen = now // not before all is known that they stand for
+	w.mu.Unlock()
+	if len(changed) == 0 {
+		return nil
 	}
 	var h store.Hint
 	for name, said := range map[string]*bool{"paused": &h.Paused, "documents": &h.Documents, "lanes": &h.Lanes, "flush": &h.Flush} {

@@ -1,0 +1,181 @@
+package stores
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/callgate/callgate/caddymodule/grammar"
+	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/caddymodule/secret"
+	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/postgres"
+)
+
+func init() {
+	caddy.RegisterModule(new(Postgres))
+}
+
+// Postgres keeps events in a PostgreSQL database, version 14 or later, which several gateways share: each takes every call,
+// which is stored once and delivered once. The tables are made in a schema of their own, by a user who may make one in the
+// database. If the database is away the gateway starts, is not ready and answers calls with 503 until it is back.
+//
+// A call is acknowledged when the database has it on its disk, and on that of its synchronous standby if it has one
+// (synchronous_standby_names). Only then is nothing lost that was acknowledged when the primary is lost.
+//
+// A reload changes the sizes, the limits of tenants and the window of the open store.
+type Postgres struct {
+	// Address is how the database is reached: a URL (postgres://user@host/name), or key=value pairs, as PostgreSQL's own
+	// programs take them, with several hosts if there are standbys that may take over. Whatever it does not say comes from
+	// the usual variables (PGHOST, PGSSLROOTCERT and so on). Servers have to prove who they are (sslmode=verify-full), unless it says
+	// otherwise or they are on this machine; and one is used that takes writes. A password in it has to be in a placeholder.
+	Address string `json:"address,omitempty"`
+
+	// Password is the user's, as a placeholder such as {file./run/secrets/database}. It is resolved before each connection,
+	// so that a new one needs no reload. Default: that of the address.
+	Password string `json:"password,omitempty"`
+
+	// Schema is where the tables are. Gateways that share events say the same. Default: callgate.
+	Schema string `json:"schema,omitempty"`
+
+	// Gateway names this gateway, whose audit log it is: of those that run no two may have the same name. Default: the machine's
+	// name.
+	Gateway string `json:"gateway,omitempty"`
+
+	// RequireSync answers calls with 503 while the database waits for no standby (synchronous_standby_names is empty): rather
+	// that than acknowledge what one machine only has.
+	RequireSync bool `json:"require_sync,omitempty"`
+
+	// Connections is how many connections to the database there are for reading. Two that write and one that listens come on
+	// top, and now and then one more. Default: 4.
+	Connections int `json:"connections,omitempty"`
+
+	// MaxSize is how many bytes events may take, about; indexes, and what the database has not cleared away yet, come on top.
+	// When it is full it goes as with `store sqlite`. What other gateways add is known some seconds later. Default: no bound.
+	MaxSize int64 `json:"max_size,omitempty"`
+
+	// TenantMaxSize is how many bytes of it each tenant may hold, and TenantMaxEvents how many events with content. Default: no
+	// bound.
+	TenantMaxSize   int64 `json:"tenant_max_size,omitempty"`
+	TenantMaxEvents int64 `json:"tenant_max_events,omitempty"`
+
+	// TenantLimits are for tenants that are named, instead of TenantMaxSize and TenantMaxEvents.
+	TenantLimits map[string]StoreLimits `json:"tenant_limits,omitempty"`
+
+	address string
+	key     string
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Postgres) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "callgate.stores.postgres", New: func() caddy.Module { return new(Postgres) }}
+}
+
+// plainPassword finds a password in an address that stands there as it is.
+var plainPassword = regexp.MustCompile(`://[^/@:]*:[^@{}]+@|password\s*=\s*[^\s{}]`)
+
+// Provision resolves the address.
+func (p *Postgres) Provision(caddy.Context) error {
+	if plainPassword.MatchString(p.Address) {
+		return fmt.Errorf("address: it has a password in it, which everybody could read who sees the configuration: write it as a placeholder, or as password {file./run/secrets/database}")
+	}
+	if p.Password != "" && !secret.IsPlaceholder(p.Password) {
+		return fmt.Errorf("password: write it as a placeholder, such as {file./run/secrets/database}")
+	}
+	if p.MaxSize < 0 || p.Connections < 0 {
+		return fmt.Errorf("max_size and connections cannot be negative")
+	}
+	if err := checkLimits(p.TenantMaxSize, p.TenantMaxEvents, p.TenantLimits); err != nil {
+		return err
+	}
+	if p.Address == "" {
+		return fmt.Errorf("address: the store needs that of its database: store postgres {env.DATABASE_URL}")
+	}
+	var err error
+	if p.address, err = secret.ResolveText(p.Address); err != nil {
+		return fmt.Errorf("address: %w", err)
+	}
+	for _, s := range []*string{&p.Schema, &p.Gateway} {
+		if *s, err = secret.ResolveText(*s); err != nil {
+			return err
+		}
+	}
+	p.key, err = postgres.Name(p.address, p.Schema)
+	return err
+}
+
+// StoreKey implements guest.Store.
+func (p *Postgres) StoreKey() string { return "postgres:" + p.key }
+
+// OpenStore implements guest.Store.
+func (p *Postgres) OpenStore(o guest.StoreOptions) (store.Store, error) {
+	if o.Wrapping.Tenants || o.Wrapping.Remote != nil {
+		return nil, errors.New("data_keys: only store sqlite has them yet; take the line away, so that encryption_key seals what is kept")
+	}
+	t := p.tuning(o)
+	options := postgres.Options{
+		Address: p.address, Schema: p.Schema, Gateway: p.Gateway, RequireSync: p.RequireSync, Readers: p.Connections,
+		Window: t.Window, MaxBytes: t.MaxBytes, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
+		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
+	}
+	if p.Password != "" {
+		options.Password = func(context.Context) (string, error) { return secret.Resolve(p.Password) }
+	}
+	return postgres.Open(options)
+}
+
+// TuneStore implements guest.StoreTuner.
+func (p *Postgres) TuneStore(open store.Store, o guest.StoreOptions) {
+	if open, ok := open.(*postgres.Store); ok {
+		open.Tune(p.tuning(o))
+	}
+}
+
+func (p *Postgres) tuning(o guest.StoreOptions) postgres.Tuning {
+	return postgres.Tuning{Window: o.Window, MaxBytes: p.MaxSize, Tenant: store.Quota{Bytes: p.TenantMaxSize, Events: p.TenantMaxEvents}, Tenants: quotasOf(p.TenantLimits)}
+}
+
+// UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
+//
+//	store postgres [<address>] {
+//		password <placeholder>
+//		schema <name>
+//		gateway <name>
+//		require_sync
+//		connections <number>
+//		max_size <size>
+//		tenant_max_size <size> [<tenant>...]
+//		tenant_max_events <number> [<tenant>...]
+//	}
+func (p *Postgres) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the store's kind
+	if err := grammar.Optional(d, &p.Address); err != nil {
+		return err
+	}
+	limit := func(d *caddyfile.Dispenser) error {
+		return unmarshalTenantLimit(d, &p.TenantMaxSize, &p.TenantMaxEvents, &p.TenantLimits)
+	}
+	return grammar.Block(d, grammar.Lines{
+		"password":          grammar.Text(&p.Password),
+		"schema":            grammar.Text(&p.Schema),
+		"gateway":           grammar.Text(&p.Gateway),
+		"require_sync":      grammar.Flag(&p.RequireSync),
+		"connections":       grammar.Count(&p.Connections),
+		"max_size":          grammar.Bytes(&p.MaxSize),
+		"tenant_max_size":   limit,
+		"tenant_max_events": limit,
+	}, "tenant_max_size", "tenant_max_events")
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*Postgres)(nil)
+	_ caddyfile.Unmarshaler = (*Postgres)(nil)
+	_ guest.Store           = (*Postgres)(nil)
+	_ guest.StoreTuner      = (*Postgres)(nil)
+)
