@@ -204,7 +204,7 @@ func TestPausesHaveAReasonAndAnEnd(t *testing.T) {
 		if d.settle(); !says(t, page, "crm goes on.") {
 			t.Error(text(t, page.body))
 		}
-		if got := d.as("vera", "events/"+id); !says(t, got, "crm: delivered at the first try") {
+		if got := d.as("vera", "events/"+id); !says(t, got, "crm: delivered at the first try") || !strings.Contains(got.body, `href="/ops/destinations/crm"`) {
 			t.Error(text(t, got.body))
 		}
 		for _, path := range []string{"destinations/crn", "destinations/crn/pause"} {

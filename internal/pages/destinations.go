@@ -108,6 +108,8 @@ type destinationPage struct {
 	Dead, Waiting, All string
 	// Replay and Now are the questions before what is dead, or waits, is sent.
 	Replay, Now string
+	// Change is where it is changed, by those who may.
+	Change string
 	// Day are its figures of the last day; nil where they are not counted.
 	Day   *operate.DestinationView
 	Spark spark
@@ -132,6 +134,9 @@ func (q *request) destination() error {
 	}
 	if q.may("SendNow") && d.Pending > 0 {
 		data.Now = q.everything("send", d.Name, "pending", q.here())
+	}
+	if d.Settings.Managed && q.manages() && q.may("BuilderKit") {
+		data.Change = q.link("builder", d.Name)
 	}
 	o, err := s.Overview(q.ctx(), q.actor, operate.OverviewChoice{})
 	if err != nil {

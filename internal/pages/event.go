@@ -24,6 +24,8 @@ type eventPage struct {
 	JSON           string
 	// Replay, Erase and Reveal are the addresses of what can be done; empty for what the actor may not.
 	Replay, Erase, Reveal string
+	// Leads tells that the actor may see the destinations, whose names lead there.
+	Leads bool
 	// Waits tells that something is going to happen, so that the page is looked at again.
 	Waits bool
 }
@@ -88,6 +90,7 @@ func (q *request) eventPage(e *operate.EventDetail) *eventPage {
 		}
 	}
 	back := q.link("events", e.ID)
+	data.Leads = q.may("Destination")
 	if q.may("Replay") && len(e.Deliveries) > 0 {
 		data.Replay = q.actLink("replay", "event", e.ID, back)
 	}
