@@ -124,10 +124,9 @@ function Chips({ list, insert }) {
             draggable
             onClick={() => insert(`{{${v.name}}}`)}
             onDragStart={(e) => e.dataTransfer.setData('text/plain', `{{${v.name}}}`)}
-            aria-label={`Insert ${v.name}${v.value ? ', ' + v.value : ''}`}
           >
-            <code>{v.name}</code>
-            <bdi>{v.value || '—'}</bdi>
+            <span class="b-unseen">Insert </span>
+            <code>{v.name}</code> <bdi>{v.value || '—'}</bdi>
           </button>
         </li>
       ))}
