@@ -54,6 +54,9 @@ func TestNothingIsDoneBeforeItIsConfirmed(t *testing.T) {
 		if d.settle(); !says(t, done, "1 delivery will be sent again now.") || d.dead() != 0 {
 			t.Errorf("%d are dead; %s", d.dead(), text(t, done.body))
 		}
+		if got := d.as("otto", "events/"+id); !says(t, got, "dispatch: delivered after it was sent again") || !says(t, got, "crm: delivered at the first try") {
+			t.Error(text(t, got.body))
+		}
 		if got := d.as("otto", "act/replay?event="+id); !says(t, got, "nothing to send again") || !says(t, got, "Also 2 deliveries") {
 			t.Error(text(t, got.body))
 		}

@@ -160,7 +160,10 @@ func received(e *operate.EventDetail) string {
 func (q *request) way(d *operate.DeliveryDetail, back string) way {
 	w := way{DeliveryDetail: d, At: d.UpdatedAt}
 	n := d.Attempts
+	again := slices.ContainsFunc(d.History, func(a operate.AttemptDetail) bool { return a.Replay > 0 })
 	switch {
+	case d.State == store.Delivered && again: // tries are counted anew, and "the first" would not be true
+		w.Class, w.Says = "done", "delivered after it was sent again"
 	case d.State == store.Delivered && n <= 1:
 		w.Class, w.Says = "done", "delivered at the first try"
 	case d.State == store.Delivered:
