@@ -31,6 +31,8 @@ func pageFor(t *testing.T, p pages.Page, method, tenant, event string) (path str
 		return path + "?" + v.Encode(), v, true
 	case "builder", "builder/{name}":
 		return strings.Replace(path, "{name}", "crm", 1), nil, false
+	case "erase":
+		return path, nil, false
 	case "reveal":
 		return path, url.Values{"event": {event}}, false
 	case "events/{id}/reveal":

@@ -312,3 +312,28 @@ func TestNotesAreSaidForAMinute(t *testing.T) {
 		}
 	})
 }
+
+// TestErasingWithoutSeeing: who may only erase says what, is told how much it is, and gets nothing to see of it.
+func TestErasingWithoutSeeing(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *desk) {
+		id := d.accept("acme")
+		if got := d.as("erna", ""); got.header.Get("Location") != "/ops/erase" {
+			t.Errorf("%d %v", got.status, got.header)
+		}
+		ask := d.post("erna", "act/erase", url.Values{"q": {"caller:+15559876543"}})
+		if !says(t, ask, "1 event will be deleted") || !says(t, ask, "caller +1 ••• ••• 6543") || found(ask.body) != "" {
+			t.Fatalf("%d %s", ask.status, text(t, ask.body))
+		}
+		done := d.post("erna", "act/erase", fields(ask.body))
+		d.settle()
+		for hops := 0; done.status == 303 && hops < 4; hops++ {
+			done = d.as("erna", done.header.Get("Location"))
+		}
+		if got := d.as("ada", "events/"+id); got.status != 404 {
+			t.Errorf("%d: it is there still; %d %s", got.status, done.status, text(t, done.body))
+		}
+		if got := d.post("erna", "act/erase", url.Values{"q": {""}, "sure": {"no"}}); !says(t, got, "everything there is") {
+			t.Errorf("%d %s", got.status, text(t, got.body))
+		}
+	})
+}

@@ -224,7 +224,7 @@ func (q *request) enter() error {
 	if q.page.pattern == "" && q.actor.May != nil {
 		for i := range all {
 			if p := &all[i]; p.leads(q) {
-				return q.redirect(q.link(p.pattern))
+				return q.redirect(asked(q.link(p.pattern), q.query()))
 			}
 		}
 	}
