@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -287,17 +286,6 @@ func TestRevealing(t *testing.T) {
 			t.Errorf("%d %s", got.status, text(t, got.body))
 		}
 	})
-}
-
-// TestTheCurlCommandIsTheRequest: a shell reads the body as it came, and runs nothing of it.
-func TestTheCurlCommandIsTheRequest(t *testing.T) {
-	e := &operate.EventDetail{Method: "POST; rm -rf /", Content: &operate.EventContent{
-		URI: "/calls/$(id)`id`\"x", Header: map[string][]string{"Content-Type": {"application/json; x='"}}, Body: `{"a":"it's $HOME"}`,
-	}}
-	want := `curl -X POST "$GATEWAY/calls/%24(id)%60id%60%22x"` + " \\\n" + `  -H 'Content-Type: application/json; x='\'''` + " \\\n" + `  -H "$SIGNATURE"` + " \\\n" + `  --data-binary '{"a":"it'\''s $HOME"}'`
-	if got := curl(e); got != want {
-		t.Errorf("%s\nwant\n%s", got, want)
-	}
 }
 
 func TestNotesAreSaidForAMinute(t *testing.T) {
