@@ -96,6 +96,14 @@ func TestWhatStrangersWriteIsText(t *testing.T) {
 		if !says(t, pages["revealed"], "There is more than is shown") {
 			t.Error("it is not said that a long text is cut")
 		}
+		// What takes the most room in a page, which is bounded for every page that is asked for.
+		for _, most := range []string{`\"`, "'", "<", "äöü", `\n`, "\u202e"} {
+			long := d.acceptRecord("acme", strings.Replace(hostile, "MESSAGE", strings.Repeat(most, 200<<10/len(most)), 1))
+			if got := d.post("ron", "events/"+long+"/reveal", url.Values{"reason": {"x"}}); got.status != 200 || !says(t, got, "There is more than is shown") {
+				t.Errorf("%q: %d", most, got.status)
+			}
+			d.as("vera", "events/"+long)
+		}
 		for link, got := range pages {
 			for _, raw := range []string{"<script>alert", "<img src=x", "<svg onload", "<b>x</b>", "<i>acme", "\u202e", "<script>why"} {
 				if strings.Contains(got.body, raw) {

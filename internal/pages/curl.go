@@ -16,9 +16,9 @@ type curlCommand struct{ Name, Text string }
 // fillCurls makes the commands as far as they have room on the page.
 func (q *request) fillCurls(s *operate.Service, p *revealedPage, e *operate.EventDetail) {
 	add := func(name, text string) {
-		if len(text) <= p.left {
+		if size := escaped(text); size <= p.left {
 			p.Curls = append(p.Curls, curlCommand{name, text})
-			p.left -= len(text)
+			p.left -= size
 		}
 	}
 	if e.Content.Body != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"maps"
 	"net/http"
 	"slices"
@@ -21,8 +22,9 @@ var revealPages = []page{
 const (
 	// revealSeconds is for how long what was revealed stands on the page.
 	revealSeconds = 300
-	// maxRevealed is how much of one text is on the page, and maxRevealedPage of all; the file has the rest.
-	maxRevealed, maxRevealedPage = 6000, 24000
+	// maxRevealed is how many characters of one text are on the page, and maxRevealedPage how many bytes all of them take there;
+	// the file has the rest.
+	maxRevealed, maxRevealedPage = 6000, 34000
 )
 
 // revealOne asks for which event, for those who may reveal and not look through lists.
@@ -121,10 +123,12 @@ func (p *revealedPage) fill(e *operate.EventDetail) {
 		if text == "" {
 			return
 		}
-		most := min(maxRevealed, p.left)
-		shown := read(most, text)
-		p.left -= len(shown)
-		p.Cut = p.Cut || len([]rune(text)) > most
+		shown := read(maxRevealed, text)
+		if size := escaped(shown); size > p.left {
+			shown = read(len([]rune(shown))*p.left/size, text)
+		}
+		p.left = max(p.left-escaped(shown), 0)
+		p.Cut = p.Cut || strings.HasSuffix(shown, "…") && !strings.HasSuffix(text, "…")
 		*to = append(*to, revealed{name, shown, len(text) > 120 || strings.Contains(text, "\n")})
 	}
 	c := e.Content
@@ -156,6 +160,9 @@ func (p *revealedPage) fill(e *operate.EventDetail) {
 	}
 	add(&p.Rest, "Body", body)
 }
+
+// escaped is how many bytes a text takes in a page.
+func escaped(text string) int { return len(template.HTMLEscapeString(text)) }
 
 // ranks are the fields that come first.
 var ranks = []string{"caller_number", "first_name", "last_name", "company", "email", "message", "summary", "transcript", "recording_url", "receiving_number"}
