@@ -118,11 +118,13 @@ if (box) {
 }
 
 // What changes by itself is fetched again while somebody looks at it.
-let looked = Date.now();
+// Where each look is recorded it ends after some times.
+let looked = Date.now(), times = 0;
 setInterval(async () => {
   const region = document.querySelector("[data-refresh]");
-  if (!region || document.hidden || document.querySelector("dialog[open]") || Date.now() - looked < region.dataset.refresh * 1000) return;
+  if (!region || document.hidden || document.querySelector("dialog[open]") || Date.now() - looked < region.dataset.refresh * 1000 || times >= (region.dataset.times || Infinity)) return;
   looked = Date.now();
+  times++;
   const page = await fetchPage(location.href);
   away(!page);
   if (!page) return;
