@@ -117,3 +117,15 @@ func TestPagesComeFromOurPagesOnly(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }
+
+// TestWhoeverNobodyHasAuthenticatedIsToldSoInAPage: without a user there is no page but that, and JSON where JSON was asked for.
+func TestWhoeverNobodyHasAuthenticatedIsToldSoInAPage(t *testing.T) {
+	g, _ := seeded(t, "\tcallgate_dashboard /ops/* {"+roles+"\n\t}")
+	c := browser(t, g, "")
+	for path, kind := range map[string]string{"": "text/html", "events": "text/html", "static/page.js": "text/html", "api/events": "application/json"} {
+		got := c.ask("GET", path, "")
+		if got.status != 403 || !strings.HasPrefix(got.header.Get("Content-Type"), kind) || !strings.Contains(strings.ToLower(got.body), "nobody has authenticated you") {
+			t.Errorf("%q: %d %v %s", path, got.status, got.header, got.body)
+		}
+	}
+}
