@@ -96,6 +96,13 @@ document.addEventListener("click", (e) => {
   }
 });
 
+document.addEventListener("change", (e) => {
+  if (!e.target.matches("[data-all]")) return;
+  const boxes = e.target.closest("form").querySelectorAll("tbody input[type=checkbox]");
+  for (const b of boxes) b.checked = e.target.checked;
+  say(e.target.checked ? boxes.length + " chosen." : "None chosen.");
+});
+
 localize(document);
 unhide(document);
 for (const e of document.querySelectorAll("input[name=zone]")) e.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
