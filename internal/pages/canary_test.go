@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -56,6 +57,9 @@ func TestNoPageShowsWhatCallersSaid(t *testing.T) {
 		}
 		for _, name := range []string{"vera", "otto", "dora", "bill", "audrey", "erna", "ada", "ron"} {
 			begin := []string{"/ops/"}
+			if name == "otto" {
+				begin = append(begin, "/ops/events?q=state:waiting", "/ops/events?q=state:delivered", "/ops/deliveries?q=state:waiting")
+			}
 			if name == "vera" {
 				begin = append(begin, search.header.Get("Location"))
 			}
@@ -83,14 +87,17 @@ func TestNoPageShowsWhatCallersSaid(t *testing.T) {
 	})
 }
 
-// hostile is a call that means harm.
-const hostile = `{"provider":"nextphone","event_type":"<script>alert(1)</script>","caller_number":"+15559876543","first_name":"</title><img src=x onerror=alert(1)>",` +
+// hostileCall is a call that means harm.
+const hostileCall = `{"provider":"nextphone","event_type":"<script>alert(1)</script>","caller_number":"+15559876543","first_name":"</title><img src=x onerror=alert(1)>",` +
 	`"message":"MESSAGE","urgent":false,"callback_requested":false,"params":{"\u202eexe.txt":"a","<b>x</b>":"'\"><svg onload=alert(1)>","{{.}}":"{{.}}"}}`
+
+// asValue is what stands in fields, which are texts of their own, to be sent as they are.
+var asValue = regexp.MustCompile(` value="[^"]*"`)
 
 // TestWhatStrangersWriteIsText: in every page, also when it was revealed, and however long it is.
 func TestWhatStrangersWriteIsText(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *desk) {
-		id := d.acceptRecord("<i>acme</i>\u202e", strings.Replace(hostile, "MESSAGE", strings.Repeat("<script>alert(2)</script> \u202eword ", 6000), 1))
+		id := d.acceptRecord("<i>acme</i>\u202e", strings.Replace(hostileCall, "MESSAGE", strings.Repeat("<script>alert(2)</script> \u202eword ", 6000), 1))
 		pages := d.crawl("vera", "/ops/")
 		pages["revealed"] = d.post("ron", "events/"+id+"/reveal", url.Values{"reason": {"<script>why</script>"}})
 		if !says(t, pages["revealed"], "There is more than is shown") {
@@ -98,7 +105,7 @@ func TestWhatStrangersWriteIsText(t *testing.T) {
 		}
 		// What takes the most room in a page, which is bounded for every page that is asked for.
 		for _, most := range []string{`\"`, "'", "<", "äöü", `\n`, "\u202e"} {
-			long := d.acceptRecord("acme", strings.Replace(hostile, "MESSAGE", strings.Repeat(most, 200<<10/len(most)), 1))
+			long := d.acceptRecord("acme", strings.Replace(hostileCall, "MESSAGE", strings.Repeat(most, 200<<10/len(most)), 1))
 			if got := d.post("ron", "events/"+long+"/reveal", url.Values{"reason": {"x"}}); got.status != 200 || !says(t, got, "There is more than is shown") {
 				t.Errorf("%q: %d", most, got.status)
 			}
@@ -106,7 +113,7 @@ func TestWhatStrangersWriteIsText(t *testing.T) {
 		}
 		for link, got := range pages {
 			for _, raw := range []string{"<script>alert", "<img src=x", "<svg onload", "<b>x</b>", "<i>acme", "\u202e", "<script>why"} {
-				if strings.Contains(got.body, raw) {
+				if strings.Contains(asValue.ReplaceAllString(got.body, ""), raw) {
 					t.Errorf("%s has %q", link, raw)
 				}
 			}

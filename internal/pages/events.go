@@ -75,7 +75,7 @@ func (q *request) events() error {
 		MayReplay: q.may("Replay"), MaySend: q.may("SendNow"), MayCancel: q.may("Cancel"), MayErase: q.may("Erase"),
 	}
 	data.Act = len(list.Events) > 0 && (data.MayReplay || data.MayErase)
-	if data.Act && data.MayReplay {
+	if data.Act && data.MayReplay && f.State != string(store.Pending) {
 		data.ReplayAll = q.actAll("replay", sought)
 	}
 	if data.Act && data.MayErase {

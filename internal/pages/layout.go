@@ -60,6 +60,7 @@ func (u *UI) functions() template.FuncMap {
 		"count":    counted,
 		"bytes":    sized,
 		"took":     took,
+		"percent":  percent,
 		"rate":     func(perCent *float64) string { return percent(*perCent / 100) },
 		"plural":   func(n any, what string) string { return plural(int(reflect.ValueOf(n).Int()), what) },
 		"plain":    plain,
