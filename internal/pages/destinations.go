@@ -108,6 +108,8 @@ type destinationPage struct {
 	Dead, Waiting, All string
 	// Replay and Now are the questions before what is dead, or waits, is sent.
 	Replay, Now string
+	// Build is where it is changed; empty for those who may not, and for what stands in the configuration.
+	Build string
 	// Day are its figures of the last day; nil where they are not counted.
 	Day   *operate.DestinationView
 	Spark spark
@@ -144,6 +146,9 @@ func (q *request) destination() error {
 	}
 	if data.Mark.Shape == "ok" {
 		data.Mark = worry(o.Needs, d.Name)
+	}
+	if d.Managed && q.manages() && q.may("BuilderKit") && !strings.Contains(d.Name, "/") {
+		data.Build = q.link("builder", d.Name)
 	}
 	return q.show("destination", plain(d.Name), data)
 }
