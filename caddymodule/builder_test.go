@@ -217,7 +217,9 @@ func TestARealCallIsMaskedInADraft(t *testing.T) {
 	absent := slices.ContainsFunc(p.Problems, func(d operate.DraftProblem) bool {
 		return d.Severity == "warning" && d.Variable == "gate_code"
 	})
-	if !absent || slices.ContainsFunc(p.Problems, func(d operate.DraftProblem) bool { return d.Variable == "pet" && strings.Contains(d.Message, "none of the last") }) {
+	if !absent || slices.ContainsFunc(p.Problems, func(d operate.DraftProblem) bool {
+		return d.Variable == "pet" && strings.Contains(d.Message, "none of the last")
+	}) {
 		t.Errorf("of what no call has: %+v", p.Problems)
 	}
 	var v operate.SampleVariables

@@ -37,6 +37,7 @@ type dispatcher struct {
 	alerts atomic.Pointer[alert.Monitor]
 	// operate is what operators see of it and do with it.
 	operate *operate.Service
+	meter   *operate.Meter
 	// auditor keeps the audit log; nil if none is kept. loaded tells that a configuration was in force before.
 	auditor atomic.Pointer[auditor.Auditor]
 	loaded  atomic.Bool
@@ -191,6 +192,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	}
 	warnOfStoreBefore(key, logger)
 	d := &dispatcher{key: key, store: s, logger: logger, keys: u.options.Keys, ringID: u.ringID}
+	d.meter = operate.NewMeter(context.Background(), s, nil)
 	d.engine = delivery.New(delivery.Options{
 		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys,
 	})
@@ -203,6 +205,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Faulty:       d.faulty,
 		Scene:        d.scene,
 		Rotations:    d.rotations,
+		Meter:        d.meter,
 		Documents:    d.documents,
 		Drafts:       d.drafts,
 		Stopping:     caddy.Exiting,

@@ -255,6 +255,9 @@ func TestDocumentsAreChecked(t *testing.T) {
 		if !errors.Is(err, c.is) || !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%s: %v\nwant %s", name, err, c.want)
 		}
+		if unnamed := manage.TextFor(err, func(string) bool { return false }); name == "same secret" && (strings.Contains(unnamed, "zen") || !strings.HasPrefix(unnamed, "tenant acme:")) {
+			t.Errorf("who may not see zen reads %s", unnamed)
+		}
 		if strings.Contains(fmt.Sprint(err), "canary") || strings.Contains(fmt.Sprint(err), "root:") {
 			t.Errorf("%s reads what it may not: %v", name, err)
 		}

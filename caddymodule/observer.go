@@ -10,6 +10,7 @@ import (
 	"github.com/callgate/callgate/internal/breaker"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -21,6 +22,7 @@ type observer struct {
 
 // Accepted implements delivery.Observer.
 func (o *observer) Accepted(ctx context.Context, e *store.Event, a store.Accepted, destinations []string) {
+	o.d.meter.Accepted(e.Tenant, a.Duplicate)
 	if a.Duplicate {
 		deliveryMetrics.duplicates.Inc()
 		return
@@ -44,6 +46,7 @@ func (o *observer) AttemptFinished(a delivery.Attempted) {
 	if a.Returned {
 		return
 	}
+	o.d.meter.Attempt(operate.AttemptInfo(&a))
 	deliveryMetrics.attempts.WithLabelValues(a.Destination, a.Outcome.String()).Inc()
 	deliveryMetrics.attemptTime.WithLabelValues(a.Destination).Observe(a.Took.Seconds())
 	if o.d.perTenant.Load() {

@@ -16,13 +16,15 @@ import (
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/storetest"
 )
 
 // One line tells of each accepted, delivered, failing and dead event, and none holds what a caller said.
 func TestOneLineForEachEvent(t *testing.T) {
 	core, logs := logtest.New(zapcore.InfoLevel)
-	o := &observer{d: &dispatcher{logger: zap.New(core)}}
+	o := &observer{d: &dispatcher{logger: zap.New(core), meter: operate.NewMeter(t.Context(), storetest.NewMemory(storetest.Options{}), nil)}}
 	e := &store.Event{ID: "evt", Tenant: "acme", Source: "nextphone", EventType: "lead", Body: []byte(`{"name":"Mike"}`)}
 	r := caddyhttp.PrepareRequest(httptest.NewRequest("POST", "/calls", nil), caddy.NewReplacer(), httptest.NewRecorder(), nil)
 	o.Accepted(context.WithoutCancel(r.Context()), e, store.Accepted{EventID: "evt"}, []string{"crm"})

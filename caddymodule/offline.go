@@ -83,7 +83,9 @@ func rawApp(config []byte) (json.RawMessage, error) {
 	}
 	raw, ok := c.Apps["callgate"]
 	if !ok {
-		return nil, errors.New("the configuration has no callgate app: in a Caddyfile, that is the global option callgate")
+		return nil, errNoApp
 	}
 	return raw, nil
 }
+
+var errNoApp = errors.New("the configuration has no callgate app: in a Caddyfile, that is the global option callgate")

@@ -48,6 +48,10 @@ func AuditOf(config []byte, fork bool, logger *zap.Logger) (s *operate.Service, 
 	if app.Audit == nil {
 		return nil, nil, errors.New("the configuration keeps no audit log: write audit into the global option callgate")
 	}
+	var u durable
+	if err := u.setKeys(app.EncryptionKeys); err != nil {
+		return nil, nil, err
+	}
 	opened, m, err := openStoreOf(app, logger)
 	if err != nil {
 		return nil, nil, err
@@ -61,7 +65,9 @@ func AuditOf(config []byte, fork bool, logger *zap.Logger) (s *operate.Service, 
 		return nil, nil, errors.Join(err, opened.Close())
 	}
 	return operate.New(operate.Options{
-		Store: opened, Log: logger, AuditLog: &auditor.Log{Store: audited, Signer: app.Audit.settings.Signer},
+		Store: opened, Log: logger,
+		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
+		AuditLog:     &auditor.Log{Store: audited, Signer: app.Audit.settings.Signer},
 		Fork: func(ctx context.Context, why string) error {
 			_, err := auditor.Fork(ctx, audited, auditFile(m), app.Audit.settings, boot, why)
 			return err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/caddymodule/secret"
+	"github.com/callgate/callgate/internal/manage"
 )
 
 // secretOwners are the tenants of a route by what verifies their requests.
@@ -37,8 +38,11 @@ func (o secretOwners) claim(tenant string, layers []Policy, p Policy) (keys []st
 				continue // whoever makes the verifier says so
 			}
 			if other, taken := o[what+v]; taken && other != tenant {
-				return keys, fmt.Errorf("it has the same %s as tenant %s, so what was signed for one would be accepted for the other; "+
-					"give it another, or write shared_secret on the source or route if the sender has one for all tenants", what, other)
+				says := func(of string) string {
+					return fmt.Sprintf("it has the same %s as %s, so what was signed for one would be accepted for the other; "+
+						"give it another, or write shared_secret on the source or route if the sender has one for all tenants", what, of)
+				}
+				return keys, &manage.OfAnother{Tenant: other, Text: says("tenant " + other), Unnamed: says("another tenant")}
 			}
 			o[what+v] = tenant
 			keys = append(keys, what+v)

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/callgate/callgate/caddymodule/guest"
+	"github.com/callgate/callgate/internal/audit"
 )
 
 // BackupOf backs up the store of a configuration in Caddy's JSON, also while the gateway runs. It needs no encryption key,
@@ -28,7 +29,7 @@ func BackupOf(ctx context.Context, config []byte, configFile, file string) (gues
 		return guest.Backed{}, err
 	}
 	defer done()
-	return s.BackupStore(ctx, file)
+	return s.BackupStore(audit.By(ctx, audit.Actor{Type: audit.ActorClaimed, Via: "command", ID: osUser()}), file)
 }
 
 // RestoreOf makes the store of a configuration in Caddy's JSON from a backup.

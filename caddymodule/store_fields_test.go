@@ -132,7 +132,7 @@ func TestFindByErasesAllThatIsStoredOfAPatient(t *testing.T) {
 	dispatchers.Range(func(_, v any) bool { s = v.(*dispatcher).operate; return false })
 	everybody := operate.Actor{Via: "test", May: operate.Everything}
 	count := func(f operate.Filter) (int, error) {
-		n, err := s.Erase(t.Context(), everybody, operate.Selection{Filter: f, DryRun: true})
+		n, err := s.Erase(t.Context(), everybody, operate.EraseSelection{Selection: operate.Selection{Filter: f, DryRun: true}})
 		if err != nil {
 			return 0, err
 		}
@@ -148,7 +148,7 @@ func TestFindByErasesAllThatIsStoredOfAPatient(t *testing.T) {
 	if _, err := count(operate.Filter{Field: "first_name", Value: "Ann"}); err == nil || !strings.Contains(err.Error(), "email, patient_id") {
 		t.Errorf("a field that nothing is found by: %v", err)
 	}
-	if _, err := s.Erase(t.Context(), everybody, operate.Selection{Filter: operate.Filter{Field: "patient_id", Value: "PT-1"}}); err != nil {
+	if _, err := s.Erase(t.Context(), everybody, operate.EraseSelection{Selection: operate.Selection{Filter: operate.Filter{Field: "patient_id", Value: "PT-1"}}}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := count(operate.Filter{Field: "patient_id", Value: "PT-1"}); err != nil || n != 0 {

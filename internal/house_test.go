@@ -44,9 +44,9 @@ var plan = []struct {
 	// The faces: they hand requests to internal/operate and answers out. They know the app, to find what is operated.
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate", "internal/operateapi"}},
 	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
-		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi"}},
+		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi", "internal/pages"}},
 	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
-		"internal/signature", "internal/signature/vectors", "internal/audit", "internal/audit/convert"}},
+		"internal/signature", "internal/signature/vectors", "internal/source", "internal/source/samples", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
@@ -77,11 +77,12 @@ var plan = []struct {
 		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
 		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
 	{"internal/access", "who may do what", []string{"internal/operate"}},
+	{"internal/pages", "the dashboard's pages", []string{"internal/operate", "internal/operateapi", "internal/manage", "internal/delivery", "internal/store", "internal/audit", "internal/call"}},
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
 	{"internal/operate", "all that an operator sees and does", []string{"internal/manage",
 		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
 		"internal/condition", "internal/call", "internal/breaker",
-		"internal/definition", "internal/template", "internal/minimize", "internal/curl"}},
+		"internal/definition", "internal/template", "internal/minimize", "internal/curl", "internal/source/samples"}},
 	{"internal/manage", "documents: tenants and destinations that live in the store", []string{"internal/store"}},
 	{"internal/delivery", "brings what was accepted to its destinations", []string{
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
@@ -90,7 +91,11 @@ var plan = []struct {
 
 	{"internal/auditor", "keeps the audit log of an open store", []string{"internal/store", "internal/audit", "internal/audit/convert", "internal/audit/publish"}},
 	{"internal/audit/publish", "takes checkpoints away from the machine", []string{"internal/audit", "internal/outbound"}},
-	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/audit", "internal/seal"}},
+	{"internal/store/sqlite", "the embedded store", []string{"internal/store", "internal/store/group", "internal/store/lanes", "internal/store/leaves", "internal/store/sealed", "internal/audit", "internal/seal"}},
+	{"internal/store/group", "requests that share a commit", []string{"internal/store"}},
+	{"internal/store/leaves", "what the audit log says of what stores do", []string{"internal/store", "internal/store/lanes", "internal/audit"}},
+	{"internal/store/sealed", "the form in which content is kept", []string{"internal/store", "internal/store/lanes", "internal/seal"}},
+	{"internal/store/lanes", "what stores hold in memory of waiting deliveries", []string{"internal/store"}},
 	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},
 	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
 	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},
@@ -118,6 +123,7 @@ var plan = []struct {
 	{"internal/template", "fills {{name}} in", []string{"internal/call"}},
 	{"internal/condition", "CEL conditions", []string{"internal/call"}},
 	{"internal/minimize", "keeps fields of a call back", []string{"internal/call"}},
+	{"internal/source/samples", "what senders send", []string{"internal/source"}},
 	{"internal/source", "turns what a provider sends into a call", []string{"internal/signature", "internal/call"}},
 	{"internal/call", "the call record", nil},
 
@@ -131,6 +137,7 @@ var plan = []struct {
 	{"internal/breaker", "when to stop asking a receiver", nil},
 	{"internal/wire", "an HTTP client for transport callgate", nil},
 	{"internal/diskfault", "makes a disk fail; only tests import it", nil},
+	{"internal/pgtest", "runs PostgreSQL servers, and has them fail; only tests import it", nil},
 	{"internal/charset", "one-byte charsets of older systems", nil},
 	{"internal/xmljson", "XML as JSON", nil},
 	{"internal/strictjson", "JSON without unknown members", nil},

@@ -23,6 +23,7 @@ func init() {
 //	POST      /callgate/events/{id}/content            the same with what the caller said
 //	GET, POST /callgate/deliveries                     deliveries, newest first
 //	GET       /callgate/destinations                   how each destination stands
+//	GET       /callgate/overview                       how each destination does in an hour, a day or a week, and what needs a person
 //	GET       /callgate/stats                          the store and the destinations
 //	GET       /callgate/rotations                      which of several secrets was used last, and when
 //	GET       /callgate/ready                          whether calls should be sent here: 503 if not, and why

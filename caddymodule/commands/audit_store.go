@@ -45,13 +45,15 @@ func fillAuditQuery(cmd *cobra.Command) {
 	cmd.Use = "query [flags]"
 	cmd.Long = "Prints the records of the audit log that are asked for, oldest first. Of a flag that is not given all match." + auditEither
 	cmd.Example = `  callgate audit query --config Caddyfile --event 01JC0Q4Z6W5P9G2N8S3T7V1X0Y
-  callgate audit query --config Caddyfile --kind erase,reveal --from 2026-01-01`
+  callgate audit query --config Caddyfile --kind erase,reveal --from 2026-01-01
+  callgate audit query --config Caddyfile --kind attempt,sync.outcome --caller +15551234567`
 	s.add(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&from, "from", "", "recorded at this time or later: 2026-01-31, yesterday 08:00 or 7d ago")
 	fl.StringVar(&to, "to", "", "recorded before this time")
 	fl.StringVar(&sel.Kind, "kind", "", "what is recorded, such as attempt; several are separated by commas")
 	fl.StringVar(&sel.By, "by", "", "id of who did it")
+	fl.StringVar(&sel.Caller, "caller", "", "phone number with its country: records about this caller's events, also erased ones whose subject was kept")
 	fl.StringVar(&sel.Tenant, "tenant", "", "tenant")
 	fl.StringVar(&sel.Event, "event", "", "id of the event")
 	fl.StringVar(&sel.Delivery, "delivery", "", "id of the delivery")
@@ -119,7 +121,13 @@ func recordText(l *audit.Leaf, utc bool) string {
 	}
 	add("by", strings.TrimSuffix(l.Actor.Type+":"+l.Actor.ID, ":"))
 	add("via", l.Actor.Via)
+	if l.Operation != string(l.Kind) {
+		add("operation", l.Operation)
+	}
 	add("tenant", l.Tenant)
+	if l.Version > 0 {
+		add("version", strconv.Itoa(l.Version))
+	}
 	if l.Delivery == "" {
 		add("event", l.Event)
 	}

@@ -25,6 +25,9 @@ room that max_size leaves, or nearly all that the disk has, the backup ends, wit
 Nothing is overwritten. What is sealed stays sealed, and the command needs no key; keep a copy of the encryption key in
 another place, for without it the backup is of no use. A backup beside the key is refused.
 
+Where an audit log is kept it is recorded who made the backup, under which name and on which machine, and how many bytes it
+has. A gateway that runs records it within ten minutes, or when somebody reads the log; one that is stopped when it starts.
+
 What is erased or expires later stays in the backups that were made before. Delete old ones.
 
 Exit status: 0 if the backup is whole, 1 if there is none, with the reason on standard error.`

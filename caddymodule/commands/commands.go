@@ -20,6 +20,8 @@ type command struct {
 
 var all = []command{
 	{"send", "Sends a signed webhook and prints the answer", fillSend},
+	{"trigger", "Sends a signed sample call of any sender", fillTrigger},
+	{"listen", "Shows each call as it comes, and forwards it to a receiver under development", fillListen},
 	{"sign", "Prints the headers that sign a body", fillSign},
 	{"verify", "Says whether a signature is right and, if not, why", fillVerify},
 	{"preview", "Shows what a payload becomes, and what would be sent for it", fillPreview},

@@ -19,7 +19,9 @@ type action[T any] struct {
 	yes    bool
 	// rate is how fast it goes, where that can be said.
 	rate string
-	path string
+	// keepSubject is for erasing.
+	keepSubject bool
+	path        string
 	// counted reads the answer; one and many name what is counted.
 	counted   func(T) int
 	one, many string
@@ -52,7 +54,11 @@ func (a *action[T]) run(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("--rate: %w", err)
 	}
-	selection := operate.ReplaySelection{Rate: a.rate, Selection: operate.Selection{Filter: a.filter.Filter, All: a.all, DryRun: true}}
+	selection := struct {
+		operate.Selection
+		Rate        string `json:"rate,omitempty"`
+		KeepSubject bool   `json:"keep_subject,omitempty"`
+	}{operate.Selection{Filter: a.filter.Filter, All: a.all, DryRun: true}, a.rate, a.keepSubject}
 	var counted T
 	if err := a.admin.ask(http.MethodPost, a.path, selection, &counted); err != nil {
 		return err
@@ -203,11 +209,17 @@ func fillErase(cmd *cobra.Command) {
 be undone. A filter for deliveries, such as --destination, erases the whole events that have such a delivery. An
 attempt that is under way cannot be called back, and what was delivered is still where it went.
 
+The audit log goes on telling that something was sent, but no longer about whom: what led from its records to the caller
+goes too. Where you have to account for disclosures (45 CFR 164.528) say --keep-subject: then the caller's pseudonym stays
+beside the log, a keyed hash, and callgate audit query --caller still finds what was sent about them.
+
 Without --yes it only tells how many events there are.` + exitCodes
 	cmd.Example = `  callgate erase --caller +15551234567
   callgate erase --caller +15551234567 --yes
   callgate erase --by patient_id=PT-10023
+  callgate erase --caller +15551234567 --keep-subject --yes
   callgate erase --tenant acme --to 2026-01-01 --yes`
 	a.filter.flags(cmd, "pending, delivered, dead")
+	cmd.Flags().BoolVar(&a.keepSubject, "keep-subject", false, "let the audit log still answer what was sent about the caller")
 	a.add(cmd)
 }

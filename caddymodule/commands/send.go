@@ -57,24 +57,33 @@ a body that was changed after it was signed, a signature of some time ago, and n
 		if err != nil {
 			return err
 		}
-		return s.run(cmd, body)
+		c, err := s.scheme.config(cmd)
+		if err != nil {
+			return err
+		}
+		return s.run(cmd, body, c)
 	}
 	s.scheme.add(cmd)
-	if err := cmd.MarkFlagRequired("scheme"); err != nil {
-		panic(err) // the flag is defined
+	s.addSending(cmd)
+	for _, name := range []string{"scheme", "to"} {
+		if err := cmd.MarkFlagRequired(name); err != nil {
+			panic(err) // the flag is defined
+		}
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&s.to, "to", "", "URL to send to")
-	if err := cmd.MarkFlagRequired("to"); err != nil {
-		panic(err)
-	}
 	fl.StringVar(&s.method, "method", http.MethodPost, "HTTP method")
 	fl.StringVar(&s.contentType, "content-type", "application/json", "Content-Type of the body")
+	fl.IntVarP(&s.concurrent, "concurrent", "c", 1, "how many copies at once")
+}
+
+// addSending adds the flags of all commands that send.
+func (s *sending) addSending(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&s.to, "to", "", "URL to send to")
 	fl.StringArrayVarP(&s.headers, "header", "H", nil, "further header; can be repeated")
 	fl.StringVar(&s.id, "id", "", "id of the message, for schemes that sign one (default: a new one)")
 	fl.DurationVar(&s.age, "age", 0, "how long ago the request is signed, such as 1h")
 	fl.IntVarP(&s.copies, "copies", "n", 1, "how many copies of the request to send")
-	fl.IntVarP(&s.concurrent, "concurrent", "c", 1, "how many of them at once")
 	fl.BoolVar(&s.tamper, "tamper", false, "change the body after signing it")
 	fl.BoolVar(&s.unsigned, "unsigned", false, "send no signature")
 	fl.DurationVar(&s.timeout, "timeout", 30*time.Second, "how long to wait for each answer")
@@ -82,11 +91,11 @@ a body that was changed after it was signed, a signature of some time ago, and n
 	fl.BoolVar(&s.insecure, "insecure", false, "do not check the server's certificate")
 }
 
-func (s *sending) run(cmd *cobra.Command, body []byte) error {
+func (s *sending) run(cmd *cobra.Command, body []byte, c signature.Config) error {
 	if s.copies < 1 || s.concurrent < 1 {
 		return fmt.Errorf("--copies and --concurrent are at least 1")
 	}
-	m, err := s.sign(cmd, body)
+	m, err := s.sign(body, c)
 	if err != nil {
 		return err
 	}
@@ -164,21 +173,17 @@ func (s *sending) tls() (*tls.Config, error) {
 }
 
 // sign makes the message that all copies are of.
-func (s *sending) sign(cmd *cobra.Command, body []byte) (*signature.Message, error) {
+func (s *sending) sign(body []byte, c signature.Config) (*signature.Message, error) {
 	h, err := parseHeaders(s.headers)
 	if err != nil {
 		return nil, err
 	}
-	if h.Get("Content-Type") == "" {
+	if h.Get("Content-Type") == "" && s.contentType != "" {
 		h.Set("Content-Type", s.contentType)
 	}
 	m := &signature.Message{Method: strings.ToUpper(s.method), URL: s.to, Header: h, Body: body}
 	if s.unsigned {
 		return m, nil
-	}
-	c, err := s.scheme.config(cmd)
-	if err != nil {
-		return nil, err
 	}
 	signer, err := signature.NewSigner(c)
 	if err != nil {

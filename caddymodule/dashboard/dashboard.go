@@ -1,5 +1,6 @@
 // Package dashboard is the handler callgate_dashboard, which serves what operators see and do in a site, to those whom
-// Caddy has authenticated. Who may do what is internal/access's, and what is served internal/operateapi's.
+// Caddy has authenticated. Who may do what is internal/access's, and what is served internal/pages' and, in JSON,
+// internal/operateapi's.
 package dashboard
 
 import (
@@ -19,6 +20,7 @@ import (
 	"github.com/callgate/callgate/internal/access"
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/operateapi"
+	"github.com/callgate/callgate/internal/pages"
 )
 
 func init() {
@@ -26,8 +28,9 @@ func init() {
 }
 
 // Handler serves operators in a site, behind whatever Caddy authenticates with there: basic_auth, forward_auth with
-// copy_headers, client certificates, or a plugin that sets {http.auth.user.id}. Its resources are those of the admin API,
-// in JSON, under api/ below its path: /callgate/api/events for a matcher of /callgate/*. The commands speak to it with
+// copy_headers, client certificates, or a plugin that sets {http.auth.user.id}. Its pages begin at its path, such as
+// https://ops.example.com/callgate/ for a matcher of /callgate/*. They work without scripts, and load nothing from elsewhere.
+// Under api/ are the resources of the admin API in JSON: /callgate/api/events. The commands speak to that with
 // --address https://ops.example.com/callgate.
 //
 // It comes after the directives that authenticate, and authenticates nobody itself: a request without a user gets a 403,
@@ -71,6 +74,7 @@ type Handler struct {
 	app    *caddymodule.App
 	policy *access.Policy
 	api    operateapi.API
+	pages  *pages.UI
 	cross  *http.CrossOriginProtection
 	log    *zap.Logger
 }
@@ -127,7 +131,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		Prefix: prefix + apiPath, Service: h.service, Ready: func() (*operate.Service, error) { return h.app.Ready(), nil },
 		Ended: ctx, Exiting: caddy.Exiting,
 	}
-	return nil
+	h.pages, err = pages.New(pages.Options{Prefix: prefix, Service: h.service, Ready: h.app.Ready, Log: h.log})
+	return err
 }
 
 // roles are the grants of each role.
@@ -148,10 +153,20 @@ func (h *Handler) service() (*operate.Service, error) {
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	strict(w.Header())
-	if err := h.serve(w, r); err != nil {
-		return writeError(w, err)
+	err := h.serve(w, r)
+	switch e, ok := errors.AsType[*operateapi.Error](err); {
+	case err == nil:
+		return nil
+	case ok && !h.isAPI(r):
+		h.pages.Problem(w, r, e.Status, e.Error())
+		return nil
 	}
-	return nil
+	return writeError(w, err)
+}
+
+// isAPI reports whether a request is for JSON.
+func (h *Handler) isAPI(r *http.Request) bool {
+	return strings.HasPrefix(r.URL.EscapedPath(), h.api.Prefix)
 }
 
 // serve answers a request, or says why not.
@@ -168,6 +183,10 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		return refusal("nobody has authenticated you; whoever runs the gateway has to put basic_auth, forward_auth or another authentication in front of callgate_dashboard")
 	}
 	actor := h.policy.Actor(user, groups, "dashboard")
+	if !h.isAPI(r) {
+		h.pages.Serve(w, r, actor)
+		return nil
+	}
 	api := h.api
 	api.Actor = func(*http.Request) operate.Actor { return actor }
 	return api.Serve(w, r)

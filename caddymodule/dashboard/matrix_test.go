@@ -67,7 +67,7 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return strings.Replace(path, "{seq}", "0", 1), "", false
 	case "BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields":
 		return path, "", false
-	case "Destinations", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
+	case "Overview", "Destinations", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false
 	}
 	t.Fatalf("%s is not in the matrix; give it a request here", r.Operation)

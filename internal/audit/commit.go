@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -63,6 +64,23 @@ type Beside struct {
 	// Pseudonym is what Subject commits to: the keyed hash of the caller, never the number. Empty if there is no caller.
 	Pseudonym string
 }
+
+type keepSubjectsKey struct{}
+
+// KeepSubjects has what is erased with the context leave what lies beside its leaves. By default an erasure takes that along:
+// nobody can tell any more whom the records are about. But an accounting of disclosures (45 CFR 164.528: six years) has to
+// answer what was sent about a person, to whom and when, also after the calls themselves were erased. So what is kept is the
+// salt and the pseudonym, a keyed hash, and nothing that anybody said. It goes with its records when the log is pruned, or by
+// a later erasure of the same caller that does not keep it.
+func KeepSubjects(ctx context.Context) context.Context {
+	return context.WithValue(ctx, keepSubjectsKey{}, true)
+}
+
+// SubjectsKept reports whether KeepSubjects was said.
+func SubjectsKept(ctx context.Context) bool { return ctx.Value(keepSubjectsKey{}) != nil }
+
+// ReasonSubjectKept is the reason in the record of an event that was erased so.
+const ReasonSubjectKept = "its subject is kept for the accounting of disclosures"
 
 // Subject is what stands in a leaf for the caller.
 func (b Beside) Subject() Commitment {

@@ -30,19 +30,28 @@ const (
 	SyncForward Kind = "sync.forward"
 	SyncOutcome Kind = "sync.outcome"
 
-	Replay       Kind = "replay"
-	SendNow      Kind = "send_now"
-	Cancel       Kind = "cancel"
-	Pause        Kind = "pause"
-	Resume       Kind = "resume"
-	Erase        Kind = "erase"
-	Expire       Kind = "expire"
-	Rekey        Kind = "rekey"
+	Replay  Kind = "replay"
+	SendNow Kind = "send_now"
+	Cancel  Kind = "cancel"
+	Pause   Kind = "pause"
+	Resume  Kind = "resume"
+	Erase   Kind = "erase"
+	Expire  Kind = "expire"
+	Rekey   Kind = "rekey"
+	// Backup has the file's name and the machine in To, and in Count how many events were copied.
+	Backup       Kind = "backup"
 	List         Kind = "list"
 	Show         Kind = "show"
 	Reveal       Kind = "reveal"
 	RevealDenied Kind = "reveal.denied"
 	AccessDenied Kind = "access.denied"
+
+	// DocumentSaved and the others tell of a tenant or destination that lives in the store: a new version of it, which is a
+	// draft; one that is in force from then on; that none is in force any more; and that all versions were deleted.
+	DocumentSaved     Kind = "document.saved"
+	DocumentPublished Kind = "document.published"
+	DocumentRemoved   Kind = "document.removed"
+	DocumentForgotten Kind = "document.forgotten"
 
 	// ConfigLoaded has the hash of the configuration in Config.
 	ConfigLoaded Kind = "config.loaded"
@@ -57,6 +66,16 @@ const (
 	// Forked begins a log anew behind a restored backup; Why says why.
 	Forked Kind = "audit.forked"
 )
+
+// Kinds are all that are listed above.
+func Kinds() []Kind {
+	return []Kind{
+		EventAccepted, Attempt, SyncForward, SyncOutcome,
+		Replay, SendNow, Cancel, Pause, Resume, Erase, Expire, Rekey, Backup, List, Show, Reveal, RevealDenied, AccessDenied,
+		DocumentSaved, DocumentPublished, DocumentRemoved, DocumentForgotten,
+		ConfigLoaded, Start, Stop, Pruned, Exported, Forked,
+	}
+}
 
 // What Outcome says; further words may come.
 const (
@@ -90,6 +109,8 @@ type Leaf struct {
 	// Boot tells one start of the gateway from another.
 	Boot  string `json:"boot,omitempty"`
 	Actor Actor  `json:"actor,omitzero"`
+	// Operation is what an operator asked for, such as replay or reveal_event.
+	Operation string `json:"operation,omitempty"`
 
 	Tenant string `json:"tenant,omitempty"`
 	Route  string `json:"route,omitempty"`
@@ -99,6 +120,8 @@ type Leaf struct {
 	Delivery string `json:"delivery,omitempty"`
 	// Attempt counts from 1.
 	Attempt int `json:"attempt,omitempty"`
+	// Version is that of a tenant or destination which lives in the store, from 1 on.
+	Version int `json:"version,omitempty"`
 	// To are the recipients.
 	To []Recipient `json:"to,omitempty"`
 	// Fields are names of fields of the call; Policy says whether they were sent or may have been.

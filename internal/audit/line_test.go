@@ -12,8 +12,8 @@ import (
 func fullLeaf() *Leaf {
 	return &Leaf{
 		V: 1, Seq: 7, At: time.Date(2026, 3, 1, 12, 30, 0, 250e6, time.UTC), Kind: Attempt, Boot: "b1",
-		Actor:  Actor{Type: ActorUser, ID: "ann", Role: "operator", Via: "dashboard", IP: "192.0.2.1"},
-		Tenant: "acme", Route: "/in", Source: "nextphone", Event: "evt", Delivery: "dlv", Attempt: 2,
+		Actor: Actor{Type: ActorUser, ID: "ann", Role: "operator", Via: "dashboard", IP: "192.0.2.1"}, Operation: "send_now",
+		Tenant: "acme", Route: "/in", Source: "nextphone", Event: "evt", Delivery: "dlv", Attempt: 2, Version: 4,
 		To:     []Recipient{{Name: "crm", Kind: "http", Host: "crm.example"}, {Name: "ehr"}},
 		Fields: []string{"caller_number", "first_name"}, Bytes: 512, Sent: Commitment{1}, Count: 3, Outcome: OutcomeRetry, Status: 503,
 		TookMS: 87, Reason: "the receiver answered 503", Config: "c1", Policy: PolicyAllowed, Why: `asked by "Bob"`, Subject: Commitment{2},
@@ -21,8 +21,8 @@ func fullLeaf() *Leaf {
 }
 
 const fullLine = `{"v":1,"seq":7,"at":"2026-03-01T12:30:00.250Z","kind":"attempt","boot":"b1",` +
-	`"actor":{"type":"user","id":"ann","role":"operator","via":"dashboard","ip":"192.0.2.1"},` +
-	`"tenant":"acme","route":"/in","source":"nextphone","event":"evt","delivery":"dlv","attempt":2,` +
+	`"actor":{"type":"user","id":"ann","role":"operator","via":"dashboard","ip":"192.0.2.1"},"operation":"send_now",` +
+	`"tenant":"acme","route":"/in","source":"nextphone","event":"evt","delivery":"dlv","attempt":2,"version":4,` +
 	`"to":[{"name":"crm","kind":"http","host":"crm.example"},{"name":"ehr"}],"fields":["caller_number","first_name"],` +
 	`"bytes":512,"sent":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","count":3,"outcome":"retry","status":503,"took_ms":87,` +
 	`"reason":"the receiver answered 503","config":"c1","policy":"allowed","why":"asked by \"Bob\"",` +

@@ -46,6 +46,8 @@ type Query struct {
 	Tenant, Event, Delivery, Destination, Outcome string
 	// Tenants, if it is not nil, are the only tenants whose records are looked at.
 	Tenants []string
+	// Callers, if it is not nil, are the pseudonyms by which a caller may be known: records about their events match.
+	Callers []string
 	// Limit is the number of records. Default: DefaultLimit.
 	Limit int
 }
@@ -79,6 +81,7 @@ func (g *Log) Find(ctx context.Context, q Query) (Page, error) {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
+	ofCaller := g.byCaller(ctx, q.Callers)
 	p := Page{Records: []json.RawMessage{}, End: q.First}
 	read := 0
 	err := g.Store.AuditLines(ctx, q.First, func(seq int64, line []byte) error {
@@ -96,7 +99,13 @@ func (g *Log) Find(ctx context.Context, q Query) (Page, error) {
 			return fmt.Errorf("%w (record %d)", store.ErrAuditDamaged, seq)
 		}
 		if q.matches(l) {
-			p.Records = append(p.Records, slices.Clone(line))
+			ok, err := ofCaller(l.Event)
+			if err != nil {
+				return err
+			}
+			if ok {
+				p.Records = append(p.Records, slices.Clone(line))
+			}
 		}
 		return ctx.Err()
 	})
@@ -104,6 +113,31 @@ func (g *Log) Find(ctx context.Context, q Query) (Page, error) {
 		err = nil
 	}
 	return p, err
+}
+
+// byCaller tells whether an event's caller is one that is known by a pseudonym. Of an event that was erased that is not known,
+// unless its subject was kept.
+func (g *Log) byCaller(ctx context.Context, pseudonyms []string) func(event string) (bool, error) {
+	known := make(map[string]bool)
+	return func(event string) (bool, error) {
+		if pseudonyms == nil {
+			return true, nil
+		}
+		if event == "" {
+			return false, nil
+		}
+		is, ok := known[event]
+		if ok {
+			return is, nil
+		}
+		beside, err := g.Store.AuditBeside(ctx, event)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return false, err
+		}
+		is = err == nil && beside.Pseudonym != "" && slices.Contains(pseudonyms, beside.Pseudonym)
+		known[event] = is
+		return is, nil
+	}
 }
 
 // Newest is the place of the first of the n newest records.

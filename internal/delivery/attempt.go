@@ -31,6 +31,7 @@ const (
 type attempt struct {
 	lane    *lane
 	terms   *terms
+	tenure  *tenure
 	batch   []store.Claimed
 	breaker func(breaker.Outcome)
 	// probe tells that the attempt finds out whether the receiver is back. A failure takes nothing from the schedule.
@@ -92,7 +93,7 @@ func (a *attempt) run() {
 			results = a.deliver(items)
 		}
 		took := e.o.Now().Sub(at)
-		closed := e.ctx.Err() != nil
+		closed := a.tenure.ctx.Err() != nil
 		judged = a.lane.judge(a, readable, results, closed)
 		for i, r := range results {
 			back := r.Outcome == destination.Retry && (closed || r.Own)
@@ -167,7 +168,7 @@ func readRecord(ev *store.Event) (*call.Call, error) {
 
 // deliver calls the destination and answers with exactly one result for each item, whatever it does.
 func (a *attempt) deliver(items []destination.Item) (results []destination.Result) {
-	ctx, cancel := context.WithTimeout(a.lane.e.ctx, a.terms.Timeout)
+	ctx, cancel := context.WithTimeout(a.tenure.ctx, a.terms.Timeout)
 	defer cancel()
 	ctx, record := outbound.Recorded(ctx)
 	defer func() {
@@ -223,7 +224,7 @@ func (a *attempt) finish(c store.Claimed, item destination.Item, r destination.R
 		done.Warnings = append(done.Warnings, clip(w, maxReason))
 	}
 	record := store.Attempt{
-		DeliveryID: c.ID, Number: item.Attempt, At: at, Took: took, Status: r.Status, State: store.Pending, Sent: a.sent,
+		DeliveryID: c.ID, Number: item.Attempt, At: at, Took: took, Status: r.Status, State: store.Pending, Sent: a.sent, Held: a.tenure.hold,
 		Audit: store.AuditAttempt{Tenant: c.Tenant, Destination: a.lane.name, Kind: a.terms.Kind, Digest: a.digest, Test: a.terms.snapshot.TestMode},
 	}
 	if f.returned {

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,12 +27,15 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.closed = make(chan struct{})
 	defer close(e.closed)
 	e.closing.Store(true)
-	for _, l := range e.lanes {
+	for l := range e.all {
 		l.mu.Lock() // a lane that is launching an attempt has done so when this returns
 		l.wakeUp()
 		l.mu.Unlock()
 	}
 	e.mu.Unlock()
+	if e.keeper != nil {
+		e.keeper.wakeUp() // lanes are given up one by one, as their attempts end
+	}
 
 	var err error
 	if !waitFor(ctx, &e.attempts, e.o.DrainTimeout) {
@@ -50,6 +54,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	case <-time.After(cancelGrace):
 		e.log.Error("the store does not take the last outcomes; they are attempted again after the next start",
 			zap.Duration("waited", cancelGrace))
+	}
+	if e.keeper != nil {
+		e.keeper.leaveStore(context.WithoutCancel(ctx))
 	}
 	return err
 }
@@ -83,10 +90,13 @@ func (e *Engine) drop(l *lane) bool {
 	defer e.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.wanted || l.running > 0 || e.closing.Load() {
+	if l.wanted || l.running > 0 || e.closing.Load() || e.keeper != nil && l.tenure != nil {
 		return false
 	}
-	delete(e.lanes, l.name)
+	left := slices.DeleteFunc(e.lanes[l.name], func(x *lane) bool { return x == l })
+	if e.lanes[l.name] = left; len(left) == 0 {
+		delete(e.lanes, l.name)
+	}
 	e.laneCount.Add(-1)
 	return true
 }

@@ -61,6 +61,13 @@ type Config struct {
 	// Rate 0 means no limit. Burst defaults to Rate, at least 1. A batch is one attempt.
 	Rate  float64
 	Burst int
+	// RateGroup names what counts the attempts, such as the account that several destinations write to: they share one
+	// rate, the lowest of theirs, and one burst. Where gateways share a store one of them has the whole group.
+	RateGroup string
+	// Shards divides the destination among gateways that share a store, by calls, for a receiver that one of them cannot
+	// serve. Each shard has a lane of its own with Rate and Burst divided and the other terms as they are. Default 1, at
+	// most store.MaxShards; without a shared store it changes nothing.
+	Shards int
 	// BatchWait is how long to wait for a batch to fill. Default 0: whatever is due goes at once.
 	BatchWait time.Duration
 	// Timeout bounds one attempt. Default 30 s.
@@ -100,6 +107,12 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("concurrency and burst must not be negative: leave them out for the defaults")
 	case c.Rate < 0, c.Timeout < 0, c.BatchWait < 0, c.RetryAfterMax < 0:
 		return fmt.Errorf("rate, timeout, batch wait and the Retry-After bound must not be negative: leave them out for the defaults")
+	case c.Shards < 0 || c.Shards > store.MaxShards:
+		return fmt.Errorf("a destination has 1 to %d shards", store.MaxShards)
+	case c.Shards > 1 && c.RateGroup != "":
+		return fmt.Errorf("shards are for a receiver that bears more than one gateway sends, and a rate group is for one that counts requests: choose one")
+	case c.Shards > 1 && c.Rate > 0 && c.withDefaults().Burst < c.Shards:
+		return fmt.Errorf("a rate with a burst of %d cannot be divided into %d shards: raise the burst, or have fewer shards", c.withDefaults().Burst, c.Shards)
 	case c.BatchWait > maxBatchWait:
 		return fmt.Errorf("a batch cannot wait longer than %s: a lead is worth most in its first minute", maxBatchWait)
 	}

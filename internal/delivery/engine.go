@@ -46,6 +46,8 @@ type Options struct {
 	ExpireEvery time.Duration
 	// ExpireBatch is how many events one transaction deletes. Default 500.
 	ExpireBatch int
+	// Name is this machine's, and Version the program's, for those who look at the gateways of a shared store.
+	Name, Version string
 }
 
 // ErrClosed means that the engine was closed: the process ends, or a configuration without it was loaded.
@@ -72,14 +74,18 @@ type Engine struct {
 	// flags orders the writes of pauses and resumptions, so that the last one is what the store keeps. It is taken
 	// before mu.
 	flags sync.Mutex
+	// keeper takes lanes and gives them up; nil where the store is not shared, so that all lanes are this gateway's.
+	keeper     *keeper
+	lookPaused chan struct{}
 
 	mu        sync.Mutex
-	snapshots []*attached // the last one is in force
-	lanes     map[string]*lane
+	snapshots []*attached        // the last one is in force
+	lanes     map[string][]*lane // by destination, a lane for each shard
+	paces     map[string]*pace   // by group
 	paused    map[string]string
 	// pausedVersion counts the changes of paused, so that an older reading of the store does not undo one.
 	pausedVersion int
-	// laneCount is len(lanes), for those who have no lock.
+	// laneCount is how many lanes there are, for those who have no lock.
 	laneCount atomic.Int64
 	// unsaved counts, by destination, the pauses that attempts asked for and that the store does not know yet.
 	unsaved map[string]int
@@ -142,9 +148,15 @@ func New(o Options) *Engine {
 	e := &Engine{
 		o: o, wall: wall, log: o.Log, store: o.Store, hashes: newSentHash(o.Keys),
 		stop: make(chan struct{}), recorderStop: make(chan struct{}),
-		lanes: map[string]*lane{}, paused: map[string]string{}, unsaved: map[string]int{},
+		lanes: map[string][]*lane{}, paces: map[string]*pace{}, paused: map[string]string{}, unsaved: map[string]int{}, lookPaused: make(chan struct{}, 1),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if s, ok := o.Store.(store.Shared); ok {
+		e.keeper = newKeeper(e, s, o.Name, wall)
+		e.o.Now = e.keeper.clock(e.o.Now)
+		e.wall = func() time.Time { return wall().Add(time.Duration(e.keeper.offset.Load())) }
+		e.background.Go(e.keeper.run)
+	}
 	e.recorder = newRecorder(e)
 	e.background.Go(e.expireLoop)
 	e.background.Go(e.pausedLoop)
@@ -193,35 +205,16 @@ func (e *Engine) apply() {
 			}
 		}
 	}
+	e.regroup(current)
 	for name := range known {
-		e.ensureLane(name)
+		e.ensureLanes(name, current)
 	}
 	for name := range e.lanes {
 		e.applyTo(name, current, known[name])
 	}
-}
-
-// ensureLane makes a destination's lane, unless there is one. The caller holds e.mu.
-func (e *Engine) ensureLane(name string) {
-	if e.lanes[name] != nil {
-		return
+	if e.keeper != nil {
+		e.keeper.wakeUp()
 	}
-	l := newLane(e, name)
-	e.lanes[name] = l
-	e.laneCount.Add(1)
-	e.background.Go(l.run)
-}
-
-// applyTo gives a lane its configuration. The caller holds e.mu.
-func (e *Engine) applyTo(name string, current *attached, known bool) {
-	var b *terms
-	if current != nil {
-		if c, ok := current.config(name); ok {
-			b = &terms{Config: c.withDefaults(), snapshot: current}
-		}
-	}
-	reason, paused := e.paused[name]
-	e.lanes[name].configure(b, known, paused, reason)
 }
 
 // Change gives one destination of an attached snapshot another configuration, or none with nil, so that its deliveries wait.
@@ -241,15 +234,22 @@ func (e *Engine) Change(s *Snapshot, name string, c *Config) bool {
 	if i < len(e.snapshots)-1 {
 		return true // another is in force
 	}
-	e.ensureLane(name)
-	e.lanes[name].refresh()
-	e.applyTo(name, e.snapshots[i], true)
+	current := e.snapshots[i]
+	regrouped := e.regroup(current)
+	e.ensureLanes(name, current)
+	for _, l := range e.lanes[name] {
+		l.refresh()
+	}
+	e.applyTo(name, current, true)
+	for _, other := range regrouped { // whose pace is another by this
+		if other != name {
+			e.applyTo(other, current, true)
+		}
+	}
+	if e.keeper != nil {
+		e.keeper.wakeUp()
+	}
 	return true
-}
-
-// idle is how long a lane waits before it looks for work that nobody told it of.
-func (e *Engine) idle() time.Duration {
-	return idleCheck * time.Duration(max(1, e.laneCount.Load()/manyLanes))
 }
 
 // configs are what the snapshot in force says of destinations with filters, nil for others; nil without any.
@@ -361,13 +361,13 @@ func (e *Engine) wake(destinations []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if destinations == nil {
-		for _, l := range e.lanes {
+		for l := range e.all {
 			l.wakeUp()
 		}
 		return
 	}
 	for _, name := range destinations {
-		if l := e.lanes[name]; l != nil {
+		for _, l := range e.lanes[name] {
 			l.wakeUp()
 		}
 	}

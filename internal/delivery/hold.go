@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,10 +24,18 @@ type notedHold struct {
 	Verdict string `json:"verdict,omitempty"`
 }
 
+// holdNote is the name under which the lane's hold is noted.
+func (l *lane) holdNote() string {
+	if l.lane.Shards > 1 {
+		return holdNote + "/" + strconv.Itoa(l.lane.Shard)
+	}
+	return holdNote
+}
+
 // recallHold takes up the hold that an earlier process has noted. It gives how long to wait when the store cannot tell; 0
 // when that is done.
 func (l *lane) recallHold() (wait time.Duration) {
-	text, err := l.e.store.Noted(l.e.ctx, l.name, holdNote)
+	text, err := l.e.store.Noted(l.serving.ctx, l.name, l.holdNote())
 	if err != nil {
 		return l.storeFailed("tell whether a destination is held", err)
 	}
@@ -43,6 +52,16 @@ func (l *lane) recallHold() (wait time.Duration) {
 		zap.String("destination", l.name), zap.String("reason", n.Reason))
 	l.e.o.Observer.Paused(l.name, n.Reason)
 	return 0
+}
+
+// notedHold is why a lane that another gateway has is held, as that one noted; empty if it is not.
+func (l *lane) notedHold(ctx context.Context) string {
+	text, err := l.e.store.Noted(ctx, l.name, l.holdNote())
+	var n notedHold
+	if err != nil || len(text) == 0 || json.Unmarshal(text, &n) != nil {
+		return ""
+	}
+	return n.Reason
 }
 
 // holdUnsaved reports whether the store has to be told how the lane stands after an attempt.
@@ -68,13 +87,13 @@ func (l *lane) saveHold(ctx context.Context, probe bool) error {
 	var err error
 	switch {
 	case h == nil && noted:
-		err = l.e.store.Forget(ctx, l.name, holdNote)
+		err = l.e.store.Forget(ctx, l.name, l.holdNote())
 	case h != nil && (!noted || probe):
 		text, marshalErr := json.Marshal(n)
 		if marshalErr != nil {
 			return marshalErr
 		}
-		err = l.e.store.Note(ctx, l.name, holdNote, text, l.e.o.Now().Add(holdNoted))
+		err = l.e.store.Note(ctx, l.name, l.holdNote(), text, l.e.o.Now().Add(holdNoted))
 	default:
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/store"
 	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 )
@@ -16,6 +17,9 @@ const (
 	// seldom, so that thousands of tenants with destinations of their own do not keep the store busy with asking.
 	idleCheck = 15 * time.Second
 	manyLanes = 500
+	// Where gateways share a store, which tell each other of work as a rule, they look more often.
+	sharedCheck = time.Second
+	manyShared  = 100
 	// leaseMargin is added to the timeout of an attempt for everything around it, above all the recording.
 	leaseMargin = time.Minute
 	// Waits after an error of the store, and when it says that something is due but gives nothing.
@@ -32,22 +36,31 @@ const (
 type terms struct {
 	Config
 	snapshot *attached
+	// pace is what the destination shares with others of its group; nil without a group.
+	pace *pace
 }
 
 func (t *terms) lease() time.Duration { return t.Timeout + t.BatchWait + leaseMargin }
 
-// lane is the way to one destination.
+// lane is the way to one destination, or to a shard of it.
 type lane struct {
 	e     *Engine
-	name  string
+	lane  store.Lane
+	name  string // of the destination
 	waker chan struct{}
 	queue queue // the run goroutine's own
 	// confirmAt is when the turns of calls are looked through next; the run goroutine's own too.
 	confirmAt time.Time
 	// recalled tells that the hold of an earlier process was asked for; the run goroutine's own.
 	recalled bool
+	// serving is the tenure that the queue is of; the run goroutine's own.
+	serving *tenure
 
 	mu sync.Mutex
+	// tenure is nil while another gateway has the lane. leaving tells that it is to be given up, and drained that nothing
+	// is under way any longer.
+	tenure           *tenure
+	leaving, drained bool
 	// terms is nil while no snapshot in force knows the destination: its deliveries are parked.
 	terms *terms
 	// wanted tells that some attached snapshot knows it; a lane that is not wanted ends.
@@ -58,6 +71,7 @@ type lane struct {
 	breaker     *breaker.Breaker
 	changes     [][2]breaker.State
 	limiter     *rate.Limiter
+	together    bool // the limiter is the group's
 	holdUntil   time.Time
 	running     int // attempts (batches)
 	inflight    map[string]struct{}
@@ -75,11 +89,16 @@ type lane struct {
 	wary, newest bool
 }
 
-func newLane(e *Engine, name string) *lane {
-	return &lane{
-		e: e, name: name, waker: make(chan struct{}, 1), inflight: map[string]struct{}{}, byTenant: map[string]int{},
+func newLane(e *Engine, of store.Lane) *lane {
+	l := &lane{
+		e: e, lane: of, name: of.Destination, waker: make(chan struct{}, 1), inflight: map[string]struct{}{}, byTenant: map[string]int{},
 		calls: callOrder{},
 	}
+	if e.keeper == nil {
+		l.tenure = &tenure{queue: wholeQueue{e.store, l.name}, ctx: e.ctx, cancel: func() {}}
+		l.serving = l.tenure
+	}
+	return l
 }
 
 // configure gives the lane its terms and wakes it.
@@ -97,11 +116,17 @@ func (l *lane) configure(t *terms, wanted, paused bool, reason string) {
 		return
 	}
 	if l.breaker == nil || l.breaker.Settings() != t.Breaker {
-		var b *breaker.Breaker
-		b = breaker.New(t.Breaker, func(from, to breaker.State) { l.breakerChanged(b, from, to) })
-		l.breaker = b
+		l.newBreaker(t)
 	}
 	now := l.e.o.Now()
+	switch {
+	case t.pace != nil:
+		l.limiter, l.together = t.pace.limiter, true
+		return
+	case l.together:
+		// The group's bucket was spent by others too.
+		l.limiter, l.together = nil, false
+	}
 	switch {
 	case t.Rate <= 0:
 		l.limiter = nil
@@ -174,14 +199,16 @@ type view struct {
 	held  bool
 	stop  bool
 	ended bool
+	// tenure is the lane's, nil while it has none.
+	tenure *tenure
 }
 
 func (l *lane) look() view {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	v := view{terms: l.terms, breaker: l.breaker, limiter: l.pacer(l.e.o.Now()), holdUntil: l.holdUntil}
-	v.stop = l.terms == nil || l.paused || l.flush || l.e.closing.Load()
-	v.ended = !l.wanted && l.running == 0
+	v := view{terms: l.terms, breaker: l.breaker, limiter: l.pacer(l.e.o.Now()), holdUntil: l.holdUntil, tenure: l.tenure}
+	v.stop = l.terms == nil || l.paused || l.flush || l.idles()
+	v.ended = !l.wanted && l.running == 0 && (l.tenure == nil || l.e.keeper == nil)
 	if l.flush {
 		l.flush = false
 		l.wakeUp()
@@ -198,12 +225,23 @@ func (l *lane) look() view {
 	return v
 }
 
+// idles tells that the lane may begin nothing, whatever its destination's terms. The caller holds l.mu.
+func (l *lane) idles() bool {
+	return l.tenure == nil || l.leaving || l.e.closing.Load() || l.terms != nil && l.terms.pace != nil && !l.terms.pace.whole.Load() ||
+		l.e.keeper != nil && l.e.keeper.lapsed()
+}
+
 // step starts as many attempts as may start now, and returns how long nothing more will happen by itself; negative
 // when the lane has ended.
 func (l *lane) step() time.Duration {
 	v := l.look()
+	if v.tenure != l.serving {
+		l.giveBack() // what was claimed in another tenure
+		l.serving, l.recalled = v.tenure, false
+	}
 	if v.stop {
 		l.giveBack()
+		l.noteDrained()
 		if v.ended && l.e.drop(l) {
 			return -1
 		}
@@ -213,7 +251,10 @@ func (l *lane) step() time.Duration {
 		if wait := l.recallHold(); wait > 0 {
 			return wait
 		}
-		v = l.look()
+		if v = l.look(); v.stop || v.tenure != l.serving {
+			l.wakeUp()
+			return l.e.idle()
+		}
 	}
 	now := l.e.o.Now()
 	l.confirmTurns(now)
@@ -240,7 +281,7 @@ func (l *lane) step() time.Duration {
 		l.queue.backoff = 0
 		now = l.e.o.Now()
 		v = l.look()
-		if v.stop {
+		if v.stop || v.tenure != l.serving {
 			l.wakeUp()
 			return l.e.idle()
 		}
@@ -289,8 +330,11 @@ func (l *lane) start(v view, free int, now time.Time) (started int, wait time.Du
 				return started, time.Second
 			}
 		}
-		if v.limiter != nil {
-			v.limiter.AllowN(now, 1)
+		if v.limiter != nil && !v.limiter.AllowN(now, 1) && v.terms.pace != nil {
+			// Another destination of the group took it.
+			l.queue.ready = append(batch, l.queue.ready...)
+			done(breaker.Neither)
+			return started, time.Millisecond
 		}
 		if !l.launch(v.terms, batch, done, trying) {
 			break
@@ -308,7 +352,7 @@ func (l *lane) due(t *terms, now time.Time) (bool, time.Duration) {
 	if l.queue.len() > 0 {
 		return true, 0
 	}
-	at, err := l.e.store.Next(l.e.ctx, l.name)
+	at, err := l.serving.queue.Next(l.serving.ctx)
 	if err != nil {
 		return false, l.storeFailed("look for what is due", err)
 	}

@@ -33,6 +33,10 @@ type Observer interface {
 	GatewayTrouble(destination, reason string)
 	// Rendered hands over what test mode would have sent.
 	Rendered(Attempted, []destination.Request)
+	// Gateways is called when the number of gateways that share the store has become another.
+	Gateways(n int)
+	// DocumentsChanged is called when another gateway has published, removed or forgotten a document, or may have.
+	DocumentsChanged()
 }
 
 // Attempted is one delivery of one attempt, and what became of it.
@@ -94,3 +98,9 @@ func (NopObserver) GatewayTrouble(string, string) {}
 
 // Rendered does nothing.
 func (NopObserver) Rendered(Attempted, []destination.Request) {}
+
+// Gateways does nothing.
+func (NopObserver) Gateways(int) {}
+
+// DocumentsChanged does nothing.
+func (NopObserver) DocumentsChanged() {}

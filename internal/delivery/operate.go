@@ -25,7 +25,7 @@ func (e *Engine) notePaused(destination, reason string) {
 	e.mu.Lock()
 	e.paused[destination] = reason
 	e.pausedVersion++
-	if l := e.lanes[destination]; l != nil {
+	for _, l := range e.lanes[destination] {
 		l.setPaused(true, reason)
 	}
 	e.mu.Unlock()
@@ -68,16 +68,19 @@ func (e *Engine) pauseSaved(destination string) {
 func (e *Engine) Resume(ctx context.Context, destination string) error {
 	e.flags.Lock()
 	defer e.flags.Unlock()
-	if err := e.store.Resume(ctx, destination); err != nil {
-		return err
+	// The hold goes first: with the pause other gateways are told to look.
+	for _, note := range e.holdNotes(destination) {
+		if err := e.store.Forget(ctx, destination, note); err != nil {
+			return err
+		}
 	}
-	if err := e.store.Forget(ctx, destination, holdNote); err != nil {
+	if err := e.store.Resume(ctx, destination); err != nil {
 		return err
 	}
 	e.mu.Lock()
 	delete(e.paused, destination)
 	e.pausedVersion++
-	if l := e.lanes[destination]; l != nil {
+	for _, l := range e.lanes[destination] {
 		l.setPaused(false, "")
 		l.mu.Lock()
 		l.lift()
@@ -155,7 +158,7 @@ func (e *Engine) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, e
 func (e *Engine) flush() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, l := range e.lanes {
+	for l := range e.all {
 		l.mu.Lock()
 		l.flush = true
 		l.wakeUp()
@@ -170,11 +173,56 @@ func (e *Engine) pausedLoop() {
 	for {
 		select {
 		case <-timer.C:
+		case <-e.lookPaused:
+			e.liftResumed()
 		case <-e.stop:
 			return
 		}
 		e.refreshPaused()
-		timer.Reset(idleCheck)
+		timer.Reset(e.checkEvery())
+	}
+}
+
+// lookAtPaused has the loop look now.
+func (e *Engine) lookAtPaused() {
+	select {
+	case e.lookPaused <- struct{}{}:
+	default:
+	}
+}
+
+// holdNotes are the names under which holds of a destination's lanes may be noted.
+func (e *Engine) holdNotes(destination string) []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	notes := []string{holdNote}
+	for _, l := range e.lanes[destination] {
+		if note := l.holdNote(); note != holdNote {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+// liftResumed ends the holds that were ended by hand at another gateway, which took their notes away.
+func (e *Engine) liftResumed() {
+	e.flags.Lock()
+	defer e.flags.Unlock()
+	for _, l := range e.listLanes() {
+		l.mu.Lock()
+		held := l.tenure != nil && l.health.hold != nil && l.noted
+		l.mu.Unlock()
+		if !held {
+			continue
+		}
+		if text, err := e.store.Noted(e.ctx, l.name, l.holdNote()); err != nil || text != nil {
+			continue
+		}
+		l.mu.Lock()
+		l.lift()
+		l.noted = false
+		l.mu.Unlock()
+		e.o.Observer.Resumed(l.name)
 	}
 }
 
@@ -204,8 +252,8 @@ func (e *Engine) refreshPaused() {
 	for name, reason := range paused {
 		e.paused[name] = reason
 	}
-	for name, l := range e.lanes {
-		reason, isPaused := e.paused[name]
+	for l := range e.all {
+		reason, isPaused := e.paused[l.name]
 		l.setPaused(isPaused, reason)
 	}
 }
@@ -223,7 +271,7 @@ func (e *Engine) expireLoop() {
 		}
 		next := e.o.ExpireEvery
 		s := e.current()
-		if s == nil {
+		if s == nil || e.keeper != nil && !e.keeper.maintains() {
 			timer.Reset(next)
 			continue
 		}

@@ -143,7 +143,7 @@ func TestOrderBeyondWhatIsHeld(t *testing.T) {
 
 // Beyond even that order gives way, so that broken calls do not stop the others; but only for what comes then.
 func TestOrderGivesWayBeyondAllBounds(t *testing.T) {
-	l := newLane(New(Options{Store: storetest.NewMemory(storetest.Options{}), DrainTimeout: -1}), "crm")
+	l := newLane(New(Options{Store: storetest.NewMemory(storetest.Options{}), DrainTimeout: -1}), store.Lane{Destination: "crm", Shards: 1})
 	defer l.e.Close(t.Context())
 	terms := &terms{Config: Config{Concurrency: 1, TenantConcurrency: 1}, snapshot: &attached{Snapshot: &Snapshot{}}}
 	delivery := func(id string) waiting {

@@ -98,10 +98,10 @@ func (l *lane) other(t *terms, now time.Time) (w waiting, ok bool) {
 		return w, false // claiming is going to say so
 	}
 	for i, d := range l.candidates(list, now) {
-		if i == maxTries {
+		if i == maxTries*l.lane.Shards { // of which most are another shard's
 			break
 		}
-		c, err := l.e.store.ClaimOne(l.e.ctx, d.ID, now, t.lease())
+		c, err := l.serving.queue.ClaimOne(l.serving.ctx, d.ID, now, t.lease())
 		if err != nil {
 			return w, false
 		}

@@ -207,7 +207,7 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 		return 0
 	}
 	skip := l.skipped(t)
-	claimed, err := l.e.store.Claim(l.e.ctx, l.name, now, t.lease(), want, skip)
+	claimed, err := l.serving.queue.Claim(l.serving.ctx, now, t.lease(), want, skip)
 	if err != nil {
 		return l.storeFailed("claim deliveries", err)
 	}
@@ -234,7 +234,7 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 	if len(claimed) == want {
 		return 0
 	}
-	at, err := l.e.store.Next(l.e.ctx, l.name)
+	at, err := l.serving.queue.Next(l.serving.ctx)
 	switch {
 	case err != nil:
 		return l.storeFailed("look for what is due", err)
@@ -282,7 +282,7 @@ func (l *lane) skipped(t *terms) (skip []string) {
 
 func (l *lane) storeFailed(what string, err error) time.Duration {
 	wait := l.queue.backOff()
-	if l.e.ctx.Err() == nil {
+	if !l.lost(l.serving, err) && l.serving.ctx.Err() == nil {
 		l.e.log.Error("the store could not "+what+"; trying again",
 			zap.String("destination", l.name), zap.Duration("in", wait), zap.Error(err))
 	}
@@ -293,7 +293,7 @@ func (l *lane) storeFailed(what string, err error) time.Duration {
 // changed meanwhile.
 func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome), probe bool) bool {
 	l.mu.Lock()
-	if l.terms != t || l.paused || l.flush || l.e.closing.Load() {
+	if l.terms != t || l.tenure != l.serving || l.paused || l.flush || l.idles() {
 		l.queue.ready = append(batch, l.queue.ready...)
 		l.mu.Unlock()
 		done(breaker.Neither)
@@ -302,7 +302,7 @@ func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome), pro
 	}
 	defer l.mu.Unlock()
 	l.running++
-	a := &attempt{lane: l, terms: t, batch: make([]store.Claimed, len(batch)), breaker: done, probe: probe}
+	a := &attempt{lane: l, terms: t, tenure: l.tenure, batch: make([]store.Claimed, len(batch)), breaker: done, probe: probe}
 	for i, w := range batch {
 		a.batch[i] = w.Claimed
 		l.inflight[w.ID] = struct{}{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/store"
 )
 
 // DestinationStatus is how a destination stands.
@@ -51,14 +52,14 @@ func (e *Engine) Status(ctx context.Context) ([]DestinationStatus, error) {
 		d.Pending, d.Delivered, d.Dead, d.OldestPending = s.Pending, s.Delivered, s.Dead, s.OldestPending
 		d.Paused, d.PauseReason = s.Paused, s.PauseReason
 	}
-	e.mu.Lock()
-	lanes := make([]*lane, 0, len(e.lanes))
-	for _, l := range e.lanes {
-		lanes = append(lanes, l)
-	}
-	e.mu.Unlock()
-	for _, l := range lanes {
-		l.status(of(l.name), e.o.Now())
+	elsewhere := 0
+	for _, l := range e.listLanes() {
+		d := of(l.name)
+		l.status(d, e.o.Now())
+		if d.Held == "" && d.Known && !l.isMine() && elsewhere < maxElsewhere {
+			elsewhere++
+			d.Held = l.notedHold(ctx)
+		}
 	}
 	list := make([]DestinationStatus, 0, len(all))
 	for _, d := range all {
@@ -66,6 +67,44 @@ func (e *Engine) Status(ctx context.Context) ([]DestinationStatus, error) {
 	}
 	slices.SortFunc(list, func(a, b DestinationStatus) int { return strings.Compare(a.Name, b.Name) })
 	return list, err
+}
+
+// maxElsewhere bounds the destinations of other gateways of which is asked whether they are held.
+const maxElsewhere = 100
+
+// isMine tells whether the lane is this gateway's.
+func (l *lane) isMine() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.tenure != nil
+}
+
+// Gateways is how many gateways share the store, as far as is known: what it was last when the store is away, and 1 where
+// the store is not shared.
+func (e *Engine) Gateways() int {
+	if e.keeper == nil {
+		return 1
+	}
+	return int(e.keeper.live.Load())
+}
+
+// Skew is how far the clock of a shared store is ahead of this machine's; negative when it is behind.
+func (e *Engine) Skew() time.Duration {
+	if e.keeper == nil {
+		return 0
+	}
+	e.keeper.mu.Lock()
+	defer e.keeper.mu.Unlock()
+	return e.keeper.skew
+}
+
+// Cluster lists who shares the store; ok is false where it is not shared.
+func (e *Engine) Cluster(ctx context.Context) (c store.Cluster, ok bool, err error) {
+	if e.keeper == nil {
+		return c, false, nil
+	}
+	c, err = e.keeper.shared.Cluster(ctx)
+	return c, true, err
 }
 
 // Stranded are deliveries that wait because the configuration in force does not know a name of theirs.
@@ -114,7 +153,8 @@ func (e *Engine) knows(a *attached, name string) bool {
 
 func (l *lane) status(d *DestinationStatus, now time.Time) {
 	l.mu.Lock()
-	d.InFlight, d.Known = l.running, l.terms != nil
+	d.InFlight += l.running
+	d.Known = d.Known || l.terms != nil
 	if l.paused {
 		d.Paused, d.PauseReason = true, l.pauseReason
 	}

@@ -22,7 +22,7 @@ import (
 var update = flag.Bool("update", false, "write what the payloads become to testdata/conversions")
 
 const (
-	payloads    = "../source/testdata/payloads"
+	payloads    = "../source/samples/payloads"
 	shared      = "../../testdata/payloads"
 	guide       = "../../testdata/guide"
 	conversions = "../../testdata/conversions"

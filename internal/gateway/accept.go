@@ -94,6 +94,13 @@ func (rq *Request) storedHeader() http.Header {
 	return h
 }
 
+// noteVerified stores with the header by which scheme and which secret the request was verified, for those who look at the
+// event later.
+func (rq *Request) noteVerified(h http.Header) {
+	v := store.Verified{Scheme: rq.plan.Scheme, Form: rq.result.Form, Secret: rq.result.Secret + 1}
+	h[store.VerifiedHeader] = []string{v.String()}
+}
+
 // persist stores the event with a delivery to each destination. When it returns without a refusal the event is on disk.
 func (rq *Request) persist(destinations []string, header http.Header) (store.Accepted, *refusal) {
 	all, refused := rq.persistAll([]*Request{rq}, [][]string{destinations}, header)
@@ -110,6 +117,7 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 		return nil, &refusal{outcome: storeUnavailable, retryAfter: time.Second, message: "the gateway is starting; send again later"}
 	}
 	rq.noteTrace(header)
+	rq.noteVerified(header)
 	stored := make([]*store.Event, len(events))
 	for i, one := range events {
 		own := header

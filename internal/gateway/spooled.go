@@ -60,6 +60,7 @@ func storedRequest(ctx context.Context, ev *store.Event, item *destination.Item,
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
+	delete(r.Header, store.VerifiedHeader)
 	r.Host, _ = takeOut(r.Header, spooledHost)
 	r.RemoteAddr = "127.0.0.1:0"
 	if v, ok := takeOut(r.Header, spooledRemote); ok {

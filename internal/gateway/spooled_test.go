@@ -44,6 +44,10 @@ func TestAStoredRequestKeepsItsSenderAndTLS(t *testing.T) {
 	if got := again(r); got.TLS != nil {
 		t.Error("a request without TLS came back with it")
 	}
+	r.Header.Set(store.VerifiedHeader, "scheme=nextphone;form=js;secret=1")
+	if got := again(r); got.Header.Get(store.VerifiedHeader) != "" {
+		t.Error("what is noted of the request goes on as a header of it")
+	}
 }
 
 // The receiver's own spans go below that of the attempt which reached it.

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -133,9 +134,22 @@ func (s *Service) actOnPending(ctx context.Context, a Actor, sc scope, r Record,
 	return &DeliveryCount{sel.DryRun, n}, nil
 }
 
+// EraseSelection says what is erased.
+type EraseSelection struct {
+	Selection
+	// KeepSubject leaves what lies beside the records in the audit log: the pseudonym of the caller, a keyed hash, and what
+	// opens the records' commitments. So the log still answers what was sent about a person, to whom and when, as an
+	// accounting of disclosures has to (45 CFR 164.528). By default it goes with the event, and nobody can tell any more whom
+	// the records are about. It needs an audit log and an encryption_key.
+	KeepSubject bool `json:"keep_subject,omitempty"`
+}
+
 // Erase deletes events with all that belongs to them.
-func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCount, error) {
+func (s *Service) Erase(ctx context.Context, a Actor, sel EraseSelection) (*EventCount, error) {
 	r := sel.record("Erase")
+	if sel.KeepSubject {
+		r.Filter = append(r.Filter, "keep_subject")
+	}
 	sc, err := s.permitDelivering(ctx, a, r)
 	if err != nil {
 		return nil, err
@@ -144,7 +158,13 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel Selection) (*EventCoun
 		return nil, err
 	}
 	ctx = a.by(ctx)
-	n, err := s.act(ctx, a, sc, r, &sel, func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
+	if sel.KeepSubject {
+		if s.auditor() == nil || len(s.pseudonyms("+15550100000")) == 0 {
+			return nil, badRequest("keep_subject keeps the caller's pseudonym beside the audit log, and there is none: it needs audit and an encryption_key in the configuration")
+		}
+		ctx = audit.KeepSubjects(ctx)
+	}
+	n, err := s.act(ctx, a, sc, r, &sel.Selection, func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
 	if err != nil {
 		return nil, err
 	}

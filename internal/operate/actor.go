@@ -89,7 +89,7 @@ func (s *Service) permit(ctx context.Context, a Actor, r Record) (scope, error) 
 	}
 	switch {
 	case sc.bound && needed.whole:
-		return sc, s.deny(ctx, a, r, &Error{Kind: ErrForbidden, text: "you may not do that: it is of the whole gateway, and you are bound to tenants"})
+		return sc, s.deny(ctx, a, r, &Error{Kind: ErrForbidden, text: ofTheWhole})
 	case sc.bound && len(sc.tenants) == 0:
 		return sc, s.deny(ctx, a, r, &Error{Kind: ErrForbidden, text: "you may not do that: you are bound to tenants, and to none"})
 	case r.Tenant != "" && !sc.has(r.Tenant):
@@ -97,6 +97,8 @@ func (s *Service) permit(ctx context.Context, a Actor, r Record) (scope, error) 
 	}
 	return sc, nil
 }
+
+const ofTheWhole = "you may not do that: it is of the whole gateway, and you are bound to tenants"
 
 func forbidden(a Actor, needed Capability) *Error {
 	text := ""
@@ -119,13 +121,20 @@ func (s *Service) deny(ctx context.Context, a Actor, r Record, why error) error 
 	return why
 }
 
-// Deny is for faces that refuse somebody before an operation is called, as one who has no role at all. It is recorded as
-// the operation would record it. s may be nil where there is nothing to operate.
+// Deny is for faces that refuse somebody before an operation is called, as one who has no role at all, or who asks for a page
+// about what they may not do. It is recorded as the operation would record it. s may be nil where there is nothing to
+// operate.
 func Deny(ctx context.Context, s *Service, a Actor, operation string) error {
 	if s == nil {
 		s = New(Options{})
 	}
-	return s.deny(ctx, a, Record{Operation: operation}, &Error{Kind: ErrForbidden, text: "you may not do that: you have no role here"})
+	why := &Error{Kind: ErrForbidden, text: "you may not do that: you have no role here"}
+	if needed, ok := operations[operation]; ok && a.May != nil {
+		if why = forbidden(a, needed.capability); a.May(needed.capability) && needed.whole {
+			why.text = ofTheWhole
+		}
+	}
+	return s.deny(ctx, a, Record{Operation: operation}, why)
 }
 
 // note has it recorded what an actor is about to do, or was denied.

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+	"unicode"
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/auditor"
@@ -61,7 +64,8 @@ type AuditSelection struct {
 	// From is included, To is not: RFC 3339 or a date.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
-	// Kind is what is recorded, such as attempt or erase; several are separated by commas. By is the id of who did it.
+	// Kind is what is recorded, such as attempt or erase; several are separated by commas. One that is never recorded is
+	// refused, with those that are. By is the id of who did it.
 	Kind string `json:"kind,omitempty"`
 	By   string `json:"by,omitempty"`
 	// Tenant, Event, Delivery, Destination and Outcome are those of the record.
@@ -70,12 +74,15 @@ type AuditSelection struct {
 	Delivery    string `json:"delivery,omitempty"`
 	Destination string `json:"destination,omitempty"`
 	Outcome     string `json:"outcome,omitempty"`
+	// Caller is a phone number with its country, such as +15551234567: records about that caller's events, also erased ones
+	// whose subject was kept. It needs an encryption_key, under which the log knows callers.
+	Caller string `json:"caller,omitempty"`
 	// Limit is how many records a page has: 100 unless told, and 1000 at most.
 	Limit int `json:"limit,omitempty"`
 }
 
 // query is what the log understands.
-func (sel *AuditSelection) query() (q auditor.Query, err error) {
+func (sel *AuditSelection) query(pseudonyms func(number string) []string) (q auditor.Query, err error) {
 	if sel.After < 0 || sel.Newest < 0 || sel.After > 0 && sel.Newest > 0 {
 		return q, badRequest("give either after, a place in the log, or newest, how many records")
 	}
@@ -84,8 +91,21 @@ func (sel *AuditSelection) query() (q auditor.Query, err error) {
 	}
 	q = auditor.Query{First: sel.After, By: sel.By, Tenant: sel.Tenant, Event: sel.Event, Delivery: sel.Delivery,
 		Destination: sel.Destination, Outcome: sel.Outcome, Limit: sel.Limit}
+	if sel.Caller != "" {
+		number, err := callerNumber(sel.Caller)
+		if err != nil {
+			return q, err
+		}
+		if q.Callers = pseudonyms(number); len(q.Callers) == 0 {
+			return q, badRequest("the audit log knows callers only where there is an encryption_key, with which their pseudonyms are made")
+		}
+	}
 	for kind := range strings.SplitSeq(sel.Kind, ",") {
-		if kind = strings.TrimSpace(kind); kind != "" {
+		switch kind = strings.TrimSpace(kind); {
+		case kind == "":
+		case !slices.Contains(auditKinds(), audit.Kind(kind)):
+			return q, badRequest("there is no such kind of record; there are: %s", strings.Join(slices.Sorted(slices.Values(texts(auditKinds()))), ", "))
+		default:
 			q.Kinds = append(q.Kinds, audit.Kind(kind))
 		}
 	}
@@ -100,13 +120,18 @@ func (sel *AuditSelection) query() (q auditor.Query, err error) {
 	return q, nil
 }
 
+// pseudonyms are those by which the log may know a caller; none without keys.
+func (s *Service) pseudonyms(number string) []string {
+	return slices.DeleteFunc(s.o.CallerHashes(number), func(hash string) bool { return hash == number })
+}
+
 // AuditQuery gives records of the audit log, oldest first, as they stand in it.
 func (s *Service) AuditQuery(ctx context.Context, a Actor, sel AuditSelection) (*auditor.Page, error) {
 	log, sc, err := s.beginAudit(ctx, a, Record{Operation: "AuditQuery", Event: sel.Event, Tenant: sel.Tenant, Destination: sel.Destination})
 	if err != nil {
 		return nil, err
 	}
-	q, err := sel.query()
+	q, err := sel.query(s.pseudonyms)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +334,49 @@ func (a Actor) by(ctx context.Context) context.Context {
 var kindsOf = map[string]audit.Kind{
 	"Events": audit.List, "Deliveries": audit.List, "Tail": audit.List, "Event": audit.Show, "RevealEvent": audit.Reveal,
 	"Replay": audit.Replay, "SendNow": audit.SendNow, "Cancel": audit.Cancel, "Pause": audit.Pause, "Resume": audit.Resume,
-	"Erase": audit.Erase, "Rekey": audit.Rekey,
+	"Erase": audit.Erase, "Rekey": audit.Rekey, "Rotations": audit.List, "AuditTail": audit.List,
+	"Documents": audit.List, "DocumentVersions": audit.List, "Document": audit.Show, "CompareDocument": audit.Show,
+	"SaveDocument": audit.DocumentSaved, "PublishDocument": audit.DocumentPublished, "RollbackDocument": audit.DocumentPublished,
+	"RemoveDocument": audit.DocumentRemoved,
+}
+
+// kindOf is the kind of an operation's record.
+func kindOf(operation string) audit.Kind {
+	if kind := kindsOf[operation]; kind != "" {
+		return kind
+	}
+	return audit.Kind("operate." + publicName(operation))
+}
+
+// auditKinds are all kinds that are ever recorded.
+var auditKinds = sync.OnceValue(func() []audit.Kind {
+	all := audit.Kinds()
+	for operation := range operations {
+		if kind := kindOf(operation); !unrecorded[operation] && !slices.Contains(all, kind) {
+			all = append(all, kind)
+		}
+	}
+	return all
+})
+
+func texts[T ~string](list []T) []string {
+	all := make([]string, len(list))
+	for i, v := range list {
+		all[i] = string(v)
+	}
+	return all
+}
+
+// publicName is the name of an operation outside of this program: reveal_event for RevealEvent.
+func publicName(operation string) string {
+	var b strings.Builder
+	for i, r := range operation {
+		if unicode.IsUpper(r) && i > 0 {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
 }
 
 var unrecorded = map[string]bool{
@@ -327,13 +394,10 @@ func (r *Record) Leaf(ctx context.Context) (audit.Leaf, bool) {
 	if unrecorded[r.Operation] && !r.Denied {
 		return audit.Leaf{}, false
 	}
-	l := audit.Leaf{Kind: kindsOf[r.Operation], Actor: audit.ActorOf(r.Actor.by(ctx)), Tenant: r.Tenant, Event: r.Event,
-		Outcome: OutcomeAsked, Why: r.Reason, Reason: r.Operation}
-	if l.Kind == "" {
-		l.Kind = audit.Kind("operate." + strings.ToLower(r.Operation))
-	}
+	l := audit.Leaf{Kind: kindOf(r.Operation), Actor: audit.ActorOf(r.Actor.by(ctx)), Operation: publicName(r.Operation), Tenant: r.Tenant,
+		Event: r.Event, Outcome: OutcomeAsked, Why: r.Reason}
 	if len(r.Filter) > 0 {
-		l.Reason += " by " + strings.Join(r.Filter, ", ")
+		l.Reason = "selected by " + strings.Join(r.Filter, ", ")
 	}
 	if r.Destination != "" {
 		l.To = []audit.Recipient{{Name: r.Destination}}

@@ -101,7 +101,7 @@ func TestTheAuditLogInFormsOfOthers(t *testing.T) {
 	if all := disclosures(); len(all) != 1 || !strings.Contains(all[0], `"address":"crm.example"`) || !strings.Contains(all[0], `"value":"c0ffee"`) {
 		t.Errorf("the disclosures are\n%s", all)
 	}
-	if _, err := s.Erase(t.Context(), somebody, Selection{All: true}); err != nil {
+	if _, err := s.Erase(t.Context(), somebody, EraseSelection{Selection: Selection{All: true}}); err != nil {
 		t.Fatal(err)
 	}
 	if all := disclosures(); len(all) != 0 {

@@ -19,7 +19,7 @@ func (s *Service) AuditTail(ctx context.Context, a Actor, sel AuditSelection, f 
 	}
 	newest := sel.Newest
 	sel.Newest, sel.Limit = 0, 0
-	q, err := sel.query()
+	q, err := sel.query(s.pseudonyms)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sqlite"
 	"github.com/callgate/callgate/internal/store/storetest"
@@ -19,6 +21,12 @@ import (
 
 // audited is a service on a store that keeps an audit log, and the public key of that.
 func audited(t *testing.T) (*Service, *sqlite.Store, *audit.Verifier) {
+	t.Helper()
+	return auditedWith(t, nil)
+}
+
+// auditedWith is one whose store seals what it keeps.
+func auditedWith(t *testing.T, keys *seal.Ring) (*Service, *sqlite.Store, *audit.Verifier) {
 	t.Helper()
 	private, public, err := audit.GenerateKey("clinic.example/1")
 	if err != nil {
@@ -32,7 +40,7 @@ func audited(t *testing.T) (*Service, *sqlite.Store, *audit.Verifier) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sqlite.Open(sqlite.Options{Path: filepath.Join(t.TempDir(), "store.db")})
+	s, err := sqlite.Open(sqlite.Options{Path: filepath.Join(t.TempDir(), "store.db"), Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +55,8 @@ func audited(t *testing.T) (*Service, *sqlite.Store, *audit.Verifier) {
 			t.Error(err)
 		}
 	})
-	return New(Options{Store: s, Engine: e, Auditor: func() *auditor.Auditor { return keeper }}), s, key
+	return New(Options{Store: s, Engine: e, Auditor: func() *auditor.Auditor { return keeper },
+		CallerHashes: func(number string) []string { return CallerHashes(keys, number) }}), s, key
 }
 
 func recordsOf(t *testing.T, p *auditor.Page) (all []audit.Leaf) {
@@ -75,7 +84,7 @@ func TestTheAuditLogNamesWhoDidWhat(t *testing.T) {
 	if _, err := s.Cancel(t.Context(), somebody, Selection{Filter: Filter{Event: e.ID}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Erase(t.Context(), Actor{Via: "command", May: Everything}, Selection{All: true}); err != nil {
+	if _, err := s.Erase(t.Context(), Actor{Via: "command", May: Everything}, EraseSelection{Selection: Selection{All: true}}); err != nil {
 		t.Fatal(err)
 	}
 	ada := audit.Actor{Type: audit.ActorUser, ID: "ada", Via: "test"}
@@ -247,18 +256,121 @@ func TestLeavesOfWhatOperatorsAskFor(t *testing.T) {
 		none bool
 	}{
 		{r: Record{Operation: "RevealEvent", Event: "e", Tenant: "acme", Reason: "a complaint"},
-			want: audit.Leaf{Kind: audit.Reveal, Event: "e", Tenant: "acme", Why: "a complaint", Outcome: OutcomeAsked, Reason: "RevealEvent"}},
-		{r: Record{Operation: "RevealEvent", Denied: true}, want: audit.Leaf{Kind: audit.RevealDenied, Outcome: audit.OutcomeDenied, Reason: "RevealEvent"}},
-		{r: Record{Operation: "Erase", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Reason: "Erase"}},
-		{r: Record{Operation: "Erase", DryRun: true, Filter: []string{"caller"}}, want: audit.Leaf{Kind: audit.Erase, Outcome: audit.OutcomeDryRun, Reason: "Erase by caller"}},
-		{r: Record{Operation: "Preview"}, want: audit.Leaf{Kind: "operate.preview", Outcome: OutcomeAsked, Reason: "Preview"}},
+			want: audit.Leaf{Kind: audit.Reveal, Event: "e", Tenant: "acme", Why: "a complaint", Outcome: OutcomeAsked, Operation: "reveal_event"}},
+		{r: Record{Operation: "RevealEvent", Denied: true}, want: audit.Leaf{Kind: audit.RevealDenied, Outcome: audit.OutcomeDenied, Operation: "reveal_event"}},
+		{r: Record{Operation: "Erase", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Operation: "erase"}},
+		{r: Record{Operation: "Erase", DryRun: true, Filter: []string{"caller"}}, want: audit.Leaf{Kind: audit.Erase, Outcome: audit.OutcomeDryRun, Operation: "erase", Reason: "selected by caller"}},
+		{r: Record{Operation: "Preview"}, want: audit.Leaf{Kind: "operate.preview", Outcome: OutcomeAsked, Operation: "preview"}},
 		{r: Record{Operation: "Statistics"}, none: true},
-		{r: Record{Operation: "Statistics", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Reason: "Statistics"}},
+		{r: Record{Operation: "Statistics", Denied: true}, want: audit.Leaf{Kind: audit.AccessDenied, Outcome: audit.OutcomeDenied, Operation: "statistics"}},
 	} {
 		tt.r.Actor, tt.want.Actor = ada, by
 		l, ok := tt.r.Leaf(t.Context())
 		if ok == tt.none || ok && string(audit.AppendLine(nil, &l)) != string(audit.AppendLine(nil, &tt.want)) {
 			t.Errorf("%+v: %+v, %v", tt.r, l, ok)
 		}
+	}
+}
+
+// TestKindsThatAreNeverRecordedAreRefused: whoever misspells one would take it that nothing of the kind was done.
+func TestKindsThatAreNeverRecordedAreRefused(t *testing.T) {
+	s, _, _ := audited(t)
+	auditing := Actor{Name: "ann", Via: "test", May: Everything}
+	for _, kind := range []string{"nonsense", "attempt,nonsense", "Erase", "operate.statistics"} {
+		_, err := s.AuditQuery(t.Context(), auditing, AuditSelection{Kind: kind})
+		if !errors.Is(err, ErrBadRequest) {
+			t.Errorf("%s: %v", kind, err)
+			continue
+		}
+		for _, known := range append(audit.Kinds(), "operate.preview") {
+			if !strings.Contains(err.Error(), string(known)) {
+				t.Errorf("%s: %s is missing in: %v", kind, known, err)
+			}
+		}
+	}
+	if _, err := s.AuditQuery(t.Context(), auditing, AuditSelection{Kind: "attempt, operate.preview,document.published,"}); err != nil {
+		t.Error(err)
+	}
+	err := s.AuditTail(t.Context(), auditing, AuditSelection{Kind: "nonsense"}, func([]json.RawMessage) error { return io.EOF })
+	if !errors.Is(err, ErrBadRequest) {
+		t.Errorf("tail: %v", err)
+	}
+}
+
+// TestDisclosuresCanBeAccountedFor: the log answers what was sent about a caller, also after an erasure that keeps the subject,
+// and not after another.
+func TestDisclosuresCanBeAccountedFor(t *testing.T) {
+	const ann, bob = "+15551234567", "+15557654321"
+	keys, err := seal.NewRing(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, events, _ := auditedWith(t, keys)
+	for i, id := range []string{"01JC0Q4Z6W5P9G2N8S3T7V1X0A", "01JC0Q4Z6W5P9G2N8S3T7V1X0B", "01JC0Q4Z6W5P9G2N8S3T7V1X0C"} {
+		number := ann
+		if i == 2 {
+			number = bob
+		}
+		e := &store.Event{ID: id, Key: [16]byte{byte(i)}, Source: "nextphone", Route: "r", Tenant: "acme", CallerHash: keys.CallerHash(number)}
+		accepted, err := events.Accept(t.Context(), e, []string{"ehr"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := events.Finish(t.Context(), []store.Attempt{{DeliveryID: accepted.Deliveries[0], Number: 1, State: store.Delivered,
+			Audit: store.AuditAttempt{Tenant: "acme", Destination: "ehr"}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sent := func(number string) int {
+		t.Helper()
+		p, err := s.AuditQuery(t.Context(), somebody, AuditSelection{Kind: "attempt", Caller: number})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(p.Records)
+	}
+	if a, b := sent("+1 (555) 123-4567"), sent(bob); a != 2 || b != 1 {
+		t.Errorf("sent about them: %d and %d", a, b)
+	}
+	erase := func(number string, keep bool) {
+		t.Helper()
+		n, err := s.Erase(t.Context(), somebody, EraseSelection{Selection: Selection{Filter: Filter{Caller: number}}, KeepSubject: keep})
+		if err != nil || n.Events == 0 {
+			t.Errorf("%+v, %v", n, err)
+		}
+	}
+	erase(ann, true)
+	erase(bob, false)
+	if a, b := sent(ann), sent(bob); a != 2 || b != 0 {
+		t.Errorf("sent about them, after they were erased: %d and %d", a, b)
+	}
+	// A later erasure takes along what was kept.
+	if _, err := s.Erase(t.Context(), somebody, EraseSelection{Selection: Selection{Filter: Filter{Caller: ann}}}); err != nil {
+		t.Error(err)
+	}
+	if a := sent(ann); a != 0 {
+		t.Errorf("sent about her, after all was erased: %d", a)
+	}
+	if _, err := s.AuditVerify(t.Context(), somebody); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestWithoutAKeyNoSubjectIsKept: it would be promised, and nobody could be found.
+func TestWithoutAKeyNoSubjectIsKept(t *testing.T) {
+	s, events, _ := audited(t)
+	e := &store.Event{ID: "01JC0Q4Z6W5P9G2N8S3T7V1X0Y", Key: [16]byte{1}, Source: "nextphone", Route: "r", CallerHash: "+15551234567"}
+	if _, err := events.Accept(t.Context(), e, nil); err != nil {
+		t.Fatal(err)
+	}
+	sel := EraseSelection{Selection: Selection{Filter: Filter{Caller: "+15551234567"}}, KeepSubject: true}
+	if _, err := s.Erase(t.Context(), somebody, sel); !errors.Is(err, ErrBadRequest) || !strings.Contains(err.Error(), "encryption_key") {
+		t.Error(err)
+	}
+	if _, err := events.Event(t.Context(), e.ID); err != nil {
+		t.Errorf("it was erased all the same: %v", err)
+	}
+	if _, err := s.AuditQuery(t.Context(), somebody, AuditSelection{Caller: "+15551234567"}); !errors.Is(err, ErrBadRequest) || !strings.Contains(err.Error(), "encryption_key") {
+		t.Error(err)
 	}
 }

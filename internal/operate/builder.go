@@ -172,7 +172,7 @@ func (s *Service) composed(ctx context.Context, a Actor, drafts Drafts, in *Draf
 	}
 	compose := func() error {
 		doc, err = s.o.Documents.Compose(ctx, author(a), manage.Destination, in.Name, manage.Draft{Body: in.Body, Secrets: given})
-		return documented(err)
+		return scope{}.documented(err)
 	}
 	if err := compose(); err != nil {
 		return nil, nil, err

@@ -14,6 +14,7 @@ import (
 	"github.com/callgate/callgate/internal/definition"
 	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/source"
+	"github.com/callgate/callgate/internal/source/samples"
 	"github.com/callgate/callgate/internal/template"
 )
 
@@ -25,10 +26,18 @@ type BuilderKitList struct {
 	Tenants  []string             `json:"tenants"`
 	Secrets  []ListedSecret       `json:"secrets"`
 	Examples []definition.Example `json:"examples"`
+	// Samples are those that the gateway has, by preset.
+	Samples []NamedSample `json:"samples"`
 	// Sample is the payload that serves where nothing else is chosen.
 	Sample string `json:"sample"`
 	// MayReveal tells whether the actor may look at calls in the clear.
 	MayReveal bool `json:"may_reveal,omitempty"`
+}
+
+// NamedSample is a sample of a preset.
+type NamedSample struct {
+	Source string `json:"source"`
+	Name   string `json:"name"`
 }
 
 // BuilderKit gives what somebody needs to build.
@@ -50,6 +59,9 @@ func (s *Service) BuilderKit(ctx context.Context, a Actor) (*BuilderKitList, err
 		}
 	}
 	slices.Sort(k.Tenants)
+	for _, one := range samples.All() {
+		k.Samples = append(k.Samples, NamedSample{one.Preset, one.Name})
+	}
 	return k, nil
 }
 
@@ -110,7 +122,7 @@ func (s *Service) beginDestination(ctx context.Context, drafts Drafts, name stri
 	}
 	v, err := s.o.Documents.Show(ctx, manage.Destination, name, 0)
 	if err != nil {
-		return nil, documented(err)
+		return nil, scope{}.documented(err)
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(v.Body, &members) == nil && members["to"] == nil {

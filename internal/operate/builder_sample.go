@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/minimize"
+	"github.com/callgate/callgate/internal/source/samples"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/template"
 )
@@ -26,6 +28,8 @@ type Sample struct {
 	Source string `json:"source,omitempty"`
 	// Tenant is whose variables apply.
 	Tenant string `json:"tenant,omitempty"`
+	// Name is that of one of the samples that the gateway has of a preset. Default: the preset's own choice.
+	Name string `json:"name,omitempty"`
 	// Payload is a text as the source sends it.
 	Payload string `json:"payload,omitempty"`
 	// Event is the id of a stored event. Its values are masked, unless Reason says why they are wanted.
@@ -68,10 +72,9 @@ func (s *Service) sample(ctx context.Context, a Actor, operation string, in *Sam
 		p.Source = "nextphone"
 	}
 	if strings.TrimSpace(in.Payload) == "" {
-		if p.Source != "nextphone" {
-			return sampled{}, badRequest("paste a payload of %s, or choose a call", p.Source)
+		if err := builtIn(&p, in.Name); err != nil {
+			return sampled{}, err
 		}
-		p.Body = []byte(guidePayload)
 	}
 	scene, err := s.scene(&p)
 	if err != nil {
@@ -79,6 +82,27 @@ func (s *Service) sample(ctx context.Context, a Actor, operation string, in *Sam
 	}
 	_, item, err := s.read(scene, &p)
 	return sampled{item: item}, err
+}
+
+// builtIn makes the payload one that the gateway has.
+func builtIn(p *PreviewInput, name string) error {
+	if p.Source == "nextphone" && name == "" {
+		p.Body = []byte(guidePayload)
+		return nil
+	}
+	one, ok := samples.Find(p.Source, name)
+	if !ok {
+		return badRequest("there is no such sample of %.60q; paste a payload, or choose a call", p.Source)
+	}
+	p.Body, p.Header = one.Body, make(http.Header)
+	if one.ContentType != "" {
+		p.Header.Set("Content-Type", one.ContentType)
+	}
+	if one.Query != "" && len(one.Body) == 0 {
+		p.Body = []byte(one.Query)
+		p.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return nil
 }
 
 func (s *Service) scene(p *PreviewInput) (*Scene, error) {

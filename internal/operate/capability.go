@@ -35,6 +35,7 @@ type need struct {
 
 // operations say what each operation needs. Every exported method of Service stands here, and is refused if it does not.
 var operations = map[string]need{
+	"Overview":     {View, false},
 	"Events":       {View, false},
 	"Deliveries":   {View, false},
 	"Event":        {View, false},

@@ -47,17 +47,19 @@ func (s *Service) beginDocuments(ctx context.Context, a Actor, operation, kind, 
 	return sc, nil
 }
 
-// documented gives an error of a document its kind.
-func documented(err error) error {
+// documented gives an error of a document its kind. What it says of tenants that are not of the scope goes.
+func (sc scope) documented(err error) error {
 	own, ok := errors.AsType[*manage.Error](err)
 	switch {
 	case err == nil:
 		return nil
 	case !ok:
-		return stored(err)
+		e := stored(err).(*Error)
+		e.text = manage.TextFor(e, sc.has)
+		return e
 	}
 	kind := map[error]error{manage.ErrBadRequest: ErrBadRequest, manage.ErrNotFound: ErrNotFound, manage.ErrConflict: ErrConflict, manage.ErrOff: ErrUnavailable}[own.Kind]
-	return &Error{Kind: kind, text: own.Error()}
+	return &Error{Kind: kind, text: manage.TextFor(own, sc.has)}
 }
 
 // author is who an actor is in the versions of a document.
@@ -69,9 +71,9 @@ func author(a Actor) string {
 }
 
 // changed logs a change of a document.
-func (s *Service) changed(a Actor, what string, c *manage.Change, err error) (*manage.Change, error) {
+func (s *Service) changed(a Actor, sc scope, what string, c *manage.Change, err error) (*manage.Change, error) {
 	if err != nil {
-		return nil, documented(err)
+		return nil, sc.documented(err)
 	}
 	if !c.DryRun && !c.Unchanged {
 		s.o.Log.Info("an operator changed a document", zap.String("change", what), zap.String("kind", c.Kind), zap.String("name", c.Name),
@@ -96,7 +98,7 @@ func (s *Service) Documents(ctx context.Context, a Actor, kind string, l Documen
 	for after := l.After; len(list.Documents) < l.Limit; {
 		page, err := s.o.Documents.List(ctx, kind, after, l.Limit+1)
 		if err != nil {
-			return nil, documented(err)
+			return nil, sc.documented(err)
 		}
 		for _, d := range page {
 			if sc.has(d.Name) {
@@ -122,20 +124,22 @@ type DocumentChoice struct {
 
 // Document shows a version of a document, without its secrets.
 func (s *Service) Document(ctx context.Context, a Actor, kind, name string, c DocumentChoice) (*manage.Version, error) {
-	if _, err := s.beginDocuments(ctx, a, "Document", kind, name, "", false); err != nil {
+	sc, err := s.beginDocuments(ctx, a, "Document", kind, name, "", false)
+	if err != nil {
 		return nil, err
 	}
 	v, err := s.o.Documents.Show(ctx, kind, name, c.Version)
-	return v, documented(err)
+	return v, sc.documented(err)
 }
 
 // DocumentVersions lists the versions of a document, the last first.
 func (s *Service) DocumentVersions(ctx context.Context, a Actor, kind, name string) (*DocumentList, error) {
-	if _, err := s.beginDocuments(ctx, a, "DocumentVersions", kind, name, "", false); err != nil {
+	sc, err := s.beginDocuments(ctx, a, "DocumentVersions", kind, name, "", false)
+	if err != nil {
 		return nil, err
 	}
 	list, err := s.o.Documents.Versions(ctx, kind, name)
-	return &DocumentList{Documents: list}, documented(err)
+	return &DocumentList{Documents: list}, sc.documented(err)
 }
 
 // DocumentPair says which versions are compared. From 0 is the one in force, and To 0 the last.
@@ -151,29 +155,32 @@ type DocumentDiff struct {
 
 // CompareDocument compares two versions of a document.
 func (s *Service) CompareDocument(ctx context.Context, a Actor, kind, name string, p DocumentPair) (*DocumentDiff, error) {
-	if _, err := s.beginDocuments(ctx, a, "CompareDocument", kind, name, "", false); err != nil {
+	sc, err := s.beginDocuments(ctx, a, "CompareDocument", kind, name, "", false)
+	if err != nil {
 		return nil, err
 	}
 	list, err := s.o.Documents.Diff(ctx, kind, name, p.From, p.To)
-	return &DocumentDiff{list}, documented(err)
+	return &DocumentDiff{list}, sc.documented(err)
 }
 
 // SaveDocument checks a document and keeps it as a new version, which is put into force at once if that is asked for.
 func (s *Service) SaveDocument(ctx context.Context, a Actor, kind, name string, d manage.Draft) (*manage.Change, error) {
-	if _, err := s.beginDocuments(ctx, a, "SaveDocument", kind, name, d.Note, d.DryRun); err != nil {
+	sc, err := s.beginDocuments(ctx, a, "SaveDocument", kind, name, d.Note, d.DryRun)
+	if err != nil {
 		return nil, err
 	}
-	c, err := s.o.Documents.Save(ctx, author(a), kind, name, d)
-	return s.changed(a, "save", c, err)
+	c, err := s.o.Documents.Save(a.by(ctx), author(a), kind, name, d)
+	return s.changed(a, sc, "save", c, err)
 }
 
 // PublishDocument puts the last version of a document, a draft, into force. A version that is named has to be that one.
 func (s *Service) PublishDocument(ctx context.Context, a Actor, kind, name string, v DocumentChoice) (*manage.Change, error) {
-	if _, err := s.beginDocuments(ctx, a, "PublishDocument", kind, name, "", false); err != nil {
+	sc, err := s.beginDocuments(ctx, a, "PublishDocument", kind, name, "", false)
+	if err != nil {
 		return nil, err
 	}
-	c, err := s.o.Documents.Publish(ctx, author(a), kind, name, v.Version)
-	return s.changed(a, "publish", c, err)
+	c, err := s.o.Documents.Publish(a.by(ctx), author(a), kind, name, v.Version)
+	return s.changed(a, sc, "publish", c, err)
 }
 
 // DocumentRollback says where a document goes back to; version 0 is the last that was published before the one in force.
@@ -185,11 +192,12 @@ type DocumentRollback struct {
 
 // RollbackDocument publishes what an earlier version says.
 func (s *Service) RollbackDocument(ctx context.Context, a Actor, kind, name string, r DocumentRollback) (*manage.Change, error) {
-	if _, err := s.beginDocuments(ctx, a, "RollbackDocument", kind, name, r.Note, r.DryRun); err != nil {
+	sc, err := s.beginDocuments(ctx, a, "RollbackDocument", kind, name, r.Note, r.DryRun)
+	if err != nil {
 		return nil, err
 	}
-	c, err := s.o.Documents.Rollback(ctx, author(a), kind, name, r.Version, r.Note, r.DryRun)
-	return s.changed(a, "rollback", c, err)
+	c, err := s.o.Documents.Rollback(a.by(ctx), author(a), kind, name, r.Version, r.Note, r.DryRun)
+	return s.changed(a, sc, "rollback", c, err)
 }
 
 // DocumentRemoval says how a document is removed.
@@ -209,7 +217,8 @@ type DocumentRemoved struct {
 
 // RemoveDocument takes a document out of force.
 func (s *Service) RemoveDocument(ctx context.Context, a Actor, kind, name string, r DocumentRemoval) (*DocumentRemoved, error) {
-	if _, err := s.beginDocuments(ctx, a, "RemoveDocument", kind, name, r.Note, r.DryRun); err != nil {
+	sc, err := s.beginDocuments(ctx, a, "RemoveDocument", kind, name, r.Note, r.DryRun)
+	if err != nil {
 		return nil, err
 	}
 	if r.Erase && kind != manage.Tenant {
@@ -217,7 +226,7 @@ func (s *Service) RemoveDocument(ctx context.Context, a Actor, kind, name string
 	}
 	removed := new(DocumentRemoved)
 	erase := func(dryRun bool) error {
-		n, err := s.Erase(ctx, a, Selection{Filter: Filter{Tenant: name}, DryRun: dryRun})
+		n, err := s.Erase(ctx, a, EraseSelection{Selection: Selection{Filter: Filter{Tenant: name}, DryRun: dryRun}})
 		if errors.Is(err, ErrNotFound) {
 			return nil // nothing is stored of it
 		}
@@ -231,8 +240,8 @@ func (s *Service) RemoveDocument(ctx context.Context, a Actor, kind, name string
 			return nil, err
 		}
 	}
-	c, err := s.o.Documents.Remove(ctx, author(a), kind, name, r.Note, r.DryRun)
-	if c, err = s.changed(a, "remove", c, err); err != nil {
+	c, err := s.o.Documents.Remove(a.by(ctx), author(a), kind, name, r.Note, r.DryRun)
+	if c, err = s.changed(a, sc, "remove", c, err); err != nil {
 		return nil, err
 	}
 	removed.Change = *c
@@ -242,5 +251,5 @@ func (s *Service) RemoveDocument(ctx context.Context, a Actor, kind, name string
 	if err := erase(false); err != nil {
 		return nil, err
 	}
-	return removed, documented(s.o.Documents.Forget(ctx, kind, name))
+	return removed, sc.documented(s.o.Documents.Forget(a.by(ctx), kind, name))
 }

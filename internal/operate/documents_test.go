@@ -3,10 +3,15 @@ package operate
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/storetest"
 )
 
 func init() {
@@ -131,4 +136,112 @@ func TestARemovedTenantIsErasedAsAsked(t *testing.T) {
 			t.Errorf("a version that is not the last: %v", err)
 		}
 	})
+}
+
+// TestChangesOfDocumentsNameWhoMadeThem: in the transaction of the change, and nothing for one that was refused or only tried.
+func TestChangesOfDocumentsNameWhoMadeThem(t *testing.T) {
+	s, db, _ := audited(t)
+	s.o.Documents = manage.New(manage.Options{Store: db, Gateway: func() manage.Gateway { return takesAll{} }})
+	for _, do := range []func() error{
+		func() error {
+			_, err := s.SaveDocument(t.Context(), somebody, manage.Tenant, "acme", manage.Draft{Body: []byte(`{"n":1}`), Note: "new"})
+			return err
+		},
+		func() error {
+			_, err := s.SaveDocument(t.Context(), somebody, manage.Tenant, "acme", manage.Draft{Body: []byte(`{"n":2}`), DryRun: true})
+			return err
+		},
+		func() error {
+			_, err := s.PublishDocument(t.Context(), somebody, manage.Tenant, "acme", DocumentChoice{})
+			return err
+		},
+		func() error {
+			if _, err := s.PublishDocument(t.Context(), somebody, manage.Tenant, "acme", DocumentChoice{}); !errors.Is(err, ErrConflict) {
+				return fmt.Errorf("published twice: %w", err)
+			}
+			return nil
+		},
+		func() error {
+			_, err := s.SaveDocument(t.Context(), somebody, manage.Tenant, "acme", manage.Draft{Body: []byte(`{"n":2}`), Publish: true})
+			return err
+		},
+		func() error {
+			_, err := s.RollbackDocument(t.Context(), somebody, manage.Tenant, "acme", DocumentRollback{})
+			return err
+		},
+		func() error {
+			_, err := s.RemoveDocument(t.Context(), somebody, manage.Tenant, "acme", DocumentRemoval{Note: "over", Erase: true})
+			return err
+		},
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	if err := db.AuditLines(t.Context(), 0, func(_ int64, line []byte) error {
+		l, err := audit.ParseLine(line)
+		if err == nil && strings.HasPrefix(string(l.Kind), "document.") {
+			got = append(got, fmt.Sprintf("%s %s %d %s by %s", l.Kind, l.Tenant, l.Version, l.Why, l.Actor.ID))
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"document.saved acme 1 new by ada", "document.published acme 1  by ada", "document.published acme 2  by ada",
+		"document.published acme 3 back to version 1 by ada", "document.removed acme 4 over by ada", "document.forgotten acme 0  by ada",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("recorded are\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// refuses is a configuration in which a document has something that another tenant has.
+type refuses struct {
+	takesAll
+	atCheck bool
+	of      string
+}
+
+func (r refuses) mistake() error {
+	says := func(of string) string { return "it has the same secret as " + of }
+	return fmt.Errorf("tenant beta:1:2: %w", &manage.OfAnother{Tenant: r.of, Text: says("tenant " + r.of), Unnamed: says("another tenant")})
+}
+
+func (r refuses) Check(context.Context, *store.Document) ([]string, error) {
+	if r.atCheck {
+		return nil, r.mistake()
+	}
+	return nil, nil
+}
+
+func (r refuses) Apply(context.Context, string, string) error { return r.mistake() }
+
+// TestNoMistakeNamesAnotherTenant: to whom may not see that one.
+func TestNoMistakeNamesAnotherTenant(t *testing.T) {
+	build := func(tenants ...string) Actor {
+		a := Actor{Name: "bea", Via: "test", May: Everything}
+		if tenants != nil {
+			a.Bound = func(Capability) ([]string, bool) { return tenants, true }
+		}
+		return a
+	}
+	for _, atCheck := range []bool{true, false} {
+		for _, tt := range []struct {
+			who  Actor
+			want string
+		}{
+			{build("beta"), "tenant beta:1:2: it has the same secret as another tenant"},
+			{build("beta", "acme"), "tenant beta:1:2: it has the same secret as tenant acme"},
+			{build(), "tenant beta:1:2: it has the same secret as tenant acme"},
+		} {
+			s := New(Options{Documents: manage.New(manage.Options{Store: storetest.NewMemory(storetest.Options{}),
+				Gateway: func() manage.Gateway { return refuses{of: "acme", atCheck: atCheck} }})})
+			_, err := s.SaveDocument(t.Context(), tt.who, manage.Tenant, "beta", manage.Draft{Body: []byte(`{}`), Publish: true})
+			if err == nil || err.Error() != tt.want || errors.Is(err, ErrBadRequest) != atCheck {
+				t.Errorf("%v, want %s", err, tt.want)
+			}
+		}
+	}
 }

@@ -202,6 +202,8 @@ type Listing struct {
 	Before string `json:"before,omitempty"`
 	// Limit is the number of rows, 1 to 500. Default: 100.
 	Limit int `json:"limit,omitempty"`
+	// Callers asks for the masked numbers of the callers besides, for which every event has to be opened. It is for events.
+	Callers bool `json:"callers,omitempty"`
 }
 
 const (

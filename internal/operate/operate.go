@@ -58,6 +58,8 @@ type Options struct {
 	Fork     func(ctx context.Context, why string) error
 	// Faulty names the tenants that the gateway runs without because of a mistake in their settings. nil means none.
 	Faulty func() []string
+	// Meter counts what is delivered, for overviews. nil means that nobody does.
+	Meter *Meter
 	// Rotations tells which secrets were used when. nil means that there is no telling.
 	Rotations func() RotationList
 	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the

@@ -204,7 +204,7 @@ func TestWhatIsDoneIsDoneOnlyToWhatIsSelected(t *testing.T) {
 		if err != nil || s.Events != 2 || len(s.Destinations) != 2 || s.Destinations[0].PauseReason != "tea" {
 			t.Errorf("%+v, %v", s, err)
 		}
-		if n, err := g.Erase(t.Context(), somebody, Selection{Filter: Filter{Tenant: "acme"}}); err != nil || n.Events != 1 {
+		if n, err := g.Erase(t.Context(), somebody, EraseSelection{Selection: Selection{Filter: Filter{Tenant: "acme"}}}); err != nil || n.Events != 1 {
 			t.Errorf("%+v, %v", n, err)
 		}
 		if _, err := g.Event(t.Context(), somebody, id); !errors.Is(err, ErrNotFound) {
@@ -244,7 +244,7 @@ func TestACallerIsErasedUnderEveryHash(t *testing.T) {
 	inBubble(t, func(t *testing.T, g *gateway) {
 		g.accept("acme") // under the number itself, as from before there was a key
 		g.Service = New(Options{Store: g.store, Engine: g.engine, CallerHashes: func(n string) []string { return CallerHashes(ring, n) }})
-		n, err := g.Erase(t.Context(), somebody, Selection{Filter: Filter{Caller: "+1 (555) 123-4567"}})
+		n, err := g.Erase(t.Context(), somebody, EraseSelection{Selection: Selection{Filter: Filter{Caller: "+1 (555) 123-4567"}}})
 		if err != nil || n.Events != 1 {
 			t.Errorf("%+v, %v", n, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/internal/auditor"
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -17,6 +18,8 @@ import (
 // EventPage is a page of events.
 type EventPage struct {
 	Events []store.EventInfo `json:"events"`
+	// Callers are the masked numbers of the events' callers by the events' ids, if they were asked for.
+	Callers map[string]string `json:"callers,omitempty"`
 	// Next is what before has to be for the page that follows; empty on the last page.
 	Next string `json:"next,omitempty"`
 }
@@ -34,7 +37,29 @@ func (s *Service) Events(ctx context.Context, a Actor, l Listing) (*EventPage, e
 	if err != nil {
 		return nil, err
 	}
-	return &EventPage{rows, next}, nil
+	page := &EventPage{Events: rows, Next: next}
+	if l.Callers {
+		page.Callers = s.callers(ctx, rows)
+	}
+	return page, nil
+}
+
+// callers are the masked numbers of events' callers. Those that cannot be read are left out.
+func (s *Service) callers(ctx context.Context, rows []store.EventInfo) map[string]string {
+	all := map[string]string{}
+	for i := range rows {
+		if rows[i].Dropped {
+			continue
+		}
+		ev, err := s.o.Store.Event(ctx, rows[i].ID)
+		if err != nil {
+			continue
+		}
+		if c, err := call.Decode(ev.Record); err == nil && c.CallerNumber != "" {
+			all[ev.ID] = call.MaskNumber(c.CallerNumber)
+		}
+	}
+	return all
 }
 
 // DeliveryPage is a page of deliveries.
@@ -114,7 +139,13 @@ func listError(l *Listing, err error) error {
 // EventDetail is one event with all that is known of its way.
 type EventDetail struct {
 	store.EventInfo
-	Method     string           `json:"method,omitempty"`
+	Method string `json:"method,omitempty"`
+	// Verified is by what its request was verified, where that was noted and is there still.
+	Verified *store.Verified `json:"verified,omitempty"`
+	// Call is what the call has, masked: which fields, and nothing of what was said. It is missing where the content is, and
+	// where it cannot be read. MoreFields is how many fields it leaves out.
+	Call       []call.Masked    `json:"fields,omitempty"`
+	MoreFields int              `json:"more_fields,omitempty"`
 	Deliveries []DeliveryDetail `json:"deliveries"`
 	// Content is there only if it was asked to be revealed.
 	Content *EventContent `json:"content,omitempty"`
@@ -250,12 +281,20 @@ func (s *Service) readEvent(ctx context.Context, sc scope, e *store.EventInfo, c
 		}
 		detail.Deliveries = append(detail.Deliveries, dd)
 	}
-	if !content {
+	ev, err := s.o.Store.Event(ctx, id)
+	if err != nil && (content || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrClosed) || errors.Is(err, store.ErrUnavailable)) {
+		return nil, err
+	}
+	if err != nil { // how it went is worth having even if its content cannot be read, as without its key
 		return detail, nil
 	}
-	ev, err := s.o.Store.Event(ctx, id)
-	if err != nil {
-		return nil, err
+	detail.Verified = ev.VerifiedBy()
+	delete(ev.Header, store.VerifiedHeader)
+	if c, err := call.Decode(ev.Record); err == nil {
+		detail.Call, detail.MoreFields = c.Mask()
+	}
+	if !content {
+		return detail, nil
 	}
 	detail.Method = ev.Method
 	detail.Content = &EventContent{URI: ev.URI, Header: ev.Header}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/delivery"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/store"
@@ -39,7 +40,7 @@ func TestANameThatDoesNotExistIsAnError(t *testing.T) {
 			_, events := g.Events(t.Context(), somebody, Listing{Filter: tt.f})
 			_, deliveries := g.Deliveries(t.Context(), somebody, Listing{Filter: tt.f})
 			_, replay := g.Replay(t.Context(), somebody, ReplaySelection{Selection: Selection{Filter: tt.f, DryRun: true}})
-			_, erase := g.Erase(t.Context(), somebody, Selection{Filter: tt.f, DryRun: true})
+			_, erase := g.Erase(t.Context(), somebody, EraseSelection{Selection: Selection{Filter: tt.f, DryRun: true}})
 			for i, err := range []error{events, deliveries, replay, erase} {
 				if tt.says == "" && err != nil || tt.says != "" && (!errors.Is(err, ErrNotFound) || err.Error() != tt.says) {
 					t.Errorf("%d of %+v: %v", i, tt.f, err)
@@ -223,4 +224,33 @@ func TestAReplaysAttemptsAreMarked(t *testing.T) {
 			t.Errorf("attempt %d is of replay %d", i, tried[i].Replay)
 		}
 	}
+}
+
+// TestWhoMaySeeAnEventSeesWhatItHasAndNothingThatWasSaid: fields are masked here, not by whoever shows them.
+func TestWhoMaySeeAnEventSeesWhatItHasAndNothingThatWasSaid(t *testing.T) {
+	inBubble(t, func(t *testing.T, g *gateway) {
+		e := &store.Event{
+			ID: "01JC0Q4Z6W5P9G2N8S3T7V1X0Y", Tenant: "acme", Source: "retell", EventType: "call_ended", CallID: "c", CallerHash: "+15559876543",
+			ReceivedAt: time.Now(), Body: []byte("private words"), Header: map[string][]string{store.VerifiedHeader: {"scheme=retell;form=raw;secret=2"}, "X-Odd": {"private"}},
+			Record: []byte(`{"provider":"retell","caller_number":"+15559876543","message":"private words","urgent":true,"callback_requested":false}`),
+		}
+		if _, err := g.engine.Accept(t.Context(), e, []string{"crm"}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := g.Event(t.Context(), somebody, e.ID)
+		want := []call.Masked{{Name: "caller_number", Shown: "+1 ••• ••• 6543"}, {Name: "message", Shown: "2 words"}, {Name: "urgent", Shown: "yes", Clear: true}, {Name: "callback_requested", Shown: "no", Clear: true}}
+		if err != nil || !slices.Equal(got.Call, want) || got.Content != nil || *got.Verified != (store.Verified{Scheme: "retell", Form: "raw", Secret: 2}) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		got, err = g.RevealEvent(t.Context(), somebody, e.ID, "a test")
+		if err != nil || got.Content == nil || len(got.Content.Header) != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		for callers, want := range map[bool]string{false: "", true: "+1 ••• ••• 6543"} {
+			page, err := g.Events(t.Context(), somebody, Listing{Callers: callers})
+			if err != nil || len(page.Events) != 1 || page.Callers[e.ID] != want {
+				t.Errorf("%+v, %v", page, err)
+			}
+		}
+	})
 }

@@ -38,6 +38,10 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		_, err := s.Destinations(ctx, a)
 		return err
 	},
+	"Overview": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		_, err := s.Overview(ctx, a, OverviewChoice{})
+		return err
+	},
 	"Statistics": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
 		_, err := s.Statistics(ctx, a)
 		return err
@@ -73,7 +77,7 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		return err
 	},
 	"Erase": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
-		_, err := s.Erase(ctx, a, Selection{Filter: Filter{Tenant: tenant}})
+		_, err := s.Erase(ctx, a, EraseSelection{Selection: Selection{Filter: Filter{Tenant: tenant}}})
 		return err
 	},
 	"Pause": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
@@ -110,7 +114,7 @@ func withRecords(t *testing.T, test func(t *testing.T, g *recorded)) {
 			t.Fatal(err)
 		}
 		g.Service = New(Options{
-			Store: g.store, Engine: g.engine, Documents: someDocuments(t, g.store),
+			Store: g.store, Engine: g.engine, Documents: someDocuments(t, g.store), Meter: NewMeter(t.Context(), g.store, nil),
 			Drafts: func() Drafts { return takesAll{} },
 			Rotations: func() RotationList {
 				return RotationList{Rotations: []Rotation{{Tenant: "acme"}, {Tenant: "beta"}}[:1:1]}
@@ -205,7 +209,7 @@ func TestDenialsAreRecorded(t *testing.T) {
 					if !errors.Is(err, ErrForbidden) || len(g.records) != 1 || !g.records[0].Denied {
 						t.Errorf("%s of the whole: %v, %+v", name, err, g.records)
 					}
-				case slices.Contains([]string{"Destinations", "Rotations", "Ready", "Documents"}, name): // they name no tenant
+				case slices.Contains([]string{"Destinations", "Overview", "Rotations", "Ready", "Documents"}, name): // they name no tenant
 				case !errors.Is(err, ErrNotFound) || len(g.records) != 1 || !g.records[0].Denied || g.records[0].Tenant != "acme" || !slices.Equal(g.records[0].Tenants, []string{"beta"}):
 					t.Errorf("%s of another tenant: %v, %+v", name, err, g.records)
 				case strings.Contains(err.Error(), "acme"):

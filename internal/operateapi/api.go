@@ -65,7 +65,7 @@ func Routes() []Route { return slices.Clone(routes) }
 func (a *API) Serve(w http.ResponseWriter, r *http.Request) error {
 	err := a.route(w, r)
 	if e, ok := errors.AsType[*operate.Error](err); ok {
-		return &Error{statusOf(e), e}
+		return &Error{StatusOf(e), e}
 	}
 	if _, ok := errors.AsType[*Error](err); err != nil && !ok {
 		return &Error{http.StatusInternalServerError, err}
@@ -73,8 +73,8 @@ func (a *API) Serve(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-// statusOf is the status of an operation's error.
-func statusOf(e *operate.Error) int {
+// StatusOf is the status of an operation's error.
+func StatusOf(e *operate.Error) int {
 	switch e.Kind {
 	case operate.ErrBadRequest:
 		return http.StatusBadRequest
@@ -111,7 +111,7 @@ func (a *API) route(w http.ResponseWriter, r *http.Request) error {
 	}
 	var methods []string
 	for i := range routes {
-		args, ok := match(routes[i].Pattern, path)
+		args, ok := Match(routes[i].Pattern, path)
 		if !ok {
 			continue
 		}
@@ -135,7 +135,7 @@ func (a *API) refuse(r *http.Request, actor operate.Actor, path []string) error 
 	}
 	operation := ""
 	for i := range routes {
-		if _, ok := match(routes[i].Pattern, path); ok && slices.Contains(routes[i].Methods, r.Method) {
+		if _, ok := Match(routes[i].Pattern, path); ok && slices.Contains(routes[i].Methods, r.Method) {
 			operation = routes[i].Operation
 			break
 		}
@@ -147,8 +147,8 @@ func (a *API) noResource() error {
 	return &Error{http.StatusNotFound, errors.New("there is no such resource under " + a.Prefix)}
 }
 
-// match compares a path with a pattern, and gives the parts that stand for names.
-func match(pattern string, path []string) (args []string, ok bool) {
+// Match compares a path with a pattern, and gives the parts that stand for names.
+func Match(pattern string, path []string) (args []string, ok bool) {
 	for i, part := range path {
 		want, rest, more := strings.Cut(pattern, "/")
 		if more != (i < len(path)-1) {

@@ -44,7 +44,7 @@ func TestPathsAreMatchedAsAWhole(t *testing.T) {
 		{"events/{id}", "events/a/b", nil, false}, {"events/{id}/content", "events/a/content", []string{"a"}, true},
 		{"events/{id}/content", "events/a/b", nil, false}, {"a/{b}/c/{d}", "a/1/c/2", []string{"1", "2"}, true}, {"", "", nil, true},
 	} {
-		args, ok := match(tt.pattern, strings.Split(tt.path, "/"))
+		args, ok := Match(tt.pattern, strings.Split(tt.path, "/"))
 		if ok != tt.ok || ok && !reflect.DeepEqual(args, tt.args) {
 			t.Errorf("%s of %s: %v, %v", tt.path, tt.pattern, args, ok)
 		}

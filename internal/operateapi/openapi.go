@@ -15,6 +15,7 @@ const openapiPath = "openapi.json"
 
 // summaries say in a line what each operation does.
 var summaries = map[string]string{
+	"Overview":         "How each destination does, and what needs a person now",
 	"Events":           "Events, newest first",
 	"Event":            "One event with its deliveries and their attempts",
 	"RevealEvent":      "The same with what the caller said, for a reason",

@@ -91,9 +91,11 @@ func readListing(w http.ResponseWriter, r *http.Request) (l operate.Listing, err
 	if r.Method == http.MethodPost {
 		return l, readPosted(w, r, &l)
 	}
-	var limit string
+	var limit, callers string
 	err = readQuery(r, func(name string) *string {
 		switch name {
+		case "callers":
+			return &callers
 		case "before":
 			return &l.Before
 		case "limit":
@@ -106,6 +108,11 @@ func readListing(w http.ResponseWriter, r *http.Request) (l operate.Listing, err
 	}
 	if l.Private() {
 		return l, badRequest("URIs are logged, so a caller's number or another value of theirs must not stand in one; POST the filter as JSON instead")
+	}
+	if callers != "" {
+		if l.Callers, err = strconv.ParseBool(callers); err != nil {
+			return l, badRequest("callers is true or false")
+		}
 	}
 	if limit != "" {
 		if l.Limit, err = strconv.Atoi(limit); err != nil || l.Limit < 1 {

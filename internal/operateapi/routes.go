@@ -20,6 +20,7 @@ var routes = []Route{
 	{post, "events/{id}/content", "RevealEvent", content},
 	{getOrPost, "deliveries", "Deliveries", listing((*operate.Service).Deliveries)},
 	{get, "destinations", "Destinations", asking((*operate.Service).Destinations)},
+	{get, "overview", "Overview", overview},
 	{get, "stats", "Statistics", asking((*operate.Service).Statistics)},
 	{get, "rotations", "Rotations", asking((*operate.Service).Rotations)},
 	{get, "ready", "Ready", ready},
@@ -129,6 +130,21 @@ func event(a *API, w http.ResponseWriter, r *http.Request, args []string) error 
 	return answer(a, w, func(s *operate.Service) (*operate.EventDetail, error) {
 		return s.Event(r.Context(), a.Actor(r), args[0])
 	})
+}
+
+// overview is of the time that window in the query names.
+func overview(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+	var c operate.OverviewChoice
+	err := readQuery(r, func(name string) *string {
+		if name == "window" {
+			return &c.Window
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.Overview, error) { return s.Overview(r.Context(), a.Actor(r), c) })
 }
 
 // preview shows what becomes of a payload, also where no store is open.

@@ -11,9 +11,14 @@
 // The version and key id are authenticated too, together with the record's place: tenant, source, route, event, delivery,
 // destination, attempt and column. So an envelope that was moved elsewhere, or whose event was made another tenant's, does
 // not open. Envelopes of version 1, AES-256-GCM with a 12-byte nonce, bound to event and column, are opened but not made.
+//
+// Where tenants have data keys of their own (see [Keys]), envelopes are of version 3: the same, but the id is that of a data
+// key, under which they are sealed, and the ring or somebody else wraps the data keys. Who destroys a tenant's data keys
+// makes all that was sealed with them unreadable at once, wherever it stands.
 package seal
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -42,7 +47,8 @@ const (
 	// Overhead is how much longer an envelope is than what it holds.
 	Overhead = headerSize + nonceSize + tagSize
 
-	version    = 2
+	version2   = 2
+	versionKey = 3 // sealed with a data key
 	headerSize = 1 + len(KeyID{})
 	tagSize    = 16
 
@@ -161,21 +167,34 @@ type Sealer struct {
 	aead cipher.AEAD // nil if there is none yet
 	id   KeyID       // which was derived from this key
 	salt [saltSize]byte
+	data *dataKey        // what seals; nil for the ring's first key
+	keys *Keys           // finds the data keys that open; nil without any
+	ctx  context.Context // of whoever waits for them
 }
 
 // Sealer makes one. That of no ring opens nothing.
 func (r *Ring) Sealer() *Sealer { return &Sealer{ring: r} }
 
-// Seal encrypts data with the first key into a new envelope that only opens at its place.
-func (s *Sealer) Seal(data []byte, p Place) []byte {
+// sealsWith is what seals.
+func (s *Sealer) sealsWith() (version byte, id KeyID, x *xaes) {
+	if s.data != nil {
+		return versionKey, s.data.id, s.data.xaes
+	}
 	k := &s.ring.keys[0]
-	if s.aead == nil || s.id != k.id {
+	return version2, k.id, k.xaes
+}
+
+// Seal encrypts data with the data key or, if it has none, the first key of the ring into a new envelope that only opens at
+// its place.
+func (s *Sealer) Seal(data []byte, p Place) []byte {
+	version, id, x := s.sealsWith()
+	if s.aead == nil || s.id != id {
 		rand.Read(s.salt[:]) // it never fails: without random numbers the process ends
-		s.id, s.aead = k.id, k.xaes.derive(s.salt)
+		s.id, s.aead = id, x.derive(s.salt)
 	}
 	envelope := make([]byte, headerSize+nonceSize, Overhead+len(data))
 	envelope[0] = version
-	copy(envelope[1:], k.id[:])
+	copy(envelope[1:], id[:])
 	copy(envelope[headerSize:], s.salt[:])
 	nonce := envelope[headerSize+saltSize:]
 	rand.Read(nonce)
@@ -183,27 +202,39 @@ func (s *Sealer) Seal(data []byte, p Place) []byte {
 	return s.aead.Seal(envelope, nonce, data, associated(stack[:0], envelope[:headerSize], p))
 }
 
-// Open decrypts an envelope. The error is ErrNoKey or ErrTampered.
+// Open decrypts an envelope. The error is ErrNoKey or ErrTampered or, of what was sealed with a data key, ErrDestroyed or
+// ErrUnavailable.
 func (s *Sealer) Open(envelope []byte, p Place) ([]byte, error) {
 	size := nonceSize
 	if len(envelope) > 0 && envelope[0] == version1 {
 		size = nonceSize1
 	}
-	if len(envelope) < headerSize+size+tagSize || envelope[0] != version && envelope[0] != version1 {
+	if len(envelope) < headerSize+size+tagSize || envelope[0] < version1 || envelope[0] > versionKey {
 		return nil, ErrTampered
 	}
-	if s.ring == nil {
-		return nil, ErrNoKey
-	}
 	header, nonce, sealed := envelope[:headerSize], envelope[headerSize:][:size], envelope[headerSize+size:]
-	k := s.ring.find(KeyID(header[1:]))
-	if k == nil {
-		return nil, ErrNoKey
+	var aead cipher.AEAD
+	var x *xaes
+	id := KeyID(header[1:])
+	if header[0] == versionKey {
+		k, err := s.keys.dataKey(s.ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		x = k.xaes
+	} else {
+		if s.ring == nil {
+			return nil, ErrNoKey
+		}
+		k := s.ring.find(id)
+		if k == nil {
+			return nil, ErrNoKey
+		}
+		aead, x = k.aead1, k.xaes
 	}
-	aead := k.aead1
-	if header[0] == version {
-		if salt := [saltSize]byte(nonce); s.aead == nil || s.id != k.id || s.salt != salt {
-			s.id, s.salt, s.aead = k.id, salt, k.xaes.derive(salt)
+	if header[0] != version1 {
+		if salt := [saltSize]byte(nonce); s.aead == nil || s.id != id || s.salt != salt {
+			s.id, s.salt, s.aead = id, salt, x.derive(salt)
 		}
 		aead, nonce = s.aead, nonce[saltSize:]
 	}

@@ -167,7 +167,7 @@ func TestCallerHash(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	r := newRing(f, []byte(strings.Repeat("k", 32)))
 	f.Add(r.Seal([]byte("data"), place), place.Event, place.Column)
-	f.Add([]byte{version}, "", "")
+	f.Add([]byte{version2}, "", "")
 	f.Add([]byte(nil), "e", "c")
 	f.Fuzz(func(t *testing.T, envelope []byte, event, column string) {
 		p := Place{Event: event, Column: column}

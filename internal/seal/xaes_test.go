@@ -79,7 +79,7 @@ func TestVersion1Opens(t *testing.T) {
 			t.Fatalf("it opens with byte %d changed", i)
 		}
 	}
-	envelope[0] = version
+	envelope[0] = version2
 	if _, err := r.Open(envelope, where); err == nil {
 		t.Error("it opens as version 2")
 	}

@@ -10,7 +10,7 @@ import (
 
 func body(tb testing.TB, name string) []byte {
 	tb.Helper()
-	b, err := os.ReadFile("testdata/payloads/" + name)
+	b, err := os.ReadFile("samples/payloads/" + name)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -108,7 +108,7 @@ var types = map[string]string{
 
 // presetsWithSamples signs each sample of each preset as its sender does.
 func presetsWithSamples(t *testing.T, run func(t *testing.T, s *sender, m *signature.Message)) {
-	samples, err := filepath.Glob("testdata/payloads/*")
+	samples, err := filepath.Glob("samples/payloads/*")
 	if err != nil || len(samples) == 0 {
 		t.Fatal(err)
 	}

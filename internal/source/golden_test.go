@@ -28,7 +28,7 @@ type sample struct {
 // type it is sent as.
 func samples(tb testing.TB) []sample {
 	tb.Helper()
-	files, err := filepath.Glob("testdata/payloads/*")
+	files, err := filepath.Glob("samples/payloads/*")
 	if err != nil || len(files) == 0 {
 		tb.Fatalf("no payloads: %v", err)
 	}

@@ -13,7 +13,8 @@ import (
 // see [audit.By]. Nothing is ever taken out of the log; only the lines of its oldest leaves can be, of which the hashes stay.
 //
 // Recorded are: Accept, with the destinations; Finish, each attempt; Pause and Resume; Replay, SendNow and Cancel, each
-// delivery; Erase, each event; Expire and what is dropped to make room, by their number; and Rekey.
+// delivery; Erase, each event; Expire and what is dropped to make room, by their number; Rekey; and AddDocument,
+// PublishDocument and ForgetDocument.
 type Audited interface {
 	Store
 	// OpenAudit begins to record, until the store is closed. boot tells this start of the process from others, and stands
@@ -32,7 +33,8 @@ type Audited interface {
 	AuditLines(ctx context.Context, from int64, f func(seq int64, line []byte) error) error
 	// AuditTiles are the hashes of the log, of the pruned leaves too.
 	AuditTiles(ctx context.Context) audit.Tiles
-	// AuditBeside is what opens the commitments of an event's leaves; the error is ErrNotFound if it was erased.
+	// AuditBeside is what opens the commitments of an event's leaves; the error is ErrNotFound if it was erased, unless the
+	// erasure was to keep it: see [audit.KeepSubjects].
 	AuditBeside(ctx context.Context, event string) (audit.Beside, error)
 	// NoteCheckpoint keeps the last signed checkpoint that was published.
 	NoteCheckpoint(ctx context.Context, signed []byte) error

@@ -4,11 +4,19 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/callgate/callgate/internal/audit"
+)
+
+// The kinds of documents.
+const (
+	TenantDocument      = "tenant"
+	DestinationDocument = "destination"
 )
 
 // Documents are tenants and destinations that live in the store, in versions. A version does not change once it is there,
 // but that a draft is published. Of the versions of a document the last that was published or removed says what is in
-// force.
+// force. A store that keeps an audit log records each change in the transaction that makes it, as [DocumentLeaf] has it.
 type Documents interface {
 	// AddDocument keeps a new version of a document, a draft, a published one or a removal. Its number has to be one more
 	// than that of the last version, or ErrConflict says that somebody else was faster. Where there are keys, body and
@@ -82,4 +90,27 @@ type DocumentInfo struct {
 type Document struct {
 	DocumentInfo
 	Body, Secrets []byte
+}
+
+// DocumentLeaf is how a change of a document is recorded, or of all its versions if version is 0. Who makes it is taken from
+// the context. why is their note.
+func DocumentLeaf(ctx context.Context, done audit.Kind, kind, name string, version int, why string) audit.Leaf {
+	l := audit.Leaf{Kind: done, Actor: audit.ActorOf(ctx), Version: version, Outcome: audit.OutcomeOK, Why: why}
+	if kind == TenantDocument {
+		l.Tenant = name
+	} else {
+		l.To = []audit.Recipient{{Name: name}}
+	}
+	return l
+}
+
+// Recorded is the kind of leaf that records a version which comes to be in a state.
+func (s DocumentState) Recorded() audit.Kind {
+	switch s {
+	case Published:
+		return audit.DocumentPublished
+	case Removed:
+		return audit.DocumentRemoved
+	}
+	return audit.DocumentSaved
 }

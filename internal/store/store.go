@@ -13,7 +13,8 @@ import (
 type Store interface {
 	// Accept persists an event with its deliveries in one transaction, unless an event with the same Key was
 	// accepted within the deduplication window; then it stores nothing and reports the first event's ID.
-	// ErrFull and ErrUnavailable mean that nothing was stored. Before an event is refused for want of room, events that
+	// ErrFull means that nothing was stored, and ErrUnavailable that nothing is known to be. An event that turns out to be
+	// stored under its own ID, by an attempt to store it whose answer was lost, is no duplicate. Before an event is refused for want of room, events that
 	// were delivered everywhere lose their content, the oldest first; and a tenant is refused before it has filled the
 	// store for the others.
 	Accept(ctx context.Context, e *Event, destinations []string) (Accepted, error)
@@ -66,6 +67,10 @@ type Store interface {
 	Event(ctx context.Context, id string) (*Event, error)
 	Deliveries(ctx context.Context, f Filter, p Page) ([]Delivery, error)
 	Attempts(ctx context.Context, deliveryID string) ([]Attempt, error)
+	// RecentAttempts gives attempts at all deliveries, the last recorded first, at most limit: from the last one on if
+	// before is 0, and else those that were recorded before that place. next is the place to go on from, 0 at the end.
+	// Those of events that are gone are gone.
+	RecentAttempts(ctx context.Context, before int64, limit int) (list []AttemptInfo, next int64, err error)
 	// Stats summarises the queue of every destination that has one.
 	Stats(ctx context.Context) (Stats, error)
 
@@ -116,7 +121,8 @@ var ErrNoteSize = errors.New("a note is empty or longer than 4096 bytes")
 var (
 	// ErrFull means that the store reached max_size, or that its disk has no more free than is kept for what is stored.
 	ErrFull = errors.New("store is full")
-	// ErrUnavailable means that the store cannot write now; a later call may succeed.
+	// ErrUnavailable means that the store cannot write now; a later call may succeed. Of a store on another machine it means
+	// that nothing was acknowledged: what was to be written may have been, and a repetition finds it.
 	ErrUnavailable = errors.New("store is unavailable")
 	// ErrNotFound means that there is no such event or delivery.
 	ErrNotFound = errors.New("not found")
@@ -246,6 +252,24 @@ type Attempt struct {
 	Uncounted bool `json:"-"`
 	// Audit is what only the audit log is to know of the attempt. It is not stored with it.
 	Audit AuditAttempt `json:"-"`
+	// Held is the lane that the attempt was made in, where the store is [Shared]; otherwise the zero Hold. It is not stored.
+	// When the lane has changed hands since, Finish lists the attempt and leaves its delivery to who has the lane by now,
+	// unless the attempt delivered it: that is always taken down.
+	Held Hold `json:"-"`
+}
+
+// AttemptInfo is what is counted of an attempt.
+type AttemptInfo struct {
+	Destination, Tenant string
+	Number              int
+	At                  time.Time
+	Took                time.Duration
+	Status              int
+	// Reason is empty for a success.
+	Reason   string
+	Warnings []string
+	// State is what it left its delivery in.
+	State State
 }
 
 // AuditAttempt is what the audit log is to know of an attempt besides.

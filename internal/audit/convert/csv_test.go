@@ -13,8 +13,8 @@ import (
 func sample() *audit.Leaf {
 	return &audit.Leaf{
 		V: 1, Seq: 7, At: time.Date(2026, 3, 1, 12, 30, 0, 250e6, time.UTC), Kind: audit.Attempt, Boot: "b1",
-		Actor:  audit.Actor{Type: audit.ActorUser, ID: "ann", Role: "operator", Via: "dashboard", IP: "192.0.2.1"},
-		Tenant: "acme", Route: "/in", Source: "nextphone", Event: "evt", Delivery: "dlv", Attempt: 2,
+		Actor: audit.Actor{Type: audit.ActorUser, ID: "ann", Role: "operator", Via: "dashboard", IP: "192.0.2.1"}, Operation: "send_now",
+		Tenant: "acme", Route: "/in", Source: "nextphone", Event: "evt", Delivery: "dlv", Attempt: 2, Version: 4,
 		To:     []audit.Recipient{{Name: "crm", Kind: "http", Host: "crm.example:8443"}},
 		Fields: []string{"caller_number", "first_name"}, Bytes: 512, Sent: audit.Commitment{1}, Count: 3, Outcome: audit.OutcomeRetry, Status: 503,
 		TookMS: 87, Reason: "the receiver answered 503", Config: "c1", Policy: audit.PolicyAllowed, Why: "asked by Bob", Subject: audit.Commitment{2},
@@ -45,7 +45,7 @@ func written(t *testing.T, leaves ...*audit.Leaf) [][]string {
 
 func TestCSVHasAllOfARecord(t *testing.T) {
 	rows := written(t, sample(), &audit.Leaf{At: time.Unix(0, 0), Kind: audit.Stop})
-	want := strings.Split("7|2026-03-01T12:30:00.250Z|attempt|b1|user|ann|operator|dashboard|192.0.2.1|acme|/in|nextphone|evt|dlv|2|crm|http|crm.example:8443|"+
+	want := strings.Split("7|2026-03-01T12:30:00.250Z|attempt|b1|user|ann|operator|dashboard|192.0.2.1|send_now|acme|/in|nextphone|evt|dlv|2|4|crm|http|crm.example:8443|"+
 		"caller_number; first_name|512|AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA|3|retry|503|87|the receiver answered 503|c1|allowed|asked by Bob|AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "|")
 	if len(rows) != 3 || !reflect.DeepEqual(rows[1], want) {
 		t.Errorf("the rows are %q", rows)

@@ -105,14 +105,17 @@ var (
 	auditUsed   = coding{dcm, "110101", "Audit Log Used"}
 	securityAlt = coding{dcm, "110113", "Security Alert"}
 	restricted  = coding{dcm, "110132", "Use of Restricted Function"}
-	access      = coding{lifecycle, "access", "Access/View Record Lifecycle Event"}
-	destroy     = coding{lifecycle, "destroy", "Destroy/Delete Record Lifecycle Event"}
+	// configuration is what a change of it is, beside a security alert.
+	configuration = []coding{{dcm, "110131", "Software Configuration"}}
+	access        = coding{lifecycle, "access", "Access/View Record Lifecycle Event"}
+	destroy       = coding{lifecycle, "destroy", "Destroy/Delete Record Lifecycle Event"}
 )
 
 var classes = map[audit.Kind]class{
 	audit.EventAccepted: {coding{dcm, "110107", "Import"}, []coding{{lifecycle, "receive", "Receive/Retain Record Lifecycle Event"}}, "C"},
 	audit.Attempt:       export,
 	audit.SyncOutcome:   export,
+	audit.Backup:        {coding{dcm, "110106", "Export"}, []coding{{lifecycle, "archive", "Archive Record Lifecycle Event"}}, "R"},
 	audit.SyncForward:   {coding{lifecycle, "transmit", "Transmit Record Lifecycle Event"}, nil, "E"},
 	audit.List:          {access, nil, "R"},
 	audit.Show:          {access, nil, "R"},
@@ -121,12 +124,17 @@ var classes = map[audit.Kind]class{
 	audit.AccessDenied:  {securityAlt, []coding{restricted}, "E"},
 	audit.Erase:         {destroy, nil, "D"},
 	audit.Expire:        {destroy, nil, "D"},
-	audit.ConfigLoaded:  {securityAlt, []coding{{dcm, "110131", "Software Configuration"}}, "U"},
-	audit.Start:         {application, []coding{{dcm, "110120", "Application Start"}}, "E"},
-	audit.Stop:          {application, []coding{{dcm, "110121", "Application Stop"}}, "E"},
-	audit.Pruned:        {auditUsed, nil, "D"},
-	audit.Exported:      {auditUsed, nil, "R"},
-	audit.Forked:        {auditUsed, nil, "U"},
+	audit.ConfigLoaded:  {securityAlt, configuration, "U"},
+	// What a draft says is not in force.
+	audit.DocumentSaved:     {securityAlt, configuration, "C"},
+	audit.DocumentPublished: {securityAlt, configuration, "U"},
+	audit.DocumentRemoved:   {securityAlt, configuration, "D"},
+	audit.DocumentForgotten: {destroy, nil, "D"},
+	audit.Start:             {application, []coding{{dcm, "110120", "Application Start"}}, "E"},
+	audit.Stop:              {application, []coding{{dcm, "110121", "Application Stop"}}, "E"},
+	audit.Pruned:            {auditUsed, nil, "D"},
+	audit.Exported:          {auditUsed, nil, "R"},
+	audit.Forked:            {auditUsed, nil, "U"},
 }
 
 // FHIR writes records as AuditEvents of FHIR R4, one in a line (application/fhir+ndjson). A call that was sent to a receiver,
@@ -274,6 +282,8 @@ func details(l *audit.Leaf) []detail {
 	add("source", l.Source)
 	add("route", l.Route)
 	add("delivery", l.Delivery)
+	add("operation", l.Operation)
+	add("version", number(int64(l.Version)))
 	add("attempt", number(int64(l.Attempt)))
 	add("fields", strings.Join(l.Fields, " "))
 	add("policy", l.Policy)

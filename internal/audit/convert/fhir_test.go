@@ -35,7 +35,7 @@ const disclosed = `{"resourceType":"AuditEvent","id":"seq-7",` +
 	`"type":{"system":"http://terminology.hl7.org/CodeSystem/audit-entity-type","code":"2","display":"System Object"},` +
 	`"role":{"system":"http://terminology.hl7.org/CodeSystem/object-role","code":"3","display":"Report"},` +
 	`"detail":[{"type":"source","valueString":"nextphone"},{"type":"route","valueString":"/in"},{"type":"delivery","valueString":"dlv"},` +
-	`{"type":"attempt","valueString":"2"},{"type":"fields","valueString":"caller_number first_name"},{"type":"policy","valueString":"allowed"},` +
+	`{"type":"operation","valueString":"send_now"},{"type":"version","valueString":"4"},{"type":"attempt","valueString":"2"},{"type":"fields","valueString":"caller_number first_name"},{"type":"policy","valueString":"allowed"},` +
 	`{"type":"bytes","valueString":"512"},{"type":"count","valueString":"3"},{"type":"outcome","valueString":"retry"},{"type":"status","valueString":"503"},` +
 	`{"type":"took_ms","valueString":"87"},{"type":"config","valueString":"c1"},{"type":"boot","valueString":"b1"},{"type":"via","valueString":"dashboard"},` +
 	`{"type":"to_kind","valueString":"http"},{"type":"sent","valueString":"AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},` +

@@ -7,6 +7,9 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/oklog/ulid/v2"
 	lib "modernc.org/sqlite/lib"
 )
@@ -35,7 +38,7 @@ func (s *Store) Accept(ctx context.Context, e *store.Event, destinations []strin
 type accepting struct {
 	*store.Event
 	id           [16]byte
-	payload      payload
+	payload      sealed.Payload
 	destinations []string
 	accepted     store.Accepted
 	besideStored []byte // nil if no audit log is kept
@@ -110,7 +113,7 @@ func (b *batch) acceptAll(list []accepting) error {
 // insert adds an event with its deliveries, whose ids it writes to ids.
 func (b *batch) insert(e *accepting, ids []string) error {
 	id, p, destinations := e.id, e.payload, e.destinations
-	size := int64(len(p.request)+len(p.body)+len(p.record)) + rowOverhead + deliveryOverhead*int64(len(destinations)) + subjectOverhead*int64(len(e.Subjects))
+	size := int64(len(p.Request)+len(p.Body)+len(p.Record)) + rowOverhead + deliveryOverhead*int64(len(destinations)) + subjectOverhead*int64(len(e.Subjects))
 	if err := b.fit(e.Tenant, size, int64(len(destinations))); err != nil {
 		return err
 	}
@@ -125,14 +128,14 @@ func (b *batch) insert(e *accepting, ids []string) error {
 	_, err = b.c.exec(`INSERT INTO events (seq, id, unique_key, accepted_at, received_at, tenant, source, route, event_type,
 		event_id, call_id, caller_hash, bytes, key_id, size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		seq, id[:], e.Key[:], b.now, received, tenant, e.Source, e.Route, e.EventType,
-		e.EventID, e.CallID, e.CallerHash, len(e.Body), p.keyID, size)
+		e.EventID, e.CallID, e.CallerHash, len(e.Body), p.KeyID, size)
 	if code(err) == lib.SQLITE_CONSTRAINT {
-		return refusal{errors.New("an event with this ID exists: make a new ULID for every request")}
+		return group.Refuse(errors.New("an event with this ID exists: make a new ULID for every request"))
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := b.c.exec("INSERT INTO payloads (seq, request, body, record) VALUES (?, ?, ?, ?)", seq, p.request, p.body, p.record); err != nil {
+	if _, err := b.c.exec("INSERT INTO payloads (seq, request, body, record) VALUES (?, ?, ?, ?)", seq, p.Request, p.Body, p.Record); err != nil {
 		return err
 	}
 	for i := range e.Subjects {
@@ -145,13 +148,13 @@ func (b *batch) insert(e *accepting, ids []string) error {
 		if err != nil {
 			return err
 		}
-		key := deliveryKey{id, int64(n)}
+		key := lanes.Key{Event: id, N: int64(n)}
 		if _, err := b.c.exec(`INSERT INTO deliveries (event, n, destination, tenant, state, next_at, attempts, updated_at,
 			last_status, reason, remote_id) VALUES (?, ?, ?, ?, 0, ?, 0, ?, 0, '', '')`,
 			seq, n, destination, tenant, received, received); err != nil {
 			return err
 		}
-		b.changes = append(b.changes, change{destination: destination, tenant: tenant, key: key, from: none, to: pending, next: received})
+		b.changes = append(b.changes, lanes.Change{Destination: destination, Tenant: tenant, Key: key, From: none, To: pending, Next: received})
 		ids[n] = key.String()
 	}
 	b.hold(tenant, 1, size)

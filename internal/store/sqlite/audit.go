@@ -2,14 +2,15 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql/driver"
 	"fmt"
 	"sync/atomic"
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
-	"github.com/oklog/ulid/v2"
+	"github.com/callgate/callgate/internal/store/group"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/leaves"
 )
 
 // The audit log is written by the writer, as one bundle for all that a transaction records, when the transaction is about
@@ -48,7 +49,7 @@ func (s *Store) OpenAudit(boot string) (status store.AuditStatus, err error) {
 			return err
 		}
 		if end != status.State.Size {
-			return refusal{fmt.Errorf("%w (%d records were counted, and there are %d)", store.ErrAuditDamaged, status.State.Size, end)}
+			return group.Refuse(fmt.Errorf("%w (%d records were counted, and there are %d)", store.ErrAuditDamaged, status.State.Size, end))
 		}
 		b.after = append(b.after, func() {
 			s.audit.boot, s.audit.state, s.audit.running = boot, status.State, status.Running
@@ -166,12 +167,7 @@ func (b *batch) noteAccepted(e *accepting, tenant int64) error {
 	}
 	b.used += 2 * leafBytes
 	b.room -= 2 * leafBytes
-	to := make([]audit.Recipient, len(e.destinations))
-	for i, name := range e.destinations {
-		to[i].Name = name
-	}
-	b.note(audit.Leaf{Kind: audit.EventAccepted, Tenant: e.Tenant, Route: e.Route, Source: e.Source, Event: e.ID, To: to,
-		Bytes: int64(len(e.Body)), Subject: e.subject})
+	b.note(leaves.Accepted(e.Event, e.destinations, e.subject))
 	return nil
 }
 
@@ -180,41 +176,9 @@ func (b *batch) noteAttempt(f *finished, number int64, erased bool) error {
 	if !b.s.audit.on.Load() {
 		return nil
 	}
-	l := audit.Leaf{Kind: audit.Attempt, At: f.At, Tenant: f.Audit.Tenant, Delivery: f.DeliveryID, Attempt: int(number),
-		Status: f.Status, TookMS: f.Took.Milliseconds(), Outcome: outcomeOf(f.Attempt)}
-	if f.key != (deliveryKey{}) {
-		l.Event = ulid.ULID(f.key.event).String()
-	}
-	switch {
-	case f.Audit.Lost:
-		l.Reason = "its outcome could not be stored"
-	case f.Audit.Test:
-		l.Reason = "test mode: nothing was sent"
-	case erased:
-		l.Reason = "erased while it was under way"
-	}
-	to := audit.Recipient{Name: f.Audit.Destination, Kind: f.Audit.Kind}
-	if s := f.Sent; s != nil {
-		l.Policy = audit.PolicySent
-		for _, q := range s.Requests {
-			l.Bytes += q.Bytes
-			if to.Host == "" {
-				to.Host = q.Host
-			} else if q.Host != "" && q.Host != to.Host && len(l.To) == 0 {
-				l.To = append(l.To, audit.Recipient{Name: to.Name, Kind: to.Kind, Host: q.Host})
-			}
-			l.Fields = addNames(l.Fields, q.Fields)
-		}
-	}
-	l.To = append(l.To, to)
-	if !erased && f.Audit.Digest != ([sha256.Size]byte{}) {
-		salt, found, err := b.salt(f.key.event)
-		if err != nil {
-			return err
-		}
-		if found {
-			l.Sent = audit.Commit(salt, f.Audit.Digest[:])
-		}
+	l, err := leaves.Attempt(f.Attempt, f.key, number, erased, func() (audit.Salt, bool, error) { return b.salt(f.key.Event) })
+	if err != nil {
+		return err
 	}
 	b.note(l)
 	return nil
@@ -234,50 +198,9 @@ func (b *batch) salt(event [16]byte) (salt audit.Salt, found bool, err error) {
 	return salt, found, err
 }
 
-// outcomeOf is how a leaf says what an attempt came to.
-func outcomeOf(a *store.Attempt) string {
-	switch {
-	case a.Audit.Returned:
-		return "returned"
-	case a.State == store.Delivered:
-		return audit.OutcomeOK
-	case a.State == store.Dead:
-		return audit.OutcomeDead
-	}
-	return audit.OutcomeRetry
-}
-
-// addNames adds the names that a list does not have.
-func addNames(list, names []string) []string {
-	if len(list) == 0 {
-		return append(list, names...)
-	}
-	for _, name := range names {
-		known := false
-		for _, have := range list {
-			known = known || have == name
-		}
-		if !known {
-			list = append(list, name)
-		}
-	}
-	return list
-}
-
 // noteMoved records what an operator did to a delivery.
-func (b *batch) noteMoved(ctx context.Context, kind audit.Kind, c *change) {
+func (b *batch) noteMoved(ctx context.Context, kind audit.Kind, c *lanes.Change) {
 	if b.s.audit.on.Load() {
-		b.note(audit.Leaf{Kind: kind, Actor: audit.ActorOf(ctx), Tenant: b.s.names.name(c.tenant), Event: ulid.ULID(c.key.event).String(),
-			Delivery: c.key.String(), To: []audit.Recipient{{Name: b.s.names.name(c.destination)}}})
+		b.note(leaves.Moved(ctx, kind, b.s.names.Name(c.Tenant), b.s.names.Name(c.Destination), c.Key))
 	}
-}
-
-// noteFlag records a pause or its end. What the gateway pauses by itself it does for what a receiver answered, of which
-// the attempt's leaf tells.
-func (b *batch) noteFlag(ctx context.Context, kind audit.Kind, destination, why string) {
-	l := audit.Leaf{Kind: kind, Actor: audit.ActorOf(ctx), To: []audit.Recipient{{Name: destination}}}
-	if l.Actor != (audit.Actor{}) {
-		l.Why = why
-	}
-	b.note(l)
 }

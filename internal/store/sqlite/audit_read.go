@@ -15,6 +15,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
 )
 
 var _ store.Audited = (*Store)(nil)
@@ -74,6 +75,8 @@ func (s *Store) AuditLines(ctx context.Context, from int64, f func(seq int64, li
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
+	// So that who looks for a backup just made finds it. What cannot be recorded now is tried again, and told, by Expire.
+	_ = s.recordNotes(ctx)
 	at := int64(0)
 	if err := s.reader.QueryRowContext(ctx, "SELECT coalesce(max(first), 0) FROM audit_bundles WHERE first <= ?", from).Scan(&at); err != nil {
 		return public(err)
@@ -196,7 +199,7 @@ func (s *Store) NoteCheckpoint(ctx context.Context, signed []byte) error {
 	return s.write(ctx, false, func(b *batch) error {
 		n, err := b.c.exec("UPDATE audit_state SET checkpoint = ?", signed)
 		if err == nil && n == 0 {
-			return refusal{store.ErrNoAudit}
+			return group.Refuse(store.ErrNoAudit)
 		}
 		return err
 	})
@@ -314,7 +317,7 @@ func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, e
 			var id []byte
 			var tenant int64
 			err := rows.Scan(&id, &tenant)
-			name := s.names.name(tenant)
+			name := s.names.Name(tenant)
 			if (f.Tenant == "" || f.Tenant == name) && (f.Tenants == nil || slices.Contains(f.Tenants, name)) {
 				found = append(found, id)
 			}

@@ -63,7 +63,9 @@ func (s *Store) Backup(ctx context.Context, file string) (Backed, error) {
 	}()
 	defer func() { cancel(); <-ended }()
 	t := Tuning{MaxBytes: s.tuning.maxBytes.Load(), MinFree: s.tuning.minFree.Load()}
-	b, err := backupBeside(ctx, s.o.Path, file, t, s.o.WALBytes, s.o.FreeSpace)
+	b, err := backupBeside(ctx, s.o.Path, file, t, s.o.WALBytes, s.o.FreeSpace, func(_ string, b Backed) error {
+		return s.recordBackup(ctx, file, b)
+	})
 	if errors.Is(err, context.Canceled) && s.closed.Load() {
 		err = store.ErrClosed
 	}
@@ -71,7 +73,8 @@ func (s *Store) Backup(ctx context.Context, file string) (Backed, error) {
 }
 
 // Backup does what Store.Backup does for a store that is not open, or open in another process. It does not keep a
-// process from opening the store. t tells what bounds the store where it is open, by MaxBytes and MinFree, so that calls
+// process from opening the store. If that keeps an audit log, a note of the backup, and of who makes it as the context tells,
+// is left beside it, which is recorded by whoever has it open, then or later. t tells what bounds the store where it is open, by MaxBytes and MinFree, so that calls
 // there are not refused on the backup's account.
 func Backup(ctx context.Context, path, file string, t Tuning) (Backed, error) {
 	c, path, inUse, err := openAside(path)
@@ -79,21 +82,23 @@ func Backup(ctx context.Context, path, file string, t Tuning) (Backed, error) {
 		return Backed{}, err
 	}
 	defer c.discard()
+	note := func(made string, b Backed) error { return leaveNote(ctx, path, file, made, b) }
 	if !inUse {
-		return backup(ctx, path, file)
+		return backup(ctx, path, file, note)
 	}
-	return backupBeside(ctx, path, file, t, defaultWALBytes, freeSpace)
+	return backupBeside(ctx, path, file, t, defaultWALBytes, freeSpace, note)
 }
 
 // backupBeside backs up a store that goes on meanwhile, and gives way to it.
-func backupBeside(ctx context.Context, path, file string, t Tuning, walBytes int64, free func(string) (int64, int64, error)) (Backed, error) {
+func backupBeside(ctx context.Context, path, file string, t Tuning, walBytes int64, free func(string) (int64, int64, error),
+	note func(made string, b Backed) error) (Backed, error) {
 	b, err := boundsOf(ctx, path, t, free)
 	if err != nil {
 		return Backed{}, backupError(err)
 	}
 	reading, stop := b.giveWay(ctx, walBytes)
 	defer stop()
-	backed, err := backup(reading, path, file)
+	backed, err := backup(reading, path, file, note)
 	return backed, gaveWay(reading, err)
 }
 
@@ -174,7 +179,8 @@ func backupSource(path string) string {
 	return dataSource(path, "ro", "", "busy_timeout(5000)", "temp_store(MEMORY)", "trusted_schema(OFF)", "cell_size_check(ON)")
 }
 
-func backup(ctx context.Context, path, file string) (b Backed, err error) {
+// backup makes a backup. note is called when it is whole, before it has its name; after an error of it there is none.
+func backup(ctx context.Context, path, file string, note func(made string, b Backed) error) (b Backed, err error) {
 	file, err = filepath.Abs(file)
 	if err != nil {
 		return b, err
@@ -191,8 +197,10 @@ func backup(ctx context.Context, path, file string) (b Backed, err error) {
 		if err := b.count(ctx, part); err != nil {
 			return err
 		}
-		b.Bytes, err = appendTrailer(part)
-		return err
+		if b.Bytes, err = appendTrailer(part); err != nil {
+			return err
+		}
+		return note(part, b)
 	})
 }
 

@@ -5,40 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/oklog/ulid/v2"
 )
-
-// unreadable is for how long a delivery whose payload does not open is kept from being claimed again, so that it does
-// not hold up the others.
-const unreadable = 5 * time.Minute
-
-// turn is a tenant's part in a Claim under way.
-type turn struct {
-	q       *queue
-	version uint64
-	rows    []dueRow
-	want    int // rows to read next
-	after   dueRow
-	read    bool  // something was
-	end     bool  // everything due was read
-	head    int64 // what comes after that
-}
-
-// dueRow is a pending delivery.
-type dueRow struct {
-	next, seq, n int64
-	attempts     int
-	updated      int64
-	status       int
-	reason       string
-	remoteID     string
-}
 
 // Claim is store.Store's. It only reads: a lease is kept in memory, and so ends with the process.
 func (s *Store) Claim(ctx context.Context, destination string, now time.Time, period time.Duration, limit int, skip []string) ([]store.Claimed, error) {
@@ -48,258 +22,81 @@ func (s *Store) Claim(ctx context.Context, destination string, now time.Time, pe
 	if period <= 0 {
 		return nil, errors.New("a claim needs a lease longer than nothing")
 	}
-	l := s.lane(destination)
-	if l == nil || limit <= 0 {
+	l := s.queues.Lane(destination)
+	if l == nil {
 		return nil, nil
 	}
-	l.claim.Lock()
-	defer l.claim.Unlock()
-	due := nanos(now)
-
-	turns, leased := s.turns(l, due, limit, skip)
-	if len(turns) == 0 {
-		return nil, nil
-	}
-	var claimed []store.Claimed
-	var served []*turn
-	var rows []dueRow
-	err := func() error {
-		waiting := slices.Clone(turns)
-		for len(waiting) > 0 && len(claimed) < limit {
-			t := waiting[0]
-			waiting = waiting[1:]
-			row, ok, err := s.nextRow(ctx, t, due, leased)
-			if err != nil {
-				return err
-			}
-			if !ok {
-				continue
-			}
-			waiting = append(waiting, t)
-			e, err := s.eventFor(ctx, row.seq, row.n, destination)
-			switch {
-			case errors.Is(err, store.ErrNotFound):
-				continue // erased meanwhile
-			case unreadableEvent(err):
-				s.o.Log("delivery to "+destination+" of event "+e.ID+" is held back: its payload does not open", err)
-				s.hold(l, t.q, e.ID, row, now.Add(unreadable))
-				continue
-			case err != nil:
-				return err
-			}
-			claimed = append(claimed, store.Claimed{Delivery: s.delivery(e, t.q, destination, row), Event: e})
-			served, rows = append(served, t), append(rows, row)
-		}
-		return nil
-	}()
-	if err != nil {
-		s.grant(l, turns, nil, nil, nil, 0)
-		return nil, public(err)
-	}
-	return s.grant(l, turns, served, rows, claimed, due+int64(period)), nil
+	claimed, err := s.queues.Claim(ctx, source{s}, l, nanos(now), nanos(now)+int64(period), limit, skip)
+	return claimed, public(err)
 }
 
-// turns begins a Claim: the tenants that may have something due, the one after the last served first, and the
-// deliveries that are leased.
-func (s *Store) turns(l *lane, due int64, limit int, skip []string) ([]*turn, map[[2]int64]bool) {
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	if _, paused := s.queues.paused[l.name]; paused {
-		return nil, nil
-	}
-	l.sweep(due)
-	first := 0
-	if l.started {
-		for first < len(l.order) && l.order[first].name <= l.last {
-			first++
-		}
-	}
-	var turns []*turn
-	for i := range l.order {
-		q := l.order[(first+i)%len(l.order)]
-		if q.count[pending] > q.leased && !(q.headKnown && q.head > due) && !slices.Contains(skip, q.name) {
-			turns = append(turns, &turn{q: q, version: q.version, after: dueRow{next: math.MinInt64}, head: never})
-		}
-	}
-	if len(turns) == 0 {
-		return nil, nil
-	}
-	leased := make(map[[2]int64]bool, len(l.leases))
-	for key, e := range l.leases {
-		leased[[2]int64{e.seq, key.n}] = true
-	}
-	for _, t := range turns {
-		// One row more than are wanted tells when the next one is due.
-		t.want = (limit+len(turns)-1)/len(turns) + int(t.q.leased) + 1
-	}
-	l.reading, l.settled = true, map[deliveryKey]bool{}
-	return turns, leased
-}
-
-// nextRow gives a tenant's next delivery that is due and not leased.
-func (s *Store) nextRow(ctx context.Context, t *turn, due int64, leased map[[2]int64]bool) (dueRow, bool, error) {
-	for len(t.rows) == 0 {
-		if t.end {
-			return dueRow{}, false, nil
-		}
-		if err := s.readDue(ctx, t, due, leased); err != nil {
-			return dueRow{}, false, err
-		}
-	}
-	row := t.rows[0]
-	t.rows = t.rows[1:]
-	return row, true, nil
-}
-
-func (s *Store) readDue(ctx context.Context, t *turn, due int64, leased map[[2]int64]bool) error {
-	rows, err := s.reader.QueryContext(ctx, `SELECT next_at, event, n, attempts, updated_at, last_status, reason, remote_id
-		FROM deliveries INDEXED BY deliveries_due
-		WHERE destination = ? AND tenant = ? AND state = 0 AND (next_at, event, n) > (?, ?, ?)
-		ORDER BY next_at, event, n LIMIT ?`, t.q.destination, t.q.tenant, t.after.next, t.after.seq, t.after.n, t.want)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	t.read = true
-	read := 0
-	for rows.Next() {
-		var r dueRow
-		if err := rows.Scan(&r.next, &r.seq, &r.n, &r.attempts, &r.updated, &r.status, &r.reason, &r.remoteID); err != nil {
-			return err
-		}
-		read++
-		t.after = r
-		if leased[[2]int64{r.seq, r.n}] {
-			continue
-		}
-		if r.next > due {
-			t.head, t.end = r.next, true
-			return rows.Err()
-		}
-		t.rows = append(t.rows, r)
-	}
-	t.end = read < t.want
-	t.want *= 2
-	return rows.Err()
-}
-
-// grant ends a Claim: it leases what was not changed while it was read.
-func (s *Store) grant(l *lane, turns, served []*turn, rows []dueRow, claimed []store.Claimed, until int64) []store.Claimed {
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	kept := claimed[:0]
-	taken := map[*turn]uint64{}
-	for i, c := range claimed {
-		key, _ := parseDeliveryID(c.ID)
-		if l.settled[key] {
-			continue
-		}
-		q := served[i].q
-		l.leases[key] = &lease{seq: rows[i].seq, until: until, next: rows[i].next, q: q}
-		q.leased++
-		q.version++
-		taken[served[i]]++
-		l.last, l.started = q.name, true
-		kept = append(kept, c)
-	}
-	for _, t := range turns {
-		if !t.read {
-			continue // its turn did not come, and what is known of it stays
-		}
-		// The queue's head is known if nothing but this Claim changed it.
-		t.q.headKnown = t.q.version == t.version+taken[t] && (len(t.rows) > 0 || t.end)
-		t.q.head = t.head
-		if len(t.rows) > 0 {
-			t.q.head = t.rows[0].next
-		}
-	}
-	l.reading, l.settled = false, nil
-	return kept
-}
-
-// hold leases a delivery to nobody.
-func (s *Store) hold(l *lane, q *queue, event string, row dueRow, until time.Time) {
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	id, err := ulid.ParseStrict(event)
-	if err != nil {
-		return
-	}
-	l.leases[deliveryKey{id, row.n}] = &lease{seq: row.seq, until: nanos(until), next: row.next, q: q}
-	q.leased++
-	q.version++
-}
-
-func (s *Store) delivery(e *store.Event, q *queue, destination string, r dueRow) store.Delivery {
-	id, _ := ulid.ParseStrict(e.ID)
-	return store.Delivery{
-		ID: deliveryKey{id, r.n}.String(), EventID: e.ID, Tenant: q.name, Destination: destination, State: store.Pending, Leased: true,
-		Attempts: r.attempts, NextAt: fromNanos(r.next), CreatedAt: e.ReceivedAt, UpdatedAt: fromNanos(r.updated),
-		LastStatus: r.status, Reason: r.reason, RemoteID: r.remoteID,
-	}
-}
-
-// Next is store.Store's. What the queues hold in memory answers it, but for tenants whose queue has changed in a way
-// that only its index can tell.
+// Next is store.Store's.
 func (s *Store) Next(ctx context.Context, destination string) (time.Time, error) {
 	if err := s.enter(ctx); err != nil {
 		return time.Time{}, err
 	}
-	l := s.lane(destination)
+	l := s.queues.Lane(destination)
 	if l == nil {
 		return time.Time{}, nil
 	}
-	type unknown struct {
-		q       *queue
-		version uint64
-		leased  int64
-	}
-	var ask []unknown
-	leased := map[[2]int64]bool{}
-	next := int64(never)
-	s.queues.mu.Lock()
-	if _, paused := s.queues.paused[destination]; paused {
-		s.queues.mu.Unlock()
-		return time.Time{}, nil
-	}
-	l.sweep(nanos(s.o.Now()))
-	for _, q := range l.order {
-		switch {
-		case q.count[pending] <= q.leased:
-		case q.headKnown:
-			next = min(next, q.head)
-		default:
-			ask = append(ask, unknown{q, q.version, q.leased})
-		}
-	}
-	if len(ask) > 0 {
-		for key, e := range l.leases {
-			leased[[2]int64{e.seq, key.n}] = true
-		}
-	}
-	s.queues.mu.Unlock()
-	for _, u := range ask {
-		t := &turn{q: u.q, after: dueRow{next: math.MinInt64}, want: int(u.leased) + 1, head: never}
-		// Everything is due at the end of time: the first row is the head.
-		row, ok, err := s.nextRow(ctx, t, never, leased)
+	at, err := s.queues.Next(ctx, source{s}, l, nanos(s.o.Now()))
+	return at, public(err)
+}
+
+// source reads for lanes.
+type source struct{ s *Store }
+
+// AtOnce implements lanes.Source: nothing is gained by asking for more.
+func (source) AtOnce() int { return 1 }
+
+// Tenants implements lanes.Source. Nobody else writes.
+func (source) Tenants(context.Context, int64) ([]int64, error) { return nil, nil }
+
+// HeldBack implements lanes.Source.
+func (r source) HeldBack(destination, event string, err error) {
+	r.s.o.Log("delivery to "+destination+" of event "+event+" is held back: its payload does not open", err)
+}
+
+// Due implements lanes.Source.
+func (r source) Due(ctx context.Context, asks []*lanes.Ask) error {
+	for _, a := range asks {
+		rows, err := r.s.reader.QueryContext(ctx, `SELECT next_at, event, n, attempts, updated_at, last_status, reason, remote_id
+			FROM deliveries INDEXED BY deliveries_due
+			WHERE destination = ? AND tenant = ? AND state = 0 AND (next_at, event, n) > (?, ?, ?)
+			ORDER BY next_at, event, n LIMIT ?`, a.Destination, a.Tenant, a.After.Next, a.After.Seq, a.After.N, a.Want)
 		if err != nil {
-			return time.Time{}, public(err)
+			return err
 		}
-		head := int64(never)
-		if ok {
-			head = row.next
+		for rows.Next() {
+			var d lanes.Row
+			if err = rows.Scan(&d.Next, &d.Seq, &d.N, &d.Attempts, &d.Updated, &d.Status, &d.Reason, &d.RemoteID); err != nil {
+				break
+			}
+			a.Rows = append(a.Rows, d)
 		}
-		next = min(next, head)
-		s.queues.mu.Lock()
-		if u.q.version == u.version {
-			u.q.head, u.q.headKnown = head, true
+		if err := errors.Join(err, rows.Close(), rows.Err()); err != nil {
+			return err
 		}
-		s.queues.mu.Unlock()
 	}
-	if next == never {
-		return time.Time{}, nil
+	return nil
+}
+
+// Events implements lanes.Source.
+func (r source) Events(ctx context.Context, destination string, rows []lanes.Row) ([]lanes.Read, error) {
+	list := make([]lanes.Read, len(rows))
+	for i, row := range rows {
+		e, err := r.s.eventFor(ctx, row.Seq, row.N, destination)
+		list[i].Event = e
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			list[i].Gone = true
+		case unreadableEvent(err):
+			list[i].Unreadable = err
+		case err != nil:
+			return nil, err
+		}
 	}
-	return fromNanos(next), nil
+	return list, nil
 }
 
 // eventFor reads an event that is to be delivered to its destination number n. One that was sealed for another destination,
@@ -345,23 +142,23 @@ func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, []stri
 }
 
 const eventQuery = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
-	e.received_at, e.key_id, p.seq IS NULL, p.request, p.body, p.record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
+	e.received_at, e.key_id, p.seq IS NULL, p.Request, p.Body, p.Record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
 
 // readEvent reads an event, and for which destinations it was sealed; nil if it does not say.
 func (s *Store) readEvent(row *sql.Row) (*store.Event, []string, error) {
 	var id, key []byte
 	var seq, tenant, received int64
-	var p payload
+	var p sealed.Payload
 	e := &store.Event{}
 	err := row.Scan(&seq, &id, &key, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash,
-		&received, &p.keyID, &e.Dropped, &p.request, &p.body, &p.record)
+		&received, &p.KeyID, &e.Dropped, &p.Request, &p.Body, &p.Record)
 	if errors.Is(err, sql.ErrNoRows) {
 		return e, nil, store.ErrNotFound
 	}
 	if err != nil {
 		return e, nil, err
 	}
-	e.ID, e.Key, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), [16]byte(key), s.names.name(tenant), fromNanos(received)
+	e.ID, e.Key, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), [16]byte(key), s.names.Name(tenant), fromNanos(received)
 	if e.Dropped {
 		return e, nil, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // ClaimOne is store.Store's. Like Claim it only reads.
@@ -17,17 +18,17 @@ func (s *Store) ClaimOne(ctx context.Context, deliveryID string, now time.Time, 
 	if period <= 0 {
 		return nil, errors.New("a claim needs a lease longer than nothing")
 	}
-	key, err := parseDeliveryID(deliveryID)
+	key, err := lanes.ParseKey(deliveryID)
 	if err != nil {
 		return nil, nil
 	}
-	seq, err := s.seqOf(ctx, key.event)
+	seq, err := s.seqOf(ctx, key.Event)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	var destination, tenant int64
 	if err == nil {
-		err = s.reader.QueryRowContext(ctx, "SELECT destination, tenant FROM deliveries WHERE event = ? AND n = ?", seq, key.n).Scan(&destination, &tenant)
+		err = s.reader.QueryRowContext(ctx, "SELECT destination, tenant FROM deliveries WHERE event = ? AND n = ?", seq, key.N).Scan(&destination, &tenant)
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -35,61 +36,33 @@ func (s *Store) ClaimOne(ctx context.Context, deliveryID string, now time.Time, 
 	if err != nil {
 		return nil, public(err)
 	}
-	l := s.lane(s.names.name(destination))
+	l := s.queues.Lane(s.names.Name(destination))
 	if l == nil {
 		return nil, nil
 	}
-	l.claim.Lock()
-	defer l.claim.Unlock()
-	q := s.beginOne(l, tenant, key, nanos(now))
-	if q == nil {
-		return nil, nil
-	}
-	claimed, row, err := s.readOne(ctx, l.name, q, key, seq, nanos(now))
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	settled := l.settled[key]
-	l.reading, l.settled = false, nil
-	if err != nil || claimed == nil || settled {
-		return nil, public(err)
-	}
-	l.leases[key] = &lease{seq: seq, until: nanos(now) + int64(period), next: row.next, q: q}
-	q.leased++
-	q.version++
-	q.headKnown = false
-	return claimed, nil
-}
-
-// beginOne begins the reading of a ClaimOne; nil if there is nothing to claim.
-func (s *Store) beginOne(l *lane, tenant int64, key deliveryKey, now int64) *queue {
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	l.sweep(now)
-	q := l.queues[tenant]
-	if _, paused := s.queues.paused[l.name]; paused || q == nil || l.leases[key] != nil {
-		return nil
-	}
-	l.reading, l.settled = true, map[deliveryKey]bool{}
-	return q
+	claimed, err := s.queues.ClaimOne(l, tenant, key, nanos(now), nanos(now)+int64(period), func() (*store.Event, lanes.Row, error) {
+		return s.readOne(ctx, l.Name, key, seq, nanos(now))
+	})
+	return claimed, public(err)
 }
 
 // readOne reads a delivery with its event; nil if it is not due.
-func (s *Store) readOne(ctx context.Context, destination string, q *queue, key deliveryKey, seq, due int64) (*store.Claimed, dueRow, error) {
-	r := dueRow{seq: seq, n: key.n}
+func (s *Store) readOne(ctx context.Context, destination string, key lanes.Key, seq, due int64) (*store.Event, lanes.Row, error) {
+	r := lanes.Row{Ref: lanes.Ref{Seq: seq, N: key.N}}
 	err := s.reader.QueryRowContext(ctx, `SELECT next_at, attempts, updated_at, last_status, reason, remote_id FROM deliveries
-		WHERE event = ? AND n = ? AND state = 0 AND next_at <= ?`, seq, key.n, due).Scan(&r.next, &r.attempts, &r.updated, &r.status, &r.reason, &r.remoteID)
+		WHERE event = ? AND n = ? AND state = 0 AND next_at <= ?`, seq, key.N, due).Scan(&r.Next, &r.Attempts, &r.Updated, &r.Status, &r.Reason, &r.RemoteID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, r, nil
 	}
 	if err != nil {
 		return nil, r, err
 	}
-	e, err := s.eventFor(ctx, seq, key.n, destination)
+	e, err := s.eventFor(ctx, seq, key.N, destination)
 	if errors.Is(err, store.ErrNotFound) || unreadableEvent(err) {
 		return nil, r, nil // erased meanwhile, or of those that Claim holds back
 	}
 	if err != nil {
 		return nil, r, err
 	}
-	return &store.Claimed{Delivery: s.delivery(e, q, destination, r), Event: e}, r, nil
+	return e, r, nil
 }

@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
 
 // documentStates are the states by their numbers in the table.
@@ -25,11 +28,6 @@ func documentState(s store.DocumentState) (int64, error) {
 	return 0, fmt.Errorf("a document has no state %q", s)
 }
 
-// documentPlace is what a part of a version is bound to, so that it opens in no other's place.
-func documentPlace(column, kind, name string, version int) seal.Place {
-	return seal.Place{Event: kind, Column: column, Destination: name, Attempt: int64(version)}
-}
-
 // sealDocument seals what a version holds, if there are keys.
 func (s *Store) sealDocument(d *store.Document) (body, secrets, keyID []byte) {
 	if s.o.Keys == nil {
@@ -39,7 +37,7 @@ func (s *Store) sealDocument(d *store.Document) (body, secrets, keyID []byte) {
 		if b == nil {
 			return nil
 		}
-		return s.o.Keys.Seal(b, documentPlace(column, d.Kind, d.Name, d.Version))
+		return s.o.Keys.Seal(b, sealed.DocumentPlace(column, d.Kind, d.Name, d.Version))
 	}
 	return sealed("document", d.Body), sealed("document secrets", d.Secrets), storedKeyID(s.o.Keys)
 }
@@ -60,7 +58,7 @@ func (s *Store) openDocument(d *store.Document, keyID []byte) error {
 			continue
 		}
 		var err error
-		if *b, err = s.o.Keys.Open(*b, documentPlace(column, d.Kind, d.Name, d.Version)); err != nil {
+		if *b, err = s.o.Keys.Open(*b, sealed.DocumentPlace(column, d.Kind, d.Name, d.Version)); err != nil {
 			return fmt.Errorf("document %s %s: %w", d.Kind, d.Name, err)
 		}
 	}
@@ -88,7 +86,7 @@ func (s *Store) AddDocument(ctx context.Context, d *store.Document) error {
 			return err
 		}
 		if int64(d.Version) != last+1 {
-			return refusal{store.ErrConflict}
+			return group.Refuse(store.ErrConflict)
 		}
 		if _, err := b.c.exec(`INSERT INTO documents (kind, name, version, state, author, at, note, published_by, published_at, body, secrets, key_id)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, d.Kind, d.Name, int64(d.Version), state, d.Author, nanos(d.At), d.Note, d.PublishedBy,
@@ -98,6 +96,7 @@ func (s *Store) AddDocument(ctx context.Context, d *store.Document) error {
 		if err := b.setInForce(d.Kind, d.Name, d.Version, d.State); err != nil {
 			return err
 		}
+		b.note(store.DocumentLeaf(ctx, d.State.Recorded(), d.Kind, d.Name, d.Version, d.Note))
 		_, err = b.c.exec(`DELETE FROM documents WHERE kind = ?1 AND name = ?2 AND version <= ?3 AND version NOT IN
 			(SELECT version FROM in_force WHERE kind = ?1 AND name = ?2)`, d.Kind, d.Name, int64(d.Version-store.MaxVersions))
 		return err
@@ -128,9 +127,9 @@ func (s *Store) PublishDocument(ctx context.Context, kind, name string, version 
 		case err != nil:
 			return err
 		case last == 0:
-			return refusal{store.ErrNotFound}
+			return group.Refuse(store.ErrNotFound)
 		case last != int64(version):
-			return refusal{store.ErrConflict}
+			return group.Refuse(store.ErrConflict)
 		}
 		n, err := b.c.exec(`UPDATE documents SET state = 1, published_by = ?, published_at = ?
 			WHERE kind = ? AND name = ? AND version = ? AND state = 0`, by, nanos(at), kind, name, int64(version))
@@ -138,8 +137,9 @@ func (s *Store) PublishDocument(ctx context.Context, kind, name string, version 
 			return err
 		}
 		if n == 0 {
-			return refusal{store.ErrConflict}
+			return group.Refuse(store.ErrConflict)
 		}
+		b.note(store.DocumentLeaf(ctx, audit.DocumentPublished, kind, name, version, ""))
 		return b.setInForce(kind, name, version, store.Published)
 	})
 }
@@ -156,9 +156,14 @@ func (s *Store) ForgetDocument(ctx context.Context, kind, name string) error {
 			return err
 		}
 		if n > 0 {
-			return refusal{store.ErrConflict}
+			return group.Refuse(store.ErrConflict)
 		}
-		_, err = b.c.exec("DELETE FROM documents WHERE kind = ? AND name = ?", kind, name)
+		deleted, err := b.c.exec("DELETE FROM documents WHERE kind = ? AND name = ?", kind, name)
+		if err == nil && deleted > 0 {
+			l := store.DocumentLeaf(ctx, audit.DocumentForgotten, kind, name, 0, "")
+			l.Count = deleted
+			b.note(l)
+		}
 		return err
 	})
 }

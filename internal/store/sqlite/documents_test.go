@@ -123,3 +123,46 @@ func TestForgottenDocumentsAreGoneFromTheDisk(t *testing.T) {
 		t.Error("what was forgotten stands on the disk")
 	}
 }
+
+// TestADocumentAndItsRecordAreDurableTogether: where the log cannot be written, no document comes into force either.
+func TestADocumentAndItsRecordAreDurableTogether(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := openAudited(t, sqlite.Options{Path: path})
+	add := func(name string, state store.DocumentState) error {
+		return s.AddDocument(ctx, &store.Document{Body: []byte("{}"), DocumentInfo: store.DocumentInfo{
+			Kind: store.TenantDocument, Name: name, Version: 1, State: state, At: time.Now(),
+		}})
+	}
+	if err := add("acme", store.Draft); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("INSERT INTO audit_bundles (first, n, at, lines) VALUES (1, 1, 0, x'00')"); err != nil {
+		t.Fatal(err)
+	}
+	for what, err := range map[string]error{
+		"published at once": add("zen", store.Published),
+		"publishing":        s.PublishDocument(ctx, store.TenantDocument, "acme", 1, "ann", time.Now()),
+	} {
+		if err == nil {
+			t.Errorf("%s: there is no record of it", what)
+		}
+	}
+	if err := s.DocumentsInForce(ctx, func(d *store.Document, err error) error {
+		t.Errorf("%s is in force, and nothing says by whom", d.Name)
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	if _, err := db.Exec("DELETE FROM audit_bundles WHERE first = 1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PublishDocument(ctx, store.TenantDocument, "acme", 1, "ann", time.Now()); err != nil {
+		t.Errorf("once the log can be written: %v", err)
+	}
+}

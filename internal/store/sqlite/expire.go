@@ -60,6 +60,9 @@ func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, li
 	}
 	s.expireMu.Lock()
 	defer s.expireMu.Unlock()
+	if err := s.recordNotes(ctx); err != nil && ctx.Err() == nil {
+		s.o.Log("that a backup was made cannot be recorded", err)
+	}
 	if err := s.expireKeys(ctx, now); err != nil {
 		return expired, err
 	}

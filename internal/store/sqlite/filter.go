@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -42,7 +43,7 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 		if value == "" {
 			return
 		}
-		id, ok := s.names.id(value)
+		id, ok := s.names.ID(value)
 		if !ok {
 			w.nothing = true
 		}
@@ -60,15 +61,15 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 		c.event.add("e.seq = ?", seq)
 	}
 	if f.DeliveryID != "" {
-		key, err := parseDeliveryID(f.DeliveryID)
+		key, err := lanes.ParseKey(f.DeliveryID)
 		seq := int64(0)
 		if err == nil {
-			if seq, err = s.seqOf(ctx, key.event); err != nil && !errors.Is(err, store.ErrNotFound) {
+			if seq, err = s.seqOf(ctx, key.Event); err != nil && !errors.Is(err, store.ErrNotFound) {
 				return c, err
 			}
 		}
 		c.delivery.nothing = seq == 0
-		c.delivery.add("d.event = ? AND d.n = ?", seq, key.n)
+		c.delivery.add("d.event = ? AND d.n = ?", seq, key.N)
 	}
 	name("e.tenant", f.Tenant, &c.event)
 	if f.Tenants != nil {
@@ -102,7 +103,7 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 		c.event.add("e.received_at < ?", f.To.UnixNano())
 	}
 	if f.State != "" {
-		n := stateNumber(f.State)
+		n := lanes.StateNumber(f.State)
 		c.delivery.nothing = c.delivery.nothing || n < 0
 		// The number stands in the text so that SQLite can use the index of that state.
 		c.delivery.add("d.state = " + [...]string{"-1", "0", "1", "2"}[n+1])
@@ -123,7 +124,7 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 func (s *Store) oneOf(column string, names []string, w *where) {
 	var ids []any
 	for _, name := range names {
-		if id, ok := s.names.id(name); ok {
+		if id, ok := s.names.ID(name); ok {
 			ids = append(ids, id)
 		}
 	}

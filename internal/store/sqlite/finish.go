@@ -5,16 +5,18 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"errors"
-	"maps"
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/leaves"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
 
 // finished is an attempt ready to be written.
 type finished struct {
 	*store.Attempt
-	key      deliveryKey
+	key      lanes.Key
 	seq      int64 // 0 if the delivery was not leased
 	warnings any
 	sent     any
@@ -33,12 +35,12 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 	list := make([]finished, len(results))
 	for i := range results {
 		a := &results[i]
-		if stateNumber(a.State) < 0 {
+		if lanes.StateNumber(a.State) < 0 {
 			return errors.New("an attempt must leave its delivery pending, delivered or dead")
 		}
 		f := finished{Attempt: a}
 		var err error
-		if f.key, err = parseDeliveryID(a.DeliveryID); err != nil && !(a.Audit.Returned || a.Audit.Lost) {
+		if f.key, err = lanes.ParseKey(a.DeliveryID); err != nil && !(a.Audit.Returned || a.Audit.Lost) {
 			return err
 		}
 		if len(a.Warnings) > 0 {
@@ -57,13 +59,14 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 		}
 		list[i] = f
 	}
-	s.queues.mu.Lock()
+	keys := make([]lanes.Key, len(list))
 	for i := range list {
-		if _, e := s.queues.lease(list[i].key); e != nil {
-			list[i].seq = e.seq
-		}
+		keys[i] = list[i].key
 	}
-	s.queues.mu.Unlock()
+	refs := s.queues.Refs(keys)
+	for i := range list {
+		list[i].seq = refs[list[i].key].Seq
+	}
 	return s.write(ctx, false, func(b *batch) error {
 		for i := range list {
 			if err := b.record(&list[i]); err != nil {
@@ -82,23 +85,23 @@ func (b *batch) record(f *finished) error {
 	}
 	if seq == 0 {
 		var err error
-		if seq, err = b.c.number("SELECT seq FROM events WHERE id = ?", f.key.event[:]); err != nil {
+		if seq, err = b.c.number("SELECT seq FROM events WHERE id = ?", f.key.Event[:]); err != nil {
 			return err
 		}
 		if seq == 0 {
 			return b.noteAttempt(f, int64(f.Number), true)
 		}
 	}
-	c := change{key: f.key, from: none, to: int8(stateNumber(f.State)), next: nanos(f.NextAt)}
+	c := lanes.Change{Key: f.key, From: none, To: int8(lanes.StateNumber(f.State)), Next: nanos(f.NextAt)}
 	var attempts int64
 	err := b.c.query("SELECT state, destination, tenant, attempts FROM deliveries WHERE event = ? AND n = ?", func(v []driver.Value) error {
-		c.from, c.destination, c.tenant, attempts = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)
+		c.From, c.Destination, c.Tenant, attempts = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)
 		return nil
-	}, seq, f.key.n)
+	}, seq, f.key.N)
 	if err != nil {
 		return err
 	}
-	if c.from == none {
+	if c.From == none {
 		return b.noteAttempt(f, int64(f.Number), true)
 	}
 	number := int64(f.Number)
@@ -117,35 +120,35 @@ func (b *batch) record(f *finished) error {
 	if len(excerpt) == 0 {
 		excerpt = nil
 	} else if keyID = b.s.sealedBy; keyID != nil {
-		tenant, destination := b.s.names.name(c.tenant), b.s.names.name(c.destination)
-		excerpt = b.s.o.Keys.Seal(excerpt, excerptPlace(f.key.String(), tenant, destination, number))
+		tenant, destination := b.s.names.Name(c.Tenant), b.s.names.Name(c.Destination)
+		excerpt = b.s.o.Keys.Seal(excerpt, sealed.ExcerptPlace(f.key.String(), tenant, destination, number))
 	}
 	if _, err := b.c.exec(`INSERT INTO attempts (event, n, number, at, took, status, reason, warnings, remote_id, excerpt, key_id, state, next_at, sent)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.n, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
-		f.warnings, f.RemoteID, excerpt, keyID, stateNumber(f.State), c.next, f.sent); err != nil {
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.N, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
+		f.warnings, f.RemoteID, excerpt, keyID, lanes.StateNumber(f.State), c.Next, f.sent); err != nil {
 		return err
 	}
 	if f.Audit.Destination == "" {
-		f.Audit.Tenant, f.Audit.Destination = b.s.names.name(c.tenant), b.s.names.name(c.destination)
+		f.Audit.Tenant, f.Audit.Destination = b.s.names.Name(c.Tenant), b.s.names.Name(c.Destination)
 	}
 	if err := b.noteAttempt(f, number, false); err != nil {
 		return err
 	}
-	if c.from != pending && c.to != delivered {
-		_, err := b.c.exec("UPDATE deliveries SET attempts = ?, updated_at = ? WHERE event = ? AND n = ?", attempts, b.now, seq, f.key.n)
+	if c.From != pending && c.To != delivered {
+		_, err := b.c.exec("UPDATE deliveries SET attempts = ?, updated_at = ? WHERE event = ? AND n = ?", attempts, b.now, seq, f.key.N)
 		return err
 	}
-	if c.to == delivered {
-		b.delivered(c.tenant, seq)
+	if c.To == delivered {
+		b.delivered(c.Tenant, seq)
 	}
-	if c.to != pending {
-		c.next = 0
-	} else if c.next == 0 {
-		c.next = b.now
+	if c.To != pending {
+		c.Next = 0
+	} else if c.Next == 0 {
+		c.Next = b.now
 	}
 	_, err = b.c.exec(`UPDATE deliveries SET state = ?, next_at = ?, attempts = ?, updated_at = ?, last_status = ?, reason = ?,
 		remote_id = CASE ? WHEN '' THEN remote_id ELSE ? END WHERE event = ? AND n = ?`,
-		int64(c.to), c.next, attempts, b.now, f.Status, f.Reason, f.RemoteID, f.RemoteID, seq, f.key.n)
+		int64(c.To), c.Next, attempts, b.now, f.Status, f.Reason, f.RemoteID, f.RemoteID, seq, f.key.N)
 	b.changes = append(b.changes, c)
 	return err
 }
@@ -155,17 +158,7 @@ func (s *Store) Return(ctx context.Context, deliveryIDs []string) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	for _, id := range deliveryIDs {
-		key, err := parseDeliveryID(id)
-		if err != nil {
-			continue
-		}
-		if l, e := s.queues.lease(key); e != nil {
-			l.giveBack(key, e)
-		}
-	}
+	s.queues.Return(deliveryIDs)
 	return nil
 }
 
@@ -177,8 +170,8 @@ func (s *Store) Pause(ctx context.Context, destination, reason string) error {
 	return s.write(ctx, false, func(b *batch) error {
 		_, err := b.c.exec(`INSERT INTO paused (destination, reason) VALUES (?, ?)
 			ON CONFLICT (destination) DO UPDATE SET reason = excluded.reason`, destination, reason)
-		b.after = append(b.after, func() { s.queues.setPaused(destination, reason, true) })
-		b.noteFlag(ctx, audit.Pause, destination, reason)
+		b.after = append(b.after, func() { s.queues.SetPaused(destination, reason, true) })
+		b.note(leaves.Flag(ctx, audit.Pause, destination, reason))
 		return err
 	})
 }
@@ -190,20 +183,10 @@ func (s *Store) Resume(ctx context.Context, destination string) error {
 	}
 	return s.write(ctx, false, func(b *batch) error {
 		_, err := b.c.exec("DELETE FROM paused WHERE destination = ?", destination)
-		b.after = append(b.after, func() { s.queues.setPaused(destination, "", false) })
-		b.noteFlag(ctx, audit.Resume, destination, "")
+		b.after = append(b.after, func() { s.queues.SetPaused(destination, "", false) })
+		b.note(leaves.Flag(ctx, audit.Resume, destination, ""))
 		return err
 	})
-}
-
-func (qs *queues) setPaused(destination, reason string, on bool) {
-	qs.mu.Lock()
-	defer qs.mu.Unlock()
-	if on {
-		qs.paused[destination] = reason
-	} else {
-		delete(qs.paused, destination)
-	}
 }
 
 // Paused is store.Store's.
@@ -211,7 +194,5 @@ func (s *Store) Paused(ctx context.Context) (map[string]string, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	return maps.Clone(s.queues.paused), nil
+	return s.queues.Paused(), nil
 }

@@ -94,7 +94,7 @@ func TestABackupThatGivesWay(t *testing.T) {
 	reading, stop := b.giveWay(t.Context(), defaultWALBytes)
 	defer stop()
 	<-reading.Done()
-	_, err = backup(reading, s.o.Path, file)
+	_, err = backup(reading, s.o.Path, file, func(string, Backed) error { return nil })
 	if err = gaveWay(reading, err); !errors.Is(err, ErrBackupGaveWay) || !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("it says %v", err)
 	}

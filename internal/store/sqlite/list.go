@@ -8,8 +8,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -66,10 +67,10 @@ func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]sto
 			&counts[0], &counts[1], &counts[2]); err != nil {
 			return nil, searched(ctx, err)
 		}
-		e.ID, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), s.names.name(tenant), fromNanos(received)
+		e.ID, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), s.names.Name(tenant), fromNanos(received)
 		for state, n := range counts {
 			if n > 0 {
-				e.States[states[state]] = n
+				e.States[lanes.States[state]] = n
 			}
 		}
 		list = append(list, e)
@@ -104,19 +105,19 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 	}
 	w := c.deliveries()
 	if p.Before != "" {
-		key, err := parseDeliveryID(p.Before)
+		key, err := lanes.ParseKey(p.Before)
 		if err != nil {
 			return nil, errBefore
 		}
-		seq, err := s.seqOf(ctx, key.event)
+		seq, err := s.seqOf(ctx, key.Event)
 		if errors.Is(err, store.ErrNotFound) {
-			key.n = 0 // its event is gone: everything below where it was
-			seq, err = s.seqBefore(ctx, key.event)
+			key.N = 0 // its event is gone: everything below where it was
+			seq, err = s.seqBefore(ctx, key.Event)
 		}
 		if err != nil {
 			return nil, public(err)
 		}
-		w.add("(d.event, d.n) < (?, ?)", seq, key.n)
+		w.add("(d.event, d.n) < (?, ?)", seq, key.N)
 	}
 	if c.nothing() {
 		return nil, nil
@@ -143,19 +144,14 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 		if err := rows.Scan(&id, &n, &tenant, &destination, &state, &next, &d.Attempts, &updated, &d.LastStatus, &d.Reason, &d.RemoteID, &received); err != nil {
 			return nil, searched(ctx, err)
 		}
-		key := deliveryKey{ulid.ULID(id), n}
+		key := lanes.Key{Event: ulid.ULID(id), N: n}
 		d.ID, d.EventID = key.String(), ulid.ULID(id).String()
-		d.Tenant, d.Destination, d.State = s.names.name(tenant), s.names.name(destination), states[state]
+		d.Tenant, d.Destination, d.State = s.names.Name(tenant), s.names.Name(destination), lanes.States[state]
 		d.NextAt, d.UpdatedAt, d.CreatedAt = fromNanos(next), fromNanos(updated), fromNanos(received)
-		d.Leased = state == pending && s.queues.leased(key, now)
+		d.Leased = state == pending && s.queues.Leased(key, now)
 		list = append(list, d)
 	}
 	return list, searched(ctx, rows.Err())
-}
-
-// excerptPlace is what an attempt's excerpt is bound to.
-func excerptPlace(delivery, tenant, destination string, attempt int64) seal.Place {
-	return seal.Place{Event: delivery, Column: "excerpt", Tenant: tenant, Destination: destination, Attempt: attempt}
 }
 
 // Attempts is store.Store's, oldest first.
@@ -163,22 +159,22 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	key, err := parseDeliveryID(deliveryID)
+	key, err := lanes.ParseKey(deliveryID)
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
 	deliveryID = key.String() // a ULID can be written in small letters too, but excerpts are sealed under this one
-	seq, err := s.seqOf(ctx, key.event)
+	seq, err := s.seqOf(ctx, key.Event)
 	if err != nil {
 		return nil, public(err)
 	}
 	var exists int
-	err = s.reader.QueryRowContext(ctx, "SELECT count(*) FROM deliveries WHERE event = ? AND n = ?", seq, key.n).Scan(&exists)
+	err = s.reader.QueryRowContext(ctx, "SELECT count(*) FROM deliveries WHERE event = ? AND n = ?", seq, key.N).Scan(&exists)
 	if err != nil || exists == 0 {
 		return nil, public(errors.Join(err, store.ErrNotFound))
 	}
 	rows, err := s.reader.QueryContext(ctx, `SELECT a.id, a.number, a.at, a.took, a.status, a.reason, coalesce(a.warnings, ''), a.remote_id, a.excerpt, a.key_id,
-		a.state, a.next_at, coalesce(a.sent, ''), d.tenant, d.destination FROM attempts a JOIN deliveries d ON d.event = a.event AND d.n = a.n WHERE a.event = ? AND a.n = ? ORDER BY a.id`, seq, key.n)
+		a.state, a.next_at, coalesce(a.sent, ''), d.tenant, d.destination FROM attempts a JOIN deliveries d ON d.event = a.event AND d.n = a.n WHERE a.event = ? AND a.n = ? ORDER BY a.id`, seq, key.N)
 	if err != nil {
 		return nil, public(err)
 	}
@@ -192,7 +188,7 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 		if err := rows.Scan(&id, &a.Number, &at, &took, &a.Status, &a.Reason, &warnings, &a.RemoteID, &excerpt, &keyID, &state, &next, &sent, &tenant, &destination); err != nil {
 			return nil, public(err)
 		}
-		a.At, a.Took, a.State, a.NextAt = fromNanos(at), time.Duration(took), states[state], fromNanos(next)
+		a.At, a.Took, a.State, a.NextAt = fromNanos(at), time.Duration(took), lanes.States[state], fromNanos(next)
 		if warnings != "" {
 			if err := json.Unmarshal([]byte(warnings), &a.Warnings); err != nil {
 				return nil, fmt.Errorf("%w (the warnings of an attempt)", ErrCorrupt)
@@ -206,8 +202,8 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 		if excerpt != nil && keyID == nil && id >= s.sealing.attempt {
 			return nil, errUnsealed
 		}
-		place := excerptPlace(deliveryID, s.names.name(tenant), s.names.name(destination), int64(a.Number))
-		if a.Excerpt, err = s.unseal(s.o.Keys.Sealer(), place, excerpt, keyID); err != nil {
+		place := sealed.ExcerptPlace(deliveryID, s.names.Name(tenant), s.names.Name(destination), int64(a.Number))
+		if a.Excerpt, err = sealed.Unseal(s.o.Keys.Sealer(), place, excerpt, keyID); err != nil {
 			return nil, err
 		}
 		list = append(list, a)

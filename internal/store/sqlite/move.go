@@ -8,6 +8,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -15,15 +16,15 @@ import (
 func (s *Store) Replay(ctx context.Context, f store.Filter, now time.Time, every time.Duration, dryRun bool) (int, error) {
 	return s.move(ctx, &f, dryRun, audit.Replay, func(b *batch, d numberedDelivery, before int) (bool, error) {
 		c, _, err := b.find(d)
-		if err != nil || c.from == none || c.from == pending {
+		if err != nil || c.From == none || c.From == pending {
 			return false, err
 		}
 		if content, err := b.c.number("SELECT count(*) FROM payloads WHERE seq = ?", d.seq); err != nil || content == 0 {
 			return false, err
 		}
-		c.to, c.next = pending, nanos(now.Add(time.Duration(before)*max(every, 0)))
+		c.To, c.Next = pending, nanos(now.Add(time.Duration(before)*max(every, 0)))
 		b.changes = append(b.changes, c)
-		_, err = b.c.exec("UPDATE deliveries SET state = 0, next_at = ?, attempts = 0, updated_at = ? WHERE event = ? AND n = ?", c.next, b.now, d.seq, d.n)
+		_, err = b.c.exec("UPDATE deliveries SET state = 0, next_at = ?, attempts = 0, updated_at = ? WHERE event = ? AND n = ?", c.Next, b.now, d.seq, d.N)
 		return true, err
 	}, "d.state <> 0 AND EXISTS (SELECT 1 FROM payloads p WHERE p.seq = d.event)") // what has lost its content cannot be sent
 }
@@ -33,12 +34,12 @@ func (s *Store) SendNow(ctx context.Context, f store.Filter, now time.Time, dryR
 	due := nanos(now)
 	return s.move(ctx, &f, dryRun, audit.SendNow, func(b *batch, d numberedDelivery, _ int) (bool, error) {
 		c, next, err := b.find(d)
-		if err != nil || c.from != pending || next <= due {
+		if err != nil || c.From != pending || next <= due {
 			return false, err
 		}
-		c.to, c.next, c.sooner = pending, due, true
+		c.To, c.Next, c.Sooner = pending, due, true
 		b.changes = append(b.changes, c)
-		_, err = b.c.exec("UPDATE deliveries SET next_at = ? WHERE event = ? AND n = ?", c.next, d.seq, d.n)
+		_, err = b.c.exec("UPDATE deliveries SET next_at = ? WHERE event = ? AND n = ?", c.Next, d.seq, d.N)
 		return true, err
 	}, "d.state = 0 AND d.next_at > ?", due)
 }
@@ -47,12 +48,12 @@ func (s *Store) SendNow(ctx context.Context, f store.Filter, now time.Time, dryR
 func (s *Store) Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
 	return s.move(ctx, &f, dryRun, audit.Cancel, func(b *batch, d numberedDelivery, _ int) (bool, error) {
 		c, _, err := b.find(d)
-		if err != nil || c.from != pending {
+		if err != nil || c.From != pending {
 			return false, err
 		}
-		c.to = dead
+		c.To = dead
 		b.changes = append(b.changes, c)
-		_, err = b.c.exec("UPDATE deliveries SET state = 2, next_at = 0, updated_at = ?, reason = ? WHERE event = ? AND n = ?", b.now, store.Cancelled, d.seq, d.n)
+		_, err = b.c.exec("UPDATE deliveries SET state = 2, next_at = 0, updated_at = ?, reason = ? WHERE event = ? AND n = ?", b.now, store.Cancelled, d.seq, d.N)
 		return true, err
 	}, "d.state = 0")
 }
@@ -85,7 +86,7 @@ func (s *Store) move(ctx context.Context, f *store.Filter, dryRun bool, kind aud
 		if err != nil || len(found) == 0 {
 			return total, public(err)
 		}
-		after = [2]int64{found[len(found)-1].seq, found[len(found)-1].n}
+		after = [2]int64{found[len(found)-1].seq, found[len(found)-1].N}
 		n := 0
 		err = s.write(ctx, false, func(b *batch) error {
 			n = 0
@@ -105,11 +106,12 @@ func (s *Store) move(ctx context.Context, f *store.Filter, dryRun bool, kind aud
 			return total, err
 		}
 		total += n
+		store.Progress(ctx, total)
 	}
 }
 
 type numberedDelivery struct {
-	deliveryKey
+	lanes.Key
 	seq int64
 }
 
@@ -128,21 +130,21 @@ func (s *Store) deliveriesAfter(ctx context.Context, c *conditions, w where, aft
 	for rows.Next() {
 		var id []byte
 		var d numberedDelivery
-		if err := rows.Scan(&id, &d.seq, &d.n); err != nil {
+		if err := rows.Scan(&id, &d.seq, &d.N); err != nil {
 			return nil, err
 		}
-		d.event = ulid.ULID(id)
+		d.Event = ulid.ULID(id)
 		list = append(list, d)
 	}
 	return list, rows.Err()
 }
 
 // find begins a change of a delivery, from where it is and due as it is. from is none if it is gone.
-func (b *batch) find(d numberedDelivery) (c change, next int64, err error) {
-	c = change{key: d.deliveryKey, from: none}
+func (b *batch) find(d numberedDelivery) (c lanes.Change, next int64, err error) {
+	c = lanes.Change{Key: d.Key, From: none}
 	err = b.c.query("SELECT state, destination, tenant, next_at FROM deliveries WHERE event = ? AND n = ?", func(v []driver.Value) error {
-		c.from, c.destination, c.tenant, next = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)
+		c.From, c.Destination, c.Tenant, next = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)
 		return nil
-	}, d.seq, d.n)
+	}, d.seq, d.N)
 	return c, next, err
 }

@@ -2,32 +2,13 @@ package sqlite
 
 import (
 	"context"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"time"
 
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
-
-// noteKey is what a note stands under: a hash, under the first key if there is one, so that it tells nothing of a number
-// that could be guessed. With another first key what was noted before is not found any more, and ends by itself.
-func (s *Store) noteKey(destination, name string) []byte {
-	text := binary.AppendUvarint([]byte("callgate note "), uint64(len(destination)))
-	text = append(append(text, destination...), name...)
-	if s.o.Keys == nil {
-		sum := sha256.Sum256(text)
-		return sum[:]
-	}
-	return s.o.Keys.MAC(s.o.Keys.First(), text)
-}
-
-func notePlace(key []byte, destination string) seal.Place {
-	return seal.Place{Event: hex.EncodeToString(key), Column: "note", Destination: destination}
-}
 
 // Note is store.Store's.
 func (s *Store) Note(ctx context.Context, destination, name string, value []byte, until time.Time) error {
@@ -37,9 +18,9 @@ func (s *Store) Note(ctx context.Context, destination, name string, value []byte
 	if len(value) == 0 || len(value) > store.MaxNote {
 		return store.ErrNoteSize
 	}
-	key := s.noteKey(destination, name)
+	key := sealed.NoteKey(s.o.Keys, destination, name)
 	if s.o.Keys != nil {
-		value = s.o.Keys.Seal(value, notePlace(key, destination))
+		value = s.o.Keys.Seal(value, sealed.NotePlace(key, destination))
 	}
 	now := nanos(s.o.Now())
 	return s.write(ctx, false, func(b *batch) error {
@@ -64,7 +45,7 @@ func (s *Store) Noted(ctx context.Context, destination, name string) ([]byte, er
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	key := s.noteKey(destination, name)
+	key := sealed.NoteKey(s.o.Keys, destination, name)
 	var value []byte
 	err := s.reader.QueryRowContext(ctx, "SELECT value FROM notes WHERE key = ? AND until > ?", key, nanos(s.o.Now())).Scan(&value)
 	switch {
@@ -73,7 +54,7 @@ func (s *Store) Noted(ctx context.Context, destination, name string) ([]byte, er
 	case err != nil:
 		return nil, public(err)
 	case s.o.Keys != nil:
-		return s.o.Keys.Open(value, notePlace(key, destination))
+		return s.o.Keys.Open(value, sealed.NotePlace(key, destination))
 	}
 	return value, nil
 }
@@ -83,7 +64,7 @@ func (s *Store) Forget(ctx context.Context, destination, name string) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	key := s.noteKey(destination, name)
+	key := sealed.NoteKey(s.o.Keys, destination, name)
 	return s.write(ctx, false, func(b *batch) error {
 		_, err := b.c.exec("DELETE FROM notes WHERE key = ?", key)
 		return err

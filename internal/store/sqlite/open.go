@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/pressly/goose/v3"
 	"modernc.org/sqlite"
 )
@@ -211,24 +212,22 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 // load reads what is held in memory: names, queue lengths, paused destinations, the newest unique keys.
 func (s *Store) load() error {
 	c := s.writer
-	s.names.init()
+	s.names = lanes.NewNames()
 	if err := c.query("SELECT id, name FROM names", func(v []driver.Value) error {
-		s.names.add(v[1].(string), v[0].(int64))
+		s.names.Add(v[1].(string), v[0].(int64))
 		return nil
 	}); err != nil {
 		return err
 	}
-	s.queues.init()
+	s.queues = lanes.New(s.names, false)
 	if err := c.query("SELECT destination, tenant, pending, delivered, dead FROM queues", func(v []driver.Value) error {
-		q := s.queues.queue(&s.names, v[0].(int64), v[1].(int64))
-		q.count = [3]int64{v[2].(int64), v[3].(int64), v[4].(int64)}
-		s.queues.live += q.count[pending]
+		s.queues.Load(v[0].(int64), v[1].(int64), [3]int64{v[2].(int64), v[3].(int64), v[4].(int64)})
 		return nil
 	}); err != nil {
 		return err
 	}
 	if err := c.query("SELECT destination, reason FROM paused", func(v []driver.Value) error {
-		s.queues.paused[v[0].(string)] = v[1].(string)
+		s.queues.SetPaused(v[0].(string), v[1].(string), true)
 		return nil
 	}); err != nil {
 		return err

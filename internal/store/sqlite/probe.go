@@ -14,7 +14,7 @@ func (s *Store) Probe(ctx context.Context) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	if reserve, free, _ := s.reserve(); reserve > 0 && free < reserve+s.queues.unsettled()*s.outcomeBytes() {
+	if reserve, free, _ := s.reserve(); reserve > 0 && free < reserve+s.queues.Unsettled()*s.outcomeBytes() {
 		return fmt.Errorf("%w: its disk has %d bytes free, and %d are kept for the deliveries of what is stored (min_free): make room on the disk, or shorten the retention", store.ErrFull, free, reserve)
 	}
 	return s.write(ctx, true, func(b *batch) error {

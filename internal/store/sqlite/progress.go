@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
 
 // What is kept of a delivery stands among the notes, under the delivery itself: its event, its number, and whether it is
@@ -18,16 +19,12 @@ const progressKey = 16 + 8 + 1
 
 // progressName is the key under which something is kept of a delivery. What was kept before the store had keys is not found
 // any more, so that nobody who can write to the file can put a plain one in the place of one that is sealed.
-func (s *Store) progressName(k deliveryKey) []byte {
-	name := binary.BigEndian.AppendUint64(append(make([]byte, 0, progressKey), k.event[:]...), uint64(k.n))
+func (s *Store) progressName(k lanes.Key) []byte {
+	name := binary.BigEndian.AppendUint64(append(make([]byte, 0, progressKey), k.Event[:]...), uint64(k.N))
 	if s.o.Keys != nil {
 		return append(name, 1)
 	}
 	return append(name, 0)
-}
-
-func progressPlace(k deliveryKey) seal.Place {
-	return seal.Place{Event: k.String(), Column: "progress"}
 }
 
 // Keep is store.Store's.
@@ -38,13 +35,13 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 	if len(value) > store.MaxNote {
 		return store.ErrNoteSize
 	}
-	k, err := parseDeliveryID(deliveryID)
+	k, err := lanes.ParseKey(deliveryID)
 	if err != nil {
 		return fmt.Errorf("delivery %w", store.ErrNotFound)
 	}
 	name := s.progressName(k)
 	if len(value) > 0 && s.o.Keys != nil {
-		value = s.o.Keys.Seal(value, progressPlace(k))
+		value = s.o.Keys.Seal(value, sealed.ProgressPlace(k))
 	}
 	s.keeps.Store(true)
 	gone := false
@@ -53,7 +50,7 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 			_, err := b.c.exec("DELETE FROM notes WHERE key = ?", name)
 			return err
 		}
-		n, err := b.c.number("SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event WHERE e.id = ? AND d.n = ?", k.event[:], k.n)
+		n, err := b.c.number("SELECT count(*) FROM deliveries d JOIN events e ON e.seq = d.event WHERE e.id = ? AND d.n = ?", k.Event[:], k.N)
 		if err != nil {
 			return err
 		}
@@ -75,7 +72,7 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	k, err := parseDeliveryID(deliveryID)
+	k, err := lanes.ParseKey(deliveryID)
 	if err != nil {
 		return nil, nil
 	}
@@ -87,7 +84,7 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 	case err != nil:
 		return nil, public(err)
 	case s.o.Keys != nil:
-		return s.o.Keys.Open(value, progressPlace(k))
+		return s.o.Keys.Open(value, sealed.ProgressPlace(k))
 	}
 	return value, nil
 }
@@ -115,12 +112,12 @@ func (s *Store) rekeyProgress(ctx context.Context) error {
 			if r.key[progressKey-1] == 0 {
 				return nil
 			}
-			k := deliveryKey{event: [16]byte(r.key[:16]), n: int64(binary.BigEndian.Uint64(r.key[16:]))}
-			plain, err := s.o.Keys.Open(r.old, progressPlace(k))
+			k := lanes.Key{Event: [16]byte(r.key[:16]), N: int64(binary.BigEndian.Uint64(r.key[16:]))}
+			plain, err := s.o.Keys.Open(r.old, sealed.ProgressPlace(k))
 			if err != nil {
 				return fmt.Errorf("delivery %s: %w", k, err)
 			}
-			r.new = s.o.Keys.Seal(plain, progressPlace(k))
+			r.new = s.o.Keys.Seal(plain, sealed.ProgressPlace(k))
 			list = append(list, r)
 			return nil
 		}, after, progressKey, step)

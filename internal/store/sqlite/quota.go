@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
 )
 
 // Room in a store is shared by rules that look at one tenant and at what is free, and at nobody else:
@@ -127,7 +128,7 @@ func (b *batch) delivered(tenant, seq int64) {
 
 // fit finds room for an event of a tenant, or refuses it.
 func (b *batch) fit(tenant string, size, deliveries int64) error {
-	id, _ := b.s.names.id(tenant)
+	id, _ := b.s.names.ID(tenant)
 	if id == 0 {
 		id = b.names[tenant]
 	}
@@ -146,7 +147,7 @@ func (b *batch) fit(tenant string, size, deliveries int64) error {
 			}
 		}
 		if !freed {
-			return refusal{fmt.Errorf("%w: %w", store.ErrFull, refused)}
+			return group.Refuse(fmt.Errorf("%w: %w", store.ErrFull, refused))
 		}
 	}
 	b.used += size
@@ -261,7 +262,7 @@ func (b *batch) makeRoom(tenant, size int64) (bool, error) {
 // candidates are the next events behind one.
 func (b *batch) candidates(after int64) (list []candidate, err error) {
 	err = b.c.query(`SELECT e.seq, e.tenant, e.size,
-		coalesce((SELECT coalesce(length(p.request), 0) + coalesce(length(p.body), 0) + coalesce(length(p.record), 0) FROM payloads p WHERE p.seq = e.seq), -1),
+		coalesce((SELECT coalesce(length(p.Request), 0) + coalesce(length(p.Body), 0) + coalesce(length(p.Record), 0) FROM payloads p WHERE p.seq = e.seq), -1),
 		coalesce((SELECT min(d.state = 1) FROM deliveries d WHERE d.event = e.seq), 0)
 		FROM events e WHERE e.seq > ? ORDER BY e.seq LIMIT ?`, func(v []driver.Value) error {
 		list = append(list, candidate{v[0].(int64), v[1].(int64), v[2].(int64), v[3].(int64), v[4].(int64) == 1})

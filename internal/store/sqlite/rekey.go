@@ -9,6 +9,8 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -83,12 +85,12 @@ const rekeyBytes = 16 << 20
 func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (int, error) {
 	type row struct {
 		seq int64
-		old payload
-		new payload
+		old sealed.Payload
+		new sealed.Payload
 	}
 	var list []row
 	size := 0
-	err := s.each(ctx, `SELECT e.seq, e.id, e.tenant, e.source, e.route, e.key_id, p.request, p.body, p.record,
+	err := s.each(ctx, `SELECT e.seq, e.id, e.tenant, e.source, e.route, e.key_id, p.Request, p.Body, p.Record,
 		(SELECT group_concat(d.destination) FROM (SELECT destination FROM deliveries WHERE event = e.seq ORDER BY n) d)
 		FROM events e JOIN payloads p ON p.seq = e.seq WHERE e.key_id IS NOT ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, func(rows *sql.Rows) error {
 		var r row
@@ -96,23 +98,23 @@ func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (
 		var tenant int64
 		var numbers sql.NullString
 		e := &store.Event{}
-		if err := rows.Scan(&r.seq, &id, &tenant, &e.Source, &e.Route, &r.old.keyID, &r.old.request, &r.old.body, &r.old.record, &numbers); err != nil {
+		if err := rows.Scan(&r.seq, &id, &tenant, &e.Source, &e.Route, &r.old.KeyID, &r.old.Request, &r.old.Body, &r.old.Record, &numbers); err != nil {
 			return err
 		}
-		e.ID, e.Tenant = ulid.ULID(id).String(), s.names.name(tenant)
+		e.ID, e.Tenant = ulid.ULID(id).String(), s.names.Name(tenant)
 		destinations, err := s.openPayload(e, r.seq, r.old)
 		if err != nil {
 			return fmt.Errorf("event %s: %w", e.ID, err)
 		}
 		if destinations == nil {
-			destinations = s.names.list(numbers.String)
+			destinations = s.names.List(numbers.String)
 		}
 		if r.new, err = s.sealPayload(e, destinations); err != nil {
 			return err
 		}
 		*after = r.seq
 		list = append(list, r)
-		if size += len(r.old.request) + len(r.old.body) + len(r.old.record); size >= rekeyBytes {
+		if size += len(r.old.Request) + len(r.old.Body) + len(r.old.Record); size >= rekeyBytes {
 			return errEnough
 		}
 		return nil
@@ -122,14 +124,14 @@ func (s *Store) rekeyPayloads(ctx context.Context, first []byte, after *int64) (
 	}
 	return len(list), s.write(ctx, false, func(b *batch) error {
 		for _, r := range list {
-			n, err := b.c.exec("UPDATE events SET key_id = ? WHERE seq = ? AND key_id IS ?", first, r.seq, r.old.keyID)
+			n, err := b.c.exec("UPDATE events SET key_id = ? WHERE seq = ? AND key_id IS ?", first, r.seq, r.old.KeyID)
 			if err != nil {
 				return err
 			}
 			if n == 0 {
 				continue // erased meanwhile
 			}
-			if _, err := b.c.exec("UPDATE payloads SET request = ?, body = ?, record = ? WHERE seq = ?", r.new.request, r.new.body, r.new.record, r.seq); err != nil {
+			if _, err := b.c.exec("UPDATE payloads SET request = ?, body = ?, record = ? WHERE seq = ?", r.new.Request, r.new.Body, r.new.Record, r.seq); err != nil {
 				return err
 			}
 		}
@@ -152,16 +154,16 @@ func (s *Store) rekeyExcerpts(ctx context.Context, first []byte, after *int64) (
 		var r row
 		var event, excerpt []byte
 		var number, tenant, destination int64
-		var key deliveryKey
-		if err := rows.Scan(&r.id, &event, &key.n, &number, &tenant, &destination, &excerpt, &r.keyID); err != nil {
+		var key lanes.Key
+		if err := rows.Scan(&r.id, &event, &key.N, &number, &tenant, &destination, &excerpt, &r.keyID); err != nil {
 			return err
 		}
-		key.event = ulid.ULID(event)
+		key.Event = ulid.ULID(event)
 		if r.keyID == nil && r.id >= s.sealing.attempt {
 			return fmt.Errorf("delivery %s: %w", key, errUnsealed)
 		}
-		place := excerptPlace(key.String(), s.names.name(tenant), s.names.name(destination), number)
-		plain, err := s.unseal(s.o.Keys.Sealer(), place, excerpt, r.keyID)
+		place := sealed.ExcerptPlace(key.String(), s.names.Name(tenant), s.names.Name(destination), number)
+		plain, err := sealed.Unseal(s.o.Keys.Sealer(), place, excerpt, r.keyID)
 		if err != nil {
 			return fmt.Errorf("delivery %s: %w", key, err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/oklog/ulid/v2"
 )
 
@@ -48,13 +49,16 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 		after = seqs[len(seqs)-1]
 		n, err := s.remove(ctx, seqs, nil)
 		total += n
+		store.Progress(ctx, total)
 		if err != nil {
 			return total, err
 		}
 	}
-	beside, err := s.eraseBeside(ctx, &f)
-	if err != nil {
-		return total, err
+	beside := 0
+	if !audit.SubjectsKept(ctx) {
+		if beside, err = s.eraseBeside(ctx, &f); err != nil {
+			return total, err
+		}
 	}
 	if total > 0 || beside > 0 {
 		err = s.emptyLog(ctx, (*batch).vacuum)
@@ -115,11 +119,11 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 	if err != nil || at < 0 {
 		return false, err
 	}
-	var changes []change
+	var changes []lanes.Change
 	kept := false
 	if err := b.c.query("SELECT n, destination, tenant, state, updated_at FROM deliveries WHERE event = ?", func(v []driver.Value) error {
 		kept = kept || e.keeps(v[3].(int64), v[4].(int64))
-		changes = append(changes, change{destination: v[1].(int64), tenant: v[2].(int64), key: deliveryKey{id, v[0].(int64)}, from: int8(v[3].(int64)), to: none})
+		changes = append(changes, lanes.Change{Destination: v[1].(int64), Tenant: v[2].(int64), Key: lanes.Key{Event: id, N: v[0].(int64)}, From: int8(v[3].(int64)), To: none})
 		return nil
 	}, seq); err != nil || kept {
 		return false, err
@@ -150,7 +154,13 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 	if e != nil {
 		return true, nil
 	}
-	b.note(audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: b.s.names.name(tenant), Event: ulid.ULID(id).String()})
+	l := audit.Leaf{Kind: audit.Erase, Actor: audit.ActorOf(ctx), Tenant: b.s.names.Name(tenant), Event: ulid.ULID(id).String()}
+	if audit.SubjectsKept(ctx) {
+		l.Reason = audit.ReasonSubjectKept
+		b.note(l)
+		return true, nil
+	}
+	b.note(l)
 	_, err = b.c.exec("DELETE FROM audit_beside WHERE event = ?", id[:])
 	return true, err
 }

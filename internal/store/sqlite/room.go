@@ -68,7 +68,7 @@ func (b *batch) measure() (room, error) {
 	}
 	// When the log is copied; below 0 after events were deleted. What the database has unused is taken first.
 	grows := (pages-unused)*pageSize - file.Size()
-	return room{reserve: reserve, shared: min(sharedRoom, size/minFreeShare), left: free - reserve - grows - b.s.queues.unsettled()*b.s.outcomeBytes()}, nil
+	return room{reserve: reserve, shared: min(sharedRoom, size/minFreeShare), left: free - reserve - grows - b.s.queues.Unsettled()*b.s.outcomeBytes()}, nil
 }
 
 // reserve tells what is to be kept free, what is, and how large the file system is. The reserve is 0 if there is none, or

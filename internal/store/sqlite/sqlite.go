@@ -20,6 +20,8 @@ import (
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // Options set up a store. Only Path is required.
@@ -86,11 +88,10 @@ type Store struct {
 	reader   *sql.DB
 	bySeq    atomic.Pointer[sql.Stmt] // eventBySeq's query, prepared
 
-	requests  chan *request
+	requests  *group.Group[change]
 	closing   chan struct{}
 	closeOnce sync.Once
 	closed    atomic.Bool
-	done      chan struct{}
 
 	copyDue   chan struct{} // to runCopies: there is something to copy
 	copied    chan struct{} // from runCopies: the writer's turn
@@ -108,7 +109,6 @@ type Store struct {
 
 	// These belong to the writer.
 	writer   *session
-	company  int   // how many requests the batch before was of
 	logPages int64 // in the log when a copy was last asked for
 	logSize  int64 // pages in the log after the last commit
 	logTold  int64 // bytes at which Log was told of it, 0 if it is as long as it should be
@@ -131,9 +131,10 @@ type Store struct {
 	eventCount atomic.Int64
 	// keeps tells that something may be kept of some delivery, so that the others need not be looked for.
 	keeps      atomic.Bool
-	names      names
-	queues     queues
+	names      *lanes.Names
+	queues     *lanes.Lanes
 	searches   searches
+	notesMu    sync.Mutex   // see recordNotes
 	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
 	expireMu   sync.Mutex
 	expireFrom int64
@@ -170,10 +171,9 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		o:        o,
-		requests: make(chan *request, 2*o.MaxBatch),
+		requests: group.New[change](o.MaxBatch, o.BatchDelay, 0),
 		closing:  make(chan struct{}),
 		sealedBy: storedKeyID(o.Keys),
-		done:     make(chan struct{}),
 
 		copyDue: make(chan struct{}, 1), copied: make(chan struct{}), copyEnded: make(chan struct{}),
 	}
@@ -208,7 +208,8 @@ func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		s.closed.Store(true)
 		close(s.closing)
-		<-s.done
+		s.requests.Close()
+		s.requests.Wait()
 		<-s.copyEnded
 		s.backups.Lock() // closing the files would give back the locks with which a Backup reads
 		defer s.backups.Unlock()

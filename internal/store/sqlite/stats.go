@@ -5,13 +5,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 )
 
 // Stats is store.Store's. Bytes is what the database file has in use, free pages left out.
@@ -33,32 +33,37 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	}
 	type entry struct {
 		store.DestinationStats
-		lane   *lane
-		id     int64
+		lane   *lanes.Lane
 		oldest int64
 	}
 	var list []entry
-	s.queues.mu.Lock()
-	paused := maps.Clone(s.queues.paused)
-	for id, l := range s.queues.lanes {
-		e := entry{lane: l, id: id, oldest: l.oldest, DestinationStats: store.DestinationStats{Destination: l.name, OldestPending: l.oldestAt}}
-		for _, q := range l.order {
-			e.Pending += q.count[pending]
-			e.Delivered += q.count[delivered]
-			e.Dead += q.count[dead]
+	paused := s.queues.Paused()
+	at := make(map[*lanes.Lane]int)
+	s.queues.Each(func(l *lanes.Lane, q *lanes.Queue) {
+		i, ok := at[l]
+		if !ok {
+			i = len(list)
+			at[l] = i
+			list = append(list, entry{lane: l, oldest: l.Oldest, DestinationStats: store.DestinationStats{Destination: l.Name, OldestPending: l.OldestAt}})
 		}
-		e.PauseReason, e.Paused = paused[l.name]
-		delete(paused, l.name)
-		if e.Paused || e.Pending+e.Delivered+e.Dead > 0 {
-			list = append(list, e)
-		}
+		list[i].Pending += q.Count[pending]
+		list[i].Delivered += q.Count[delivered]
+		list[i].Dead += q.Count[dead]
+	})
+	list = slices.DeleteFunc(list, func(e entry) bool {
+		_, held := paused[e.Destination]
+		return !held && e.Pending+e.Delivered+e.Dead == 0
+	})
+	for i := range list {
+		e := &list[i].DestinationStats
+		e.PauseReason, e.Paused = paused[e.Destination]
+		delete(paused, e.Destination)
 	}
-	s.queues.mu.Unlock()
 	for i := range list {
 		e := &list[i]
 		if e.Pending == 0 {
 			e.OldestPending = time.Time{}
-		} else if e.OldestPending, err = s.oldestPending(ctx, e.lane, e.id, e.Pending, e.oldest, e.OldestPending); err != nil {
+		} else if e.OldestPending, err = s.oldestPending(ctx, e.lane, e.Pending, e.oldest, e.OldestPending); err != nil {
 			return store.Stats{}, public(err)
 		}
 		stats.Destinations = append(stats.Destinations, e.DestinationStats)
@@ -76,15 +81,11 @@ func (s *Store) Waiting(ctx context.Context) ([]store.Waiting, error) {
 		return nil, err
 	}
 	var list []store.Waiting
-	s.queues.mu.Lock()
-	for _, l := range s.queues.lanes {
-		for _, q := range l.order {
-			if q.count[pending] > 0 {
-				list = append(list, store.Waiting{Destination: l.name, Tenant: q.name, Pending: q.count[pending]})
-			}
+	s.queues.Each(func(l *lanes.Lane, q *lanes.Queue) {
+		if q.Count[pending] > 0 {
+			list = append(list, store.Waiting{Destination: l.Name, Tenant: q.Name, Pending: q.Count[pending]})
 		}
-	}
-	s.queues.mu.Unlock()
+	})
 	slices.SortFunc(list, func(a, b store.Waiting) int {
 		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
 	})
@@ -97,16 +98,12 @@ func (s *Store) Counts(ctx context.Context, tenants []string) ([]store.Count, er
 		return nil, err
 	}
 	var list []store.Count
-	s.queues.mu.Lock()
-	for _, l := range s.queues.lanes {
-		for _, q := range l.order {
-			c := store.Count{Destination: l.name, Tenant: q.name, Pending: q.count[pending], Delivered: q.count[delivered], Dead: q.count[dead]}
-			if c.Pending+c.Delivered+c.Dead > 0 && (tenants == nil || slices.Contains(tenants, c.Tenant)) {
-				list = append(list, c)
-			}
+	s.queues.Each(func(l *lanes.Lane, q *lanes.Queue) {
+		c := store.Count{Destination: l.Name, Tenant: q.Name, Pending: q.Count[pending], Delivered: q.Count[delivered], Dead: q.Count[dead]}
+		if c.Pending+c.Delivered+c.Dead > 0 && (tenants == nil || slices.Contains(tenants, c.Tenant)) {
+			list = append(list, c)
 		}
-	}
-	s.queues.mu.Unlock()
+	})
 	slices.SortFunc(list, func(a, b store.Count) int {
 		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
 	})
@@ -115,8 +112,8 @@ func (s *Store) Counts(ctx context.Context, tenants []string) ([]store.Count, er
 
 // oldestPending finds when the oldest of a destination's waiting deliveries was made. What was found is kept for as long
 // as that delivery waits.
-func (s *Store) oldestPending(ctx context.Context, l *lane, destination, waiting, known int64, knownAt time.Time) (time.Time, error) {
-	seq, err := s.firstPending(ctx, destination, waiting, known)
+func (s *Store) oldestPending(ctx context.Context, l *lanes.Lane, waiting, known int64, knownAt time.Time) (time.Time, error) {
+	seq, err := s.firstPending(ctx, l.Destination, waiting, known)
 	if err != nil || seq == 0 {
 		return time.Time{}, err
 	}
@@ -132,12 +129,12 @@ func (s *Store) oldestPending(ctx context.Context, l *lane, destination, waiting
 		return time.Time{}, err
 	}
 	at := fromNanos(received)
-	s.queues.mu.Lock()
-	defer s.queues.mu.Unlock()
-	// A replay since then may have made an older one wait; it has forgotten what was known.
-	if l.oldest == known {
-		l.oldest, l.oldestAt = seq, at
-	}
+	s.queues.Locked(func() {
+		// A replay since then may have made an older one wait; it has forgotten what was known.
+		if l.Oldest == known {
+			l.Oldest, l.OldestAt = seq, at
+		}
+	})
 	return at, nil
 }
 

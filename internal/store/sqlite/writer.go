@@ -5,34 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
+	"github.com/callgate/callgate/internal/store/lanes"
 	lib "modernc.org/sqlite/lib"
 )
 
-// request is a change that waits for its commit.
-type request struct {
+// change is what a request does to a transaction.
+type change struct {
 	apply func(*batch) error
 	// accepts tells that the request stores a new event, which is the first to be refused when the disk is full.
 	accepts bool
-	state   atomic.Int32 // waiting, taken by the writer, or left by its caller
-	err     error
-	done    chan struct{}
 }
 
-const (
-	waiting int32 = iota
-	taken
-	left
-)
-
-// refusal is an error of a request that found out before it changed anything: the rest of its batch is not concerned.
-type refusal struct{ error }
-
-func (r refusal) Unwrap() error { return r.error }
+type request = group.Request[change]
 
 // batch is a transaction under way and what will have to be changed in memory once it is committed. Nothing in memory
 // changes before, so that a transaction can be rolled back and its requests applied again.
@@ -47,7 +36,7 @@ type batch struct {
 	used      int64 // bytes of the file in use, if there is a limit, and what the log has too much
 	overlong  int64 // of these, the log's
 	room      int64 // bytes that the disk has for new events
-	changes   []change
+	changes   []lanes.Change
 	keys      map[[16]byte]recentKey
 	days      []int64
 	flushed   []int
@@ -65,45 +54,19 @@ type batch struct {
 // write has the writer apply a change and returns when it is committed. If the context ends before the writer takes the
 // request, nothing is changed.
 func (s *Store) write(ctx context.Context, accepts bool, apply func(*batch) error) error {
-	r := &request{apply: apply, accepts: accepts, done: make(chan struct{})}
-	select {
-	case s.requests <- r:
-	case <-s.closing:
-		return store.ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-r.done:
-	case <-s.done:
-		select {
-		case <-r.done:
-		default:
-			return store.ErrClosed
-		}
-	case <-ctx.Done():
-		if r.state.CompareAndSwap(waiting, left) {
-			return ctx.Err()
-		}
-		<-r.done
-	}
-	var refused refusal
-	if errors.As(r.err, &refused) {
-		return refused.error
-	}
-	return public(r.err)
+	return public(s.requests.Do(ctx, change{apply, accepts}))
 }
 
 // run is the writer.
 func (s *Store) run() {
-	defer close(s.done)
+	defer s.requests.End()
 	defer s.logTimer.Stop()
 	var taken []*request
 	for {
 		taken = taken[:0]
 		select {
-		case r := <-s.requests:
-			taken = s.gather(append(taken, r))
+		case r := <-s.requests.Requests:
+			taken = s.requests.Gather(append(taken, r))
 			s.commit(taken)
 			s.forget(taken)
 			s.countLog()
@@ -112,9 +75,9 @@ func (s *Store) run() {
 		case <-s.logTimer.C:
 			s.logTimed = false
 			s.shortenLog()
-		case <-s.closing:
+		case <-s.requests.Closing:
 			for {
-				if taken = s.gather(taken[:0]); len(taken) == 0 {
+				if taken = s.requests.Gather(taken[:0]); len(taken) == 0 {
 					return
 				}
 				s.commit(taken)
@@ -134,85 +97,42 @@ func (s *Store) forget(rs []*request) {
 	}
 }
 
-// gather adds the requests that wait to a batch. Under load it waits a moment for more, until there are as many as in the
-// batch before: an fsync costs the same for two as for twenty. A request that comes alone does not wait.
-func (s *Store) gather(rs []*request) []*request {
-	defer func() { s.company = len(rs) }()
-	var delay <-chan time.Time
-	asked := false
-	for len(rs) < s.o.MaxBatch {
-		select {
-		case r := <-s.requests:
-			rs = append(rs, r)
-			continue
-		default:
-		}
-		if !asked && s.o.BatchDelay > 0 && (s.company > 1 || len(rs) > 1) && !s.closed.Load() {
-			delay = time.After(s.o.BatchDelay)
-		}
-		if asked = true; delay == nil || s.company > 1 && len(rs) >= s.company {
-			break
-		}
-		select {
-		case r := <-s.requests:
-			rs = append(rs, r)
-		case <-delay:
-			delay = nil
-		case <-s.closing:
-			delay = nil
-		}
-	}
-	return rs
-}
-
 // commit carries requests out and answers them. If one of them is at fault, or the disk is full, the others get another
 // try without it.
 func (s *Store) commit(rs []*request) {
 	started := time.Now()
-	n := 0
-	for _, r := range rs {
-		if r.state.CompareAndSwap(waiting, taken) {
-			rs[n] = r
-			n++
-		}
-	}
-	rs = rs[:n]
+	rs = group.Take(rs)
+	n := len(rs)
 	err := s.transact(rs)
 	switch {
 	case err == nil || n == 0:
 	case code(err) == lib.SQLITE_FULL:
 		var small []*request
 		for _, r := range rs {
-			if r.err = err; !r.accepts {
+			if r.Err = err; !r.Do.accepts {
 				small = append(small, r)
 			}
 		}
 		s.checkpoint("PASSIVE") // it makes room in the log
 		if len(small) > 0 {
 			if err := s.transact(small); err != nil {
-				fail(small, err)
+				group.Fail(small, err)
 			}
 		}
 	case failed(err) || n == 1:
-		fail(rs, err)
+		group.Fail(rs, err)
 	default:
 		for i := range rs {
 			if err := s.transact(rs[i : i+1]); err != nil {
-				rs[i].err = err
+				rs[i].Err = err
 			}
 		}
 	}
 	for _, r := range rs {
-		close(r.done)
+		r.Answer()
 	}
 	if s.o.Committed != nil && n > 0 {
 		s.o.Committed(n, time.Since(started))
-	}
-}
-
-func fail(rs []*request, err error) {
-	for _, r := range rs {
-		r.err = err
 	}
 }
 
@@ -221,7 +141,7 @@ func (s *Store) transact(rs []*request) (err error) {
 	if len(rs) == 0 {
 		return nil
 	}
-	fail(rs, nil)
+	group.Fail(rs, nil)
 	if err := s.ready(); err != nil {
 		return err
 	}
@@ -246,10 +166,8 @@ func (s *Store) transact(rs []*request) (err error) {
 		return err
 	}
 	for _, r := range rs {
-		if r.err = r.apply(b); r.err != nil {
-			if _, refused := r.err.(refusal); !refused {
-				return r.err
-			}
+		if r.Err = r.Do.apply(b); r.Err != nil && !group.Refused(r.Err) {
+			return r.Err
 		}
 	}
 	if err := b.finish(); err != nil {
@@ -302,11 +220,11 @@ func (b *batch) committed() {
 	s.events += b.events
 	s.eventCount.Store(s.events)
 	for name, id := range b.names {
-		s.names.add(name, id)
+		s.names.Add(name, id)
 	}
 	s.keys.committed(b)
 	b.commitHeld()
-	s.queues.apply(&s.names, b.changes)
+	s.queues.Apply(b.changes)
 	for _, f := range b.after {
 		f()
 	}

@@ -36,8 +36,10 @@ type Options struct {
 // NewMemory returns a store that keeps everything in memory: simple enough to be obviously right, so that other
 // implementations can be compared with it and other packages can be tested without a disk. It takes turns between
 // tenants in the order of their names, and calls that delivery oldest which has been due longest.
-func NewMemory(o Options) store.Store {
-	m := &memory{
+func NewMemory(o Options) store.Store { return &memory{memoryState: newMemoryState(o)} }
+
+func newMemoryState(o Options) *memoryState {
+	m := &memoryState{
 		o:      o,
 		events: map[string]*memoryEvent{},
 		keys:   map[[16]byte]memoryKey{},
@@ -54,10 +56,16 @@ func NewMemory(o Options) store.Store {
 	return m
 }
 
+// memory is an open store. Several may have the same state, as several programs do with a database.
 type memory struct {
+	*memoryState
+	// closed and away are under mu. away tells that the state cannot be reached.
+	closed, away bool
+}
+
+type memoryState struct {
 	o      Options
 	mu     sync.Mutex
-	closed bool
 	events map[string]*memoryEvent
 	order  []string // event ids, ascending
 	keys   map[[16]byte]memoryKey
@@ -67,6 +75,8 @@ type memory struct {
 	notes map[[2]string]memoryNote
 
 	documents map[[2]string]*memoryDocument // by kind and name
+
+	recorded []memoryAttempt // all attempts, in the order in which they were recorded
 
 	expired store.Expired
 	dropped int64
@@ -89,6 +99,7 @@ type memoryDelivery struct {
 	event    *memoryEvent
 	n        int
 	lease    time.Time
+	by       *memory // who has the lease
 	attempts []store.Attempt
 	kept     []byte // how far it has come
 }
@@ -102,6 +113,10 @@ func (m *memory) enter(ctx context.Context) error {
 	if m.closed {
 		m.mu.Unlock()
 		return store.ErrClosed
+	}
+	if m.away {
+		m.mu.Unlock()
+		return fmt.Errorf("%w: it is cut off by a test", store.ErrUnavailable)
 	}
 	return nil
 }
@@ -204,12 +219,20 @@ func (m *memory) Claim(ctx context.Context, destination string, now time.Time, l
 		return nil, err
 	}
 	defer m.mu.Unlock()
+	return m.claim(destination, everything, now, lease, limit, skip), nil
+}
+
+// everything is all of a destination, as of a store that is not shared.
+func everything(*store.Event) bool { return true }
+
+// claim is Claim with the lock held, of those whose event is in a lane.
+func (m *memory) claim(destination string, in func(*store.Event) bool, now time.Time, lease time.Duration, limit int, skip []string) []store.Claimed {
 	if _, paused := m.paused[destination]; paused {
-		return nil, nil
+		return nil
 	}
 	due := map[string][]*memoryDelivery{}
 	for d := range m.all {
-		if d.Destination == destination && d.State == store.Pending && !d.NextAt.After(now) && !d.leased(now) && !slices.Contains(skip, d.Tenant) {
+		if d.Destination == destination && in(&d.event.Event) && d.State == store.Pending && !d.NextAt.After(now) && !d.leased(now) && !slices.Contains(skip, d.Tenant) {
 			due[d.Tenant] = append(due[d.Tenant], d)
 		}
 	}
@@ -232,13 +255,13 @@ func (m *memory) Claim(ctx context.Context, destination string, now time.Time, l
 		if len(due[tenant]) > 0 {
 			tenants = append(tenants, tenant)
 		}
-		d.lease = now.Add(lease)
+		d.lease, d.by = now.Add(lease), m
 		m.turn[destination] = tenant
 		c := store.Claimed{Delivery: d.Delivery, Event: cloneEvent(&d.event.Event)}
 		c.Leased = true
 		claimed = append(claimed, c)
 	}
-	return claimed, nil
+	return claimed
 }
 
 func (m *memory) ClaimOne(ctx context.Context, deliveryID string, now time.Time, lease time.Duration) (*store.Claimed, error) {
@@ -249,17 +272,21 @@ func (m *memory) ClaimOne(ctx context.Context, deliveryID string, now time.Time,
 		return nil, err
 	}
 	defer m.mu.Unlock()
-	d := m.delivery(deliveryID)
+	return m.claimOne(m.delivery(deliveryID), now, lease), nil
+}
+
+// claimOne is ClaimOne with the lock held; d may be nil.
+func (m *memory) claimOne(d *memoryDelivery, now time.Time, lease time.Duration) *store.Claimed {
 	if d == nil || d.State != store.Pending || d.NextAt.After(now) || d.leased(now) {
-		return nil, nil
+		return nil
 	}
 	if _, paused := m.paused[d.Destination]; paused {
-		return nil, nil
+		return nil
 	}
-	d.lease = now.Add(lease)
+	d.lease, d.by = now.Add(lease), m
 	c := store.Claimed{Delivery: d.Delivery, Event: cloneEvent(&d.event.Event)}
 	c.Leased = true
-	return &c, nil
+	return &c
 }
 
 func (m *memory) Next(ctx context.Context, destination string) (time.Time, error) {
@@ -267,17 +294,21 @@ func (m *memory) Next(ctx context.Context, destination string) (time.Time, error
 		return time.Time{}, err
 	}
 	defer m.mu.Unlock()
-	var next time.Time
+	return m.next(destination, everything), nil
+}
+
+// next is Next with the lock held, of those whose event is in a lane.
+func (m *memory) next(destination string, in func(*store.Event) bool) (next time.Time) {
 	if _, paused := m.paused[destination]; paused {
-		return next, nil
+		return next
 	}
 	now := m.o.Now()
 	for d := range m.all {
-		if d.Destination == destination && d.State == store.Pending && !d.leased(now) && (next.IsZero() || d.NextAt.Before(next)) {
+		if d.Destination == destination && in(&d.event.Event) && d.State == store.Pending && !d.leased(now) && (next.IsZero() || d.NextAt.Before(next)) {
 			next = d.NextAt
 		}
 	}
-	return next, nil
+	return next
 }
 
 // delivery finds a delivery by id, or returns nil.
@@ -294,6 +325,11 @@ func (m *memory) delivery(id string) *memoryDelivery {
 }
 
 func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
+	return m.finish(ctx, results, func(store.Hold) bool { return true })
+}
+
+// finish is Finish, where held tells whether a hold is one still.
+func (m *memory) finish(ctx context.Context, results []store.Attempt, held func(store.Hold) bool) error {
 	for _, a := range results {
 		if a.State != store.Pending && a.State != store.Delivered && a.State != store.Dead {
 			return errors.New("an attempt must leave its delivery pending, delivered or dead")
@@ -307,13 +343,15 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 		if a.Audit.Returned || a.Audit.Lost {
 			continue // for the audit log, which there is none of
 		}
-		a.Audit = store.AuditAttempt{}
+		late := !held(a.Held)
+		a.Audit, a.Held = store.AuditAttempt{}, store.Hold{}
 		d := m.delivery(a.DeliveryID)
 		if d == nil {
 			continue // erased while it was under way
 		}
+		late = late && a.State != store.Delivered
 		a.Number = cmp.Or(a.Number, d.Attempts+1)
-		if !a.Uncounted {
+		if !a.Uncounted && !late {
 			d.Attempts++
 		}
 		a.Uncounted = false
@@ -325,6 +363,13 @@ func (m *memory) Finish(ctx context.Context, results []store.Attempt) error {
 			a.Sent = &sent
 		}
 		d.attempts = append(d.attempts, a)
+		m.recorded = append(m.recorded, memoryAttempt{d.ID, store.AttemptInfo{
+			Destination: d.Destination, Tenant: d.Tenant, Number: a.Number, At: a.At, Took: a.Took, Status: a.Status, Reason: a.Reason,
+			Warnings: a.Warnings, State: a.State,
+		}})
+		if late {
+			continue // it is another gateway's by now
+		}
 		d.UpdatedAt = plain(m.o.Now())
 		if a.State == store.Delivered {
 			d.kept = nil
@@ -351,7 +396,7 @@ func (m *memory) Return(ctx context.Context, deliveryIDs []string) error {
 	}
 	defer m.mu.Unlock()
 	for _, id := range deliveryIDs {
-		if d := m.delivery(id); d != nil {
+		if d := m.delivery(id); d != nil && d.by == m {
 			d.lease = time.Time{}
 		}
 	}

@@ -208,8 +208,13 @@ func (m *memory) move(ctx context.Context, f *store.Filter, dryRun bool, match f
 	if err := m.enter(ctx); err != nil {
 		return 0, err
 	}
-	defer m.mu.Unlock()
 	count := 0
+	defer func() { // when it is unlocked
+		if count > 0 && !dryRun {
+			store.Progress(ctx, count)
+		}
+	}()
+	defer m.mu.Unlock()
 	for d := range m.all {
 		if !match(d) || !matchesEvent(f, &d.event.Event) || !matchesDelivery(f, d) {
 			continue
@@ -225,8 +230,14 @@ func (m *memory) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, e
 	if err := m.enter(ctx); err != nil {
 		return 0, err
 	}
+	n := 0
+	defer func() { // when it is unlocked
+		if n > 0 && !dryRun {
+			store.Progress(ctx, n)
+		}
+	}()
 	defer m.mu.Unlock()
-	n := m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun)
+	n = m.remove(func(e *memoryEvent) bool { return e.matches(&f) }, len(m.events), dryRun)
 	if n > 0 && !dryRun {
 		clear(m.notes)
 	}
@@ -329,4 +340,30 @@ func (m *memory) Counts(ctx context.Context, tenants []string) ([]store.Count, e
 		return cmp.Or(cmp.Compare(a.Destination, b.Destination), cmp.Compare(a.Tenant, b.Tenant))
 	})
 	return list, nil
+}
+
+// memoryAttempt is an attempt in the order in which they were recorded.
+type memoryAttempt struct {
+	delivery string
+	store.AttemptInfo
+}
+
+func (m *memory) RecentAttempts(ctx context.Context, before int64, limit int) (list []store.AttemptInfo, next int64, err error) {
+	if err := m.enter(ctx); err != nil {
+		return nil, 0, err
+	}
+	defer m.mu.Unlock()
+	if before == 0 {
+		before = int64(len(m.recorded)) + 1
+	}
+	for place := min(before, int64(len(m.recorded))+1) - 1; place > 0; place-- {
+		a := &m.recorded[place-1]
+		if m.delivery(a.delivery) == nil {
+			continue
+		}
+		if list = append(list, a.AttemptInfo); len(list) == limit {
+			return list, place, nil
+		}
+	}
+	return list, 0, nil
 }

@@ -25,6 +25,7 @@ func RunAudited(t *testing.T, h Harness) {
 		{"AttemptsAreRecorded", auditAttempts},
 		{"WhatIsNotStoredIsRecorded", auditAlone},
 		{"OperatorsAreNamed", auditOperators},
+		{"DocumentsAreRecorded", auditDocuments},
 		{"EraseForgetsTheSalt", auditErase},
 		{"ExpireKeepsWhatLiesBeside", auditExpire},
 		{"TheTreeIsThatOfTheLines", auditTree},
@@ -293,8 +294,23 @@ func auditErase(b *auditBench) {
 	if _, err := b.a.AuditBeside(ctx, e.ID); !errors.Is(err, store.ErrNotFound) {
 		b.Errorf("the salt is there: %v", err)
 	}
-	if _, err := b.a.AuditBeside(ctx, other.ID); err != nil {
-		b.Error(err)
+	beside, err := b.a.AuditBeside(ctx, other.ID)
+	if err != nil {
+		b.Fatal(err)
+	}
+	// To account for what was sent about somebody it is kept, if that is asked for.
+	since := b.size()
+	if n, err := b.s.Erase(audit.KeepSubjects(ctx), store.Filter{EventID: other.ID}, false); err != nil || n != 1 {
+		b.Fatal(n, err)
+	}
+	if l := b.last(since); l.Kind != audit.Erase || l.Event != other.ID || l.Reason != audit.ReasonSubjectKept {
+		b.Errorf("%+v", l)
+	}
+	if kept, err := b.a.AuditBeside(ctx, other.ID); err != nil || kept != beside {
+		b.Errorf("what was to be kept is %+v, %v", kept, err)
+	}
+	if _, err := b.s.Event(ctx, other.ID); !errors.Is(err, store.ErrNotFound) {
+		b.Errorf("the event itself is kept: %v", err)
 	}
 	b.checkTree()
 }

@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
@@ -75,4 +77,40 @@ func progress(b *bench) {
 		b.Errorf("too much: %v", err)
 	}
 	equal(b, "at last", b.kept(one[0], "preview"), []string{"none", "none"})
+}
+
+// progressIsTold: of all that is done to many, up to how many it was, and of what is only counted nothing.
+func progressIsTold(b *bench) {
+	const many = 1200 // more than any store does in one step
+	for range many {
+		b.accept(b.event("acme"), "crm")
+	}
+	for _, what := range []struct {
+		name string
+		do   func(ctx context.Context, dryRun bool) (int, error)
+	}{
+		{"cancel", func(ctx context.Context, dryRun bool) (int, error) { return b.s.Cancel(ctx, store.Filter{}, dryRun) }},
+		{"replay", func(ctx context.Context, dryRun bool) (int, error) {
+			return b.s.Replay(ctx, store.Filter{}, b.now.Add(time.Hour), 0, dryRun)
+		}},
+		{"send now", func(ctx context.Context, dryRun bool) (int, error) {
+			return b.s.SendNow(ctx, store.Filter{}, b.now, dryRun)
+		}},
+		{"erase", func(ctx context.Context, dryRun bool) (int, error) { return b.s.Erase(ctx, store.Filter{}, dryRun) }},
+	} {
+		var told []int
+		noting := store.WithProgress(ctx, func(done int) {
+			told = append(told, done)
+			if _, err := b.s.Events(ctx, store.Filter{}, store.Page{Limit: 1}); err != nil { // it may ask the store
+				b.Error(err)
+			}
+		})
+		if n, err := what.do(noting, true); n != many || err != nil || told != nil {
+			b.Errorf("%s, only counted: %d, %v, told %v", what.name, n, err, told)
+		}
+		n, err := what.do(noting, false)
+		if n != many || err != nil || len(told) == 0 || told[len(told)-1] != many || !slices.IsSorted(told) {
+			b.Errorf("%s: %d, %v, told %v", what.name, n, err, told)
+		}
+	}
 }

@@ -3,12 +3,11 @@
 import { Compartment, EditorState } from '@codemirror/state';
 import { Decoration, EditorView, MatchDecorator, ViewPlugin, drawSelection, highlightSpecialChars, keymap, lineNumbers, placeholder } from '@codemirror/view';
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
-import { HighlightStyle, StreamLanguage, bracketMatching, syntaxHighlighting } from '@codemirror/language';
+import { HighlightStyle, bracketMatching, syntaxHighlighting } from '@codemirror/language';
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, startCompletion } from '@codemirror/autocomplete';
 import { lintGutter, setDiagnostics } from '@codemirror/lint';
-import { json } from '@codemirror/lang-json';
-import { xml } from '@codemirror/lang-xml';
 import { tags } from '@lezer/highlight';
+import { languages } from './languages.js';
 
 /** known is what completion offers; it is replaced when the sample changes. */
 export const known = { variables: [], filters: [], nonce: '' };
@@ -22,25 +21,6 @@ const colours = syntaxHighlighting(
     { tag: tags.comment, class: 'b-comment' },
   ]),
 );
-
-const form = StreamLanguage.define({
-  startState: () => ({ value: false }),
-  token(stream, state) {
-    if (stream.match(/^\{\{.*?\}\}/)) return null;
-    const c = stream.next();
-    if (c === '&') {
-      state.value = false;
-      return 'keyword';
-    }
-    if (c === '=' && !state.value) {
-      state.value = true;
-      return 'keyword';
-    }
-    return state.value ? 'string' : 'propertyName';
-  },
-});
-
-const languages = { json: () => json(), xml: () => xml(), form: () => form, text: () => [] };
 
 const matcher = new MatchDecorator({ regexp: /\{\{[^{}]*\}\}/g, decoration: Decoration.mark({ class: 'b-var' }) });
 const marked = ViewPlugin.fromClass(
@@ -97,7 +77,7 @@ export class Code {
         if (u.focusChanged && u.view.hasFocus) o.focused?.(this);
         if (u.docChanged && u.transactions.some((t) => t.isUserEvent('input.type')) && /\{\{$/.test(u.state.sliceDoc(Math.max(0, u.state.selection.main.head - 2), u.state.selection.main.head))) startCompletion(u.view);
       }),
-      this.language.of(languages[o.language ?? 'text']()),
+      this.language.of(languages[o.language ?? 'text']),
     ];
     // Tab leaves the editor, as it leaves every other field. Enter makes no second line where there is one.
     if (o.line) {
@@ -121,7 +101,7 @@ export class Code {
   }
 
   speak(language) {
-    this.view.dispatch({ effects: this.language.reconfigure(languages[language]()) });
+    this.view.dispatch({ effects: this.language.reconfigure(languages[language]) });
   }
 
   /** insert puts text at the cursor, and goes there. */

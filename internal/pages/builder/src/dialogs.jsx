@@ -196,7 +196,7 @@ export function Publish({ close, live, done }) {
         <Text label="Name of the destination" value={name} set={setName} hint="deliver lines send calls to this name" />
         <h3>{live ? 'What changes' : 'It is new'}</h3>
         {live ? <Merge before={readable(live)} after={readable(doc)} /> : <p class="say">Nothing of this name is in force.</p>}
-        {change && <p class="say">{change.differences.length ? `Differs in ${change.differences.map((d) => d.path ?? d.member ?? d.at ?? '').filter(Boolean).join(', ') || change.differences.length + ' places'}` : 'Says what is in force already'}</p>}
+        {change && <p class="say">{change.differences.length ? `Differs in ${change.differences.map((d) => d.path || 'the whole').join(', ')}` : 'Says what is in force already'}</p>}
         {(change?.warnings ?? []).map((w) => (
           <p key={w} class="say">
             {w}

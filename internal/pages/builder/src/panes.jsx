@@ -11,13 +11,14 @@ export function Variables({ insert }) {
   const [events, setEvents] = useState(null);
   const [reason, setReason] = useState('');
   const [filter, setFilter] = useState('');
-  const way = sample.event ? 'event' : sample.payload !== undefined ? 'payload' : '';
+  const way = sample.event ? 'event' : sample.payload !== undefined ? 'payload' : sample.name ? 'sample' : '';
   useEffect(() => {
     if (way !== 'event' || events) return;
     api.events().then((p) => setEvents(p.events), () => setEvents([]));
   }, [way]);
   const choose = async (w) => {
     if (w === '') setSample({});
+    if (w === 'sample') setSample({ ...kit.samples[0], tenant: sample.tenant });
     if (w === 'payload') setSample({ source: sample.source ?? 'nextphone', payload: kit.sample });
     if (w === 'event') {
       let list = events;
@@ -38,7 +39,15 @@ export function Variables({ insert }) {
   return (
     <section class="paper pane b-vars" aria-labelledby="b-vars-h">
       <h2 id="b-vars-h">From a call</h2>
-      <Choice label="Sample" value={way} set={choose} options={[['', 'The guide’s example'], ['payload', 'A payload that I paste'], ['event', events?.length === 0 ? 'A call that came in (there is none yet)' : 'A call that came in']]} />
+      <Choice label="Sample" value={way} set={choose} options={[['', 'The guide’s example'], ['sample', 'What a provider sends'], ['payload', 'A payload that I paste'], ['event', events?.length === 0 ? 'A call that came in (there is none yet)' : 'A call that came in']]} />
+      {way === 'sample' && (
+        <Choice
+          label="Event"
+          value={`${sample.source} ${sample.name}`}
+          set={(v) => setSample({ source: v.split(' ')[0], name: v.split(' ')[1], tenant: sample.tenant })}
+          options={kit.samples.map((o) => [`${o.source} ${o.name}`, `${o.source}: ${o.name}`])}
+        />
+      )}
       {way === 'payload' && (
         <Fragment>
           <Choice label="Source" value={sample.source ?? 'nextphone'} set={(v) => setSample({ ...sample, source: v })} options={kit.sources.map((s) => [s, s])} />
