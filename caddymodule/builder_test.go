@@ -106,7 +106,7 @@ func TestTheGuidesExamplesAreBuiltWithoutJSON(t *testing.T) {
 			// As it stands, with a secret that has no value yet.
 			var p operate.DraftPreview
 			b.must("POST", "builder/preview", operate.DraftInput{Body: begun.Body, Secrets: begun.Secrets}, &p)
-			if len(p.Requests) != 1 || !strings.HasPrefix(p.Requests[0].Body, want.body) || !strings.HasSuffix(p.Requests[0].URL, want.path) || p.Masked {
+			if len(p.Requests) != 1 || !strings.HasPrefix(p.Requests[0].Header.Get(want.header), strings.TrimSuffix(want.value, "the-token")+"{secret.") || !strings.HasPrefix(p.Requests[0].Body, want.body) || !strings.HasSuffix(p.Requests[0].URL, want.path) || p.Masked {
 				t.Errorf("preview: %+v", p)
 			}
 			if !slices.ContainsFunc(p.Problems, func(d operate.DraftProblem) bool { return d.Field == "secrets" && d.Severity == "warning" }) {

@@ -129,12 +129,17 @@ func (s *Service) PreviewDraft(ctx context.Context, a Actor, in DraftInput) (*Dr
 	if err != nil {
 		p.add(problemsOf(err)...)
 	}
+	nameSecrets(p.Requests, in.Body)
 	for _, name := range missing {
 		p.add(DraftProblem{Severity: "warning", Field: "secrets", Variable: name, Message: "the secret " + name + " has no value yet; give it one before this is tested or kept"})
 	}
 	if open != nil {
 		for _, w := range open.Warnings {
-			p.add(DraftProblem{Severity: "warning", Variable: variableIn(w), Message: w})
+			d := DraftProblem{Severity: "warning", Variable: variableIn(w), Message: w}
+			if m := settingOf.FindStringSubmatch(w); m != nil {
+				d.Field, d.Message = m[1], w[len(m[0]):]
+			}
+			p.add(d)
 		}
 	}
 	for _, name := range s.absent(ctx, &in, &sampled) {

@@ -330,8 +330,8 @@ func beginDocument(text []byte) (*Begun, error) {
 	}
 	b.begun.Notes = append(b.begun.Notes, p.Notes...)
 	for _, problem := range problems {
-		if !strings.Contains(problem.Message, "{{") && problem.Field != "Authorization" && problem.Field != "parameters" { // variables are looked at in the preview
-			b.note(problem.String())
+		if !strings.Contains(problem.Message, "{{") && problem.Field != "Authorization" && problem.Field != "parameters" && problem.Field != "url" { // which the preview says
+			b.note(problem.Message)
 		}
 	}
 	return b.finish()
