@@ -187,6 +187,9 @@ func withoutSecrets(member string, v any) any {
 			return "{secret." + m[1] + m[2] + "}"
 		})
 		if text == v && v != "" && secretMembers.MatchString(member) && !strings.Contains(v, "{{") && !strings.HasPrefix(v, "{secret.") {
+			if member == "value" { // of an api_key
+				member = "api_key"
+			}
 			return "{secret." + strings.ToUpper(strings.ReplaceAll(member, "-", "_")) + "}"
 		}
 		return text

@@ -274,6 +274,12 @@ func variablesOf(item *destination.Item) []Variable {
 	}
 	for _, name := range paths(item.Call.Params, "") {
 		full := name
+		if f, _ := call.FieldOf(name); f != "" && !strings.Contains(name, ".") {
+			field, _ := scope.Lookup(f)
+			if own, _ := scope.Lookup("params." + name); fmt.Sprint(field) == fmt.Sprint(own) {
+				continue // the field says it already
+			}
+		}
 		if template.Known(name) || item.Vars[name] != "" {
 			full = "params." + name
 		}

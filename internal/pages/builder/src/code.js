@@ -4,7 +4,7 @@ import { Compartment, EditorState } from '@codemirror/state';
 import { Decoration, EditorView, MatchDecorator, ViewPlugin, drawSelection, highlightSpecialChars, keymap, lineNumbers, placeholder } from '@codemirror/view';
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { HighlightStyle, bracketMatching, syntaxHighlighting } from '@codemirror/language';
-import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, startCompletion } from '@codemirror/autocomplete';
+import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap, insertCompletionText, startCompletion } from '@codemirror/autocomplete';
 import { lintGutter, setDiagnostics } from '@codemirror/lint';
 import { tags } from '@lezer/highlight';
 import { languages } from './languages.js';
@@ -35,6 +35,13 @@ const marked = ViewPlugin.fromClass(
   { decorations: (v) => v.decorations },
 );
 
+/** named puts a variable in, closes it, and goes behind it. */
+function named(view, completion, from, to) {
+  const closed = /^\s*\}\}/.exec(view.state.sliceDoc(to, to + 8))?.[0] ?? '';
+  const text = completion.label + '}}';
+  view.dispatch({ ...insertCompletionText(view.state, text, from, to + closed.length), selection: { anchor: from + text.length } });
+}
+
 /** complete offers variables behind {{ and filters behind a |. */
 function complete(context) {
   const filter = context.matchBefore(/\{\{[^{}]*\|\s*[A-Za-z_0-9]*$/);
@@ -45,11 +52,10 @@ function complete(context) {
   const variable = context.matchBefore(/\{\{\s*[A-Za-z_0-9.-]*$/);
   if (!variable) return null;
   const from = context.pos - /[A-Za-z_0-9.-]*$/.exec(variable.text)[0].length;
-  const closed = /^[^{}]*\}\}/.test(context.state.sliceDoc(context.pos, context.pos + 80));
   return {
     from,
     validFor: /^[A-Za-z_0-9.-]*$/,
-    options: known.variables.map((v) => ({ label: v.name, detail: v.value ?? '', apply: v.name + (closed ? '' : '}}'), type: v.kind === 'call' ? 'property' : 'variable', boost: v.value ? 1 : 0 })),
+    options: known.variables.map((v) => ({ label: v.name, detail: v.value ?? '', apply: named, type: v.kind === 'call' ? 'property' : 'variable', boost: v.value ? 1 : 0 })),
   };
 }
 

@@ -19,7 +19,7 @@ export function Dialog({ title, close, children }) {
   }, []);
   return (
     <dialog ref={ref} class="b-dialog" aria-labelledby="b-dialog-h" onClose={close}>
-      <div class="bar head">
+      <div class="b-head">
         <h2 id="b-dialog-h">{title}</h2>
         <button type="button" onClick={() => ref.current.close()}>
           Close

@@ -90,6 +90,8 @@ export function Template({ label, hint, field, value, set, language = 'text', li
   const host = useRef(null);
   const code = useRef(null);
   const latest = useRef(set);
+  // What the editor said itself and that comes back as its value, perhaps when there is more in it already.
+  const echoes = useRef([]);
   const work = useContext(Work);
   const id = useId();
   latest.current = set;
@@ -97,7 +99,10 @@ export function Template({ label, hint, field, value, set, language = 'text', li
   useLayoutEffect(() => {
     code.current = new Code(host.current, {
       label, value: value ?? '', line, language, placeholder, describedby: id + '-p',
-      changed: (text) => latest.current(text),
+      changed: (text) => {
+        echoes.current.push(text);
+        latest.current(text);
+      },
       focused: (c) => work.focused(c),
     });
     if (name) work.named(name, code.current);
@@ -106,7 +111,14 @@ export function Template({ label, hint, field, value, set, language = 'text', li
       code.current.destroy();
     };
   }, []);
-  useEffect(() => code.current.set(value ?? ''), [value]);
+  useEffect(() => {
+    const i = echoes.current.lastIndexOf(value ?? '');
+    if (i >= 0) echoes.current.splice(0, i + 1);
+    else {
+      echoes.current = [];
+      code.current.set(value ?? '');
+    }
+  }, [value]);
   useEffect(() => code.current.speak(language), [language]);
   useEffect(() => {
     if (line) code.current.problems([]);

@@ -44,6 +44,8 @@ function App({ kit, opened }) {
     return () => removeEventListener('beforeunload', guard);
   }, [dirty]);
 
+  useEffect(() => setPreview((p) => ({ ...p, requests: [], masked: false })), [sample]);
+
   useEffect(() => {
     const stop = new AbortController();
     const timer = setTimeout(async () => {
