@@ -14,6 +14,7 @@ import (
 	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/operateapi"
+	"github.com/callgate/callgate/internal/standin"
 )
 
 // building asks the endpoints as somebody who may do what the capabilities say.
@@ -385,5 +386,32 @@ func TestLinesSayTheSame(t *testing.T) {
 		if text, err := destinationLines("d", []byte(e.Text)); err == nil {
 			t.Errorf("%s as it stands has lines: %s", e.Name, text)
 		}
+	}
+}
+
+// TestAnAccountIsAskedForItsFields with the draft's own credentials, which are shown nowhere.
+func TestAnAccountIsAskedForItsFields(t *testing.T) {
+	runGateway(t, fmt.Sprintf(managing, "http://127.0.0.1:1"))
+	b := building{t, []operate.Capability{operate.Build}}
+	hs := standin.NewHubSpot(t, standin.HubSpotConfig{Token: "the-listed-secret"})
+	draft := func(token string) operate.DraftInput {
+		return operate.DraftInput{Body: json.RawMessage(fmt.Sprintf(`{"to":{"type":"hubspot","base_url":%q,"token":"{secret.%s}"}}`, hs.URL, token))}
+	}
+	var list operate.FieldList
+	b.must("POST", "builder/fields", draft("LISTED"), &list)
+	if !slices.ContainsFunc(list.Fields, func(f destination.Field) bool { return f.Name == "jobtitle" && f.Type == "string" }) {
+		t.Errorf("%+v", list)
+	}
+	for name, want := range map[string]string{"ELSEWHERE": "not for this host", "UNSET": "no value yet"} {
+		if status, said := b.ask("POST", "builder/fields", draft(name), nil); status != 400 || !strings.Contains(said, want) || strings.Contains(said, "the-other-secret") {
+			t.Errorf("%s: %d %s", name, status, said)
+		}
+	}
+	in := operate.DraftInput{Body: json.RawMessage(`{"to":{"type":"http","url":"https://a.example/","body":"{}"}}`)}
+	if status, said := b.ask("POST", "builder/fields", in, nil); status != 400 || !strings.Contains(said, "type the names") {
+		t.Errorf("%d %s", status, said)
+	}
+	if len(hs.Requests()) != 1 {
+		t.Errorf("%d requests", len(hs.Requests()))
 	}
 }

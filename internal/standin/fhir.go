@@ -177,6 +177,9 @@ func (s *FHIR) handle(r *http.Request, body []byte) (*done, *Problem) {
 		return nil, &Problem{404, "not-found", "no such path", ""}
 	}
 	path = strings.TrimPrefix(path, "/")
+	if path == "metadata" && r.Method == http.MethodGet {
+		return &done{status: 200, body: capabilities()}, nil
+	}
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind, ok := strings.CutSuffix(path, "/_search"); ok && r.Method == http.MethodPost {
 		form, err := url.ParseQuery(string(body))

@@ -216,3 +216,19 @@ func checkElement(v any, kind, at string) *Problem {
 	}
 	return nil
 }
+
+// capabilities is the server's capability statement (hl7.org/fhir/R4/capabilitystatement.html).
+func capabilities() map[string]any {
+	resources := []any{}
+	for kind := range structures {
+		if kind[0] >= 'A' && kind[0] <= 'Z' && structures[kind]["meta"].kind != "" {
+			resources = append(resources, map[string]any{
+				"type": kind, "interaction": []any{map[string]any{"code": "read"}, map[string]any{"code": "create"}, map[string]any{"code": "update"}, map[string]any{"code": "search-type"}},
+			})
+		}
+	}
+	return map[string]any{
+		"resourceType": "CapabilityStatement", "status": "active", "date": "2026-10-01", "kind": "instance", "fhirVersion": "4.0.1", "format": []string{"json"},
+		"rest": []any{map[string]any{"mode": "server", "resource": resources}},
+	}
+}

@@ -297,6 +297,9 @@ func (s *HubSpot) route(r *http.Request, body []byte) hubSpotAnswer {
 	if a, ok := s.associationsRoute(r.Method, parts, body); ok {
 		return a
 	}
+	if a, ok := s.propertiesRoute(r.Method, parts); ok {
+		return a
+	}
 	switch {
 	case len(parts) >= 4 && parts[0] == "crm" && parts[1] == "v3" && parts[2] == "objects":
 		parts = parts[3:]

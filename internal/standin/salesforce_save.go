@@ -57,7 +57,7 @@ func (s *Salesforce) execute(method, uri string, body []byte, header func(string
 	if n == 3 && segments[2] == "describe" && method == http.MethodGet {
 		fields := []any{}
 		for name, f := range s.schema[object] {
-			fields = append(fields, map[string]any{"name": name, "type": f.Type, "length": f.Length, "updateable": !f.ReadOnly})
+			fields = append(fields, f.described(name))
 		}
 		return 200, map[string]any{"name": object, "fields": fields}
 	}

@@ -167,6 +167,23 @@ func (s *Salesforce) check(object string, values map[string]any, creating bool) 
 	return nil
 }
 
+// described is the field as a description has it (REST API Developer Guide, "sObject Describe").
+func (f SalesforceField) described(name string) map[string]any {
+	values := []any{}
+	for _, v := range f.Values {
+		values = append(values, map[string]any{"active": true, "defaultValue": false, "label": v, "value": v})
+	}
+	kind := f.Type
+	if f.Values != nil {
+		kind = "picklist"
+	}
+	return map[string]any{
+		"name": name, "label": name, "type": kind, "length": f.Length, "createable": !f.ReadOnly, "updateable": !f.ReadOnly && !f.CreateOnly,
+		"nillable": !f.Required, "defaultedOnCreate": name == "OwnerId" || name == "Status", "externalId": f.ExternalID, "unique": f.Unique,
+		"restrictedPicklist": f.Values != nil, "picklistValues": values,
+	}
+}
+
 // takes says whether the parser takes a JSON value for the field.
 func (f SalesforceField) takes(v any) bool {
 	text, isText := v.(string)
