@@ -53,6 +53,9 @@ func (d *dispatcher) startAudit(u *durable) error {
 		Store: s, Boot: boot, File: auditFile(u.module), Log: d.logger.Named("audit"), Changed: auditChanged,
 	}, u.audit.settings)
 	if err != nil {
+		if first {
+			d.loaded.Store(false) // it may be tried again
+		}
 		return fmt.Errorf("audit: %w", err)
 	}
 	d.auditor.Store(a)

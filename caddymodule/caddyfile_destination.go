@@ -12,6 +12,8 @@ import (
 //	destination <name> <kind> [<arguments of the kind>...] {
 //		on              <event type pattern>...
 //		rate            off | <number>/<time> [burst <number>]
+//		rate_group      <name>
+//		shards          <number>
 //		concurrency     <number>
 //		timeout         <duration>
 //		retry           <duration>... | exponential [{
@@ -102,6 +104,8 @@ func (t *Destination) lines() grammar.Lines {
 		"rate": func(d *caddyfile.Dispenser) error {
 			return grammar.Rate(d, &t.Rate, map[string]*int{"burst": &t.Burst})
 		},
+		"rate_group":      grammar.Text(&t.RateGroup),
+		"shards":          grammar.Count(&t.Shards),
 		"concurrency":     grammar.Count(&t.Concurrency),
 		"timeout":         grammar.Time(&t.Timeout),
 		"retry":           t.unmarshalRetry,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -33,6 +34,16 @@ type Destination struct {
 	// or no limit.
 	Rate  string `json:"rate,omitempty"`
 	Burst int    `json:"burst,omitempty"`
+
+	// RateGroup is a name that destinations have in common which the receiving system counts together, such as those that
+	// write with one account or token: they share one rate, the lowest of theirs, and the lowest burst. Default: each has a
+	// rate of its own.
+	RateGroup string `json:"rate_group,omitempty"`
+
+	// Shards divides what is sent here among gateways that share a store, by calls, for a receiver that one gateway cannot
+	// serve: 2 to 64 parts, each delivered by one gateway with its part of rate and burst. Concurrency, breaker and order
+	// are each part's. Without a shared store it changes nothing. Default: 1, so that one gateway at a time delivers here.
+	Shards int `json:"shards,omitempty"`
 
 	// Concurrency is how many requests run at once. With 1 the events of a call arrive in their order. Default: 4.
 	Concurrency int `json:"concurrency,omitempty"`
@@ -125,13 +136,16 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 		Kind:        kindOf(d.module),
 		Concurrency: d.Concurrency, Burst: d.Burst, BatchWait: time.Duration(d.BatchWait),
 		Timeout: time.Duration(d.Timeout), RetryAfterMax: time.Duration(d.RetryAfterMax),
-		KeepExcerpt: d.KeepExcerpt, EventTypes: d.On,
+		KeepExcerpt: d.KeepExcerpt, EventTypes: d.On, Shards: d.Shards,
 	}
 	if c.Timeout == 0 {
 		c.Timeout = delivery.DefaultTimeout
 	}
 	var err error
 	if c.Rate, c.Schedule, err = d.terms(); err != nil {
+		return c, err
+	}
+	if c.RateGroup, err = d.rateGroup(name); err != nil {
 		return c, err
 	}
 	if !call.ValidRegion(d.Region) {
@@ -204,6 +218,20 @@ func (d *Destination) terms() (rate float64, s delivery.Schedule, err error) {
 	}
 	s, err = d.schedule()
 	return rate, s, err
+}
+
+// rateGroup is the group as the engine knows it: a tenant's groups are its own.
+func (d *Destination) rateGroup(name string) (string, error) {
+	if d.RateGroup == "" {
+		return "", nil
+	}
+	if err := checkDestinationName(d.RateGroup); err != nil {
+		return "", fmt.Errorf("rate_group %q: a name consists of up to 64 letters, digits, hyphens, dots and underscores", d.RateGroup)
+	}
+	if tenant, _, own := strings.Cut(name, "/"); own {
+		return tenant + "/" + d.RateGroup, nil
+	}
+	return d.RateGroup, nil
 }
 
 // rate is in requests a second; 0 is no limit.

@@ -53,6 +53,11 @@ type dispatcher struct {
 	// perTenant is whether the configuration in force has metrics of each tenant.
 	perTenant atomic.Bool
 
+	// follower follows other gateways; nil where the store is not shared. unaudited counts the configurations that wait for
+	// the audit log.
+	follower  atomic.Pointer[follower]
+	unaudited atomic.Int64
+
 	// until is when the process has to have ended; nil if there is no such time.
 	until atomic.Pointer[time.Time]
 
@@ -98,9 +103,10 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare
 		_, _ = dispatchers.Delete(key)
 		return nil, nil, errors.New("store: encryption keys change with a restart and not with a reload, because the store is open; restart, and use callgate rekey to seal what is stored with the new key")
 	}
-	if err := d.startAudit(u); err != nil {
+	missing := d.startAudit(u)
+	if missing != nil && !d.mayStart(missing) {
 		_, closing := dispatchers.Delete(key)
-		return nil, nil, errors.Join(err, closing)
+		return nil, nil, errors.Join(missing, closing)
 	}
 	prepared, err := prepare(d)
 	if err != nil {
@@ -109,7 +115,8 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare
 	}
 	defer prepared()
 	d.tune(func(in []*durable) []*durable { return append(in, u) })
-	detachEngine := d.engine.Attach(snapshot)
+	detachEngine := d.begin(u, snapshot, missing)
+	d.divideLimits()
 	monitor := alert.New(u.alerts, alert.Options{Transport: http.DefaultTransport, Notify: u.notify, Log: logger})
 	before := d.alerts.Swap(monitor)
 	if before != nil {
@@ -118,6 +125,7 @@ func (u *durable) start(snapshot *delivery.Snapshot, logger *zap.Logger, prepare
 	return d, func() {
 		detachEngine()
 		d.tune(func(in []*durable) []*durable { return slices.DeleteFunc(in, func(v *durable) bool { return v == u }) })
+		d.divideLimits()
 		if d.alerts.CompareAndSwap(monitor, before) && before != nil {
 			before.TakeOver(monitor)
 		}
@@ -194,7 +202,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	d := &dispatcher{key: key, store: s, logger: logger, keys: u.options.Keys, ringID: u.ringID}
 	d.meter = operate.NewMeter(context.Background(), s, nil)
 	d.engine = delivery.New(delivery.Options{
-		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys,
+		Store: s, Log: logger, Observer: &observer{d: d}, DrainTimeout: u.drain, Keys: u.options.Keys, Name: hostName(), Version: version(),
 	})
 	d.documents = manage.New(manage.Options{Store: s, Gateway: d.manages, Fingerprint: d.fingerprint})
 	d.operate = operate.New(operate.Options{
@@ -209,9 +217,11 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Documents:    d.documents,
 		Drafts:       d.drafts,
 		Stopping:     caddy.Exiting,
+		Unready:      d.unready,
 		FieldHashes:  u.options.Keys.FieldHashes,
 		CallerHashes: func(number string) []string { return operate.CallerHashes(u.options.Keys, number) },
 	})
+	d.follow()
 	return d, nil
 }
 
@@ -234,6 +244,7 @@ func (d *dispatcher) Destruct() error {
 		ctx, cancel = context.WithDeadline(ctx, *until)
 		defer cancel()
 	}
+	d.unfollow()
 	err := d.engine.Close(ctx)
 	cut := err != nil
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -245,11 +256,17 @@ func (d *dispatcher) Destruct() error {
 
 // Accept implements gateway.Store.
 func (d *dispatcher) Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error) {
+	if d.unaudited.Load() > 0 {
+		return store.Accepted{}, unaudited(store.ErrUnavailable)
+	}
 	return d.engine.Accept(ctx, ev, destinations)
 }
 
 // AcceptAll implements gateway.Store.
 func (d *dispatcher) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
+	if d.unaudited.Load() > 0 {
+		return nil, unaudited(store.ErrUnavailable)
+	}
 	return d.engine.AcceptAll(ctx, events, destinations)
 }
 

@@ -25,6 +25,10 @@ type live struct {
 	tenants      sync.Map // name to *liveTenant
 	destinations sync.Map // name, also TENANT/NAME, to *liveDestination
 	faults       sync.Map // kind and name to TenantFault
+	versions     sync.Map // kind and name, as [2]string, to the version that was brought into force, or was to be
+
+	// behind tells that the store was away, so that it is not known what is in it.
+	behind atomic.Bool
 
 	// compiling is what is being worked out, for the code that does the same for the configuration.
 	compiling atomic.Pointer[liveTenant]
@@ -122,14 +126,14 @@ func (c *routeCompiler) goLive(rt *gateway.Route) error {
 		if !ok {
 			select {
 			case <-c.run.started:
-				return nil, false
+				return nil, l.behind.Load()
 			default:
 			}
 			if c.run.ready(ctx) == nil {
 				return nil, true
 			}
 			if v, ok = c.plans.Load(tenant); !ok {
-				return nil, false
+				return nil, l.behind.Load()
 			}
 		}
 		p := v.(*livePlan)
@@ -235,7 +239,10 @@ func (l *live) load(d *dispatcher, snapshot *delivery.Snapshot) (done func(), er
 	err = d.store.DocumentsInForce(context.Background(), func(doc *store.Document, err error) error {
 		return l.loadOne(given, doc, err)
 	})
-	if err != nil {
+	if err != nil && d.mayStart(err) {
+		l.behind.Store(true)
+		d.lookForDocuments()
+	} else if err != nil {
 		l.mu.Unlock()
 		l.end()
 		return nil, err
@@ -247,6 +254,7 @@ func (l *live) load(d *dispatcher, snapshot *delivery.Snapshot) (done func(), er
 // loadOne puts one document into a configuration that starts. Its mistake takes only itself out where that is tolerated.
 func (l *live) loadOne(given map[string]delivery.Config, doc *store.Document, err error) error {
 	in := l.app.run
+	l.versions.Store([2]string{doc.Kind, doc.Name}, doc.Version)
 	if where := l.taken(doc.Kind, doc.Name); where != "" {
 		in.logger.Warn("a document is not in force, because the configuration has its name",
 			zap.String("kind", doc.Kind), zap.String("name", doc.Name), zap.String("where", where))
@@ -268,13 +276,19 @@ func (l *live) loadOne(given map[string]delivery.Config, doc *store.Document, er
 	}
 	in.logger.Error("a document in the store has a mistake and is left out; publish it anew", zap.String("kind", doc.Kind),
 		zap.String("name", doc.Name), zap.Error(err))
-	if doc.Kind == kindTenant {
-		l.faults.Store(doc.Name, TenantFault{Tenant: doc.Name, File: "the store", Err: err})
-		for _, c := range l.compilers {
-			c.plans.Store(doc.Name, &livePlan{faulty: true})
-		}
-	}
+	l.noteFault(doc, err)
 	return nil
+}
+
+// noteFault has the requests of a tenant whose document has a mistake answered with 503 and not with 404.
+func (l *live) noteFault(doc *store.Document, err error) {
+	if doc.Kind != kindTenant {
+		return
+	}
+	l.faults.Store(doc.Name, TenantFault{Tenant: doc.Name, File: "the store", Err: err})
+	for _, c := range l.compilers {
+		c.plans.Store(doc.Name, &livePlan{faulty: true})
+	}
 }
 
 // taken says where the configuration has a name; empty if it does not.
@@ -295,10 +309,20 @@ func (l *live) taken(kind, name string) string {
 func (l *live) apply(ctx context.Context, kind, name string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ended || l.taken(kind, name) != "" {
+	if l.ended {
 		return nil
 	}
+	key := [2]string{kind, name}
 	doc, err := l.dispatcher.store.DocumentInForce(ctx, kind, name)
+	switch {
+	case err == nil:
+		l.versions.Store(key, doc.Version)
+	case errors.Is(err, store.ErrNotFound):
+		l.versions.Delete(key)
+	}
+	if l.taken(kind, name) != "" {
+		return nil
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		l.swap(&compiled{kind: kind, name: name})
 		return nil
@@ -307,8 +331,11 @@ func (l *live) apply(ctx context.Context, kind, name string) error {
 		return err
 	}
 	ready, err := l.compile(doc)
-	if err == nil {
+	switch {
+	case err == nil:
 		l.swap(ready)
+	case l.tenantNamed(name) == nil: // another gateway has published it, by whose configuration it is right
+		l.noteFault(doc, err)
 	}
 	return err
 }

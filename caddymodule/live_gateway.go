@@ -78,6 +78,20 @@ func (g gatewayOf) Apply(ctx context.Context, kind, name string) error {
 	return failed
 }
 
+// InForce implements manage.Follower.
+func (g gatewayOf) InForce(kind string) map[string]int {
+	versions := make(map[string]int)
+	if l := g.d.live(); l != nil {
+		l.versions.Range(func(k, v any) bool {
+			if key := k.([2]string); key[0] == kind {
+				versions[key[1]] = v.(int)
+			}
+			return true
+		})
+	}
+	return versions
+}
+
 // fingerprint tells secrets apart. Under a key it says nothing to who guesses.
 func (d *dispatcher) fingerprint(value string) string {
 	if d.keys == nil { // without keys no secret is kept

@@ -39,6 +39,11 @@ func init() {
 //	POST      /callgate/retry                          sends waiting ones now
 //	POST      /callgate/cancel                         gives waiting ones up
 //	POST      /callgate/erase                          deletes events with all that belongs to them
+//	GET       /callgate/jobs                           what is done to everything that matches a filter, the last first
+//	POST      /callgate/jobs                           begins to replay, retry or cancel everything that matches
+//	POST      /callgate/jobs/erase                     begins to erase everything that matches
+//	GET       /callgate/jobs/{id}                      how far one of these is
+//	POST      /callgate/jobs/{id}/stop                 stops one of these; what is done stays done
 //	POST      /callgate/destinations/{name}/pause      keeps deliveries waiting
 //	POST      /callgate/destinations/{name}/resume     lets them go again
 //	GET       /callgate/documents/{kind}               tenants or destinations that live in the store, by name

@@ -155,6 +155,7 @@ func New(o Options) *Engine {
 		e.keeper = newKeeper(e, s, o.Name, wall)
 		e.o.Now = e.keeper.clock(e.o.Now)
 		e.wall = func() time.Time { return wall().Add(time.Duration(e.keeper.offset.Load())) }
+		e.keeper.deaf = s.Wake(e.keeper.hinted) // from now on, so that nothing is missed between here and the first look
 		e.background.Go(e.keeper.run)
 	}
 	e.recorder = newRecorder(e)

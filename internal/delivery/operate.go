@@ -237,10 +237,18 @@ func (e *Engine) refreshPaused() {
 		}
 		return
 	}
+	for _, name := range e.takePaused(version, paused) {
+		e.o.Observer.Resumed(name)
+	}
+}
+
+// takePaused puts into force what the store says of pauses, unless something newer than a version is known. It returns those
+// that another gateway has resumed: who paused a destination has told of it, and is to tell that it is over.
+func (e *Engine) takePaused(version int, paused map[string]string) (resumed []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.pausedVersion != version {
-		return // something newer is known
+		return nil
 	}
 	before := e.paused
 	e.paused = map[string]string{}
@@ -256,6 +264,12 @@ func (e *Engine) refreshPaused() {
 		reason, isPaused := e.paused[l.name]
 		l.setPaused(isPaused, reason)
 	}
+	for name := range before {
+		if _, still := e.paused[name]; !still && e.keeper != nil {
+			resumed = append(resumed, name)
+		}
+	}
+	return resumed
 }
 
 // expireLoop deletes events past their retention, in batches with pauses between them, so that accepting goes on.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -224,4 +226,77 @@ func TestDifferencesAreAsWritten(t *testing.T) {
 	if err != nil || fmt.Sprint(c.Differences) != `[+ vars.owner_name: "Roof & Sons <3"]` {
 		t.Errorf("%v, %v", c, err)
 	}
+}
+
+// follower is a gateway on a store that others publish in.
+type follower struct {
+	*fakeGateway
+	versions map[string]map[string]int
+}
+
+func (f *follower) InForce(kind string) map[string]int { return maps.Clone(f.versions[kind]) }
+
+func (f *follower) Apply(ctx context.Context, kind, name string) error {
+	d, err := f.s.DocumentInForce(ctx, kind, name)
+	if f.versions[kind] == nil {
+		f.versions[kind] = map[string]int{}
+	}
+	if err != nil {
+		delete(f.versions[kind], name)
+		f.applied = append(f.applied, name+" gone")
+		return nil
+	}
+	f.versions[kind][name] = d.Version
+	f.applied = append(f.applied, fmt.Sprintf("%s %d", name, d.Version))
+	if strings.Contains(string(d.Body), "newer") {
+		return errors.New("a line that this version does not know")
+	}
+	return nil
+}
+
+// What one gateway publishes comes into force at the others, and nothing else is touched there.
+func TestCatchUp(t *testing.T) {
+	s, _ := service(t)
+	ctx := t.Context()
+	f := &follower{&fakeGateway{s: s.o.Store.(store.Store)}, map[string]map[string]int{}}
+	other := New(Options{Store: s.o.Store, Gateway: func() Gateway { return f }})
+	expect := func(what string, wantErr bool, want ...string) {
+		t.Helper()
+		f.applied = nil
+		n, err := other.CatchUp(ctx)
+		slices.Sort(f.applied)
+		if n != len(want) || !slices.Equal(f.applied, want) || (err != nil) != wantErr {
+			t.Errorf("%s: %d, %v, %v; want %v", what, n, f.applied, err, want)
+		}
+	}
+	do := func(_ any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("nothing", false)
+	do(s.Save(ctx, "ann", Tenant, "acme", published(`{"a":1}`)))
+	do(s.Save(ctx, "ann", Destination, "crm", published(`{"a":1}`)))
+	do(s.Save(ctx, "ann", Tenant, "draft", body(`{"a":1}`)))
+	expect("published", false, "acme 1", "crm 1")
+	expect("again", false)
+	do(s.Save(ctx, "ann", Tenant, "acme", body(`{"a":2}`)))
+	expect("a draft", false)
+	do(s.Publish(ctx, "ann", Tenant, "acme", 0))
+	do(s.Save(ctx, "ann", Tenant, "broken", published(`{"newer":1}`)))
+	expect("two", true, "acme 2", "broken 1")
+	expect("not again and again", false)
+	do(s.Remove(ctx, "ann", Destination, "crm", "", false))
+	expect("removed", false, "crm gone")
+	do(s.Remove(ctx, "ann", Tenant, "acme", "", false))
+	do(nil, s.Forget(ctx, Tenant, "acme"))
+	expect("removed and forgotten", false, "acme gone")
+	var many []string
+	for i := range followPage + 5 {
+		name := fmt.Sprintf("t%05d", i)
+		do(s.Save(ctx, "ann", Tenant, name, published(`{"a":1}`)))
+		many = append(many, name+" 1")
+	}
+	expect("more than a page", false, many...)
 }

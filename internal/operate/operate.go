@@ -48,6 +48,9 @@ type Options struct {
 	Names func() Names
 	// Stopping tells that the process is about to end. nil means that it is not.
 	Stopping func() bool
+	// Unready says why no call can be taken in though the store may be able to, empty if there is no reason. nil means that
+	// there never is one.
+	Unready func() string
 	// Scene finds what a payload is previewed with. nil means that there is no configuration to ask.
 	Scene func(*PreviewInput) (*Scene, error)
 	// Auditor gives who keeps the audit log. nil, or that it gives nil, means that nobody does.
@@ -81,6 +84,7 @@ type Service struct {
 	o       Options
 	streams atomic.Int32
 	probe   probing
+	jobs    jobs
 	// looks are when it was recorded last that somebody looks at a call in a draft.
 	looks struct {
 		sync.Mutex

@@ -63,6 +63,11 @@ func (s *Service) Ready(ctx context.Context, a Actor, in ReadyInput) (*Readiness
 	if r.Draining = s.o.Stopping != nil && s.o.Stopping(); r.Draining {
 		reasons = append(reasons, "the gateway is stopping")
 	}
+	if s.o.Unready != nil {
+		if why := s.o.Unready(); why != "" {
+			reasons = append(reasons, why)
+		}
+	}
 	if s.o.Faulty != nil {
 		r.FaultyTenants = s.o.Faulty()
 	}

@@ -37,6 +37,11 @@ var routes = []Route{
 	{post, "retry", "SendNow", acting((*operate.Service).SendNow)},
 	{post, "cancel", "Cancel", acting((*operate.Service).Cancel)},
 	{post, "erase", "Erase", acting((*operate.Service).Erase)},
+	{get, "jobs", "Jobs", asking((*operate.Service).Jobs)},
+	{post, "jobs", "StartJob", acting((*operate.Service).StartJob)},
+	{post, "jobs/erase", "StartErasure", acting((*operate.Service).StartErasure)},
+	{get, "jobs/{id}", "Job", job},
+	{post, "jobs/{id}/stop", "StopJob", stopJob},
 	{post, "destinations/{name}/pause", "Pause", pause},
 	{post, "destinations/{name}/resume", "Resume", resume},
 	{get, "documents/{kind}", "Documents", onKind((*operate.Service).Documents)},
@@ -208,6 +213,20 @@ func ready(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	return writeJSON(w, state)
+}
+
+func job(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	if err := readQuery(r, noQuery); err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.Job, error) { return s.Job(r.Context(), a.Actor(r), args[0]) })
+}
+
+func stopJob(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	if err := readPosted(w, r, new(struct{})); err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.Job, error) { return s.StopJob(r.Context(), a.Actor(r), args[0]) })
 }
 
 func pause(a *API, w http.ResponseWriter, r *http.Request, args []string) error {

@@ -4,11 +4,11 @@ import "net/http"
 
 // The builder is the only page that needs scripts: its sources are in builder, and what was built of them in assets.
 var builderPages = []page{
-	{methods: get, pattern: "builder", operation: "BuilderKit", nav: "Builder", serve: (*request).builder},
+	{methods: get, pattern: "builder", operation: "BuilderKit", nav: "Builder", managed: true, serve: (*request).builder},
 	{methods: get, pattern: "builder/{name}", operation: "BuilderKit", section: "builder", serve: (*request).builder},
 }
 
-// builder shows the page in which a destination is built. What it works on comes and goes through the JSON API.
+// builder shows the page in which a destination is built, with the call that the parameter event names, if it is there. What it works on comes and goes through the JSON API.
 func (q *request) builder() error {
 	if len(builderFiles) == 0 {
 		return &problem{http.StatusNotFound, "this gateway was built without the builder; write destinations as documents, or in the Caddyfile"}
@@ -26,5 +26,5 @@ func (q *request) builder() error {
 	}
 	q.useNonce()
 	q.addScript("builder.js")
-	return q.show("builder", title, struct{ Prefix, Name, Nonce string }{q.ui.o.Prefix, name, q.head.nonce})
+	return q.show("builder", title, struct{ Prefix, Name, Event, Nonce string }{q.ui.o.Prefix, name, q.query().Get("event"), q.head.nonce})
 }

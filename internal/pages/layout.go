@@ -96,7 +96,7 @@ func (q *request) layout(title string, data any) *layout {
 		}
 	}
 	for i := range all {
-		if p := &all[i]; p.nav != "" && q.may(p.operation) {
+		if p := &all[i]; p.leads(q) {
 			l.Nav = append(l.Nav, navLink{p.nav, q.link(strings.Split(p.pattern, "/")...), q.page != nil && p.pattern == section})
 		}
 	}

@@ -4,6 +4,7 @@ package ratelimit
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -20,6 +21,8 @@ type Limit struct {
 // only make the limit of that key more generous.
 type Table struct {
 	now func() time.Time
+	// parts is by how many limits are divided; 0 is as 1.
+	parts atomic.Int64
 
 	mu      sync.Mutex
 	buckets *simplelru.LRU[string, *rate.Limiter]
@@ -41,7 +44,7 @@ func New(size int, now func() time.Time) *Table {
 // A limit that differs from the one the bucket was made with changes the bucket and keeps its tokens.
 func (t *Table) Allow(key string, l Limit) (ok bool, wait time.Duration) {
 	now := t.now()
-	b := t.bucket(key, l, now)
+	b := t.bucket(key, t.part(l), now)
 	if b.AllowN(now, 1) {
 		return true, 0
 	}
@@ -51,11 +54,24 @@ func (t *Table) Allow(key string, l Limit) (ok bool, wait time.Duration) {
 // Ready reports whether the key's bucket has a token, without taking it, and if not how long to wait for one.
 func (t *Table) Ready(key string, l Limit) (ok bool, wait time.Duration) {
 	now := t.now()
-	b := t.bucket(key, l, now)
+	b := t.bucket(key, t.part(l), now)
 	if b.TokensAt(now) >= 1 {
 		return true, 0
 	}
 	return false, untilToken(b, now)
+}
+
+// Divide says how many gateways the requests of each key are spread over, this one among them: each grants its part of
+// every limit. Below 1 it is 1.
+func (t *Table) Divide(gateways int) { t.parts.Store(int64(max(1, gateways))) }
+
+// part is what this gateway grants of a limit. The burst is rounded up, so that no gateway refuses everything; all of them
+// together may let that much more through at once.
+func (t *Table) part(l Limit) Limit {
+	if n := int(t.parts.Load()); n > 1 {
+		return Limit{PerSecond: l.PerSecond / float64(n), Burst: (l.Burst + n - 1) / n}
+	}
+	return l
 }
 
 // untilToken computes the wait from the bucket's level instead of reserving and cancelling, which would let refused

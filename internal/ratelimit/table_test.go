@@ -81,6 +81,44 @@ func TestAZeroRateNeverAllows(t *testing.T) {
 	}
 }
 
+// What gateways grant together is the limit, but for the rounding of the burst.
+func TestALimitIsDivided(t *testing.T) {
+	limit := Limit{PerSecond: 10, Burst: 20}
+	for _, n := range []int{0, 1, 2, 3, 7} {
+		granted := 0
+		for range max(1, n) {
+			table, now := newTestTable(10)
+			table.Divide(n)
+			for range 100 { // ten seconds
+				for range 25 {
+					if ok, _ := table.Allow("acme", limit); ok {
+						granted++
+					}
+				}
+				*now = now.Add(100 * time.Millisecond)
+			}
+		}
+		if most := 20 + n + 100; granted > most || granted < 110 {
+			t.Errorf("%d gateways granted %d in ten seconds at 10/s with a burst of 20", n, granted)
+		}
+	}
+	table, now := newTestTable(10)
+	table.Divide(4)
+	small := Limit{PerSecond: 1, Burst: 1}
+	if ok, _ := table.Allow("acme", small); !ok {
+		t.Error("a burst of one is none when it is divided")
+	}
+	if ok, wait := table.Ready("acme", small); ok || wait != 4*time.Second {
+		t.Errorf("ready %t, wait %s; want 4s", ok, wait)
+	}
+	table.Divide(1) // the others are gone, and the bucket in use fills faster from when it is next asked for
+	table.Ready("acme", small)
+	*now = now.Add(time.Second)
+	if ok, _ := table.Allow("acme", small); !ok {
+		t.Error("the limit is still divided")
+	}
+}
+
 func TestTheTableKeepsWithinItsSize(t *testing.T) {
 	table, _ := newTestTable(100)
 	for i := range 1000 {

@@ -19,7 +19,7 @@ function App({ kit, opened }) {
   const [live, setLive] = useState(opened.live);
   const [kept, setKept] = useState(opened.kept);
   const [secrets, setSecrets] = useState({});
-  const [sample, setSample] = useState({});
+  const [sample, setSample] = useState(root.dataset.event ? { event: root.dataset.event } : {});
   const [variables, setVariables] = useState({ list: [] });
   const [preview, setPreview] = useState({ requests: [], problems: [] });
   const [notes, setNotes] = useState([]);
@@ -44,7 +44,7 @@ function App({ kit, opened }) {
     return () => removeEventListener('beforeunload', guard);
   }, [dirty]);
 
-  useEffect(() => setPreview((p) => ({ ...p, requests: [], masked: false })), [sample]);
+  useEffect(() => setPreview((p) => ({ ...p, requests: [], masked: false })), [sample, doc.to?.type]);
 
   useEffect(() => {
     const stop = new AbortController();

@@ -124,8 +124,8 @@ function Chips({ list, insert }) {
             draggable
             onClick={() => insert(`{{${v.name}}}`)}
             onDragStart={(e) => e.dataTransfer.setData('text/plain', `{{${v.name}}}`)}
-            aria-label={`Insert ${v.name}${v.value ? ', ' + v.value : ''}`}
           >
+            <span class="b-unseen">Insert </span>
             <code>{v.name}</code>
             <bdi>{v.value || '—'}</bdi>
           </button>
@@ -205,6 +205,7 @@ export function Request({ preview, go, test, testing, answer }) {
       {preview.masked && <p class="say">Values of a real call, masked. What is sent has them in full.</p>}
       {preview.requests.map((r, i) => (
         <figure key={i} class={errors.length ? 'b-stale' : ''}>
+          {errors.length > 0 && i === 0 && <p class="say">From before the mistake:</p>}
           {r.note && <figcaption class="say">{r.note}</figcaption>}
           <pre tabIndex="0" aria-label={`Request ${i + 1}`}>
             <b>
