@@ -131,8 +131,8 @@ func (q *request) destination() error {
 	data := struct {
 		destinationRow
 		Dead, Waiting, All string
-		// Replay and Now are the questions before what is dead, or waits, is sent.
-		Replay, Now string
+		// Replay and Now are the questions before what is dead, or waits, is sent; Build is the builder with it.
+		Replay, Now, Build string
 	}{
 		destinationRow: q.destinationRow(d),
 		Dead:           dead.address(q.link("deliveries")), Waiting: waiting.address(q.link("deliveries")), All: all.address(q.link("events")),
@@ -143,6 +143,7 @@ func (q *request) destination() error {
 	if q.may("SendNow") && d.Pending > 0 {
 		data.Now = q.actAll("send", all)
 	}
+	data.Build = q.buildLink(d.Name, "")
 	return q.show("destination", d.Name, data)
 }
 
