@@ -212,18 +212,18 @@ export function Name({ label, value, set, list, field }) {
 
 /** Pairs are rows of a name and a template. A new row counts when it has a name. */
 export function Pairs({ legend, what, value, set, list, hint, more = 'Add', field }) {
-  const [fresh, setFresh] = useState(false);
+  const [fresh, setFresh] = useState(null); // the value of a row that has no name yet
   const rows = Object.entries(value ?? {});
-  const all = fresh ? [...rows, ['', '']] : rows;
+  const all = fresh === null ? rows : [...rows, ['', fresh]];
   const change = (i, name, text) => set(Object.fromEntries(all.map((r, j) => (j === i ? [name, text] : r)).filter(([n]) => n)));
   const rename = (i, name) => {
     if (!name || rows.some(([n], j) => n === name && j !== i)) return false;
-    if (i === rows.length) setFresh(false);
+    if (i === rows.length) setFresh(null);
     change(i, name, all[i][1]);
     return true;
   };
   const away = (i) => {
-    if (i === rows.length) setFresh(false);
+    if (i === rows.length) setFresh(null);
     else set(rows.length > 1 ? Object.fromEntries(rows.filter((_, j) => j !== i)) : undefined);
   };
   return (
@@ -233,13 +233,13 @@ export function Pairs({ legend, what, value, set, list, hint, more = 'Add', fiel
       {all.map(([name, text], i) => (
         <div class="b-pair" key={i}>
           <Name label={`${what} ${i + 1}`} value={name} list={list} set={(v) => rename(i, v)} field={field ?? name} />
-          {name ? <Template label={`Value of ${name}`} value={text} set={(v) => change(i, name, v)} /> : <p class="say">Then its value</p>}
+          <Template label={`Value of ${what.toLowerCase()} ${i + 1}`} value={text} set={(v) => (name ? change(i, name, v) : setFresh(v))} />
           <button type="button" aria-label={`Take ${name || 'the new row'} away`} onClick={() => away(i)}>
             ×
           </button>
         </div>
       ))}
-      <button type="button" disabled={fresh} onClick={() => setFresh(true)}>
+      <button type="button" disabled={fresh !== null} onClick={() => setFresh('')}>
         {more}
       </button>
     </fieldset>

@@ -9,6 +9,7 @@ import { Choice, Template, Work } from './fields.jsx';
 import { Form, kinds } from './forms.jsx';
 import { Request, Variables } from './panes.jsx';
 
+const revealed = 5 * 60 * 1000; // milliseconds for which values of a real call are shown
 const calm = 300; // milliseconds without a key before the gateway is asked
 
 function App({ kit, opened }) {
@@ -22,7 +23,7 @@ function App({ kit, opened }) {
   const [sample, setSample] = useState(root.dataset.event ? { event: root.dataset.event } : {});
   const [variables, setVariables] = useState({ list: [] });
   const [preview, setPreview] = useState({ requests: [], problems: [] });
-  const [notes, setNotes] = useState([]);
+  const [notes, setNotes] = useState(opened.notes ?? []);
   const [dialog, setDialog] = useState(opened.name ? '' : 'begin');
   const [asJSON, setAsJSON] = useState(false);
   const [text, setText] = useState('');
@@ -43,6 +44,13 @@ function App({ kit, opened }) {
     addEventListener('beforeunload', guard);
     return () => removeEventListener('beforeunload', guard);
   }, [dirty]);
+
+  // What was revealed goes again by itself.
+  useEffect(() => {
+    if (!sample.reason) return undefined;
+    const timer = setTimeout(() => setSample(({ reason: _, ...rest }) => rest), revealed);
+    return () => clearTimeout(timer);
+  }, [sample]);
 
   useEffect(() => setPreview((p) => ({ ...p, requests: [], masked: false })), [sample, doc.to?.type]);
 
@@ -279,7 +287,8 @@ async function openNamed(name) {
     return { doc, name, base: v.version, live, kept: v.secrets ?? {} };
   } catch (err) {
     if (err.status !== 404) throw err;
-    return { ...fresh, doc: (await api.begin({ destination: name }).catch(() => ({ body: starts.http }))).body };
+    const begun = await api.begin({ destination: name }).catch(() => ({ body: starts.http }));
+    return { ...fresh, doc: begun.body, notes: begun.notes };
   }
 }
 
