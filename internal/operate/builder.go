@@ -269,7 +269,7 @@ func problemsOf(err error) []DraftProblem {
 	case interface{ Unwrap() []error }:
 		var all []DraftProblem
 		for _, inner := range e.Unwrap() {
-			if !errors.Is(definition.ErrInvalid, inner) {
+			if inner != definition.ErrInvalid { // the kind alone, which says nothing
 				all = append(all, problemsOf(inner)...)
 			}
 		}
