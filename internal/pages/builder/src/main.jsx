@@ -138,6 +138,7 @@ function App({ kit, opened }) {
     setTesting(false);
   };
   const done = async (change, published) => {
+    history.replaceState(null, '', root.dataset.prefix + 'builder/' + encodeURIComponent(name));
     setClean(doc);
     setBase(change.version);
     setSecrets({});
@@ -148,7 +149,6 @@ function App({ kit, opened }) {
     } catch {
       // the secrets are kept all the same
     }
-    history.replaceState(null, '', root.dataset.prefix + 'builder/' + encodeURIComponent(name));
   };
   const open = async (version) => {
     try {
