@@ -174,7 +174,7 @@ export function Secret({ label, field, value, set, proposed = 'API_KEY' }) {
             type="password"
             value={own?.value}
             placeholder={kept[name] ? 'as it is' : ''}
-            set={(v) => setSecret(name, v ? { value: v, hosts: own?.hosts ?? hostsOf(doc) } : undefined)}
+            set={(v) => setSecret(name, v ? { value: v, hosts: own?.hosts } : undefined)}
             hint="Not shown again once it is kept"
           />
           <Text

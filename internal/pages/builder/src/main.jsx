@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { known } from './code.js';
 import { Begin, Lines, Publish, Versions } from './dialogs.jsx';
-import { put, same, secretsIn, starts } from './draft.js';
+import { hostsOf, put, same, secretsIn, starts } from './draft.js';
 import { Choice, Template, Work } from './fields.jsx';
 import { Form, kinds } from './forms.jsx';
 import { Request, Variables } from './panes.jsx';
@@ -36,7 +36,8 @@ function App({ kit, opened }) {
   const dirty = !same(doc, clean) || Object.keys(secrets).length > 0;
 
   const used = secretsIn(doc);
-  const written = () => ({ body: doc, secrets: Object.fromEntries(Object.entries(secrets).filter(([n, s]) => used.includes(n) && s.value)) });
+  // A secret that was typed here is for where this sends, until somebody says otherwise.
+  const written = () => ({ body: doc, secrets: Object.fromEntries(Object.entries(secrets).filter(([n, s]) => used.includes(n) && s.value).map(([n, s]) => [n, { value: s.value, hosts: s.hosts ?? hostsOf(doc) }])) });
   const draft = () => ({ name: kept && Object.keys(kept).length ? name : '', sample, ...written() });
 
   useEffect(() => {
@@ -120,7 +121,7 @@ function App({ kit, opened }) {
   };
   const take = (begun) => {
     setDoc(begun.kind ? starts[begun.kind] : begun.body);
-    setSecrets(Object.fromEntries(Object.entries(begun.secrets ?? {}).filter(([, s]) => s.value)));
+    setSecrets(Object.fromEntries(Object.entries(begun.secrets ?? {}).filter(([, s]) => s.value).map(([n, s]) => [n, { value: s.value }])));
     setNotes(begun.notes ?? []);
     setAnswer(null);
     setAsJSON(false);

@@ -6,17 +6,32 @@ import { Choice, Text, Work } from './fields.jsx';
 
 const kindNames = { call: 'From the call', parameter: 'Collected on the call', tenant: 'Of the tenant', gateway: 'Of the gateway' };
 
+// What calls are like that are not as one thinks of them: hardly anything was said, or more than fits, in any script.
+const trying = {
+  bare: { lead: { phone: '+15559876543' } },
+  strange: {
+    lead: {
+      phone: '+44 20 7946 0958', first_name: 'Zoë “Zed” O’Brien-Łukasiewicz', last_name: '<b>&amp;</b> \u202egnirts\u202c 李小龍 👩‍🔧', email: 'zoë+test@exämple.com',
+      company: 'A & B, "C" <D>', notes: 'One line\nand another\twith a tab. ' + 'The kitchen pipe leaks, and water stands on the floor. '.repeat(60), budget: 12345678901234567890n,
+    },
+  },
+};
+const written = (v) => JSON.stringify(v, (_, x) => (typeof x === 'bigint' ? `#${x}#` : x), 2).replace(/"#(\d+)#"/g, '$1');
+
 export function Variables({ insert }) {
   const { kit, sample, setSample, variables } = useContext(Work);
   const [events, setEvents] = useState(null);
   const [reason, setReason] = useState('');
   const [filter, setFilter] = useState('');
-  const way = sample.event ? 'event' : sample.payload !== undefined ? 'payload' : sample.name ? 'sample' : '';
+  const [variant, setVariant] = useState('');
+  const way = sample.event ? 'event' : sample.payload !== undefined ? variant || 'payload' : sample.name ? 'sample' : '';
   useEffect(() => {
     if (way !== 'event' || events) return;
     api.events().then((p) => setEvents(p.events), () => setEvents([]));
   }, [way]);
   const choose = async (w) => {
+    setVariant(trying[w] ? w : '');
+    if (trying[w]) setSample({ source: 'nextphone', payload: written(trying[w]), tenant: sample.tenant });
     if (w === '') setSample({});
     if (w === 'sample') setSample({ ...kit.samples[0], tenant: sample.tenant });
     if (w === 'payload') setSample({ source: sample.source ?? 'nextphone', payload: kit.sample });
@@ -39,7 +54,7 @@ export function Variables({ insert }) {
   return (
     <section class="paper pane b-vars" aria-labelledby="b-vars-h">
       <h2 id="b-vars-h">From a call</h2>
-      <Choice label="Sample" value={way} set={choose} options={[['', 'The guide’s example'], ['sample', 'What a provider sends'], ['payload', 'A payload that I paste'], ['event', events?.length === 0 ? 'A call that came in (there is none yet)' : 'A call that came in']]} />
+      <Choice label="Sample" value={way} set={choose} options={[['', 'The guide’s example'], ['bare', 'A call that says hardly anything'], ['strange', 'Long and strange values'], ['sample', 'What a provider sends'], ['payload', 'A payload that I paste'], ['event', events?.length === 0 ? 'A call that came in (there is none yet)' : 'A call that came in']]} />
       {way === 'sample' && (
         <Choice
           label="Event"
