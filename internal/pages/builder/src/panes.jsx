@@ -142,7 +142,7 @@ function Chips({ list, insert }) {
           >
             <span class="b-unseen">Insert </span>
             <code>{v.name}</code>
-            <bdi>{v.value || '—'}</bdi>
+            <bdi>{visible(v.value || '—')}</bdi>
           </button>
         </li>
       ))}
@@ -182,6 +182,9 @@ function pretty(body) {
   }
   return out;
 }
+
+// visible shows the marks that turn the direction of a text, which a caller may have put there to have it read otherwise.
+const visible = (text) => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
 
 function shownBody(r) {
   const type = Object.entries(r.headers ?? {}).find(([n]) => n.toLowerCase() === 'content-type')?.[1]?.[0] ?? '';
@@ -224,14 +227,14 @@ export function Request({ preview, go, test, testing, answer }) {
           {r.note && <figcaption class="say">{r.note}</figcaption>}
           <pre tabIndex="0" aria-label={`Request ${i + 1}`}>
             <b>
-              {r.method} {r.url}
+              {r.method} {visible(r.url)}
             </b>
             {'\n'}
             {Object.entries(r.headers ?? {})
               .sort(([a], [b]) => (a < b ? -1 : 1))
-              .map(([n, values]) => values.map((v) => `${n}: ${v}\n`).join(''))
+              .map(([n, values]) => values.map((v) => `${n}: ${visible(v)}\n`).join(''))
               .join('')}
-            {r.body ? '\n' + shownBody(r) : ''}
+            {r.body ? '\n' + visible(shownBody(r)) : ''}
           </pre>
         </figure>
       ))}
@@ -260,7 +263,7 @@ export function Request({ preview, go, test, testing, answer }) {
                 {w}
               </p>
             ))}
-            {answer.answer && <pre tabIndex="0" aria-label="The receiver's answer">{answer.answer}</pre>}
+            {answer.answer && <pre tabIndex="0" aria-label="The receiver's answer">{visible(answer.answer)}</pre>}
           </Fragment>
         )}
       </div>
