@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/callgate/callgate/internal/delivery"
@@ -110,6 +111,8 @@ type destinationPage struct {
 	Replay, Now string
 	// Build is where it is changed; empty for those who may not, and for what stands in the configuration.
 	Build string
+	// Try is where a test is sent to it; empty for those who may not.
+	Try string
 	// Day are its figures of the last day; nil where they are not counted.
 	Day   *operate.DestinationView
 	Spark spark
@@ -134,6 +137,9 @@ func (q *request) destination() error {
 	}
 	if q.may("SendNow") && d.Pending > 0 {
 		data.Now = q.everything("send", d.Name, "pending", q.here())
+	}
+	if d.Known && q.may("TestDestination") {
+		data.Try = q.link("try") + "?" + url.Values{"destination": {d.Name}}.Encode()
 	}
 	o, err := s.Overview(q.ctx(), q.actor, operate.OverviewChoice{})
 	if err != nil {
