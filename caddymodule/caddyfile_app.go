@@ -96,6 +96,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			tenant_keys <number>
 //		}
 //		limiter_keys      <number>
+//		memory            small
 //		unverified_memory <size>
 //	}
 //
@@ -174,6 +175,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.IdempotencyCache = new(CacheLimits)
 			return a.IdempotencyCache.unmarshal(d)
 		},
+		"memory":            grammar.Choice(&a.Memory, memorySmall),
 		"unverified_memory": grammar.Bytes(&a.UnverifiedMemory),
 		"limiter_keys":      grammar.Count(&a.LimiterKeys),
 	}.With(gone), "source", "tenant", "tenants", "destination")
