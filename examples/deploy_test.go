@@ -81,6 +81,23 @@ func TestEveryWayToDeployHasTheSecrets(t *testing.T) {
 	}
 }
 
+// TestEveryManifestGivesWhatLoads: the values that they set in the environment are such that the Caddyfile is valid with them.
+func TestEveryManifestGivesWhatLoads(t *testing.T) {
+	crm := regexp.MustCompile(`CRM_URL(?:,\s*value)?:\s*"?([^"\s}]+)`)
+	for _, file := range []string{"deploy/compose.yaml", "deploy/kubernetes/sqlite.yaml", "deploy/kubernetes/postgres.yaml"} {
+		m := crm.FindStringSubmatch(readFile(t, file))
+		if m == nil {
+			t.Errorf("%s sets no CRM_URL", file)
+			continue
+		}
+		cmd := exec.Command(binary(t), "validate", "--config", "deploy/Caddyfile", "--adapter", "caddyfile")
+		cmd.Env = append(environment(t), "CREDENTIALS_DIRECTORY="+secretFiles(t), "CRM_URL="+m[1])
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s, with CRM_URL=%s: %v\n%s", file, m[1], err, out)
+		}
+	}
+}
+
 // TestTheUnitStartsAndStopsTheGateway does what systemd does with the unit, but for what only root can.
 func TestTheUnitStartsAndStopsTheGateway(t *testing.T) {
 	u := unit(t)
@@ -135,6 +152,26 @@ func TestTheUnitIsHardened(t *testing.T) {
 	}
 	if out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=20", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestTheManifestForPostgreSQLHasTheCaddyfile: but for the store it is the one of the page, so that neither is changed alone.
+func TestTheManifestForPostgreSQLHasTheCaddyfile(t *testing.T) {
+	_, text, ok := strings.Cut(readFile(t, "deploy/kubernetes/postgres.yaml"), "\n  Caddyfile: |\n")
+	if !ok {
+		t.Fatal("there is no Caddyfile in it")
+	}
+	text, _, _ = strings.Cut(text, "\n---\n")
+	var got strings.Builder
+	for line := range strings.Lines(text + "\n") {
+		got.WriteString(strings.TrimPrefix(line, "    "))
+	}
+	store := regexp.MustCompile(`(?s)\t\tstore .*?\n\t\t}\n`)
+	if want := readFile(t, "deploy/Caddyfile"); store.ReplaceAllString(got.String(), "") != store.ReplaceAllString(want, "") {
+		t.Errorf("it has\n%s\nand the page\n%s", got.String(), want)
+	}
+	if !strings.Contains(got.String(), "\t\tstore postgres ") {
+		t.Error("its store is not PostgreSQL")
 	}
 }
 
