@@ -139,6 +139,44 @@ func TestTheUnitStartsAndStopsTheGateway(t *testing.T) {
 	}
 }
 
+// TestTheInstallationOfThePage runs its commands below a directory, but for those that make a user and speak with systemd.
+func TestTheInstallationOfThePage(t *testing.T) {
+	var commands string
+	for _, m := range fence.FindAllStringSubmatch(readFile(t, "deploy/README.md"), -1) {
+		if strings.Contains(m[2], "/etc/systemd/system/callgate.service") {
+			commands = m[2]
+		}
+	}
+	below := t.TempDir()
+	var lines []string
+	for line := range strings.Lines(commands) {
+		if !strings.HasPrefix(line, "useradd") && !strings.HasPrefix(line, "systemctl") {
+			lines = append(lines, regexp.MustCompile(` (/(?:usr|etc)/)`).ReplaceAllString(line, " "+below+"$1"))
+		}
+	}
+	dir := workingCopy(t, "deploy")
+	if err := os.Symlink(binary(t), filepath.Join(dir, "callgate")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-euc", strings.Join(lines, ""))
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader("the-secret-of-the-sender")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, lines, out)
+	}
+	want := map[string]os.FileMode{"usr/bin/callgate": 0o755, "etc/callgate/Caddyfile": 0o644, "etc/systemd/system/callgate.service": 0o644, "etc/callgate/secrets": 0o700}
+	for _, name := range credentials(t) {
+		want["etc/callgate/secrets/"+name] = 0o600
+	}
+	for name, mode := range want {
+		if info, err := os.Stat(filepath.Join(below, name)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v, want %v", name, info, err, mode)
+		}
+	}
+	if key := readFile(t, filepath.Join(below, "etc/callgate/secrets/encryption-key")); !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(key) {
+		t.Errorf("the key has %d characters", len(key))
+	}
+}
+
 // TestTheUnitIsHardened: by systemd's own measure, of which 0 is the best and 10 the worst.
 func TestTheUnitIsHardened(t *testing.T) {
 	heavy(t)
