@@ -137,10 +137,7 @@ func (s *Store) beginSealing(ctx context.Context, tx pgx.Tx) error {
 var errPlain = errors.New("they were stored without encryption_key: seal them with `callgate rekey`, or wait until they are past their retention")
 
 func (s *Store) sealPayload(e *store.Event, destinations []string) (sealed.Payload, error) {
-	if s.o.Keys == nil {
-		return sealed.Seal(nil, nil, e, destinations)
-	}
-	return sealed.Seal(s.o.Keys.Sealer(), s.sealedBy, e, destinations)
+	return sealed.ByRing(s.o.Keys, e, destinations)
 }
 
 // openPayload puts a payload into its event, which was accepted at a time, and tells for which destinations it was sealed; nil
