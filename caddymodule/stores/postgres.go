@@ -33,6 +33,8 @@ type Postgres struct {
 	// programs take them, with several hosts if there are standbys that may take over. Whatever it does not say comes from
 	// the usual variables (PGHOST, PGSSLROOTCERT and so on). Servers have to prove who they are (sslmode=verify-full), unless it says
 	// otherwise or they are on this machine; and one is used that takes writes. A password in it has to be in a placeholder.
+	// Behind a PgBouncer in transaction mode that is older than 1.21 it needs default_query_exec_mode=cache_describe; gateways
+	// then hear of each other within a second instead of at once.
 	Address string `json:"address,omitempty"`
 
 	// Password is the user's, as a placeholder such as {file./run/secrets/database}. It is resolved before each connection,
