@@ -28,12 +28,19 @@ func init() {
 // A call is acknowledged when the database has it on its disk, and on that of its synchronous standby if it has one
 // (synchronous_standby_names). Only then is nothing lost that was acknowledged when the primary is lost.
 //
+// The address is a URL (postgres://user@host/name), or key=value pairs, as PostgreSQL's own programs take them, with several
+// hosts if there are standbys that may take over; write it as a placeholder if there is a password in it. Servers have to prove
+// who they are (sslmode=verify-full), unless it says otherwise or they are on this machine, and one is used that takes writes.
+// Behind a PgBouncer in transaction mode that is older than 1.21 it needs default_query_exec_mode=cache_describe.
+//
 // A reload changes the sizes, the limits of tenants and the window of the open store.
 type Postgres struct {
 	// Address is how the database is reached: a URL (postgres://user@host/name), or key=value pairs, as PostgreSQL's own
 	// programs take them, with several hosts if there are standbys that may take over. Whatever it does not say comes from
 	// the usual variables (PGHOST, PGSSLROOTCERT and so on). Servers have to prove who they are (sslmode=verify-full), unless it says
 	// otherwise or they are on this machine; and one is used that takes writes. A password in it has to be in a placeholder.
+	// Behind a PgBouncer in transaction mode that is older than 1.21 it needs default_query_exec_mode=cache_describe; gateways
+	// then hear of each other within a second instead of at once.
 	Address string `json:"address,omitempty"`
 
 	// Password is the user's, as a placeholder such as {file./run/secrets/database}. It is resolved before each connection,
