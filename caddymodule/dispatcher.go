@@ -215,6 +215,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Rotations:    d.rotations,
 		Meter:        d.meter,
 		Documents:    d.documents,
+		Drafts:       d.drafts,
 		Stopping:     caddy.Exiting,
 		Unready:      d.unready,
 		FieldHashes:  u.options.Keys.FieldHashes,

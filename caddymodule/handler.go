@@ -124,7 +124,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("route %s: %w", h.Name, err)
 	}
 	h.live = app.run.live
-	return nil
+	return app.checkLastRoute(ctx)
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.

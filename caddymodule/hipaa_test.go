@@ -2,6 +2,7 @@ package caddymodule_test
 
 import (
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -89,7 +90,16 @@ func refusal(t *testing.T, config string) string {
 	t.Helper()
 	dir := t.TempDir()
 	config = strings.NewReplacer("SOCKET", "unix/"+filepath.Join(dir, "s"), "STORE", filepath.Join(dir, "store.db"), "NAME", "hipaa").Replace(config)
-	err := caddy.Load(gatewaytest.Adapt(t, config, ""), true)
+	text := gatewaytest.Adapt(t, config, "")
+	var c caddy.Config
+	if err := json.Unmarshal(text, &c); err != nil {
+		t.Fatal(err)
+	}
+	validated := caddy.Validate(&c)
+	err := caddy.Load(text, true)
+	if told(validated) != told(err) {
+		t.Errorf("caddy validate tells\n%v\nand a start\n%v", validated, err)
+	}
 	if err == nil {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
@@ -97,6 +107,12 @@ func refusal(t *testing.T, config string) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// told is what a configuration is told of what is missing, without where that was found out.
+func told(err error) string {
+	_, missing, _ := strings.Cut(fmt.Sprint(err), "require hipaa: ")
+	return missing
 }
 
 // TestHIPAAStarts: what meets every rule delivers, the field that is listed and no other.

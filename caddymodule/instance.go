@@ -12,7 +12,9 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/alert"
@@ -31,6 +33,8 @@ type instance struct {
 	shared   *shared
 	detach   []func()
 	stopping stopping
+	// http is the app that the routes are in while it is provisioned, when nobody can ask for it; nil afterwards.
+	http *caddyhttp.App
 	// routes are the handlers of each route, by its name.
 	routes map[string][]claim
 
@@ -47,6 +51,8 @@ type instance struct {
 	// maySetAny says that some handler or matcher of them might set a placeholder of any name, as Caddy's map does.
 	maySetAny  bool
 	unanswered map[string]bool
+	// advice are the warnings about sites and routes that were logged, for who asks for them.
+	advice []string
 
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier
@@ -88,6 +94,19 @@ func newInstance(ctx caddy.Context) *instance {
 		routes: make(map[string][]claim), vars: make(map[string]map[string]string),
 		unanswered: make(map[string]bool), tolerant: startsAfresh(), out: make(map[string]bool), files: make(map[string]*tenantFile),
 	}
+}
+
+// advise warns of something about a site or a route that is probably a mistake.
+func (in *instance) advise(warning string, where ...zap.Field) {
+	in.logger.Warn(warning, where...)
+	fields := zapcore.NewMapObjectEncoder()
+	for _, f := range where {
+		f.AddTo(fields)
+	}
+	for _, name := range namesOf(fields.Fields) {
+		warning += fmt.Sprintf("; %s: %v", name, fields.Fields[name])
+	}
+	in.advice = append(in.advice, warning)
 }
 
 // claimRoute makes sure that routes of one name are one route: names tell their idempotency keys and breakers apart. A site

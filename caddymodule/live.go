@@ -36,6 +36,7 @@ type live struct {
 	// mu is held while something is worked out or swapped.
 	mu         sync.Mutex
 	ended      bool
+	trying     bool // what is being worked out is a draft, of which nothing is kept
 	compilers  []*routeCompiler
 	dispatcher *dispatcher
 	snapshot   *delivery.Snapshot
@@ -74,7 +75,11 @@ func (l *live) claimed(c *routeCompiler, keys []string) {
 
 // logger is where warnings of what is being compiled go.
 func (l *live) logger(log *zap.Logger) *zap.Logger {
-	if t := l.compiled(); t != nil {
+	t := l.compiled()
+	if t != nil && l.trying {
+		log = zap.NewNop()
+	}
+	if t != nil {
 		return t.warnings.beside(log)
 	}
 	return log

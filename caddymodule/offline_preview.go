@@ -64,6 +64,9 @@ func (a *App) scene(in *operate.PreviewInput, routes []previewRoute) (*operate.S
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", in.Source, err)
 	}
+	if in.Bare {
+		policy.Deliver = nil
+	}
 	eventID, err := policy.EventID.compile()
 	if err != nil {
 		return nil, err
@@ -152,7 +155,7 @@ func chooseRoute(in *operate.PreviewInput, routes []previewRoute) (route *previe
 		return nil, "", fmt.Errorf("the configuration has no route %q for the source %q; it has %s", in.Route, in.Source, strings.Join(names, ", "))
 	case len(names) == 0:
 		return nil, fmt.Sprintf("the configuration has no route for the source %q", in.Source), nil
-	case in.Route == "" && len(names) > 1 && len(in.Destinations) == 0:
+	case in.Route == "" && len(names) > 1 && len(in.Destinations) == 0 && !in.Bare:
 		return nil, "", fmt.Errorf("the configuration has several routes for the source %q, name one of them: %s", in.Source, strings.Join(names, ", "))
 	case in.Route == "" && len(names) > 1:
 		return nil, "", nil // what is wanted is named, and routes differ

@@ -123,7 +123,7 @@ func (c *routeCompiler) warn(tenant, warning string) {
 	if tenant != "" {
 		fields = append(fields, zap.String("tenant", tenant))
 	}
-	c.logger.Warn(warning, fields...)
+	c.run.advise(warning, fields...)
 }
 
 // strangerLimit is how often an address may be refused before its sender is known, where a route has no limit of its own.

@@ -100,7 +100,7 @@ func (in *instance) checkServer(s *caddyhttp.Server) {
 	in.checkSite(strings.Join(s.Listen, ", "), others)
 	// A connection with TLS for another name fails before there is a request.
 	if routes.has("callgate") && !others.has("callgate") && len(s.TLSConnPolicies) == 0 && !others.answersAll() {
-		in.logger.Warn("a request for a host name that no site here has is answered with an empty 200, which senders take for success; "+
+		in.advise("a request for a host name that no site here has is answered with an empty 200, which senders take for success; "+
 			"give the site an address without a host name, or add such a site that answers 404: http://:PORT { respond 404 }",
 			zap.Strings("listen", s.Listen))
 	}
@@ -116,11 +116,11 @@ func (in *instance) checkSite(name string, site outline) {
 		}
 	})
 	if !site.answersAll() {
-		in.logger.Warn("a request that no route of this site takes is answered with an empty 200, which senders take for success; "+
+		in.advise("a request that no route of this site takes is answered with an empty 200, which senders take for success; "+
 			"end the site with a handle of its own: handle { respond 404 }", zap.String("site", name))
 	}
 	if hidden := site.hidden(); hidden != "" {
-		in.logger.Warn("respond answers every request of this site, and what comes after it is never reached; "+
+		in.advise("respond answers every request of this site, and what comes after it is never reached; "+
 			"in a Caddyfile it sorts before reverse_proxy, so put each into a handle of its own",
 			zap.String("site", name), zap.String("never_reached", hidden))
 	}

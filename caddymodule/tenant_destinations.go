@@ -5,6 +5,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/delivery"
 )
 
@@ -52,7 +53,11 @@ func (in *instance) compileDestination(ctx caddy.Context, name string, d *Destin
 	if err := d.provision(ctx); err != nil {
 		return delivery.Config{}, err
 	}
-	return d.config(name, in.live.logger(in.logger), notes{name, in.dispatcher.Load})
+	var kept guest.Notes
+	if in.live.compiled() == nil || !in.live.trying { // a draft is kept nothing of, as nothing in a preview
+		kept = notes{name, in.dispatcher.Load}
+	}
+	return d.config(name, in.live.logger(in.logger), kept)
 }
 
 // provisionOwnDestinations works out the destinations of tenants. A mistake in one of a tenant's file takes the tenant out,

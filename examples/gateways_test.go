@@ -2,6 +2,7 @@ package examples_test
 
 import (
 	"bytes"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -132,6 +133,27 @@ func TestCaddyfileExample(t *testing.T) {
 	out, err = callgate(t, nil, "send", leadFile(), "--to", to, "--scheme", "nextphone", "--secret", "development-secret-change-me", "--tamper")
 	if err == nil || !strings.Contains(out, "signature_invalid") {
 		t.Errorf("a tampered lead: %v\n%s", err, out)
+	}
+	if out, err := callgate(t, nil, "send", leadFile(), "--to", strings.Replace(to, "/webhooks/", "/calls/", 1), "--scheme", "nextphone", "--secret", "development-secret-change-me"); err != nil {
+		t.Errorf("a call that is stored: %v\n%s", err, out)
+	}
+	for password, status := range map[string]int{"development-only": 200, "": 401, "wrong": 401} {
+		for path, says := range map[string]string{"/callgate/": "Destinations", "/callgate/events": "••• ••• 6543"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+strconv.Itoa(port)+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.SetBasicAuth("development", password)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			page, err := io.ReadAll(res.Body)
+			res.Body.Close()
+			if err != nil || res.StatusCode != status || strings.Contains(string(page), says) != (status == 200) {
+				t.Errorf("the dashboard's %s with the password %q: %d, %v: %s", path, password, res.StatusCode, err, page)
+			}
+		}
 	}
 	for _, c := range [][2]string{{"localhost", "/call/demo"}, {"localhost", "/calls"}, {"hooks.other.example", "/call/demo"}, {"hooks.other.example", "/calls"}} {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:"+strconv.Itoa(port)+c[1], strings.NewReader("{}"))

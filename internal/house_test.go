@@ -46,13 +46,13 @@ var plan = []struct {
 	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
 		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi", "internal/pages"}},
 	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
-		"internal/signature", "internal/signature/vectors", "internal/source", "internal/source/samples", "internal/audit", "internal/audit/convert"}},
+		"internal/signature", "internal/signature/vectors", "internal/source", "internal/source/samples", "internal/doctor", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 
 	// What a person configures and Caddy needs. It names no guest module, no face and no kind of receiving system.
 	{"caddymodule", "App, Handler, Source, Tenant, Policy, Destination, which compile into what runs; life cycle; metrics", []string{
 		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "caddymodule/scheme", "caddymodule/redact",
-		"internal/gateway", "internal/operate", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/manage", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
+		"internal/gateway", "internal/operate", "internal/doctor", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/manage", "internal/delivery", "internal/store", "internal/seal", "internal/destination", "internal/source",
 		"internal/signature", "internal/condition", "internal/call", "internal/minimize", "internal/alert", "internal/idempotency",
 		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound"}},
 
@@ -81,7 +81,8 @@ var plan = []struct {
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
 	{"internal/operate", "all that an operator sees and does", []string{"internal/manage",
 		"internal/auditor", "internal/audit", "internal/delivery", "internal/store", "internal/seal", "internal/source", "internal/destination",
-		"internal/condition", "internal/call", "internal/breaker"}},
+		"internal/condition", "internal/call", "internal/breaker",
+		"internal/definition", "internal/template", "internal/minimize", "internal/curl", "internal/source/samples"}},
 	{"internal/manage", "documents: tenants and destinations that live in the store", []string{"internal/store"}},
 	{"internal/delivery", "brings what was accepted to its destinations", []string{
 		"internal/store", "internal/seal", "internal/destination", "internal/outbound", "internal/condition", "internal/call",
@@ -131,6 +132,7 @@ var plan = []struct {
 	{"internal/curl", "reads curl commands", nil},
 	{"internal/canonical", "JSON as JavaScript and Python write it", nil},
 
+	{"internal/doctor", "looks at a machine before a gateway runs on it", nil},
 	{"internal/idempotency", "remembers answers", nil},
 	{"internal/ratelimit", "token buckets", nil},
 	{"internal/breaker", "when to stop asking a receiver", nil},

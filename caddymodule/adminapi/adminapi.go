@@ -40,6 +40,11 @@ func init() {
 //	POST      /callgate/retry                          sends waiting ones now
 //	POST      /callgate/cancel                         gives waiting ones up
 //	POST      /callgate/erase                          deletes events with all that belongs to them
+//	GET       /callgate/jobs                           what is done to everything that matches a filter, the last first
+//	POST      /callgate/jobs                           begins to replay, retry or cancel everything that matches
+//	POST      /callgate/jobs/erase                     begins to erase everything that matches
+//	GET       /callgate/jobs/{id}                      how far one of these is
+//	POST      /callgate/jobs/{id}/stop                 stops one of these; what is done stays done
 //	POST      /callgate/destinations/{name}/pause      keeps deliveries waiting
 //	POST      /callgate/destinations/{name}/resume     lets them go again
 //	GET       /callgate/documents/{kind}               tenants or destinations that live in the store, by name
@@ -50,6 +55,13 @@ func init() {
 //	POST      /callgate/documents/{kind}/{name}/publish   puts the last version into force
 //	POST      /callgate/documents/{kind}/{name}/rollback  publishes what an earlier version says
 //	POST      /callgate/documents/{kind}/{name}/remove    takes it out of force
+//	GET       /callgate/builder/kit                    what somebody needs to build a destination: filters, sources, examples
+//	POST      /callgate/builder/begin                  a draft of a curl command, a webhook document, an example or a destination
+//	POST      /callgate/builder/sample                 the variables of a call with their values
+//	POST      /callgate/builder/preview                what a draft would send for a call, and what is wrong with it
+//	POST      /callgate/builder/test                   sends one request as a draft would, marked as a test
+//	POST      /callgate/builder/lines                  a draft as lines of a Caddyfile and as JSON
+//	POST      /callgate/builder/fields                 the fields of the account that a draft writes to
 //	POST      /callgate/audit                          records of the audit log, oldest first
 //	POST      /callgate/audit/tail                     its newest ones and then new ones as they come, a line each
 //	GET       /callgate/audit/verify                   whether it is as it was written, and how it stands

@@ -39,6 +39,8 @@ var all = []command{
 	{"tenants", "Shows, applies, publishes, rolls back and removes tenants that live in the gateway's store", fillDocuments("tenant")},
 	{"destinations", "Shows, applies, publishes, rolls back and removes destinations that live in the gateway's store", fillDocuments("destination")},
 	{"tail", "Prints events and attempts as they come", fillTail},
+	{"ready", "Says whether calls should be sent to the gateway", fillReady},
+	{"doctor", "Looks at a configuration and this machine, and says what an experienced operator would", fillDoctor},
 	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
 	{"restore", "Makes the store from a backup", fillRestore},
 	{"audit", "Reads, exports and verifies the audit log, and makes its keys", fillAudit},

@@ -40,6 +40,9 @@ func init() {
 // A role is given to users or to groups, by their whole names, of all tenants or, with a line tenants in its braces, of
 // some. Whoever has several roles may do what any of them may.
 //
+// A user of the name development, as Caddyfile.example has it with a password that everybody knows, is let in from the same
+// machine only.
+//
 // Who is bound to tenants sees and does nothing of others: lists and counts leave them out, an event of theirs is not
 // found, and what is of the whole gateway, such as pausing a destination, is refused.
 //
@@ -182,6 +185,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) error {
 		h.log.Warn("a request to the dashboard has no user: nothing before it has authenticated one", zap.String("remote", r.RemoteAddr))
 		return refusal("nobody has authenticated you; whoever runs the gateway has to put basic_auth, forward_auth or another authentication in front of callgate_dashboard")
 	}
+	if user == developer && !local(r) {
+		return refusal("the user development is for trying the gateway on the machine where it runs; give people users of their own")
+	}
 	actor := h.policy.Actor(user, groups, "dashboard")
 	if !h.isAPI(r) {
 		h.pages.Serve(w, r, actor)
@@ -240,6 +246,22 @@ func private(r *http.Request) bool {
 		return true
 	case *net.TCPAddr:
 		return at.IP.IsLoopback()
+	}
+	return false
+}
+
+// developer is the user of Caddyfile.example, whose password everybody knows.
+const developer = "development"
+
+// local reports whether a request comes from this machine, to an address of it that others do not reach.
+func local(r *http.Request) bool {
+	switch at := r.Context().Value(http.LocalAddrContextKey).(type) {
+	case *net.UnixAddr:
+		return true
+	case *net.TCPAddr:
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		from := net.ParseIP(host)
+		return err == nil && at.IP.IsLoopback() && from != nil && from.IsLoopback()
 	}
 	return false
 }

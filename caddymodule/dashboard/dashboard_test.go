@@ -2,6 +2,8 @@ package dashboard
 
 import (
 	"bufio"
+	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -306,4 +308,35 @@ func TestAStreamKeepsToTheBound(t *testing.T) {
 		return
 	}
 	t.Fatal("the stream ended")
+}
+
+// TestTheUserOfTheExampleStaysOnItsMachine: everybody knows the password.
+func TestTheUserOfTheExampleStaysOnItsMachine(t *testing.T) {
+	loopback, other := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443}
+	for _, c := range []struct {
+		at   net.Addr
+		from string
+		want bool
+	}{
+		{loopback, "127.0.0.1:4711", true}, {&net.TCPAddr{IP: net.IPv6loopback}, "[::1]:4711", true}, {&net.UnixAddr{Name: "/run/x"}, "@", true},
+		{other, "127.0.0.1:4711", false}, {other, "192.0.2.7:4711", false}, {loopback, "192.0.2.7:4711", false}, {loopback, "", false}, {nil, "127.0.0.1:4711", false},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.RemoteAddr = c.from
+		if c.at != nil {
+			r = r.WithContext(contextWith(r, c.at))
+		}
+		if local(r) != c.want {
+			t.Errorf("at %v from %q: want %v", c.at, c.from, c.want)
+		}
+	}
+	h := &Handler{User: "{http.auth.user.id}", Groups: "{http.auth.user.groups}", cross: http.NewCrossOriginProtection()}
+	r := httptest.NewRequest(http.MethodGet, "https://ops.test/", nil)
+	repl := caddy.NewReplacer()
+	repl.Set("http.auth.user.id", "development")
+	r = r.WithContext(context.WithValue(contextWith(r, other), caddy.ReplacerCtxKey, repl))
+	r.TLS = new(tls.ConnectionState)
+	if err := h.serve(httptest.NewRecorder(), r); err == nil || !strings.Contains(err.Error(), "users of their own") {
+		t.Errorf("from another machine: %v", err)
+	}
 }

@@ -68,8 +68,9 @@ type Beside struct {
 type keepSubjectsKey struct{}
 
 // KeepSubjects has what is erased with the context leave what lies beside its leaves. By default an erasure takes that along:
-// nobody can tell any more whom the records are about. But an accounting of disclosures (45 CFR 164.528: six years) has to
-// answer what was sent about a person, to whom and when, also after the calls themselves were erased. So what is kept is the
+// nobody can tell any more whom the records are about. But an accounting of disclosures (45 CFR 164.528: of six years, of those
+// for other ends than treatment, payment and operations) has to answer what was sent about a person, to whom and when, also
+// after the calls themselves were erased. So what is kept is the
 // salt and the pseudonym, a keyed hash, and nothing that anybody said. It goes with its records when the log is pruned, or by
 // a later erasure of the same caller that does not keep it.
 func KeepSubjects(ctx context.Context) context.Context {

@@ -125,3 +125,22 @@ type Request struct {
 	// Note says when the request is sent, where that depends on an earlier answer.
 	Note string `json:"note,omitempty"`
 }
+
+// Field is a field of an account that a destination writes to.
+type Field struct {
+	// Name is the name that the account knows it by, and Label what people see.
+	Name  string `json:"name"`
+	Label string `json:"label,omitempty"`
+	// Type is what it holds, in the words of the system.
+	Type string `json:"type,omitempty"`
+	// Required tells that no record is made without it.
+	Required bool `json:"required,omitempty"`
+	// Values are those that it takes, where it takes no others.
+	Values []string `json:"values,omitempty"`
+}
+
+// Describer is a Destination whose system tells which fields its account has.
+type Describer interface {
+	// AccountFields asks for those that can be written, by name. Its error says what to do about it, and quotes nothing.
+	AccountFields(ctx context.Context) ([]Field, error)
+}

@@ -74,15 +74,7 @@ func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*De
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
-	switch sel.State {
-	case "":
-		sel.State = string(store.Dead)
-	case string(store.Pending):
-		return nil, badRequest("pending deliveries need no replay: retry sends them now; state is dead (the default), delivered or %s", AnyEnded)
-	case AnyEnded:
-		sel.State = ""
-	}
-	rate, err := ParseRate(sel.Rate)
+	rate, err := sel.settle()
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +86,19 @@ func (s *Service) Replay(ctx context.Context, a Actor, sel ReplaySelection) (*De
 		return nil, err
 	}
 	return &DeliveryCount{sel.DryRun, n}, nil
+}
+
+// settle fills the default of the state in, and reads the rate.
+func (s *ReplaySelection) settle() (perSecond float64, err error) {
+	switch s.State {
+	case "":
+		s.State = string(store.Dead)
+	case string(store.Pending):
+		return 0, badRequest("pending deliveries need no replay: retry sends them now; state is dead (the default), delivered or %s", AnyEnded)
+	case AnyEnded:
+		s.State = ""
+	}
+	return ParseRate(s.Rate)
 }
 
 // SendNow sends deliveries now that wait for their next attempt, as after a receiver was mended. It ends no pause, nor
@@ -124,8 +129,8 @@ func (s *Service) actOnPending(ctx context.Context, a Actor, sc scope, r Record,
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
-	if sel.State != "" && sel.State != string(store.Pending) {
-		return nil, badRequest("only pending deliveries wait for something; leave the state out, or see replay for dead and delivered ones")
+	if err := checkPending(&sel); err != nil {
+		return nil, err
 	}
 	n, err := s.act(ctx, a, sc, r, &sel, do)
 	if err != nil {
@@ -142,6 +147,14 @@ type EraseSelection struct {
 	// accounting of disclosures has to (45 CFR 164.528). By default it goes with the event, and nobody can tell any more whom
 	// the records are about. It needs an audit log and an encryption_key.
 	KeepSubject bool `json:"keep_subject,omitempty"`
+}
+
+// checkPending keeps what waits for nothing out of a selection of what waits.
+func checkPending(sel *Selection) error {
+	if sel.State != "" && sel.State != string(store.Pending) {
+		return badRequest("only pending deliveries wait for something; leave the state out, or see replay for dead and delivered ones")
+	}
+	return nil
 }
 
 // Erase deletes events with all that belongs to them.

@@ -47,6 +47,8 @@ type Record struct {
 	Filter []string
 	// DryRun tells that it is only counted.
 	DryRun bool
+	// Ended is how something that was begun before has ended, such as done or stopped; empty of what is about to be done.
+	Ended string
 }
 
 // scope is of which tenants an operation may be carried out.

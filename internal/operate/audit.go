@@ -380,7 +380,7 @@ func publicName(operation string) string {
 }
 
 var unrecorded = map[string]bool{
-	"Statistics": true, "Destinations": true, "Ready": true,
+	"Statistics": true, "Destinations": true, "Ready": true, "Overview": true, "Jobs": true, "Job": true,
 	// Reading the log would have no end if each page were one more record. What is exported and pruned has a record of its own.
 	"AuditQuery": true, "AuditVerify": true, "AuditProve": true, "AuditCheckpoint": true, "AuditExport": true, "AuditPrune": true, "AuditFork": true,
 }
@@ -409,6 +409,8 @@ func (r *Record) Leaf(ctx context.Context) (audit.Leaf, bool) {
 		l.Kind, l.Outcome = audit.AccessDenied, audit.OutcomeDenied
 	case r.DryRun:
 		l.Outcome = audit.OutcomeDryRun
+	case r.Ended != "":
+		l.Outcome = r.Ended
 	}
 	return l, true
 }

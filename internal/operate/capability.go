@@ -49,6 +49,11 @@ var operations = map[string]need{
 	"Replay":       {Operate, false},
 	"SendNow":      {Operate, false},
 	"Cancel":       {Operate, false},
+	"StartJob":     {Operate, false},
+	"StopJob":      {Operate, false},
+	"StartErasure": {Erase, false},
+	"Jobs":         {View, false},
+	"Job":          {View, false},
 	"Pause":        {Operate, true},
 	"Resume":       {Operate, true},
 	"Erase":        {Erase, false},
@@ -62,6 +67,14 @@ var operations = map[string]need{
 	"PublishDocument":  {Build, false},
 	"RollbackDocument": {Build, false},
 	"RemoveDocument":   {Build, false},
+
+	"BuilderKit":    {Build, true},
+	"BuilderBegin":  {Build, true},
+	"BuilderSample": {Build, true},
+	"PreviewDraft":  {Build, true},
+	"TestDraft":     {Build, true},
+	"DraftAsLines":  {Build, true},
+	"AccountFields": {Build, true},
 
 	"Rekey": {Maintain, true},
 

@@ -8,6 +8,7 @@ package operate
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,10 +70,13 @@ type Options struct {
 	// Rotations tells which secrets were used when. nil means that there is no telling.
 	Rotations func() RotationList
 	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the
-	// operation. Only Ready is not told of, unless it was denied: load balancers ask for it all the time. nil notes nothing.
+	// operation. Only Ready is not told of, unless it was denied: load balancers ask for it all the time; nor are drafts that
+	// are looked at with a sample. nil notes nothing.
 	Record func(ctx context.Context, r Record) error
 	// Documents are the tenants and destinations that live in the store. nil means that there are none.
 	Documents *manage.Service
+	// Drafts works documents out that are not in force. It gives nil where documents are not managed; nil is the same.
+	Drafts func() Drafts
 	// Log is where it is said what operators did. Default: nowhere.
 	Log *zap.Logger
 	// Now is the clock. Default: time.Now.
@@ -84,6 +88,12 @@ type Service struct {
 	o       Options
 	streams atomic.Int32
 	probe   probing
+	jobs    jobs
+	// looks are when it was recorded last that somebody looks at a call in a draft.
+	looks struct {
+		sync.Mutex
+		at map[string]time.Time
+	}
 }
 
 // New makes a service.

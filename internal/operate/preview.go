@@ -31,6 +31,9 @@ type PreviewInput struct {
 	// the tenant would send it.
 	Destinations []string `json:"destinations"`
 
+	// Bare asks for what reads the payload alone, and not for where it could go.
+	Bare bool `json:"-"`
+
 	// Body is the payload; in JSON it is base64.
 	Body []byte `json:"body"`
 	// Header is the request's. A missing Content-Type is guessed from the body.
@@ -133,6 +136,31 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	if err != nil {
 		return nil, &Error{Kind: ErrBadRequest, cause: err, text: err.Error()}
 	}
+	p, item, err := s.read(scene, &in)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Destinations) == 0 {
+		p.Deliveries = scene.chosen(ctx, &in, item.EventType, p.Call)
+		p.Nothing = scene.nothing(item.EventType, p.Deliveries)
+	}
+	for _, name := range in.Destinations {
+		p.Deliveries = append(p.Deliveries, DestinationPreview{Destination: name})
+	}
+	for i := range p.Deliveries {
+		d := &p.Deliveries[i]
+		if d.Skipped != "" {
+			continue
+		}
+		if d.Requests, err = scene.Render(d.Destination, item); err != nil {
+			d.Error = err.Error()
+		}
+	}
+	return p, nil
+}
+
+// read reads a payload as the first of its events, and makes the item of it.
+func (s *Service) read(scene *Scene, in *PreviewInput) (p *Preview, item destination.Item, err error) {
 	header := in.Header.Clone()
 	if header == nil {
 		header = make(http.Header)
@@ -147,20 +175,20 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 			parts = several
 		}
 	}
-	p := new(Preview)
+	p = new(Preview)
 	var identity source.Identity
 	for i, part := range parts {
 		id, err := scene.Parser.Identify(&source.Request{Body: part})
 		if err != nil {
-			return nil, unreadable(in.Source, err)
+			return nil, item, unreadable(in.Source, err)
 		}
 		if i == 0 {
 			identity = id
 		}
-		p.Events = append(p.Events, scene.event(&in, part, id))
+		p.Events = append(p.Events, scene.event(in, part, id))
 	}
 	if p.Call, err = scene.Parser.Parse(&source.Request{Body: parts[0]}); err != nil {
-		return nil, unreadable(in.Source, err)
+		return nil, item, unreadable(in.Source, err)
 	}
 	if p.Call.EventID == "" || scene.EventID.Path != nil && p.Events[0].ID != "" {
 		p.Call.EventID = p.Events[0].ID
@@ -169,28 +197,11 @@ func (s *Service) Preview(ctx context.Context, a Actor, in PreviewInput) (*Previ
 	if len(parts[0]) != len(body) {
 		sent = parts[0]
 	}
-	item := destination.Item{
+	return p, destination.Item{
 		DeliveryID: "preview", EventID: p.Events[0].ID, Attempt: 1, Tenant: in.Tenant, Vars: scene.Vars, Call: p.Call,
+		Source: in.Source, EventType: identity.EventType,
 		ReceivedAt: s.o.Now(), Body: sent, ContentType: header.Get("Content-Type"), Traceparent: header.Get("Traceparent"),
-	}
-	if len(in.Destinations) == 0 {
-		p.Deliveries = scene.chosen(ctx, &in, identity.EventType, p.Call)
-		p.Nothing = scene.nothing(identity.EventType, p.Deliveries)
-	}
-	for _, name := range in.Destinations {
-		p.Deliveries = append(p.Deliveries, DestinationPreview{Destination: name})
-	}
-	item.Source, item.EventType = in.Source, identity.EventType
-	for i := range p.Deliveries {
-		d := &p.Deliveries[i]
-		if d.Skipped != "" {
-			continue
-		}
-		if d.Requests, err = scene.Render(d.Destination, item); err != nil {
-			d.Error = err.Error()
-		}
-	}
-	return p, nil
+	}, nil
 }
 
 // ofOthers finds a destination that a tenant outside of a scope has for itself, TENANT/NAME, whether there is one or not.

@@ -84,6 +84,30 @@ var attempts = map[string]func(ctx context.Context, s *Service, a Actor, tenant,
 		_, err := s.Erase(ctx, a, EraseSelection{Selection: Selection{Filter: Filter{Tenant: tenant}}})
 		return err
 	},
+	"StartJob": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
+		_, err := s.StartJob(ctx, a, JobSelection{Operation: "replay", ReplaySelection: ReplaySelection{Selection: Selection{DryRun: true, Filter: Filter{Tenant: tenant}}}})
+		return err
+	},
+	"StartErasure": func(ctx context.Context, s *Service, a Actor, tenant, _ string) error {
+		_, err := s.StartErasure(ctx, a, Selection{DryRun: true, Filter: Filter{Tenant: tenant}})
+		return err
+	},
+	"StopJob": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		if _, err := s.StopJob(ctx, a, "nothing"); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return nil
+	},
+	"Jobs": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		_, err := s.Jobs(ctx, a)
+		return err
+	},
+	"Job": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
+		if _, err := s.Job(ctx, a, "nothing"); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return nil
+	},
 	"Pause": func(ctx context.Context, s *Service, a Actor, _, _ string) error {
 		_, err := s.Pause(ctx, a, "crm", "tea")
 		return err
@@ -119,6 +143,7 @@ func withRecords(t *testing.T, test func(t *testing.T, g *recorded)) {
 		}
 		g.Service = New(Options{
 			Store: g.store, Engine: g.engine, Documents: someDocuments(t, g.store), Meter: NewMeter(t.Context(), g.store, nil),
+			Drafts: func() Drafts { return takesAll{} },
 			Rotations: func() RotationList {
 				return RotationList{Rotations: []Rotation{{Tenant: "acme"}, {Tenant: "beta"}}[:1:1]}
 			},
@@ -212,7 +237,7 @@ func TestDenialsAreRecorded(t *testing.T) {
 					if !errors.Is(err, ErrForbidden) || len(g.records) != 1 || !g.records[0].Denied {
 						t.Errorf("%s of the whole: %v, %+v", name, err, g.records)
 					}
-				case slices.Contains([]string{"Destinations", "Overview", "Rotations", "Ready", "Documents"}, name): // they name no tenant
+				case slices.Contains([]string{"Destinations", "Overview", "Jobs", "Job", "StopJob", "Rotations", "Ready", "Documents"}, name): // they name no tenant
 				case !errors.Is(err, ErrNotFound) || len(g.records) != 1 || !g.records[0].Denied || g.records[0].Tenant != "acme" || !slices.Equal(g.records[0].Tenants, []string{"beta"}):
 					t.Errorf("%s of another tenant: %v, %+v", name, err, g.records)
 				case strings.Contains(err.Error(), "acme"):

@@ -38,6 +38,11 @@ var routes = []Route{
 	{post, "retry", "SendNow", acting((*operate.Service).SendNow)},
 	{post, "cancel", "Cancel", acting((*operate.Service).Cancel)},
 	{post, "erase", "Erase", acting((*operate.Service).Erase)},
+	{get, "jobs", "Jobs", asking((*operate.Service).Jobs)},
+	{post, "jobs", "StartJob", acting((*operate.Service).StartJob)},
+	{post, "jobs/erase", "StartErasure", acting((*operate.Service).StartErasure)},
+	{get, "jobs/{id}", "Job", job},
+	{post, "jobs/{id}/stop", "StopJob", stopJob},
 	{post, "destinations/{name}/pause", "Pause", pause},
 	{post, "destinations/{name}/resume", "Resume", resume},
 	{get, "documents/{kind}", "Documents", onKind((*operate.Service).Documents)},
@@ -47,6 +52,13 @@ var routes = []Route{
 	{get, "documents/{kind}/{name}/diff", "CompareDocument", onDocument((*operate.Service).CompareDocument)},
 	{post, "documents/{kind}/{name}/publish", "PublishDocument", onDocument((*operate.Service).PublishDocument)},
 	{post, "documents/{kind}/{name}/rollback", "RollbackDocument", onDocument((*operate.Service).RollbackDocument)},
+	{get, "builder/kit", "BuilderKit", asking((*operate.Service).BuilderKit)},
+	{post, "builder/begin", "BuilderBegin", building((*operate.Service).BuilderBegin)},
+	{post, "builder/sample", "BuilderSample", building((*operate.Service).BuilderSample)},
+	{post, "builder/preview", "PreviewDraft", building((*operate.Service).PreviewDraft)},
+	{post, "builder/test", "TestDraft", building((*operate.Service).TestDraft)},
+	{post, "builder/lines", "DraftAsLines", building((*operate.Service).DraftAsLines)},
+	{post, "builder/fields", "AccountFields", building((*operate.Service).AccountFields)},
 	{post, "documents/{kind}/{name}/remove", "RemoveDocument", onDocument((*operate.Service).RemoveDocument)},
 }
 
@@ -81,6 +93,20 @@ func acting[S, T any](op func(*operate.Service, context.Context, operate.Actor, 
 			return err
 		}
 		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), sel) })
+	}
+}
+
+// building is acting for what has a draft or a payload in it.
+func building[S, T any](op func(*operate.Service, context.Context, operate.Actor, S) (T, error)) handler {
+	return func(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
+		var in S
+		if err := readQuery(r, noQuery); err != nil {
+			return err
+		}
+		if err := readJSON(w, r, maxPreview, &in); err != nil {
+			return err
+		}
+		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), in) })
 	}
 }
 
@@ -188,6 +214,20 @@ func ready(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	return writeJSON(w, state)
+}
+
+func job(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	if err := readQuery(r, noQuery); err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.Job, error) { return s.Job(r.Context(), a.Actor(r), args[0]) })
+}
+
+func stopJob(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+	if err := readPosted(w, r, new(struct{})); err != nil {
+		return err
+	}
+	return answer(a, w, func(s *operate.Service) (*operate.Job, error) { return s.StopJob(r.Context(), a.Actor(r), args[0]) })
 }
 
 func pause(a *API, w http.ResponseWriter, r *http.Request, args []string) error {

@@ -2,12 +2,13 @@ package pages
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/callgate/callgate/internal/operate"
+	"github.com/callgate/callgate/internal/operateapi"
 )
 
 // action is something that is done to what was chosen, after a question.
@@ -143,8 +144,9 @@ func (q *request) carry(s *operate.Service, do *action, filters []operate.Filter
 			all = false // the state is a filter
 		}
 		one, err := do.run(q.ctx(), s, q.actor, f, all, dryRun)
-		if n += one; err != nil && n > 0 && !dryRun {
-			return n, fmt.Errorf("%s Then it stopped: %w", do.done(n), err)
+		n += one
+		if e, ok := errors.AsType[*operate.Error](err); ok && n > 0 && !dryRun {
+			return n, &problem{operateapi.StatusOf(e), do.done(n) + " Then it stopped: " + e.Error()}
 		}
 		if err != nil {
 			return n, err
@@ -248,5 +250,5 @@ func (q *request) local(address, otherwise string) string {
 	}
 	params := u.Query()
 	params.Del("note")
-	return withQuery(u.EscapedPath(), params)
+	return asked(u.EscapedPath(), params)
 }

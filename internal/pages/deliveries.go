@@ -123,8 +123,8 @@ func known(d *operate.DeliveryRow) string {
 	switch {
 	case d.State == store.Pending && !d.Leased && d.Reason == "":
 		return waits(d)
-	case d.Reason != "":
-		return plain(d.Reason)
+	case d.Reason != "" || d.LastStatus != 0 && d.State != store.Delivered:
+		return answered(d.LastStatus, d.Reason, "", 160)
 	}
 	return plain(d.RemoteID)
 }
@@ -181,8 +181,8 @@ func partOf(reason string) string {
 			best = part
 		}
 	}
-	for len(best) > most {
-		best = best[:strings.LastIndexFunc(best[:most], func(r rune) bool { return r < 0x80 })]
+	if len(best) > most {
+		best = strings.ToValidUTF8(best[:most], "") // a character may have been cut in two
 	}
 	return strings.TrimSpace(best)
 }

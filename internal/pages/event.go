@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,10 +17,11 @@ import (
 type eventPage struct {
 	*operate.EventDetail
 	Title, Caller string
-	Fields        []eventField
-	Received      string
-	Ways          []way
-	JSON          string
+	// Fields are those of the call, and Params what was collected on it.
+	Fields, Params []eventField
+	Received       string
+	Ways           []way
+	JSON           string
 	// Replay, Erase and Reveal are the addresses of what can be done; empty for what the actor may not.
 	Replay, Erase, Reveal string
 	// Waits tells that something is going to happen, so that the page is looked at again.
@@ -28,6 +31,8 @@ type eventPage struct {
 type eventField struct {
 	Label, Shown string
 	Masked       bool
+	// At is set where the value is a time.
+	At time.Time
 }
 
 // way is a delivery on its way, for the timeline.
@@ -36,9 +41,12 @@ type way struct {
 	// Class is of the style sheet: done, failed or next.
 	Class, Says, Next string
 	At                time.Time
-	Attempts          []attempt
-	// Now, Cancel and Replay are the addresses of what can be done.
+	// Again is when it is tried again, if that is known.
+	Again    time.Time
+	Attempts []attempt
+	// Now, Cancel and Replay are the addresses of what can be done. First tells that it is the likely next step.
 	Now, Cancel, Replay string
+	First               bool
 }
 
 type attempt struct {
@@ -69,7 +77,15 @@ func (q *request) eventPage(e *operate.EventDetail) *eventPage {
 		if m.Name == "caller_number" {
 			data.Caller = m.Shown
 		}
-		data.Fields = append(data.Fields, eventField{labelOf(m.Name), m.Shown, !m.Clear})
+		f := eventField{Label: labelOf(m.Name), Shown: m.Shown, Masked: !m.Clear}
+		if at, err := time.Parse(time.RFC3339, m.Shown); err == nil && m.Clear {
+			f.At = at
+		}
+		if strings.HasPrefix(m.Name, "params.") {
+			data.Params = append(data.Params, f)
+		} else {
+			data.Fields = append(data.Fields, f)
+		}
 	}
 	back := q.link("events", e.ID)
 	if q.may("Replay") && len(e.Deliveries) > 0 {
@@ -84,6 +100,13 @@ func (q *request) eventPage(e *operate.EventDetail) *eventPage {
 	for i := range e.Deliveries {
 		data.Ways = append(data.Ways, q.way(&e.Deliveries[i], back))
 		data.Waits = data.Waits || e.Deliveries[i].State == store.Pending
+	}
+	for _, state := range []store.State{store.Dead, store.Pending} {
+		i := slices.IndexFunc(data.Ways, func(w way) bool { return w.State == state && !w.Leased && w.Now+w.Replay != "" })
+		if i >= 0 {
+			data.Ways[i].First = true
+			break
+		}
 	}
 	return data
 }
@@ -147,6 +170,9 @@ func (q *request) way(d *operate.DeliveryDetail, back string) way {
 		w.Class, w.Says = "next", "on its way now"
 	default:
 		w.Class, w.Says, w.Next = "next", "waiting", waits(&d.DeliveryRow)
+		if d.NextAt.After(q.now()) {
+			w.Again = d.NextAt
+		}
 	}
 	if q.may("Replay") {
 		switch d.State {
@@ -183,7 +209,7 @@ func waits(d *operate.DeliveryRow) string {
 	case operate.WaitRetryAfter:
 		return "The receiver asked to be left alone for a while."
 	case operate.WaitSchedule:
-		return "It is tried again at the time above."
+		return "It is tried again by itself."
 	}
 	return "It is its turn soon."
 }
@@ -206,10 +232,6 @@ func ordinal(n int) string {
 // attemptOf tells of an attempt.
 func attemptOf(a *operate.AttemptDetail) attempt {
 	out := attempt{AttemptDetail: *a, Mark: mark{"ok", "delivered"}}
-	answer := "no answer"
-	if a.Status != 0 {
-		answer = strings.TrimSpace(fmt.Sprintf("%d %s", a.Status, http.StatusText(a.Status)))
-	}
 	switch {
 	case a.State == store.Delivered:
 	case a.State == store.Dead:
@@ -217,10 +239,7 @@ func attemptOf(a *operate.AttemptDetail) attempt {
 	default:
 		out.Mark = mark{"wait", "failed"}
 	}
-	out.Says = answer + " in " + took(a.TookMS)
-	if a.Reason != "" {
-		out.Says += ": " + short(600, a.Reason)
-	}
+	out.Says = answered(a.Status, a.Reason, " in "+took(a.TookMS), 600)
 	if a.Sent != nil {
 		for _, r := range a.Sent.Requests {
 			out.Sent = append(out.Sent, sent(&r))
@@ -230,6 +249,27 @@ func attemptOf(a *operate.AttemptDetail) attempt {
 		}
 	}
 	return out
+}
+
+// answered says what a receiver answered, when, and what is known of it. Reasons that begin with the status do not say it twice.
+func answered(status int, reason, when string, most int) string {
+	known := short(most, reason)
+	if status == 0 {
+		if known == "" {
+			return "no answer" + when
+		}
+		return "No answer" + when + ": " + known
+	}
+	answer := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
+	for _, begin := range []string{answer, strconv.Itoa(status)} {
+		if rest, ok := strings.CutPrefix(known, begin); ok {
+			known = strings.TrimLeft(rest, ": ")
+		}
+	}
+	if known == "" {
+		return answer + when
+	}
+	return answer + when + ": " + known
 }
 
 // sent says what left in a request: names and sizes.

@@ -36,7 +36,8 @@ type eventList struct {
 // searchBox is the box, with what is searched for.
 type searchBox struct {
 	Action, Text, With, Hidden string
-	// Chips are the terms, each with the search without it.
+	// Any tells that something is searched for. Chips are what the box does not show, each with the search without it.
+	Any     bool
 	Chips   []chip
 	Suggest []string
 	Help    [][2]string
@@ -135,9 +136,7 @@ func (q *request) searchEvents() error {
 // searchBox is the box of a list.
 func (q *request) searchBox(s *search, hidden, list string) searchBox {
 	b := searchBox{Action: list, Text: s.public(), With: s.with, Hidden: hidden}
-	for _, t := range s.terms {
-		b.Chips = append(b.Chips, chip{t.String(), s.without(t.member).address(q.link(list))})
-	}
+	b.Any = len(s.terms) > 0 || hidden != ""
 	if hidden != "" {
 		less := *s
 		less.with = ""

@@ -42,6 +42,11 @@ func withQuery(path string, params url.Values) string {
 			params.Del(name)
 		}
 	}
+	return asked(path, params)
+}
+
+// asked is a path with parameters as they are.
+func asked(path string, params url.Values) string {
 	if len(params) == 0 {
 		return path
 	}
@@ -52,7 +57,7 @@ func withQuery(path string, params url.Values) string {
 func (q *request) here() string {
 	params := q.query()
 	params.Del("note")
-	return withQuery(q.r.URL.EscapedPath(), params)
+	return asked(q.r.URL.EscapedPath(), params)
 }
 
 // pager are the links below a list: keyset pages, newest first.
@@ -69,11 +74,11 @@ func (q *request) pagerOf(next string) pager {
 	var p pager
 	if params.Get("before") != "" {
 		params.Del("before")
-		p.Newest = withQuery(q.r.URL.EscapedPath(), params)
+		p.Newest = asked(q.r.URL.EscapedPath(), params)
 	}
 	if next != "" {
 		params.Set("before", next)
-		p.Older = withQuery(q.r.URL.EscapedPath(), params)
+		p.Older = asked(q.r.URL.EscapedPath(), params)
 	}
 	return p
 }

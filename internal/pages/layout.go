@@ -96,7 +96,7 @@ func (q *request) layout(title string, data any) *layout {
 		}
 	}
 	for i := range all {
-		if p := &all[i]; p.nav != "" && q.may(p.operation) {
+		if p := &all[i]; p.leads(q) {
 			l.Nav = append(l.Nav, navLink{p.nav, q.link(strings.Split(p.pattern, "/")...), q.page != nil && p.pattern == section})
 		}
 	}
@@ -142,6 +142,10 @@ var hashes = sync.OnceValue(func() map[string]string {
 		sum := sha256.Sum256(text)
 		all[path.Base(name)] = hex.EncodeToString(sum[:6])
 	}
+	for name, text := range builderFiles {
+		sum := sha256.Sum256(text)
+		all[name] = hex.EncodeToString(sum[:6])
+	}
 	return all
 })
 
@@ -155,7 +159,10 @@ var types = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/ja
 // asset serves a file of static. It is the same for everybody, and so for those who may nothing: their error page has a
 // style too.
 func (q *request) asset(name string) error {
-	text, err := files.ReadFile("static/" + name)
+	text, err := builderFiles[name], error(nil)
+	if text == nil {
+		text, err = files.ReadFile("static/" + name)
+	}
 	kind := types[path.Ext(name)]
 	if err != nil || kind == "" || strings.Contains(name, "/") {
 		return notFound("there is no such file")

@@ -72,6 +72,10 @@ type page struct {
 	section string
 	// nav is its name in the navigation, where it has one.
 	nav string
+	// unless leaves it out of the navigation for those who may carry this operation out: they have a better way there.
+	unless string
+	// managed leaves it out of the navigation where no documents are managed.
+	managed bool
 	// serve answers. An error becomes an error page, so that nothing may have been written by then.
 	serve func(*request) error
 }
@@ -87,7 +91,7 @@ var (
 var all []page
 
 func init() {
-	all = slices.Concat(overviewPages, eventPages, deliveryPages, destinationPages, actPages, revealPages)
+	all = slices.Concat(overviewPages, eventPages, deliveryPages, destinationPages, builderPages, actPages, revealPages)
 }
 
 // Page is a row of the table as tests of who may see what need it.
@@ -134,6 +138,17 @@ func (q *request) service() (*operate.Service, error) { return q.ui.o.Service() 
 
 // now is the time, in UTC as all times that the server writes are.
 func (q *request) now() time.Time { return q.ui.o.Now().UTC() }
+
+// leads reports whether the navigation has the page for who asks.
+func (p *page) leads(q *request) bool {
+	return p.nav != "" && q.may(p.operation) && (p.unless == "" || !q.may(p.unless)) && (!p.managed || q.manages())
+}
+
+// manages reports whether documents are managed. While that cannot be told they may be.
+func (q *request) manages() bool {
+	s, err := q.service()
+	return err != nil || operate.Manages(s)
+}
 
 // may reports whether the actor may carry an operation out, of any tenant at least: what they may not has no button.
 func (q *request) may(operation string) bool { return may(q.actor, operation) }
@@ -208,7 +223,7 @@ func (q *request) enter() error {
 	}
 	if q.page.pattern == "" && q.actor.May != nil {
 		for i := range all {
-			if p := &all[i]; p.nav != "" && may(q.actor, p.operation) {
+			if p := &all[i]; p.leads(q) {
 				return q.redirect(q.link(p.pattern))
 			}
 		}

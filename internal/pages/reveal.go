@@ -13,7 +13,7 @@ import (
 )
 
 var revealPages = []page{
-	{methods: get, pattern: "reveal", operation: "RevealEvent", section: "reveal", nav: "Reveal", serve: (*request).revealOne},
+	{methods: get, pattern: "reveal", operation: "RevealEvent", nav: "Reveal", unless: "Event", serve: (*request).revealOne},
 	{methods: post, pattern: "reveal", operation: "RevealEvent", section: "reveal", serve: (*request).revealTo},
 	{methods: getPost, pattern: "events/{id}/reveal", operation: "RevealEvent", section: "events", serve: (*request).reveal},
 }

@@ -76,7 +76,7 @@ type search struct {
 var (
 	eventID    = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}$`)
 	deliveryID = regexp.MustCompile(`^[0-9A-HJKMNP-TV-Z]{26}\.[0-9]+$`)
-	numberLike = regexp.MustCompile(`^\+?[0-9][0-9 ()./-]{5,}$`)
+	numberLike = regexp.MustCompile(`^[+(]?[0-9][0-9 ()./-]{5,}$`)
 )
 
 // parseSearch reads the text of a search box: qualifier:value, values with spaces in quotes, and words of which it is told
@@ -266,7 +266,7 @@ func (s *search) address(path string) string {
 	return withQuery(path, v)
 }
 
-// without is the search without one of its terms.
+// without is a search without one of its terms.
 func (s *search) without(member string) *search {
 	less := *s
 	less.terms = slices.DeleteFunc(slices.Clone(s.terms), func(t term) bool { return t.member == member })

@@ -9,7 +9,7 @@ import (
 
 // compliance writes the rules of require hipaa.
 func (g *generator) compliance(s *sheet) error {
-	s.add("The line `require hipaa` in the [global option](global.md#require) holds a configuration to the rules of this page: one that does not meet them does not start, and all that is missing is told at once, each with what to write. It is found out when a gateway starts or reloads, not when a configuration is validated only, since all sites have to be known. On a reload the configuration before stays in force. Documents that come through the API are held to the rules for tenants and destinations when they are checked and published.")
+	s.add("The line `require hipaa` in the [global option](global.md#require) holds a configuration to the rules of this page: one that does not meet them does not start, and all that is missing is told at once, each with what to write. `caddy validate` tells it too, for a configuration that has a route of the gateway. On a reload the configuration before stays in force. Documents that come through the API are held to the rules for tenants and destinations when they are checked and published.")
 	s.add("No software is compliant by itself. This page says what the gateway does for each line, and leaves the rest to those who run it.")
 	for _, part := range []struct {
 		title, text    string

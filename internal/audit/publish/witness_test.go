@@ -1,8 +1,10 @@
 package publish
 
 import (
+	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -138,5 +140,30 @@ func TestWitnessThatIsWrong(t *testing.T) {
 	}
 	if _, err := NewWitness("http://witness.example", stand.Key, WitnessOptions{}); err == nil {
 		t.Error("a witness without TLS was taken")
+	}
+}
+
+// TestAWitnessThatHangsIsGivenUp: when its time is over, and what it may say later is not waited for.
+func TestAWitnessThatHangsIsGivenUp(t *testing.T) {
+	b := newBook(t, "clinic.example/1")
+	asked, end := make(chan struct{}, 1), make(chan struct{})
+	hung := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-end
+	}))
+	defer hung.Close()
+	defer close(end)
+	stand := standin.NewWitness(t, "witness.example/w1", b.public)
+	w, err := NewWitness(hung.URL, stand.Key, WitnessOptions{Prove: b.prove})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-asked
+		cancel()
+	}()
+	if err := w.Send(ctx, b.write(3, "")); err == nil {
+		t.Error("it says that a witness which hangs has cosigned")
 	}
 }

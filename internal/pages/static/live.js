@@ -1,6 +1,6 @@
 // Following: a stream tells that something is new, and the list is fetched again. It can be stopped, says so seldom, and goes on
 // by itself when the gateway was away.
-import { fetchPage, say, swap } from "./page.js";
+import { away, fetchPage, say, swap } from "./page.js";
 
 let stream, timer, fresh = 0;
 
@@ -16,10 +16,10 @@ async function refresh() {
   const calls = fresh;
   fresh = 0;
   const page = await fetchPage(location.href);
-  if (page && swap("list", page)) {
-    mark();
-    if (calls) say(calls === 1 ? "One new call." : calls + " new calls.");
-  } else tell("The gateway does not answer; trying again.");
+  away(!page);
+  if (!page || !swap("list", page)) return;
+  mark();
+  if (calls) say(calls === 1 ? "One new call." : calls + " new calls.");
 }
 
 function later() { timer ??= setTimeout(refresh, 1500); }
@@ -28,9 +28,9 @@ function start() {
   stream = new EventSource(document.getElementById("list").dataset.live);
   stream.addEventListener("event", () => { fresh++; later(); });
   for (const kind of ["attempt", "gap"]) stream.addEventListener(kind, later);
-  stream.addEventListener("open", () => { tell("Following."); later(); });
+  stream.addEventListener("open", () => { away(false); later(); });
   stream.addEventListener("error", () => {
-    tell("The gateway does not answer; trying again.");
+    away(true);
     if (stream && stream.readyState === EventSource.CLOSED) { stop(); setTimeout(() => { if (wanted()) start(); }, 5000); }
   });
 }

@@ -35,6 +35,15 @@ export async function fetchPage(address) {
   }
 }
 
+/** Says that the gateway does not answer, or no more that it does not. */
+export function away(is) {
+  const box = document.getElementById("away");
+  if (box.hidden === is) box.hidden = !is;
+}
+
+/** Shows what works with scripts only. */
+function unhide(within) { for (const e of within.querySelectorAll("[data-script]")) e.hidden = false; }
+
 /** Swaps an element for the one of the same id in another document, and keeps the focus and what is ticked. */
 export function swap(id, from) {
   const old = document.getElementById(id), fresh = from.getElementById(id);
@@ -42,7 +51,10 @@ export function swap(id, from) {
   const focused = old.contains(document.activeElement) ? document.activeElement : null;
   const ticked = new Set([...old.querySelectorAll("input:checked")].map((e) => e.value));
   const node = document.importNode(fresh, true);
+  const [were, are] = [old, node].map((e) => [...e.querySelectorAll("details")]);
+  if (were.length === are.length) were.forEach((e, i) => { are[i].open = e.open; });
   localize(node);
+  unhide(node);
   for (const e of node.querySelectorAll("input[type=checkbox]")) e.checked = ticked.has(e.value);
   old.replaceWith(node);
   if (focused) {
@@ -64,12 +76,14 @@ async function ask(link) {
   box.setAttribute("aria-labelledby", "asked");
   box.append(document.importNode(title, true), document.importNode(question, true));
   localize(box);
+  unhide(box);
   box.addEventListener("click", (e) => {
     if (e.target.closest("[data-back]")) { e.preventDefault(); box.close(); }
   });
   box.addEventListener("close", () => { box.remove(); link.focus(); });
   document.body.append(box);
   box.showModal();
+  (box.querySelector("input:not([type=hidden], [type=checkbox])") || box.querySelector("[data-back]")).focus();
 }
 
 document.addEventListener("click", (e) => {
@@ -83,7 +97,7 @@ document.addEventListener("click", (e) => {
 });
 
 localize(document);
-for (const e of document.querySelectorAll("[data-script]")) e.hidden = false; // what works with scripts only
+unhide(document);
 for (const e of document.querySelectorAll("input[name=zone]")) e.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 // What was just done is said once: the address of the page is without it, for bookmarks and for loading it again.
@@ -92,6 +106,29 @@ if (here.searchParams.has("note")) {
   here.searchParams.delete("note");
   history.replaceState(null, "", here);
 }
+
+// Suggestions are for the word that is being typed.
+const box = document.querySelector("input[type=search][list]");
+if (box) {
+  const all = [...box.list.options].map((o) => o.value);
+  box.addEventListener("input", () => {
+    const before = box.value.slice(0, box.value.lastIndexOf(" ") + 1);
+    box.list.replaceChildren(...all.map((word) => new Option("", before + word)));
+  });
+}
+
+// What changes by itself is fetched again while somebody looks at it.
+let looked = Date.now();
+setInterval(async () => {
+  const region = document.querySelector("[data-refresh]");
+  if (!region || document.hidden || document.querySelector("dialog[open]") || Date.now() - looked < region.dataset.refresh * 1000) return;
+  looked = Date.now();
+  const page = await fetchPage(location.href);
+  away(!page);
+  if (!page) return;
+  if (document.title !== page.title) { document.title = page.title; say(page.title); }
+  swap(region.id, page);
+}, 1000);
 
 // A page that could not be had is asked for again until it can.
 if (document.querySelector("[data-retry]")) {

@@ -69,36 +69,34 @@ func (s *Store) AuditStatus(ctx context.Context) (status store.AuditStatus, err 
 func (s *Store) AuditLines(ctx context.Context, from int64, f func(seq int64, line []byte) error) error {
 	const atOnce = 64
 	type bundle struct {
-		first int64
-		lines []byte
+		first, n int64
+		lines    []byte
 	}
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
 	// So that who looks for a backup just made finds it. What cannot be recorded now is tried again, and told, by Expire.
 	_ = s.recordNotes(ctx)
-	at := int64(0)
-	if err := s.reader.QueryRowContext(ctx, "SELECT coalesce(max(first), 0) FROM audit_bundles WHERE first <= ?", from).Scan(&at); err != nil {
-		return public(err)
-	}
 	for {
 		var list []bundle
-		err := s.each(ctx, "SELECT first, n, lines FROM audit_bundles WHERE first >= ? AND lines IS NOT NULL ORDER BY first LIMIT ?", func(rows *sql.Rows) error {
+		// The first of them may have become part of a segment meanwhile, which begins before it.
+		err := s.each(ctx, `SELECT first, n, lines FROM audit_bundles WHERE first >= (SELECT coalesce(max(first), 0) FROM audit_bundles WHERE first <= ?1)
+			AND first + n > ?1 AND lines IS NOT NULL ORDER BY first LIMIT ?2`, func(rows *sql.Rows) error {
 			var b bundle
-			var n int64
-			if err := rows.Scan(&b.first, &n, &b.lines); err != nil {
-				return err
-			}
+			err := rows.Scan(&b.first, &b.n, &b.lines)
 			list = append(list, b)
-			at = b.first + n
-			return nil
-		}, at, atOnce)
+			return err
+		}, from, atOnce)
 		if err != nil || len(list) == 0 {
 			return public(err)
 		}
 		for _, b := range list {
+			lines, err := audit.Unpack(b.lines)
+			if err != nil {
+				return fmt.Errorf("%w (records %d to %d): %w", store.ErrAuditDamaged, b.first, b.first+b.n-1, err)
+			}
 			seq := b.first
-			for line := range audit.Lines(b.lines) {
+			for line := range audit.Lines(lines) {
 				if seq >= from {
 					if err := f(seq, line); err != nil {
 						return err
@@ -106,6 +104,7 @@ func (s *Store) AuditLines(ctx context.Context, from int64, f func(seq int64, li
 				}
 				seq++
 			}
+			from = b.first + b.n
 		}
 	}
 }
@@ -147,6 +146,9 @@ func (t tiles) Hashes(level int, first int64, n int) (hashes []tlog.Hash, err er
 		}
 		var of []tlog.Hash
 		if lines != nil {
+			if lines, err = audit.Unpack(lines); err != nil {
+				return fmt.Errorf("%w: %w", store.ErrAuditDamaged, err)
+			}
 			of = audit.LeafHashes(nil, lines)
 		} else if of, err = splitHashes(kept); err != nil {
 			return err
@@ -248,12 +250,14 @@ func (b *batch) prune(ctx context.Context, before, end int64) (pruned int64, err
 		lines    []byte
 	}
 	var list []bundle
+	leaves := int64(0)
 	// A log is pruned from its beginning on, so that what is left of it has no gaps: the first bundle that is too young ends it.
 	err = b.c.query("SELECT first, n, at, lines FROM audit_bundles WHERE first >= (SELECT coalesce(max(pruned), 0) FROM audit_state) AND first < ?1 ORDER BY first LIMIT ?2", func(v []driver.Value) error {
 		lines, _ := v[3].([]byte)
-		if v[2].(int64) >= before {
+		if v[2].(int64) >= before || leaves >= pruneLeaves {
 			return errEnough
 		}
+		leaves += v[1].(int64)
 		list = append(list, bundle{v[0].(int64), v[1].(int64), append([]byte(nil), lines...)})
 		return nil
 	}, end, pruneStep)
@@ -264,11 +268,15 @@ func (b *batch) prune(ctx context.Context, before, end int64) (pruned int64, err
 		return 0, nil
 	}
 	for _, k := range list {
+		lines, err := audit.Unpack(k.lines)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", store.ErrAuditDamaged, err)
+		}
 		hashes := make([]byte, 0, k.n*tlog.HashSize)
-		for _, h := range audit.LeafHashes(nil, k.lines) {
+		for _, h := range audit.LeafHashes(nil, lines) {
 			hashes = append(hashes, h[:]...)
 		}
-		for line := range audit.Lines(k.lines) {
+		for line := range audit.Lines(lines) {
 			if err := b.pruneBeside(line); err != nil {
 				return 0, err
 			}

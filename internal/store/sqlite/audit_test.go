@@ -19,7 +19,7 @@ import (
 func TestAuditContract(t *testing.T) { storetest.RunAudited(t, harness(sqlite.Options{})) }
 
 func TestAuditContractWithSeal(t *testing.T) {
-	storetest.RunAudited(t, harness(sqlite.Options{Keys: ring(t, keyA), RecentKeys: 1, MaxBatch: 3}))
+	storetest.RunAudited(t, harness(sqlite.Options{Keys: ring(t, keyA), RecentKeys: 1, MaxBatch: 3, AuditSegment: 1}))
 }
 
 // TestContractWithAudit: keeping an audit log changes nothing else.

@@ -97,6 +97,11 @@ func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, li
 		}
 		s.expireLeft = false
 	}
+	if expired.Total() < int64(limit) {
+		if err := s.packAudit(ctx); err != nil && ctx.Err() == nil {
+			s.o.Log("what is old in the audit log cannot be compressed, and stays as it is", err)
+		}
+	}
 	return expired, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/callgate/callgate/internal/store"
@@ -34,8 +35,25 @@ func (w *where) String() string {
 // conditions are a filter in SQL: on events e and on deliveries d.
 type conditions struct {
 	event, delivery where
+	// tenants are those of the filter, which stand in both tables; nil for all.
+	tenants []any
 	// inEvents tells that there are conditions on columns that only events have.
 	inEvents bool
+	// few tells that so few deliveries meet the conditions that it is quicker to find all of them by an index, which hint
+	// makes SQLite use, than to look through everything in the order of a listing until a page is full.
+	few   bool
+	hint  where
+	index string // which one, where SQLite has to be told
+	// fewEvents, if it is not empty, says behind the number of an event that it is one of so few.
+	fewEvents where
+}
+
+// ofTenants adds the filter's tenants to a condition on their column. A plus sign before it keeps SQLite from looking for all
+// that is theirs and sorting it.
+func (c *conditions) ofTenants(column string, w *where) {
+	if c.tenants != nil {
+		w.add(column+" IN (?"+strings.Repeat(", ?", len(c.tenants)-1)+")", c.tenants...)
+	}
 }
 
 func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, err error) {
@@ -71,9 +89,8 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 		c.delivery.nothing = seq == 0
 		c.delivery.add("d.event = ? AND d.n = ?", seq, key.N)
 	}
-	name("e.tenant", f.Tenant, &c.event)
-	if f.Tenants != nil {
-		s.oneOf("e.tenant", f.Tenants, &c.event)
+	if !s.tenantsOf(f, &c) {
+		c.event.nothing = true
 	}
 	// Only the dead have an index in the order of listings. The one of what is due would have to be sorted, a million
 	// rows for one page; the plus sign keeps SQLite from choosing it.
@@ -82,12 +99,18 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 		column = "d.destination"
 	}
 	name(column, f.Destination, &c.delivery)
-	for column, value := range map[string]string{
-		"source": f.Source, "event_type": f.EventType, "call_id": f.CallID, "caller_hash": f.CallerHash,
-	} {
+	for column, value := range map[string]string{"source": f.Source, "event_type": f.EventType} {
 		if value != "" {
 			c.inEvents = true
 			c.event.add("e."+column+" = ?", value)
+		}
+	}
+	for column, value := range map[string]string{"call_id": f.CallID, "caller_hash": f.CallerHash} {
+		if value != "" {
+			c.inEvents = true
+			if err := s.byPart(ctx, f, column, value, &c.event); err != nil {
+				return c, err
+			}
 		}
 	}
 	if f.Subject != (store.Subject{}) {
@@ -109,7 +132,7 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 		c.delivery.add("d.state = " + [...]string{"-1", "0", "1", "2"}[n+1])
 	}
 	if f.Reason != "" {
-		c.delivery.add("instr(d.reason, ?) > 0", f.Reason)
+		c.delivery.add("d.reason <> '' AND instr(d.reason, ?) > 0", f.Reason)
 	}
 	if !f.FailedSince.IsZero() {
 		// A delivery is changed when an attempt at it has ended, which is quicker to look at than its attempts.
@@ -117,38 +140,24 @@ func (s *Store) conditions(ctx context.Context, f *store.Filter) (c conditions, 
 		c.delivery.add(`d.updated_at >= ? AND EXISTS (SELECT 1 FROM attempts a WHERE a.event = d.event AND a.n = d.n
 			AND a.at >= ? AND a.reason <> '')`, since, since)
 	}
-	return c, nil
-}
-
-// oneOf has a column be one of some names.
-func (s *Store) oneOf(column string, names []string, w *where) {
-	var ids []any
-	for _, name := range names {
-		if id, ok := s.names.ID(name); ok {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
-		w.nothing = true
-		w.add("0")
-		return
-	}
-	w.add(column+" IN (?"+strings.Repeat(", ?", len(ids)-1)+")", ids...)
+	return c, s.whetherFew(ctx, f, &c)
 }
 
 func (c *conditions) nothing() bool { return c.event.nothing || c.delivery.nothing }
 
 // events is the condition for events: conditions on deliveries mean that one delivery of the event meets them.
 func (c *conditions) events() where {
-	w := c.event
+	w := where{terms: slices.Clone(c.event.terms), args: slices.Clone(c.event.args)}
+	c.ofTenants("+e.tenant", &w)
+	c.ofFew("e.seq", &w)
 	if len(c.delivery.terms) == 0 {
 		return w
 	}
-	w.terms, w.args = append([]string(nil), w.terms...), append([]any(nil), w.args...)
-	if text := c.delivery.String(); strings.Contains(text, "d.state = 2") && strings.Contains(text, "d.destination = ?") {
-		w.add("e.seq IN (SELECT d.event FROM deliveries d WHERE "+text+")", c.delivery.args...) // few rows, and indexed
+	if c.few {
+		d := c.hinted()
+		w.add("e.seq IN (SELECT d.event FROM deliveries d "+c.index+" WHERE "+d.String()+")", d.args...)
 	} else {
-		w.add("EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND "+text+")", c.delivery.args...)
+		w.add("EXISTS (SELECT 1 FROM deliveries d WHERE d.event = e.seq AND "+c.delivery.String()+")", c.delivery.args...)
 	}
 	return w
 }
@@ -158,6 +167,27 @@ func (c *conditions) deliveries() where {
 	w := where{}
 	w.terms = append(append(w.terms, c.event.terms...), c.delivery.terms...)
 	w.args = append(append(w.args, c.event.args...), c.delivery.args...)
+	if c.inEvents { // it begins with them
+		c.ofTenants("+e.tenant", &w)
+		c.ofFew("e.seq", &w)
+	} else {
+		c.ofTenants("+d.tenant", &w)
+		c.ofFew("d.event", &w)
+	}
+	return w
+}
+
+// ofFew adds that an event is one of few.
+func (c *conditions) ofFew(column string, w *where) {
+	if len(c.fewEvents.terms) > 0 {
+		w.add(column+c.fewEvents.String(), c.fewEvents.args...)
+	}
+}
+
+// hinted is the condition for deliveries alone, so that few are found by an index.
+func (c *conditions) hinted() where {
+	w := where{terms: slices.Concat(c.delivery.terms, c.hint.terms), args: slices.Concat(c.delivery.args, c.hint.args)}
+	c.ofTenants("d.tenant", &w)
 	return w
 }
 

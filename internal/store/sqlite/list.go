@@ -23,8 +23,7 @@ func pageLimit(p store.Page) int {
 	return min(p.Limit, 1000)
 }
 
-// Events is store.Store's. Call ids and caller hashes have no index, since an index of random values slows down every
-// commit once it has grown; a search for them reads through the events (not their payloads), about a second for a million.
+// Events is store.Store's.
 func (s *Store) Events(ctx context.Context, f store.Filter, p store.Page) ([]store.EventInfo, error) {
 	if err := s.enter(ctx); err != nil {
 		return nil, err
@@ -103,7 +102,7 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 	if err != nil {
 		return nil, public(err)
 	}
-	w := c.deliveries()
+	before := where{}
 	if p.Before != "" {
 		key, err := lanes.ParseKey(p.Before)
 		if err != nil {
@@ -117,10 +116,18 @@ func (s *Store) Deliveries(ctx context.Context, f store.Filter, p store.Page) ([
 		if err != nil {
 			return nil, public(err)
 		}
-		w.add("(d.event, d.n) < (?, ?)", seq, key.N)
+		before.add("(d.event, d.n) < (?, ?)", seq, key.N)
 	}
 	if c.nothing() {
 		return nil, nil
+	}
+	w := c.deliveries()
+	if c.few && !c.inEvents { // only those of the page are looked up
+		d := c.hinted()
+		d.add(before.String(), before.args...)
+		w.add("(d.event, d.n) IN (SELECT d.event, d.n FROM deliveries d "+c.index+" WHERE "+d.String()+" ORDER BY d.event DESC, d.n DESC LIMIT ?)", append(d.args, pageLimit(p))...)
+	} else {
+		w.add(before.String(), before.args...)
 	}
 	ctx, end := s.search(ctx)
 	defer end()

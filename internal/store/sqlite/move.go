@@ -77,7 +77,12 @@ func (s *Store) move(ctx context.Context, f *store.Filter, dryRun bool, kind aud
 		ctx, end := s.search(ctx)
 		defer end()
 		n := 0
-		err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM "+c.join()+" WHERE "+w.String(), w.args...).Scan(&n)
+		from := c.join()
+		if len(c.event.terms) == 0 {
+			from, w = "deliveries d "+c.index, c.hinted()
+			w.add(term, args...)
+		}
+		err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM "+from+" WHERE "+w.String(), w.args...).Scan(&n)
 		return n, searched(ctx, err)
 	}
 	total, after := 0, [2]int64{0, math.MaxInt64}

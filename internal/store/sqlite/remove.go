@@ -29,7 +29,11 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 		ctx, end := s.search(ctx)
 		defer end()
 		n := 0
-		err := s.reader.QueryRowContext(ctx, "SELECT count(*) FROM events e WHERE "+w.String(), w.args...).Scan(&n)
+		count := "count(*) FROM events e"
+		if len(c.event.terms) == 0 && len(c.delivery.terms) > 0 {
+			count, w = "count(DISTINCT d.event) FROM deliveries d "+c.index, c.hinted()
+		}
+		err := s.reader.QueryRowContext(ctx, "SELECT "+count+" WHERE "+w.String(), w.args...).Scan(&n)
 		return n, searched(ctx, err)
 	}
 	total, after := 0, int64(0)

@@ -77,6 +77,9 @@ type Options struct {
 	// RecentKeys is how many unique keys are held in memory before they go to their table; 0 means 131072, which
 	// are some 16 MB.
 	RecentKeys int
+	// AuditSegment is how many bytes of the audit log are compressed together when they are an hour old, unless a day ends
+	// before; 0 means 256 KiB.
+	AuditSegment int
 }
 
 // Store is a store.Store in a SQLite file.
@@ -135,6 +138,7 @@ type Store struct {
 	queues     *lanes.Lanes
 	searches   searches
 	notesMu    sync.Mutex   // see recordNotes
+	packedTo   int64        // up to where the audit log is packed, as far as is known; expireMu guards it
 	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
 	expireMu   sync.Mutex
 	expireFrom int64
@@ -152,10 +156,11 @@ func Open(o Options) (*Store, error) {
 	if o.Path == "" {
 		return nil, errors.New("the store needs the path of its database file")
 	}
-	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.BatchDelay < 0 || o.WALBytes < 0 || o.CacheBytes < 0 || o.Readers < 0 || o.RecentKeys < 0 {
+	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.BatchDelay < 0 || o.WALBytes < 0 || o.CacheBytes < 0 || o.Readers < 0 || o.RecentKeys < 0 || o.AuditSegment < 0 {
 		return nil, errors.New("the store's sizes and durations must not be negative")
 	}
 	o.MaxBatch = cmp.Or(o.MaxBatch, 512)
+	o.AuditSegment = cmp.Or(o.AuditSegment, auditSegment)
 	o.WALBytes = cmp.Or(o.WALBytes, defaultWALBytes)
 	o.CacheBytes = cmp.Or(o.CacheBytes, 64<<20)
 	o.Readers = cmp.Or(o.Readers, 4)
