@@ -66,7 +66,7 @@ func TestReloadsChangeWhoWrapsDataKeys(t *testing.T) {
 }
 http:// {
 	bind unix/%s
-	callgate /hook/* nextphone ` + testSecret + ` {
+	callgate /hook/* nextphone `+testSecret+` {
 		name data-keys
 		tenant {path.1}
 		shared_secret

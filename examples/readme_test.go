@@ -52,6 +52,7 @@ func TestREADMEs(t *testing.T) {
 		{"operators", false, []int{8080}},
 		{"agency", false, []int{8080}},
 		{"backup", false, []int{8080, 8080, 8080, 8080}},
+		{"data-keys", false, []int{8080}},
 		{"troubleshooting", false, []int{8080}},
 		{"audit", false, []int{8080, 8080}},
 		{"express-receiver", true, []int{3000, 8080}},
