@@ -2,7 +2,6 @@ package stores
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 
@@ -121,9 +120,6 @@ func (p *Postgres) StoreKey() string { return "postgres:" + p.key }
 
 // OpenStore implements guest.Store.
 func (p *Postgres) OpenStore(o guest.StoreOptions) (store.Store, error) {
-	if o.Wrapping.Tenants || o.Wrapping.Remote != nil {
-		return nil, errors.New("data_keys: only store sqlite has them yet; take the line away, so that encryption_key seals what is kept")
-	}
 	t := p.tuning(o)
 	options := postgres.Options{
 		Address: p.address, Schema: p.Schema, Gateway: p.Gateway, RequireSync: p.RequireSync, Readers: p.Connections,
@@ -135,6 +131,9 @@ func (p *Postgres) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	}
 	return postgres.Open(options)
 }
+
+// GatewayName is the name under which this gateway shares the store; empty for the host's.
+func (p *Postgres) GatewayName() string { return p.Gateway }
 
 // TuneStore implements guest.StoreTuner.
 func (p *Postgres) TuneStore(open store.Store, o guest.StoreOptions) {
