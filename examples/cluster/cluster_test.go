@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package cluster_test runs the gateways of this directory's Caddyfile.gateway as processes of their own on one PostgreSQL, ends,
+// Package cluster_test runs the gateways of this directory's Caddyfile as processes of their own on one PostgreSQL, ends,
 // freezes and cuts them off, and counts what arrives. CALLGATE_HEAVY=1 asks for it.
 package cluster_test
 

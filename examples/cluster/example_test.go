@@ -35,7 +35,7 @@ func newSite(t *testing.T, database string) *site {
 	s := &site{t: t, ledger: newLedger(t, nil), sender: newSender(t)}
 	var addresses []string
 	for _, name := range []string{"a", "b"} {
-		m := newMachine(t, name, database, "Caddyfile.gateway", s.ledger)
+		m := newMachine(t, name, database, "Caddyfile", s.ledger)
 		m.start()
 		s.gateways = append(s.gateways, m)
 		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", m.port))
@@ -183,7 +183,7 @@ func TestFiles(t *testing.T) {
 		}
 		return string(text)
 	}
-	compose, unit, page, caddyfile := read("compose.yaml"), read("systemd/callgate.service"), read("README.md"), read("Caddyfile.gateway")
+	compose, unit, page, caddyfile := read("compose.yaml"), read("systemd/callgate.service"), read("README.md"), read("Caddyfile")
 	for _, m := range regexp.MustCompile(`(?m)^\s+- \./(\S+?):`).FindAllStringSubmatch(compose, -1) {
 		if _, err := os.Stat(m[1]); err != nil {
 			t.Errorf("compose.yaml mounts %s: %v", m[1], err)
