@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"runtime/debug"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -100,6 +99,14 @@ type App struct {
 	// those seen longest ago start afresh. Default: 100000.
 	LimiterKeys int `json:"limiter_keys,omitempty"`
 
+	// Memory is how much the gateway takes of the machine: small is for an office PC or a board of 512 MiB that has other things
+	// to do. Go's part is held to 64 MiB then (or to GOMEMLIMIT, if that is less), the store's page cache to 4 MiB, 5,000 answers
+	// of together 4 MiB and 50,000 events are remembered, bodies that are not verified yet have 12 MiB, or what one of the largest
+	// max_body needs, and pages of the program that only starting has used are given back; what idempotency_cache and
+	// unverified_memory say wins. It costs throughput under load, and nothing where calls come one by one. bench/README.md has
+	// figures. Default: no bound but the machine's and those that are configured.
+	Memory string `json:"memory,omitempty"`
+
 	// UnverifiedMemory is how many bytes of bodies that are not verified yet are held at once, of all senders together.
 	// With more a request is answered with 503, so it has to have room for one body of the largest max_body; where it has
 	// not, that is told when the configuration is loaded. The last quarter is for bodies of up to 64 KiB. Larger ones, all
@@ -134,22 +141,21 @@ type CacheLimits struct {
 	TenantKeys int `json:"tenant_keys,omitempty"`
 }
 
-func (c *CacheLimits) check() error {
+func (c *CacheLimits) check(base idempotency.Limits) error {
 	if c == nil {
 		return nil
 	}
 	if c.Entries < 0 || c.Memory < 0 || c.Keys < 0 || c.TenantKeys < 0 {
 		return fmt.Errorf("idempotency_cache: entries, memory, keys and tenant_keys cannot be negative")
 	}
-	if l := c.limits(); l.OwnerKeys > l.Keys {
+	if l := c.over(base); l.OwnerKeys > l.Keys {
 		return fmt.Errorf("idempotency_cache: tenant_keys %d is more than the %d keys of all tenants", l.OwnerKeys, l.Keys)
 	}
 	return nil
 }
 
-// limits fills in the defaults.
-func (c *CacheLimits) limits() idempotency.Limits {
-	l := defaultCache
+// over fills in the defaults.
+func (c *CacheLimits) over(l idempotency.Limits) idempotency.Limits {
 	if c == nil {
 		return l
 	}
@@ -193,7 +199,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.UnverifiedMemory < 0 {
 		return fmt.Errorf("unverified_memory cannot be negative")
 	}
-	if err := a.IdempotencyCache.check(); err != nil {
+	if a.Memory != "" && a.Memory != memorySmall {
+		return fmt.Errorf("memory %q is not known; there is %s", a.Memory, memorySmall)
+	}
+	base := defaultCache
+	if a.Memory == memorySmall {
+		base = smallCache
+	}
+	if err := a.IdempotencyCache.check(base); err != nil {
 		return err
 	}
 	for name, s := range a.Sources {
@@ -297,14 +310,15 @@ func (a *App) Start() error {
 		return err
 	}
 	l := limits{
-		cache: a.IdempotencyCache.limits(), limiterKeys: 100_000, faulty: a.run.faulty(),
-		unverified: a.run.unverified(a.UnverifiedMemory, debug.SetMemoryLimit(-1)),
+		cache: a.cacheLimits(), limiterKeys: 100_000, faulty: a.run.faulty(), memory: a.memoryLimit(),
+		unverified: a.run.unverified(a.UnverifiedMemory, a.unverifiedDefault(), a.memoryLimit()),
 	}
 	if a.LimiterKeys > 0 {
 		l.limiterKeys = a.LimiterKeys
 	}
 	a.run.detach = append(a.run.detach, a.run.shared.attach(l))
 	a.run.warnOfTokensInLogs(redact.InForce())
+	a.settle()
 	return nil
 }
 

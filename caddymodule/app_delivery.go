@@ -74,7 +74,11 @@ func (a *App) provisionDelivery(ctx caddy.Context) error {
 	u.settings = a.settings
 	u.rotations = &a.run.rotations
 	u.perTenant = a.Metrics != nil && a.Metrics.PerTenant
-	u.options = guest.StoreOptions{Window: time.Duration(a.Window), Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
+	cache := int64(0)
+	if a.Memory == memorySmall {
+		cache = smallStore
+	}
+	u.options = guest.StoreOptions{Window: time.Duration(a.Window), CacheBytes: cache, Logger: a.run.logger.Named("store"), Committed: func(n int, took time.Duration) {
 		deliveryMetrics.commitSize.Observe(float64(n))
 		deliveryMetrics.commitTime.Observe(took.Seconds())
 	}}

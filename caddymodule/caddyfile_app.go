@@ -109,6 +109,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, before any) (any, error) {
 //			tenant_keys <number>
 //		}
 //		limiter_keys      <number>
+//		memory            small
 //		unverified_memory <size>
 //	}
 //
@@ -188,6 +189,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.IdempotencyCache = new(CacheLimits)
 			return a.IdempotencyCache.unmarshal(d)
 		},
+		"memory":            grammar.Choice(&a.Memory, memorySmall),
 		"unverified_memory": grammar.Bytes(&a.UnverifiedMemory),
 		"limiter_keys":      grammar.Count(&a.LimiterKeys),
 	}.With(gone), "source", "tenant", "tenants", "destination")

@@ -17,6 +17,7 @@ import (
 	"github.com/callgate/callgate/caddymodule/secret"
 	"github.com/callgate/callgate/internal/keywrap"
 	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
 )
 
 // DataKeys give each tenant a key of its own, a random one of 256 bits that is made when its first event is accepted. The
@@ -197,6 +198,18 @@ func readNamed(setting string) ([]byte, error) {
 		return nil, err
 	}
 	return os.ReadFile(name)
+}
+
+// openStore opens the store, which has to know data keys if there are to be any.
+func (u *durable) openStore() (store.Store, error) {
+	s, err := u.module.OpenStore(u.options)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := s.(store.DataKeyed); !ok && u.options.Wrapping.Tenants {
+		return nil, errors.Join(fmt.Errorf("the store %s has no data keys: take data_keys out, or use another kind of store", u.module.StoreKey()), s.Close())
+	}
+	return s, nil
 }
 
 // setDataKeys works out what a store is told of data keys.

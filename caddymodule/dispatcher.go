@@ -224,7 +224,7 @@ func (d *dispatcher) rotations() operate.RotationList {
 }
 
 func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
-	s, err := u.module.OpenStore(u.options)
+	s, err := u.openStore()
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,11 @@ func HIPAARules() []HIPAARule {
 			Name: "retention", Guide: "Data retention: how long webhook logs are kept, and secure deletion; 164.316(b)(2)(i)", Line: "retention 30d and audit { keep 6y }",
 			Tests: []string{"internal/store/sqlite: TestErasedFromDisk", "internal/store/sqlite: TestExpireShrinksTheFile", shows}, Left: "how long the law of the place asks for: the six years of 164.316 are for documentation, and it does not say whether a log is that",
 		},
+		{
+			Name: "disposal", Guide: "Data retention: secure deletion of all copies when a contract ends; 164.504(e)(2)(ii)(J)", Line: "data_keys { transit https://vault.example.com:8200 … key_per_tenant }",
+			Tests: []string{"internal/store/sqlite: TestDestroyedContentIsGone", "caddymodule/commands: TestDataKeysOfAGateway"},
+			Left:  "without `key_per_tenant`, what has wrapped the data keys in older backups; and what the receivers have",
+		},
 		{Name: "agreements", Guide: "BAA agreements with the sender and the receiving systems; 164.504(e)", Left: "organisational: contracts with NextPhone or another sender, with each receiver, and with whoever hosts the gateway, encrypted or not"},
 		{Name: "risk analysis", Guide: "164.308(a)(1)(ii)(A)", Left: "organisational: the analysis, and what follows from it"},
 		{Name: "training", Guide: "164.308(a)(5)", Left: "organisational: those who operate the gateway and read its logs"},

@@ -51,8 +51,10 @@ type instance struct {
 	// maySetAny says that some handler or matcher of them might set a placeholder of any name, as Caddy's map does.
 	maySetAny  bool
 	unanswered map[string]bool
-	// advice are the warnings about sites and routes that were logged, for who asks for them.
-	advice []string
+	// advice are the first of the warnings about sites and routes that were logged, for who asks for them; it has its lock, since
+	// tenants that come later are warned of too.
+	advising sync.Mutex
+	advice   []string
 
 	// presetVerifiers are those of the presets' schemes, as far as a route uses them.
 	presetVerifiers map[string]guest.Verifier
@@ -106,8 +108,15 @@ func (in *instance) advise(warning string, where ...zap.Field) {
 	for _, name := range namesOf(fields.Fields) {
 		warning += fmt.Sprintf("; %s: %v", name, fields.Fields[name])
 	}
-	in.advice = append(in.advice, warning)
+	in.advising.Lock()
+	defer in.advising.Unlock()
+	if len(in.advice) < maxAdvice {
+		in.advice = append(in.advice, warning)
+	}
 }
+
+// maxAdvice bounds what is kept of warnings.
+const maxAdvice = 1000
 
 // claimRoute makes sure that routes of one name are one route: names tell their idempotency keys and breakers apart. A site
 // with several addresses has its routes in several servers.

@@ -56,7 +56,7 @@ func openStoreOf(app *App, logger *zap.Logger) (store.Store, guest.Store, error)
 			return nil, nil, fmt.Errorf("there is no store at %s; is this the configuration that the gateway runs with, and this its user?", s.File())
 		}
 	}
-	s, err := u.module.OpenStore(u.options)
+	s, err := u.openStore()
 	return s, u.module, err
 }
 

@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -30,6 +29,7 @@ type limits struct {
 	limiterKeys int
 	faulty      int // tenants that were left out
 	unverified  int64
+	memory      int64 // of the whole process
 }
 
 // defaultCache is CacheLimits without any setting.
@@ -49,7 +49,7 @@ func acquireShared() (*shared, error) {
 			Tenants:    ratelimit.New(100_000, nil),
 			Addresses:  ratelimit.New(100_000, nil),
 			Strangers:  ratelimit.New(100_000, nil),
-			Unverified: gateway.NewBudget(defaultUnverified(debug.SetMemoryLimit(-1))),
+			Unverified: gateway.NewBudget(defaultUnverified(processMemory())),
 		}}, nil
 	})
 	if err != nil {
@@ -103,6 +103,7 @@ func (s *shared) faulty() int {
 // apply is called with the lock held.
 func (s *shared) apply() {
 	if len(s.attached) == 0 {
+		setMemory(processMemory())
 		return
 	}
 	l := s.attached[len(s.attached)-1]
@@ -111,6 +112,7 @@ func (s *shared) apply() {
 	s.Addresses.Resize(l.limiterKeys)
 	s.Strangers.Resize(l.limiterKeys)
 	s.Unverified.Resize(l.unverified)
+	setMemory(l.memory)
 }
 
 // Destruct implements caddy.Destructor. The memory goes with the last request that uses it.

@@ -13,14 +13,14 @@ func (in *instance) noteBody(route string, bound int64) {
 	}
 }
 
-// unverified is the memory for bodies that are not verified yet: what is configured, or else the default, raised to what a
+// unverified is the memory for bodies that are not verified yet: what is configured, or else the usual, raised to what a
 // body of the largest bound needs. memory is the memory limit of the process. A body for which there is no room would be
 // asked for again and again, and never get in, so that is told.
-func (in *instance) unverified(configured, memory int64) int64 {
+func (in *instance) unverified(configured, usual, memory int64) int64 {
 	needed := in.largest + 1 // the byte that shows that a body is too large
 	bytes := configured
 	if bytes == 0 {
-		bytes = defaultUnverified(memory)
+		bytes = usual
 		if bytes < needed {
 			bytes = max(bytes, min(needed, memory/2))
 		}

@@ -59,7 +59,7 @@ func TestUnverifiedMemoryHasRoomForTheLargestBody(t *testing.T) {
 		in := &instance{logger: zap.New(core)}
 		in.noteBody("large", c.largest)
 		in.noteBody("small", 10)
-		if got := in.unverified(c.configured, c.memory); got != c.want {
+		if got := in.unverified(c.configured, defaultUnverified(c.memory), c.memory); got != c.want {
 			t.Errorf("%+v: %d bytes", c, got)
 		}
 		if warned := logs.FilterField(zap.String("route", "large")).Len() == 1; warned != c.warns {

@@ -88,6 +88,10 @@ func valueFor(t *testing.T, name string) string {
 	switch {
 	case strings.HasSuffix(name, "_KEY_FILE"):
 		return keyFile(t)
+	case name == "DATABASE_URL":
+		return "postgres://callgate@db.example/callgate?sslmode=verify-full"
+	case name == "CALLGATE_GATEWAY":
+		return "gateway-a"
 	case strings.HasSuffix(name, "_URL"), strings.HasSuffix(name, "_BASE"):
 		return "https://receiver.example/hooks"
 	case name == "SF_INSTANCE":

@@ -81,6 +81,23 @@ func TestEveryWayToDeployHasTheSecrets(t *testing.T) {
 	}
 }
 
+// TestEveryManifestGivesWhatLoads: the values that they set in the environment are such that the Caddyfile is valid with them.
+func TestEveryManifestGivesWhatLoads(t *testing.T) {
+	crm := regexp.MustCompile(`CRM_URL(?:,\s*value)?:\s*"?([^"\s}]+)`)
+	for _, file := range []string{"deploy/compose.yaml", "deploy/kubernetes/sqlite.yaml", "deploy/kubernetes/postgres.yaml"} {
+		m := crm.FindStringSubmatch(readFile(t, file))
+		if m == nil {
+			t.Errorf("%s sets no CRM_URL", file)
+			continue
+		}
+		cmd := exec.Command(binary(t), "validate", "--config", "deploy/Caddyfile", "--adapter", "caddyfile")
+		cmd.Env = append(environment(t), "CREDENTIALS_DIRECTORY="+secretFiles(t), "CRM_URL="+m[1])
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s, with CRM_URL=%s: %v\n%s", file, m[1], err, out)
+		}
+	}
+}
+
 // TestTheUnitStartsAndStopsTheGateway does what systemd does with the unit, but for what only root can.
 func TestTheUnitStartsAndStopsTheGateway(t *testing.T) {
 	u := unit(t)
@@ -122,6 +139,44 @@ func TestTheUnitStartsAndStopsTheGateway(t *testing.T) {
 	}
 }
 
+// TestTheInstallationOfThePage runs its commands below a directory, but for those that make a user and speak with systemd.
+func TestTheInstallationOfThePage(t *testing.T) {
+	var commands string
+	for _, m := range fence.FindAllStringSubmatch(readFile(t, "deploy/README.md"), -1) {
+		if strings.Contains(m[2], "/etc/systemd/system/callgate.service") {
+			commands = m[2]
+		}
+	}
+	below := t.TempDir()
+	var lines []string
+	for line := range strings.Lines(commands) {
+		if !strings.HasPrefix(line, "useradd") && !strings.HasPrefix(line, "systemctl") {
+			lines = append(lines, regexp.MustCompile(` (/(?:usr|etc)/)`).ReplaceAllString(line, " "+below+"$1"))
+		}
+	}
+	dir := workingCopy(t, "deploy")
+	if err := os.Symlink(binary(t), filepath.Join(dir, "callgate")); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sh", "-euc", strings.Join(lines, ""))
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader("the-secret-of-the-sender")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, lines, out)
+	}
+	want := map[string]os.FileMode{"usr/bin/callgate": 0o755, "etc/callgate/Caddyfile": 0o644, "etc/systemd/system/callgate.service": 0o644, "etc/callgate/secrets": 0o700}
+	for _, name := range credentials(t) {
+		want["etc/callgate/secrets/"+name] = 0o600
+	}
+	for name, mode := range want {
+		if info, err := os.Stat(filepath.Join(below, name)); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v, want %v", name, info, err, mode)
+		}
+	}
+	if key := readFile(t, filepath.Join(below, "etc/callgate/secrets/encryption-key")); !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(key) {
+		t.Errorf("the key has %d characters", len(key))
+	}
+}
+
 // TestTheUnitIsHardened: by systemd's own measure, of which 0 is the best and 10 the worst.
 func TestTheUnitIsHardened(t *testing.T) {
 	heavy(t)
@@ -135,6 +190,26 @@ func TestTheUnitIsHardened(t *testing.T) {
 	}
 	if out, err := exec.Command(analyze, "security", "--offline=true", "--threshold=20", file).CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestTheManifestForPostgreSQLHasTheCaddyfile: but for the store it is the one of the page, so that neither is changed alone.
+func TestTheManifestForPostgreSQLHasTheCaddyfile(t *testing.T) {
+	_, text, ok := strings.Cut(readFile(t, "deploy/kubernetes/postgres.yaml"), "\n  Caddyfile: |\n")
+	if !ok {
+		t.Fatal("there is no Caddyfile in it")
+	}
+	text, _, _ = strings.Cut(text, "\n---\n")
+	var got strings.Builder
+	for line := range strings.Lines(text + "\n") {
+		got.WriteString(strings.TrimPrefix(line, "    "))
+	}
+	store := regexp.MustCompile(`(?s)\t\tstore .*?\n\t\t}\n`)
+	if want := readFile(t, "deploy/Caddyfile"); store.ReplaceAllString(got.String(), "") != store.ReplaceAllString(want, "") {
+		t.Errorf("it has\n%s\nand the page\n%s", got.String(), want)
+	}
+	if !strings.Contains(got.String(), "\t\tstore postgres ") {
+		t.Error("its store is not PostgreSQL")
 	}
 }
 
@@ -174,10 +249,16 @@ func TestReleaseIsBuiltAgain(t *testing.T) {
 		}
 	}
 	build(root, first)
-	build(copied, second)
+	build(copied, second, "-sbom=false") // which follows from the program, and takes its time
 	sums := readFile(t, filepath.Join(first, "SHA256SUMS"))
-	if other := readFile(t, filepath.Join(second, "SHA256SUMS")); sums != other || strings.Count(sums, "\n") != 4 {
-		t.Errorf("built once:\n%sand again:\n%s", sums, other)
+	again := readFile(t, filepath.Join(second, "SHA256SUMS"))
+	if strings.Count(sums, "\n") != 4 || strings.Count(again, "\n") != 3 {
+		t.Errorf("built once:\n%sand again:\n%s", sums, again)
+	}
+	for line := range strings.Lines(again) {
+		if !strings.Contains(sums, line) {
+			t.Errorf("built again %s differs: %sand before it was one of\n%s", strings.TrimSpace(line[64:]), line, sums)
+		}
 	}
 	if licences := readFile(t, filepath.Join(first, "callgate_1.2.3_linux_amd64.licences.txt")); !strings.Contains(licences, "github.com/caddyserver/caddy/v2") {
 		t.Error("Caddy is not in the list of licences")

@@ -62,6 +62,7 @@ func TestREADMEs(t *testing.T) {
 		{"law-firm", false, []int{8080}, startFirm},
 		{"express-receiver", true, []int{3000, 8080}, nil},
 		{"flask-receiver", true, []int{3000, 8080}, nil},
+		{"data-keys", false, []int{8080}, nil},
 	} {
 		t.Run(r.dir, func(t *testing.T) {
 			if r.heavy {

@@ -25,7 +25,7 @@ func TestRootREADME(t *testing.T) {
 	if n := strings.Count(readme, "\n"); n >= 200 {
 		t.Errorf("the README has %d lines; nobody reads so many", n)
 	}
-	for _, m := range fence.FindAllStringSubmatch(readme+"\n"+readFile(t, filepath.Join(root, "GUIDE.md")), -1) {
+	for _, m := range fence.FindAllStringSubmatch(readme+"\n"+readFile(t, filepath.Join(root, "caddymodule", "GUIDE.md")), -1) {
 		kind, block := m[1], strings.TrimSuffix(m[2], "\n")
 		switch {
 		case block == "go test ./...":

@@ -62,6 +62,14 @@ var auditCommands = []command{
 	{"audit fork", "Goes on with a store that was restored from a backup", fillAuditFork},
 }
 
+// keyCommands are the commands below keys.
+var keyCommands = []command{
+	{"keys list", "Lists the data keys of tenants, those that were destroyed too", fillKeysList},
+	{"keys check", "Unwraps every data key and says which cannot be", fillKeysCheck},
+	{"keys rotate", "Gives a tenant a new data key, with which its new calls are sealed", fillKeysRotate},
+	{"keys destroy", "Destroys a tenant's data keys, and with them all that is kept of its calls", fillKeysDestroy},
+}
+
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:      "callgate",

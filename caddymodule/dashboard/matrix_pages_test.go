@@ -41,6 +41,8 @@ func pageFor(t *testing.T, p pages.Page, method, tenant, event string) (path str
 		return path + "?" + v.Encode(), v, true
 	case "builder", "builder/{name}":
 		return strings.Replace(path, "{name}", "crm", 1), nil, false
+	case "erase":
+		return path, nil, false
 	case "reveal":
 		return path, url.Values{"event": {event}}, false
 	case "events/{id}/reveal":
@@ -127,5 +129,17 @@ func TestPagesComeFromOurPagesOnly(t *testing.T) {
 	}
 	if got := of(t, g, "otto", "Sec-Fetch-Site", "cross-site").ask("POST", "replay", "{}"); got.status != 403 || got.header.Get("Content-Type") != "application/json" {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// TestWhoeverNobodyHasAuthenticatedIsToldSoInAPage: without a user there is no page but that, and JSON where JSON was asked for.
+func TestWhoeverNobodyHasAuthenticatedIsToldSoInAPage(t *testing.T) {
+	g, _ := seeded(t, "\tcallgate_dashboard /ops/* {"+roles+"\n\t}")
+	c := browser(t, g, "")
+	for path, kind := range map[string]string{"": "text/html", "events": "text/html", "static/page.js": "text/html", "api/events": "application/json"} {
+		got := c.ask("GET", path, "")
+		if got.status != 403 || !strings.HasPrefix(got.header.Get("Content-Type"), kind) || !strings.Contains(strings.ToLower(got.body), "nobody has authenticated you") {
+			t.Errorf("%q: %d %v %s", path, got.status, got.header, got.body)
+		}
 	}
 }

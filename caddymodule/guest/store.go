@@ -77,5 +77,7 @@ type StoreOptions struct {
 	Wrapping seal.Wrapping
 	// Committed, if not nil, hears of every commit.
 	Committed func(requests int, took time.Duration)
-	Logger    *zap.Logger
+	// CacheBytes bounds the memory for pages of the store; 0 is for the store to choose.
+	CacheBytes int64
+	Logger     *zap.Logger
 }

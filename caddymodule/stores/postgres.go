@@ -2,7 +2,6 @@ package stores
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 
@@ -28,12 +27,19 @@ func init() {
 // A call is acknowledged when the database has it on its disk, and on that of its synchronous standby if it has one
 // (synchronous_standby_names). Only then is nothing lost that was acknowledged when the primary is lost.
 //
+// The address is a URL (postgres://user@host/name), or key=value pairs, as PostgreSQL's own programs take them, with several
+// hosts if there are standbys that may take over; write it as a placeholder if there is a password in it. Servers have to prove
+// who they are (sslmode=verify-full), unless it says otherwise or they are on this machine, and one is used that takes writes.
+// Behind a PgBouncer in transaction mode that is older than 1.21 it needs default_query_exec_mode=cache_describe.
+//
 // A reload changes the sizes, the limits of tenants and the window of the open store.
 type Postgres struct {
 	// Address is how the database is reached: a URL (postgres://user@host/name), or key=value pairs, as PostgreSQL's own
 	// programs take them, with several hosts if there are standbys that may take over. Whatever it does not say comes from
 	// the usual variables (PGHOST, PGSSLROOTCERT and so on). Servers have to prove who they are (sslmode=verify-full), unless it says
 	// otherwise or they are on this machine; and one is used that takes writes. A password in it has to be in a placeholder.
+	// Behind a PgBouncer in transaction mode that is older than 1.21 it needs default_query_exec_mode=cache_describe; gateways
+	// then hear of each other within a second instead of at once.
 	Address string `json:"address,omitempty"`
 
 	// Password is the user's, as a placeholder such as {file./run/secrets/database}. It is resolved before each connection,
@@ -114,9 +120,6 @@ func (p *Postgres) StoreKey() string { return "postgres:" + p.key }
 
 // OpenStore implements guest.Store.
 func (p *Postgres) OpenStore(o guest.StoreOptions) (store.Store, error) {
-	if o.Wrapping.Tenants || o.Wrapping.Remote != nil {
-		return nil, errors.New("data_keys: only store sqlite has them yet; take the line away, so that encryption_key seals what is kept")
-	}
 	t := p.tuning(o)
 	options := postgres.Options{
 		Address: p.address, Schema: p.Schema, Gateway: p.Gateway, RequireSync: p.RequireSync, Readers: p.Connections,
@@ -128,6 +131,9 @@ func (p *Postgres) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	}
 	return postgres.Open(options)
 }
+
+// GatewayName is the name under which this gateway shares the store; empty for the host's.
+func (p *Postgres) GatewayName() string { return p.Gateway }
 
 // TuneStore implements guest.StoreTuner.
 func (p *Postgres) TuneStore(open store.Store, o guest.StoreOptions) {

@@ -100,10 +100,18 @@ func (s *SQLite) File() string { return s.Path }
 // second by a quarter.
 const batchDelay = time.Millisecond
 
+// keyBytes is what the page cache may have for each unique key that is held in memory, so that these have no more.
+const keyBytes = 512
+
 // OpenStore implements guest.Store.
 func (s *SQLite) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	t := s.tuning(o)
+	recent := 0
+	if o.CacheBytes > 0 {
+		recent = int(o.CacheBytes / keyBytes)
+	}
 	return sqlite.Open(sqlite.Options{
+		CacheBytes: o.CacheBytes, RecentKeys: recent,
 		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Wrapping: o.Wrapping, Committed: o.Committed, BatchDelay: batchDelay,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	})

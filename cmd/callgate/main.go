@@ -35,6 +35,12 @@ Send it a signed call, sign a body, or find out why a signature does not verify:
 	$ callgate sign --scheme stripe --secret SECRET --body event.json
 	$ callgate verify --scheme svix --secret SECRET --header 'Svix-Signature: …' --body event.json
 
+Send a sample call of any sender, watch calls while you write a receiver, and look before you go live:
+
+	$ callgate trigger retell call_ended --to URL --secret SECRET
+	$ callgate listen retell --forward localhost:3000
+	$ callgate doctor --config Caddyfile
+
 See what a destination would be sent, and operate a gateway that runs:
 
 	$ callgate preview --source retell --config Caddyfile --destination crm call.json

@@ -122,3 +122,36 @@ func TestWhatIsNotPlainSaysSo(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
+
+// FuzzReadPlain: whatever document is read, what it is taken apart into is read too, and has the same method and body type.
+func FuzzReadPlain(f *testing.F) {
+	for _, e := range definition.Guide() {
+		f.Add(e.Text)
+	}
+	f.Add(`{"url":"https://a.example/{{x}}","headers":{"Content-Type":"application/x-www-form-urlencoded"},"body_template":{"a&b":"{{x|default:'q'}} % {","l[]":["{{l}}",1,null]},"parameters":[{"name":"l","type":"array"},{"name":"x","default":3}]}`)
+	f.Add(`{"url":"https://a.example/","body_template":"{\"a\": {{n}}, \"b\": \"{{n|trim}}\"} // c \"","parameters":[{"name":"n","type":"number"}]}`)
+	resolve := func(s string) (string, error) { return s, nil }
+	f.Fuzz(func(t *testing.T, text string) {
+		p, _, err := definition.ReadPlain([]byte(text), definition.Options{})
+		if err != nil {
+			return
+		}
+		want, _, err := definition.Parse([]byte(text), definition.Options{Resolve: resolve})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := definition.Parse(again(t, p), definition.Options{Resolve: resolve})
+		if err != nil {
+			t.Fatalf("%v\n%s\n%+v", err, text, p)
+		}
+		vars := &template.Scope{Call: &call.Call{CallerNumber: "+15559876543", Params: map[string]any{"n": "4", "x": "a b"}}}
+		w, werr := want.Render(vars)
+		g, gerr := got.Render(vars)
+		if (werr == nil) != (gerr == nil) && !errors.Is(werr, definition.ErrRequired) {
+			t.Fatalf("%v and %v: %s", werr, gerr, text)
+		}
+		if werr == nil && (w.Method != g.Method || w.ContentType != g.ContentType || w.URL != g.URL) {
+			t.Errorf("%+v and %+v", w, g)
+		}
+	})
+}

@@ -401,7 +401,7 @@ func publicName(operation string) string {
 }
 
 var unrecorded = map[string]bool{
-	"Statistics": true, "Destinations": true, "Ready": true, "Overview": true, "Tenants": true, "Facets": true, "Jobs": true, "Job": true,
+	"Statistics": true, "Destinations": true, "Destination": true, "Ready": true, "Overview": true, "Tenants": true, "Facets": true, "Jobs": true, "Job": true,
 	// Reading the log would have no end if each page were one more record. What is exported and pruned has a record of its own.
 	"AuditQuery": true, "AuditStatus": true, "AuditVerify": true, "AuditProve": true, "AuditCheckpoint": true, "AuditExport": true, "AuditPrune": true, "AuditFork": true,
 }

@@ -164,7 +164,7 @@ func (p *DraftPreview) add(list ...DraftProblem) {
 var secretRef = regexp.MustCompile(`\{secret\.([A-Za-z][A-Za-z0-9_-]{0,63})\}`)
 
 // composed is the document of a draft. Secrets that it names and that have no value stand in as random texts for no host
-// that there is; missing are their names.
+// that there is, in the form that HubSpot's have, which is looked at; missing are their names.
 func (s *Service) composed(ctx context.Context, a Actor, drafts Drafts, in *DraftInput) (doc *store.Document, missing []string, err error) {
 	if s.o.Documents == nil {
 		return nil, nil, NoStore()
@@ -194,7 +194,7 @@ func (s *Service) composed(ctx context.Context, a Actor, drafts Drafts, in *Draf
 			continue
 		}
 		missing = append(missing, name)
-		given[name] = &manage.SecretInput{Value: rand.Text(), Hosts: []string{"unset.invalid"}}
+		given[name] = &manage.SecretInput{Value: "pat-" + rand.Text(), Hosts: []string{"unset.invalid"}}
 	}
 	if len(missing) > 0 {
 		err = compose()
@@ -269,7 +269,7 @@ func problemsOf(err error) []DraftProblem {
 	case interface{ Unwrap() []error }:
 		var all []DraftProblem
 		for _, inner := range e.Unwrap() {
-			if !errors.Is(definition.ErrInvalid, inner) {
+			if inner != definition.ErrInvalid { // the kind alone, which says nothing
 				all = append(all, problemsOf(inner)...)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,7 +47,10 @@ func working(t *testing.T, test func(t *testing.T, g *gateway, e *stepping, reco
 	inBubble(t, func(t *testing.T, g *gateway) {
 		e := &stepping{Engine: g.engine, steps: make(chan int)}
 		records := new([]Record)
+		var mu sync.Mutex
 		g.Service = New(Options{Store: g.store, Engine: e, Record: func(_ context.Context, r Record) error {
+			mu.Lock()
+			defer mu.Unlock()
 			*records = append(*records, r)
 			return nil
 		}})

@@ -90,11 +90,15 @@ func deliveries(c *operate.DeliveryCount, err error) (int, error) {
 }
 
 var actPages = []page{
+	{methods: get, pattern: "erase", operation: "Erase", nav: "Erase", unless: "Events", serve: (*request).eraseWhat},
 	{methods: getPost, pattern: "act/replay", operation: "Replay", section: "events", serve: (*request).act},
 	{methods: getPost, pattern: "act/send", operation: "SendNow", section: "events", serve: (*request).act},
 	{methods: getPost, pattern: "act/cancel", operation: "Cancel", section: "events", serve: (*request).act},
 	{methods: getPost, pattern: "act/erase", operation: "Erase", section: "events", serve: (*request).act},
 }
+
+// eraseWhat asks what is to be erased, for those who erase and see no lists.
+func (q *request) eraseWhat() error { return q.show("erase", "Erase", nil) }
 
 // choice is what an action is of: events and deliveries by their ids, or what a search finds.
 type choice struct {
@@ -117,8 +121,10 @@ func (q *request) chosen(v url.Values) (*choice, error) {
 		return nil, badRequest("nothing was chosen; tick some lines, or take everything that matches")
 	}
 	var err error
-	c.search, err = q.searched(v)
-	return c, err
+	if c.search, err = q.searched(v); err != nil {
+		return nil, err
+	}
+	return c, q.hide(c.search)
 }
 
 // filters are the filters of a choice. all tells that one without any member means everything.
@@ -194,7 +200,7 @@ func (q *request) act() error {
 	if err != nil {
 		return err
 	}
-	back := q.local(v.Get("back"), q.link("events"))
+	back := q.local(v.Get("back"), q.front())
 	if q.r.Method == http.MethodPost && v.Get("sure") == "yes" {
 		if c.search != nil { // which can take longer than somebody waits
 			return q.begin(s, strings.TrimPrefix(q.page.pattern, "act/"), filters[0], c.Delivered)
@@ -242,6 +248,14 @@ func (q *request) question(s *operate.Service, do *action, c *choice, filters []
 		}
 	}
 	return q.show("ask", do.title, data)
+}
+
+// front is where somebody goes who came from nowhere.
+func (q *request) front() string {
+	if q.may("Events") {
+		return q.link("events")
+	}
+	return q.link("")
 }
 
 // local is an address if it is one of the dashboard's, and else another one.

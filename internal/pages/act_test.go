@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -292,17 +291,6 @@ func TestRevealing(t *testing.T) {
 	})
 }
 
-// TestTheCurlCommandIsTheRequest: a shell reads the body as it came, and runs nothing of it.
-func TestTheCurlCommandIsTheRequest(t *testing.T) {
-	e := &operate.EventDetail{Method: "POST; rm -rf /", Content: &operate.EventContent{
-		URI: "/calls/$(id)`id`\"x", Header: map[string][]string{"Content-Type": {"application/json; x='"}}, Body: `{"a":"it's $HOME"}`,
-	}}
-	want := `curl -X POST "$GATEWAY/calls/%24(id)%60id%60%22x"` + " \\\n" + `  -H 'Content-Type: application/json; x='\'''` + " \\\n" + `  -H "$SIGNATURE"` + " \\\n" + `  --data-binary '{"a":"it'\''s $HOME"}'`
-	if got := curl(e); got != want {
-		t.Errorf("%s\nwant\n%s", got, want)
-	}
-}
-
 func TestNotesAreSaidForAMinute(t *testing.T) {
 	inBubble(t, func(t *testing.T, d *desk) {
 		to := d.post("otto", "destinations/crm/pause", url.Values{"reason": {"x"}}).header.Get("Location")
@@ -312,6 +300,31 @@ func TestNotesAreSaidForAMinute(t *testing.T) {
 		time.Sleep(2 * noteKept)
 		if says(t, d.as("otto", to), "crm is paused. Its calls wait.") {
 			t.Error("it is said for ever")
+		}
+	})
+}
+
+// TestErasingWithoutSeeing: who may only erase says what, is told how much it is, and gets nothing to see of it.
+func TestErasingWithoutSeeing(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *desk) {
+		id := d.accept("acme")
+		if got := d.as("erna", ""); got.header.Get("Location") != "/ops/erase" {
+			t.Errorf("%d %v", got.status, got.header)
+		}
+		ask := d.post("erna", "act/erase", url.Values{"q": {"caller:+15559876543"}})
+		if !says(t, ask, "1 event will be deleted") || !says(t, ask, "caller +1 ••• ••• 6543") || found(ask.body) != "" {
+			t.Fatalf("%d %s", ask.status, text(t, ask.body))
+		}
+		done := d.post("erna", "act/erase", fields(ask.body))
+		d.settle()
+		for hops := 0; done.status == 303 && hops < 4; hops++ {
+			done = d.as("erna", done.header.Get("Location"))
+		}
+		if got := d.as("ada", "events/"+id); got.status != 404 {
+			t.Errorf("%d: it is there still; %d %s", got.status, done.status, text(t, done.body))
+		}
+		if got := d.post("erna", "act/erase", url.Values{"q": {""}, "sure": {"no"}}); !says(t, got, "everything there is") {
+			t.Errorf("%d %s", got.status, text(t, got.body))
 		}
 	})
 }

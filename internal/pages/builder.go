@@ -1,6 +1,9 @@
 package pages
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // The builder is the only page that needs scripts: its sources are in builder, and what was built of them in assets.
 var builderPages = []page{
@@ -8,7 +11,20 @@ var builderPages = []page{
 	{methods: get, pattern: "builder/{name}", operation: "BuilderKit", section: "builder", serve: (*request).builder},
 }
 
-// builder shows the page in which a destination is built. What it works on comes and goes through the JSON API.
+// buildLink is the builder with a destination, and a call to look at it with; empty where it cannot be built, or by this actor.
+func (q *request) buildLink(destination, event string) string {
+	if !q.may("BuilderKit") || !q.manages() || len(builderFiles) == 0 || strings.Contains(destination, "/") { // of a tenant's own document
+		return ""
+	}
+	link := q.link("builder", destination)
+	if event != "" {
+		link = addQuery(link, "event", event)
+	}
+	return link
+}
+
+// builder shows the page in which a destination is built, with the call that the parameter event names. What it works on
+// comes and goes through the JSON API.
 func (q *request) builder() error {
 	if len(builderFiles) == 0 {
 		return &problem{http.StatusNotFound, "this gateway was built without the builder; write destinations as documents, or in the Caddyfile"}
@@ -26,5 +42,5 @@ func (q *request) builder() error {
 	}
 	q.useNonce()
 	q.addScript("builder.js")
-	return q.show("builder", title, struct{ Prefix, Name, Nonce string }{q.ui.o.Prefix, name, q.head.nonce})
+	return q.show("builder", title, struct{ Prefix, Name, Event, Nonce string }{q.ui.o.Prefix, name, q.query().Get("event"), q.head.nonce})
 }

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/callgate/callgate/internal/delivery"
@@ -108,8 +109,10 @@ type destinationPage struct {
 	Dead, Waiting, All string
 	// Replay and Now are the questions before what is dead, or waits, is sent.
 	Replay, Now string
-	// Change is where it is changed, by those who may.
-	Change string
+	// Build is where it is changed; empty for those who may not, and for what stands in the configuration.
+	Build string
+	// Try is where a test is sent to it; empty for those who may not.
+	Try string
 	// Day are its figures of the last day; nil where they are not counted.
 	Day   *operate.DestinationView
 	Spark spark
@@ -135,8 +138,8 @@ func (q *request) destination() error {
 	if q.may("SendNow") && d.Pending > 0 {
 		data.Now = q.everything("send", d.Name, "pending", q.here())
 	}
-	if d.Settings.Managed && q.manages() && q.may("BuilderKit") {
-		data.Change = q.link("builder", d.Name)
+	if d.Known && q.may("TestDestination") {
+		data.Try = q.link("try") + "?" + url.Values{"destination": {d.Name}}.Encode()
 	}
 	o, err := s.Overview(q.ctx(), q.actor, operate.OverviewChoice{})
 	if err != nil {
@@ -149,6 +152,9 @@ func (q *request) destination() error {
 	}
 	if data.Mark.Shape == "ok" {
 		data.Mark = worry(o.Needs, d.Name)
+	}
+	if d.Managed && q.manages() && q.may("BuilderKit") && !strings.Contains(d.Name, "/") {
+		data.Build = q.link("builder", d.Name)
 	}
 	return q.show("destination", plain(d.Name), data)
 }

@@ -49,6 +49,8 @@ type way struct {
 	// Now, Cancel and Replay are the addresses of what can be done. First tells that it is the likely next step.
 	Now, Cancel, Replay string
 	First               bool
+	// Build is the builder with the destination and this call in it.
+	Build string
 }
 
 type attempt struct {
@@ -188,6 +190,9 @@ func (q *request) way(d *operate.DeliveryDetail, back string) way {
 			w.Now = q.actLink("send", "delivery", d.ID, back)
 			w.Cancel = q.actLink("cancel", "delivery", d.ID, back)
 		}
+	}
+	if w.Class != "done" {
+		w.Build = q.buildLink(d.Destination, d.EventID)
 	}
 	for i := range d.History {
 		w.Attempts = append(w.Attempts, attemptOf(&d.History[i]))

@@ -75,7 +75,7 @@ func (q *request) events() error {
 		MayReplay: q.may("Replay"), MaySend: q.may("SendNow"), MayCancel: q.may("Cancel"), MayErase: q.may("Erase"),
 	}
 	data.Act = len(list.Events) > 0 && (data.MayReplay || data.MayErase)
-	if data.Act && data.MayReplay {
+	if data.Act && data.MayReplay && f.State != string(store.Pending) {
 		data.ReplayAll = q.actAll("replay", sought)
 	}
 	if data.Act && data.MayErase {
@@ -88,6 +88,11 @@ func (q *request) events() error {
 	for i := range list.Events {
 		e := &list.Events[i]
 		data.Rows = append(data.Rows, eventRow{*e, titleOf(e.EventType), list.Callers[e.ID], overall(e.States)})
+		for _, t := range []term{{"tenant", "tenant", e.Tenant}, {"source", "source", e.Source}, {"type", "event_type", e.EventType}} {
+			if t.value != "" && short(60, t.value) == t.value && !slices.Contains(data.Search.Suggest, t.String()) {
+				data.Search.Suggest = append(data.Search.Suggest, t.String())
+			}
+		}
 	}
 	return q.show("events", "Events", data)
 }

@@ -56,7 +56,7 @@ func (u *UI) functions() template.FuncMap {
 		"asset":    u.assetLink,
 		"utc":      utc,
 		"iso":      iso,
-		"clock":    clock,
+		"clock":    u.clock,
 		"count":    counted,
 		"bytes":    sized,
 		"took":     took,

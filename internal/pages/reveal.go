@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"html/template"
 	"maps"
 	"net/http"
 	"slices"
@@ -21,8 +22,9 @@ var revealPages = []page{
 const (
 	// revealSeconds is for how long what was revealed stands on the page.
 	revealSeconds = 300
-	// maxRevealed is how much of one text is on the page, and maxRevealedPage of all; the file has the rest.
-	maxRevealed, maxRevealedPage = 6000, 24000
+	// maxRevealed is how many characters of one text are on the page, and maxRevealedPage how many bytes all of them take there;
+	// the file has the rest.
+	maxRevealed, maxRevealedPage = 6000, 34000
 )
 
 // revealOne asks for which event, for those who may reveal and not look through lists.
@@ -50,8 +52,10 @@ type revealedPage struct {
 	Call, Rest                      []revealed
 	// Cut tells that not everything is on the page.
 	Cut bool
-	// Curl is the request as it came, to send it by hand.
-	Curl string
+	// Curls are the requests as commands: the one that came, and those that go to the destinations, for who may see these.
+	Curls []curlCommand
+
+	left int
 }
 
 type revealed struct {
@@ -92,6 +96,7 @@ func (q *request) reveal() error {
 	}
 	data := revealedPage{Title: titleOf(e.EventType), ID: e.ID, Back: back, Reason: reason, Action: q.link("events", id, "reveal"), Seconds: revealSeconds}
 	data.fill(e)
+	q.fillCurls(s, &data, e)
 	q.w.Header().Set("Refresh", fmt.Sprintf("%d; url=%s", revealSeconds, back))
 	q.addScript("reveal.js")
 	return q.show("reveal", "Revealed: "+data.Title, data)
@@ -113,15 +118,17 @@ func (q *request) file(e *operate.EventDetail) error {
 
 // fill puts what was said in order: the call first, then how it came and what receivers answered.
 func (p *revealedPage) fill(e *operate.EventDetail) {
-	left := maxRevealedPage
+	p.left = maxRevealedPage
 	add := func(to *[]revealed, name, text string) {
 		if text == "" {
 			return
 		}
-		most := min(maxRevealed, left)
-		shown := read(most, text)
-		left -= len(shown)
-		p.Cut = p.Cut || len([]rune(text)) > most
+		shown := read(maxRevealed, text)
+		if size := escaped(shown); size > p.left {
+			shown = read(len([]rune(shown))*p.left/size, text)
+		}
+		p.left = max(p.left-escaped(shown), 0)
+		p.Cut = p.Cut || strings.HasSuffix(shown, "…") && !strings.HasSuffix(text, "…")
 		*to = append(*to, revealed{name, shown, len(text) > 120 || strings.Contains(text, "\n")})
 	}
 	c := e.Content
@@ -152,10 +159,10 @@ func (p *revealedPage) fill(e *operate.EventDetail) {
 		body = plural(len(c.BodyBase64), "byte") + " that are no text; the file has them"
 	}
 	add(&p.Rest, "Body", body)
-	if len(c.Body) > 0 && len(c.Body) <= left {
-		p.Curl = curl(e)
-	}
 }
+
+// escaped is how many bytes a text takes in a page.
+func escaped(text string) int { return len(template.HTMLEscapeString(text)) }
 
 // ranks are the fields that come first.
 var ranks = []string{"caller_number", "first_name", "last_name", "company", "email", "message", "summary", "transcript", "recording_url", "receiving_number"}
@@ -193,39 +200,4 @@ func value(v any) string {
 		return ""
 	}
 	return strings.TrimSpace(b.String())
-}
-
-// curl is the request as it came to the gateway, as a command. Its signature is left to whoever sends it, since it is made
-// with a secret.
-func curl(e *operate.EventDetail) string {
-	var b strings.Builder
-	method := e.Method
-	if method == "" {
-		method = http.MethodPost
-	}
-	fmt.Fprintf(&b, "curl -X %s \"$GATEWAY%s\"", shellName(method), shellPath(e.Content.URI))
-	kind := "application/json"
-	if values := http.Header(e.Content.Header).Values("Content-Type"); len(values) > 0 {
-		kind = values[0]
-	}
-	fmt.Fprintf(&b, " \\\n  -H %s \\\n  -H \"$SIGNATURE\" \\\n  --data-binary %s", quoted("Content-Type: "+kind), quoted(e.Content.Body))
-	return b.String()
-}
-
-// quoted is a text as a shell reads it again.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
-// shellName leaves letters.
-func shellName(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'A' && r <= 'Z' {
-			return r
-		}
-		return -1
-	}, text)
-}
-
-// shellPath is a path between double quotes.
-func shellPath(uri string) string {
-	return strings.NewReplacer(`\`, "%5C", `"`, "%22", "$", "%24", "`", "%60", "\n", "", "\r", "").Replace(uri)
 }

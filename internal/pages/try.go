@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func (q *request) try() error {
 		Sent               *operate.TestSent
 		Mark               mark
 		Requests           []tried
-	}{Destination: v.Get("destination"), Event: v.Get("event"), Source: v.Get("source"), Presets: source.Presets()}
+	}{Destination: v.Get("destination"), Event: v.Get("event"), Source: cmp.Or(v.Get("source"), "nextphone"), Presets: source.Presets()}
 	list, err := s.Destinations(q.ctx(), q.actor)
 	if err != nil {
 		return err

@@ -16,8 +16,13 @@ import (
 // utc is a time as people read it, in UTC. Scripts put the reader's own in its place.
 func utc(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// clock is its time of the day.
-func clock(t time.Time) string { return t.UTC().Format("15:04:05 UTC") }
+// clock is its time of the day, with the day if that is not today.
+func (u *UI) clock(t time.Time) string {
+	if day := t.UTC().Truncate(24 * time.Hour); !day.Equal(u.o.Now().UTC().Truncate(24 * time.Hour)) {
+		return utc(t)
+	}
+	return t.UTC().Format("15:04:05 UTC")
+}
 
 // iso is a time as scripts read it.
 func iso(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }

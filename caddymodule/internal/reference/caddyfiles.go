@@ -19,7 +19,7 @@ type node struct {
 // caddyfiles reads the Caddyfiles of the README and the guide, of the examples, and of the tests that are to load, in this order.
 func caddyfiles(root string) ([]*node, error) {
 	var all []*node
-	for _, pattern := range []string{"README.md", "GUIDE.md", "examples/*/Caddyfile", "testdata/adapt/*.caddytest"} {
+	for _, pattern := range []string{"README.md", "caddymodule/GUIDE.md", "examples/*/Caddyfile", "testdata/adapt/*.caddytest"} {
 		names, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {
 			return nil, err

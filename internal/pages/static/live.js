@@ -22,7 +22,7 @@ async function refresh() {
   if (calls) say(calls === 1 ? "One new call." : calls + " new calls.");
 }
 
-function later() { timer ??= setTimeout(refresh, 1500); }
+function later() { timer ??= setTimeout(refresh, 2500); }
 
 function start() {
   stream = new EventSource(document.getElementById("list").dataset.live);

@@ -96,6 +96,13 @@ document.addEventListener("click", (e) => {
   }
 });
 
+document.addEventListener("change", (e) => {
+  if (!e.target.matches("[data-all]")) return;
+  const boxes = e.target.closest("form").querySelectorAll("tbody input[type=checkbox]");
+  for (const b of boxes) b.checked = e.target.checked;
+  say(e.target.checked ? boxes.length + " chosen." : "None chosen.");
+});
+
 localize(document);
 unhide(document);
 for (const e of document.querySelectorAll("input[name=zone]")) e.value = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -118,11 +125,13 @@ if (box) {
 }
 
 // What changes by itself is fetched again while somebody looks at it.
-let looked = Date.now();
+// Where each look is recorded it ends after some times.
+let looked = Date.now(), times = 0;
 setInterval(async () => {
   const region = document.querySelector("[data-refresh]");
-  if (!region || document.hidden || document.querySelector("dialog[open]") || Date.now() - looked < region.dataset.refresh * 1000) return;
+  if (!region || document.hidden || document.querySelector("dialog[open]") || Date.now() - looked < region.dataset.refresh * 1000 || times >= (region.dataset.times || Infinity)) return;
   looked = Date.now();
+  times++;
   const page = await fetchPage(location.href);
   away(!page);
   if (!page) return;

@@ -566,3 +566,42 @@ func unhex(t *testing.T, text string) string {
 	}
 	return string(b)
 }
+
+// A backup has the data keys in it, wrapped: it opens with what has wrapped them, and with nothing else. One from before a
+// destruction has what was destroyed since, until that is done again or what has wrapped it is gone.
+func TestBackupHasWrappedKeys(t *testing.T) {
+	dir := t.TempDir()
+	path, backup, restored := filepath.Join(dir, "store.db"), filepath.Join(dir, "backup"), filepath.Join(dir, "restored.db")
+	s := openStore(t, sqlite.Options{Path: path, Keys: ring(t, keyA), Wrapping: byRing})
+	acme, globex := acceptFor(t, s, "acme"), acceptFor(t, s, "globex")
+	if _, err := sqlite.Backup(ctx, path, backup, sqlite.Tuning{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.DestroyDataKeys(ctx, "acme", false); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if _, err := sqlite.Restore(ctx, backup, restored); err != nil {
+		t.Fatal(err)
+	}
+	if other, err := sqlite.Open(sqlite.Options{Path: restored, Keys: ring(t, keyB), Wrapping: byRing}); !errors.Is(err, seal.ErrNoKey) {
+		t.Errorf("with another encryption key: %v", err)
+		if err == nil {
+			other.Close()
+		}
+	}
+	s = openStore(t, sqlite.Options{Path: restored, Keys: ring(t, keyA), Wrapping: byRing})
+	readsAll(t, s, acme, true)
+	if err := s.VerifyDataKeys(ctx, func(k store.DataKey, err error) {
+		if err != nil {
+			t.Errorf("%s: %v", k.Tenant, err)
+		}
+	}); err != nil {
+		t.Error(err)
+	}
+	if _, err := s.DestroyDataKeys(ctx, "acme", false); err != nil {
+		t.Fatal(err)
+	}
+	readsAll(t, s, acme, false)
+	readsAll(t, s, globex, true)
+}

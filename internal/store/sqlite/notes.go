@@ -24,20 +24,36 @@ func (s *Store) Note(ctx context.Context, destination, name string, value []byte
 	}
 	now := nanos(s.o.Now())
 	return s.write(ctx, false, func(b *batch) error {
-		if _, err := b.c.exec("DELETE FROM notes WHERE until <= ? AND length(key) = 32", now); err != nil {
-			return err
-		}
 		if _, err := b.c.exec(`INSERT INTO notes (key, value, until) VALUES (?, ?, ?)
 			ON CONFLICT (key) DO UPDATE SET value = excluded.value, until = excluded.until`, key, value, nanos(until)); err != nil {
 			return err
 		}
-		n, err := b.c.number("SELECT count(*) FROM notes WHERE length(key) = 32")
-		if err != nil || n <= store.MaxNotes {
+		return b.boundNotes(now)
+	})
+}
+
+// boundNotes makes room after a note was written. Counting them reads them all, so that it is done only when there may be too
+// many: at most one more than when they were counted last, for each that was written since.
+func (b *batch) boundNotes(now int64) error {
+	b.notes++
+	if b.notes > store.MaxNotes {
+		if _, err := b.c.exec("DELETE FROM notes WHERE until <= ? AND length(key) = 32", now); err != nil {
 			return err
 		}
-		_, err = b.c.exec("DELETE FROM notes WHERE key IN (SELECT key FROM notes WHERE length(key) = 32 ORDER BY until LIMIT ?)", n-store.MaxNotes)
-		return err
-	})
+		n, err := b.c.number("SELECT count(*) FROM notes WHERE length(key) = 32")
+		if err != nil {
+			return err
+		}
+		if n > store.MaxNotes {
+			if _, err := b.c.exec("DELETE FROM notes WHERE key IN (SELECT key FROM notes WHERE length(key) = 32 ORDER BY until LIMIT ?)", n-store.MaxNotes); err != nil {
+				return err
+			}
+		}
+		b.notes = min(n, store.MaxNotes)
+	}
+	notes := b.notes
+	b.after = append(b.after, func() { b.s.notes = notes })
+	return nil
 }
 
 // Noted is store.Store's.

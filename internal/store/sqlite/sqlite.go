@@ -141,6 +141,7 @@ type Store struct {
 	names      *lanes.Names
 	queues     *lanes.Lanes
 	searches   searches
+	notes      int64        // at least as many as there are; the writer's
 	notesMu    sync.Mutex   // see recordNotes
 	packedTo   int64        // up to where the audit log is packed, as far as is known; expireMu guards it
 	backups    sync.RWMutex // a Backup that runs holds it, which Close waits for
@@ -185,6 +186,7 @@ func Open(o Options) (*Store, error) {
 		o:        o,
 		requests: group.New[change](o.MaxBatch, o.BatchDelay, 0),
 		closing:  make(chan struct{}),
+		notes:    store.MaxNotes, // until they are counted
 
 		copyDue: make(chan struct{}, 1), copied: make(chan struct{}), copyEnded: make(chan struct{}),
 	}

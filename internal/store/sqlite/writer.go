@@ -48,6 +48,7 @@ type batch struct {
 	dropped   int64
 	keysAfter int64
 	names     map[string]int64
+	notes     int64 // see boundNotes
 	after     []func()
 	leaves    []audit.Leaf        // for the audit log
 	keysGone  map[seal.KeyID]bool // data keys that are destroyed in it
@@ -147,7 +148,7 @@ func (s *Store) transact(rs []*request) (err error) {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	b := &batch{s: s, c: s.writer, now: s.o.Now().UnixNano(), seq: s.nextSeq, keys: map[[16]byte]recentKey{}, names: map[string]int64{}, leaves: s.audit.leaves[:0]}
+	b := &batch{s: s, c: s.writer, now: s.o.Now().UnixNano(), seq: s.nextSeq, keys: map[[16]byte]recentKey{}, names: map[string]int64{}, notes: s.notes, leaves: s.audit.leaves[:0]}
 	if _, err := b.c.exec("BEGIN IMMEDIATE"); err != nil {
 		s.recover(err)
 		return err

@@ -91,4 +91,18 @@ func notesAreBounded(b *bench) {
 	if left != store.MaxNotes || b.noted("crm", "0") != "x" {
 		b.Errorf("%d notes are kept, the longest: %s", left, b.noted("crm", "0"))
 	}
+	if b.h.Reopen == nil {
+		return
+	}
+	b.s = b.h.Reopen(b, b.s)
+	first := fmt.Sprint(store.MaxNotes - 1) // to end, of those that are left
+	if b.noted("crm", first) != "x" {
+		b.Errorf("note %s is gone", first)
+	}
+	if err := b.s.Note(ctx, "crm", "one more", []byte("x"), b.now.Add(3*time.Hour)); err != nil {
+		b.Fatal(err)
+	}
+	if b.noted("crm", first) != "none" || b.noted("crm", "one more") != "x" || b.noted("crm", "0") != "x" {
+		b.Errorf("after a restart one more takes the place of none: %q, %q, %q", b.noted("crm", first), b.noted("crm", "one more"), b.noted("crm", "0"))
+	}
 }

@@ -81,7 +81,7 @@ func progress(b *bench) {
 
 // progressIsTold: of all that is done to many, up to how many it was, and of what is only counted nothing.
 func progressIsTold(b *bench) {
-	const many = 1200 // more than any store does in one step
+	const many = 1200      // more than any store does in one step
 	for range many / 100 { // together, since each by itself would wait for the disk
 		var events []*store.Event
 		for range 100 {

@@ -27,10 +27,10 @@ export function languageOf(type) {
 
 /** starts are what one begins with of each kind. */
 export const starts = {
-  http: { to: { type: 'http', method: 'POST', url: 'https://', content_type: 'application/json', body: '{\n  "name": "{{first_name}} {{last_name}}",\n  "phone": "{{caller_number}}",\n  "email": "{{email}}",\n  "message": "{{message}}"\n}' } },
+  http: { to: { type: 'http', method: 'POST', url: '', content_type: 'application/json', body: '{\n  "name": "{{first_name}} {{last_name}}",\n  "phone": "{{caller_number}}",\n  "email": "{{email}}",\n  "message": "{{message}}"\n}' } },
   hubspot: { to: { type: 'hubspot', token: '{secret.HUBSPOT_TOKEN}', log_call: true } },
-  salesforce: { to: { type: 'salesforce', instance: 'https://', client_credentials: { client_id: '{secret.SF_ID}', client_secret: '{secret.SF_SECRET}' } } },
-  fhir: { to: { type: 'fhir', base: 'https://', bearer: '{secret.EHR_TOKEN}' } },
+  salesforce: { to: { type: 'salesforce', instance: '', client_credentials: { client_id: '{secret.SF_ID}', client_secret: '{secret.SF_SECRET}' } } },
+  fhir: { to: { type: 'fhir', base: '', bearer: '{secret.EHR_TOKEN}' } },
 };
 
 /** secretsIn are the names of the secrets that a document uses. */

@@ -1,6 +1,6 @@
 // The parts that the forms are made of.
 import { h } from 'preact';
-import { useContext, useEffect, useId, useLayoutEffect, useRef } from 'preact/hooks';
+import { useContext, useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { createContext } from 'preact';
 import { Code } from './code.js';
 import { hostsOf, secretName } from './draft.js';
@@ -156,13 +156,25 @@ export function Secret({ label, field, value, set, proposed = 'API_KEY' }) {
       />
       {isOwn && (
         <div class="b-two">
-          <Text label="Name" value={name} set={(v) => /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(v) && set(`{secret.${v}}`)} hint="letters, digits, _ and -" />
+          <Name
+            label="Name"
+            value={name}
+            set={(v) => {
+              if (!/^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(v)) return false;
+              if (own && v !== name) {
+                setSecret(name, undefined);
+                setSecret(v, own);
+              }
+              set(`{secret.${v}}`);
+              return true;
+            }}
+          />
           <Text
             label={kept[name] ? 'New value' : 'Value'}
             type="password"
             value={own?.value}
             placeholder={kept[name] ? 'as it is' : ''}
-            set={(v) => setSecret(name, v ? { value: v, hosts: own?.hosts ?? hostsOf(doc) } : undefined)}
+            set={(v) => setSecret(name, v ? { value: v, hosts: own?.hosts } : undefined)}
             hint="Not shown again once it is kept"
           />
           <Text
@@ -178,32 +190,56 @@ export function Secret({ label, field, value, set, proposed = 'API_KEY' }) {
   );
 }
 
-/** Pairs are rows of a name and a template. */
+/** Name is a text that counts when it is left, as names of rows do: half of one may be another's. */
+export function Name({ label, value, set, list, field }) {
+  return (
+    <Field label={label} field={field}>
+      {(a) => (
+        <input
+          {...a}
+          list={list}
+          value={value}
+          autocomplete="off"
+          spellcheck={false}
+          onChange={(e) => {
+            if (!set(e.currentTarget.value.trim())) e.currentTarget.value = value;
+          }}
+        />
+      )}
+    </Field>
+  );
+}
+
+/** Pairs are rows of a name and a template. A new row counts when it has a name. */
 export function Pairs({ legend, what, value, set, list, hint, more = 'Add', field }) {
+  const [fresh, setFresh] = useState(null); // the value of a row that has no name yet
   const rows = Object.entries(value ?? {});
-  const change = (i, name, text) => {
-    const next = rows.map((r, j) => (j === i ? [name, text] : r));
-    set(Object.fromEntries(next));
+  const all = fresh === null ? rows : [...rows, ['', fresh]];
+  const change = (i, name, text) => set(Object.fromEntries(all.map((r, j) => (j === i ? [name, text] : r)).filter(([n]) => n)));
+  const rename = (i, name) => {
+    if (!name || rows.some(([n], j) => n === name && j !== i)) return false;
+    if (i === rows.length) setFresh(null);
+    change(i, name, all[i][1]);
+    return true;
   };
-  const free = () => {
-    let n = 1;
-    while (rows.some(([name]) => name === `X-Header-${n}` || name === `field_${n}`)) n++;
-    return what === 'Header' ? `X-Header-${n}` : `field_${n}`;
+  const away = (i) => {
+    if (i === rows.length) setFresh(null);
+    else set(rows.length > 1 ? Object.fromEntries(rows.filter((_, j) => j !== i)) : undefined);
   };
   return (
     <fieldset class="b-pairs">
       <legend>{legend}</legend>
       {hint && <p class="say">{hint}</p>}
-      {rows.map(([name, text], i) => (
+      {all.map(([name, text], i) => (
         <div class="b-pair" key={i}>
-          <Text label={`${what} ${i + 1}`} value={name} list={list} set={(v) => v && !rows.some(([n], j) => n === v && j !== i) && change(i, v, text)} field={field ?? name} />
-          <Template label={`Value of ${name}`} value={text} set={(v) => change(i, name, v)} />
-          <button type="button" aria-label={`Take ${name} away`} onClick={() => set(rows.length > 1 ? Object.fromEntries(rows.filter((_, j) => j !== i)) : undefined)}>
+          <Name label={`${what} ${i + 1}`} value={name} list={list} set={(v) => rename(i, v)} field={field ?? name} />
+          <Template label={`Value of ${what.toLowerCase()} ${i + 1}`} value={text} set={(v) => (name ? change(i, name, v) : setFresh(v))} />
+          <button type="button" aria-label={`Take ${name || 'the new row'} away`} onClick={() => away(i)}>
             ×
           </button>
         </div>
       ))}
-      <button type="button" onClick={() => set({ ...(value ?? {}), [free()]: '' })}>
+      <button type="button" disabled={fresh !== null} onClick={() => setFresh('')}>
         {more}
       </button>
     </fieldset>

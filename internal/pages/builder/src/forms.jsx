@@ -224,8 +224,8 @@ function Salesforce() {
         {rows.map((r, i) => (
           <div class="b-pair b-three" key={i}>
             <Text label={`Field ${i + 1}`} value={r.name} list={id} set={row(i, 'name')} field={r.name} />
-            <Template label={`Value of ${r.name || 'the field'}`} value={r.text ?? r.from} set={(v) => set(['to', 'fields'], rows.map((o, j) => (j === i ? { ...o, from: v || undefined, text: undefined } : o)))} placeholder="{{params.job_type}}" />
-            <Text label={`Without a value: ${r.name || ''}`} value={r.default} set={row(i, 'default')} placeholder="nothing" />
+            <Template label={`Value of field ${i + 1}`} value={r.text ?? r.from} set={(v) => set(['to', 'fields'], rows.map((o, j) => (j === i ? { ...o, from: v || undefined, text: undefined } : o)))} placeholder="{{params.job_type}}" />
+            <Text label={`Without one: field ${i + 1}`} value={r.default} set={row(i, 'default')} placeholder="nothing" />
             <button type="button" aria-label={`Take ${r.name || 'the field'} away`} onClick={() => set(['to', 'fields'], rows.filter((_, j) => j !== i))}>
               ×
             </button>

@@ -4,11 +4,12 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { known } from './code.js';
 import { Begin, Lines, Publish, Versions } from './dialogs.jsx';
-import { put, same, secretsIn, starts } from './draft.js';
+import { hostsOf, put, same, secretsIn, starts } from './draft.js';
 import { Choice, Template, Work } from './fields.jsx';
 import { Form, kinds } from './forms.jsx';
 import { Request, Variables } from './panes.jsx';
 
+const revealed = 5 * 60 * 1000; // milliseconds for which values of a real call are shown
 const calm = 300; // milliseconds without a key before the gateway is asked
 
 function App({ kit, opened }) {
@@ -19,10 +20,10 @@ function App({ kit, opened }) {
   const [live, setLive] = useState(opened.live);
   const [kept, setKept] = useState(opened.kept);
   const [secrets, setSecrets] = useState({});
-  const [sample, setSample] = useState({});
+  const [sample, setSample] = useState(root.dataset.event ? { event: root.dataset.event } : {});
   const [variables, setVariables] = useState({ list: [] });
   const [preview, setPreview] = useState({ requests: [], problems: [] });
-  const [notes, setNotes] = useState([]);
+  const [notes, setNotes] = useState(opened.notes ?? []);
   const [dialog, setDialog] = useState(opened.name ? '' : 'begin');
   const [asJSON, setAsJSON] = useState(false);
   const [text, setText] = useState('');
@@ -35,7 +36,8 @@ function App({ kit, opened }) {
   const dirty = !same(doc, clean) || Object.keys(secrets).length > 0;
 
   const used = secretsIn(doc);
-  const written = () => ({ body: doc, secrets: Object.fromEntries(Object.entries(secrets).filter(([n, s]) => used.includes(n) && s.value)) });
+  // A secret that was typed here is for where this sends, until somebody says otherwise.
+  const written = () => ({ body: doc, secrets: Object.fromEntries(Object.entries(secrets).filter(([n, s]) => used.includes(n) && s.value).map(([n, s]) => [n, { value: s.value, hosts: s.hosts ?? hostsOf(doc) }])) });
   const draft = () => ({ name: kept && Object.keys(kept).length ? name : '', sample, ...written() });
 
   useEffect(() => {
@@ -44,7 +46,14 @@ function App({ kit, opened }) {
     return () => removeEventListener('beforeunload', guard);
   }, [dirty]);
 
-  useEffect(() => setPreview((p) => ({ ...p, requests: [], masked: false })), [sample]);
+  // What was revealed goes again by itself.
+  useEffect(() => {
+    if (!sample.reason) return undefined;
+    const timer = setTimeout(() => setSample(({ reason: _, ...rest }) => rest), revealed);
+    return () => clearTimeout(timer);
+  }, [sample]);
+
+  useEffect(() => setPreview((p) => ({ ...p, requests: [], masked: false })), [sample, doc.to?.type]);
 
   useEffect(() => {
     const stop = new AbortController();
@@ -112,7 +121,7 @@ function App({ kit, opened }) {
   };
   const take = (begun) => {
     setDoc(begun.kind ? starts[begun.kind] : begun.body);
-    setSecrets(Object.fromEntries(Object.entries(begun.secrets ?? {}).filter(([, s]) => s.value)));
+    setSecrets(Object.fromEntries(Object.entries(begun.secrets ?? {}).filter(([, s]) => s.value).map(([n, s]) => [n, { value: s.value }])));
     setNotes(begun.notes ?? []);
     setAnswer(null);
     setAsJSON(false);
@@ -130,6 +139,7 @@ function App({ kit, opened }) {
     setTesting(false);
   };
   const done = async (change, published) => {
+    history.replaceState(null, '', root.dataset.prefix + 'builder/' + encodeURIComponent(name));
     setClean(doc);
     setBase(change.version);
     setSecrets({});
@@ -140,7 +150,6 @@ function App({ kit, opened }) {
     } catch {
       // the secrets are kept all the same
     }
-    history.replaceState(null, '', root.dataset.prefix + 'builder/' + encodeURIComponent(name));
   };
   const open = async (version) => {
     try {
@@ -279,7 +288,8 @@ async function openNamed(name) {
     return { doc, name, base: v.version, live, kept: v.secrets ?? {} };
   } catch (err) {
     if (err.status !== 404) throw err;
-    return { ...fresh, doc: (await api.begin({ destination: name }).catch(() => ({ body: starts.http }))).body };
+    const begun = await api.begin({ destination: name }).catch(() => ({ body: starts.http }));
+    return { ...fresh, doc: begun.body, notes: begun.notes };
   }
 }
 

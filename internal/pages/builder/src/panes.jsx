@@ -6,17 +6,32 @@ import { Choice, Text, Work } from './fields.jsx';
 
 const kindNames = { call: 'From the call', parameter: 'Collected on the call', tenant: 'Of the tenant', gateway: 'Of the gateway' };
 
+// What calls are like that are not as one thinks of them: hardly anything was said, or more than fits, in any script.
+const trying = {
+  bare: { lead: { phone: '+15559876543' } },
+  strange: {
+    lead: {
+      phone: '+44 20 7946 0958', first_name: 'Zoë “Zed” O’Brien-Łukasiewicz', last_name: '<b>&amp;</b> \u202egnirts\u202c 李小龍 👩‍🔧', email: 'zoë+test@exämple.com',
+      company: 'A & B, "C" <D>', notes: 'One line\nand another\twith a tab. ' + 'The kitchen pipe leaks, and water stands on the floor. '.repeat(60), budget: 12345678901234567890n,
+    },
+  },
+};
+const written = (v) => JSON.stringify(v, (_, x) => (typeof x === 'bigint' ? `#${x}#` : x), 2).replace(/"#(\d+)#"/g, '$1');
+
 export function Variables({ insert }) {
   const { kit, sample, setSample, variables } = useContext(Work);
   const [events, setEvents] = useState(null);
   const [reason, setReason] = useState('');
   const [filter, setFilter] = useState('');
-  const way = sample.event ? 'event' : sample.payload !== undefined ? 'payload' : sample.name ? 'sample' : '';
+  const [variant, setVariant] = useState('');
+  const way = sample.event ? 'event' : sample.payload !== undefined ? variant || 'payload' : sample.name ? 'sample' : '';
   useEffect(() => {
     if (way !== 'event' || events) return;
     api.events().then((p) => setEvents(p.events), () => setEvents([]));
   }, [way]);
   const choose = async (w) => {
+    setVariant(trying[w] ? w : '');
+    if (trying[w]) setSample({ source: 'nextphone', payload: written(trying[w]), tenant: sample.tenant });
     if (w === '') setSample({});
     if (w === 'sample') setSample({ ...kit.samples[0], tenant: sample.tenant });
     if (w === 'payload') setSample({ source: sample.source ?? 'nextphone', payload: kit.sample });
@@ -39,7 +54,7 @@ export function Variables({ insert }) {
   return (
     <section class="paper pane b-vars" aria-labelledby="b-vars-h">
       <h2 id="b-vars-h">From a call</h2>
-      <Choice label="Sample" value={way} set={choose} options={[['', 'The guide’s example'], ['sample', 'What a provider sends'], ['payload', 'A payload that I paste'], ['event', events?.length === 0 ? 'A call that came in (there is none yet)' : 'A call that came in']]} />
+      <Choice label="Sample" value={way} set={choose} options={[['', 'The guide’s example'], ['bare', 'A call that says hardly anything'], ['strange', 'Long and strange values'], ['sample', 'What a provider sends'], ['payload', 'A payload that I paste'], ['event', events?.length === 0 ? 'A call that came in (there is none yet)' : 'A call that came in']]} />
       {way === 'sample' && (
         <Choice
           label="Event"
@@ -126,7 +141,8 @@ function Chips({ list, insert }) {
             onDragStart={(e) => e.dataTransfer.setData('text/plain', `{{${v.name}}}`)}
           >
             <span class="b-unseen">Insert </span>
-            <code>{v.name}</code> <bdi>{v.value || '—'}</bdi>
+            <code>{v.name}</code>
+            <bdi>{visible(v.value || '—')}</bdi>
           </button>
         </li>
       ))}
@@ -167,6 +183,9 @@ function pretty(body) {
   return out;
 }
 
+// visible shows the marks that turn the direction of a text, which a caller may have put there to have it read otherwise.
+const visible = (text) => text.replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => '\\u' + c.charCodeAt(0).toString(16).padStart(4, '0'));
+
 function shownBody(r) {
   const type = Object.entries(r.headers ?? {}).find(([n]) => n.toLowerCase() === 'content-type')?.[1]?.[0] ?? '';
   if (/json/i.test(type) && /^\s*[[{]/.test(r.body) && !/\n/.test(r.body)) return pretty(r.body);
@@ -204,17 +223,18 @@ export function Request({ preview, go, test, testing, answer }) {
       {preview.masked && <p class="say">Values of a real call, masked. What is sent has them in full.</p>}
       {preview.requests.map((r, i) => (
         <figure key={i} class={errors.length ? 'b-stale' : ''}>
+          {errors.length > 0 && i === 0 && <p class="say">From before the mistake:</p>}
           {r.note && <figcaption class="say">{r.note}</figcaption>}
           <pre tabIndex="0" aria-label={`Request ${i + 1}`}>
             <b>
-              {r.method} {r.url}
+              {r.method} {visible(r.url)}
             </b>
             {'\n'}
             {Object.entries(r.headers ?? {})
               .sort(([a], [b]) => (a < b ? -1 : 1))
-              .map(([n, values]) => values.map((v) => `${n}: ${v}\n`).join(''))
+              .map(([n, values]) => values.map((v) => `${n}: ${visible(v)}\n`).join(''))
               .join('')}
-            {r.body ? '\n' + shownBody(r) : ''}
+            {r.body ? '\n' + visible(shownBody(r)) : ''}
           </pre>
         </figure>
       ))}
@@ -243,7 +263,7 @@ export function Request({ preview, go, test, testing, answer }) {
                 {w}
               </p>
             ))}
-            {answer.answer && <pre tabIndex="0" aria-label="The receiver's answer">{answer.answer}</pre>}
+            {answer.answer && <pre tabIndex="0" aria-label="The receiver's answer">{visible(answer.answer)}</pre>}
           </Fragment>
         )}
       </div>

@@ -1,0 +1,50 @@
+package caddymodule
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"testing"
+)
+
+func TestOnlyWhatNobodyHasWrittenToIsGivenBack(t *testing.T) {
+	for line, want := range map[string]bool{
+		"00400000-02f6c000 r-xp 00000000 fe:00 42   /usr/bin/callgate":  true,
+		"02f6c000-05f00000 r--p 02b6c000 fe:00 42   /usr/bin/callgate":  true,
+		"05f00000-06100000 rw-p 05b00000 fe:00 42   /usr/bin/callgate":  false,
+		"05f00000-06100000 r--s 05b00000 fe:00 42   /usr/bin/callgate":  false,
+		"7f0000000000-7f0000100000 r-xp 0 fe:00 43  /usr/lib/libc.so.6": false,
+		"c000000000-c000400000 rw-p 00000000 00:00 0":                   false,
+		"zz-02f6c000 r-xp 00000000 fe:00 42 /usr/bin/callgate":          false,
+		"": false,
+	} {
+		if start, end, ok := readOnlyPart(line, "/usr/bin/callgate"); ok != want || ok && start >= end {
+			t.Errorf("%q: %x to %x, %v", line, start, end, ok)
+		}
+	}
+}
+
+// TestTheProgramGoesOnWithoutItsPages: and has fewer of them.
+func TestTheProgramGoesOnWithoutItsPages(t *testing.T) {
+	before := rssFile(t)
+	dropProgram()
+	after := rssFile(t)
+	if after >= before || after == 0 {
+		t.Errorf("%d KiB of files in memory before, and %d after", before, after)
+	}
+}
+
+// rssFile is how much of files is in memory, in KiB.
+func rssFile(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(text, []byte("RssFile:"))
+	n, err := strconv.Atoi(string(bytes.Fields(rest)[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

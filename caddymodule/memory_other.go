@@ -1,0 +1,6 @@
+//go:build !linux
+
+package caddymodule
+
+// dropProgram is for Linux.
+func dropProgram() {}
