@@ -39,7 +39,7 @@ var people = map[string]somebody{
 var groups = []string{"clinic-a", "dispatch", "privacy"}
 
 // whole are the operations that those who are bound to tenants may not carry out.
-var whole = []string{"Statistics", "TestDestination", "CheckDataKeys", "Pause", "Resume", "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune",
+var whole = []string{"Statistics", "Cluster", "TestDestination", "CheckDataKeys", "Pause", "Resume", "AuditTail", "AuditStatus", "AuditVerify", "AuditProve", "AuditCheckpoint", "AuditExport", "AuditPrune",
 	"BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields"}
 
 // requestFor is a request for a route that is right in itself, about an event or a tenant.
@@ -75,7 +75,7 @@ func requestFor(t *testing.T, r operateapi.Route, tenant, event string) (path, b
 		return path, selection, true
 	case "BuilderKit", "BuilderBegin", "BuilderSample", "PreviewDraft", "TestDraft", "DraftAsLines", "AccountFields":
 		return path, "", false
-	case "TestDestination", "Overview", "CheckDataKeys", "DataKeys", "Tenants", "Jobs", "Job", "StopJob", "Destinations", "Destination", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
+	case "TestDestination", "Cluster", "Overview", "CheckDataKeys", "DataKeys", "Tenants", "Jobs", "Job", "StopJob", "Destinations", "Destination", "Rotations", "Statistics", "Ready", "Tail", "Pause", "Resume":
 		return path, "", false
 	}
 	t.Fatalf("%s is not in the matrix; give it a request here", r.Operation)

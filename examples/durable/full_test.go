@@ -43,7 +43,7 @@ func fill(t *testing.T, s *site, sender *sender) map[string]bool {
 // TestMaxSize fills the store up to max_size. What is in it is delivered all the same, and makes room for new calls then.
 func TestMaxSize(t *testing.T) {
 	t.Parallel()
-	s, l := newSite(t, "CALLGATE_STORE_SIZE=1MiB"), newLedger()
+	s, l := newSite(t, "CALLGATE_STORE_SIZE=1200KiB"), newLedger()
 	up, port := l.receiverDown(t, 1)
 	g := s.start(port)
 	sender := newSender(t)

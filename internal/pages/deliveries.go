@@ -1,10 +1,7 @@
 package pages
 
 import (
-	"cmp"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/store"
@@ -20,8 +17,8 @@ type deliveryList struct {
 	Tabs   []tab
 	State  string
 	Groups []group
-	// Sampled is how many dead letters the groups are of, if there are more.
-	Sampled int
+	// Partial tells that only the newest are counted.
+	Partial bool
 	Rows    []deliveryRow
 	Pager   pager
 	Back    string
@@ -34,15 +31,17 @@ type deliveryList struct {
 type tab struct {
 	Name, Link string
 	Current    bool
+	// Count is how many there are, if that is counted.
+	Count   int64
+	Counted bool
 }
 
-// group are dead letters of one destination and one reason.
+// group are deliveries to one destination that wait or are dead for one reason.
 type group struct {
-	Destination, Reason string
-	Count               int
-	Oldest, Newest      time.Time
-	// Look is the list of its events, and Replay the question before it is sent again; empty for those who may not.
-	Look, Replay string
+	store.Group
+	// Look is the list of its events, and Act the question before something is done to them, which Does names; empty for
+	// those who may not.
+	Look, Act, Does string
 }
 
 type deliveryRow struct {
@@ -92,16 +91,14 @@ func (q *request) deliveries() error {
 		if t.state == "" && len(other.terms) == 0 {
 			link = addQuery(link, "q", "")
 		}
-		data.Tabs = append(data.Tabs, tab{t.name, link, t.state == f.State})
+		data.Tabs = append(data.Tabs, tab{Name: t.name, Link: link, Current: t.state == f.State})
 	}
 	for i := range list.Deliveries {
 		d := &list.Deliveries[i]
 		data.Rows = append(data.Rows, deliveryRow{*d, markOf(d.State, d.Leased), known(d)})
 	}
-	if f.State == string(store.Dead) && v.Get("before") == "" && len(list.Deliveries) > 0 {
-		if err := q.group(&data, s, sought, f); err != nil {
-			return err
-		}
+	if err := q.count(&data, s, sought, f); err != nil {
+		return err
 	}
 	return q.show("deliveries", "Deliveries", data)
 }
@@ -129,44 +126,36 @@ func known(d *operate.DeliveryRow) string {
 	return plain(d.RemoteID)
 }
 
-// grouped is how many dead letters are looked at for groups.
-const grouped = operate.MaxRows
-
-// group puts dead letters together by where they went and what was wrong.
-func (q *request) group(data *deliveryList, s *operate.Service, sought *search, f operate.Filter) error {
-	list, err := s.Deliveries(q.ctx(), q.actor, operate.Listing{Filter: f, Limit: grouped})
+// count counts what matches by state, for the tabs, and puts together what waits or is dead by where it goes and what is wrong.
+func (q *request) count(data *deliveryList, s *operate.Service, sought *search, f operate.Filter) error {
+	any := f
+	any.State = ""
+	facets, err := s.Facets(q.ctx(), q.actor, any)
 	if err != nil {
 		return err
 	}
-	if list.Next != "" {
-		data.Sampled = len(list.Deliveries)
-	}
-	at := map[[2]string]int{}
-	for i := range list.Deliveries {
-		d := &list.Deliveries[i]
-		key := [2]string{d.Destination, d.Reason}
-		n, known := at[key]
-		if !known {
-			n = len(data.Groups)
-			at[key] = n
-			data.Groups = append(data.Groups, group{Destination: d.Destination, Reason: d.Reason, Oldest: d.UpdatedAt, Newest: d.UpdatedAt})
+	data.Partial = facets.Partial
+	for i := range data.Tabs {
+		if state := store.State(states[i].state); state != "" && !facets.Partial {
+			data.Tabs[i].Count, data.Tabs[i].Counted = facets.States[state], true
 		}
-		g := &data.Groups[n]
-		g.Count++
-		g.Oldest, g.Newest = earlier(g.Oldest, d.UpdatedAt), later(g.Newest, d.UpdatedAt)
 	}
-	slices.SortStableFunc(data.Groups, func(a, b group) int { return cmp.Compare(b.Count, a.Count) })
-	for i := range data.Groups {
-		g := &data.Groups[i]
+	for _, found := range facets.Groups {
+		if string(found.State) != f.State || found.Reason == "" && found.State == store.Pending {
+			continue
+		}
 		of := sought.without("destination").without("reason")
-		of.terms = append(of.terms, term{"destination", "destination", g.Destination})
-		if g.Reason != "" {
-			of.terms = append(of.terms, term{"reason", "reason", partOf(g.Reason)})
+		of.terms = append(of.terms, term{"destination", "destination", found.Destination})
+		if found.Reason != "" {
+			of.terms = append(of.terms, term{"reason", "reason", partOf(found.Reason)})
 		}
-		g.Look = of.address(q.link("events"))
-		if q.may("Replay") {
-			g.Replay = q.actAll("replay", of)
+		g := group{Group: found, Look: of.address(q.link("events"))}
+		if found.State == store.Dead && q.may("Replay") {
+			g.Act, g.Does = q.actAll("replay", of), "Send again…"
+		} else if found.State == store.Pending && q.may("SendNow") {
+			g.Act, g.Does = q.actAll("send", of), "Send now…"
 		}
+		data.Groups = append(data.Groups, g)
 	}
 	return nil
 }
@@ -185,18 +174,4 @@ func partOf(reason string) string {
 		best = strings.ToValidUTF8(best[:most], "") // a character may have been cut in two
 	}
 	return strings.TrimSpace(best)
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }

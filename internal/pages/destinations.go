@@ -109,7 +109,7 @@ type destinationPage struct {
 	Dead, Waiting, All string
 	// Replay and Now are the questions before what is dead, or waits, is sent.
 	Replay, Now string
-	// Build is where it is changed; empty for those who may not, and for what stands in the configuration.
+	// Build is the builder with it; empty for those who may not build.
 	Build string
 	// Try is where a test is sent to it; empty for those who may not.
 	Try string
@@ -153,9 +153,7 @@ func (q *request) destination() error {
 	if data.Mark.Shape == "ok" {
 		data.Mark = worry(o.Needs, d.Name)
 	}
-	if d.Managed && q.manages() && q.may("BuilderKit") && !strings.Contains(d.Name, "/") {
-		data.Build = q.link("builder", d.Name)
-	}
+	data.Build = q.buildLink(d.Name, "")
 	return q.show("destination", plain(d.Name), data)
 }
 

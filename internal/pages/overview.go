@@ -72,7 +72,7 @@ func (q *request) overview() error {
 		if w.window != "day" {
 			link = addQuery(link, "window", w.window)
 		}
-		data.Windows = append(data.Windows, tab{w.name, link, w.window == o.Window})
+		data.Windows = append(data.Windows, tab{Name: w.name, Link: link, Current: w.window == o.Window})
 		if w.window == o.Window {
 			data.Every = w.every
 		}
