@@ -24,6 +24,7 @@ async function every() {
     try: 'try',
     pause: 'destinations/archive/pause',
     replay: 'act/replay?q=destination:archive%20state:dead',
+    erase: 'erase',
     reveal: `events/${event.id}/reveal`,
     problem: 'there-is-none',
   };

@@ -9,7 +9,8 @@ const people = {
   otto: [[...watch, 'Tenants'], ['replay', 'send', 'pause']],
   bill: [[...watch, 'Builder', 'Tenants'], ['builder']],
   audrey: [['Audit'], []],
-  erna: [[], []],
+  erna: [['Erase'], ['erase']],
+  nora: [[], []], // somebody who has signed in, and has no role
   rita: [['Reveal'], []],
   ada: [[...watch, 'Builder', 'Tenants', 'Audit'], ['replay', 'send', 'pause', 'builder', 'erase', 'reveal']],
 };
@@ -18,7 +19,7 @@ const acts = {
   replay: '[href*="act/replay"], [formaction*="act/replay"], form[action*="act/replay"] button:not([formaction]):not([data-follow])',
   send: '[href*="act/send"], [formaction*="act/send"]',
   pause: '[href$="/pause"], [href$="/resume"]',
-  erase: '[href*="act/erase"], [formaction*="act/erase"]',
+  erase: '[href*="act/erase"], [formaction*="act/erase"], form[action$="act/erase"]',
   builder: 'main [href*="/builder/"]',
   reveal: 'main [href$="/reveal"]',
 };
