@@ -1,4 +1,5 @@
 // Every page, as it is by day, by night and on a telephone.
+import { writeFileSync } from 'node:fs';
 import { api, base, check, looked, refused, sit } from './desk.mjs';
 
 /** every is all pages that an admin gets to with a destination and an event, by their names. */
@@ -30,6 +31,16 @@ async function every() {
   };
 }
 
+// Those that the project's README shows, as they lie beside this file.
+const shown = ['overview', 'event', 'builder'];
+
+/** picture keeps a small one for README, which playwright's own pictures are not. */
+async function picture(page, name) {
+  const browser = await page.context().newCDPSession(page);
+  const { data } = await browser.send('Page.captureScreenshot', { format: 'webp', quality: 70 });
+  writeFileSync(`${process.env.SCREENSHOTS}/${name}.webp`, Buffer.from(data, 'base64'));
+}
+
 /** pages looks at all of them, and keeps a picture of each. */
 export async function pages() {
   const page = await sit('ada');
@@ -45,7 +56,8 @@ export async function pages() {
       found.push(...(await looked(page, `${name}, ${look}`)));
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (over > 0) found.push(`${name}, ${look}: is ${over} pixels wider than the window`);
-      await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-${look}.png`, fullPage: name !== 'builder' });
+      await page.screenshot({ path: `${process.env.SCREENSHOTS}/${name}-${look}.png`, fullPage: !name.startsWith('builder') });
+      if (look === 'light' && shown.includes(name)) await picture(page, name);
     }
     if (name === 'problem') refused(page.url(), 404);
   }

@@ -64,7 +64,10 @@ export async function bare() {
   const page = await sit('otto', { javaScriptEnabled: false });
   await page.goto(base);
   await page.locator('.needs li').filter({ hasText: 'archive' }).waitFor();
-  await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: 'Events' }).click();
+  const nav = page.getByRole('navigation', { name: 'Pages' });
+  await nav.getByRole('link', { name: 'Tenants' }).click();
+  await page.locator('tbody tr').filter({ hasText: 'clinic-a' }).getByText('a destination takes nothing').waitFor();
+  await nav.getByRole('link', { name: 'Events' }).click();
   await page.locator('input[name=q]').fill('state:dead');
   await page.getByRole('button', { name: 'Search' }).click();
   await page.locator('#list tbody tr').first().getByRole('link').click();
