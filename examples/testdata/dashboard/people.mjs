@@ -37,7 +37,7 @@ export async function roles() {
     const open = nav.includes('Events') ? ['', 'events', 'deliveries', 'deliveries?q=state:dead', 'destinations', 'destinations/archive', 'tenants', 'tenants/clinic-a', 'jobs', 'events/' + waits.event_id] : [new URL(page.url()).pathname.slice(new URL(base).pathname.length)];
     const seen = new Set();
     for (const path of nav.length ? open : []) {
-      const answer = await page.goto(base + path);
+      const answer = await page.goto(base + path, { waitUntil: 'domcontentloaded' });
       check(answer.ok(), `${who}: ${path} is answered ${answer.status()}`);
       const text = (await page.content()) + JSON.stringify(answer.headers()) + page.url();
       for (const c of canaries) check(!text.includes(c), `${who} sees ${c} at ${path}`);
