@@ -1,7 +1,7 @@
 // Package examples_test runs what stands in this directory as its readers would: the gateway as a process of its own,
 // and before or behind it the receivers, libraries and commands that the examples are about.
 //
-// Most tests need nothing but Go. Those that also need Node.js, npm or Python with Flask run when CALLGATE_HEAVY=1 is
+// Most tests need nothing but Go. Those that also need Node.js, npm, Chromium or Python with Flask run when CALLGATE_HEAVY=1 is
 // set, and fail then if one of these is missing. Packages from npm are installed once, as the lock files say, into
 // callgate-test in the user's cache directory.
 package examples_test
@@ -238,6 +238,6 @@ func callgate(t *testing.T, stdin []byte, args ...string) (out string, err error
 func heavy(t *testing.T) {
 	t.Helper()
 	if os.Getenv("CALLGATE_HEAVY") != "1" {
-		t.Skip("needs Node.js, npm or Flask: set CALLGATE_HEAVY=1 to run it")
+		t.Skip("needs Node.js, npm, Chromium or Flask: set CALLGATE_HEAVY=1 to run it")
 	}
 }

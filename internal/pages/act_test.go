@@ -53,6 +53,9 @@ func TestNothingIsDoneBeforeItIsConfirmed(t *testing.T) {
 		if d.settle(); !says(t, done, "1 delivery will be sent again now.") || d.dead() != 0 {
 			t.Errorf("%d are dead; %s", d.dead(), text(t, done.body))
 		}
+		if got := d.as("otto", "events/"+id); !says(t, got, "dispatch: delivered after it was sent again") || !says(t, got, "crm: delivered at the first try") {
+			t.Error(text(t, got.body))
+		}
 		if got := d.as("otto", "act/replay?event="+id); !says(t, got, "nothing to send again") || !says(t, got, "Also 2 deliveries") {
 			t.Error(text(t, got.body))
 		}
@@ -203,7 +206,7 @@ func TestPausesHaveAReasonAndAnEnd(t *testing.T) {
 		if d.settle(); !says(t, page, "crm goes on.") {
 			t.Error(text(t, page.body))
 		}
-		if got := d.as("vera", "events/"+id); !says(t, got, "crm: delivered at the first try") {
+		if got := d.as("vera", "events/"+id); !says(t, got, "crm: delivered at the first try") || !strings.Contains(got.body, `href="/ops/destinations/crm"`) {
 			t.Error(text(t, got.body))
 		}
 		for _, path := range []string{"destinations/crn", "destinations/crn/pause"} {

@@ -95,9 +95,18 @@ func (q *request) destinations() error {
 	if err != nil {
 		return err
 	}
+	// What the overview says of one, its line here does not contradict.
+	o, err := s.Overview(q.ctx(), q.actor, operate.OverviewChoice{})
+	if err != nil {
+		return err
+	}
 	var rows []destinationRow
 	for i := range list.Destinations {
-		rows = append(rows, q.destinationRow(&list.Destinations[i]))
+		row := q.destinationRow(&list.Destinations[i])
+		if row.Mark.Shape == "ok" {
+			row.Mark = worry(o.Needs, row.Name)
+		}
+		rows = append(rows, row)
 	}
 	return q.show("destinations", "Destinations", struct{ Rows []destinationRow }{rows})
 }

@@ -24,6 +24,8 @@ type eventPage struct {
 	JSON           string
 	// Replay, Erase and Reveal are the addresses of what can be done; empty for what the actor may not.
 	Replay, Erase, Reveal string
+	// Leads tells that the actor may see the destinations, whose names lead there.
+	Leads bool
 	// Waits tells that something is going to happen, so that the page is looked at again.
 	Waits bool
 }
@@ -90,6 +92,7 @@ func (q *request) eventPage(e *operate.EventDetail) *eventPage {
 		}
 	}
 	back := q.link("events", e.ID)
+	data.Leads = q.may("Destination")
 	if q.may("Replay") && len(e.Deliveries) > 0 {
 		data.Replay = q.actLink("replay", "event", e.ID, back)
 	}
@@ -159,7 +162,10 @@ func received(e *operate.EventDetail) string {
 func (q *request) way(d *operate.DeliveryDetail, back string) way {
 	w := way{DeliveryDetail: d, At: d.UpdatedAt}
 	n := d.Attempts
+	again := slices.ContainsFunc(d.History, func(a operate.AttemptDetail) bool { return a.Replay > 0 })
 	switch {
+	case d.State == store.Delivered && again: // tries are counted anew, and "the first" would not be true
+		w.Class, w.Says = "done", "delivered after it was sent again"
 	case d.State == store.Delivered && n <= 1:
 		w.Class, w.Says = "done", "delivered at the first try"
 	case d.State == store.Delivered:

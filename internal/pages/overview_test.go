@@ -57,6 +57,9 @@ func TestTheOverviewSaysWhatHappenedAndWhatToDo(t *testing.T) {
 				t.Errorf("it does not say %q: %s", want, text(t, got.body))
 			}
 		}
+		if list := d.as("otto", "destinations"); !says(t, list, "dispatch takes nothing") {
+			t.Errorf("the list of destinations says otherwise: %s", text(t, list.body))
+		}
 		if strings.Count(got.body, `class="button first"`) != 1 {
 			t.Error("there is not one likely next step")
 		}

@@ -40,7 +40,7 @@ func tenantRowOf(t *operate.TenantView) tenantRow {
 	case !t.Known:
 		row.Mark = mark{"dead", "not configured"}
 	case !t.FailingSince.IsZero():
-		row.Mark = mark{"dead", "nothing is delivered"}
+		row.Mark = mark{"dead", "a destination takes nothing"}
 	case t.Dead > 0:
 		row.Mark = mark{"wait", "some are dead"}
 	case row.Rate != nil && 100**row.Rate < operate.LowSuccess:

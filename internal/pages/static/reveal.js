@@ -10,6 +10,8 @@ function tick() {
   if (left === 0) { hide(); location.replace(timer.dataset.backTo); }
 }
 
+// Loading it again, or coming back to it, leads to what is masked: else a browser would reveal again, unasked.
+history.replaceState(null, "", timer.dataset.backTo);
 timer.setAttribute("aria-live", "off");
 tick();
 setInterval(tick, 1000);
