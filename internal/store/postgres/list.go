@@ -128,7 +128,7 @@ func (s *Store) Event(ctx context.Context, id string) (*store.Event, error) {
 		return nil, public(err)
 	}
 	e, _, err := s.openEvent(ctx, &r)
-	if err != nil && !e.Dropped {
+	if err != nil && !errors.Is(err, seal.ErrDestroyed) {
 		return nil, keyError(err)
 	}
 	return e, nil

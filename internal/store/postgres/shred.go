@@ -123,7 +123,7 @@ func (s *Store) shredEvents(ctx context.Context, done *store.Destroyed, days map
 		}
 		done.Events += events
 		done.Deliveries += deliveries
-		store.Progress(ctx, events)
+		store.Progress(ctx, done.Events)
 	}
 }
 
