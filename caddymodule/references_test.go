@@ -27,7 +27,7 @@ func TestNamesAreCheckedWhereTheyStand(t *testing.T) {
 		"a kind":                      {"{\ncallgate {\ndestination x htpp\n}\n}\n", "unknown kind of destination 'htpp'; this gateway has fhir, http, hubspot, salesforce; did you mean http?, at Caddyfile:3"},
 		"a scheme":                    {"http:// {\ncallgate nextphone s {\nverify standardwebhooks\n}\n}\n", "did you mean standard-webhooks?, at Caddyfile:3"},
 		"a scheme to sign with":       {"http:// {\ncallgate nextphone s {\nsign nextfone s\n}\n}\n", "did you mean nextphone?, at Caddyfile:3"},
-		"a store":                     {"{\ncallgate {\nstore sqlit\n}\n}\n", "unknown kind of store 'sqlit'; this gateway has sqlite; did you mean sqlite?, at Caddyfile:3"},
+		"a store":                     {"{\ncallgate {\nstore sqlit\n}\n}\n", "unknown kind of store 'sqlit'; this gateway has postgres, sqlite; did you mean sqlite?, at Caddyfile:3"},
 		"a policy line":               {"http:// {\ncallgate nextphone s {\nratelimit 5/s\n}\n}\n", "unrecognized subdirective 'ratelimit'; did you mean rate_limit?, at Caddyfile:3"},
 		"a line of the option":        {"{\ncallgate {\ndestinations x\n}\n}\n", "unrecognized subdirective 'destinations'; did you mean destination?, at Caddyfile:3"},
 		"a line of a kind":            {"{\ncallgate {\ndestination x hubspot t {\nlogcall\n}\n}\n}\n", "unrecognized subdirective 'logcall'; did you mean log_call?, at Caddyfile:4"},

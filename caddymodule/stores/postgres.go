@@ -123,7 +123,7 @@ func (p *Postgres) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	t := p.tuning(o)
 	options := postgres.Options{
 		Address: p.address, Schema: p.Schema, Gateway: p.Gateway, RequireSync: p.RequireSync, Readers: p.Connections,
-		Window: t.Window, MaxBytes: t.MaxBytes, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Committed: o.Committed, BatchDelay: batchDelay,
+		Window: t.Window, MaxBytes: t.MaxBytes, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Wrapping: t.Wrapping, Committed: o.Committed, BatchDelay: batchDelay,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	}
 	if p.Password != "" {
@@ -142,8 +142,16 @@ func (p *Postgres) TuneStore(open store.Store, o guest.StoreOptions) {
 	}
 }
 
+// CheckStore implements guest.StoreChecker.
+func (p *Postgres) CheckStore(open store.Store, o guest.StoreOptions) error {
+	if open, ok := open.(*postgres.Store); ok {
+		return open.CheckWrapping(o.Wrapping)
+	}
+	return nil
+}
+
 func (p *Postgres) tuning(o guest.StoreOptions) postgres.Tuning {
-	return postgres.Tuning{Window: o.Window, MaxBytes: p.MaxSize, Tenant: store.Quota{Bytes: p.TenantMaxSize, Events: p.TenantMaxEvents}, Tenants: quotasOf(p.TenantLimits)}
+	return postgres.Tuning{Window: o.Window, Wrapping: o.Wrapping, MaxBytes: p.MaxSize, Tenant: store.Quota{Bytes: p.TenantMaxSize, Events: p.TenantMaxEvents}, Tenants: quotasOf(p.TenantLimits)}
 }
 
 // UnmarshalCaddyfile sets up the store from Caddyfile tokens. Syntax:
@@ -184,4 +192,5 @@ var (
 	_ caddyfile.Unmarshaler = (*Postgres)(nil)
 	_ guest.Store           = (*Postgres)(nil)
 	_ guest.StoreTuner      = (*Postgres)(nil)
+	_ guest.StoreChecker    = (*Postgres)(nil)
 )

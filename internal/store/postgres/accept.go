@@ -62,13 +62,25 @@ func (s *Store) AcceptAll(ctx context.Context, events []*store.Event, destinatio
 	a := &accepting{events: make([]*event, len(events))}
 	now := s.nowNanos()
 	for i, e := range events {
-		one, err := s.newEvent(e, destinations[i], now)
+		one, err := s.newEvent(ctx, e, destinations[i], now)
 		if err != nil {
 			return nil, err
 		}
 		a.events[i] = one
 	}
-	if err := s.accepts.Do(ctx, a); err != nil {
+	err := s.accepts.Do(ctx, a)
+	for tries := 0; errors.Is(err, errKeyLost) && tries < 3; tries++ { // there is a new one, or there will be
+		for _, e := range a.events {
+			s.seals.Forget(e.Tenant)
+		}
+		for _, e := range a.events {
+			if e.payload, err = s.sealPayload(ctx, e.Event, e.destinations); err != nil {
+				return nil, keyError(err)
+			}
+		}
+		err = s.accepts.Do(ctx, a)
+	}
+	if err != nil {
 		return nil, err
 	}
 	all := make([]store.Accepted, len(a.events))
@@ -79,7 +91,7 @@ func (s *Store) AcceptAll(ctx context.Context, events []*store.Event, destinatio
 }
 
 // newEvent prepares an event for the writer.
-func (s *Store) newEvent(e *store.Event, to []string, now int64) (*event, error) {
+func (s *Store) newEvent(ctx context.Context, e *store.Event, to []string, now int64) (*event, error) {
 	id, err := ulid.ParseStrict(e.ID)
 	if err != nil {
 		return nil, errors.New("the event's ID is not a ULID: make one with ulid.Make")
@@ -91,8 +103,8 @@ func (s *Store) newEvent(e *store.Event, to []string, now int64) (*event, error)
 	if one.received == 0 {
 		one.received = now
 	}
-	if one.payload, err = s.sealPayload(e, to); err != nil {
-		return nil, err
+	if one.payload, err = s.sealPayload(ctx, e, to); err != nil {
+		return nil, keyError(err)
 	}
 	var beside audit.Beside
 	if beside, one.besideStored, err = s.beside(e); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/callgate/callgate/internal/store/leaves"
 	"github.com/jackc/pgx/v5"
@@ -28,6 +29,7 @@ type acceptBatch struct {
 	args      []any
 	besideIDs [][16]byte
 	besides   [][]byte
+	dataKeys  [][]byte // the ids of those with which something is sealed
 }
 
 func newAcceptBatch(s *Store, rs []*acceptRequest) *acceptBatch {
@@ -84,9 +86,14 @@ func (b *acceptBatch) number() error {
 		numbers, destinations                              = make([]int32, 0, n), make([]int32, 0, n)
 	)
 	b.besideIDs, b.besides = [][16]byte{}, [][]byte{}
+	sealedBy := map[seal.KeyID]bool{}
 	for _, e := range b.events {
 		tenant, _ := b.s.names.ID(e.Tenant)
 		p := &e.payload
+		if id, dataKey, ok := seal.ParseStoredID(p.KeyID); ok && dataKey && !sealedBy[id] {
+			sealedBy[id] = true
+			b.dataKeys = append(b.dataKeys, id[:])
+		}
 		ids, keys, dayList, received = append(ids, e.id), append(keys, e.Key), append(dayList, int32(e.day)), append(received, e.received)
 		tenants, buckets, lengths, sizes = append(tenants, int32(tenant)), append(buckets, int16(e.bucket)), append(lengths, int32(len(e.Body))), append(sizes, e.size)
 		sources, routes, types = append(sources, text(e.Source)), append(routes, text(e.Route)), append(types, text(e.EventType))

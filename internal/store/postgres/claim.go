@@ -202,6 +202,8 @@ func (r source) Events(ctx context.Context, destination string, list []lanes.Row
 		e, sealedFor, err := s.openEvent(ctx, &all[i].rawEvent)
 		n := list[all[i].ord-1].N
 		switch {
+		case errors.Is(err, seal.ErrDestroyed):
+			err = errWaitsInVain
 		case err == nil && e.Dropped:
 			err = errNoContent
 		case err == nil && sealedFor != nil && (n >= int64(len(sealedFor)) || sealedFor[n] != destination):
@@ -216,12 +218,15 @@ func (r source) Events(ctx context.Context, destination string, list []lanes.Row
 }
 
 var (
+	errWaitsInVain      = fmt.Errorf("%w, and it still waits: run `callgate keys destroy` again, which was stopped on its way", seal.ErrDestroyed)
 	errNoContent        = fmt.Errorf("%w (it waits and has no content)", seal.ErrTampered)
 	errOtherDestination = fmt.Errorf("%w (it was sealed for another destination)", seal.ErrTampered)
 )
 
 // unreadableEvent tells that an event is held back and not that the store cannot be read.
-func unreadableEvent(err error) bool { return isSealError(err) }
+func unreadableEvent(err error) bool {
+	return isSealError(err) || errors.Is(err, seal.ErrUnavailable) || errors.Is(err, seal.ErrDestroyed)
+}
 
 func isSealError(err error) bool {
 	return errors.Is(err, seal.ErrNoKey) || errors.Is(err, seal.ErrTampered)
@@ -246,7 +251,7 @@ func (r *rawEvent) scan(row pgx.Row, first ...any) error {
 }
 
 // openEvent makes an event of its row, and tells for which destinations it was sealed; nil if it does not say. With an error
-// of its seal the event's ID is set all the same.
+// of its seal the event's ID is set all the same. With seal.ErrDestroyed it is Dropped.
 func (s *Store) openEvent(ctx context.Context, r *rawEvent) (*store.Event, []string, error) {
 	e := &r.e
 	for _, column := range []*string{&e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash} {
@@ -257,6 +262,7 @@ func (s *Store) openEvent(ctx context.Context, r *rawEvent) (*store.Event, []str
 	if e.Tenant, err = s.name(ctx, r.tenant); err != nil || e.Dropped {
 		return e, nil, err
 	}
-	sealedFor, err := s.openPayload(e, r.accepted, r.p)
+	sealedFor, err := s.openPayload(ctx, e, r.accepted, r.p)
+	e.Dropped = errors.Is(err, seal.ErrDestroyed)
 	return e, sealedFor, err
 }

@@ -160,11 +160,7 @@ func (s *Store) acceptOnce(ctx context.Context, conn *pgx.Conn, rs []*acceptRequ
 	}
 	audited := s.audit.on.Load()
 	if !audited {
-		rows, err := conn.Query(ctx, s.sql.accept, b.args...)
-		if err == nil {
-			err = b.read(rows)
-		}
-		if err != nil {
+		if err := b.accept(ctx, conn); err != nil {
 			return err
 		}
 		if s.acceptor.warned.Load() {
@@ -176,20 +172,37 @@ func (s *Store) acceptOnce(ctx context.Context, conn *pgx.Conn, rs []*acceptRequ
 	return b.audited(ctx, conn)
 }
 
-// audited carries the batch out with its leaves in the audit log. Both writers append to it, so that each waits until the
-// other one's transaction has ended.
-func (b *acceptBatch) audited(ctx context.Context, conn *pgx.Conn) (err error) {
-	log := &b.s.audit
-	log.mu.Lock()
-	defer log.mu.Unlock()
-	if err := log.know(ctx, b.s, conn); err != nil {
-		return err
+// holdKeys has the data keys of the batch stand until its transaction ends; it fails with errKeyLost if one does not any more.
+func (b *acceptBatch) holdKeys(send *pgx.Batch) {
+	send.Queue(shareKeysSQL, b.s.keysLock())
+	send.Queue(b.s.q(standSQL), b.dataKeys)
+}
+
+// accept carries the batch out, in one transaction and with one question to the server.
+func (b *acceptBatch) accept(ctx context.Context, conn *pgx.Conn) error {
+	if len(b.dataKeys) == 0 {
+		rows, err := conn.Query(ctx, b.s.sql.accept, b.args...)
+		if err != nil {
+			return err
+		}
+		return b.read(rows)
 	}
 	send := &pgx.Batch{}
-	send.Queue("BEGIN")
-	send.Queue(b.s.sql.acceptAudited, append(b.args, b.besideIDs, b.besides)...)
-	results := conn.SendBatch(ctx, send)
-	if _, err = results.Exec(); err == nil {
+	b.holdKeys(send)
+	before := send.Len()
+	send.Queue(b.s.sql.accept, b.args...)
+	return b.results(conn.SendBatch(ctx, send), before)
+}
+
+// results reads what became of the statement of accepting, which comes after others.
+func (b *acceptBatch) results(results pgx.BatchResults, before int) error {
+	var err error
+	for range before {
+		if _, err = results.Exec(); err != nil {
+			break
+		}
+	}
+	if err == nil {
 		var rows pgx.Rows
 		if rows, err = results.Query(); err == nil {
 			err = b.read(rows)
@@ -198,7 +211,33 @@ func (b *acceptBatch) audited(ctx context.Context, conn *pgx.Conn) (err error) {
 	if closeErr := results.Close(); err == nil {
 		err = closeErr
 	}
-	if err != nil {
+	return err
+}
+
+// audited carries the batch out with its leaves in the audit log. Both writers append to it, so that each waits until the
+// other one's transaction has ended.
+func (b *acceptBatch) audited(ctx context.Context, conn *pgx.Conn) (err error) {
+	send := &pgx.Batch{}
+	send.Queue("BEGIN")
+	if len(b.dataKeys) > 0 {
+		// Before the log is held: whoever destroys keys waits for it while no other can write with them.
+		b.holdKeys(send)
+		if err := conn.SendBatch(ctx, send).Close(); err != nil {
+			rollback(ctx, conn)
+			return err
+		}
+		send = &pgx.Batch{}
+	}
+	log := &b.s.audit
+	log.mu.Lock()
+	defer log.mu.Unlock()
+	if err := log.know(ctx, b.s, conn); err != nil {
+		rollback(ctx, conn)
+		return err
+	}
+	before := send.Len()
+	send.Queue(b.s.sql.acceptAudited, append(b.args, b.besideIDs, b.besides)...)
+	if err := b.results(conn.SendBatch(ctx, send), before); err != nil {
 		rollback(ctx, conn)
 		return err
 	}

@@ -117,6 +117,8 @@ func spent(err error) bool {
 const (
 	noStandby = "22012"
 	sameID    = "22P02"
+	// keyDestroyed is that of the logarithm of nothing.
+	keyDestroyed = "2201E"
 )
 
 // ours tells whether an error is the store's own word, and no news of the connection.
@@ -154,6 +156,8 @@ func public(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, ErrNoStandby)
 	case c == sameID:
 		return errSameID
+	case c == keyDestroyed:
+		return errKeyLost
 	case c == "53100":
 		return fmt.Errorf("%w: make room on the database's disk, or shorten the retention: %w", store.ErrFull, err)
 	case c == "53300":

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/callgate/callgate/internal/store/leaves"
@@ -19,6 +20,8 @@ type finished struct {
 	key            lanes.Key
 	day            int64 // -1 if the delivery was not leased
 	warnings, sent *string
+	excerpt        []byte // to be sealed
+	sealer         seal.Sealer
 }
 
 // beside tells that only the audit log is to know of the attempt.
@@ -58,6 +61,11 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 				return err
 			}
 		}
+		if f.excerpt = a.Excerpt; len(f.excerpt) > 0 && s.o.Keys != nil {
+			if err := s.prepareExcerpt(ctx, f); err != nil {
+				return public(err)
+			}
+		}
 		list[i] = f
 	}
 	refs := s.lanes.Refs(keys)
@@ -82,14 +90,21 @@ func asJSON(v any) (*string, error) {
 func (t *tx) readFinished(all []*finished) error {
 	days := map[lanes.Key]int64{}
 	var keys []lanes.Key
+	var sealedBy [][]byte
 	for _, f := range all {
 		if f.beside() {
 			continue
+		}
+		if len(f.excerpt) > 0 && t.s.o.Keys != nil {
+			sealedBy = append(sealedBy, f.sealer.StoredID())
 		}
 		keys = append(keys, f.key)
 		if f.day >= 0 {
 			days[f.key] = f.day
 		}
+	}
+	if err := t.knowKeys(sealedBy...); err != nil {
+		return err
 	}
 	if err := t.readLanes(all); err != nil {
 		return err
@@ -119,12 +134,7 @@ func (t *tx) record(f *finished) error {
 	if err != nil {
 		return err
 	}
-	excerpt, keyID := f.Excerpt, []byte(nil)
-	if len(excerpt) == 0 {
-		excerpt = nil
-	} else if keyID = t.s.sealedBy; keyID != nil {
-		excerpt = t.s.o.Keys.Seal(excerpt, sealed.ExcerptPlace(f.key.String(), tenant, destination, number))
-	}
+	excerpt, keyID := t.sealExcerpt(f, sealed.ExcerptPlace(f.key.String(), tenant, destination, number))
 	t.attempts.add(f, r.day, number, next, excerpt, keyID)
 	if f.Audit.Destination == "" {
 		f.Audit.Tenant, f.Audit.Destination = tenant, destination
@@ -157,6 +167,42 @@ func (t *tx) record(f *finished) error {
 	t.settled = t.settled || to == lanes.Delivered
 	t.change(r, to, next, false)
 	return nil
+}
+
+// prepareExcerpt finds what the excerpt of an attempt is sealed with. Without its tenant's data key the attempt is stored
+// without it: what came of the attempt does not wait for that.
+func (s *Store) prepareExcerpt(ctx context.Context, f *finished) error {
+	tenant, err := "", error(nil)
+	if s.seals.Tenants() {
+		tenant, err = s.tenantOf(ctx, f.key)
+	}
+	if err == nil {
+		f.sealer, err = s.seals.Sealer(ctx, tenant)
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound): // erased meanwhile
+		f.excerpt = nil
+	case errors.Is(err, seal.ErrUnavailable), errors.Is(err, seal.ErrNoKey):
+		s.o.Log("what a receiver answered to delivery "+f.DeliveryID+" is not kept", err)
+		f.excerpt = nil
+	case err != nil:
+		return err
+	}
+	return nil
+}
+
+// sealExcerpt seals the excerpt of an attempt; nil if there is none.
+func (t *tx) sealExcerpt(f *finished, p seal.Place) (excerpt, keyID []byte) {
+	if len(f.excerpt) == 0 {
+		return nil, nil
+	}
+	if t.s.o.Keys == nil {
+		return f.excerpt, nil
+	}
+	if keyID = f.sealer.StoredID(); t.keyLost(keyID) { // and with it what the excerpt would tell of
+		return nil, nil
+	}
+	return f.sealer.Seal(f.excerpt, p), keyID
 }
 
 // noteAttempt records an attempt in the audit log. erased tells that its delivery is gone, and with it the salt.

@@ -128,8 +128,8 @@ func (s *Store) Event(ctx context.Context, id string) (*store.Event, error) {
 		return nil, public(err)
 	}
 	e, _, err := s.openEvent(ctx, &r)
-	if err != nil {
-		return nil, public(err)
+	if err != nil && !errors.Is(err, seal.ErrDestroyed) {
+		return nil, keyError(err)
 	}
 	return e, nil
 }
@@ -226,6 +226,11 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 		return nil, public(err)
 	}
 	defer rows.Close()
+	type sealedExcerpt struct {
+		id             int64
+		excerpt, keyID []byte
+	}
+	var excerpts []sealedExcerpt
 	var list []store.Attempt
 	for rows.Next() {
 		a := store.Attempt{DeliveryID: deliveryID}
@@ -240,21 +245,29 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 		if warnings != "" && json.Unmarshal([]byte(untext(warnings)), &a.Warnings) != nil || sent != "" && json.Unmarshal([]byte(untext(sent)), &a.Sent) != nil {
 			return nil, errRecord
 		}
-		if a.Excerpt, err = s.openExcerpt(deliveryID, of, to, id, int64(a.Number), excerpt, keyID); err != nil {
-			return nil, err
-		}
-		list = append(list, a)
+		list, excerpts = append(list, a), append(excerpts, sealedExcerpt{id, excerpt, keyID})
 	}
-	return list, public(rows.Err())
+	rows.Close() // a data key that is to be read needs a connection
+	if err := rows.Err(); err != nil {
+		return nil, public(err)
+	}
+	for i, x := range excerpts {
+		a := &list[i]
+		if a.Excerpt, err = s.openExcerpt(ctx, deliveryID, of, to, x.id, int64(a.Number), x.excerpt, x.keyID); err != nil && !errors.Is(err, seal.ErrDestroyed) {
+			return nil, keyError(err)
+		}
+	}
+	return list, nil
 }
 
 // openExcerpt opens an attempt's excerpt.
-func (s *Store) openExcerpt(delivery, tenant, destination string, id, number int64, excerpt, keyID []byte) ([]byte, error) {
+func (s *Store) openExcerpt(ctx context.Context, delivery, tenant, destination string, id, number int64, excerpt, keyID []byte) ([]byte, error) {
 	if excerpt != nil && keyID == nil && id >= s.sealing.attempt {
 		return nil, errUnsealed
 	}
 	if keyID != nil && s.o.Keys == nil {
 		return nil, seal.ErrNoKey
 	}
-	return sealed.Unseal(s.o.Keys.Sealer(), sealed.ExcerptPlace(delivery, tenant, destination, number), excerpt, keyID)
+	opener := s.seals.Opener(ctx)
+	return sealed.Unseal(&opener, sealed.ExcerptPlace(delivery, tenant, destination, number), excerpt, keyID)
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/group"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/jackc/pgx/v5"
@@ -93,12 +95,26 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 	if err != nil {
 		return fmt.Errorf("delivery %w", store.ErrNotFound)
 	}
-	if len(value) > 0 && s.o.Keys != nil {
-		value = s.o.Keys.Seal(value, sealed.ProgressPlace(k))
-	}
 	s.keeps.Store(true)
+	err = s.keep(ctx, k, value)
+	for tries := 0; errors.Is(err, errKeyLost) && tries < 3; tries++ {
+		err = s.keep(ctx, k, value)
+	}
+	return err
+}
+
+// keep seals what is kept of a delivery, and writes it. After errKeyLost there is a new key.
+func (s *Store) keep(ctx context.Context, k lanes.Key, value []byte) error {
+	var keyID []byte
+	if len(value) > 0 && s.o.Keys != nil {
+		sealer, err := s.deliverySealer(ctx, k)
+		if err != nil {
+			return keyError(err)
+		}
+		value, keyID = sealer.Seal(value, sealed.ProgressPlace(k)), sealer.StoredID()
+	}
 	gone := false
-	err = s.write(ctx, func(t *tx) error {
+	err := s.write(ctx, func(t *tx) error {
 		if gone = false; len(value) == 0 {
 			_, err := t.exec("DELETE FROM {s}.progress WHERE event = $1 AND n = $2", k.Event, k.N)
 			return err
@@ -109,10 +125,21 @@ func (s *Store) Keep(ctx context.Context, deliveryID string, value []byte) error
 		if gone = t.rows[k] == nil; gone {
 			return nil
 		}
+		if err := t.knowKeys(keyID); err != nil {
+			return err
+		}
+		if t.keyLost(keyID) {
+			return group.Refuse(errKeyLost)
+		}
 		_, err := t.exec(`INSERT INTO {s}.progress (event, n, value, sealed) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (event, n) DO UPDATE SET value = excluded.value, sealed = excluded.sealed`, k.Event, k.N, value, s.o.Keys != nil)
 		return err
 	})
+	if errors.Is(err, errKeyLost) {
+		if tenant, err := s.tenantOf(ctx, k); err == nil {
+			s.seals.Forget(tenant)
+		}
+	}
 	if err == nil && gone {
 		err = fmt.Errorf("delivery %w", store.ErrNotFound)
 	}
@@ -136,8 +163,24 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 	case err != nil:
 		return nil, public(err)
 	case s.o.Keys != nil:
-		return s.o.Keys.Open(value, sealed.ProgressPlace(k))
+		sealer := s.seals.Opener(ctx)
+		if value, err = sealer.Open(value, sealed.ProgressPlace(k)); errors.Is(err, seal.ErrDestroyed) {
+			err = nil
+		}
+		return value, keyError(err)
 	}
 	s.keeps.Store(true)
 	return value, nil
+}
+
+// deliverySealer seals what is kept of a delivery.
+func (s *Store) deliverySealer(ctx context.Context, k lanes.Key) (seal.Sealer, error) {
+	if !s.seals.Tenants() {
+		return s.seals.Opener(ctx), nil
+	}
+	tenant, err := s.tenantOf(ctx, k)
+	if err != nil {
+		return seal.Sealer{}, err
+	}
+	return s.seals.Sealer(ctx, tenant)
 }

@@ -129,7 +129,10 @@ func (s *Store) load(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	s.keeps.Store(keeps)
-	return s.checkRing(ctx, conn)
+	if err := s.checkRing(ctx, conn); err != nil {
+		return err
+	}
+	return s.loadDataKeys(ctx, conn)
 }
 
 // readClock finds out what the database's clock is ahead of this machine's.

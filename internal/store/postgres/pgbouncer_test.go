@@ -79,4 +79,13 @@ func TestThroughPgBouncer(t *testing.T) {
 	if n, err := s.Erase(t.Context(), store.Filter{Subject: store.Subject{1}}, false); n != 1 || err != nil {
 		t.Errorf("erased %d, %v", n, err)
 	}
+	keyed := openStore(t, postgres.Options{Address: dsn, Schema: "pooled", Gateway: "keyed", Patience: 2 * time.Second, Keys: ring(t, keyA), Wrapping: byRing})
+	for range 2 {
+		if got := reads(t, s, full(t, keyed)); got != whole {
+			t.Errorf("what is sealed with a data key: %s", got)
+		}
+		if _, err := keyed.OpenAudit("boot"); err != nil { // the second one is audited
+			t.Fatal(err)
+		}
+	}
 }

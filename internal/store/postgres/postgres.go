@@ -58,6 +58,8 @@ type Options struct {
 	Tenants map[string]store.Quota
 	// Keys seal bodies, records, requests and excerpts; nil stores them as they are.
 	Keys *seal.Ring
+	// Wrapping says whether tenants have data keys, with which their content is sealed in place of the ring, and who wraps these.
+	Wrapping seal.Wrapping
 	// Now is a clock for tests. nil means the database's, as far as it is known.
 	Now func() time.Time
 	// Log hears of what a caller cannot be told: the message holds no payload, number or secret. nil means nobody.
@@ -109,7 +111,9 @@ type Store struct {
 	audit              auditLog
 	wake               wake
 	mine               mine
-	sealedBy           []byte // how the id of the key that seals is stored; nil without keys
+	sealedBy           []byte     // how the id of the ring's first key is stored; nil without keys
+	seals              *seal.Keys // nil without keys
+	ended              ended
 	sealing            sealing
 	keeps              atomic.Bool // something may be kept of some delivery
 	searches           chan struct{}
@@ -155,7 +159,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{o: o, config: config, schema: pgx.Identifier{o.Schema}.Sanitize(), names: lanes.NewNames(), sealedBy: storedKeyID(o.Keys),
+	s := &Store{o: o, config: config, schema: pgx.Identifier{o.Schema}.Sanitize(), names: lanes.NewNames(), sealedBy: o.Keys.StoredID(),
 		accepts:  group.New[*accepting](o.MaxBatch, o.BatchDelay, o.Patience),
 		changes:  group.New[change](o.MaxBatch, 0, 0),
 		searches: make(chan struct{}, max(1, o.Readers/2)),
@@ -166,7 +170,10 @@ func Open(o Options) (*Store, error) {
 	s.clock.fixed = o.Now
 	s.acceptor, s.recorder = newWriter(s), newWriter(s)
 	s.wake.init(s)
-	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, Tenant: o.Tenant, Tenants: o.Tenants})
+	if o.Keys != nil {
+		s.seals = seal.NewKeys(o.Keys, keyTable{s}, o.Wrapping, s.clock.now, o.Log)
+	}
+	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, Tenant: o.Tenant, Tenants: o.Tenants, Wrapping: o.Wrapping})
 	if warning := tlsWarning(config); warning != "" {
 		o.Log("the connection to the database is not verified", errors.New(warning))
 	}
@@ -176,6 +183,7 @@ func Open(o Options) (*Store, error) {
 	}
 	if err := s.begin(); err != nil {
 		s.stop()
+		s.seals.Close()
 		s.pool.Close()
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
@@ -209,6 +217,7 @@ func (s *Store) Close() error {
 		}
 		s.wake.flush()
 		s.stop()
+		s.seals.Close()
 		s.running.Wait()
 		s.acceptor.close()
 		s.recorder.close()
@@ -255,6 +264,7 @@ type Tuning struct {
 	MaxBytes int64
 	Tenant   store.Quota
 	Tenants  map[string]store.Quota
+	Wrapping seal.Wrapping
 }
 
 // defaultWindow is longer than any sender goes on repeating.
@@ -264,6 +274,7 @@ const defaultWindow = 72 * time.Hour
 type tuning struct {
 	window, maxBytes atomic.Int64
 	quotas           atomic.Pointer[quotas]
+	wrapping         atomic.Pointer[seal.Wrapping]
 }
 
 type quotas struct {
@@ -283,4 +294,8 @@ func (s *Store) Tune(t Tuning) {
 	s.tuning.window.Store(int64(cmp.Or(t.Window, defaultWindow)))
 	s.tuning.maxBytes.Store(t.MaxBytes)
 	s.tuning.quotas.Store(&quotas{t.Tenant, maps.Clone(t.Tenants)})
+	s.tuning.wrapping.Store(&t.Wrapping)
+	if s.seals != nil {
+		s.seals.Use(t.Wrapping)
+	}
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/callgate/callgate/internal/audit"
@@ -12,55 +13,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Rekey is store.Store's. What is sealed with the first key already is passed over, so that a Rekey which was stopped can be
-// started again. Every gateway needs the new key in its ring before one makes it the first. Payloads that were stored without a
-// key are sealed too. Caller hashes stay as they are: they cannot be made again without the number.
-func (s *Store) Rekey(ctx context.Context, progress func(done, total int)) error {
-	if err := s.enter(ctx); err != nil {
-		return err
-	}
-	if s.o.Keys == nil {
-		return fmt.Errorf("%w: the store has no encryption_key", seal.ErrNoKey)
-	}
-	if progress == nil {
-		progress = func(int, int) {}
-	}
-	var total, done int
-	if err := s.pool.QueryRow(ctx, s.q(`SELECT (SELECT count(*) FROM {s}.events e JOIN {s}.payloads p ON p.event = e.id AND p.day = e.day WHERE e.key_id IS DISTINCT FROM $1) +
-		(SELECT count(*) FROM {s}.attempts WHERE excerpt IS NOT NULL AND key_id IS DISTINCT FROM $1) + (SELECT count(*) FROM {s}.documents WHERE key_id IS DISTINCT FROM $1)`),
-		s.sealedBy).Scan(&total); err != nil {
-		return public(err)
-	}
-	progress(0, total)
-	if err := s.noteRekey(ctx, total, ""); err != nil {
-		return err
-	}
-	for _, next := range []func() func(context.Context) (int, error){s.rekeyPayloads, s.rekeyExcerpts, s.rekeyDocuments, s.rekeyProgress} {
-		for some := next(); ; {
-			n, err := some(ctx)
-			if err != nil {
-				return public(err)
-			}
-			if n == 0 {
-				break
-			}
-			done += n
-			progress(min(done, max(total, done)), max(total, done))
-		}
-	}
-	if err := s.noteRekey(ctx, done, audit.OutcomeOK); err != nil {
-		return err
-	}
-	// From the next start on nothing passes that has no seal.
-	return s.write(ctx, func(t *tx) error { return (sealing{1, 1}).write(t.ctx, s, t.conn) })
-}
-
 // noteRekey records that everything is going to be sealed again, and at the end that it was.
-func (s *Store) noteRekey(ctx context.Context, records int, outcome string) error {
+func (s *Store) noteRekey(ctx context.Context, which *resealing, records int, outcome string) error {
 	if !s.audit.on.Load() {
 		return nil
 	}
-	return s.Record(ctx, audit.Leaf{Kind: audit.Rekey, Actor: audit.ActorOf(ctx), Count: int64(records), Outcome: outcome})
+	return s.Record(ctx, audit.Leaf{Kind: audit.Rekey, Actor: audit.ActorOf(ctx), Tenant: which.tenant, Count: int64(records), Outcome: outcome})
 }
 
 // rekeyAtOnce is how many records are sealed again in one transaction, and held in memory.
@@ -89,17 +47,19 @@ func (s *Store) destinationsOf(ctx context.Context, p place) ([]string, error) {
 	return names, err
 }
 
-// rekeyPayloads seals the next events' payloads again and tells how many.
-func (s *Store) rekeyPayloads() func(context.Context) (int, error) {
-	after := [16]byte{}
+// payloads seals the next events' payloads again and tells how many.
+func (r *resealing) payloads() func(context.Context) (int, error) {
+	s, after := r.s, [16]byte{}
+	where, key := r.where("e.key_id", "e.tenant")
 	return func(ctx context.Context) (int, error) {
 		type found struct {
 			rawEvent
-			day int64
-			new sealed.Payload
+			day       int64
+			new       sealed.Payload
+			destroyed bool
 		}
 		rows, err := s.pool.Query(ctx, s.q("SELECT e.day, "+eventColumns+` FROM {s}.events e JOIN {s}.payloads p ON p.event = e.id AND p.day = e.day
-			WHERE e.key_id IS DISTINCT FROM $1 AND e.id > $2 ORDER BY e.id LIMIT $3`), s.sealedBy, after, rekeyAtOnce)
+			WHERE `+where+" AND e.id > $2 ORDER BY e.id LIMIT $3"), key, after, rekeyAtOnce)
 		if err != nil {
 			return 0, err
 		}
@@ -110,9 +70,13 @@ func (s *Store) rekeyPayloads() func(context.Context) (int, error) {
 		if err != nil || len(list) == 0 {
 			return 0, err
 		}
+		var newKeys [][]byte
 		for _, f := range list {
 			after = f.id
 			e, destinations, err := s.openEvent(ctx, &f.rawEvent)
+			if f.destroyed = errors.Is(err, seal.ErrDestroyed); f.destroyed {
+				continue
+			}
 			if err != nil {
 				return 0, fmt.Errorf("event %s: %w", e.ID, err)
 			}
@@ -121,12 +85,19 @@ func (s *Store) rekeyPayloads() func(context.Context) (int, error) {
 					return 0, err
 				}
 			}
-			if f.new, err = s.sealPayload(e, destinations); err != nil {
+			if f.new, err = s.sealPayload(ctx, e, destinations); err != nil {
 				return 0, err
 			}
+			newKeys = append(newKeys, f.new.KeyID)
 		}
 		return len(list), s.write(ctx, func(t *tx) error {
+			if err := t.knowKeys(newKeys...); err != nil {
+				return err
+			}
 			for _, f := range list {
+				if f.destroyed || t.keyLost(f.new.KeyID) {
+					continue
+				}
 				n, err := t.exec("UPDATE {s}.events SET key_id = $3 WHERE id = $1 AND day = $2 AND key_id IS NOT DISTINCT FROM $4", f.id, f.day, f.new.KeyID, f.p.KeyID)
 				if err != nil {
 					return err
@@ -143,19 +114,19 @@ func (s *Store) rekeyPayloads() func(context.Context) (int, error) {
 	}
 }
 
-// rekeyExcerpts does the same for the excerpts of attempts.
-func (s *Store) rekeyExcerpts() func(context.Context) (int, error) {
-	after := int64(0)
+// excerpts does the same for the excerpts of attempts.
+func (r *resealing) excerpts() func(context.Context) (int, error) {
+	s, after := r.s, int64(0)
+	where, key := r.where("a.key_id", "e.tenant")
 	return func(ctx context.Context) (int, error) {
 		type found struct {
 			id, day, number, tenant, destination int64
 			key                                  lanes.Key
-			excerpt, keyID, new                  []byte
+			excerpt, keyID, new, newKey          []byte
 		}
 		rows, err := s.pool.Query(ctx, s.q(`SELECT a.id, a.event, a.n, a.day, a.number, a.excerpt, a.key_id,
-			coalesce((SELECT l.tenant FROM {s}.live l WHERE l.event = a.event AND l.n = a.n), (SELECT r.tenant FROM {s}.settled r WHERE r.event = a.event AND r.n = a.n AND r.day = a.day), 0),
-			coalesce((SELECT l.destination FROM {s}.live l WHERE l.event = a.event AND l.n = a.n), (SELECT r.destination FROM {s}.settled r WHERE r.event = a.event AND r.n = a.n AND r.day = a.day), 0)
-			FROM {s}.attempts a WHERE a.excerpt IS NOT NULL AND a.key_id IS DISTINCT FROM $1 AND a.id > $2 ORDER BY a.id LIMIT $3`), s.sealedBy, after, rekeyAtOnce)
+			e.tenant, coalesce((SELECT l.destination FROM {s}.live l WHERE l.event = a.event AND l.n = a.n), (SELECT r.destination FROM {s}.settled r WHERE r.event = a.event AND r.n = a.n AND r.day = a.day), 0)
+			FROM {s}.attempts a JOIN {s}.events e ON e.id = a.event AND e.day = a.day WHERE a.excerpt IS NOT NULL AND `+where+" AND a.id > $2 ORDER BY a.id LIMIT $3"), key, after, rekeyAtOnce)
 		if err != nil {
 			return 0, err
 		}
@@ -166,6 +137,7 @@ func (s *Store) rekeyExcerpts() func(context.Context) (int, error) {
 		if err != nil || len(list) == 0 {
 			return 0, err
 		}
+		var newKeys [][]byte
 		for _, f := range list {
 			after = f.id
 			tenant, err := s.name(ctx, f.tenant)
@@ -176,15 +148,29 @@ func (s *Store) rekeyExcerpts() func(context.Context) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			plain, err := s.openExcerpt(f.key.String(), tenant, destination, f.id, f.number, f.excerpt, f.keyID)
+			plain, err := s.openExcerpt(ctx, f.key.String(), tenant, destination, f.id, f.number, f.excerpt, f.keyID)
+			if errors.Is(err, seal.ErrDestroyed) {
+				continue
+			}
 			if err != nil {
 				return 0, fmt.Errorf("delivery %s: %w", f.key, err)
 			}
-			f.new = s.o.Keys.Seal(plain, sealed.ExcerptPlace(f.key.String(), tenant, destination, f.number))
+			sealer, err := s.seals.Sealer(ctx, tenant)
+			if err != nil {
+				return 0, err
+			}
+			f.new, f.newKey = sealer.Seal(plain, sealed.ExcerptPlace(f.key.String(), tenant, destination, f.number)), sealer.StoredID()
+			newKeys = append(newKeys, f.newKey)
 		}
 		return len(list), s.write(ctx, func(t *tx) error {
+			if err := t.knowKeys(newKeys...); err != nil {
+				return err
+			}
 			for _, f := range list {
-				if _, err := t.exec("UPDATE {s}.attempts SET excerpt = $5, key_id = $6 WHERE event = $1 AND n = $2 AND id = $3 AND day = $4", f.key.Event, f.key.N, f.id, f.day, f.new, s.sealedBy); err != nil {
+				if f.new == nil || t.keyLost(f.newKey) {
+					continue
+				}
+				if _, err := t.exec("UPDATE {s}.attempts SET excerpt = $5, key_id = $6 WHERE event = $1 AND n = $2 AND id = $3 AND day = $4 AND key_id IS NOT DISTINCT FROM $7", f.key.Event, f.key.N, f.id, f.day, f.new, f.newKey, f.keyID); err != nil {
 					return err
 				}
 			}
@@ -232,13 +218,13 @@ func (s *Store) rekeyDocuments() func(context.Context) (int, error) {
 	}
 }
 
-// rekeyProgress seals what is kept of deliveries again.
-func (s *Store) rekeyProgress() func(context.Context) (int, error) {
-	after := lanes.Key{N: -1}
+// progress seals what is kept of deliveries again; of a tenant's only, if it is of one.
+func (r *resealing) progress() func(context.Context) (int, error) {
+	s, after := r.s, lanes.Key{N: -1}
 	return func(ctx context.Context) (int, error) {
 		type found struct {
-			key      lanes.Key
-			old, new []byte
+			key              lanes.Key
+			old, new, newKey []byte
 		}
 		rows, err := s.pool.Query(ctx, s.q("SELECT event, n, value FROM {s}.progress WHERE sealed AND (event, n) > ($1, $2) ORDER BY event, n LIMIT $3"), after.Event, after.N, rekeyAtOnce)
 		if err != nil {
@@ -251,16 +237,22 @@ func (s *Store) rekeyProgress() func(context.Context) (int, error) {
 		if err != nil || len(list) == 0 {
 			return 0, err
 		}
+		var newKeys [][]byte
 		for _, f := range list {
 			after = f.key
-			plain, err := s.o.Keys.Open(f.old, sealed.ProgressPlace(f.key))
-			if err != nil {
+			if f.new, f.newKey, err = r.resealProgress(ctx, f.key, f.old); err != nil {
 				return 0, fmt.Errorf("delivery %s: %w", f.key, err)
 			}
-			f.new = s.o.Keys.Seal(plain, sealed.ProgressPlace(f.key))
+			newKeys = append(newKeys, f.newKey)
 		}
 		return len(list), s.write(ctx, func(t *tx) error {
+			if err := t.knowKeys(newKeys...); err != nil {
+				return err
+			}
 			for _, f := range list {
+				if f.new == nil || t.keyLost(f.newKey) {
+					continue
+				}
 				// One that changed meanwhile was sealed with the first key already.
 				if _, err := t.exec("UPDATE {s}.progress SET value = $3 WHERE event = $1 AND n = $2 AND value = $4", f.key.Event, f.key.N, f.new, f.old); err != nil {
 					return err
@@ -269,4 +261,32 @@ func (s *Store) rekeyProgress() func(context.Context) (int, error) {
 			return nil
 		})
 	}
+}
+
+// resealProgress is what is kept of a delivery, sealed again; nil if it is to stay as it is.
+func (r *resealing) resealProgress(ctx context.Context, k lanes.Key, old []byte) (sealedAgain, keyID []byte, err error) {
+	s := r.s
+	if r.one {
+		if tenant, err := s.tenantOf(ctx, k); err != nil || tenant != r.tenant {
+			return nil, nil, passOver(err)
+		}
+	}
+	opener := s.seals.Opener(ctx)
+	plain, err := opener.Open(old, sealed.ProgressPlace(k))
+	if err != nil {
+		return nil, nil, passOver(err)
+	}
+	sealer, err := s.deliverySealer(ctx, k)
+	if err != nil {
+		return nil, nil, passOver(err)
+	}
+	return sealer.Seal(plain, sealed.ProgressPlace(k)), sealer.StoredID(), nil
+}
+
+// passOver is nil for what is gone, and needs not be sealed again.
+func passOver(err error) error {
+	if errors.Is(err, store.ErrNotFound) || errors.Is(err, seal.ErrDestroyed) {
+		return nil
+	}
+	return err
 }

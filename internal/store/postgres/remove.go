@@ -206,7 +206,7 @@ func (s *Store) vacuum(ctx context.Context, days []int64) {
 		return
 	}
 	defer conn.Release()
-	tables := "{s}.live, {s}.notes, {s}.progress, {s}.audit_beside"
+	tables := "{s}.live, {s}.notes, {s}.progress, {s}.audit_beside, {s}.data_keys"
 	for _, d := range days {
 		for _, t := range byDay {
 			if t.table != "keys" && s.days.has(d) {

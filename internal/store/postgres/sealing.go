@@ -52,7 +52,7 @@ func (s *Store) checkRing(ctx context.Context, conn *pgx.Conn) error {
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}
-		if id, ok := keyOf(stored); ok && (s.o.Keys == nil || !s.o.Keys.Has(id)) {
+		if id, dataKey, ok := seal.ParseStoredID(stored); ok && !dataKey && (s.o.Keys == nil || !s.o.Keys.Has(id)) {
 			return fmt.Errorf("%w (key id %s)", seal.ErrNoKey, id)
 		}
 	}
@@ -98,9 +98,9 @@ func (s *Store) loadSealing(ctx context.Context, tx pgx.Tx) error {
 	case !found:
 		return s.beginSealing(ctx, tx)
 	}
-	id, ok := keyOf(keyID)
+	id, dataKey, ok := seal.ParseStoredID(keyID)
 	switch {
-	case !ok:
+	case !ok || dataKey:
 		return errSealing
 	case !keys.Has(id) && !any && !sealedNow:
 		return s.beginSealing(ctx, tx)
@@ -136,40 +136,24 @@ func (s *Store) beginSealing(ctx context.Context, tx pgx.Tx) error {
 
 var errPlain = errors.New("they were stored without encryption_key: seal them with `callgate rekey`, or wait until they are past their retention")
 
-func (s *Store) sealPayload(e *store.Event, destinations []string) (sealed.Payload, error) {
+// sealPayload seals what is kept of an event. The error is seal.ErrUnavailable if its tenant's data key cannot be had now.
+func (s *Store) sealPayload(ctx context.Context, e *store.Event, destinations []string) (sealed.Payload, error) {
 	if s.o.Keys == nil {
 		return sealed.Seal(nil, e, destinations)
 	}
-	return sealed.Seal(s.o.Keys.Sealer(), e, destinations)
+	sealer, err := s.seals.Sealer(ctx, e.Tenant)
+	if err != nil {
+		return sealed.Payload{}, err
+	}
+	return sealed.Seal(&sealer, e, destinations)
 }
 
 // openPayload puts a payload into its event, which was accepted at a time, and tells for which destinations it was sealed; nil
 // if it does not say.
-func (s *Store) openPayload(e *store.Event, accepted int64, p sealed.Payload) (destinations []string, err error) {
+func (s *Store) openPayload(ctx context.Context, e *store.Event, accepted int64, p sealed.Payload) (destinations []string, err error) {
 	if p.KeyID == nil && accepted >= s.sealing.event {
 		return nil, errUnsealed
 	}
-	return p.Fill(s.o.Keys.Sealer(), p.KeyID != nil, e)
-}
-
-// storedKeyID is how the id of a ring's first key is stored, nil without a ring.
-func storedKeyID(r *seal.Ring) []byte {
-	if r == nil {
-		return nil
-	}
-	id := r.First()
-	return append([]byte{sealVersion}, id[:]...)
-}
-
-const sealVersion = 2
-
-// keyOf reads a stored key id.
-func keyOf(stored []byte) (id seal.KeyID, ok bool) {
-	if len(stored) == 1+len(id) && stored[0] == sealVersion {
-		stored = stored[1:]
-	}
-	if len(stored) != len(id) {
-		return id, false
-	}
-	return seal.KeyID(stored), true
+	sealer := s.seals.Opener(ctx)
+	return p.Fill(&sealer, p.KeyID != nil, e)
 }

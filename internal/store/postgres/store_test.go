@@ -94,6 +94,7 @@ func harness(server *pgtest.Server, base postgres.Options) storetest.Harness {
 			options := base
 			options.Address, options.Schema = server.DSN(in.next(t)), "callgate"
 			options.Window, options.Now = o.Window, o.Now
+			options.Wrapping.Tenants = options.Wrapping.Tenants || o.DataKeys
 			options.MaxBytes, options.Tenant, options.Tenants = o.MaxBytes, o.Tenant, o.Tenants
 			s := openStore(t, options)
 			opened[s] = options

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/callgate/callgate/internal/audit"
+	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/jackc/pgx/v5"
@@ -28,11 +29,12 @@ type tx struct {
 	counters map[string]int64
 	leaves   []audit.Leaf
 	after    []func()
-	signs    map[string]bool // what others are to look at
-	settled  bool            // a delivery has ended well
-	taken    []store.Hold    // the lanes of destinations of which an attempt was made in a lane
-	numbered bool            // its number goes with the commit
-	log      bool            // the audit log is held
+	signs    map[string]bool     // what others are to look at
+	keys     map[seal.KeyID]bool // data keys, and whether they stand
+	settled  bool                // a delivery has ended well
+	taken    []store.Hold        // the lanes of destinations of which an attempt was made in a lane
+	numbered bool                // its number goes with the commit
+	log      bool                // the audit log is held
 	appended audit.State
 }
 
@@ -48,7 +50,7 @@ func (s *Store) transact(w *writer, f func(*tx) error) error {
 	var t *tx
 	err := w.run(func(ctx context.Context, conn *pgx.Conn) error {
 		t = &tx{s: s, w: w, conn: conn, ctx: ctx, now: s.nowNanos(), send: &pgx.Batch{}, rows: map[lanes.Key]*row{}, held: map[int64]held{},
-			counters: map[string]int64{}, signs: map[string]bool{}}
+			counters: map[string]int64{}, signs: map[string]bool{}, keys: map[seal.KeyID]bool{}}
 		defer t.release()
 		if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
 			return err

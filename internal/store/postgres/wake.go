@@ -37,7 +37,7 @@ type hint struct {
 	// changed.
 	Destinations []string `json:"d,omitempty"`
 	All          bool     `json:"a,omitempty"`
-	// Signs are the names of what else has changed: paused, documents, lanes, flush.
+	// Signs are the names of what else has changed: paused, documents, lanes, flush, keys.
 	Signs []string `json:"s,omitempty"`
 }
 
@@ -241,6 +241,11 @@ func (w *wake) look(ctx context.Context, told []string) error {
 	w.mu.Unlock()
 	if slices.Contains(changed, "paused") {
 		if err := w.s.loadPaused(ctx, w.s.pool); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(changed, keysSign) {
+		if err := w.s.loadEnded(ctx, w.s.pool); err != nil {
 			return err
 		}
 	}
