@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -365,5 +366,76 @@ func TestRekeyWithDataKeys(t *testing.T) {
 	server.SQL("UPDATE rekeyed.data_keys SET wrapped = '\\x0201'::bytea WHERE destroyed_at = 0")
 	if err := s.CheckWrapping(seal.Wrapping{}); !errors.Is(err, seal.ErrNoKey) {
 		t.Errorf("a key that Transit has wrapped, without Transit: %v", err)
+	}
+}
+
+// vault is a Wrapper that keeps what it wraps to itself, and may be away.
+type vault struct {
+	kept *sync.Map
+	away bool
+}
+
+func (v vault) Wrap(_ context.Context, tenant string, key []byte) (string, error) {
+	if v.away {
+		return "", seal.ErrAway
+	}
+	name := "vault:" + tenant
+	v.kept.Store(name, slices.Clone(key))
+	return name, nil
+}
+
+func (v vault) Unwrap(_ context.Context, _, wrapped string) ([]byte, error) {
+	key, ok := v.kept.Load(wrapped)
+	if !ok || v.away {
+		return nil, seal.ErrAway
+	}
+	return slices.Clone(key.([]byte)), nil
+}
+
+func (v vault) Rewrap(_ context.Context, _, wrapped string) (string, error) { return wrapped, nil }
+
+func (v vault) Lifetime() time.Duration { return time.Hour }
+
+// TestAGatewayCannotReachWhoWrapsKeys has one gateway unwrap nothing while another one works: it stores nothing, holds back what
+// it cannot open, and delivers the rest.
+func TestAGatewayCannotReachWhoWrapsKeys(t *testing.T) {
+	server := start(t)
+	o := postgres.Options{Address: server.DSN(), Schema: "away", Gateway: "a", Keys: ring(t, keyA)}
+	a := openStore(t, o)
+	plain := randomEvent([]byte("from before"))
+	plain.Tenant = "globex"
+	if _, err := accept(t, a, plain); err != nil {
+		t.Fatal(err)
+	}
+	var kept sync.Map
+	a.Tune(postgres.Tuning{Wrapping: seal.Wrapping{Tenants: true, Remote: vault{kept: &kept}}})
+	o.Gateway, o.Wrapping = "b", seal.Wrapping{Tenants: true, Remote: vault{away: true, kept: &kept}}
+	b := openStore(t, o)
+	e := full(t, a)
+	if got := reads(t, a, e); got != whole {
+		t.Errorf("who can ask reads %s", got)
+	}
+	if _, err := b.Event(t.Context(), e.ID); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("reading: %v", err)
+	}
+	before := server.SQL("SELECT count(*) FROM away.events")
+	for _, tenant := range []string{"acme", "initech"} {
+		refused := randomEvent([]byte("a body"))
+		refused.Tenant = tenant
+		_, err := accept(t, b, refused)
+		unavailable(t, "accepting for "+tenant, err)
+	}
+	if after := server.SQL("SELECT count(*) FROM away.events"); after != before {
+		t.Errorf("%s events, and there were %s", after, before)
+	}
+	if claimed, err := b.Claim(t.Context(), "crm", time.Now(), time.Minute, 10, nil); err != nil || len(claimed) != 1 || claimed[0].EventID != plain.ID {
+		t.Errorf("claimed %+v, %v", claimed, err)
+	}
+	// What came of an attempt is written, without what the receiver answered.
+	if err := b.Finish(t.Context(), []store.Attempt{{DeliveryID: e.ID + ".0", State: store.Delivered, Status: 200, Excerpt: []byte("thanks")}}); err != nil {
+		t.Fatal(err)
+	}
+	if attempts, err := a.Attempts(t.Context(), e.ID+".0"); err != nil || len(attempts) != 2 || attempts[1].Status != 200 || attempts[1].Excerpt != nil {
+		t.Errorf("%+v, %v", attempts, err)
 	}
 }

@@ -65,22 +65,18 @@ func start(t testing.TB, settings ...string) *pgtest.Server {
 }
 
 // databases makes databases that have the tables of the contract's days already, which takes a tenth of making them.
-type databases struct {
-	server *pgtest.Server
-	made   int
-}
+type databases struct{ server *pgtest.Server }
 
 func (d *databases) next(t testing.TB) (name string) {
 	t.Helper()
-	if d.made == 0 {
+	if d.server.SQL("SELECT count(*) FROM pg_database WHERE datname = 'model'") == "0" {
 		d.server.SQL("CREATE DATABASE model")
 		at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 		if err := openStore(t, postgres.Options{Address: d.server.DSN("dbname=model"), Schema: "callgate", Now: func() time.Time { return at }}).Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.made++
-	name = fmt.Sprint("d", d.made)
+	name = fmt.Sprint("d", schemas.Add(1))
 	d.server.SQL("CREATE DATABASE " + name + " TEMPLATE model")
 	return "dbname=" + name
 }
