@@ -181,7 +181,7 @@ func (s *Store) Contents(ctx context.Context, most int) (map[[16]byte][32]byte, 
 	if err := s.reader.QueryRowContext(ctx, "SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM payloads").Scan(&first, &last); err != nil {
 		return nil, public(err)
 	}
-	every := max(1, (last-first+1)/int64(most))
+	every := (last - first + int64(most)) / int64(most) // rounded up
 	list := map[[16]byte][32]byte{}
 	for at := first; at > 0 && at <= last; at += every {
 		err := s.each(ctx, `SELECT e.id, e.key_id, p.request, p.body, p.record FROM payloads p JOIN events e ON e.seq = p.seq WHERE p.seq >= ? ORDER BY p.seq LIMIT 1`,

@@ -43,6 +43,12 @@ func TestWhatIsNotCarriedOver(t *testing.T) {
 			if tt.says == "" && (err != nil || origin.Counts["events"] != 3 || !origin.Sealed || origin.SealedEvent != 1 || origin.SealedAttempt != 1) {
 				t.Errorf("%+v, %v", origin, err)
 			}
+			if some, err := s.Contents(t.Context(), 2); err != nil || len(some) != 2 {
+				t.Errorf("the content of %d events, %v", len(some), err)
+			}
+			if all, err := s.Contents(t.Context(), 100); err != nil || len(all) != 3 {
+				t.Errorf("the content of %d events, %v", len(all), err)
+			}
 			if tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
 				t.Errorf("%v", err)
 			}
