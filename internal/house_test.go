@@ -45,7 +45,7 @@ var plan = []struct {
 	{"caddymodule/adminapi", "the admin API", []string{"caddymodule", "internal/operate", "internal/operateapi"}},
 	{"caddymodule/dashboard", "the directive callgate_dashboard", []string{
 		"caddymodule", "caddymodule/grammar", "internal/access", "internal/operate", "internal/operateapi", "internal/pages"}},
-	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/sqlite", "internal/manage",
+	{"caddymodule/commands", "the commands", []string{"caddymodule", "internal/operate", "internal/auditor", "internal/delivery", "internal/store", "internal/store/postgres", "internal/store/sqlite", "internal/manage",
 		"internal/signature", "internal/signature/vectors", "internal/source", "internal/source/samples", "internal/doctor", "internal/audit", "internal/audit/convert"}},
 	{"caddymodule/ready", "the directive callgate_ready", []string{"caddymodule", "caddymodule/grammar", "internal/operate"}},
 

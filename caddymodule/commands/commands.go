@@ -43,6 +43,7 @@ var all = []command{
 	{"doctor", "Looks at a configuration and this machine, and says what an experienced operator would", fillDoctor},
 	{"backup", "Writes what is stored to a file, also while the gateway runs", fillBackup},
 	{"restore", "Makes the store from a backup", fillRestore},
+	{"migrate", "Carries a store in SQLite over to PostgreSQL", fillMigrate},
 	{"audit", "Reads, exports and verifies the audit log, and makes its keys", fillAudit},
 	{"keys", "Lists, checks, rotates and destroys the data keys of tenants", fillKeys},
 	{"rekey", "Seals what is stored with a new encryption key", fillRekey},

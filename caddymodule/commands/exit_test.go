@@ -109,6 +109,7 @@ func TestTheProgramExitsAsDocumented(t *testing.T) {
 		{"preview --source nextphone " + payload, 0, ""},
 		{"preview --source nextphone " + broken, 1, "malformed payload"},
 		{"rekey", 1, "which configuration?"},
+		{"migrate --to postgres://db/calls", 1, "which configuration?"},
 		{"audit fork", 1, "give --reason"},
 		{"audit prune", 1, "give --before, such as"},
 		{"tenants diff acme --address " + address, 0, ""},

@@ -27,6 +27,9 @@ var (
 	// ErrReadOnly means that the server takes no writes.
 	ErrReadOnly = errors.New("the database takes no writes (a standby, or default_transaction_read_only): name all servers in the address, with target_session_attrs=read-write")
 
+	// ErrHalfMoved means that a store is being carried over into the tables, and is not all there.
+	ErrHalfMoved = errors.New("a store was carried over into these tables in part: run callgate migrate again, which goes on where it stopped, or drop the schema")
+
 	errSameID = errors.New("an event with this ID exists: make a new ULID for every request")
 )
 
@@ -188,7 +191,7 @@ func isNet(err error) bool {
 
 // lasting tells whether an error of connecting is one that a person has to mend, and not one that passes.
 func lasting(err error) bool {
-	if errors.Is(err, ErrNewer) || errors.Is(err, ErrOld) {
+	if errors.Is(err, ErrNewer) || errors.Is(err, ErrOld) || errors.Is(err, ErrHalfMoved) {
 		return true
 	}
 	switch code(err) {

@@ -77,6 +77,8 @@ type Options struct {
 	Committed func(requests int, took time.Duration)
 	// DaysAhead is for how many days to come tables are made; 0 means 7.
 	DaysAhead int
+
+	importing bool // what is half carried over may be opened
 }
 
 // Store is a store.Store in a PostgreSQL database.
@@ -136,6 +138,25 @@ const openPatience = 5 * time.Second
 // store.ErrUnavailable then, and works as soon as it is there. Its errors are those that a person has to mend: the address
 // or the password is wrong, the user lacks a right, the tables are of a newer version, or a key is missing.
 func Open(o Options) (*Store, error) {
+	s, err := newStore(o)
+	if err != nil {
+		return nil, err
+	}
+	if s.pool, err = s.newPool(); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	if err := s.begin(); err != nil {
+		s.stop()
+		s.seals.Close()
+		s.pool.Close()
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	return s, nil
+}
+
+// newStore makes a store that nothing was asked of yet.
+func newStore(o Options) (*Store, error) {
 	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.BatchDelay < 0 || o.Readers < 0 || o.Patience < 0 || o.DaysAhead < 0 {
 		return nil, errors.New("the store's sizes and durations must not be negative")
 	}
@@ -176,16 +197,6 @@ func Open(o Options) (*Store, error) {
 	s.Tune(Tuning{Window: o.Window, MaxBytes: o.MaxBytes, Tenant: o.Tenant, Tenants: o.Tenants, Wrapping: o.Wrapping})
 	if warning := tlsWarning(config); warning != "" {
 		o.Log("the connection to the database is not verified", errors.New(warning))
-	}
-	if s.pool, err = s.newPool(); err != nil {
-		s.stop()
-		return nil, fmt.Errorf("opening the store: %w", err)
-	}
-	if err := s.begin(); err != nil {
-		s.stop()
-		s.seals.Close()
-		s.pool.Close()
-		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	return s, nil
 }

@@ -1,0 +1,95 @@
+package commands
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/callgate/callgate/internal/pgtest"
+	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/postgres"
+)
+
+func TestMigrateRefusesBeforeItTouchesAnything(t *testing.T) {
+	g := runGateway(t)
+	g.send(1)
+	g.settled(1, 0)
+	config := func(more string) string {
+		return write(t, "Caddyfile", "{\n\tcallgate {\n\t\tstore sqlite "+g.Store+"\n\t\tencryption_key "+firstKey+"\n"+more+"\t}\n}\n")
+	}
+	const nowhere = "postgres://callgate@127.0.0.1:1/callgate"
+	if _, err := run(t, fillMigrate, "", "--config", config(""), "--to", nowhere); err == nil || !strings.Contains(err.Error(), "stop it first") {
+		t.Fatalf("while the gateway runs: %v", err)
+	}
+	g.Stop()
+	memory := "{\n\tcallgate {\n\t\tstore postgres {env.NOWHERE}\n\t}\n}\n"
+	for _, tt := range []struct{ name, config, to, says string }{
+		{"without an address", config(""), "", "where to? give --to"},
+		{"an address that is none", config(""), "db.example.com", "the database's address cannot be read"},
+		{"a database that is not there", config(""), nowhere, "127.0.0.1"},
+		{"no file with the address", config(""), "@" + t.TempDir() + "/none", "no such file"},
+		{"with data keys", config("\t\tdata_keys\n"), nowhere, "stay with SQLite"},
+		{"no store", memory, nowhere, "address"},
+	} {
+		file := tt.config
+		if strings.HasPrefix(file, "{") {
+			file = write(t, "Caddyfile", file)
+		}
+		if out, err := run(t, fillMigrate, "", "--config", file, "--to", tt.to); err == nil || !strings.Contains(err.Error(), tt.says) || out != "" {
+			t.Errorf("%s: %v: %s", tt.name, err, out)
+		}
+	}
+}
+
+func TestMigrateCarriesAStoppedGatewaysStoreOver(t *testing.T) {
+	if os.Getenv("CALLGATE_HEAVY") != "1" {
+		t.Skip("starts a PostgreSQL server: set CALLGATE_HEAVY=1 to run it")
+	}
+	server := pgtest.Start(t)
+	g := runGateway(t)
+	ids := []string{g.send(1), g.send(2), g.send(3)}
+	g.settled(3, 0)
+	g.Stop()
+	config := write(t, "Caddyfile", "{\n\tcallgate {\n\t\tstore sqlite "+g.Store+"\n\t\tencryption_key "+firstKey+"\n\t}\n}\n")
+	address := write(t, "address", fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable\n", pgtest.User, server.Addr(), pgtest.Database))
+	args := []string{"--config", config, "--to", "@" + address, "--schema", "calls"}
+	if out, err := run(t, fillMigrate, "", append(args, "--dry-run")...); err != nil || !strings.Contains(out, "deliveries delivered  3\n") || !strings.Contains(out, "Nothing was carried over") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for range 2 { // the second time there is nothing left to do
+		if out, err := run(t, fillMigrate, "", args...); err != nil || !strings.Contains(out, "events                3\n") || !strings.Contains(out, "start the gateways") {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	keys, err := seal.ParseRing(firstKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := postgres.Open(postgres.Options{Address: server.DSN(), Schema: "calls", Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, id := range ids {
+		if e, err := s.Event(t.Context(), id); err != nil || !strings.Contains(string(e.Body), "private words") {
+			t.Errorf("%v", err)
+		}
+	}
+	// Its sender repeats a call.
+	first, err := s.Event(t.Context(), ids[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.ID = ids[0][:25] + "0"
+	if first.ID == ids[0] {
+		first.ID = ids[0][:25] + "1"
+	}
+	if a, err := s.Accept(t.Context(), first, []string{"crm"}); err != nil || !a.Duplicate || a.EventID != ids[0] {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if list, err := s.Deliveries(t.Context(), store.Filter{State: store.Delivered}, store.Page{}); err != nil || len(list) != 3 {
+		t.Errorf("%d, %v", len(list), err)
+	}
+}
