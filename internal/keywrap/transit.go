@@ -299,6 +299,7 @@ func (r *refusal) Error() string {
 func (r *refusal) Is(target error) bool { return r.all && target == seal.ErrAway }
 
 // missing tells whether there is no such key.
+// Guessed: the words are those that others' programs look for; no page of Vault or OpenBao gives them.
 func (r *refusal) missing() bool {
 	return r.status == http.StatusBadRequest && (strings.Contains(r.text, "not found") || strings.Contains(r.text, "no existing key"))
 }

@@ -115,6 +115,7 @@ var classes = map[audit.Kind]class{
 	audit.EventAccepted: {coding{dcm, "110107", "Import"}, []coding{{lifecycle, "receive", "Receive/Retain Record Lifecycle Event"}}, "C"},
 	audit.Attempt:       export,
 	audit.SyncOutcome:   export,
+	// Guessed: that archive is the code for a backup is from memory.
 	audit.Backup:        {coding{dcm, "110106", "Export"}, []coding{{lifecycle, "archive", "Archive Record Lifecycle Event"}}, "R"},
 	audit.SyncForward:   {coding{lifecycle, "transmit", "Transmit Record Lifecycle Event"}, nil, "E"},
 	audit.List:          {access, nil, "R"},

@@ -12,7 +12,7 @@ import (
 	"github.com/callgate/callgate/internal/outbound"
 )
 
-// AccountFields implements destination.Describer: the contact properties that can be written.
+// AccountFields implements destination.Describer: the contact properties that can be written (HubSpot, "Read all properties").
 func (d *Destination) AccountFields(ctx context.Context) ([]destination.Field, error) {
 	path := strings.Replace(d.objects, "/objects/", "/properties/", 1) + "contacts"
 	if version, dated := strings.CutPrefix(d.objects, "/crm/objects/"); dated {

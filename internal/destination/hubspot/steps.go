@@ -41,6 +41,7 @@ const (
 )
 
 // The types of associations (HubSpot, "Association type IDs"): without a label, from the first to the second.
+// Guessed: the numbers are those of several public clients; HubSpot's own table was not opened.
 const (
 	dealToContact    = 3
 	dealToCompany    = 341

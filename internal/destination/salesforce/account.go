@@ -14,6 +14,7 @@ import (
 )
 
 // AccountFields implements destination.Describer: the object's fields that a record can be made with.
+// Guessed: the members of a description are known from use; Salesforce's page of sObject Describe was not opened.
 func (d *Destination) AccountFields(ctx context.Context) ([]destination.Field, error) {
 	a, err := d.send(ctx, request{method: http.MethodGet, path: d.prefix + "/sobjects/" + d.cfg.Object + "/describe"}, nil)
 	if err != nil {

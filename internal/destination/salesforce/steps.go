@@ -87,6 +87,7 @@ func (d *Destination) prepareStep(s *step) error {
 		defaults = []Field{
 			{Name: "Subject", From: titleFrom, OnCreate: true}, {Name: "Description", From: prose}, {Name: "Origin", Text: "Phone"},
 			// Who called, also where that is a lead: cases know contacts and accounts only.
+			// Guessed: the names of these fields and their lengths are from memory.
 			{Name: "SuppliedName", From: "name"}, {Name: "SuppliedEmail", From: "email"},
 			{Name: "SuppliedPhone", From: "caller_number"}, {Name: "SuppliedCompany", From: "company"},
 		}
