@@ -54,6 +54,8 @@ func converse(in io.Reader, out io.Writer, answer []byte) error {
 		length, err := readRequestHead(r)
 		if errors.Is(err, errLength) {
 			_, _ = io.WriteString(out, lengthRequired)
+			// A client that is still sending would lose the answer with the connection.
+			_, _ = io.CopyN(io.Discard, r, 64<<10)
 		}
 		if err != nil {
 			return err
