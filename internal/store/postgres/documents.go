@@ -7,60 +7,10 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/audit"
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/jackc/pgx/v5"
 )
-
-// documentStates are the states by their numbers in the table.
-var documentStates = [...]store.DocumentState{store.Draft, store.Published, store.Removed}
-
-func documentState(s store.DocumentState) (int64, error) {
-	for i, known := range documentStates {
-		if s == known {
-			return int64(i), nil
-		}
-	}
-	return 0, fmt.Errorf("a document has no state %q", s)
-}
-
-// sealDocument seals what a version holds, if there are keys.
-func (s *Store) sealDocument(d *store.Document) (body, secrets, keyID []byte) {
-	if s.o.Keys == nil {
-		return d.Body, d.Secrets, nil
-	}
-	seal := func(column string, b []byte) []byte {
-		if b == nil {
-			return nil
-		}
-		return s.o.Keys.Seal(b, sealed.DocumentPlace(column, d.Kind, d.Name, d.Version))
-	}
-	return seal("document", d.Body), seal("document secrets", d.Secrets), s.sealedBy
-}
-
-// openDocument opens what sealDocument sealed, in place. Without a seal, where there are keys, somebody put it there.
-func (s *Store) openDocument(d *store.Document, keyID []byte) error {
-	if keyID == nil && s.o.Keys == nil {
-		return nil
-	}
-	if keyID == nil {
-		return fmt.Errorf("document %s %s: %w", d.Kind, d.Name, errUnsealed)
-	}
-	if s.o.Keys == nil {
-		return fmt.Errorf("document %s %s: %w", d.Kind, d.Name, seal.ErrNoKey)
-	}
-	for column, b := range map[string]*[]byte{"document": &d.Body, "document secrets": &d.Secrets} {
-		if *b == nil {
-			continue
-		}
-		var err error
-		if *b, err = s.o.Keys.Open(*b, sealed.DocumentPlace(column, d.Kind, d.Name, d.Version)); err != nil {
-			return fmt.Errorf("document %s %s: %w", d.Kind, d.Name, err)
-		}
-	}
-	return nil
-}
 
 // lockDocument has nobody else change a document until the transaction ends, whether it is there or not.
 func (t *tx) lockDocument(kind, name string) error {
@@ -80,7 +30,7 @@ func (s *Store) AddDocument(ctx context.Context, d *store.Document) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	state, err := documentState(d.State)
+	state, err := sealed.DocumentState(d.State)
 	switch {
 	case err != nil:
 		return err
@@ -89,7 +39,7 @@ func (s *Store) AddDocument(ctx context.Context, d *store.Document) error {
 	case len(d.Secrets) > 0 && s.o.Keys == nil:
 		return store.ErrUnsealed
 	}
-	body, secrets, keyID := s.sealDocument(d)
+	body, secrets, keyID := sealed.Document(s.o.Keys, d)
 	return s.write(ctx, func(t *tx) error {
 		last, err := t.lastVersion(d.Kind, d.Name)
 		if err != nil {
@@ -204,10 +154,10 @@ func scanDocument(row pgx.Row, d *store.DocumentInfo, more ...any) error {
 	for _, column := range []*string{&d.Kind, &d.Name, &d.Author, &d.Note, &d.PublishedBy} {
 		*column = untext(*column)
 	}
-	if state < 0 || state >= int64(len(documentStates)) {
+	if state < 0 || state >= int64(len(sealed.DocumentStates)) {
 		return fmt.Errorf("document %s %s has no state that is known", d.Kind, d.Name)
 	}
-	d.State, d.At, d.PublishedAt = documentStates[state], fromNanos(at), fromNanos(published)
+	d.State, d.At, d.PublishedAt = sealed.DocumentStates[state], fromNanos(at), fromNanos(published)
 	return nil
 }
 
@@ -235,7 +185,7 @@ func (s *Store) oneDocument(ctx context.Context, where string, args ...any) (*st
 	case err != nil:
 		return nil, public(err)
 	}
-	return d, s.openDocument(d, keyID)
+	return d, sealed.OpenDocument(s.o.Keys, d, keyID)
 }
 
 // DocumentsInForce is store.Store's. It reads some at a time, so that it keeps no connection while each is at work.
@@ -263,7 +213,7 @@ func (s *Store) DocumentsInForce(ctx context.Context, each func(*store.Document,
 		}
 		for _, f := range list {
 			kind, name = text(f.Kind), text(f.Name)
-			if err := each(&f.Document, s.openDocument(&f.Document, f.keyID)); err != nil {
+			if err := each(&f.Document, sealed.OpenDocument(s.o.Keys, &f.Document, f.keyID)); err != nil {
 				return err
 			}
 		}
@@ -311,7 +261,7 @@ func (s *Store) sealDocuments(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 		d.Kind, d.Name = untext(d.Kind), untext(d.Name)
-		body, _, keyID := s.sealDocument(d)
+		body, _, keyID := sealed.Document(s.o.Keys, d)
 		if _, err := tx.Exec(ctx, s.q("UPDATE {s}.documents SET body = $2, key_id = $3 WHERE id = $1"), id, body, keyID); err != nil {
 			return err
 		}

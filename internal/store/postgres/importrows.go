@@ -7,6 +7,7 @@ import (
 
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/jackc/pgx/v5"
 	"github.com/oklog/ulid/v2"
 )
@@ -157,7 +158,7 @@ func (i *Import) documents(ctx context.Context, tx pgx.Tx, p *store.Portion) err
 	var versions, inForce [][]any
 	for j := range p.Documents {
 		d := &p.Documents[j]
-		if d.State < 0 || d.State >= int64(len(documentStates)) {
+		if d.State < 0 || d.State >= int64(len(sealed.DocumentStates)) {
 			return errRecord
 		}
 		versions = append(versions, []any{text(d.Kind), text(d.Name), d.Version, d.State, text(d.Author), d.At, text(d.Note), text(d.PublishedBy), d.PublishedAt, d.Body, d.Secrets, d.KeyID})

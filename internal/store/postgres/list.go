@@ -263,7 +263,7 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 // openExcerpt opens an attempt's excerpt.
 func (s *Store) openExcerpt(ctx context.Context, delivery, tenant, destination string, id, number int64, excerpt, keyID []byte) ([]byte, error) {
 	if excerpt != nil && keyID == nil && id >= s.sealing.attempt {
-		return nil, errUnsealed
+		return nil, sealed.ErrUnsealed
 	}
 	if keyID != nil && s.o.Keys == nil {
 		return nil, seal.ErrNoKey

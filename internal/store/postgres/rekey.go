@@ -202,13 +202,13 @@ func (s *Store) rekeyDocuments() func(context.Context) (int, error) {
 		}
 		for _, f := range list {
 			after = f.id
-			if err := s.openDocument(&f.Document, f.keyID); err != nil {
+			if err := sealed.OpenDocument(s.o.Keys, &f.Document, f.keyID); err != nil {
 				return 0, err
 			}
 		}
 		return len(list), s.write(ctx, func(t *tx) error {
 			for _, f := range list {
-				body, secrets, keyID := s.sealDocument(&f.Document)
+				body, secrets, keyID := sealed.Document(s.o.Keys, &f.Document)
 				if _, err := t.exec("UPDATE {s}.documents SET body = $2, secrets = $3, key_id = $4 WHERE id = $1 AND key_id IS NOT DISTINCT FROM $5", f.id, body, secrets, keyID, f.keyID); err != nil {
 					return err
 				}

@@ -18,9 +18,6 @@ import (
 // could put something of his own in the place of what is sealed and take the id away. Therefore the store keeps from which
 // time on everything is sealed, and refuses what is not after that.
 
-// errUnsealed is said of what has no seal and should have one.
-var errUnsealed = fmt.Errorf("%w (it has no seal, and was stored after sealing began)", seal.ErrTampered)
-
 var errSealing = fmt.Errorf("%w (the note from when on everything is sealed)", seal.ErrTampered)
 
 // sealing is from which time of acceptance and which attempt on everything is sealed.
@@ -152,7 +149,7 @@ func (s *Store) sealPayload(ctx context.Context, e *store.Event, destinations []
 // if it does not say.
 func (s *Store) openPayload(ctx context.Context, e *store.Event, accepted int64, p sealed.Payload) (destinations []string, err error) {
 	if p.KeyID == nil && accepted >= s.sealing.event {
-		return nil, errUnsealed
+		return nil, sealed.ErrUnsealed
 	}
 	sealer := s.seals.Opener(ctx)
 	return p.Fill(&sealer, p.KeyID != nil, e)

@@ -10,67 +10,17 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/audit"
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/group"
 	"github.com/callgate/callgate/internal/store/sealed"
 )
-
-// documentStates are the states by their numbers in the table.
-var documentStates = [...]store.DocumentState{store.Draft, store.Published, store.Removed}
-
-func documentState(s store.DocumentState) (int64, error) {
-	for i, known := range documentStates {
-		if s == known {
-			return int64(i), nil
-		}
-	}
-	return 0, fmt.Errorf("a document has no state %q", s)
-}
-
-// sealDocument seals what a version holds, if there are keys.
-func (s *Store) sealDocument(d *store.Document) (body, secrets, keyID []byte) {
-	if s.o.Keys == nil {
-		return d.Body, d.Secrets, nil
-	}
-	sealed := func(column string, b []byte) []byte {
-		if b == nil {
-			return nil
-		}
-		return s.o.Keys.Seal(b, sealed.DocumentPlace(column, d.Kind, d.Name, d.Version))
-	}
-	return sealed("document", d.Body), sealed("document secrets", d.Secrets), s.o.Keys.StoredID()
-}
-
-// openDocument opens what sealDocument sealed, in place. Without a seal, where there are keys, somebody put it there.
-func (s *Store) openDocument(d *store.Document, keyID []byte) error {
-	if keyID == nil && s.o.Keys == nil {
-		return nil
-	}
-	if keyID == nil {
-		return fmt.Errorf("document %s %s: %w", d.Kind, d.Name, errUnsealed)
-	}
-	if s.o.Keys == nil {
-		return fmt.Errorf("document %s %s: %w", d.Kind, d.Name, seal.ErrNoKey)
-	}
-	for column, b := range map[string]*[]byte{"document": &d.Body, "document secrets": &d.Secrets} {
-		if *b == nil {
-			continue
-		}
-		var err error
-		if *b, err = s.o.Keys.Open(*b, sealed.DocumentPlace(column, d.Kind, d.Name, d.Version)); err != nil {
-			return fmt.Errorf("document %s %s: %w", d.Kind, d.Name, err)
-		}
-	}
-	return nil
-}
 
 // AddDocument is store.Store's.
 func (s *Store) AddDocument(ctx context.Context, d *store.Document) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	state, err := documentState(d.State)
+	state, err := sealed.DocumentState(d.State)
 	switch {
 	case err != nil:
 		return err
@@ -79,7 +29,7 @@ func (s *Store) AddDocument(ctx context.Context, d *store.Document) error {
 	case len(d.Secrets) > 0 && s.o.Keys == nil:
 		return store.ErrUnsealed
 	}
-	body, secrets, keyID := s.sealDocument(d)
+	body, secrets, keyID := sealed.Document(s.o.Keys, d)
 	return s.write(ctx, false, func(b *batch) error {
 		last, err := b.c.number("SELECT max(version) FROM documents WHERE kind = ? AND name = ?", d.Kind, d.Name)
 		if err != nil {
@@ -178,10 +128,10 @@ func scanDocument(rows interface{ Scan(...any) error }, d *store.DocumentInfo, m
 	if err := rows.Scan(append([]any{&d.Kind, &d.Name, &d.Version, &state, &d.Author, &at, &d.Note, &d.PublishedBy, &published, &d.InForce}, more...)...); err != nil {
 		return err
 	}
-	if state < 0 || state >= int64(len(documentStates)) {
+	if state < 0 || state >= int64(len(sealed.DocumentStates)) {
 		return fmt.Errorf("document %s %s has no state that is known", d.Kind, d.Name)
 	}
-	d.State, d.At, d.PublishedAt = documentStates[state], fromNanos(at), fromNanos(published)
+	d.State, d.At, d.PublishedAt = sealed.DocumentStates[state], fromNanos(at), fromNanos(published)
 	return nil
 }
 
@@ -209,7 +159,7 @@ func (s *Store) oneDocument(ctx context.Context, where string, args ...any) (*st
 	case err != nil:
 		return nil, public(err)
 	}
-	return d, s.openDocument(d, keyID)
+	return d, sealed.OpenDocument(s.o.Keys, d, keyID)
 }
 
 // DocumentsInForce is store.Store's.
@@ -225,7 +175,7 @@ func (s *Store) DocumentsInForce(ctx context.Context, each func(*store.Document,
 		if err := scanDocument(rows, &d.DocumentInfo, &d.Body, &d.Secrets, &keyID); err != nil {
 			return err
 		}
-		if own = each(d, s.openDocument(d, keyID)); own != nil {
+		if own = each(d, sealed.OpenDocument(s.o.Keys, d, keyID)); own != nil {
 			return errEnough
 		}
 		return nil
@@ -280,7 +230,7 @@ func (s *Store) rekeyDocuments(ctx context.Context, after *int64) (int, error) {
 		if err := scanDocument(rows, &r.d.DocumentInfo, &r.id, &r.d.Body, &r.d.Secrets, &r.keyID); err != nil {
 			return err
 		}
-		if err := s.openDocument(&r.d, r.keyID); err != nil {
+		if err := sealed.OpenDocument(s.o.Keys, &r.d, r.keyID); err != nil {
 			return err
 		}
 		*after = r.id
@@ -292,7 +242,7 @@ func (s *Store) rekeyDocuments(ctx context.Context, after *int64) (int, error) {
 	}
 	return len(list), s.write(ctx, false, func(b *batch) error {
 		for _, r := range list {
-			body, secrets, keyID := s.sealDocument(&r.d)
+			body, secrets, keyID := sealed.Document(s.o.Keys, &r.d)
 			if _, err := b.c.exec("UPDATE documents SET body = ?, secrets = ?, key_id = ? WHERE id = ? AND key_id IS ?", body, secrets, keyID, r.id, r.keyID); err != nil {
 				return err
 			}
@@ -320,7 +270,7 @@ func (s *Store) sealDocuments() error {
 		if err != nil || d == nil {
 			return err
 		}
-		body, _, keyID := s.sealDocument(d)
+		body, _, keyID := sealed.Document(s.o.Keys, d)
 		if _, err := s.writer.exec("UPDATE documents SET body = ?, key_id = ? WHERE id = ?", body, keyID, id); err != nil {
 			return err
 		}

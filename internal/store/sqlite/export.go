@@ -13,6 +13,7 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
 
 var _ store.Exporter = (*Store)(nil)
@@ -51,7 +52,7 @@ var movedMarks = []string{
 var (
 	errMoveDataKeys = errors.New("tenants' data keys have sealed what is in the store, and these are not carried over: stay with SQLite, or let what they sealed reach the end of its retention without data_keys first")
 	errMoveOldSeal  = errors.New("something in the store was sealed by an older version, or with a key that encryption_key does not have: run callgate rekey first")
-	errMovePlain    = fmt.Errorf("%w: run callgate rekey first, which says of which event", errUnsealed)
+	errMovePlain    = fmt.Errorf("%w: run callgate rekey first, which says of which event", sealed.ErrUnsealed)
 )
 
 // Origin is store.Exporter's.

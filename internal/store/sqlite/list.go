@@ -209,7 +209,7 @@ func (s *Store) Attempts(ctx context.Context, deliveryID string) ([]store.Attemp
 			}
 		}
 		if excerpt != nil && keyID == nil && id >= s.sealing.attempt {
-			return nil, errUnsealed
+			return nil, sealed.ErrUnsealed
 		}
 		place := sealed.ExcerptPlace(deliveryID, s.names.Name(tenant), s.names.Name(destination), int64(a.Number))
 		if a.Excerpt, err = sealed.Unseal(&sealer, place, excerpt, keyID); err != nil && !errors.Is(err, seal.ErrDestroyed) {

@@ -24,7 +24,7 @@ func (s *Store) sealPayload(ctx context.Context, e *store.Event, destinations []
 // does not say.
 func (s *Store) openPayload(ctx context.Context, e *store.Event, seq int64, p sealed.Payload) (destinations []string, err error) {
 	if p.KeyID == nil && seq >= s.sealing.event {
-		return nil, errUnsealed
+		return nil, sealed.ErrUnsealed
 	}
 	sealer := s.seals.Opener(ctx)
 	return p.Fill(&sealer, len(p.KeyID) == seal.KeyIDSize, e)

@@ -316,7 +316,7 @@ func (s *Store) rekeyExcerpts(ctx context.Context, which *resealing, after *int6
 		}
 		key.Event = ulid.ULID(event)
 		if r.oldKey == nil && r.id >= s.sealing.attempt {
-			return fmt.Errorf("delivery %s: %w", key, errUnsealed)
+			return fmt.Errorf("delivery %s: %w", key, sealed.ErrUnsealed)
 		}
 		r.tenant = s.names.Name(tenant)
 		r.place = sealed.ExcerptPlace(key.String(), r.tenant, s.names.Name(destination), number)

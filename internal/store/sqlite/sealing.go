@@ -15,9 +15,6 @@ import (
 // could put something of his own in the place of what is sealed and take the id away. Therefore the store keeps from which
 // event on everything is sealed, and refuses what is not after that.
 
-// errUnsealed is said of what has no seal and should have one.
-var errUnsealed = fmt.Errorf("%w (it has no seal, and was stored after sealing began)", seal.ErrTampered)
-
 var errSealing = fmt.Errorf("%w (the note from when on everything is sealed)", seal.ErrTampered)
 
 // sealing is from which event and which attempt on everything is sealed.
