@@ -140,13 +140,14 @@ func (p *process) await(what string, is func() bool) {
 	p.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(30 * time.Second)
+	const within = 2 * time.Minute
+	late := time.After(within)
 	for !is() {
 		select {
 		case <-p.done:
 			p.t.Fatalf("%s ended (%v) before %s", p.cmd.Path, p.err, what)
 		case <-late:
-			p.t.Fatalf("%s: no %s after 30 seconds", p.cmd.Path, what)
+			p.t.Fatalf("%s: no %s after %s", p.cmd.Path, what, within)
 		case <-tick.C:
 		}
 	}
@@ -163,15 +164,22 @@ func (p *process) stop() {
 			p.t.Errorf("cannot stop %s: %v", p.cmd.Path, err)
 		}
 	}
-	select {
-	case <-p.done:
-	case <-time.After(15 * time.Second):
-		p.t.Errorf("%s did not stop in 15 seconds", p.cmd.Path)
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
+	p.awaitEnd()
 	if p.t.Failed() {
 		p.t.Logf("%s printed:\n%s", p.cmd.Path, p.output())
+	}
+}
+
+// awaitEnd waits until a process that was told to stop is gone.
+func (p *process) awaitEnd() {
+	p.t.Helper()
+	const within = time.Minute
+	select {
+	case <-p.done:
+	case <-time.After(within):
+		p.t.Errorf("%s did not stop in %s", p.cmd.Path, within)
+		_ = p.cmd.Process.Kill()
+		<-p.done
 	}
 }
 
@@ -221,8 +229,8 @@ func environment(t *testing.T) []string {
 // callgate runs a command of the gateway to its end.
 func callgate(t *testing.T, stdin []byte, args ...string) (out string, err error) {
 	t.Helper()
-	program := binary(t) // building it is not in the minute
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	program := binary(t) // building it is not in the time
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin = bytes.NewReader(stdin)
