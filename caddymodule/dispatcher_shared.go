@@ -81,22 +81,25 @@ func (d *dispatcher) catchUp() time.Duration {
 	d.mu.Lock()
 	lives := append([]*live{}, d.lives...)
 	d.mu.Unlock()
-	n, err := d.documents.CatchUp(ctx)
-	if n > 0 {
-		d.logger.Info("documents that another gateway published are in force", zap.Int("documents", n))
-	}
-	switch {
-	case errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil:
-		return followSoon
-	case err != nil:
-		d.logger.Error("a document that another gateway published is not in force here, and its version before is; publish it anew where this version of the program checks it", zap.Error(err))
-	}
+	next := followEvery
 	for _, l := range lives {
-		if l.behind.Swap(false) {
+		n, mistakes, err := d.documents.CatchUp(ctx, l)
+		if n > 0 {
+			d.logger.Info("documents that another gateway published are in force", zap.Int("documents", n))
+		}
+		for _, mistake := range mistakes {
+			d.logger.Error("a document that another gateway published is not in force here, and its version before is; publish it anew where this version of the program checks it", zap.Error(mistake))
+		}
+		switch {
+		case errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil:
+			next = followSoon
+		case err != nil:
+			d.logger.Error("the store could not tell what other gateways have published; trying again", zap.Error(err))
+		case l.behind.Swap(false):
 			d.logger.Info("the store is there: the tenants and destinations that live in it are in force")
 		}
 	}
-	return followEvery
+	return next
 }
 
 // Gateways implements delivery.Observer: each of those that share the store grants its part of every tenant's limit.

@@ -311,18 +311,18 @@ func (l *live) loadOne(given map[string]delivery.Config, doc *store.Document, er
 	}
 	in.logger.Error("a document in the store has a mistake and is left out; publish it anew", zap.String("kind", doc.Kind),
 		zap.String("name", doc.Name), zap.Error(err))
-	l.noteFault(doc, err)
+	l.noteFault(doc.Kind, doc.Name, err)
 	return nil
 }
 
 // noteFault has the requests of a tenant whose document has a mistake answered with 503 and not with 404.
-func (l *live) noteFault(doc *store.Document, err error) {
-	if doc.Kind != kindTenant {
+func (l *live) noteFault(kind, name string, err error) {
+	if kind != kindTenant {
 		return
 	}
-	l.faults.Store(doc.Name, TenantFault{Tenant: doc.Name, File: "the store", Err: err})
+	l.faults.Store(name, TenantFault{Tenant: name, File: "the store", Err: err})
 	for _, c := range l.compilers {
-		c.plans.Store(doc.Name, &livePlan{faulty: true})
+		c.plans.Store(name, &livePlan{faulty: true})
 	}
 }
 
@@ -340,8 +340,9 @@ func (l *live) taken(kind, name string) string {
 	return ""
 }
 
-// apply brings into force what the store says of a document now: another version, or none. Everything else is as before.
-func (l *live) apply(ctx context.Context, kind, name string) error {
+// Apply implements manage.Follower: it brings into force what the store says of a document now, another version or none.
+// Everything else is as before.
+func (l *live) Apply(ctx context.Context, kind, name string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
@@ -362,15 +363,18 @@ func (l *live) apply(ctx context.Context, kind, name string) error {
 		l.swap(&compiled{kind: kind, name: name})
 		return nil
 	}
-	if err != nil {
+	if errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
-	ready, err := l.compile(doc)
+	var ready *compiled
+	if err == nil {
+		ready, err = l.compile(doc)
+	}
 	switch {
 	case err == nil:
 		l.swap(ready)
 	case l.tenantNamed(name) == nil: // another gateway has published it, by whose configuration it is right
-		l.noteFault(doc, err)
+		l.noteFault(kind, name, err)
 	}
 	return err
 }

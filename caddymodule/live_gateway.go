@@ -71,24 +71,24 @@ func (g gatewayOf) Apply(ctx context.Context, kind, name string) error {
 	var failed error
 	for _, l := range lives {
 		// Whoever asked may go away; what is in the store is in force all the same.
-		if err := l.apply(context.WithoutCancel(ctx), kind, name); err != nil && l == inForce {
+		if err := l.Apply(context.WithoutCancel(ctx), kind, name); err != nil && l == inForce {
 			failed = err
 		}
 	}
 	return failed
 }
 
-// InForce implements manage.Follower.
-func (g gatewayOf) InForce(kind string) map[string]int {
+// InForce implements manage.Follower. It waits for a configuration that is just being loaded.
+func (l *live) InForce(kind string) map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	versions := make(map[string]int)
-	if l := g.d.live(); l != nil {
-		l.versions.Range(func(k, v any) bool {
-			if key := k.([2]string); key[0] == kind {
-				versions[key[1]] = v.(int)
-			}
-			return true
-		})
-	}
+	l.versions.Range(func(k, v any) bool {
+		if key := k.([2]string); key[0] == kind {
+			versions[key[1]] = v.(int)
+		}
+		return true
+	})
 	return versions
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
 
 	"github.com/callgate/callgate/caddymodule/guest"
 	"github.com/callgate/callgate/internal/manage"
@@ -99,7 +100,8 @@ func until(t *testing.T, what string, in time.Duration, is func() bool) {
 	}
 }
 
-// What one gateway publishes, changes and removes is in force at the others within a second.
+// What one gateway publishes, changes and removes is in force at the others within a second where they are not held up; it
+// is waited for less long here than it takes until a gateway looks by itself.
 func TestWhatAnotherGatewayPublishesIsInForce(t *testing.T) {
 	c := newCRM(t)
 	_, other := newSharedDatabase(t)
@@ -119,9 +121,9 @@ func TestWhatAnotherGatewayPublishesIsInForce(t *testing.T) {
 		t.Fatalf("a tenant that there is not: %d", got)
 	}
 	change(docs.Save(t.Context(), "ann", manage.Tenant, "zoe", tenantDraft(true, testSecret, "")))
-	until(t, "the tenant", time.Second, func() bool { return status() == http.StatusOK })
+	until(t, "the tenant", 8*time.Second, func() bool { return status() == http.StatusOK })
 	change(docs.Save(t.Context(), "ann", manage.Tenant, "zoe", tenantDraft(true, "another-secret-than-before", "")))
-	until(t, "its new secret", time.Second, func() bool { return status() == http.StatusForbidden })
+	until(t, "its new secret", 8*time.Second, func() bool { return status() == http.StatusForbidden })
 	change(docs.Save(t.Context(), "ann", manage.Destination, "crm2", manage.Draft{Body: []byte(httpTo(c.URL, "")), Publish: true}))
 	until(t, "the destination", time.Second, func() bool {
 		list, err := someDispatcher(t).engine.Status(t.Context())
@@ -136,7 +138,7 @@ func TestWhatAnotherGatewayPublishesIsInForce(t *testing.T) {
 		return false
 	})
 	change(docs.Remove(t.Context(), "ann", manage.Tenant, "zoe", "", false))
-	until(t, "its removal", time.Second, func() bool { return status() == http.StatusNotFound })
+	until(t, "its removal", 8*time.Second, func() bool { return status() == http.StatusNotFound })
 }
 
 // A gateway starts while its database is away. It is not ready, refuses what it cannot keep with 503, also for tenants that
@@ -175,6 +177,26 @@ func TestAGatewayStartsWhileItsStoreIsAway(t *testing.T) {
 	}
 	if res, _ := g.send("/hook/nobody", `{"phone":"+14155550100"}`); res.StatusCode != http.StatusNotFound {
 		t.Errorf("a tenant that there is not: %d", res.StatusCode)
+	}
+}
+
+// What is in a store that cannot be read stays unknown, also while the configuration that has to know it is just starting, so
+// that none is in force yet.
+func TestWhatIsInAStoreThatIsAwayStaysUnknown(t *testing.T) {
+	own, _ := newSharedDatabase(t)
+	d := &dispatcher{store: own, logger: zap.NewNop()}
+	d.documents = manage.New(manage.Options{Store: own, Gateway: d.manages})
+	l := newLive(&App{})
+	l.dispatcher = d
+	l.behind.Store(true)
+	d.lives = []*live{l}
+	own.Cut(true)
+	if again := d.catchUp(); !l.behind.Load() || again != followSoon {
+		t.Errorf("without the store: behind %t, again in %s", l.behind.Load(), again)
+	}
+	own.Cut(false)
+	if again := d.catchUp(); l.behind.Load() || again != followEvery {
+		t.Errorf("with the store: behind %t, again in %s", l.behind.Load(), again)
 	}
 }
 

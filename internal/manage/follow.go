@@ -4,45 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/callgate/callgate/internal/store"
 )
 
-// Follower is a Gateway that can tell which versions it has brought into force, so that it can follow what other gateways
-// on the same store publish.
+// Follower is a configuration that can tell which versions it has brought into force, so that it can follow what other
+// gateways on the same store publish.
 type Follower interface {
-	Gateway
 	// InForce gives the version of each document of a kind that it has brought into force, or tried to. The map is the
 	// caller's.
 	InForce(kind string) map[string]int
+	// Apply brings into force what the store says of a document.
+	Apply(ctx context.Context, kind, name string) error
 }
 
 // followPage is how many documents are read at a time.
 const followPage = 1000
 
 // CatchUp brings into force what another gateway has published or removed, and returns how many documents were. Of one
-// with a mistake the version before stays in force, and the rest goes on; the errors are joined. It reads no content but
-// that of what has changed.
-func (s *Service) CatchUp(ctx context.Context) (changed int, err error) {
-	g, ok := s.o.Gateway().(Follower)
-	if !ok {
-		return 0, nil
-	}
-	var failed []error
+// with a mistake the version before stays in force, and the rest goes on; these are the mistakes. It reads no content but
+// that of what has changed. After an error it is not known what else is in the store.
+func (s *Service) CatchUp(ctx context.Context, f Follower) (changed int, mistakes []error, err error) {
 	for _, kind := range Kinds() {
-		have := g.InForce(kind)
-		apply := func(name string) {
-			changed++
-			if err := g.Apply(ctx, kind, name); err != nil {
-				failed = append(failed, fmt.Errorf("%s %s, as another gateway has published it: %w", kind, name, err))
+		have := f.InForce(kind)
+		apply := func(name string) error {
+			err := f.Apply(ctx, kind, name)
+			if errors.Is(err, store.ErrUnavailable) {
+				return err
 			}
+			if changed++; err != nil {
+				mistakes = append(mistakes, fmt.Errorf("%s %s, as another gateway has published it: %w", kind, name, err))
+			}
+			return nil
 		}
 		for after := ""; ; {
 			heads, err := s.o.Store.DocumentHeads(ctx, kind, after, followPage)
 			if err != nil {
-				return changed, err
+				return changed, mistakes, err
 			}
 			for _, h := range heads {
 				if have[h.Name] != h.InForce {
-					apply(h.Name)
+					if err := apply(h.Name); err != nil {
+						return changed, mistakes, err
+					}
 				}
 				delete(have, h.Name)
 				after = h.Name
@@ -53,9 +57,11 @@ func (s *Service) CatchUp(ctx context.Context) (changed int, err error) {
 		}
 		for name, version := range have { // forgotten
 			if version != 0 {
-				apply(name)
+				if err := apply(name); err != nil {
+					return changed, mistakes, err
+				}
 			}
 		}
 	}
-	return changed, errors.Join(failed...)
+	return changed, mistakes, nil
 }

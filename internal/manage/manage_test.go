@@ -232,11 +232,15 @@ func TestDifferencesAreAsWritten(t *testing.T) {
 type follower struct {
 	*fakeGateway
 	versions map[string]map[string]int
+	away     bool
 }
 
 func (f *follower) InForce(kind string) map[string]int { return maps.Clone(f.versions[kind]) }
 
 func (f *follower) Apply(ctx context.Context, kind, name string) error {
+	if f.away {
+		return fmt.Errorf("%w: it is away", store.ErrUnavailable)
+	}
 	d, err := f.s.DocumentInForce(ctx, kind, name)
 	if f.versions[kind] == nil {
 		f.versions[kind] = map[string]int{}
@@ -258,15 +262,14 @@ func (f *follower) Apply(ctx context.Context, kind, name string) error {
 func TestCatchUp(t *testing.T) {
 	s, _ := service(t)
 	ctx := t.Context()
-	f := &follower{&fakeGateway{s: s.o.Store.(store.Store)}, map[string]map[string]int{}}
-	other := New(Options{Store: s.o.Store, Gateway: func() Gateway { return f }})
+	f := &follower{fakeGateway: &fakeGateway{s: s.o.Store.(store.Store)}, versions: map[string]map[string]int{}}
 	expect := func(what string, wantErr bool, want ...string) {
 		t.Helper()
 		f.applied = nil
-		n, err := other.CatchUp(ctx)
+		n, mistakes, err := s.CatchUp(ctx, f)
 		slices.Sort(f.applied)
-		if n != len(want) || !slices.Equal(f.applied, want) || (err != nil) != wantErr {
-			t.Errorf("%s: %d, %v, %v; want %v", what, n, f.applied, err, want)
+		if n != len(want) || !slices.Equal(f.applied, want) || (mistakes != nil) != wantErr || err != nil {
+			t.Errorf("%s: %d, %v, %v, %v; want %v", what, n, f.applied, mistakes, err, want)
 		}
 	}
 	do := func(_ any, err error) {
@@ -278,6 +281,11 @@ func TestCatchUp(t *testing.T) {
 	expect("nothing", false)
 	do(s.Save(ctx, "ann", Tenant, "acme", published(`{"a":1}`)))
 	do(s.Save(ctx, "ann", Destination, "crm", published(`{"a":1}`)))
+	f.away = true
+	if n, mistakes, err := s.CatchUp(ctx, f); n != 0 || mistakes != nil || !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("without the store: %d, %v, %v", n, mistakes, err)
+	}
+	f.away = false
 	do(s.Save(ctx, "ann", Tenant, "draft", body(`{"a":1}`)))
 	expect("published", false, "acme 1", "crm 1")
 	expect("again", false)
