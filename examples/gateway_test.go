@@ -153,6 +153,13 @@ func (p *process) await(what string, is func() bool) {
 	}
 }
 
+// awaitConfiguration waits until a gateway has started as a whole: its sites listen before its store is in force, and a
+// command that asks it for something then is told that it is just starting.
+func (p *process) awaitConfiguration() {
+	p.t.Helper()
+	p.await("its configuration is in force", func() bool { return strings.Contains(p.output(), "serving initial configuration") })
+}
+
 func (p *process) stop() {
 	select {
 	case <-p.done:
@@ -209,7 +216,9 @@ func runCaddyfile(t *testing.T, file string, port int, env ...string) *gateway {
 	cmd := exec.Command(binary(t), "run", "--config", filepath.Base(file), "--adapter", "caddyfile")
 	cmd.Dir = filepath.Dir(file)
 	cmd.Env = append(environment(t), env...)
-	return &gateway{process: start(t, cmd, port), url: "http://127.0.0.1:" + strconv.Itoa(port)}
+	g := &gateway{process: start(t, cmd, port), url: "http://127.0.0.1:" + strconv.Itoa(port)}
+	g.awaitConfiguration()
+	return g
 }
 
 // environment is ours without what would bring in other configuration, and with directories and an admin address of

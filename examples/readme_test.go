@@ -100,6 +100,9 @@ func TestREADMEs(t *testing.T) {
 				cmd := exec.Command("sh", "-euc", text)
 				cmd.Dir, cmd.Env, cmd.SysProcAttr = dir, env, &syscall.SysProcAttr{Setpgid: true}
 				last = start(t, cmd, ports[servers[0]])
+				if strings.Contains(text, "callgate run") {
+					last.awaitConfiguration()
+				}
 				servers = servers[1:]
 			}
 			if len(servers) > 0 {

@@ -149,7 +149,12 @@ func (r *reader) server(text string, port int) served {
 			r.t.Logf("%s\nprinted:\n%s", text, s.tail(4000))
 		}
 	})
-	await(r.t, fmt.Sprintf("port %d is listened on", port), 20*time.Second, func() bool { return listens(port) || s.ended() })
+	await(r.t, fmt.Sprintf("port %d is listened on", port), time.Minute, func() bool { return listens(port) || s.ended() })
+	if strings.Contains(text, "callgate run") { // its sites listen before its store is in force
+		await(r.t, "its configuration is in force", time.Minute, func() bool {
+			return strings.Contains(s.tail(1<<20), "serving initial configuration") || s.ended()
+		})
+	}
 	if s.ended() {
 		r.t.Fatalf("it has ended: %v\n%s\n%s", s.err, text, s.tail(4000))
 	}
