@@ -83,7 +83,7 @@ func unmarshalDestination(d *caddyfile.Dispenser, into *map[string]*Destination)
 	if opened {
 		tokens = append(tokens, d.Token())
 	}
-	if _, _, err := dest.terms(); err != nil {
+	if _, _, _, err := dest.terms(); err != nil {
 		return d.WrapErr(err)
 	}
 	var err error

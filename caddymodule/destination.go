@@ -30,11 +30,15 @@ type Destination struct {
 	// call_*. Default: all.
 	On []string `json:"on,omitempty"`
 
-	// Rate is how many requests may start, such as "5/s", "100/10s" or "600/min", with at most Burst at once, or "off" for
-	// no limit, also where the kind of system has one. Waiting costs no attempt. Default: as the kind of system needs it,
-	// or no limit.
-	Rate  string `json:"rate,omitempty"`
-	Burst int    `json:"burst,omitempty"`
+	// Rate is how many requests may start in a span of time, such as "5/s", "100/10s" or "600/min", or "off" for no limit,
+	// also where the kind of system has one. However the span is laid, no more start in it, so that what a system says of
+	// its own limit can be written here as it is. Waiting costs no attempt. Default: as the kind of system needs it, or no
+	// limit.
+	Rate string `json:"rate,omitempty"`
+
+	// Burst is how many requests may start at once after a pause. One that is written comes on top of Rate: with "90/10s"
+	// and 10, up to 100 start in ten seconds. Default: a tenth of Rate's number, and at least 1, within Rate.
+	Burst int `json:"burst,omitempty"`
 
 	// RateGroup is a name that destinations have in common which the receiving system counts together, such as those that
 	// write with one account or token: they share one rate, the lowest of theirs, and the lowest burst. Default: each has a
@@ -140,7 +144,7 @@ func kindOf(m guest.Destination) string {
 func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) (delivery.Config, error) {
 	c := delivery.Config{
 		Kind:        kindOf(d.module),
-		Concurrency: d.Concurrency, Burst: d.Burst, BatchWait: time.Duration(d.BatchWait),
+		Concurrency: d.Concurrency, BatchWait: time.Duration(d.BatchWait),
 		Timeout: time.Duration(d.Timeout), RetryAfterMax: time.Duration(d.RetryAfterMax),
 		KeepExcerpt: d.KeepExcerpt, EventTypes: d.On, Shards: d.Shards,
 	}
@@ -148,7 +152,7 @@ func (d *Destination) config(name string, logger *zap.Logger, kept guest.Notes) 
 		c.Timeout = delivery.DefaultTimeout
 	}
 	var err error
-	if c.Rate, c.Schedule, err = d.terms(); err != nil {
+	if c.Rate, c.Burst, c.Schedule, err = d.terms(); err != nil {
 		return c, err
 	}
 	if c.RateGroup, err = d.rateGroup(name); err != nil {
@@ -218,12 +222,12 @@ func signFunc(s signature.Signer) func(string, string, http.Header, []byte, stri
 }
 
 // terms are what is written in a notation of its own, which the Caddyfile checks too.
-func (d *Destination) terms() (rate float64, s delivery.Schedule, err error) {
-	if rate, err = d.rate(); err != nil {
-		return rate, s, err
+func (d *Destination) terms() (perSecond float64, burst int, s delivery.Schedule, err error) {
+	if perSecond, burst, err = d.pace(); err != nil {
+		return perSecond, burst, s, err
 	}
 	s, err = d.schedule()
-	return rate, s, err
+	return perSecond, burst, s, err
 }
 
 // rateGroup is the group as the engine knows it: a tenant's groups are its own.
@@ -240,19 +244,25 @@ func (d *Destination) rateGroup(name string) (string, error) {
 	return d.RateGroup, nil
 }
 
-// rate is in requests a second; 0 is no limit.
-func (d *Destination) rate() (float64, error) {
+// pace is in requests a second, 0 for no limit, with how many of them may start at once.
+func (d *Destination) pace() (perSecond float64, burst int, err error) {
 	if d.Rate == "off" && d.Burst != 0 {
-		return 0, fmt.Errorf("rate off takes no burst")
+		return 0, 0, fmt.Errorf("rate off takes no burst")
 	}
 	if d.Rate == "" || d.Rate == "off" {
-		return 0, nil
+		return 0, d.Burst, nil
 	}
 	n, per, err := grammar.ParseRate(d.Rate)
 	if err != nil {
-		return 0, fmt.Errorf("rate %w, or off", err)
+		return 0, 0, fmt.Errorf("rate %w, or off", err)
 	}
-	return n / per.Seconds(), nil
+	if d.Burst != 0 {
+		return n / per.Seconds(), d.Burst, nil
+	}
+	// After a pause the burst starts at once, and then one at each interval. In a span without its end that is the burst
+	// with as many intervals as begin in it after its start, which together are to be n.
+	burst = max(1, int(n/10), min(int(n), d.Shards))
+	return (n - float64(burst) + 1) / per.Seconds(), burst, nil
 }
 
 func (d *Destination) schedule() (delivery.Schedule, error) {

@@ -57,16 +57,16 @@ func TestRatesAreWrittenInOneWay(t *testing.T) {
 		if err != nil || l == nil || l.PerSecond < want*0.99999 || l.PerSecond > want*1.00001 {
 			t.Errorf("rate_limit %s: %+v, %v", text, l, err)
 		}
-		d, err := (&Destination{Rate: text}).rate()
+		d, _, err := (&Destination{Rate: text, Burst: 5}).pace()
 		if err != nil || d != l.PerSecond {
 			t.Errorf("a destination's rate %s: %v, %v", text, d, err)
 		}
 		adapt(t, "{\ncallgate {\ndestination x http https://a.example {\nrate "+text+" burst 5\npass_through\n}\n}\n}\nhttp:// {\ncallgate nextphone s {\nrate_limit "+text+" burst 5\naddress_limit "+text+"\n}\n}\n")
 	}
-	if d, err := (&Destination{Rate: "off"}).rate(); err != nil || d != 0 {
+	if d, _, err := (&Destination{Rate: "off"}).pace(); err != nil || d != 0 {
 		t.Errorf("off is %v, %v", d, err)
 	}
-	if _, err := (&Destination{Rate: "off", Burst: 5}).rate(); err == nil {
+	if _, _, err := (&Destination{Rate: "off", Burst: 5}).pace(); err == nil {
 		t.Error("off took a burst")
 	}
 	if l, err := (&RateLimit{Rate: "100/10s"}).compile(); err != nil || l.Burst != 100 {
