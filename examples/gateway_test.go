@@ -49,11 +49,17 @@ func start(t *testing.T, cmd *exec.Cmd, port int) *process {
 			t.Errorf("%s has ended by itself: %v", cmd.Path, p.End())
 		}
 		p.Signal(syscall.SIGTERM)
-		_ = p.End() // servers that are not ours end as they see fit
+		p.awaitEnd()
 	})
 	p.AwaitPort(port)
 	return p
 }
+
+// awaitConfiguration waits until a gateway has started as a whole.
+func (p *process) awaitConfiguration() { p.AwaitGateway() }
+
+// awaitEnd waits until a process that was told to stop is gone. Those that are no gateways end as they see fit.
+func (p *process) awaitEnd() { _ = p.End() }
 
 // freePort is a port of the loopback interface that nothing listens on.
 func freePort(t *testing.T) int {
@@ -82,7 +88,9 @@ func runCaddyfile(t *testing.T, file string, port int, env ...string) *gateway {
 	cmd := exec.Command(binary(t), "run", "--config", filepath.Base(file), "--adapter", "caddyfile")
 	cmd.Dir = filepath.Dir(file)
 	cmd.Env = append(environment(t), env...)
-	return &gateway{process: start(t, cmd, port), url: "http://127.0.0.1:" + strconv.Itoa(port), env: cmd.Env}
+	g := &gateway{process: start(t, cmd, port), url: "http://127.0.0.1:" + strconv.Itoa(port), env: cmd.Env}
+	g.awaitConfiguration()
+	return g
 }
 
 // environment is a test's own, with an admin address that nobody else has.
@@ -94,8 +102,8 @@ func environment(t *testing.T) []string {
 // callgate runs a command of the gateway to its end.
 func callgate(t *testing.T, stdin []byte, args ...string) (out string, err error) {
 	t.Helper()
-	program := binary(t) // building it is not in the minute
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	program := binary(t) // building it is not in the time
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdin = bytes.NewReader(stdin)

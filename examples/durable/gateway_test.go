@@ -76,10 +76,10 @@ func (s *site) launch(receiver int) *running.Process {
 	return running.Start(s.t, fmt.Sprintf("gateway %d", s.generation), cmd)
 }
 
-// start starts a gateway and waits until it listens.
+// start starts a gateway and waits until it takes calls.
 func (s *site) start(receiver int) *running.Process {
 	s.t.Helper()
 	g := s.launch(receiver)
-	g.AwaitPort(s.port)
+	g.AwaitGateway()
 	return g
 }

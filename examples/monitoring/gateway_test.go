@@ -41,8 +41,7 @@ func startGateway(t *testing.T, receiver int) *gateway {
 		"CALLGATE_STORE="+filepath.Join(dir, "store.db"), "PORT="+strconv.Itoa(receiver),
 		"CALLGATE_PORT="+strconv.Itoa(g.port), "METRICS_PORT="+strconv.Itoa(g.metrics))
 	g.Process = running.Start(t, "the gateway", cmd)
-	g.AwaitPort(g.port)
-	g.AwaitPort(g.metrics)
+	g.AwaitGateway()
 	return g
 }
 

@@ -54,7 +54,7 @@ func (s *site) start() *running.Process {
 	cmd := exec.Command(running.Program(s.t), "run", "--config", "Caddyfile", "--adapter", "caddyfile")
 	cmd.Env = s.env
 	g := running.Start(s.t, "the gateway", cmd)
-	g.AwaitPort(s.port)
+	g.AwaitGateway()
 	return g
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -129,6 +130,13 @@ func (p *Process) Await(what string, is func() bool) {
 func (p *Process) AwaitPort(port int) {
 	p.t.Helper()
 	p.Await("port "+strconv.Itoa(port)+" is listened on", func() bool { return Listens(port) })
+}
+
+// AwaitGateway waits until a gateway has started as a whole: its sites listen before its store is in force, and whoever asks
+// for something then is told that it is just starting.
+func (p *Process) AwaitGateway() {
+	p.t.Helper()
+	p.Await("its configuration is in force", func() bool { return strings.Contains(p.Tail(1<<20), "serving initial configuration") })
 }
 
 // Await waits for something that another process brings about.
