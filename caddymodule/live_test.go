@@ -1,22 +1,13 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/callgate/callgate/internal/audit"
-	"github.com/callgate/callgate/internal/auditor"
-	"github.com/callgate/callgate/internal/call"
-	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/operate"
-	"github.com/callgate/callgate/internal/standin"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -280,53 +271,6 @@ func TestDocumentsAreChecked(t *testing.T) {
 	}
 }
 
-// TestSecretsGoToTheirHostsOnly: a listed secret does not leave for another host, nor where a redirect leads.
-func TestSecretsGoToTheirHostsOnly(t *testing.T) {
-	all, evil := newCRM(t), newCRM(t)
-	runGateway(t, fmt.Sprintf(managing, all.URL))
-	docs := someDispatcher(t).documents
-	if _, err := docs.Save(t.Context(), "ann", "destination", "later", manage.Draft{Body: []byte(httpTo(evil.URL+"/x", `,"headers":{"X-Note":"{secret.ELSEWHERE}"}`)), Publish: true}); err != nil {
-		t.Fatal(err)
-	}
-	config := someDispatcher(t).live().config("later")
-	results := config.Destination.Deliver(t.Context(), []destination.Item{{DeliveryID: "d", Call: new(call.Call)}})
-	if len(results) != 1 || !strings.Contains(results[0].Reason, "a secret that the destination uses is not for this host") {
-		t.Errorf("results %+v", results)
-	}
-	evil.nothingMore(t)
-
-	// Nor does a preview show it.
-	requests, err := someDispatcher(t).live().render("later", destination.Item{DeliveryID: "d", Call: new(call.Call)})
-	if err != nil || len(requests) != 1 || strings.Contains(fmt.Sprint(requests), "the-other-secret") {
-		t.Errorf("shown: %+v, %v", requests, err)
-	}
-}
-
-// TestSecretsAreTakenOutWhole: also one that begins as another does, in all forms, and out of errors.
-func TestSecretsAreTakenOutWhole(t *testing.T) {
-	s := &documentSecrets{used: []string{"tok", "tok-of-prod", `a"b<c&d`}}
-	for _, text := range []string{
-		"tok-of-prod", "tok", "x=tok-of-prod&y=tok", `a"b<c&d`, `a\"b<c&d`, `a\"b\u003cc\u0026d`, "a%22b%3Cc%26d", "a&#34;b&lt;c&amp;d", "YSJiPGMmZA==", "YSJiPGMmZA",
-	} {
-		requests := []destination.Request{{URL: text, Body: text, Header: map[string][]string{"X-A": {text}}}}
-		err := s.scrub(requests, errors.New("no request: "+text))
-		want := map[string]string{"x=tok-of-prod&y=tok": "x=…&y=…"}[text]
-		if want == "" {
-			want = "…"
-		}
-		r := requests[0]
-		// What follows a secret in base64 may stay.
-		for _, got := range []string{r.URL, r.Body, r.Header["X-A"][0], strings.TrimPrefix(err.Error(), "no request: ")} {
-			if strings.TrimRight(got, "=") != strings.TrimRight(want, "=") {
-				t.Errorf("%s: shown as %s", text, got)
-			}
-		}
-	}
-	if err := s.scrub(nil, nil); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestAPreviewKnowsWhatLivesInTheStore: the gateway that runs shows for a tenant and destinations in the store what it would
 // send, and nothing of another tenant's.
 func TestAPreviewKnowsWhatLivesInTheStore(t *testing.T) {
@@ -375,93 +319,5 @@ func TestAPreviewKnowsWhatLivesInTheStore(t *testing.T) {
 	}
 	if got, want := preview("zen"), "crm http://127.0.0.1:1/all, later http://127.0.0.1:1/later"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
-// TestAReloadKeepsWhatWorked: one with which something in the store no longer goes is refused, and everything goes on; what is
-// out since the start keeps no reload away.
-func TestAReloadKeepsWhatWorked(t *testing.T) {
-	all := newCRM(t)
-	config := strings.Replace(fmt.Sprintf(managing, all.URL), "manage {", `audit {
-			key `+auditKey+`
-			checkpoint 1h file STORE.published
-		}
-		manage {`, 1)
-	config = strings.Replace(config, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", strings.Repeat("0", 63)+"1", 1) // auditOf's
-	// Over TCP: where a reload is refused after its sites listen, Caddy forgets that the one before has a unix socket open.
-	address := fmt.Sprintf("127.0.0.1:%d", standin.FreePort(t))
-	config = strings.Replace(config, "http:// {\n\tbind SOCKET", "http://"+strings.Replace(address, "127.0.0.1", "", 1)+" {\n\tbind 127.0.0.1", 1)
-	g := runGateway(t, config)
-	g.client = &http.Client{Transport: again{&http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", address)
-	}}}}
-	for _, name := range []string{"acme", "beta"} {
-		if _, err := someDispatcher(t).documents.Save(t.Context(), "ann", "tenant", name, tenantDraft(true, "of-"+name, `,"deliver":[{"to":"crm"}]`)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	send := func(want int, n int) {
-		t.Helper()
-		if got := g.sendFor("acme", n); got != want {
-			t.Errorf("status %d, want %d", got, want)
-		}
-		if want == 200 {
-			all.next(t)
-		}
-	}
-	send(200, 1)
-	without := g.fill.Replace(strings.ReplaceAll(config, "destination crm http", "destination other http"))
-	err := load(t, without)
-	for _, says := range []string{"the one before stays in force", `tenant acme:1:30: deliver: no destination "crm"`, "tenant beta:1:30"} {
-		if !strings.Contains(fmt.Sprint(err), says) {
-			t.Errorf("told %v, want %s", err, says)
-		}
-	}
-	send(200, 2)
-
-	// Another name of the log is refused too, and what was refused is recorded.
-	private, _, err := audit.GenerateKey("clinic.example/another")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := load(t, strings.Replace(g.config, auditKey, private, 1)); !errors.Is(err, auditor.ErrOtherName) && !strings.Contains(fmt.Sprint(err), "the log is clinic.example/callgate, and the key is for clinic.example/another") {
-		t.Errorf("another log's key: %v", err)
-	}
-	send(200, 3)
-	// So is one of which another part fails, after its documents are in force. Caddy starts its apps in any order, so that it
-	// takes some tries until the other part comes last.
-	for range 20 {
-		if err := load(t, g.config+"\nhttp://127.0.0.1:1 {\nbind 192.0.2.1\nrespond 200\n}"); err == nil {
-			t.Error("it listens where nobody can")
-		}
-	}
-	send(200, 4)
-	g.stop()
-	leaves, _ := auditOf(t, g.fill.Replace("STORE"))
-	var got []string
-	hash := ""
-	for _, l := range leaves {
-		if l.Kind == audit.ConfigLoaded || l.Kind == audit.ConfigRefused {
-			got = append(got, string(l.Kind))
-			if l.Kind == audit.ConfigRefused && (l.Reason == "" || l.Config == "" || l.Actor.Via != "config") {
-				t.Errorf("%+v", l)
-			}
-			hash = l.Config
-		}
-	}
-	want := []string{"config.loaded", "config.loaded", "config.refused", "config.refused", "config.loaded", "config.refused"}
-	for len(want) < len(got) {
-		want = append(want, "config.loaded", "config.refused")
-	}
-	if !slices.Equal(got, want) || hash == "" {
-		t.Errorf("recorded %v", got)
-	}
-
-	// At the start the tenants are out, and a reload leaves them out.
-	for range 2 {
-		if err := load(t, without); err != nil {
-			t.Fatal(err)
-		}
-		send(503, 5)
 	}
 }

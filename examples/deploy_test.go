@@ -134,8 +134,8 @@ func TestTheUnitStartsAndStopsTheGateway(t *testing.T) {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if <-p.done; p.err != nil {
-		t.Errorf("it ended with %v", p.err)
+	if err := p.End(); err != nil {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

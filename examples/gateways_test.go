@@ -107,7 +107,7 @@ func TestTenantsReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(binary(t), "reload", "--config", "Caddyfile")
-	cmd.Dir, cmd.Env = dir, gw.cmd.Env
+	cmd.Dir, cmd.Env = dir, gw.env
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("reload: %v\n%s", err, out)
 	}

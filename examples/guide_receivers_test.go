@@ -74,7 +74,7 @@ func signed(signature string) http.Header {
 
 // saved counts the leads that a receiver has saved; with a mark, those with this mark.
 func saved(p *process, mark string) (n int) {
-	for _, part := range strings.Split(p.output(), "Saving lead to CRM:")[1:] {
+	for _, part := range strings.Split(p.Tail(1<<20), "Saving lead to CRM:")[1:] {
 		lead, _, _ := strings.Cut(part, "Received lead:")
 		if strings.Contains(lead, mark) {
 			n++
@@ -103,7 +103,7 @@ func TestGuideReceivers(t *testing.T) {
 					if status != http.StatusOK || !strings.Contains(answer, "Lead processed successfully") {
 						t.Errorf("signed %s: %d %s", form, status, answer)
 					}
-					rc.await("lead "+form, func() bool { return saved(rc, "form-"+form) == 1 })
+					rc.Await("lead "+form, func() bool { return saved(rc, "form-"+form) == 1 })
 				}
 				if len(forms) != 3 {
 					t.Error("the forms do not differ, so this shows nothing")
@@ -158,13 +158,13 @@ func TestGuideReceivers(t *testing.T) {
 			if status, _, answer := post(t, url, signed(signatures(t, last)["raw"]), last); status != http.StatusOK {
 				t.Fatalf("%d %s", status, answer)
 			}
-			rc.await("the last lead", func() bool { return saved(rc, "last-one") == 1 })
+			rc.Await("the last lead", func() bool { return saved(rc, "last-one") == 1 })
 			for mark, want := range map[string]int{"form-": 3, "by-command": 1, "ten-copies": 1, "honest": 0, "forged": 0, "": 6} {
 				if got := saved(rc, mark); got != want {
 					t.Errorf("the receiver saved %d leads with %q, want %d", got, mark, want)
 				}
 			}
-			if strings.Contains(rc.output(), "forged") {
+			if strings.Contains(rc.Tail(1<<20), "forged") {
 				t.Error("what was refused has reached the receiver")
 			}
 		})

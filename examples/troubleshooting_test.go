@@ -36,8 +36,8 @@ func TestTroubleshooting(t *testing.T) {
 	}
 	for _, row := range rows {
 		var reason string
-		gw.await("failure of "+row[1], func() bool {
-			reason = failureOf(gw.output(), row[1])
+		gw.Await("failure of "+row[1], func() bool {
+			reason = failureOf(gw.Tail(1<<20), row[1])
 			return reason != ""
 		})
 		if !strings.HasPrefix(reason, row[2]) {

@@ -139,6 +139,7 @@ var plan = []struct {
 	{"internal/ratelimit", "token buckets", nil},
 	{"internal/breaker", "when to stop asking a receiver", nil},
 	{"internal/wire", "an HTTP client for transport callgate", nil},
+	{"internal/running", "builds the gateway and runs it as a process; only tests import it", nil},
 	{"internal/diskfault", "makes a disk fail; only tests import it", nil},
 	{"internal/pgtest", "runs PostgreSQL servers, and has them fail; only tests import it", nil},
 	{"internal/charset", "one-byte charsets of older systems", nil},

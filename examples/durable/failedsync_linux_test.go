@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/callgate/callgate/internal/diskfault"
+	"github.com/callgate/callgate/internal/running"
 )
 
 // TestFailingSync lets every fsync of the gateway fail for a while, as a disk that breaks does, while 16 connections send.
@@ -27,8 +27,8 @@ func TestFailingSync(t *testing.T) {
 	failed := 0
 	for round := range rounds {
 		before := load.acknowledged()
-		await(t, "calls are accepted", 30*time.Second, func() bool { return load.acknowledged() >= before+200 })
-		fault := diskfault.Syncs(t, g.cmd.Process.Pid)
+		running.Await(t, "calls are accepted", func() bool { return load.acknowledged() >= before+200 })
+		fault := diskfault.Syncs(t, g.ID())
 		refuse := func(what string) {
 			for i := range 20 {
 				id := fmt.Sprintf("%s%d-%d", what, round, i)
@@ -51,7 +51,7 @@ func TestFailingSync(t *testing.T) {
 			t.Errorf("%d calls were acknowledged although no fsync has succeeded", n)
 		}
 		if round == rounds-1 {
-			g.kill()
+			g.Kill()
 		}
 		fault.End()
 		failed += fault.Failed(t)
@@ -59,10 +59,10 @@ func TestFailingSync(t *testing.T) {
 	_, port = l.receiver(t, 2, nil)
 	g = s.start(port)
 	before := load.acknowledged()
-	await(t, "calls are accepted by the next gateway", 30*time.Second, func() bool { return load.acknowledged() >= before+200 })
+	running.Await(t, "calls are accepted by the next gateway", func() bool { return load.acknowledged() >= before+200 })
 	sent := load.stop()
-	await(t, "every acknowledged call has arrived", time.Minute, func() bool { return l.arrived(sent) })
-	g.terminate(20 * time.Second)
+	running.Await(t, "every acknowledged call has arrived", func() bool { return l.arrived(sent) })
+	g.Terminate()
 	copies := l.check(t, sent, perhaps...)
 	if copies > slots {
 		t.Errorf("%d copies: no more than %d deliveries were under way at the kill", copies, slots)

@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/callgate/callgate/internal/running"
 )
 
 // onSmallDisk gives a site's store a disk of its own.
@@ -38,8 +40,8 @@ func TestFullDisk(t *testing.T) {
 	sender := newSender(t)
 	acknowledged := fill(t, s, sender)
 	up.Store(true)
-	await(t, "what is stored has arrived", 60*time.Second, func() bool { return l.calls() == len(acknowledged) })
-	g.terminate(20 * time.Second)
+	running.Await(t, "what is stored has arrived", func() bool { return l.calls() == len(acknowledged) })
+	g.Terminate()
 
 	// The outcomes were recorded too: nothing comes again.
 	_, port = l.receiver(t, 2, nil)
@@ -48,7 +50,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("the reserve is used up: %v", err)
 	}
 	time.Sleep(500 * time.Millisecond) // the time in which something could come again
-	g.terminate(10 * time.Second)
+	g.Terminate()
 	if copies := l.check(t, acknowledged); copies != 0 {
 		t.Errorf("%d calls arrived twice", copies)
 	}
@@ -82,21 +84,21 @@ func TestDiskFilledByOthers(t *testing.T) {
 		}
 	}
 	up.Store(true)
-	await(t, "deliveries go on", 30*time.Second, func() bool { return l.calls() >= slots })
+	running.Await(t, "deliveries go on", func() bool { return l.calls() >= slots })
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}
 	sender.accepted(t, s.url(), "room")
 	acknowledged["room"] = true
-	await(t, "everything has arrived", 30*time.Second, func() bool { return l.calls() == len(acknowledged) })
-	g.terminate(20 * time.Second)
+	running.Await(t, "everything has arrived", func() bool { return l.calls() == len(acknowledged) })
+	g.Terminate()
 
 	_, port = l.receiver(t, 2, nil)
 	g = s.start(port)
 	sender.accepted(t, s.url(), "next")
 	acknowledged["next"] = true
-	await(t, "the next call has arrived", 10*time.Second, func() bool { return l.calls() == len(acknowledged) })
-	g.terminate(10 * time.Second)
+	running.Await(t, "the next call has arrived", func() bool { return l.calls() == len(acknowledged) })
+	g.Terminate()
 	if copies := l.check(t, acknowledged); copies != 0 {
 		t.Errorf("%d calls arrived twice", copies)
 	}

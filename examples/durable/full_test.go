@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/callgate/callgate/internal/running"
 )
 
 // fill sends calls to a receiver that is down until the gateway's store is full, and returns those that it has
@@ -49,22 +51,22 @@ func TestMaxSize(t *testing.T) {
 	sender := newSender(t)
 	acknowledged := fill(t, s, sender)
 	up.Store(true)
-	await(t, "what is stored has arrived", 60*time.Second, func() bool { return l.calls() == len(acknowledged) })
+	running.Await(t, "what is stored has arrived", func() bool { return l.calls() == len(acknowledged) })
 	for i := range 20 {
 		id := fmt.Sprintf("again%d", i)
 		sender.accepted(t, s.url(), id)
 		acknowledged[id] = true
 	}
-	await(t, "what was accepted in its place has arrived", 60*time.Second, func() bool { return l.calls() == len(acknowledged) })
-	g.terminate(10 * time.Second)
+	running.Await(t, "what was accepted in its place has arrived", func() bool { return l.calls() == len(acknowledged) })
+	g.Terminate()
 
 	s.env = []string{"CALLGATE_STORE_SIZE=2MiB"}
 	_, port = l.receiver(t, 2, nil)
 	g = s.start(port)
 	sender.accepted(t, s.url(), "fits")
 	acknowledged["fits"] = true
-	await(t, "the call that fits now has arrived", 10*time.Second, func() bool { return l.calls() == len(acknowledged) })
-	g.terminate(10 * time.Second)
+	running.Await(t, "the call that fits now has arrived", func() bool { return l.calls() == len(acknowledged) })
+	g.Terminate()
 	if copies := l.check(t, acknowledged); copies != 0 {
 		t.Errorf("%d calls arrived twice", copies)
 	}

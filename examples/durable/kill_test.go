@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/callgate/callgate/internal/running"
 )
 
 const (
@@ -52,10 +54,10 @@ func TestKill(t *testing.T) {
 	whileStarting := 0
 	for round := range rounds {
 		// On a busy machine a start can take all of a moment.
-		await(t, "calls are acknowledged", time.Minute, func() bool { return load.acknowledged() >= leastCalls*round })
+		running.Await(t, "calls are acknowledged", func() bool { return load.acknowledged() >= leastCalls*round })
 		var moment time.Duration
 		if round%5 == 4 { // the rest of the time it starts, and finds what the last one left
-			g.kill()
+			g.Kill()
 			whileStarting++
 			_, port = l.receiver(t, s.generation+1, slow)
 			g = s.launch(port)
@@ -64,14 +66,14 @@ func TestKill(t *testing.T) {
 			moment = time.Duration(random.Int64N(int64(500 * time.Millisecond)))
 		}
 		time.Sleep(moment)
-		g.kill()
+		g.Kill()
 		_, port = l.receiver(t, s.generation+1, slow)
 		g = s.start(port)
 	}
-	await(t, "calls are acknowledged", time.Minute, func() bool { return load.acknowledged() >= leastCalls*rounds })
+	running.Await(t, "calls are acknowledged", func() bool { return load.acknowledged() >= leastCalls*rounds })
 	sent := load.stop()
-	await(t, "every acknowledged call has arrived", 2*time.Minute, func() bool { return l.calls() >= len(sent) })
-	g.terminate(30 * time.Second) // what is under way ends
+	running.Await(t, "every acknowledged call has arrived", func() bool { return l.calls() >= len(sent) })
+	g.Terminate() // what is under way ends
 	kills := s.generation - 1
 
 	twice := l.check(t, sent)

@@ -3,7 +3,6 @@
 package durable_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/callgate/callgate/internal/running"
+	"github.com/callgate/callgate/internal/standin"
 )
 
 var commands = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?")
@@ -29,19 +31,19 @@ func TestREADME(t *testing.T) {
 		t.Fatalf("%d blocks of commands: this test knows 7, receiver, gateway, send, send, kill, gateway, receiver", len(blocks))
 	}
 	r := newReader(t)
-	receiver := r.server(blocks[0][1], r.receiver)
+	receiver, stop := r.server(blocks[0][1], r.receiver)
 	r.server(blocks[1][1], r.gateway)
 	r.command(blocks[2][1], blocks[2][2])
-	await(t, "the first call has arrived", 10*time.Second, func() bool { return len(ids(receiver.tail(1<<20))) == 1 })
-	receiver.stop()
+	running.Await(t, "the first call has arrived", func() bool { return len(ids(receiver.Tail(1<<20))) == 1 })
+	stop()
 
 	r.command(blocks[3][1], blocks[3][2])
 	r.command(blocks[4][1], "")
 	r.server(blocks[5][1], r.gateway)
-	again := r.server(blocks[6][1], r.receiver)
-	await(t, "the second call has arrived", 20*time.Second, func() bool { return len(ids(again.tail(1<<20))) == 1 })
+	again, _ := r.server(blocks[6][1], r.receiver)
+	running.Await(t, "the second call has arrived", func() bool { return len(ids(again.Tail(1<<20))) == 1 })
 	time.Sleep(300 * time.Millisecond) // the time in which the first one could come again
-	if first, second := ids(receiver.tail(1<<20)), ids(again.tail(1<<20)); len(second) != 1 || first[0] == second[0] {
+	if first, second := ids(receiver.Tail(1<<20)), ids(again.Tail(1<<20)); len(second) != 1 || first[0] == second[0] {
 		t.Errorf("the receiver got %q before and %q after the kill; want one call each, and not the same", first, second)
 	}
 }
@@ -66,12 +68,8 @@ type reader struct {
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
 	top := t.TempDir()
-	r := &reader{t: t, dir: filepath.Join(top, "examples", "durable"), receiver: freePort(t), gateway: freePort(t)}
+	r := &reader{t: t, dir: filepath.Join(top, "examples", "durable"), receiver: standin.FreePort(t), gateway: standin.FreePort(t)}
 	if err := os.MkdirAll(r.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -82,17 +80,12 @@ func newReader(t *testing.T) *reader {
 	if err := os.WriteFile(filepath.Join(r.dir, "Caddyfile"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(filepath.Join(root, "testdata"), filepath.Join(top, "testdata")); err != nil {
+	if err := os.Symlink(filepath.Join(running.Root(t), "testdata"), filepath.Join(top, "testdata")); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "CALLGATE_") && !strings.HasPrefix(e, "NEXTPHONE_") {
-			r.env = append(r.env, e)
-		}
-	}
-	r.env = append(r.env, "HOME="+top, "XDG_DATA_HOME="+top, "XDG_CONFIG_HOME="+top, "CADDY_ADMIN=localhost:"+strconv.Itoa(freePort(t)),
+	r.env = running.Environment(top, "CADDY_ADMIN=localhost:"+strconv.Itoa(standin.FreePort(t)),
 		"CALLGATE_PORT="+strconv.Itoa(r.gateway), "PORT="+strconv.Itoa(r.receiver),
-		"PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		"PATH="+filepath.Dir(running.Program(t))+string(os.PathListSeparator)+os.Getenv("PATH"))
 	return r
 }
 
@@ -121,42 +114,16 @@ func (r *reader) command(text, prints string) {
 	}
 }
 
-// served is a server that a reader has started in a terminal.
-type served struct{ *gateway }
-
-// stop is Ctrl-C.
-func (s served) stop() {
-	_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGINT)
-	<-s.done
-}
-
-// server starts one and waits until it listens.
-func (r *reader) server(text string, port int) served {
+// server starts one, as a reader does in a terminal, and waits until it listens. stop is Ctrl-C.
+func (r *reader) server(text string, port int) (p *running.Process, stop func()) {
 	r.t.Helper()
-	s := served{&gateway{t: r.t, cmd: r.shell(text), done: make(chan struct{})}}
-	s.cmd.Stdout, s.cmd.Stderr = s, s
-	if err := s.cmd.Start(); err != nil {
-		r.t.Fatal(err)
+	p = running.Start(r.t, text, r.shell(text))
+	p.AwaitPort(port)
+	if strings.Contains(text, "callgate run") {
+		p.AwaitGateway()
 	}
-	go func() {
-		s.err = s.cmd.Wait()
-		close(s.done)
-	}()
-	r.t.Cleanup(func() {
-		_ = syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
-		<-s.done
-		if r.t.Failed() {
-			r.t.Logf("%s\nprinted:\n%s", text, s.tail(4000))
-		}
-	})
-	await(r.t, fmt.Sprintf("port %d is listened on", port), time.Minute, func() bool { return listens(port) || s.ended() })
-	if strings.Contains(text, "callgate run") { // its sites listen before its store is in force
-		await(r.t, "its configuration is in force", time.Minute, func() bool {
-			return strings.Contains(s.tail(1<<20), "serving initial configuration") || s.ended()
-		})
+	return p, func() {
+		p.Signal(syscall.SIGINT)
+		_ = p.End() // as the shell sees fit
 	}
-	if s.ended() {
-		r.t.Fatalf("it has ended: %v\n%s\n%s", s.err, text, s.tail(4000))
-	}
-	return s
 }

@@ -222,18 +222,18 @@ func TestRulesAndDashboard(t *testing.T) {
 	has := func(text string) func() bool {
 		return func() bool { return strings.Contains(g.scrape(), text) }
 	}
-	g.await("a delivery, a retry and a dead letter are in the metrics", func() bool {
+	g.Await("a delivery, a retry and a dead letter are in the metrics", func() bool {
 		return has(`caddy_callgate_delivery_attempts_total{destination="crm",outcome="delivered"} 1`)() &&
 			has(`caddy_callgate_dead_letters_total{destination="crm"} 1`)() && has(`caddy_callgate_delivery_retries_total{destination="crm"} 1`)()
 	})
 	// A receiver that took a call a moment ago is believed: what fails then is the call's own fault. So others follow.
 	n := 10
-	g.await("the breaker is open", func() bool {
+	g.Await("the breaker is open", func() bool {
 		n++
 		g.send(call(n, "fails"))
 		return has(`caddy_callgate_destination_breaker_state{destination="crm"} 2`)()
 	})
-	g.await("the queue is in the metrics", has(`caddy_callgate_queue_deliveries{destination="crm",state="dead"} 1`))
+	g.Await("the queue is in the metrics", has(`caddy_callgate_queue_deliveries{destination="crm",state="dead"} 1`))
 
 	s := readSeries(g.scrape())
 	for _, e := range append(rules, panels...) {

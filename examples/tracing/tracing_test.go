@@ -5,127 +5,57 @@
 package tracing_test
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/callgate/callgate/internal/running"
 	"github.com/callgate/callgate/internal/signature"
 	"github.com/callgate/callgate/internal/standin"
 )
 
 const secret = "secret-of-the-test"
 
+func TestMain(m *testing.M) { running.Main(m) }
+
 // site is where a gateway runs, which stays the same when it is started again.
 type site struct {
-	t         *testing.T
-	binary    string
-	port      int
-	env       []string
-	mu        sync.Mutex
-	out       bytes.Buffer
-	collector *spans
+	t    *testing.T
+	port int
+	env  []string
 }
 
 func newSite(t *testing.T, receiver string, collector *spans) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{t: t, binary: filepath.Join(dir, "callgate"), port: standin.FreePort(t), collector: collector}
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The go command keeps track of what a test reads. This is how it learns when a result that it remembers is out of
-	// date.
-	if err := filepath.WalkDir(root, func(_ string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules") {
-			return filepath.SkipDir
-		}
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	build := exec.Command("go", "build", "-o", s.binary, "./cmd/callgate")
-	build.Dir = root
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build ./cmd/callgate: %v\n%s", err, text)
-	}
-	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "CALLGATE_") && !strings.HasPrefix(e, "OTEL_") {
-			s.env = append(s.env, e)
-		}
-	}
 	_, port, err := net.SplitHostPort(receiver)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.env = append(s.env, "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir,
-		"CADDY_ADMIN=localhost:"+strconv.Itoa(standin.FreePort(t)), "NEXTPHONE_SECRET="+secret,
+	s := &site{t: t, port: standin.FreePort(t)}
+	s.env = running.Environment(dir, "CADDY_ADMIN=localhost:"+strconv.Itoa(standin.FreePort(t)), "NEXTPHONE_SECRET="+secret,
 		"CALLGATE_STORE="+filepath.Join(dir, "store.db"), "PORT="+port, "CALLGATE_PORT="+strconv.Itoa(s.port),
 		"OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_BSP_SCHEDULE_DELAY=50")
-	t.Cleanup(func() {
-		if t.Failed() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			t.Logf("the gateway printed:\n%s", s.out.Bytes())
-		}
-	})
 	return s
 }
 
-// Write takes what the gateway prints.
-func (s *site) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.out.Write(b)
-}
-
-// start runs the gateway, and stop ends it as a service manager does.
-func (s *site) start() (stop func()) {
+// start runs the gateway.
+func (s *site) start() *running.Process {
 	s.t.Helper()
-	cmd := exec.Command(s.binary, "run", "--config", "Caddyfile", "--adapter", "caddyfile")
-	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, s, s
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	var once sync.Once
-	stop = func() {
-		once.Do(func() {
-			_ = cmd.Process.Signal(syscall.SIGTERM)
-			_ = cmd.Wait()
-		})
-	}
-	s.t.Cleanup(stop)
-	s.await("the gateway listens", func() bool {
-		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)))
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return stop
-}
-
-func (s *site) await(what string, is func() bool) {
-	s.t.Helper()
-	for late := time.Now().Add(30 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(late) {
-			s.t.Fatalf("not after 30 seconds: %s", what)
-		}
-	}
+	cmd := exec.Command(running.Program(s.t), "run", "--config", "Caddyfile", "--adapter", "caddyfile")
+	cmd.Env = s.env
+	g := running.Start(s.t, "the gateway", cmd)
+	g.AwaitGateway()
+	return g
 }
 
 // send sends a call signed with a secret, and gives the status of the answer.
@@ -169,24 +99,24 @@ func TestACallIsFollowedThroughARestart(t *testing.T) {
 	defer receiver.Close()
 	s := newSite(t, receiver.Listener.Addr().String(), collector)
 
-	stop := s.start()
+	g := s.start()
 	if got := s.send(body, "another-secret"); got != http.StatusForbidden {
 		t.Fatalf("a wrong signature is answered with %d", got)
 	}
 	if got := s.send(body, secret); got != http.StatusOK {
 		t.Fatalf("answered with %d", got)
 	}
-	s.await("a failed attempt", func() bool { return len(collector.named("callgate.attempt")) > 0 })
-	stop()
+	g.Await("a failed attempt", func() bool { return len(collector.named("callgate.attempt")) > 0 })
+	g.Terminate()
 	up.Store(true)
-	s.start()
+	g = s.start()
 	var told string
 	select {
 	case told = <-received:
-	case <-time.After(30 * time.Second):
+	case <-time.After(running.Patience):
 		t.Fatal("the call was not delivered after the restart")
 	}
-	s.await("the last attempt", func() bool {
+	g.Await("the last attempt", func() bool {
 		all := collector.named("callgate.attempt")
 		return all[len(all)-1].attributes["callgate.outcome"] == "delivered"
 	})

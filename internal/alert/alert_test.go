@@ -2,20 +2,16 @@ package alert
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
-	"go.uber.org/zap"
-	"go.uber.org/zap/zaptest/observer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -218,100 +214,6 @@ func TestNothingIsWatchedUnasked(t *testing.T) {
 	})
 }
 
-func TestPostsWithSignatureAndText(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &hook{}
-		var notified []Alert
-		m := New(Settings{URL: "https://hooks.example/x", DeadLetter: true}, Options{
-			Transport: h,
-			Sign: func(r *http.Request, body []byte) error {
-				r.Header.Set("Webhook-Signature", fmt.Sprint(len(body)))
-				return nil
-			},
-			Notify: func(a Alert) { notified = append(notified, a) },
-		})
-		defer m.Close()
-		m.DeadLetter("crm")
-		synctest.Wait()
-		want := `{"alert":"dead_letter","state":"firing","destination":"crm","value":1,"threshold":1,"at":"2000-01-01T00:00:00Z","text":"crm: 1 call was delivered to nobody. Look at the dead letters and replay them."}`
-		if len(h.bodies) != 1 || h.bodies[0] != want {
-			t.Errorf("posted %q, want %q", h.bodies, want)
-		}
-		if h.header.Get("Webhook-Signature") != fmt.Sprint(len(want)) || h.header.Get("Content-Type") != "application/json" {
-			t.Errorf("%v", h.header)
-		}
-		if len(notified) != 1 || notified[0].Alert != DeadLetter {
-			t.Errorf("%+v", notified)
-		}
-	})
-}
-
-func TestPostIsTriedAgain(t *testing.T) {
-	tests := []struct {
-		name   string
-		answer func(try int) (int, error)
-		tries  int
-		posted int
-	}{
-		{"no connection at first", func(n int) (int, error) { return 200, map[bool]error{true: errors.New("refused")}[n < 3] }, 3, 1},
-		{"busy at first", func(n int) (int, error) { return map[bool]int{true: 503, false: 200}[n < 4], nil }, 4, 1},
-		{"never", func(int) (int, error) { return 500, nil }, 4, 0},
-		{"refused", func(int) (int, error) { return 404, nil }, 1, 0},
-		{"a redirect is not followed", func(int) (int, error) { return 302, nil }, 1, 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				core, logs := observer.New(zap.DebugLevel)
-				h := &hook{answer: tt.answer}
-				m := New(Settings{URL: "https://hooks.example/secret-token", DeadLetter: true}, Options{Transport: h, Log: zap.New(core)})
-				defer m.Close()
-				m.DeadLetter("crm")
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				if len(h.tries) != tt.tries || len(h.alerts) != tt.posted {
-					t.Errorf("%d tries and %d posted, want %d and %d", len(h.tries), len(h.alerts), tt.tries, tt.posted)
-				}
-				if failed := logs.Len(); (failed == 1) != (tt.posted == 0) {
-					t.Errorf("%d lines in the log", failed)
-				}
-				for _, l := range logs.All() {
-					if strings.Contains(fmt.Sprint(l.Message, l.ContextMap()), "secret-token") {
-						t.Errorf("the log has the URL: %v", l)
-					}
-				}
-			})
-		})
-	}
-}
-
-// A URL that hangs holds up neither the monitor nor its end, and the waiting alerts are bounded.
-func TestSlowURL(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := New(Settings{URL: "https://hooks.example/x", DeadLetter: true, MaxDestinations: 100_000}, Options{Transport: hanging{}})
-		for i := range 10 * queued {
-			m.DeadLetter(fmt.Sprint("d", i))
-		}
-		if n := len(m.post.queue); n > queued {
-			t.Errorf("%d alerts wait", n)
-		}
-		start := time.Now()
-		m.Close()
-		m.Close()
-		if took := time.Since(start); took != 0 {
-			t.Errorf("closing took %v", took)
-		}
-		m.DeadLetter("late")
-	})
-}
-
-type hanging struct{}
-
-func (hanging) RoundTrip(r *http.Request) (*http.Response, error) {
-	<-r.Context().Done()
-	return nil, r.Context().Err()
-}
-
 func TestMemoryIsBounded(t *testing.T) {
 	watch(t, Settings{DeadLetter: true, SuccessRate: 95, MaxDestinations: 10}, func(m *Monitor, h *hook) {
 		for i := range 1000 {
@@ -363,136 +265,4 @@ func TestValidate(t *testing.T) {
 	if err := (Settings{URL: "https://hooks.example/x", SuccessRate: 95, Latency: 5 * time.Second, Retries: 3}).Validate(); err != nil {
 		t.Error(err)
 	}
-}
-
-// reload is what a new configuration does: the next monitor takes over, and the one before is closed.
-func reload(m *Monitor, s Settings, h *hook) *Monitor {
-	s.URL = "https://hooks.example/secret-token"
-	next := New(s, Options{Transport: h})
-	next.TakeOver(m)
-	m.Close()
-	return next
-}
-
-// What was said is not said again after a reload, the cool-down goes on, and the end is said.
-func TestTakeOver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &hook{}
-		s := Settings{DeadLetter: true, BreakerOpen: true, Paused: true, SuccessRate: 95, Cooldown: time.Hour}
-		m := reload(New(s, Options{}), s, h)
-		m.Paused("crm", true)
-		m.DeadLetter("crm")
-		m.Breaker("ehr", true)
-		attempts(m, 30, Attempt{Number: 1})
-		time.Sleep(maxTick)
-		said := []string{"paused firing 1", "dead_letter firing 1", "breaker_open firing 1", "success_rate firing 0"}
-		h.want(t, said...)
-		for range 5 {
-			m = reload(m, s, h)
-			m.DeadLetter("crm")
-			m.Breaker("ehr", true)
-			time.Sleep(maxTick)
-		}
-		h.want(t, said...)
-		m = reload(m, s, h)
-		m.Paused("crm", false)
-		m.Breaker("ehr", false)
-		said = append(said, "paused resolved 1", "breaker_open resolved 5")
-		h.want(t, said...)
-		attempts(m, 2000, good)
-		time.Sleep(maxTick)
-		said = append(said, "success_rate resolved 98.52")
-		h.want(t, said...)
-		m = reload(m, s, h)
-		time.Sleep(time.Hour)
-		h.want(t, append(said, "dead_letter firing 5")...)
-		m.Close()
-	})
-}
-
-// Settings that do not watch for a thing forget it; another window begins anew.
-func TestTakeOverWithOtherSettings(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &hook{}
-		m := New(Settings{URL: "https://hooks.example/", Paused: true, SuccessRate: 95, MinAttempts: 10}, Options{Transport: h})
-		m.Paused("crm", true)
-		attempts(m, 9, Attempt{Number: 1})
-		h.want(t, "paused firing 1")
-		m = reload(m, Settings{SuccessRate: 95, MinAttempts: 10, Window: time.Minute}, h)
-		m.Paused("crm", false)
-		attempts(m, 9, Attempt{Number: 1})
-		time.Sleep(maxTick)
-		h.want(t, "paused firing 1")
-		m.Close()
-	})
-}
-
-// A configuration that could not be loaded gives back what it took over.
-func TestTakeOverAndBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &hook{}
-		s := Settings{URL: "https://hooks.example/", Paused: true, BreakerOpen: true}
-		old := New(s, Options{Transport: h})
-		old.Paused("crm", true)
-		h.want(t, "paused firing 1")
-		next := New(s, Options{Transport: h})
-		next.TakeOver(old)
-		next.Paused("crm", false)
-		next.Paused("ehr", true)
-		old.TakeOver(next)
-		next.Close()
-		h.want(t, "paused firing 1", "paused resolved 1", "paused firing 1")
-		old.Paused("ehr", false)
-		h.want(t, "paused firing 1", "paused resolved 1", "paused firing 1", "paused resolved 1")
-		old.Close()
-		late := New(s, Options{Transport: h})
-		late.TakeOver(old) // closed already
-		late.Close()
-	})
-}
-
-// What happened between the making of a monitor and its taking over counts.
-func TestTakeOverLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &hook{}
-		s := Settings{URL: "https://hooks.example/", Paused: true, DeadLetter: true}
-		old := New(s, Options{Transport: h})
-		old.Paused("crm", true)
-		old.DeadLetter("crm")
-		old.DeadLetter("crm") // within the cool-down
-		h.want(t, "paused firing 1", "dead_letter firing 1")
-		next := New(s, Options{Transport: h})
-		next.Paused("crm", false)
-		next.TakeOver(old)
-		old.Close()
-		h.want(t, "paused firing 1", "dead_letter firing 1", "paused resolved 0")
-		next.DeadLetter("crm")
-		time.Sleep(time.Hour)
-		h.want(t, "paused firing 1", "dead_letter firing 1", "paused resolved 0", "dead_letter firing 2")
-		next.Close()
-	})
-}
-
-// Alerts that could not be posted before a reload are posted after it.
-func TestTakeOverPostsWhatIsLeft(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var down atomic.Bool
-		down.Store(true)
-		h := &hook{answer: func(int) (int, error) {
-			if down.Load() {
-				return 0, errors.New("down")
-			}
-			return 200, nil
-		}}
-		s := Settings{URL: "https://hooks.example/", DeadLetter: true}
-		m := New(s, Options{Transport: h})
-		m.DeadLetter("crm")
-		synctest.Wait() // it is on its way
-		m.DeadLetter("ehr")
-		m.Failing("ehr")
-		down.Store(false)
-		m = reload(m, s, h)
-		h.want(t, "dead_letter firing 1", "dead_letter firing 1", "failing firing 1")
-		m.Close()
-	})
 }

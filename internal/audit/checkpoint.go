@@ -132,16 +132,6 @@ func (v *Verifier) Open(signed []byte) (Checkpoint, error) {
 	return c, nil
 }
 
-// PublicKey is the public key that belongs to a private one.
-func PublicKey(private string) (string, error) {
-	s, err := note.NewSigner(strings.TrimSpace(private))
-	if err != nil {
-		_, err = NewSigner(private)
-		return "", err
-	}
-	return publicKey(s.Name(), private)
-}
-
 // Line is a signed checkpoint as one line of ASCII, {"checkpoint":"…"}, for what keeps lines. It ends without a line feed.
 func Line(signed []byte) []byte {
 	line := []byte(`{"checkpoint":"`)

@@ -99,8 +99,20 @@ func TestKeyFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := PublicKey(string(private)); err != nil || got != public {
-		t.Errorf("its public key is %s, want %s: %v", got, public, err)
+	s, err := NewSigner(string(private))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := NewVerifier(public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := s.Sign(State{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Open(signed); err != nil {
+		t.Errorf("what the private key signs, the public one does not know: %v", err)
 	}
 	if written, err := os.ReadFile(file + ".pub"); err != nil || string(written) != public+"\n" {
 		t.Errorf("the public key is written as %q, %v", written, err)

@@ -1,9 +1,7 @@
 package audit
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"os"
@@ -29,16 +27,6 @@ func checkName(name string) error {
 		return errors.New("the name of an audit log has 1 to 200 characters, none of them a space, a control character or +; such as clinic.example/callgate/1")
 	}
 	return nil
-}
-
-// publicKey makes the public key of a private one, whose last part is the algorithm and the seed.
-func publicKey(name, private string) (string, error) {
-	parts := strings.Split(strings.TrimSpace(private), "+")
-	b, err := base64.StdEncoding.DecodeString(strings.Join(parts[4:], "+"))
-	if err != nil || len(b) != 1+ed25519.SeedSize {
-		return "", errors.New("the private key of the audit log is damaged")
-	}
-	return note.NewEd25519VerifierKey(name, ed25519.NewKeyFromSeed(b[1:]).Public().(ed25519.PublicKey))
 }
 
 // WriteKeyFiles writes a new key pair to a file that its owner alone can read, and to the same name with .pub. Neither may

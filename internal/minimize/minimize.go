@@ -102,9 +102,6 @@ func (p *Compiled) Apply(c *call.Call) *call.Call {
 	return &out
 }
 
-// Names lists what of a record leaves for the destination, for the audit record: Names(Apply(c)).
-func (p *Compiled) Names(c *call.Call) []string { return Names(p.Apply(c)) }
-
 // bare is a name reduced to its letters and digits, in small letters.
 func bare(name string) string {
 	return strings.Map(func(r rune) rune {

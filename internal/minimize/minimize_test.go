@@ -161,20 +161,8 @@ func TestApplyShares(t *testing.T) {
 	if zero.Apply(original) != original {
 		t.Error("the zero Policy should give the record as it is")
 	}
-	if zero.Apply(nil) != nil || zero.Names(nil) != nil {
+	if zero.Apply(nil) != nil {
 		t.Error("no record should stay no record")
-	}
-}
-
-func TestNames(t *testing.T) {
-	p, err := Compile(Policy{Fields: []string{"caller_number", "urgent", "duration", "timestamp", "params"}, Drop: []string{"event_id", "lead"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Join(p.Names(record()), " ")
-	want := "provider event_type call_id caller_number ended_at duration urgent params.Full Name params.address params.callback_number params.patient_id"
-	if got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

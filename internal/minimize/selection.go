@@ -22,7 +22,7 @@ func init() {
 	}
 }
 
-// order lists the fields of the record as Names does.
+// order lists the fields of the record.
 var order = []string{
 	"provider", "event_type", "event_id", "call_id", "direction", "caller_number", "receiving_number", "first_name",
 	"last_name", "email", "company", "message", "summary", "transcript", "recording_url", "started_at", "ended_at",
@@ -47,42 +47,6 @@ func empty(c *call.Call, field string) {
 	case "callback_requested":
 		c.CallbackRequested = false
 	}
-}
-
-// has reports whether a field is not empty.
-func has(c *call.Call, field string) bool {
-	if s := c.TextField(field); s != nil {
-		return *s != ""
-	}
-	switch field {
-	case "started_at":
-		return !c.StartedAt.IsZero()
-	case "ended_at":
-		return !c.EndedAt.IsZero()
-	case "duration":
-		return c.Duration != nil
-	case "urgent":
-		return c.Urgent
-	default:
-		return c.CallbackRequested
-	}
-}
-
-// Names lists what a record holds, by name: its fields that are not empty, and its parameters as "params.x", sorted.
-func Names(c *call.Call) []string {
-	var names []string
-	if c == nil {
-		return nil
-	}
-	for _, f := range order {
-		if has(c, f) {
-			names = append(names, f)
-		}
-	}
-	for _, k := range slices.Sorted(maps.Keys(c.Params)) {
-		names = append(names, "params."+k)
-	}
-	return names
 }
 
 // selection is a list of names, made ready.

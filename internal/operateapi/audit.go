@@ -7,15 +7,6 @@ import (
 	"github.com/callgate/callgate/internal/operate"
 )
 
-func auditProof(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
-	if err := readQuery(r, noQuery); err != nil {
-		return err
-	}
-	return answer(a, w, func(s *operate.Service) (*operate.AuditProof, error) {
-		return s.AuditProve(r.Context(), a.Actor(r), args[0])
-	})
-}
-
 func auditCheckpoint(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 	var none struct{}
 	if err := readPosted(w, r, &none); err != nil {

@@ -1,7 +1,6 @@
 package operateapi
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -24,13 +23,8 @@ func auditTail(a *API, w http.ResponseWriter, r *http.Request, _ []string) error
 	if err != nil {
 		return err
 	}
-	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Time{}) // the server's is for requests that end soon
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	if a.Ended != nil && a.Ended.Err() == nil { // else that configuration failed, and the face serves the one before
-		defer context.AfterFunc(a.Ended, cancel)()
-	}
+	ctx, c, end := a.endless(w, r)
+	defer end()
 	out := &begun{w: w, kind: lines}
 	last := time.Now()
 	err = s.AuditTail(ctx, a.Actor(r), sel, func(records []json.RawMessage) error {

@@ -17,11 +17,11 @@ var (
 var routes = []Route{
 	{getOrPost, "events", "Events", listing((*operate.Service).Events)},
 	{get, "events/{id}", "Event", event},
-	{post, "events/{id}/content", "RevealEvent", content},
+	{post, "events/{id}/content", "RevealEvent", reasoned((*operate.Service).RevealEvent)},
 	{getOrPost, "deliveries", "Deliveries", listing((*operate.Service).Deliveries)},
 	{get, "destinations", "Destinations", asking((*operate.Service).Destinations)},
 	{get, "overview", "Overview", overview},
-	{get, "destinations/{name}", "Destination", destination},
+	{get, "destinations/{name}", "Destination", askingOf((*operate.Service).Destination)},
 	{get, "tenants", "Tenants", asking((*operate.Service).Tenants)},
 	{post, "facets", "Facets", acting((*operate.Service).Facets)},
 	{get, "stats", "Statistics", asking((*operate.Service).Statistics)},
@@ -32,7 +32,7 @@ var routes = []Route{
 	{post, "audit/tail", "AuditTail", auditTail},
 	{get, "audit/status", "AuditStatus", asking((*operate.Service).AuditStatus)},
 	{get, "audit/verify", "AuditVerify", asking((*operate.Service).AuditVerify)},
-	{get, "audit/records/{seq}/proof", "AuditProve", auditProof},
+	{get, "audit/records/{seq}/proof", "AuditProve", askingOf((*operate.Service).AuditProve)},
 	{post, "audit/checkpoint", "AuditCheckpoint", auditCheckpoint},
 	{post, "audit/export", "AuditExport", auditExport},
 	{post, "audit/prune", "AuditPrune", acting((*operate.Service).AuditPrune)},
@@ -45,11 +45,11 @@ var routes = []Route{
 	{get, "jobs", "Jobs", asking((*operate.Service).Jobs)},
 	{post, "jobs", "StartJob", acting((*operate.Service).StartJob)},
 	{post, "jobs/erase", "StartErasure", acting((*operate.Service).StartErasure)},
-	{get, "jobs/{id}", "Job", job},
-	{post, "jobs/{id}/stop", "StopJob", stopJob},
+	{get, "jobs/{id}", "Job", askingOf((*operate.Service).Job)},
+	{post, "jobs/{id}/stop", "StopJob", actingOn((*operate.Service).StopJob)},
 	{post, "destinations/{name}/test", "TestDestination", testDestination},
-	{post, "destinations/{name}/pause", "Pause", pause},
-	{post, "destinations/{name}/resume", "Resume", resume},
+	{post, "destinations/{name}/pause", "Pause", reasoned((*operate.Service).Pause)},
+	{post, "destinations/{name}/resume", "Resume", actingOn((*operate.Service).Resume)},
 	{get, "keys", "DataKeys", asking((*operate.Service).DataKeys)},
 	{get, "keys/check", "CheckDataKeys", asking((*operate.Service).CheckDataKeys)},
 	{post, "keys/rotate", "RotateDataKey", acting((*operate.Service).RotateDataKey)},
@@ -128,6 +128,40 @@ func asking[T any](op func(*operate.Service, context.Context, operate.Actor) (T,
 	}
 }
 
+// askingOf is asking for what the path names, actingOn acting on it, and reasoned acting on it for a reason.
+func askingOf[T any](op func(*operate.Service, context.Context, operate.Actor, string) (T, error)) handler {
+	return func(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+		if err := readQuery(r, noQuery); err != nil {
+			return err
+		}
+		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), args[0]) })
+	}
+}
+
+func actingOn[T any](op func(*operate.Service, context.Context, operate.Actor, string) (T, error)) handler {
+	return func(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+		if err := readPosted(w, r, new(struct{})); err != nil {
+			return err
+		}
+		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), args[0]) })
+	}
+}
+
+// withReason is the object of requests that say why.
+type withReason struct {
+	Reason string `json:"reason"`
+}
+
+func reasoned[T any](op func(_ *operate.Service, _ context.Context, _ operate.Actor, name, reason string) (T, error)) handler {
+	return func(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
+		var why withReason
+		if err := readPosted(w, r, &why); err != nil {
+			return err
+		}
+		return answer(a, w, func(s *operate.Service) (T, error) { return op(s, r.Context(), a.Actor(r), args[0], why.Reason) })
+	}
+}
+
 func event(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
 	var content string
 	err := readQuery(r, func(name string) *string {
@@ -162,15 +196,6 @@ func overview(a *API, w http.ResponseWriter, r *http.Request, _ []string) error 
 	return answer(a, w, func(s *operate.Service) (*operate.Overview, error) { return s.Overview(r.Context(), a.Actor(r), c) })
 }
 
-func destination(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
-	if err := readQuery(r, noQuery); err != nil {
-		return err
-	}
-	return answer(a, w, func(s *operate.Service) (*operate.DestinationDetail, error) {
-		return s.Destination(r.Context(), a.Actor(r), args[0])
-	})
-}
-
 // preview shows what becomes of a payload, also where no store is open.
 func preview(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 	var in operate.PreviewInput
@@ -189,21 +214,6 @@ func preview(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 		return err
 	}
 	return writeJSON(w, p)
-}
-
-// withReason is the object of requests that say why.
-type withReason struct {
-	Reason string `json:"reason"`
-}
-
-func content(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
-	var p withReason
-	if err := readPosted(w, r, &p); err != nil {
-		return err
-	}
-	return answer(a, w, func(s *operate.Service) (*operate.EventDetail, error) {
-		return s.RevealEvent(r.Context(), a.Actor(r), args[0], p.Reason)
-	})
 }
 
 // ready answers 503 where no calls should be sent to, with the reason in the member error. max_queue_age in the query is
@@ -234,20 +244,6 @@ func ready(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 	return writeJSON(w, state)
 }
 
-func job(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
-	if err := readQuery(r, noQuery); err != nil {
-		return err
-	}
-	return answer(a, w, func(s *operate.Service) (*operate.Job, error) { return s.Job(r.Context(), a.Actor(r), args[0]) })
-}
-
-func stopJob(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
-	if err := readPosted(w, r, new(struct{})); err != nil {
-		return err
-	}
-	return answer(a, w, func(s *operate.Service) (*operate.Job, error) { return s.StopJob(r.Context(), a.Actor(r), args[0]) })
-}
-
 func testDestination(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
 	var in operate.TestSending
 	if err := readQuery(r, noQuery); err != nil {
@@ -265,23 +261,4 @@ func testDestination(a *API, w http.ResponseWriter, r *http.Request, args []stri
 		return err
 	}
 	return writeJSON(w, out)
-}
-
-func pause(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
-	var p withReason
-	if err := readPosted(w, r, &p); err != nil {
-		return err
-	}
-	return answer(a, w, func(s *operate.Service) (*operate.PauseState, error) {
-		return s.Pause(r.Context(), a.Actor(r), args[0], p.Reason)
-	})
-}
-
-func resume(a *API, w http.ResponseWriter, r *http.Request, args []string) error {
-	if err := readPosted(w, r, new(struct{})); err != nil {
-		return err
-	}
-	return answer(a, w, func(s *operate.Service) (*operate.PauseState, error) {
-		return s.Resume(r.Context(), a.Actor(r), args[0])
-	})
 }

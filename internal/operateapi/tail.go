@@ -15,8 +15,7 @@ const tailSilence = 15 * time.Second
 
 // tail streams what is new: "event" for an event that was accepted, "attempt" for an attempt at a delivery, and "gap"
 // when more happened than the stream can follow. Its filter has destination, tenant, source, event_type, event and
-// call_id. It ends with what
-// the face belongs to.
+// call_id. It ends with what the face belongs to.
 func tail(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 	var f operate.Filter
 	if err := readQuery(r, f.TailParameter); err != nil {
@@ -32,15 +31,26 @@ func tail(a *API, w http.ResponseWriter, r *http.Request, _ []string) error {
 	}
 	defer stream.Close()
 	w.Header().Set("Content-Type", "text/event-stream")
-	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Time{}) // the server's is for requests that end soon
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	if a.Ended != nil && a.Ended.Err() == nil { // else that configuration failed, and the face serves the one before
-		defer context.AfterFunc(a.Ended, cancel)()
-	}
+	ctx, c, end := a.endless(w, r)
+	defer end()
 	a.follow(ctx, w, c, stream)
 	return nil // the answer has begun: ending it is all that can be said
+}
+
+// endless has an answer go on for as long as it is read and what the face belongs to has not ended. end is to be called when
+// it is over.
+func (a *API) endless(w http.ResponseWriter, r *http.Request) (ctx context.Context, c *http.ResponseController, end func()) {
+	c = http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{}) // the server's is for requests that end soon
+	ctx, cancel := context.WithCancel(r.Context())
+	if a.Ended == nil || a.Ended.Err() != nil { // then that configuration failed, and the face serves the one before
+		return ctx, c, cancel
+	}
+	stop := context.AfterFunc(a.Ended, cancel)
+	return ctx, c, func() {
+		stop()
+		cancel()
+	}
 }
 
 // follow writes a stream's messages until it ends or nobody reads them.

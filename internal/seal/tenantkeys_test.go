@@ -2,8 +2,6 @@ package seal
 
 import (
 	"bytes"
-	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,132 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 )
-
-// rows is a KeyTable.
-type rows struct {
-	mu   sync.Mutex
-	rows []DataKey
-	adds int
-}
-
-func (t *rows) DataKey(_ context.Context, id KeyID) (DataKey, bool, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, r := range t.rows {
-		if r.ID == id {
-			return r, true, nil
-		}
-	}
-	return DataKey{}, false, nil
-}
-
-func (t *rows) CurrentDataKey(_ context.Context, tenant string) (DataKey, bool, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, r := range t.rows {
-		if r.Tenant == tenant && r.Retired.IsZero() && r.Destroyed.IsZero() {
-			return r, true, nil
-		}
-	}
-	return DataKey{}, false, nil
-}
-
-func (t *rows) AddDataKey(ctx context.Context, k DataKey) (DataKey, error) {
-	if old, ok, _ := t.CurrentDataKey(ctx, k.Tenant); ok {
-		return old, nil
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.adds++
-	t.rows = append(t.rows, k)
-	return k, nil
-}
-
-func (t *rows) change(id KeyID, f func(*DataKey)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for i := range t.rows {
-		if t.rows[i].ID == id {
-			f(&t.rows[i])
-		}
-	}
-}
-
-// remote is a Wrapper that turns every key around, and can be away.
-type remote struct {
-	mu    sync.Mutex
-	err   error
-	asked int
-	lives time.Duration
-}
-
-func (r *remote) ask() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.asked++
-	return r.err
-}
-
-func (r *remote) set(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.err = err
-}
-
-func (r *remote) Wrap(_ context.Context, tenant string, key []byte) (string, error) {
-	return "1:" + tenant + ":" + base64.StdEncoding.EncodeToString(key), r.ask()
-}
-
-func (r *remote) Unwrap(_ context.Context, tenant, wrapped string) ([]byte, error) {
-	if err := r.ask(); err != nil {
-		return nil, err
-	}
-	_, of, _ := strings.Cut(wrapped, ":")
-	of, text, _ := strings.Cut(of, ":")
-	if of != tenant {
-		return nil, errors.New("not this tenant's")
-	}
-	return base64.StdEncoding.DecodeString(text)
-}
-
-func (r *remote) Rewrap(_ context.Context, _, wrapped string) (string, error) {
-	return "2" + wrapped[1:], r.ask()
-}
-
-func (r *remote) Lifetime() time.Duration { return r.lives }
-
-// told gathers what is said.
-type told struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (t *told) log(msg string, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.lines = append(t.lines, fmt.Sprint(msg, ": ", err))
-}
-
-func newKeys(t testing.TB, ring *Ring, table KeyTable, w Wrapping) (*Keys, *told) {
-	said := new(told)
-	k := NewKeys(ring, table, w, time.Now, said.log)
-	t.Cleanup(k.Close)
-	return k, said
-}
-
-func sealer(t testing.TB, k *Keys, tenant string) *Sealer {
-	t.Helper()
-	s, err := k.Sealer(t.Context(), tenant)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &s
-}
-
-func opened(t testing.TB, k *Keys, envelope []byte, p Place) ([]byte, error) {
-	s := k.Opener(t.Context())
-	return s.Open(envelope, p)
-}
 
 func TestEachTenantHasItsDataKey(t *testing.T) {
 	ring, table := newRing(t, newKey(t)), new(rows)
@@ -186,39 +58,6 @@ func TestEachTenantHasItsDataKey(t *testing.T) {
 		changed[i] ^= 3
 		if _, err := opened(t, k, changed, acme); !errors.Is(err, ErrTampered) && !errors.Is(err, ErrNoKey) {
 			t.Fatalf("byte %d changed: %v", i, err)
-		}
-	}
-}
-
-// A wrapped key that was put in another's place, or made another tenant's, opens nothing.
-func TestWrappedKeysAreBound(t *testing.T) {
-	ring := newRing(t, newKey(t))
-	for name, w := range map[string]Wrapping{"ring": {Tenants: true}, "remote": {Tenants: true, Remote: &remote{lives: time.Hour}}} {
-		table := new(rows)
-		k, _ := newKeys(t, ring, table, w)
-		p := Place{Event: "e", Tenant: "acme"}
-		envelope := sealer(t, k, "acme").Seal([]byte("a"), p)
-		sealer(t, k, "globex")
-		mine, other := table.rows[0], table.rows[1]
-		for what, spoil := range map[string]func(*DataKey){
-			"another key":    func(r *DataKey) { r.Wrapped = other.Wrapped },
-			"another tenant": func(r *DataKey) { r.Tenant = "globex" },
-			"both":           func(r *DataKey) { r.Wrapped, r.Tenant = other.Wrapped, other.Tenant },
-			"cut short":      func(r *DataKey) { r.Wrapped = r.Wrapped[:len(r.Wrapped)-2] },
-			"nothing":        func(r *DataKey) { r.Wrapped = nil },
-		} {
-			spoilt := mine
-			spoil(&spoilt)
-			k, _ := newKeys(t, ring, &rows{rows: []DataKey{spoilt}}, w)
-			if data, err := opened(t, k, envelope, p); err == nil {
-				t.Errorf("%s, %s: it opens: %q", name, what, data)
-			}
-			if err := k.Verify(t.Context(), spoilt); err == nil {
-				t.Errorf("%s, %s: it is found right", name, what)
-			}
-		}
-		if err := k.Verify(t.Context(), mine); err != nil {
-			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -321,55 +160,6 @@ func TestOneKeyIsRefused(t *testing.T) {
 	}
 }
 
-func TestRewrap(t *testing.T) {
-	a, b := newKey(t), newKey(t)
-	table, r := new(rows), &remote{lives: time.Hour}
-	p := Place{Event: "e", Tenant: "acme"}
-	k, _ := newKeys(t, newRing(t, a), table, Wrapping{Tenants: true})
-	envelope := sealer(t, k, "acme").Seal([]byte("a"), p)
-	for i, step := range []struct {
-		ring *Ring
-		with Wrapping
-		want string // how the wrapped key begins then; empty if it stays
-	}{
-		{newRing(t, a), Wrapping{Tenants: true}, ""},
-		{newRing(t, b, a), Wrapping{Tenants: true}, "\x01\x02"},
-		{newRing(t, b), Wrapping{Tenants: true}, ""},
-		{newRing(t, b), Wrapping{Tenants: true, Remote: r}, "\x021:acme:"},
-		{newRing(t, b), Wrapping{Tenants: true, Remote: r}, "\x022:acme:"},
-		{newRing(t, b), Wrapping{Tenants: true, Remote: r}, ""},
-		{newRing(t, a), Wrapping{Tenants: true, Remote: r, ByRing: true}, "\x01\x02"},
-		{newRing(t, a), Wrapping{}, ""},
-	} {
-		k, _ := newKeys(t, step.ring, table, step.with)
-		if err := k.Check(table.rows[0]); err != nil {
-			t.Fatalf("step %d: %v", i, err)
-		}
-		wrapped, changed, err := k.Rewrap(t.Context(), table.rows[0])
-		if err != nil || changed != (step.want != "") || !bytes.HasPrefix(wrapped, []byte(step.want)) {
-			t.Fatalf("step %d: %q, %v, %v", i, wrapped, changed, err)
-		}
-		if changed {
-			table.rows[0].Wrapped = wrapped
-		}
-		if data, err := opened(t, k, envelope, p); err != nil || string(data) != "a" {
-			t.Errorf("step %d: %q, %v", i, data, err)
-		}
-	}
-	row := table.rows[0]
-	if err := (&Wrapping{}).Check(newRing(t, b), row); !errors.Is(err, ErrNoKey) {
-		t.Errorf("with a ring that has not its key: %v", err)
-	}
-	row.Wrapped = []byte("\x02vault:v1:abc")
-	if err := (&Wrapping{}).Check(newRing(t, b), row); !errors.Is(err, ErrNoKey) || !strings.Contains(err.Error(), "callgate rekey") {
-		t.Errorf("without who has wrapped it: %v", err)
-	}
-	row.Wrapped, row.Destroyed = nil, time.Now()
-	if err := (&Wrapping{}).Check(nil, row); err != nil {
-		t.Errorf("destroyed: %v", err)
-	}
-}
-
 func TestKeysAreSafeForConcurrentUse(t *testing.T) {
 	table := new(rows)
 	k, _ := newKeys(t, newRing(t, newKey(t)), table, Wrapping{Tenants: true, Remote: &remote{lives: time.Nanosecond}})
@@ -418,27 +208,6 @@ func FuzzOpenDataKey(f *testing.F) {
 	})
 }
 
-func FuzzParseWrapped(f *testing.F) {
-	ring := newRing(f, []byte(strings.Repeat("k", 32)))
-	f.Add(append([]byte{1}, ring.Seal(make([]byte, KeySize), wrappedPlace("acme"))...), "acme")
-	f.Add([]byte("\x02vault:v1:abcd"), "acme")
-	f.Add([]byte(nil), "")
-	f.Fuzz(func(t *testing.T, b []byte, tenant string) {
-		w, err := ParseWrapped(b)
-		if err != nil && !errors.Is(err, ErrTampered) {
-			t.Fatal(err)
-		}
-		row := DataKey{Tenant: tenant, Wrapped: b}
-		if err == nil && w.Remote != (b[0] == wrappedByRemote) {
-			t.Fatal("taken for another's")
-		}
-		k, _ := newKeys(t, ring, new(rows), Wrapping{Tenants: true})
-		if k.Verify(t.Context(), row) == nil {
-			t.Fatal("a key that nobody has made is right")
-		}
-	})
-}
-
 func BenchmarkSealEventWithDataKey(b *testing.B) {
 	k, _ := newKeys(b, newRing(b, newKey(b)), new(rows), Wrapping{Tenants: true})
 	data := make([]byte, 700)
@@ -451,41 +220,5 @@ func BenchmarkSealEventWithDataKey(b *testing.B) {
 		for range 3 {
 			s.Seal(data, place)
 		}
-	}
-}
-
-// onlyWraps is a wrapper that is not allowed to unwrap.
-type onlyWraps struct{ *remote }
-
-func (onlyWraps) Unwrap(context.Context, string, string) ([]byte, error) {
-	return nil, errors.New("permission denied")
-}
-
-// A data key that could not be unwrapped again seals nothing, and a new one is not unwrapped twice.
-func TestNewKeysAreUnwrappedBeforeTheySeal(t *testing.T) {
-	table, r := new(rows), &remote{lives: time.Hour}
-	k, _ := newKeys(t, newRing(t, newKey(t)), table, Wrapping{Tenants: true, Remote: onlyWraps{r}})
-	if _, err := k.Sealer(t.Context(), "acme"); !errors.Is(err, ErrUnavailable) || len(table.rows) != 0 {
-		t.Errorf("%v, and %d keys are kept", err, len(table.rows))
-	}
-	k, _ = newKeys(t, newRing(t, newKey(t)), table, Wrapping{Tenants: true, Remote: r})
-	r.asked = 0
-	sealer(t, k, "acme")
-	sealer(t, k, "acme")
-	if r.asked != 2 {
-		t.Errorf("asked %d times for a new key: once to wrap it and once to unwrap it", r.asked)
-	}
-	row, err := k.Make(t.Context(), "acme")
-	if err != nil {
-		t.Fatal(err)
-	}
-	table.change(table.rows[0].ID, func(r *DataKey) { r.Retired = time.Now() })
-	if _, err := table.AddDataKey(t.Context(), row); err != nil {
-		t.Fatal(err)
-	}
-	k.Forget("acme")
-	r.set(fmt.Errorf("%w: gone", ErrAway))
-	if s := sealer(t, k, "acme"); s.data.id != row.ID {
-		t.Error("another key than the new one seals")
 	}
 }

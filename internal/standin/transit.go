@@ -1,21 +1,15 @@
 package standin
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // TransitConfig says whom a Transit engine lets in.
@@ -49,15 +43,6 @@ type Transit struct {
 	fail   []Reply
 	asked  map[string]int
 	seen   []Recorded
-}
-
-type transitKey struct {
-	versions      [][]byte // the first is version 1
-	created       []time.Time
-	minDecryption int
-	minEncryption int
-	deletable     bool
-	derived       bool
 }
 
 // NewTransit starts one without any key. It is closed with the test.
@@ -159,30 +144,6 @@ func (s *Transit) Requests() []Recorded {
 	return slices.Clone(s.seen)
 }
 
-func newTransitKey() *transitKey {
-	k := &transitKey{minDecryption: 1}
-	k.rotate()
-	return k
-}
-
-func (k *transitKey) rotate() {
-	raw := make([]byte, 32)
-	rand.Read(raw)
-	k.versions, k.created = append(k.versions, raw), append(k.created, time.Now())
-}
-
-func (k *transitKey) cipher(version int) cipher.AEAD {
-	block, err := aes.NewCipher(k.versions[version-1])
-	if err != nil {
-		panic(err)
-	}
-	aead, err := cipher.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	return aead
-}
-
 // apiError is answered as {"errors": [...]}.
 type apiError struct {
 	status int
@@ -199,18 +160,6 @@ var errDenied = &apiError{http.StatusForbidden, "1 error occurred:\n\t* permissi
 
 // transitName is a key's name in a path.
 var transitName = regexp.MustCompile(`^\w(([\w-.]+)?\w)?$`)
-
-// transitInput is the body of a request.
-type transitInput struct {
-	Plaintext            *string `json:"plaintext"`
-	Ciphertext           string  `json:"ciphertext"`
-	Context              string  `json:"context"`
-	KeyVersion           int     `json:"key_version"`
-	Bits                 int     `json:"bits"`
-	DeletionAllowed      *bool   `json:"deletion_allowed"`
-	MinDecryptionVersion *int    `json:"min_decryption_version"`
-	MinEncryptionVersion *int    `json:"min_encryption_version"`
-}
 
 // ServeHTTP implements http.Handler.
 func (s *Transit) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -294,194 +243,4 @@ func (s *Transit) answer(r *http.Request, body []byte) (any, *apiError) {
 	}
 	s.asked[operation]++
 	return s.carryOut(r.Method, operation, name, more, &in)
-}
-
-func (s *Transit) may(capability, path string) bool {
-	return !slices.Contains(s.cfg.Deny, capability+" "+path)
-}
-
-// carryOut is called with the lock held.
-func (s *Transit) carryOut(method, operation, name, more string, in *transitInput) (any, *apiError) {
-	key := s.keys[name]
-	path := operation + "/" + name
-	write := method == http.MethodPost || method == http.MethodPut
-	switch {
-	case operation == "encrypt" && write && more == "":
-		if key == nil {
-			if !s.may("create", path) {
-				return nil, errDenied
-			}
-			key = newTransitKey()
-			s.keys[name] = key
-		} else if !s.may("update", path) {
-			return nil, errDenied
-		}
-		if in.Plaintext == nil {
-			return nil, invalid("missing plaintext to encrypt")
-		}
-		return key.encrypt(*in.Plaintext, in)
-	case operation == "decrypt" && write && more == "", operation == "rewrap" && write && more == "":
-		if !s.may("update", path) {
-			return nil, errDenied
-		}
-		if key == nil {
-			return nil, invalid("encryption key not found")
-		}
-		plaintext, err := key.decrypt(in)
-		if err != nil {
-			return nil, err
-		}
-		if operation == "decrypt" {
-			return map[string]any{"plaintext": plaintext}, nil
-		}
-		return key.encrypt(plaintext, in)
-	case operation == "datakey" && write && (more == "wrapped" || more == "plaintext"):
-		return s.dataKey(key, name, more, in)
-	case operation == "keys":
-		return s.key(method, name, more, key, in)
-	}
-	return nil, &apiError{http.StatusMethodNotAllowed, "unsupported operation"}
-}
-
-func (s *Transit) dataKey(key *transitKey, name, kind string, in *transitInput) (any, *apiError) {
-	if !s.may("update", "datakey/"+kind+"/"+name) {
-		return nil, errDenied
-	}
-	if key == nil {
-		return nil, invalid("encryption key not found")
-	}
-	raw := make([]byte, map[int]int{0: 32, 128: 16, 256: 32, 512: 64}[in.Bits])
-	if len(raw) == 0 {
-		return nil, invalid("invalid bit length")
-	}
-	rand.Read(raw)
-	plaintext := base64.StdEncoding.EncodeToString(raw)
-	data, err := key.encrypt(plaintext, in)
-	if err == nil && kind == "plaintext" {
-		data["plaintext"] = plaintext
-	}
-	return data, err
-}
-
-// key is what is done to a key itself.
-func (s *Transit) key(method, name, more string, key *transitKey, in *transitInput) (any, *apiError) {
-	write := method == http.MethodPost || method == http.MethodPut
-	path := strings.TrimSuffix("keys/"+name+"/"+more, "/")
-	capability := map[bool]string{true: "update", false: "read"}[write]
-	if method == http.MethodDelete {
-		capability = "delete"
-	}
-	if !s.may(capability, path) {
-		return nil, errDenied
-	}
-	switch {
-	case write && more == "":
-		if key == nil {
-			s.keys[name] = newTransitKey()
-		}
-		return s.describe(name), nil
-	case method == http.MethodGet && more == "":
-		if key == nil {
-			return nil, &apiError{status: http.StatusNotFound}
-		}
-		return s.describe(name), nil
-	case method == http.MethodDelete && more == "":
-		if key == nil {
-			return nil, invalid("error deleting policy %s: could not delete key; not found", name)
-		}
-		if !key.deletable {
-			return nil, invalid("error deleting policy %s: deletion is not allowed for this key", name)
-		}
-		delete(s.keys, name)
-		return nil, nil
-	case key == nil:
-		return nil, invalid("no existing key named %s could be found", name)
-	case write && more == "rotate":
-		key.rotate()
-		return s.describe(name), nil
-	case write && more == "config":
-		if v := in.MinDecryptionVersion; v != nil {
-			if *v > len(key.versions) {
-				return nil, invalid("cannot set min decryption version of %d, latest key version is %d", *v, len(key.versions))
-			}
-			key.minDecryption = max(1, *v)
-		}
-		if v := in.MinEncryptionVersion; v != nil {
-			key.minEncryption = *v
-		}
-		if in.DeletionAllowed != nil {
-			key.deletable = *in.DeletionAllowed
-		}
-		return s.describe(name), nil
-	}
-	return nil, &apiError{http.StatusMethodNotAllowed, "unsupported operation"}
-}
-
-func (s *Transit) describe(name string) map[string]any {
-	k := s.keys[name]
-	versions := map[string]int64{}
-	for i, at := range k.created {
-		versions[strconv.Itoa(i+1)] = at.Unix()
-	}
-	return map[string]any{"type": "aes256-gcm96", "name": name, "keys": versions, "latest_version": len(k.versions), "deletion_allowed": k.deletable,
-		"min_decryption_version": k.minDecryption, "min_encryption_version": k.minEncryption, "derived": k.derived, "exportable": false,
-		"supports_encryption": true, "supports_decryption": true}
-}
-
-var errContext = invalid("missing 'context' for key derivation; the key was created using a derived key, which means additional, per-request information must be included in order to perform operations with the key")
-
-func (k *transitKey) encrypt(plaintext string, in *transitInput) (map[string]any, *apiError) {
-	if k.derived && in.Context == "" {
-		return nil, errContext
-	}
-	raw, err := base64.StdEncoding.DecodeString(plaintext)
-	if err != nil {
-		return nil, invalid("%v", err)
-	}
-	version := in.KeyVersion
-	if version == 0 {
-		version = len(k.versions)
-	}
-	if version < max(1, k.minEncryption) || version > len(k.versions) {
-		return nil, invalid("requested version for encryption is less than the minimum encryption key version")
-	}
-	nonce := make([]byte, 12)
-	rand.Read(nonce)
-	sealed := k.cipher(version).Seal(nonce, nonce, raw, nil)
-	return map[string]any{"ciphertext": fmt.Sprintf("vault:v%d:%s", version, base64.StdEncoding.EncodeToString(sealed)), "key_version": version}, nil
-}
-
-func (k *transitKey) decrypt(in *transitInput) (string, *apiError) {
-	if in.Ciphertext == "" {
-		return "", invalid("missing ciphertext to decrypt")
-	}
-	if k.derived && in.Context == "" {
-		return "", errContext
-	}
-	rest, ok := strings.CutPrefix(in.Ciphertext, "vault:v")
-	if !ok {
-		return "", invalid("invalid ciphertext: no prefix")
-	}
-	number, text, ok := strings.Cut(rest, ":")
-	if !ok {
-		return "", invalid("invalid ciphertext: wrong number of fields")
-	}
-	version, err := strconv.Atoi(number)
-	switch {
-	case err != nil:
-		return "", invalid("invalid ciphertext: version number could not be decoded")
-	case version > len(k.versions):
-		return "", invalid("invalid ciphertext: version is too new")
-	case version < max(1, k.minDecryption):
-		return "", invalid("ciphertext or signature version is disallowed by policy (too old)")
-	}
-	sealed, err := base64.StdEncoding.DecodeString(text)
-	if err != nil || len(sealed) < 12 {
-		return "", invalid("invalid ciphertext: could not decode base64")
-	}
-	raw, err := k.cipher(version).Open(nil, sealed[:12], sealed[12:], nil)
-	if err != nil {
-		return "", invalid("cipher: message authentication failed")
-	}
-	return base64.StdEncoding.EncodeToString(raw), nil
 }

@@ -23,7 +23,9 @@ import (
 // Defaults of Config.
 const (
 	DefaultBaseURL = "https://api.hubapi.com"
-	DefaultAPI     = "v3"
+	// DefaultTokenURL is the token endpoint for apps that were installed by OAuth, the same for every account.
+	DefaultTokenURL = DefaultBaseURL + "/oauth/v1/token"
+	DefaultAPI      = "v3"
 	// DefaultSearchRate is a little under the five searches a second that HubSpot grants to one token.
 	DefaultSearchRate = 4
 	DefaultName       = "Unknown caller"

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/outbound"
@@ -88,7 +90,7 @@ func TestMissingScopesAndTokensOfTheAccount(t *testing.T) {
 func TestOAuthRenewsATokenOnceAndPausesWhenItCannot(t *testing.T) {
 	tokens := standin.NewToken(t, standin.TokenConfig{ClientID: "id", ClientSecret: "secret", NoBasic: true, RefreshToken: "refresh", Lifetime: 30 * time.Minute})
 	client := outbound.NewClient(outbound.Options{AllowPrivate: true})
-	auth, err := OAuth(outbound.OAuth2Config{TokenURL: tokens.URL, ClientID: "id", ClientSecret: "secret", Client: client}, "refresh", nil)
+	auth, err := outbound.OAuth2Refresh(outbound.OAuth2Config{TokenURL: tokens.URL, ClientID: "id", ClientSecret: "secret", AuthStyle: oauth2.AuthStyleInParams, Client: client}, "refresh", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
