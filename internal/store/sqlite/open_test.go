@@ -23,7 +23,7 @@ func used(t *testing.T, o sqlite.Options) string {
 	o.Path = filepath.Join(t.TempDir(), "deep", "store.db")
 	s := openStore(t, o)
 	for range 20 {
-		if _, err := s.Accept(context.Background(), randomEvent(bytes.Repeat([]byte("b"), 9000)), []string{"crm"}); err != nil {
+		if _, err := s.Accept(context.Background(), randomEvent(noise(9000)), []string{"crm"}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -27,7 +27,7 @@ func TestWhatTenantsHoldIsCounted(t *testing.T) {
 	var waiting []string
 	full := 0
 	for i := range 800 {
-		e := randomEvent(make([]byte, r.IntN(30_000)))
+		e := randomEvent(noise(r.IntN(30_000)))
 		e.Tenant = fmt.Sprint("tenant ", r.IntN(5))
 		a, err := s.Accept(ctx, e, []string{"crm", "ehr"})
 		switch {
@@ -88,7 +88,7 @@ func TestDeliveredMakesRoomOnTheDisk(t *testing.T) {
 	d.size.Store(100 << 30)
 	d.free.Store(80 << 20)
 	s := openStore(t, sqlite.Options{FreeSpace: d.space})
-	body := make([]byte, 100<<10)
+	body := noise(100 << 10)
 	var deliveries []string
 	for range 30 {
 		a, err := s.Accept(ctx, randomEvent(body), []string{"crm"})
@@ -133,7 +133,7 @@ func TestNoTenantFillsTheDisk(t *testing.T) {
 	fill := func(tenant string, most int) (n int) {
 		t.Helper()
 		for ; n < most; n++ {
-			e := randomEvent(make([]byte, 64<<10))
+			e := randomEvent(noise(64 << 10))
 			e.Tenant = tenant
 			_, err := s.Accept(ctx, e, []string{"crm"})
 			if errors.Is(err, store.ErrFull) {
