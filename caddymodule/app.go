@@ -71,8 +71,13 @@ type App struct {
 	Window caddy.Duration `json:"window,omitempty"`
 
 	// EncryptionKeys seal what is stored, with XAES-256-GCM. The first seals, all open. Each is 32 bytes as
-	// hexadecimal digits or base64, or a placeholder for them such as {file./run/secrets/callgate.key}. Default: what
-	// is stored is not encrypted.
+	// hexadecimal digits or base64, or a placeholder for them such as {file./run/secrets/callgate.key}. A body and what was
+	// read from it are compressed together before they are sealed, each call by itself; URL and header are not compressed.
+	// So the length of what is sealed, which no key hides, tells of the content how long it is and how much it repeats
+	// itself. Who sees those lengths in the store's file, and can have many calls sent with words of his own, could find out by
+	// trying whether his words also stand in the rest of those same calls: in what the sender's system adds to them, such as
+	// a customer number, or in a secret that it puts into each body. Of other calls it tells nothing. Default: what is stored
+	// is not encrypted.
 	EncryptionKeys []string `json:"encryption_keys,omitempty"`
 
 	// DataKeys give each tenant a key of its own, with which its content is sealed in place of encryption_key. Default: none

@@ -340,7 +340,7 @@ func TestWhatCannotBeCarriedOverIsRefused(t *testing.T) {
 	if err := m.move(s, lost, 0); !errors.Is(err, store.ErrMoved) || !strings.Contains(err.Error(), "attempts") {
 		t.Errorf("with an attempt less: %v", err)
 	}
-	server.SQL(fmt.Sprintf("INSERT INTO %[1]s.attempts SELECT * FROM %[2]s.attempts WHERE id = 3; UPDATE %[1]s.payloads SET body = overlay(body placing '\\x00' from 9)", lost, moved))
+	server.SQL(fmt.Sprintf("INSERT INTO %[1]s.attempts SELECT * FROM %[2]s.attempts WHERE id = 3; UPDATE %[1]s.payloads SET request = overlay(request placing '\\x00' from 9)", lost, moved))
 	if err := m.move(s, lost, 0); !errors.Is(err, store.ErrMoved) || !strings.Contains(err.Error(), "content") {
 		t.Errorf("with other content: %v", err)
 	}

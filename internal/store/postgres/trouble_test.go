@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,6 +136,7 @@ func TestTheDatabasesDiskIsFull(t *testing.T) {
 	a.SQL("ALTER DATABASE postgres SET default_tablespace = small")
 	s := openStore(t, postgres.Options{Address: a.DSN(), Patience: time.Second})
 	body := make([]byte, 64<<10)
+	rand.NewChaCha8([32]byte{1}).Read(body) // what can be compressed takes no room
 	var full error
 	for range 1000 {
 		if _, full = accept(t, s, randomEvent(body)); full != nil {

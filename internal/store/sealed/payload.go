@@ -3,6 +3,7 @@
 package sealed
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -12,7 +13,9 @@ import (
 	"github.com/callgate/callgate/internal/store"
 )
 
-// Payload is the part of an event that is sealed: columns request (method, URI and header as JSON), body and record.
+// Payload is the part of an event that is sealed: what is packed stands in the column request alone. Of large events, and those
+// that were stored before anything was packed, there is method, URI and header as JSON in it, and body and record have columns
+// of their own.
 type Payload struct {
 	Request, Body, Record []byte
 	KeyID                 []byte // nil if it is not sealed
@@ -68,6 +71,27 @@ func (r *requestJSON) fill(e *store.Event) {
 
 // Seal makes the payload of an event for its destinations; sealer is nil without keys.
 func Seal(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
+	switch size := len(e.Body) + len(e.Record); {
+	case size > maxPacked:
+		return inColumns(sealer, e, destinations)
+	case sealer == nil && size == 0 && e.Method == "" && e.URI == "" && len(e.Header) == 0:
+		return p, nil
+	}
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	packed := s.pack(e, destinations, sealer != nil)
+	if sealer == nil {
+		p.Request = bytes.Clone(packed)
+		return p, nil
+	}
+	place := placeOf(e)
+	place.Column = "request"
+	p.Request, p.KeyID = sealer.Seal(packed, place), sealer.StoredID()
+	return p, nil
+}
+
+// inColumns makes the form in which each part has a column, which all events have that were stored before there was another.
+func inColumns(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
 	p.Body, p.Record = e.Body, e.Record
 	if sealer != nil || e.Method != "" || e.URI != "" || len(e.Header) > 0 {
 		r := newRequestJSON(e)
@@ -109,13 +133,16 @@ func (p *Payload) content() (c string) {
 
 // transform replaces each column that is not empty.
 func (p *Payload) transform(f func(column string, data []byte) ([]byte, error)) error {
-	for column, data := range map[string]*[]byte{"request": &p.Request, "body": &p.Body, "record": &p.Record} {
-		if len(*data) == 0 {
-			*data = nil
+	for _, c := range [...]struct {
+		name string
+		data *[]byte
+	}{{"request", &p.Request}, {"body", &p.Body}, {"record", &p.Record}} {
+		if len(*c.data) == 0 {
+			*c.data = nil
 			continue
 		}
 		var err error
-		if *data, err = f(column, *data); err != nil {
+		if *c.data, err = f(c.name, *c.data); err != nil {
 			return err
 		}
 	}
@@ -144,6 +171,15 @@ func (p Payload) Fill(sealer *seal.Sealer, whole bool, e *store.Event) (destinat
 		return Unseal(sealer, place, data, p.KeyID)
 	}); err != nil {
 		return nil, err
+	}
+	if len(p.Request) > 0 && p.Request[0] != '{' {
+		if p.Body != nil || p.Record != nil {
+			return nil, seal.ErrTampered
+		}
+		if destinations, err = unpack(p.Request, e); err == nil && whole && destinations == nil {
+			err = seal.ErrTampered
+		}
+		return destinations, err
 	}
 	var r requestJSON
 	if p.Request != nil {

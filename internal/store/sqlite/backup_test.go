@@ -55,7 +55,7 @@ func TestBackupAndRestore(t *testing.T) {
 	s := openStore(t, sqlite.Options{Path: filepath.Join(dir, "store.db"), Keys: keys})
 	var first *store.Event
 	for i := range 30 {
-		e := randomEvent(bytes.Repeat([]byte("x"), 5000))
+		e := randomEvent(noise(5000))
 		if first == nil {
 			first = e
 		}
@@ -317,7 +317,7 @@ func TestForeignLog(t *testing.T) {
 	accept := func(s *sqlite.Store, n int) {
 		t.Helper()
 		for range n {
-			a, err := s.Accept(ctx, randomEvent(make([]byte, 2000)), []string{"crm"})
+			a, err := s.Accept(ctx, randomEvent(noise(2000)), []string{"crm"})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"fmt"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,13 @@ import (
 )
 
 const producers = 64
+
+// noise is what cannot be compressed, and the same each time.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	mathrand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+}
 
 // randomEvent is an event of 2 KiB with a random key.
 func randomEvent(body []byte) *store.Event {
@@ -75,8 +83,7 @@ func BenchmarkAccept(b *testing.B) {
 			if c.rows > 0 && !heavy() {
 				b.Skip("a million rows take minutes: set CALLGATE_HEAVY=1")
 			}
-			body := make([]byte, 2048)
-			rand.Read(body)
+			body := noise(2048)
 			c.o.Path = filled(b, c.rows, body)
 			s := openStore(b, c.o)
 			defer s.Close()
@@ -157,7 +164,7 @@ func BenchmarkAppendLog(b *testing.B) {
 	defer f.Close()
 	type entry struct{ done chan error }
 	entries := make(chan entry, 1024)
-	body := make([]byte, 2048)
+	body := noise(2048)
 	w := bufio.NewWriterSize(f, 4<<20)
 	go func() {
 		for e := range entries {
@@ -196,7 +203,7 @@ func BenchmarkAppendLog(b *testing.B) {
 
 // BenchmarkTransactionPerRequest is what a store without group commit does: the same rows, a commit for each.
 func BenchmarkTransactionPerRequest(b *testing.B) {
-	body := make([]byte, 2048)
+	body := noise(2048)
 	s := openStore(b, sqlite.Options{MaxBatch: 1})
 	defer s.Close()
 	produce(b, func() error {
@@ -216,7 +223,7 @@ func BenchmarkDatabaseSQL(b *testing.B) {
 	if _, err := db.Exec("CREATE TABLE events (id TEXT PRIMARY KEY, body BLOB)"); err != nil {
 		b.Fatal(err)
 	}
-	body := make([]byte, 2048)
+	body := noise(2048)
 	var n atomic.Int64
 	produce(b, func() error {
 		_, err := db.Exec("INSERT INTO events VALUES (?, ?)", fmt.Sprint(n.Add(1)), body)
@@ -226,7 +233,7 @@ func BenchmarkDatabaseSQL(b *testing.B) {
 
 // BenchmarkDeliver is the other half of an event's life: claim it, finish it.
 func BenchmarkDeliver(b *testing.B) {
-	body := make([]byte, 2048)
+	body := noise(2048)
 	s := openStore(b, sqlite.Options{})
 	defer s.Close()
 	var wg sync.WaitGroup

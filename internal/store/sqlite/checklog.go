@@ -117,8 +117,8 @@ func (s *Store) logIsEmpty() bool {
 	return err != nil || log.Size() == 0
 }
 
-// soundPages is up to which size, 256 MiB, a database is read as a whole when it is opened beside a log.
-const soundPages = 256 << 20 / pageSize
+// soundBytes is up to which size a database is read as a whole when it is opened beside a log.
+const soundBytes = 256 << 20
 
 // mixed gives damage that is found beside a log its likely cause.
 func mixed(err error) error {
@@ -205,7 +205,7 @@ func (c *session) compareCounts() error {
 			return ErrForeignLog
 		}
 	}
-	if pages, err := c.number("PRAGMA page_count"); err != nil || pages > soundPages {
+	if size, err := c.number("SELECT c.page_count * s.page_size FROM pragma_page_count c, pragma_page_size s"); err != nil || size > soundBytes {
 		return mixed(err)
 	}
 	sound := false

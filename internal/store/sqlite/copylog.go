@@ -19,8 +19,8 @@ const (
 	defaultWALBytes = 64 << 20
 	// copyShare is the part of WALBytes that is written to the log before it is copied: a quarter.
 	copyShare = 4
-	// littleLeft is how many pages may be left for the writer: what it copies in the time of two or three commits.
-	littleLeft = 64
+	// littleLeft is how many bytes may be left for the writer: what it copies in the time of two or three commits.
+	littleLeft = 1 << 20
 	// maxCopies is how often a copy follows another one: each leaves what came in while it ran.
 	maxCopies = 4
 )
@@ -35,13 +35,13 @@ func (s *Store) countLog() {
 		return // what is wrong the next commit will say
 	}
 	s.logSize = pages
-	s.watchLog(pages * pageSize)
+	s.watchLog(pages * s.pageSize)
 	if pages < s.logPages {
 		s.logPages = 0 // it was begun anew
 		s.markDue.Store(true)
 	}
 	limit := s.logBytes()
-	if (pages-s.logPages)*pageSize < limit/copyShare {
+	if (pages-s.logPages)*s.pageSize < limit/copyShare {
 		return
 	}
 	s.logPages = pages
@@ -50,7 +50,7 @@ func (s *Store) countLog() {
 		return
 	}
 	// What a reader has kept in the log for long is too much for one pause between two commits.
-	if pages*pageSize >= limit && (pages-copied)*pageSize <= limit+limit/copyShare && s.copying.TryLock() {
+	if pages*s.pageSize >= limit && (pages-copied)*s.pageSize <= limit+limit/copyShare && s.copying.TryLock() {
 		defer s.copying.Unlock()
 		s.copyByWriter("PASSIVE")
 		return
@@ -153,7 +153,7 @@ func (s *Store) copyBeside(c **session) (err error) {
 	}
 	for range maxCopies {
 		left, err := s.copyLog(*c, "PASSIVE")
-		if err != nil || left <= littleLeft {
+		if err != nil || left*s.pageSize <= littleLeft {
 			return err
 		}
 	}

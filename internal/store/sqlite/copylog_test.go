@@ -27,7 +27,7 @@ func TestLogIsCopiedBesideCommits(t *testing.T) {
 		defer mu.Unlock()
 		logged = append(logged, fmt.Errorf("%s: %w", msg, err))
 	}})
-	body := make([]byte, 8<<10)
+	body := noise(8 << 10)
 	var wg sync.WaitGroup
 	for range writers {
 		wg.Go(func() {
@@ -98,7 +98,7 @@ func TestLogIsCopiedBeforeItIsFull(t *testing.T) {
 		return info.Size()
 	}
 	for size(path) < bound/8 {
-		if _, err := s.Accept(t.Context(), randomEvent(make([]byte, 64<<10)), nil); err != nil {
+		if _, err := s.Accept(t.Context(), randomEvent(noise(64<<10)), nil); err != nil {
 			t.Fatal(err)
 		}
 		if size(path+"-wal") >= bound {
@@ -131,7 +131,7 @@ func TestLogIsNotCopiedBeforeItIsDue(t *testing.T) {
 	}
 	before := size()
 	for range 10 {
-		if _, err := s.Accept(t.Context(), randomEvent(make([]byte, 64<<10)), nil); err != nil {
+		if _, err := s.Accept(t.Context(), randomEvent(noise(64<<10)), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -174,7 +174,7 @@ func keepLog(t *testing.T, before string) {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	body, accepted := make([]byte, 256<<10), int64(0)
+	body, accepted := noise(256<<10), int64(0)
 	for {
 		_, err := s.Accept(t.Context(), randomEvent(body), nil)
 		if errors.Is(err, store.ErrFull) {
@@ -230,7 +230,7 @@ func TestLogIsShortenedWhileCallsAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer rows.Close()
-	body := make([]byte, 60<<10)
+	body := noise(60 << 10)
 	for err == nil {
 		_, err = s.Accept(t.Context(), randomEvent(body), nil)
 	}

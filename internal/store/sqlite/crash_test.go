@@ -353,7 +353,7 @@ func runFull(s *sqlite.Store, has int, room func(full bool) error) error {
 		return err
 	}
 	var kept []string
-	body := bytes.Repeat([]byte("x"), 64<<10)
+	body := noise(64 << 10)
 	refused := 0
 	for i := 0; refused < 20; i++ {
 		a, err := s.Accept(ctx, randomEvent(body), []string{"crm"})

@@ -363,7 +363,7 @@ func TestRekeyWithDataKeys(t *testing.T) {
 	}
 	// What is sealed with data keys stays; they are wrapped again, and what the ring has sealed is sealed with them.
 	content := func() string {
-		return strings.Join(rowsOf(t, path, "SELECT hex(body) FROM payloads WHERE seq > 1 ORDER BY seq"), " ")
+		return strings.Join(rowsOf(t, path, "SELECT hex(request) FROM payloads WHERE seq > 1 ORDER BY seq"), " ")
 	}
 	reopen(byRing, keyB, keyA)
 	before := content()

@@ -1,7 +1,6 @@
 package sqlite_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -39,7 +38,7 @@ func TestFullDisk(t *testing.T) {
 	dir, ctx := smallDisk(t, size), context.Background()
 	s := openStore(t, sqlite.Options{Path: filepath.Join(dir, "store.db"), Log: func(msg string, err error) { t.Errorf("it complains: %s: %v", msg, err) }})
 	defer s.Close()
-	body := bytes.Repeat([]byte("x"), 2000)
+	body := noise(2000)
 	accepted := 0
 	for refused := 0; refused < 20; {
 		switch _, err := s.Accept(ctx, randomEvent(body), []string{"crm", "ehr"}); {
@@ -100,7 +99,7 @@ func TestDiskFilledByOthers(t *testing.T) {
 	dir := smallDisk(t, "16m")
 	s := openStore(t, sqlite.Options{Path: filepath.Join(dir, "store.db")})
 	defer s.Close()
-	body := bytes.Repeat([]byte("x"), 64<<10)
+	body := noise(64 << 10)
 	for range 20 {
 		if _, err := s.Accept(context.Background(), randomEvent(body), []string{"crm"}); err != nil {
 			t.Fatal(err)

@@ -102,11 +102,15 @@ func boundsOf(ctx context.Context, path string, t Tuning, free func(string) (int
 	if err != nil {
 		return b, err
 	}
+	size, err := c.number("PRAGMA page_size")
+	if err != nil {
+		return b, err
+	}
 	minFree := t.MinFree
 	if minFree == 0 {
 		minFree = defaultMinFree
 	}
-	b = bounds{path: path, maxBytes: t.MaxBytes, minFree: minFree, used: (pages - unused) * pageSize, free: free}
+	b = bounds{path: path, maxBytes: t.MaxBytes, minFree: minFree, used: (pages - unused) * size, free: free}
 	b.start, _ = logLength(path)
 	return b, ctx.Err()
 }

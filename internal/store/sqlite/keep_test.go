@@ -185,7 +185,7 @@ func TestMaxBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := bytes.Repeat([]byte("x"), 20_000)
+	body := noise(20_000)
 	var deliveries []string
 	for {
 		a, err := s.Accept(ctx, randomEvent(body), []string{"crm"})

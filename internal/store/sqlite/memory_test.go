@@ -24,7 +24,7 @@ func TestNothingOutlivesItsBatch(t *testing.T) {
 			var bodies []weak.Pointer[byte]
 			var events []weak.Pointer[store.Event]
 			accept := func() {
-				e := randomEvent(make([]byte, 64<<10))
+				e := randomEvent(noise(64 << 10))
 				mu.Lock()
 				bodies, events = append(bodies, weak.Make(&e.Body[0])), append(events, weak.Make(e))
 				mu.Unlock()

@@ -76,6 +76,9 @@ func (s *Store) open() (err error) {
 	}); err != nil {
 		return err
 	}
+	if s.pageSize, err = s.writer.number("PRAGMA page_size"); err != nil {
+		return err
+	}
 	if mode != "wal" {
 		return errors.New("the file system does not support a write-ahead log (shared memory): put the store on a local disk")
 	}
@@ -161,8 +164,8 @@ func checkFile(path string) (fresh bool, err error) {
 	if size == 1 {
 		size = 64 << 10
 	}
-	// A store whose making was interrupted has this page size and incremental vacuum, and no tables.
-	unfinished := size == pageSize && word(64) == 1 && pages <= 2
+	// A store whose making was interrupted has such a page size and incremental vacuum, and no tables.
+	unfinished := (size == pageSize || size == earlierPageSize) && word(64) == 1 && pages <= 2
 	if word(68) != applicationID && !unfinished {
 		return false, ErrNotAStore
 	}

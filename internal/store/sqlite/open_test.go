@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,7 +24,7 @@ func used(t *testing.T, o sqlite.Options) string {
 	o.Path = filepath.Join(t.TempDir(), "deep", "store.db")
 	s := openStore(t, o)
 	for range 20 {
-		if _, err := s.Accept(context.Background(), randomEvent(bytes.Repeat([]byte("b"), 9000)), []string{"crm"}); err != nil {
+		if _, err := s.Accept(context.Background(), randomEvent(noise(9000)), []string{"crm"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -193,21 +194,23 @@ func TestOpenNeedsTheKey(t *testing.T) {
 	}
 }
 
-// A store whose making was cut short is made again.
+// A store whose making was cut short is made again, also one of the page size that stores had before.
 func TestOpenAfterInterruptedMaking(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db.SetMaxOpenConns(1)
-	if _, err := db.Exec("PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL"); err != nil {
-		t.Fatal(err)
-	}
-	db.Close()
-	s := openStore(t, sqlite.Options{Path: path})
-	if _, err := s.Accept(context.Background(), randomEvent(nil), nil); err != nil {
-		t.Error(err)
+	for _, size := range []int{4096, 16384} {
+		path := filepath.Join(t.TempDir(), "store.db")
+		db, err := sql.Open("sqlite", path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		db.SetMaxOpenConns(1)
+		if _, err := db.Exec(fmt.Sprintf("PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", size)); err != nil {
+			t.Fatal(err)
+		}
+		db.Close()
+		s := openStore(t, sqlite.Options{Path: path})
+		if _, err := s.Accept(context.Background(), randomEvent(nil), nil); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -265,7 +268,7 @@ func TestFileSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for name, want := range map[string]string{"page_size": "16384", "auto_vacuum": "2", "journal_mode": "wal", "integrity_check": "ok"} {
+	for name, want := range map[string]string{"page_size": "4096", "auto_vacuum": "2", "journal_mode": "wal", "integrity_check": "ok"} {
 		var got string
 		if err := db.QueryRow("PRAGMA " + name).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %s, want %s (%v)", name, got, want, err)

@@ -144,7 +144,7 @@ func TestOpenAfterAStoppedRekey(t *testing.T) {
 func TestRekeyOfLargePayloads(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := openStore(t, sqlite.Options{Path: path})
-	body := make([]byte, 5<<20)
+	body := noise(5 << 20)
 	for range 9 {
 		if _, err := s.Accept(ctx, randomEvent(body), nil); err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"fmt"
 	"math"
 
 	"github.com/callgate/callgate/internal/audit"
@@ -169,8 +170,11 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 	return true, err
 }
 
+// vacuumBytes is how much vacuum gives back at once.
+const vacuumBytes = 32 << 20
+
 // vacuum gives free pages back to the file system, a bounded number of them.
 func (b *batch) vacuum() error {
-	_, err := b.c.exec("PRAGMA incremental_vacuum(2000)")
+	_, err := b.c.exec(fmt.Sprintf("PRAGMA incremental_vacuum(%d)", vacuumBytes/b.s.pageSize))
 	return err
 }

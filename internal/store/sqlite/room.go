@@ -67,7 +67,7 @@ func (b *batch) measure() (room, error) {
 		return room{}, err
 	}
 	// When the log is copied; below 0 after events were deleted. What the database has unused is taken first.
-	grows := (pages-unused)*pageSize - file.Size()
+	grows := (pages-unused)*b.s.pageSize - file.Size()
 	return room{reserve: reserve, shared: min(sharedRoom, size/minFreeShare), left: free - reserve - grows - b.s.queues.Unsettled()*b.s.outcomeBytes()}, nil
 }
 

@@ -104,7 +104,7 @@ func TestMinFreeCountsWhatIsInTheLog(t *testing.T) {
 	d.size.Store(100 << 30)
 	d.free.Store(64<<20 + room)
 	s := openStore(t, sqlite.Options{FreeSpace: d.space})
-	body := make([]byte, 64<<10)
+	body := noise(64 << 10)
 	n := 0
 	for ; n < 1000; n++ {
 		if _, err := s.Accept(t.Context(), randomEvent(body), nil); errors.Is(err, store.ErrFull) {

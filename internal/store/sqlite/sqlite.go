@@ -91,6 +91,7 @@ type Store struct {
 	tuning   tuning
 	lock     *fileLock
 	identity os.FileInfo // of the database file when it was opened
+	pageSize int64       // in bytes
 	reader   *sql.DB
 	bySeq    atomic.Pointer[sql.Stmt] // eventBySeq's query, prepared
 

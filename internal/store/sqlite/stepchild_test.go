@@ -98,7 +98,7 @@ func takeSteps(path string) error {
 		case "accept":
 			n, _ := strconv.Atoi(arg)
 			for range n {
-				a, err := s.Accept(ctx, randomEvent(bytes.Repeat([]byte("x"), 8<<10)), []string{"crm"})
+				a, err := s.Accept(ctx, randomEvent(noise(8<<10)), []string{"crm"})
 				if err != nil {
 					say("failed %v", err)
 					continue

@@ -240,8 +240,8 @@ func (b *batch) bytesUsed() (int64, error) {
 		return 0, err
 	}
 	free, err := b.c.number("PRAGMA freelist_count")
-	b.overlong = max(0, b.s.logSize*pageSize-b.s.o.WALBytes)
-	return (pages-free)*pageSize + b.overlong, err
+	b.overlong = max(0, b.s.logSize*b.s.pageSize-b.s.o.WALBytes)
+	return (pages-free)*b.s.pageSize + b.overlong, err
 }
 
 // ready sees to it that there is a connection, made anew after an error.

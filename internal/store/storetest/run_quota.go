@@ -20,9 +20,15 @@ func (b *bench) limited(o Options) {
 func (b *bench) large(tenant string) *store.Event {
 	b.tick(time.Millisecond)
 	e := b.event(tenant)
-	e.Body = make([]byte, 64<<10)
-	rand.NewChaCha8([32]byte{byte(b.n), byte(b.n >> 8), 1}).Read(e.Body)
+	e.Body = noise(64<<10, b.n)
 	return e
+}
+
+// noise is what cannot be compressed: for each number something else.
+func noise(size, n int) []byte {
+	b := make([]byte, size)
+	rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), 1}).Read(b)
+	return b
 }
 
 // fill accepts up to n events of a tenant, until the store is full for it, and gives their deliveries.
@@ -180,7 +186,7 @@ func deadDoesNotMakeRoom(b *bench) {
 		b.Error("a dead event has lost its content")
 	}
 	huge := b.event("acme")
-	huge.Body = make([]byte, limit+1)
+	huge.Body = noise(limit+1, 1)
 	if _, err := b.s.Accept(ctx, huge, nil); !errors.Is(err, store.ErrFull) {
 		b.Errorf("more than there may ever be: %v", err)
 	}
