@@ -107,9 +107,8 @@ type App struct {
 	// Memory is how much the gateway takes of the machine: small is for an office PC or a board of 512 MiB that has other things
 	// to do. Go's part is held to 64 MiB then (or to GOMEMLIMIT, if that is less), the store's page cache to 4 MiB, 5,000 answers
 	// of together 4 MiB and 50,000 events are remembered, bodies that are not verified yet have 12 MiB, or what one of the largest
-	// max_body needs, and pages of the program that only starting has used are given back; what idempotency_cache and
-	// unverified_memory say wins. It costs throughput under load, and nothing where calls come one by one. bench/README.md has
-	// figures. Default: no bound but the machine's and those that are configured.
+	// max_body needs; what idempotency_cache and unverified_memory say wins. It costs throughput under load, and nothing where
+	// calls come one by one. bench/README.md has figures. Default: no bound but the machine's and those that are configured.
 	Memory string `json:"memory,omitempty"`
 
 	// UnverifiedMemory is how many bytes of bodies that are not verified yet are held at once, of all senders together.
@@ -323,7 +322,7 @@ func (a *App) Start() error {
 	}
 	a.run.detach = append(a.run.detach, a.run.shared.attach(l))
 	a.run.warnOfTokensInLogs(redact.InForce())
-	a.settle()
+	settle()
 	return nil
 }
 

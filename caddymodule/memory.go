@@ -50,11 +50,10 @@ func (a *App) unverifiedDefault() int64 {
 	return defaultUnverified(a.memoryLimit())
 }
 
-// settle gives back what only starting took. It is done once for each configuration.
-func (a *App) settle() {
-	if a.Memory != memorySmall {
-		return
-	}
+// settle gives back what only starting took, which is more than half of what an idle gateway would hold. It is done once for
+// each configuration: loading one has made garbage of the one before, so that a collection is due in any case, and it takes
+// some milliseconds. What is needed of the program again comes back from the page cache.
+func settle() {
 	debug.FreeOSMemory()
 	dropProgram()
 }

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"bufio"
 	"os"
 	"strconv"
 	"strings"
@@ -12,20 +11,30 @@ import (
 // looks at its tables once. They are read-only and in the page cache, from where those in use come back when they are asked for.
 // Where that cannot be done nothing is lost but memory.
 func dropProgram() {
+	_ = eachReadOnlyPart(func(start, length uintptr) error {
+		_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, start, length, syscall.MADV_DONTNEED)
+		return nil
+	})
+}
+
+// eachReadOnlyPart calls f for every part of the program in memory that nobody can have written to.
+func eachReadOnlyPart(f func(start, length uintptr) error) error {
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return
+		return err
 	}
-	f, err := os.Open("/proc/self/maps")
+	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
-		return
+		return err
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		if start, end, ok := readOnlyPart(lines.Text(), self); ok {
-			_, _, _ = syscall.Syscall(syscall.SYS_MADVISE, start, end-start, syscall.MADV_DONTNEED)
+	for line := range strings.Lines(string(maps)) {
+		if start, end, ok := readOnlyPart(line, self); ok {
+			if err := f(start, end-start); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // readOnlyPart is where a line of /proc/self/maps has a part of the program in memory that nobody can have written to.

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"syscall"
 	"testing"
+
+	"github.com/callgate/callgate/caddymodule/gatewaytest"
 )
 
 func TestOnlyWhatNobodyHasWrittenToIsGivenBack(t *testing.T) {
@@ -31,6 +34,31 @@ func TestTheProgramGoesOnWithoutItsPages(t *testing.T) {
 	after := rssFile(t)
 	if after >= before || after == 0 {
 		t.Errorf("%d KiB of files in memory before, and %d after", before, after)
+	}
+}
+
+// TestStartingLeavesNoPagesBehind: also where nobody has asked for little memory.
+func TestStartingLeavesNoPagesBehind(t *testing.T) {
+	readProgram(t)
+	before := rssFile(t)
+	gatewaytest.Run(t, "{\n\tcallgate {\n\t\tstore sqlite STORE\n\t}\n}\nhttp:// {\n\tbind SOCKET\n\thandle /hook {\n\t\tcallgate nextphone "+gatewaytest.Secret+" {\n\t\t\tname NAME\n\t\t}\n\t\trespond got\n\t}\n}\n")
+	if after := rssFile(t); after > before*3/4 {
+		t.Errorf("with all of the program in memory %d KiB are of files, and when a gateway has started still %d", before, after)
+	}
+}
+
+// readProgram reads all of the program into memory.
+func readProgram(t *testing.T) {
+	t.Helper()
+	const populateRead = 22 // MADV_POPULATE_READ, since Linux 5.14
+	err := eachReadOnlyPart(func(start, length uintptr) error {
+		if _, _, errno := syscall.Syscall(syscall.SYS_MADVISE, start, length, populateRead); errno != 0 {
+			return errno
+		}
+		return nil
+	})
+	if err != nil {
+		t.Skip("this system cannot read a program ahead:", err)
 	}
 }
 

@@ -31,10 +31,8 @@ func (o *observer) Accepted(ctx context.Context, e *store.Event, a store.Accepte
 	if o.d.perTenant.Load() {
 		tenantMetrics.accepted.WithLabelValues(e.Tenant, e.Source).Inc()
 	}
-	fields := []zap.Field{
-		zap.String("event", a.EventID), zap.String("tenant", e.Tenant), zap.String("source", e.Source),
-		zap.String("event_type", e.EventType), zap.Strings("destinations", destinations), zap.Int("bytes", len(e.Body)),
-	}
+	fields := append(make([]zap.Field, 0, 7), zap.String("event", a.EventID), zap.String("tenant", e.Tenant), zap.String("source", e.Source),
+		zap.String("event_type", e.EventType), zap.Strings("destinations", destinations), zap.Int("bytes", len(e.Body)))
 	if id := requestID(ctx); id != "" { // what is stored for another reason than a request has none
 		fields = append(fields, zap.String("request_id", id))
 	}

@@ -118,7 +118,7 @@ var plan = []struct {
 	{"internal/destination/chain", "how far a delivery of several requests has come", []string{"internal/destination", "internal/condition"}},
 	{"internal/destination/keylock", "one delivery at a time for a caller", nil},
 	{"internal/standin", "servers in place of receiving systems; only tests import it", nil},
-	{"internal/outbound", "sends the gateway's own requests", []string{"internal/destination", "internal/condition"}},
+	{"internal/outbound", "sends the gateway's own requests", []string{"internal/destination", "internal/condition", "internal/wire"}},
 	{"internal/destination", "what a destination is", []string{"internal/call"}},
 
 	{"internal/definition", "NextPhone's webhook documents", []string{"internal/template", "internal/call"}},
@@ -138,7 +138,7 @@ var plan = []struct {
 	{"internal/idempotency", "remembers answers", nil},
 	{"internal/ratelimit", "token buckets", nil},
 	{"internal/breaker", "when to stop asking a receiver", nil},
-	{"internal/wire", "an HTTP client for transport callgate", nil},
+	{"internal/wire", "an HTTP client for transport callgate and for deliveries", nil},
 	{"internal/running", "builds the gateway and runs it as a process; only tests import it", nil},
 	{"internal/diskfault", "makes a disk fail; only tests import it", nil},
 	{"internal/pgtest", "runs PostgreSQL servers, and has them fail; only tests import it", nil},

@@ -36,14 +36,18 @@ type setup struct {
 	audited bool
 	// shared is how many gateways share PostgreSQL; 0 is one on SQLite.
 	shared int
+	// binary is another build than the one that is measured; empty for that.
+	binary string
 }
 
 // String implements fmt.Stringer.
 func (s setup) String() string {
-	switch s.shared {
-	case 0:
+	switch {
+	case s.binary != "":
+		return "SQLite, the other build"
+	case s.shared == 0:
 		return "SQLite"
-	case 1:
+	case s.shared == 1:
 		return "PostgreSQL, one gateway"
 	}
 	return fmt.Sprintf("PostgreSQL, %d gateways", s.shared)
@@ -88,13 +92,13 @@ type subject struct {
 // startGateway starts gateways with a new store.
 func (o *options) startGateway(ctx context.Context, receiver, pace string, on setup) (*subject, error) {
 	if on.shared == 0 {
-		return o.startOne(ctx, receiver, pace, on.audited, "")
+		return o.startOne(ctx, receiver, pace, on, "")
 	}
 	o.schemas++
 	schema := fmt.Sprintf("callgate_bench_%d_%d", os.Getpid(), o.schemas)
 	first := &subject{}
 	for i := range on.shared {
-		s, err := o.startOne(ctx, receiver, pace, false, fmt.Sprintf("postgres {env.%s} {\n\t\t\tschema %s\n\t\t\tgateway bench%d\n\t\t}", databaseVariable, schema, i))
+		s, err := o.startOne(ctx, receiver, pace, setup{}, fmt.Sprintf("postgres {env.%s} {\n\t\t\tschema %s\n\t\t\tgateway bench%d\n\t\t}", databaseVariable, schema, i))
 		if err == nil {
 			err = s.awaitReady(ctx)
 		}
@@ -139,13 +143,13 @@ func dropSchema(ctx context.Context, schema string) error {
 }
 
 // startOne starts a gateway. shared is its store; empty for a new one of SQLite.
-func (o *options) startOne(ctx context.Context, receiver, pace string, audited bool, shared string) (*subject, error) {
+func (o *options) startOne(ctx context.Context, receiver, pace string, on setup, shared string) (*subject, error) {
 	dir, err := os.MkdirTemp(o.scratch, "gateway-")
 	if err != nil {
 		return nil, err
 	}
 	line := ""
-	if audited {
+	if on.audited {
 		key := filepath.Join(dir, "audit.key")
 		if _, err := audit.WriteKeyFiles(key, "bench.example/callgate"); err != nil {
 			return nil, err
@@ -153,7 +157,7 @@ func (o *options) startOne(ctx context.Context, receiver, pace string, audited b
 		line = "audit {\n\t\t\tkey {file." + key + "}\n\t\t}"
 	}
 	s, err := gateway.Start(ctx, gateway.Program{
-		Name: "gateway", Binary: o.Callgate, Dir: dir,
+		Name: "gateway", Binary: cmp.Or(on.binary, o.Callgate), Dir: dir,
 		Config: func(address, admin string) string {
 			return config(address, admin, cmp.Or(shared, "sqlite "+filepath.Join(dir, "store.db")), receiver, pace, line)
 		},
@@ -206,8 +210,12 @@ func (o *options) gateway(ctx context.Context, connections int, delivering bool,
 	}
 	defer s.end()
 	profiled := make(chan error, 1)
-	if o.profile != "" && !delivering && on.audited == o.audit && (on.shared > 0) == o.postgres && connections == o.connections[len(o.connections)-1] {
-		go func() { profiled <- s.profile(ctx, o.profile, o.warmup, o.seconds) }()
+	file := o.profile
+	if delivering {
+		file = o.delivering
+	}
+	if file != "" && on.binary == "" && on.audited == o.audit && (on.shared > 0) == o.postgres && connections == o.connections[len(o.connections)-1] {
+		go func() { profiled <- s.profile(ctx, file, o.warmup, o.seconds) }()
 	} else {
 		profiled <- nil
 	}

@@ -12,6 +12,8 @@
 //   - the limit: a file that the same bytes are appended to, in groups, with an fsync for each group,
 //   - one transaction for each call, with the same SQLite driver, as programs are usually written.
 //
+// With -against it is the gateway alone, in turns with another build of it, and the ratios of each round are printed.
+//
 // With -audit it is the gateway alone, without and with an audit log. With -store postgres it is the gateway alone, on SQLite
 // and on the PostgreSQL database that DATABASE_URL names, where it makes a schema for each run and takes it away again; and
 // the last part is measured with SQLite, and with one and with two gateways on PostgreSQL.
@@ -43,6 +45,8 @@ type options struct {
 	rate            int
 	rateTime        time.Duration
 	dir, profile    string
+	delivering      string // file for another profile
+	against         string
 	scratch         string
 	audit           bool
 	postgres        bool
@@ -67,6 +71,8 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.DurationVar(&o.rateTime, "rate-seconds", 20*time.Second, "for how long")
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
 	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the gateway while it only accepts, at the last number of connections")
+	fl.StringVar(&o.delivering, "profile-delivering", "", "file for one while it delivers too")
+	fl.StringVar(&o.against, "against", "", "another callgate binary, to measure the gateway alone in turns with it")
 	fl.BoolVar(&o.audit, "audit", false, "measure the gateway alone, without and with an audit log")
 	store := fl.String("store", "sqlite", "sqlite, or postgres to measure the gateway alone on both, with the database of DATABASE_URL")
 	if err := command.Parse(fl, args); err != nil {
@@ -77,6 +83,8 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 		return nil, fmt.Errorf("-store: %q is neither sqlite nor postgres", *store)
 	case o.postgres && o.audit:
 		return nil, errors.New("-audit and -store postgres are measured one after the other")
+	case o.against != "" && (o.postgres || o.audit):
+		return nil, errors.New("-against is measured by itself: without -audit and -store postgres")
 	case o.postgres && os.Getenv(databaseVariable) == "":
 		return nil, errors.New("-store postgres needs the address of a database in DATABASE_URL, such as postgres://bench@127.0.0.1/bench?sslmode=disable")
 	}
@@ -143,6 +151,14 @@ func (o *options) measure(ctx context.Context) (*result, error) {
 		}
 	}
 	ends := []setup{{audited: o.audit}}
+	if o.against != "" {
+		other := setup{binary: o.against}
+		subjects = []measured{
+			gateway(gatewayAccepting, false, setup{}), gateway(gatewayAcceptingOther, false, other),
+			gateway(gatewayDelivering, true, setup{}), gateway(gatewayDeliveringOther, true, other),
+		}
+		ends = append(ends, other)
+	}
 	if o.postgres {
 		subjects = []measured{
 			gateway(gatewayAccepting, false, setup{}), gateway(gatewayPostgres, false, setup{shared: 1}),

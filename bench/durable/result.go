@@ -16,6 +16,9 @@ const (
 	gatewayDelivering = "gateway over HTTP, and delivering"
 	storeAlone        = "its store alone"
 
+	gatewayAcceptingOther  = "gateway over HTTP, the other build"
+	gatewayDeliveringOther = "gateway over HTTP, and delivering, the other build"
+
 	gatewayAudited           = "gateway over HTTP, audited"
 	gatewayDeliveringAudited = "gateway over HTTP, and delivering, audited"
 
@@ -136,11 +139,52 @@ func (r *result) Print(w io.Writer) error {
 			}
 		}
 	}
+	for _, c := range r.connections() {
+		for _, pair := range [][2]string{{gatewayAccepting, gatewayAcceptingOther}, {gatewayDelivering, gatewayDeliveringOther}} {
+			r.printAgainst(w, c, pair[0], pair[1])
+		}
+	}
 	for _, e := range r.EndToEnd {
 		fmt.Fprintf(w, "round %d, %d calls a second, %s: sent to acknowledged p50 %.2f ms, p99 %.2f ms; acknowledged to arrived p50 %.2f ms, p99 %.2f ms, at most %.2f ms; load %s\n",
 			e.Round, e.Rate, e.On, e.SendToAck.P50, e.SendToAck.P99, e.AckToArrival.P50, e.AckToArrival.P99, e.AckToArrival.Max, e.Load)
 	}
 	return nil
+}
+
+// printAgainst writes the ratios of each round of a subject to another one, and their median.
+func (r *result) printAgainst(w io.Writer, connections int, subject, other string) {
+	ratios := func(of func(*figures) float64) (list []float64) {
+		for _, f := range r.Runs {
+			for _, g := range r.Runs {
+				if f.Connections == connections && g.Connections == connections && f.Round == g.Round && f.Subject == subject && g.Subject == other && of(g) > 0 {
+					list = append(list, of(f)/of(g))
+				}
+			}
+		}
+		return list
+	}
+	columns := []struct {
+		name string
+		of   func(*figures) float64
+	}{
+		{"CPU", func(f *figures) float64 { return f.CPU }}, {"acks/s", func(f *figures) float64 { return f.PerSecond }},
+		{"p50", func(f *figures) float64 { return f.P50 }}, {"p99", func(f *figures) float64 { return f.P99 }},
+		{"delivered", func(f *figures) float64 { return float64(f.Delivered) }},
+	}
+	for _, c := range columns {
+		list := ratios(c.of)
+		if len(list) == 0 {
+			continue
+		}
+		slices.Sort(list)
+		fmt.Fprintf(w, "%d connections, %s, of the other build: %s %.2f (%.2f to %.2f)\n", connections, subject, c.name, medianOf(list), list[0], list[len(list)-1])
+	}
+}
+
+// medianOf is the median of sorted values.
+func medianOf(sorted []float64) float64 {
+	n := len(sorted)
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
 func (r *result) connections() (list []int) {

@@ -155,13 +155,55 @@ func (e *Encoder) Clone() zapcore.Encoder {
 
 // EncodeEntry implements zapcore.Encoder.
 func (e *Encoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
+	f := filter{known.Load(), e.own}
+	ent.Message = withoutChain(f.text(ent.Message))
+	if plain, ok := f.plain(fields); ok {
+		return e.Encoder.EncodeEntry(ent, plain)
+	}
 	inner := e.Encoder.Clone() // fields that are added to an encoder stay in it
-	o := e.object(inner)
+	o := &object{inner, f}
 	for i := range fields {
 		fields[i].AddTo(o)
 	}
-	ent.Message = withoutChain(o.text(ent.Message))
 	return inner.EncodeEntry(ent, nil)
+}
+
+// plain is a list of fields as they are to be written, if all of them are of the usual types. Nearly every line is of such
+// fields only, and needs no copy of the encoder then.
+func (f filter) plain(fields []zapcore.Field) ([]zapcore.Field, bool) {
+	list := make([]zapcore.Field, len(fields))
+	for i, field := range fields {
+		switch field.Type {
+		case zapcore.StringType:
+			if field.String != "" && f.header(field.Key) {
+				field.String = Redacted
+			} else {
+				field.String = f.text(field.String)
+			}
+		case zapcore.ArrayMarshalerType:
+			if f.header(field.Key) {
+				return nil, false
+			}
+			field.Interface = filteredArray{field.Interface.(zapcore.ArrayMarshaler), f}
+		case zapcore.BoolType, zapcore.DurationType, zapcore.TimeType, zapcore.SkipType, zapcore.Float64Type,
+			zapcore.Int64Type, zapcore.Int32Type, zapcore.Uint64Type, zapcore.Uint32Type, zapcore.Uint16Type, zapcore.Uint8Type:
+		default:
+			return nil, false
+		}
+		list[i] = field
+	}
+	return list, true
+}
+
+// filteredArray is an array without what is not to be written.
+type filteredArray struct {
+	zapcore.ArrayMarshaler
+	filter
+}
+
+// MarshalLogArray implements zapcore.ArrayMarshaler.
+func (a filteredArray) MarshalLogArray(to zapcore.ArrayEncoder) error {
+	return a.ArrayMarshaler.MarshalLogArray(&array{to, a.filter})
 }
 
 func (e *Encoder) object(inner zapcore.ObjectEncoder) *object {

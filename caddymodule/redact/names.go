@@ -21,6 +21,7 @@ const Redacted = "REDACTED"
 // names are headers and query parameters whose values are not logged.
 type names struct {
 	headers map[string]bool // canonical
+	small   map[string]bool // the same in small letters
 	query   map[string]bool // in small letters
 }
 
@@ -66,12 +67,13 @@ func (n *names) have(headers, query []string) bool {
 
 // with is a copy with more names.
 func (n *names) with(headers, query []string) *names {
-	more := &names{headers: maps.Clone(n.headers), query: maps.Clone(n.query)}
+	more := &names{headers: maps.Clone(n.headers), small: maps.Clone(n.small), query: maps.Clone(n.query)}
 	if more.headers == nil {
-		more.headers, more.query = make(map[string]bool), make(map[string]bool)
+		more.headers, more.small, more.query = make(map[string]bool), make(map[string]bool), make(map[string]bool)
 	}
 	for _, h := range headers {
 		more.headers[http.CanonicalHeaderKey(h)] = true
+		more.small[strings.ToLower(h)] = true
 	}
 	for _, q := range query {
 		more.query[strings.ToLower(q)] = true
@@ -81,7 +83,15 @@ func (n *names) with(headers, query []string) *names {
 
 // header reports whether a field of a log entry has the name of such a header.
 func (n *names) header(key string) bool {
+	if !strings.ContainsFunc(key, notSmall) { // as the gateway's own fields are
+		return n.small[key]
+	}
 	return n.headers[key] || n.headers[http.CanonicalHeaderKey(key)]
+}
+
+// notSmall tells that a character makes the canonical form of a name another question than that of its letters.
+func notSmall(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' && r != '-'
 }
 
 // text takes the values of such parameters out of a text, wherever a URL with a query stands in it. A value reaches up to

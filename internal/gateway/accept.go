@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/idempotency"
+	"github.com/callgate/callgate/internal/jsonscan"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -231,23 +231,25 @@ func subjectsOf(c *call.Call, fields []string, keep Store) (subjects []store.Sub
 // has the ids of all, and it is a copy's where all of them are.
 func (rq *Request) answerAccepted(w http.ResponseWriter, all ...store.Accepted) error {
 	rq.outcome = accepted
-	answer := struct {
-		ID     string   `json:"id"`
-		Status string   `json:"status"`
-		Events []string `json:"events,omitempty"`
-	}{ID: all[0].EventID, Status: "accepted"}
+	body := make([]byte, 0, 64+40*(len(all)-1))
+	body = jsonscan.AppendString(append(body, `{"id":`...), all[0].EventID)
+	body = append(body, `,"status":"accepted"`...)
 	duplicate := true
-	for _, a := range all {
+	for i, a := range all {
 		duplicate = duplicate && a.Duplicate
-		if len(all) > 1 {
-			answer.Events = append(answer.Events, a.EventID)
+		if len(all) == 1 {
+			break
 		}
+		between := ","
+		if i == 0 {
+			between = `,"events":[`
+		}
+		body = jsonscan.AppendString(append(body, between...), a.EventID)
 	}
-	body, err := json.Marshal(answer)
-	if err != nil {
-		return err
+	if len(all) > 1 {
+		body = append(body, ']')
 	}
-	body = append(body, '\n')
+	body = append(body, "}\n"...)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -257,6 +259,6 @@ func (rq *Request) answerAccepted(w http.ResponseWriter, all ...store.Accepted) 
 		h.Set("Idempotency-Replayed", "true")
 	}
 	w.WriteHeader(http.StatusOK)
-	_, err = w.Write(body)
+	_, err := w.Write(body)
 	return ignoreGone(rq.r, err)
 }

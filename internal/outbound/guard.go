@@ -7,12 +7,21 @@ import (
 	"net/netip"
 	"syscall"
 	"time"
+
+	"github.com/callgate/callgate/internal/wire"
 )
 
 // maxIdleConns is how many connections are kept for reuse, to all receivers of a client together.
 const maxIdleConns = 256
 
-// newTransport is http.DefaultTransport with the options' bounds and the guard over addresses.
+// maxAnswerHead bounds the head of an answer: 64 KiB of headers are more than any receiver needs to tell us anything.
+const maxAnswerHead = 64 << 10
+
+// idleTime is how long connections are kept for reuse.
+const idleTime = 90 * time.Second
+
+// newTransport is http.DefaultTransport with the options' bounds and the guard over addresses, and beside it what carries the
+// usual unencrypted request.
 func newTransport(o Options) http.RoundTripper {
 	proxy := o.Proxy
 	if proxy != nil && !o.AllowPrivate {
@@ -31,7 +40,7 @@ func newTransport(o Options) http.RoundTripper {
 			return nil
 		},
 	}
-	var rt http.RoundTripper = once{&http.Transport{
+	all := &http.Transport{
 		Proxy:                  proxy,
 		OnProxyConnectResponse: heardConnect,
 		DialContext:            dialer.DialContext,
@@ -39,25 +48,28 @@ func newTransport(o Options) http.RoundTripper {
 		ForceAttemptHTTP2:      true,
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        idleTime,
 		MaxIdleConns:           maxIdleConns,
 		MaxIdleConnsPerHost:    maxIdleConns, // fewer than a destination's concurrency would be opened again and again
 		MaxConnsPerHost:        o.MaxConnsPerHost,
-		// 64 KiB of headers are more than any receiver needs to tell us anything.
-		MaxResponseHeaderBytes: 64 << 10,
-	}}
+		MaxResponseHeaderBytes: maxAnswerHead,
+	}
+	var rt http.RoundTripper = once{&plain{all: all, proxy: proxy, wire: &wire.Client{
+		Dial: dialer.DialContext, IdleTimeout: idleTime, MaxIdleConns: maxIdleConns, MaxIdleConnsPerHost: maxIdleConns,
+		MaxConnsPerHost: o.MaxConnsPerHost, MaxResponseHeader: maxAnswerHead,
+	}}}
 	if len(o.Pins) > 0 {
 		rt = encrypted{rt}
 	}
 	return rt
 }
 
-// once keeps http.Transport from sending a request again by itself. It does so when a connection that was kept open
+// once keeps a transport from sending a request again by itself. Both of them do so when a connection that was kept open
 // breaks before the answer, if the request bears an Idempotency-Key or X-Idempotency-Key; but a receiver that knows
 // nothing of that header would then create a second record, and whether to try again is for the delivery engine to say.
-// The transport looks for the headers by their canonical names only, and names of headers have no case (RFC 9110,
+// They look for the headers by their canonical names only, and names of headers have no case (RFC 9110,
 // section 5.1).
-type once struct{ *http.Transport }
+type once struct{ *plain }
 
 func (t once) RoundTrip(req *http.Request) (*http.Response, error) {
 	for name, plain := range map[string]string{"Idempotency-Key": "idempotency-key", "X-Idempotency-Key": "x-idempotency-key"} {
@@ -71,7 +83,7 @@ func (t once) RoundTrip(req *http.Request) (*http.Response, error) {
 		own.Header[plain] = v
 		req = &own
 	}
-	return t.Transport.RoundTrip(req)
+	return t.plain.RoundTrip(req)
 }
 
 // never are networks that no receiver is in: "this" network, protocol assignments, benchmarks, reserved addresses

@@ -16,7 +16,8 @@ type Store interface {
 	// ErrFull means that nothing was stored, and ErrUnavailable that nothing is known to be. An event that turns out to be
 	// stored under its own ID, by an attempt to store it whose answer was lost, is no duplicate. Before an event is refused for want of room, events that
 	// were delivered everywhere lose their content, the oldest first; and a tenant is refused before it has filled the
-	// store for the others.
+	// store for the others. The event, and all that it refers to, is not to be changed afterwards: who claims it may get the
+	// same memory.
 	Accept(ctx context.Context, e *Event, destinations []string) (Accepted, error)
 	// AcceptAll is Accept for the events of one request, in one transaction: either all of them are durable when it
 	// returns, or none is. destinations has a list for each event.

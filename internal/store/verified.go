@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -21,7 +20,7 @@ type Verified struct {
 
 // String is v as a header has it.
 func (v Verified) String() string {
-	return fmt.Sprintf("scheme=%s;form=%s;secret=%d", v.Scheme, v.Form, v.Secret)
+	return "scheme=" + v.Scheme + ";form=" + v.Form + ";secret=" + strconv.Itoa(v.Secret)
 }
 
 // VerifiedBy is by what the request of an event was verified; nil where that was not noted, as before it was.

@@ -124,6 +124,25 @@ func (ls *Lanes) Unsettled() int64 {
 	return ls.live
 }
 
+// Waiting is how many deliveries of a destination wait: without a bound while it is paused. A shared store does not know.
+func (ls *Lanes) Waiting(destination string) (n int64) {
+	id, ok := ls.names.ID(destination)
+	if !ok {
+		return 0
+	}
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if _, paused := ls.paused[destination]; paused {
+		return math.MaxInt64
+	}
+	for _, l := range ls.lanes[id] {
+		for _, q := range l.order {
+			n += q.Count[Pending]
+		}
+	}
+	return n
+}
+
 // Load says how many deliveries of a tenant there are, when the store is opened.
 func (ls *Lanes) Load(destination, tenant int64, count [3]int64) {
 	ls.mu.Lock()

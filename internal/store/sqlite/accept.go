@@ -172,6 +172,7 @@ func (b *batch) insert(e *accepting, ids []string) error {
 		ids[n] = key.String()
 	}
 	b.hold(tenant, 1, size)
+	b.accepted = append(b.accepted, justAccepted{seq, received, e.Event, destinations})
 	b.keys[e.Key] = recentKey{at: b.now, seq: seq, event: id}
 	b.seq++
 	b.events++

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/callgate/callgate/internal/seal"
@@ -57,13 +58,19 @@ func (r source) HeldBack(destination, event string, err error) {
 	r.s.o.Log("delivery to "+destination+" of event "+event+" is held back: its payload does not open", err)
 }
 
+const dueQuery = `SELECT next_at, event, n, attempts, updated_at, last_status, reason, remote_id
+	FROM deliveries INDEXED BY deliveries_due
+	WHERE destination = ? AND tenant = ? AND state = 0 AND (next_at, event, n) > (?, ?, ?)
+	ORDER BY next_at, event, n LIMIT ?`
+
 // Due implements lanes.Source.
 func (r source) Due(ctx context.Context, asks []*lanes.Ask) error {
+	query, err := r.s.due.get(ctx, r.s.reader, dueQuery)
+	if err != nil {
+		return err
+	}
 	for _, a := range asks {
-		rows, err := r.s.reader.QueryContext(ctx, `SELECT next_at, event, n, attempts, updated_at, last_status, reason, remote_id
-			FROM deliveries INDEXED BY deliveries_due
-			WHERE destination = ? AND tenant = ? AND state = 0 AND (next_at, event, n) > (?, ?, ?)
-			ORDER BY next_at, event, n LIMIT ?`, a.Destination, a.Tenant, a.After.Next, a.After.Seq, a.After.N, a.Want)
+		rows, err := query.QueryContext(ctx, a.Destination, a.Tenant, a.After.Next, a.After.Seq, a.After.N, a.Want)
 		if err != nil {
 			return err
 		}
@@ -104,6 +111,9 @@ func (r source) Events(ctx context.Context, destination string, rows []lanes.Row
 // eventFor reads an event that is to be delivered to its destination number n. One that was sealed for another destination,
 // or has no content, does not count as read.
 func (s *Store) eventFor(ctx context.Context, seq, n int64, destination string) (*store.Event, error) {
+	if e := s.handOver.take(seq, n, destination); e != nil {
+		return e, nil
+	}
 	e, sealedFor, err := s.eventBySeq(ctx, seq)
 	switch {
 	case errors.Is(err, seal.ErrDestroyed):
@@ -130,21 +140,30 @@ func unreadableEvent(err error) bool {
 		errors.Is(err, seal.ErrDestroyed) || errors.Is(err, errNoContent)
 }
 
-// eventBySeq reads an event. With an error of its seal the event's ID is still set. Every claimed delivery goes through
-// here, and parsing the query anew took two fifths of the time, so it is prepared once.
+// eventBySeq reads an event. With an error of its seal the event's ID is still set.
 func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, []string, error) {
-	query := s.bySeq.Load()
-	if query == nil {
-		var err error
-		if query, err = s.reader.PrepareContext(ctx, eventQuery+"WHERE e.seq = ?"); err != nil {
-			return &store.Event{}, nil, err
-		}
-		if !s.bySeq.CompareAndSwap(nil, query) { // another one was quicker
-			_ = query.Close()
-			query = s.bySeq.Load()
-		}
+	query, err := s.bySeq.get(ctx, s.reader, eventQuery+"WHERE e.seq = ?")
+	if err != nil {
+		return &store.Event{}, nil, err
 	}
 	return s.readEvent(ctx, query.QueryRowContext(ctx, seq))
+}
+
+// prepared is a query that is prepared when it is first asked. It ends with its database.
+type prepared struct{ stmt atomic.Pointer[sql.Stmt] }
+
+func (p *prepared) get(ctx context.Context, db *sql.DB, query string) (*sql.Stmt, error) {
+	if stmt := p.stmt.Load(); stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := db.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if !p.stmt.CompareAndSwap(nil, stmt) { // another one was quicker
+		_ = stmt.Close()
+	}
+	return p.stmt.Load(), nil
 }
 
 const eventQuery = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,

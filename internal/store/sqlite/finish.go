@@ -181,6 +181,7 @@ func (b *batch) record(f *finished) error {
 		b.delivered(c.Tenant, seq)
 	}
 	if c.To != pending {
+		b.ended = append(b.ended, numbered{seq, f.key.N})
 		c.Next = 0
 	} else if c.Next == 0 {
 		c.Next = b.now

@@ -52,6 +52,7 @@ func (s *Store) Cancel(ctx context.Context, f store.Filter, dryRun bool) (int, e
 			return false, err
 		}
 		c.To = dead
+		b.ended = append(b.ended, numbered{d.seq, d.N})
 		b.changes = append(b.changes, c)
 		_, err = b.c.exec("UPDATE deliveries SET state = 2, next_at = 0, updated_at = ?, reason = ? WHERE event = ? AND n = ?", b.now, store.Cancelled, d.seq, d.N)
 		return true, err

@@ -283,6 +283,7 @@ func (b *batch) takeContent(c candidate) error {
 	if _, err := b.c.exec("DELETE FROM payloads WHERE seq = ?", c.seq); err != nil {
 		return err
 	}
+	b.gone = append(b.gone, c.seq)
 	left := max(0, c.size-c.content)
 	// Without content there is nothing that a key is needed for.
 	if _, err := b.c.exec("UPDATE events SET size = ?, key_id = NULL WHERE seq = ?", left, c.seq); err != nil {

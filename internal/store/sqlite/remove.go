@@ -139,6 +139,7 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 			return false, err
 		}
 	}
+	b.gone = append(b.gone, seq)
 	content := int64(0)
 	for _, query := range []string{
 		"DELETE FROM subjects WHERE seq = ?", "DELETE FROM attempts WHERE event = ?", "DELETE FROM deliveries WHERE event = ?",

@@ -52,6 +52,9 @@ type batch struct {
 	after     []func()
 	leaves    []audit.Leaf        // for the audit log
 	keysGone  map[seal.KeyID]bool // data keys that are destroyed in it
+	accepted  []justAccepted
+	gone      []int64    // events that it takes away, or their content
+	ended     []numbered // deliveries that it ends
 }
 
 // write has the writer apply a change and returns when it is committed. If the context ends before the writer takes the
@@ -227,6 +230,7 @@ func (b *batch) committed() {
 	}
 	s.keys.committed(b)
 	b.commitHeld()
+	b.commitHandOver()
 	s.queues.Apply(b.changes)
 	for _, f := range b.after {
 		f()
