@@ -18,6 +18,9 @@ import (
 var (
 	// ErrNewer means that the tables were made by a newer version, which older ones cannot work with.
 	ErrNewer = errors.New("the tables in the database are of a newer version: run that version, or restore a backup from before the upgrade")
+	// ErrOlderRun means that gateways run which could not work with the tables any more if these were brought up to date. They
+	// are looked for again and again, so that nothing has to be done but to stop them.
+	ErrOlderRun = errors.New("this version changes the tables in a way that gateways of older versions cannot bear, and these run: stop them, and this one goes on by itself")
 	// ErrRights means that the user of the database may not do what is needed.
 	ErrRights = errors.New("the database's user lacks a right: it has to own the schema, or be allowed to make one in the database (GRANT CREATE ON DATABASE)")
 	// ErrOld means that the server is too old.

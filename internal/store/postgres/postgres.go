@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"regexp"
@@ -78,7 +79,8 @@ type Options struct {
 	// DaysAhead is for how many days to come tables are made; 0 means 7.
 	DaysAhead int
 
-	importing bool // what is half carried over may be opened
+	importing  bool  // what is half carried over may be opened
+	migrations fs.FS // others than those of this program, for tests
 }
 
 // Store is a store.Store in a PostgreSQL database.
@@ -88,6 +90,8 @@ type Store struct {
 	schema string // quoted
 	tuning tuning
 	sql    statements
+	steps  []migration // the migrations
+	knows  int64       // the last one's version
 
 	pool    *pgxpool.Pool
 	accepts *group.Group[*accepting]
@@ -175,6 +179,9 @@ func newStore(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = func(string, error) {}
 	}
+	if o.migrations == nil {
+		o.migrations = migrations
+	}
 	o.Address = secure(o.Address)
 	config, err := parseAddress(&o)
 	if err != nil {
@@ -186,6 +193,10 @@ func newStore(o Options) (*Store, error) {
 		searches: make(chan struct{}, max(1, o.Readers/2)),
 	}
 	s.sql = newStatements(s.schema)
+	if s.steps, err = readSteps(o.migrations); err != nil {
+		return nil, err
+	}
+	s.knows = s.steps[len(s.steps)-1].version
 	s.lanes = lanes.New(s.names, true)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.clock.fixed = o.Now
