@@ -47,6 +47,9 @@ type Options struct {
 	CallerHashes func(number string) []string
 	// FieldHashes gives all the hashes under which events can stand that a field's value finds; none without keys.
 	FieldHashes func(name, value string) [][16]byte
+	// Keys seal what stands in addresses of pages and must not be read there, so that each gateway that shares the store can
+	// read what another one has sealed. nil means that no other has to.
+	Keys *seal.Ring
 	// Names gives the tenants and sources of the configuration in force, for filters that name none of them. nil means
 	// that there is no telling.
 	Names func() Names
@@ -123,6 +126,28 @@ func CallerHashes(keys *seal.Ring, number string) []string {
 	}
 	return append(keys.CallerHashes(number), number)
 }
+
+// SealToken seals what is to be read only by whom it is bound to, by any gateway that has the same keys; nil without keys.
+func (s *Service) SealToken(boundTo string, data []byte) []byte {
+	if s.o.Keys == nil {
+		return nil
+	}
+	return s.o.Keys.Seal(data, tokenPlace(boundTo))
+}
+
+// OpenToken opens it; nil if it is none, or somebody else's.
+func (s *Service) OpenToken(boundTo string, token []byte) []byte {
+	if s.o.Keys == nil {
+		return nil
+	}
+	data, err := s.o.Keys.Open(token, tokenPlace(boundTo))
+	if err != nil {
+		return nil
+	}
+	return data
+}
+
+func tokenPlace(boundTo string) seal.Place { return seal.Place{Column: "page token", Event: boundTo} }
 
 // permitStored is permit for an operation that needs the store.
 func (s *Service) permitStored(ctx context.Context, a Actor, r Record) (scope, error) {

@@ -52,7 +52,7 @@ func New(o Options) (*UI, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	u := &UI{o: o, tokens: newTokens(o.Now)}
+	u := &UI{o: o, tokens: newTokens(o.Now, o.Service)}
 	var err error
 	u.templates, err = u.parse()
 	return u, err
