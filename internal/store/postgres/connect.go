@@ -130,6 +130,10 @@ func (s *Store) dial(ctx context.Context, warned *atomic.Bool) (*pgx.Conn, error
 	if err != nil {
 		return nil, err
 	}
+	return dialAs(ctx, c, warned)
+}
+
+func dialAs(ctx context.Context, c *pgx.ConnConfig, warned *atomic.Bool) (*pgx.Conn, error) {
 	var armed atomic.Bool
 	armed.Store(true)
 	dialer := newDialer()

@@ -22,7 +22,7 @@ var (
 	// are looked for again and again, so that nothing has to be done but to stop them.
 	ErrOlderRun = errors.New("this version changes the tables in a way that gateways of older versions cannot bear, and these run: stop them, and this one goes on by itself")
 	// ErrRights means that the user of the database may not do what is needed.
-	ErrRights = errors.New("the database's user lacks a right: it has to own the schema, or be allowed to make one in the database (GRANT CREATE ON DATABASE)")
+	ErrRights = errors.New("the database's user lacks a right: it has to own the schema, or be allowed to make one in the database (GRANT CREATE ON DATABASE); or name a user who may in migrate_address, and this one is given what it needs")
 	// ErrOld means that the server is too old.
 	ErrOld = errors.New("the server is older than PostgreSQL 14")
 	// ErrNoStandby means that commits would wait for no standby though require_sync is set.

@@ -90,6 +90,9 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.migrate(ctx, conn); err != nil {
 		return err
 	}
+	if err := s.grant(ctx, conn); err != nil {
+		return err
+	}
 	var half bool
 	if err := conn.QueryRow(ctx, s.q("SELECT EXISTS (SELECT 1 FROM {s}.moved WHERE NOT done)")).Scan(&half); err != nil {
 		return err

@@ -39,6 +39,9 @@ type Options struct {
 	Address string
 	// Password, if set, is asked before every connection, so that a new password needs no restart.
 	Password func(ctx context.Context) (string, error)
+	// MigrateAddress is how a user connects who owns the tables, makes and changes them, and gives the user of Address the
+	// rights to read and write them; empty means that the user of Address does so.
+	MigrateAddress string
 	// Schema is where the tables are, and is made if it is not there; empty means callgate.
 	Schema string
 	// Gateway names this gateway, whose audit log it is; no two that run may have the same. Empty means the machine's name.
@@ -87,7 +90,8 @@ type Options struct {
 type Store struct {
 	o      Options
 	config *pgx.ConnConfig
-	schema string // quoted
+	owner  *pgx.ConnConfig // of whoever owns the tables; nil if that is the same
+	schema string          // quoted
 	tuning tuning
 	sql    statements
 	steps  []migration // the migrations
@@ -191,6 +195,12 @@ func newStore(o Options) (*Store, error) {
 		accepts:  group.New[*accepting](o.MaxBatch, o.BatchDelay, o.Patience),
 		changes:  group.New[change](o.MaxBatch, 0, 0),
 		searches: make(chan struct{}, max(1, o.Readers/2)),
+	}
+	if o.MigrateAddress != "" {
+		o.MigrateAddress = secure(o.MigrateAddress)
+		if s.owner, err = parseAddress(&Options{Address: o.MigrateAddress}); err != nil {
+			return nil, fmt.Errorf("migrate_address: %w", err)
+		}
 	}
 	s.sql = newStatements(s.schema)
 	if s.steps, err = readSteps(o.migrations); err != nil {

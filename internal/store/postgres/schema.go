@@ -90,7 +90,7 @@ func (s *Store) migrate(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 		if !there {
-			if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+s.schema); err != nil && code(err) != "23505" { // two at once
+			if err := s.makeSchema(ctx); err != nil {
 				return err
 			}
 		}
@@ -100,13 +100,26 @@ func (s *Store) migrate(ctx context.Context, conn *pgx.Conn) error {
 	return s.raise(ctx)
 }
 
+func (s *Store) makeSchema(ctx context.Context) error {
+	conn, err := s.dialOwner(ctx)
+	if err != nil {
+		return err
+	}
+	defer drop(conn)
+	_, err = conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+s.schema)
+	if code(err) == "23505" { // two at once
+		return nil
+	}
+	return err
+}
+
 // raise carries out what is missing.
 func (s *Store) raise(ctx context.Context) (err error) {
 	var steps []*goose.Migration
 	for _, m := range s.steps {
 		steps = append(steps, s.goose(m))
 	}
-	c, err := s.connConfig(ctx)
+	c, err := s.ownerConfig(ctx)
 	if err != nil {
 		return err
 	}
