@@ -82,8 +82,9 @@ type Options struct {
 	// DaysAhead is for how many days to come tables are made; 0 means 7.
 	DaysAhead int
 
-	importing  bool  // what is half carried over may be opened
-	migrations fs.FS // others than those of this program, for tests
+	importing  bool                                                     // what is half carried over may be opened
+	migrations fs.FS                                                    // others than those of this program, for tests
+	lookup     func(ctx context.Context, host string) ([]string, error) // another resolver, for tests
 }
 
 // Store is a store.Store in a PostgreSQL database.
@@ -121,6 +122,7 @@ type Store struct {
 	audit              auditLog
 	wake               wake
 	mine               mine
+	written            written
 	sealedBy           []byte     // how the id of the ring's first key is stored; nil without keys
 	seals              *seal.Keys // nil without keys
 	ended              ended
@@ -198,7 +200,7 @@ func newStore(o Options) (*Store, error) {
 	}
 	if o.MigrateAddress != "" {
 		o.MigrateAddress = secure(o.MigrateAddress)
-		if s.owner, err = parseAddress(&Options{Address: o.MigrateAddress}); err != nil {
+		if s.owner, err = parseAddress(&Options{Address: o.MigrateAddress, lookup: o.lookup}); err != nil {
 			return nil, fmt.Errorf("migrate_address: %w", err)
 		}
 	}
