@@ -90,7 +90,7 @@ var (
 var all []page
 
 func init() {
-	all = slices.Concat(overviewPages, eventPages, deliveryPages, destinationPages, builderPages, tenantPages, auditPages, tryPages, actPages, jobPages, revealPages)
+	all = slices.Concat(overviewPages, eventPages, deliveryPages, destinationPages, clusterPages, builderPages, tenantPages, auditPages, tryPages, actPages, jobPages, revealPages)
 }
 
 // Page is a row of the table as tests of who may see what need it.
