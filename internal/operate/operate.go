@@ -127,28 +127,6 @@ func CallerHashes(keys *seal.Ring, number string) []string {
 	return append(keys.CallerHashes(number), number)
 }
 
-// SealToken seals what is to be read only by whom it is bound to, by any gateway that has the same keys; nil without keys.
-func (s *Service) SealToken(boundTo string, data []byte) []byte {
-	if s.o.Keys == nil {
-		return nil
-	}
-	return s.o.Keys.Seal(data, tokenPlace(boundTo))
-}
-
-// OpenToken opens it; nil if it is none, or somebody else's.
-func (s *Service) OpenToken(boundTo string, token []byte) []byte {
-	if s.o.Keys == nil {
-		return nil
-	}
-	data, err := s.o.Keys.Open(token, tokenPlace(boundTo))
-	if err != nil {
-		return nil
-	}
-	return data
-}
-
-func tokenPlace(boundTo string) seal.Place { return seal.Place{Column: "page token", Event: boundTo} }
-
 // permitStored is permit for an operation that needs the store.
 func (s *Service) permitStored(ctx context.Context, a Actor, r Record) (scope, error) {
 	sc, err := s.permit(ctx, a, r)

@@ -70,7 +70,7 @@ func (t *tokens) seal(kind string, a operate.Actor, value any, keep time.Duratio
 	to := bindTo(kind, a)
 	var token []byte
 	if s, err := t.service(); err == nil {
-		token = s.SealToken(to, text)
+		token = operate.SealToken(s, to, text)
 	}
 	if token == nil {
 		token = t.aead.Seal(nil, nil, text, []byte(to))
@@ -89,7 +89,7 @@ func (t *tokens) open(kind string, a operate.Actor, token string, into any) erro
 	to := bindTo(kind, a)
 	var text []byte
 	if s, err := t.service(); err == nil {
-		text = s.OpenToken(to, sealedText)
+		text = operate.OpenToken(s, to, sealedText)
 	}
 	if text == nil {
 		if text, err = t.aead.Open(nil, nil, sealedText, []byte(to)); err != nil {
