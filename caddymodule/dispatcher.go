@@ -236,7 +236,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 	})
 	d.documents = manage.New(manage.Options{Store: s, Gateway: d.manages, Fingerprint: d.fingerprint})
 	d.operate = operate.New(operate.Options{
-		Store: s, Engine: d.engine, Log: logger,
+		Store: s, Engine: d.engine, Log: logger, Keys: u.options.Keys,
 		Names:        d.names,
 		Auditor:      d.auditor.Load,
 		Record:       d.recordOperation,

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -20,12 +21,19 @@ func (a *App) Operate() (*operate.Service, bool) {
 }
 
 // Ready gives a service that can tell whether calls should be sent here, and what becomes of a payload, also where there is
-// no store to operate.
+// no store to operate. Caddy may serve before the app has opened its store: it waits for that as calls do, so that a reload
+// makes no gateway unready, and a process that is only starting is not ready.
 func (a *App) Ready() *operate.Service {
-	if s, ok := a.Operate(); ok {
-		return s
+	if d := a.run.ready(context.Background()); d != nil {
+		return d.operate
 	}
-	return operate.New(operate.Options{Stopping: caddy.Exiting, Faulty: a.faultyNames, Scene: a.runningScene})
+	o := operate.Options{Stopping: caddy.Exiting, Faulty: a.faultyNames, Scene: a.runningScene}
+	select {
+	case <-a.run.started:
+	default:
+		o.Unready = func() string { return "the gateway is starting" }
+	}
+	return operate.New(o)
 }
 
 // settings are those of a destination, masked.

@@ -46,6 +46,11 @@ type Postgres struct {
 	// so that a new one needs no reload. Default: that of the address.
 	Password string `json:"password,omitempty"`
 
+	// MigrateAddress is how a user connects who owns the tables: makes them, and changes them when there is a new version. Then
+	// that of the address needs no rights but those that it is given by this one, to read and write. Its password is that of
+	// this address, which is a placeholder. Default: the user of the address owns the tables.
+	MigrateAddress string `json:"migrate_address,omitempty"`
+
 	// Schema is where the tables are. Gateways that share events say the same. Default: callgate.
 	Schema string `json:"schema,omitempty"`
 
@@ -73,8 +78,8 @@ type Postgres struct {
 	// TenantLimits are for tenants that are named, instead of TenantMaxSize and TenantMaxEvents.
 	TenantLimits map[string]StoreLimits `json:"tenant_limits,omitempty"`
 
-	address string
-	key     string
+	address, migrate string
+	key              string
 }
 
 // CaddyModule returns the Caddy module information.
@@ -87,8 +92,10 @@ var plainPassword = regexp.MustCompile(`://[^/@:]*:[^@{}]+@|password\s*=\s*[^\s{
 
 // Provision resolves the address.
 func (p *Postgres) Provision(caddy.Context) error {
-	if plainPassword.MatchString(p.Address) {
-		return fmt.Errorf("address: it has a password in it, which everybody could read who sees the configuration: write it as a placeholder, or as password {file./run/secrets/database}")
+	for _, address := range []string{p.Address, p.MigrateAddress} {
+		if plainPassword.MatchString(address) {
+			return fmt.Errorf("address: it has a password in it, which everybody could read who sees the configuration: write it as a placeholder, or as password {file./run/secrets/database}")
+		}
 	}
 	if p.Password != "" && !secret.IsPlaceholder(p.Password) {
 		return fmt.Errorf("password: write it as a placeholder, such as {file./run/secrets/database}")
@@ -106,6 +113,14 @@ func (p *Postgres) Provision(caddy.Context) error {
 	if p.address, err = secret.ResolveText(p.Address); err != nil {
 		return fmt.Errorf("address: %w", err)
 	}
+	if p.MigrateAddress != "" {
+		if p.migrate, err = secret.ResolveText(p.MigrateAddress); err == nil {
+			_, err = postgres.Name(p.migrate, p.Schema)
+		}
+		if err != nil {
+			return fmt.Errorf("migrate_address: %w", err)
+		}
+	}
 	for _, s := range []*string{&p.Schema, &p.Gateway} {
 		if *s, err = secret.ResolveText(*s); err != nil {
 			return err
@@ -122,7 +137,7 @@ func (p *Postgres) StoreKey() string { return "postgres:" + p.key }
 func (p *Postgres) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	t := p.tuning(o)
 	options := postgres.Options{
-		Address: p.address, Schema: p.Schema, Gateway: p.Gateway, RequireSync: p.RequireSync, Readers: p.Connections,
+		Address: p.address, MigrateAddress: p.migrate, Schema: p.Schema, Gateway: p.Gateway, RequireSync: p.RequireSync, Readers: p.Connections,
 		Window: t.Window, MaxBytes: t.MaxBytes, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Wrapping: t.Wrapping, Committed: o.Committed, BatchDelay: batchDelay,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	}
@@ -158,6 +173,7 @@ func (p *Postgres) tuning(o guest.StoreOptions) postgres.Tuning {
 //
 //	store postgres [<address>] {
 //		password <placeholder>
+//		migrate_address <address>
 //		schema <name>
 //		gateway <name>
 //		require_sync
@@ -176,6 +192,7 @@ func (p *Postgres) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	return grammar.Block(d, grammar.Lines{
 		"password":          grammar.Text(&p.Password),
+		"migrate_address":   grammar.Text(&p.MigrateAddress),
 		"schema":            grammar.Text(&p.Schema),
 		"gateway":           grammar.Text(&p.Gateway),
 		"require_sync":      grammar.Flag(&p.RequireSync),

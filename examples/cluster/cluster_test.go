@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -321,6 +322,13 @@ func (l *ledger) arrived(destination string) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.first[destination])
+}
+
+// received is all that has come so far, in its order.
+func (l *ledger) received() []arrival {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
 }
 
 // listens tells whether somebody does on a port of this machine.

@@ -30,12 +30,16 @@ type site struct {
 	sent     atomic.Int64
 }
 
-func newSite(t *testing.T, database string) *site {
+func newSite(t *testing.T, database string) *site { return newSiteOf(t, database, "Caddyfile", "") }
+
+// newSiteOf has gateways with another configuration, and of another program than the one that is tested.
+func newSiteOf(t *testing.T, database, config, program string) *site {
 	t.Helper()
 	s := &site{t: t, ledger: newLedger(t, nil), sender: newSender(t)}
 	var addresses []string
 	for _, name := range []string{"a", "b"} {
-		m := newMachine(t, name, database, "Caddyfile", s.ledger)
+		m := newMachine(t, name, database, config, s.ledger)
+		m.binary = program
 		m.start()
 		s.gateways = append(s.gateways, m)
 		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", m.port))

@@ -12,11 +12,14 @@ import (
 const maxPairs = 4096
 
 // Meter counts what is delivered, by destination and tenant, for Overview: in memory, so that no look at a page reads through
-// the store. What was before the process began it reads from the store, once somebody looks. It is safe for concurrent use.
+// the store. What was before the process began it reads from the store, once somebody looks; and where gateways share the store,
+// so that each counts what all of them do, also what came since. It is safe for concurrent use.
 type Meter struct {
 	store store.Store
 	now   func() time.Time
 	began time.Time
+	// shared is what is counted of a store that gateways share; nil where none do, and attempts are told by this one.
+	shared *latest
 
 	mu sync.Mutex
 	// whole are the series of destinations, and of the name "" that of what was accepted; pairs are those of a tenant each.
@@ -37,12 +40,18 @@ func NewMeter(ctx context.Context, s store.Store, now func() time.Time) *Meter {
 	}
 	m := &Meter{store: s, now: now, began: now(), whole: map[string]*series{}, pairs: map[[2]string]*series{}}
 	m.from = m.began
+	if _, ok := s.(store.Shared); ok {
+		m.shared = newLatest()
+	}
 	list, next, err := s.RecentAttempts(ctx, 0, 1)
 	if err != nil {
 		return m // what it counts begins now, and it says so
 	}
 	for i := range list {
 		m.count(&list[i], true)
+		if m.shared != nil {
+			m.shared.begin(&list[i], m.began)
+		}
 	}
 	if m.place = next; next == 0 {
 		m.from = time.Time{}
@@ -78,8 +87,11 @@ func (m *Meter) count(a *store.AttemptInfo, before bool) {
 	}
 }
 
-// Attempt counts an attempt that has ended.
+// Attempt counts an attempt of this gateway's that has ended.
 func (m *Meter) Attempt(a store.AttemptInfo) {
+	if m.shared != nil {
+		return // it is read from the store like those of others
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.count(&a, false)
@@ -113,10 +125,10 @@ const (
 	patience = 100 * time.Millisecond
 )
 
-// catchUp has what was before the process read from the store, and waits a moment for it.
+// catchUp has what was before the process, and what all gateways have done since, read from the store, and waits a moment for it.
 func (m *Meter) catchUp(ctx context.Context) {
 	m.mu.Lock()
-	if m.place == 0 && m.reading == nil {
+	if m.place == 0 && m.shared == nil && m.reading == nil {
 		m.mu.Unlock()
 		return
 	}
@@ -135,10 +147,14 @@ func (m *Meter) catchUp(ctx context.Context) {
 	}
 }
 
-// read counts what was before the process, the last first. An error ends it; it goes on when somebody looks again.
+// read counts what came since, and then what was before the process, the last first. An error ends it; it goes on when somebody
+// looks again.
 func (m *Meter) read(ctx context.Context) {
+	err := m.readLatest(ctx)
 	oldest := m.began.Add(-(longSlots + 1) * longSlot)
-	ended := false
+	m.mu.Lock()
+	ended := err != nil || m.place == 0
+	m.mu.Unlock()
 	for n := 0; !ended; {
 		list, next, err := m.store.RecentAttempts(ctx, m.place, readAtOnce)
 		m.mu.Lock()
@@ -160,12 +176,12 @@ func (m *Meter) read(ctx context.Context) {
 		if n += readAtOnce; n >= mostRead {
 			m.place, ended = 0, true
 		}
-		if ended {
-			close(m.reading)
-			m.reading = nil
-		}
 		m.mu.Unlock()
 	}
+	m.mu.Lock()
+	close(m.reading)
+	m.reading = nil
+	m.mu.Unlock()
 }
 
 // window is a time that ends now.

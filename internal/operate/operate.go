@@ -47,6 +47,9 @@ type Options struct {
 	CallerHashes func(number string) []string
 	// FieldHashes gives all the hashes under which events can stand that a field's value finds; none without keys.
 	FieldHashes func(name, value string) [][16]byte
+	// Keys seal what stands in addresses of pages and must not be read there, so that each gateway that shares the store can
+	// read what another one has sealed. nil means that no other has to.
+	Keys *seal.Ring
 	// Names gives the tenants and sources of the configuration in force, for filters that name none of them. nil means
 	// that there is no telling.
 	Names func() Names

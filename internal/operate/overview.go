@@ -30,7 +30,8 @@ type OverviewChoice struct {
 	Window string `json:"window,omitempty"`
 }
 
-// Overview is how a gateway does: what needs somebody, and each destination's figures.
+// Overview is how a gateway does: what needs somebody, and each destination's figures. Where gateways share the store, attempts
+// are those of all of them; what was accepted is counted by each for itself.
 type Overview struct {
 	Window string `json:"window"`
 	// At is when it was looked, and Since when the window begins. It consists of buckets of BucketSeconds each.

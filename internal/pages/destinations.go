@@ -108,7 +108,15 @@ func (q *request) destinations() error {
 		}
 		rows = append(rows, row)
 	}
-	return q.show("destinations", "Destinations", struct{ Rows []destinationRow }{rows})
+	data := struct {
+		Rows []destinationRow
+		// Cluster is the page that tells which gateway delivers where; empty for those who may not.
+		Cluster string
+	}{Rows: rows}
+	if q.may("Cluster") {
+		data.Cluster = q.link("cluster")
+	}
+	return q.show("destinations", "Destinations", data)
 }
 
 // destinationPage is what the page of one shows.

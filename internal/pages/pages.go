@@ -52,7 +52,7 @@ func New(o Options) (*UI, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	u := &UI{o: o, tokens: newTokens(o.Now)}
+	u := &UI{o: o, tokens: newTokens(o.Now, o.Service)}
 	var err error
 	u.templates, err = u.parse()
 	return u, err
@@ -90,7 +90,7 @@ var (
 var all []page
 
 func init() {
-	all = slices.Concat(overviewPages, eventPages, deliveryPages, destinationPages, builderPages, tenantPages, auditPages, tryPages, actPages, jobPages, revealPages)
+	all = slices.Concat(overviewPages, eventPages, deliveryPages, destinationPages, clusterPages, builderPages, tenantPages, auditPages, tryPages, actPages, jobPages, revealPages)
 }
 
 // Page is a row of the table as tests of who may see what need it.

@@ -15,10 +15,13 @@ import (
 
 // tokens seal what has to stand in an address and must not be read there: a caller's number that is searched for, and what a
 // page is to say of what was just done, which nobody else may make it say. They are good for the actor to whom they were
-// given, for a time, in this process.
+// given, for a time: at each gateway that shares the store, which is what the store's keys are for, or where there are none in
+// this process.
 type tokens struct {
 	aead cipher.AEAD
 	now  func() time.Time
+	// service is who has the store's keys; an error if there is nothing to operate.
+	service func() (*operate.Service, error)
 }
 
 // processKey is random: it outlives configurations, so that a search goes on over a reload, and no restart.
@@ -28,7 +31,7 @@ var processKey = sync.OnceValue(func() []byte {
 	return key
 })
 
-func newTokens(now func() time.Time) *tokens {
+func newTokens(now func() time.Time, service func() (*operate.Service, error)) *tokens {
 	block, err := aes.NewCipher(processKey())
 	if err != nil {
 		panic(err) // the key has the right length
@@ -37,7 +40,7 @@ func newTokens(now func() time.Time) *tokens {
 	if err != nil {
 		panic(err)
 	}
-	return &tokens{aead, now}
+	return &tokens{aead, now, service}
 }
 
 // The kinds of tokens: one of a kind is none of another.
@@ -51,8 +54,8 @@ type sealed struct {
 	Value json.RawMessage `json:"v"`
 }
 
-func bindTo(kind string, a operate.Actor) []byte {
-	return []byte(kind + "\x00" + a.Via + "\x00" + a.Name)
+func bindTo(kind string, a operate.Actor) string {
+	return kind + "\x00" + a.Via + "\x00" + a.Name
 }
 
 // seal makes a token of a value.
@@ -64,19 +67,34 @@ func (t *tokens) seal(kind string, a operate.Actor, value any, keep time.Duratio
 	if text, err = json.Marshal(sealed{t.now().Add(keep).Unix(), text}); err != nil {
 		return "", err
 	}
-	return base64.RawURLEncoding.EncodeToString(t.aead.Seal(nil, nil, text, bindTo(kind, a))), nil
+	to := bindTo(kind, a)
+	var token []byte
+	if s, err := t.service(); err == nil {
+		token = operate.SealToken(s, to, text)
+	}
+	if token == nil {
+		token = t.aead.Seal(nil, nil, text, []byte(to))
+	}
+	return base64.RawURLEncoding.EncodeToString(token), nil
 }
 
 var errToken = errors.New("the token is none, too old, or somebody else's")
 
 // open reads a token.
 func (t *tokens) open(kind string, a operate.Actor, token string, into any) error {
-	text, err := base64.RawURLEncoding.DecodeString(token)
+	sealedText, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil {
 		return errToken
 	}
-	if text, err = t.aead.Open(nil, nil, text, bindTo(kind, a)); err != nil {
-		return errToken
+	to := bindTo(kind, a)
+	var text []byte
+	if s, err := t.service(); err == nil {
+		text = operate.OpenToken(s, to, sealedText)
+	}
+	if text == nil {
+		if text, err = t.aead.Open(nil, nil, sealedText, []byte(to)); err != nil {
+			return errToken
+		}
 	}
 	var s sealed
 	if json.Unmarshal(text, &s) != nil || t.now().Unix() > s.Until || json.Unmarshal(s.Value, into) != nil {

@@ -219,10 +219,16 @@ func (s *Server) Own(path string) {
 // Trust has a user be known by a method of pg_hba.conf, such as scram-sha-256; everybody else is trusted.
 func (s *Server) Trust(user, method string) {
 	s.t.Helper()
+	s.Rule("host all " + user + " 127.0.0.1/32 " + method)
+}
+
+// Rule puts a line in front of those of pg_hba.conf.
+func (s *Server) Rule(line string) {
+	s.t.Helper()
 	file := s.Path("pg_hba.conf")
 	rules, err := os.ReadFile(file)
 	if err == nil {
-		err = os.WriteFile(file, append([]byte("host all "+user+" 127.0.0.1/32 "+method+"\n"), rules...), 0o600)
+		err = os.WriteFile(file, append([]byte(line+"\n"), rules...), 0o600)
 	}
 	if err != nil {
 		s.t.Fatal(err)

@@ -84,6 +84,9 @@ type AttemptInfo struct {
 	Warnings []string
 	// State is what it left its delivery in.
 	State State
+	// Place is where it stands among all attempts that were recorded, from 1 on, as RecentAttempts of a shared store gives it; 0
+	// otherwise. One with a lower place can be recorded a little later.
+	Place int64
 }
 
 // AuditAttempt is what the audit log is to know of an attempt besides.

@@ -226,8 +226,9 @@ type Vitals struct {
 	// DeadRows and LiveRows are estimates by the server, of the table of what waits for delivery.
 	DeadRows int64 `json:"dead_rows"`
 	LiveRows int64 `json:"live_rows"`
-	// LogBytes counts what this gateway's accepting wrote to the write-ahead log since it was opened, as far as the server
-	// tells, and LogEvents the events it took: divided, the log of one event. Both are 0 where that is not known.
+	// LogBytes counts what was written to the server's log since the store was opened, whoever wrote it, and LogEvents the
+	// events that all gateways stored meanwhile: divided, the log of one event with its deliveries. Both are 0 where that is not
+	// known.
 	LogBytes  int64 `json:"log_bytes,omitempty"`
 	LogEvents int64 `json:"log_events,omitempty"`
 	// Connections are those to the server by everybody, of at most MaxConnections.

@@ -3,10 +3,13 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +39,9 @@ func parseAddress(o *Options) (*pgx.ConnConfig, error) {
 			return nil, fmt.Errorf("the database's address cannot be read: %s", problem(parse))
 		}
 		return nil, errors.New("the database's address cannot be read")
+	}
+	if o.lookup != nil {
+		c.LookupFunc = o.lookup
 	}
 	if c.ConnectTimeout == 0 || c.ConnectTimeout == 2*time.Minute { // what pgx takes where nothing is said
 		c.ConnectTimeout = connectTimeout
@@ -78,45 +84,72 @@ func problem(err *pgconn.ParseConfigError) string {
 
 // tlsWarning says what is wrong with how connections are secured; empty if nothing is.
 func tlsWarning(c *pgx.ConnConfig) string {
-	where := func(host string, verified, encrypted bool) string {
+	says := func(host string, secured *tls.Config) string {
 		switch {
-		case strings.HasPrefix(host, "/"), isLoopback(host), verified:
+		case local(host):
 			return ""
-		case encrypted:
+		case secured == nil:
+			return "connections to the database at " + host + " may be in plain text: write sslmode=verify-full"
+		case secured.InsecureSkipVerify && secured.VerifyPeerCertificate == nil && secured.VerifyConnection == nil:
 			return "connections to the database at " + host + " are encrypted, but whoever answers there is believed: write sslmode=verify-full"
 		}
-		return "connections to the database at " + host + " may be in plain text: write sslmode=verify-full"
+		return ""
 	}
-	plain := c.TLSConfig == nil
+	warning := says(c.Host, c.TLSConfig)
 	for _, f := range c.Fallbacks {
-		plain = plain || f.TLSConfig == nil
+		if w := says(f.Host, f.TLSConfig); warning == "" || f.TLSConfig == nil && w != "" {
+			warning = w
+		}
 	}
-	verified := !plain && !c.TLSConfig.InsecureSkipVerify
-	return where(c.Host, verified, !plain)
+	return warning
 }
+
+// local tells whether a server is on this machine.
+func local(host string) bool { return strings.HasPrefix(host, "/") || isLoopback(host) }
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// secure has connections be verified, unless the address says how they are to be secured. PostgreSQL's own default falls
-// back to plain text.
+var quoted = regexp.MustCompile(`'(?:\\.|[^'\\])*'`)
+
+// saysHow tells whether an address says how connections are to be secured.
+func saysHow(address string) bool {
+	if isURL(address) {
+		_, query, _ := strings.Cut(address, "?")
+		values, err := url.ParseQuery(query)
+		return err == nil && values.Has("sslmode")
+	}
+	for _, field := range strings.Fields(quoted.ReplaceAllString(address, "''")) {
+		if name, _, _ := strings.Cut(field, "="); name == "sslmode" {
+			return true
+		}
+	}
+	return false
+}
+
+func isURL(address string) bool {
+	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
+}
+
+// secure has connections be verified, unless the address says how they are to be secured or all servers are on this machine.
+// PostgreSQL's own default falls back to plain text.
 func secure(address string) string {
-	if strings.Contains(address, "sslmode") || os.Getenv("PGSSLMODE") != "" {
+	if saysHow(address) || os.Getenv("PGSSLMODE") != "" {
 		return address
 	}
 	c, err := pgx.ParseConfig(address)
-	if err != nil || strings.HasPrefix(c.Host, "/") || isLoopback(c.Host) {
+	if err != nil || local(c.Host) && !slices.ContainsFunc(c.Fallbacks, func(f *pgconn.FallbackConfig) bool { return !local(f.Host) }) {
 		return address
 	}
-	if strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://") {
-		if strings.Contains(address, "?") {
-			return address + "&sslmode=verify-full"
-		}
-		return address + "?sslmode=verify-full"
+	switch {
+	case !isURL(address):
+		return address + " sslmode=verify-full"
+	case strings.Contains(address, "?"):
+		return address + "&sslmode=verify-full"
 	}
-	return address + " sslmode=verify-full"
+	return address + "?sslmode=verify-full"
 }
 
 // errDisarmed is what a dialer answers that has made its connection.
@@ -130,6 +163,10 @@ func (s *Store) dial(ctx context.Context, warned *atomic.Bool) (*pgx.Conn, error
 	if err != nil {
 		return nil, err
 	}
+	return dialAs(ctx, c, warned)
+}
+
+func dialAs(ctx context.Context, c *pgx.ConnConfig, warned *atomic.Bool) (*pgx.Conn, error) {
 	var armed atomic.Bool
 	armed.Store(true)
 	dialer := newDialer()

@@ -108,6 +108,14 @@ func (s *Store) makeDay(ctx context.Context, conn *pgx.Conn, n int64) error {
 	if s.days.has(n) {
 		return nil
 	}
+	if s.owner != nil {
+		owner, err := s.dialOwner(ctx)
+		if err != nil {
+			return err
+		}
+		defer drop(owner)
+		conn = owner
+	}
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return err

@@ -135,7 +135,12 @@ func (s *Store) ForgetDocument(ctx context.Context, kind, name string) error {
 		return err
 	}
 	// What it held must not stay in the table either.
-	if _, err := s.pool.Exec(ctx, s.q("VACUUM {s}.documents")); err != nil {
+	conn, release, err := s.ownerConn(ctx)
+	if err == nil {
+		_, err = conn.Exec(ctx, s.q("VACUUM {s}.documents"))
+		release()
+	}
+	if err != nil {
 		s.o.Log("vacuuming a document that was forgotten", public(err))
 	}
 	return nil

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -18,8 +19,11 @@ import (
 var (
 	// ErrNewer means that the tables were made by a newer version, which older ones cannot work with.
 	ErrNewer = errors.New("the tables in the database are of a newer version: run that version, or restore a backup from before the upgrade")
+	// ErrOlderRun means that gateways run which could not work with the tables any more if these were brought up to date. They
+	// are looked for again and again, so that nothing has to be done but to stop them.
+	ErrOlderRun = errors.New("this version changes the tables in a way that gateways of older versions cannot bear, and these run: stop them, and this one goes on by itself")
 	// ErrRights means that the user of the database may not do what is needed.
-	ErrRights = errors.New("the database's user lacks a right: it has to own the schema, or be allowed to make one in the database (GRANT CREATE ON DATABASE)")
+	ErrRights = errors.New("the database's user lacks a right: it has to own the schema, or be allowed to make one in the database (GRANT CREATE ON DATABASE); or name a user who may in migrate_address, and this one is given what it needs")
 	// ErrOld means that the server is too old.
 	ErrOld = errors.New("the server is older than PostgreSQL 14")
 	// ErrNoStandby means that commits would wait for no standby though require_sync is set.
@@ -150,6 +154,8 @@ func public(err error) error {
 	}
 	c := code(err)
 	switch {
+	case securing(err) != "":
+		return fmt.Errorf("%w: %s: %w", store.ErrUnavailable, securing(err), err)
 	case c == "":
 		if isNet(err) || errors.Is(err, errNotSent) || errors.Is(err, errWarned) {
 			return fmt.Errorf("%w: its database cannot be reached: %w", store.ErrUnavailable, err)
@@ -189,6 +195,29 @@ func isNet(err error) bool {
 		strings.Contains(err.Error(), "conn closed") || errors.Is(err, pgx.ErrTxClosed)
 }
 
+// securing is what is wrong with how a connection is secured, and what to do about it; empty if it is nothing of that.
+func securing(err error) string {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[x509.HostnameError](err); ok {
+		return "the database's server has a certificate that is not of " + e.Host + ": write the name that is in it into the address"
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return "nobody whom this machine trusts has signed the certificate of the database's server: name the file of its authority (sslrootcert=…)"
+	}
+	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return "the certificate of the database's server is not valid: see that it is renewed"
+	}
+	switch text := err.Error(); {
+	case strings.Contains(text, "server refused TLS connection"):
+		return "the database's server takes no encrypted connections: turn ssl on there, or write sslmode=disable if nobody else can read the network in between"
+	case code(err) == "28000" && (strings.Contains(text, "no encryption") || strings.Contains(text, "SSL off")):
+		return "the database's server takes encrypted connections only: write sslmode=verify-full"
+	}
+	return ""
+}
+
 // lasting tells whether an error of connecting is one that a person has to mend, and not one that passes.
 func lasting(err error) bool {
 	if errors.Is(err, ErrNewer) || errors.Is(err, ErrOld) || errors.Is(err, ErrHalfMoved) {
@@ -198,5 +227,8 @@ func lasting(err error) bool {
 	case "28P01", "28000", "3D000", "42501", "3F000":
 		return true
 	}
-	return false
+	if _, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		return false // it passes when a new one is there
+	}
+	return securing(err) != ""
 }

@@ -140,11 +140,11 @@ func partition(table string, d int64) string { return fmt.Sprintf("%s_%d", table
 // one without waiting for everybody who reads is no transaction, so that another gateway may find it half done, and goes on.
 func (s *Store) dropDays(ctx context.Context, now int64) error {
 	today, window := dayOf(now), dayOf(now-s.tuning.window.Load())
-	conn, err := s.pool.Acquire(ctx)
+	conn, release, err := s.ownerConn(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Release()
+	defer release()
 	mine, err := s.job(ctx, conn, "days", time.Minute)
 	if err != nil || !mine {
 		return err

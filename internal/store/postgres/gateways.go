@@ -78,8 +78,8 @@ func (s *Store) Heartbeat(ctx context.Context, p store.Presence) (m store.Meetin
 		if tag.RowsAffected() == 0 {
 			came = true
 			m.Self = ulid.Make().String()
-			if _, err := tx.Exec(ctx, s.q(`INSERT INTO {s}.gateways (id, name, version, started, since, until, serves) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)`),
-				m.Self, text(p.Name), text(p.Version), nanos(p.Started), now, now+int64(p.TTL), serves); err != nil {
+			if _, err := tx.Exec(ctx, s.q(`INSERT INTO {s}.gateways (id, name, version, started, since, until, serves, knows) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8)`),
+				m.Self, text(p.Name), text(p.Version), nanos(p.Started), now, now+int64(p.TTL), serves, s.knows); err != nil {
 				return err
 			}
 			if _, err := tx.Exec(ctx, s.q("UPDATE {s}.lanes SET owner = NULL WHERE owner = $1"), self); err != nil {

@@ -49,6 +49,9 @@ func (s *Store) reach(tell func(error)) {
 		if err == nil {
 			s.open.Store(true)
 			s.start()
+			if err := s.logVitals(s.ctx, new(store.Vitals)); err != nil {
+				s.o.Log("the database does not say what its log takes", public(err))
+			}
 			tell(nil)
 			return
 		}
@@ -88,6 +91,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		return fmt.Errorf("%w (it says %s)", ErrOld, version)
 	}
 	if err := s.migrate(ctx, conn); err != nil {
+		return err
+	}
+	if err := s.grant(ctx, conn); err != nil {
 		return err
 	}
 	var half bool
@@ -163,6 +169,9 @@ const tellSkew = 2 * time.Second
 
 // openError gives an error of opening the meaning it has for an operator.
 func openError(err error) error {
+	if text := securing(err); text != "" {
+		return fmt.Errorf("%s: %w", text, err)
+	}
 	switch code(err) {
 	case "28P01", "28000":
 		return fmt.Errorf("the database refuses the user or the password: %w", err)

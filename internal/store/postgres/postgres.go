@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"regexp"
@@ -38,6 +39,9 @@ type Options struct {
 	Address string
 	// Password, if set, is asked before every connection, so that a new password needs no restart.
 	Password func(ctx context.Context) (string, error)
+	// MigrateAddress is how a user connects who owns the tables, makes and changes them, and gives the user of Address the
+	// rights to read and write them; empty means that the user of Address does so.
+	MigrateAddress string
 	// Schema is where the tables are, and is made if it is not there; empty means callgate.
 	Schema string
 	// Gateway names this gateway, whose audit log it is; no two that run may have the same. Empty means the machine's name.
@@ -78,16 +82,21 @@ type Options struct {
 	// DaysAhead is for how many days to come tables are made; 0 means 7.
 	DaysAhead int
 
-	importing bool // what is half carried over may be opened
+	importing  bool                                                     // what is half carried over may be opened
+	migrations fs.FS                                                    // others than those of this program, for tests
+	lookup     func(ctx context.Context, host string) ([]string, error) // another resolver, for tests
 }
 
 // Store is a store.Store in a PostgreSQL database.
 type Store struct {
 	o      Options
 	config *pgx.ConnConfig
-	schema string // quoted
+	owner  *pgx.ConnConfig // of whoever owns the tables; nil if that is the same
+	schema string          // quoted
 	tuning tuning
 	sql    statements
+	steps  []migration // the migrations
+	knows  int64       // the last one's version
 
 	pool    *pgxpool.Pool
 	accepts *group.Group[*accepting]
@@ -113,6 +122,7 @@ type Store struct {
 	audit              auditLog
 	wake               wake
 	mine               mine
+	written            written
 	sealedBy           []byte     // how the id of the ring's first key is stored; nil without keys
 	seals              *seal.Keys // nil without keys
 	ended              ended
@@ -175,6 +185,9 @@ func newStore(o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = func(string, error) {}
 	}
+	if o.migrations == nil {
+		o.migrations = migrations
+	}
 	o.Address = secure(o.Address)
 	config, err := parseAddress(&o)
 	if err != nil {
@@ -185,7 +198,17 @@ func newStore(o Options) (*Store, error) {
 		changes:  group.New[change](o.MaxBatch, 0, 0),
 		searches: make(chan struct{}, max(1, o.Readers/2)),
 	}
+	if o.MigrateAddress != "" {
+		o.MigrateAddress = secure(o.MigrateAddress)
+		if s.owner, err = parseAddress(&Options{Address: o.MigrateAddress, lookup: o.lookup}); err != nil {
+			return nil, fmt.Errorf("migrate_address: %w", err)
+		}
+	}
 	s.sql = newStatements(s.schema)
+	if s.steps, err = readSteps(o.migrations); err != nil {
+		return nil, err
+	}
+	s.knows = s.steps[len(s.steps)-1].version
 	s.lanes = lanes.New(s.names, true)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.clock.fixed = o.Now

@@ -49,6 +49,7 @@ func (s *Store) RecentAttempts(ctx context.Context, before int64, limit int) (li
 			return nil, 0, public(err)
 		}
 		f.Reason, f.At, f.Took, f.State = untext(f.Reason), fromNanos(f.at), time.Duration(f.took), lanes.States[f.state]
+		f.Place = f.id
 		list = append(list, f.AttemptInfo)
 		next = f.id
 	}

@@ -201,11 +201,11 @@ func (t *tx) remove(ctx context.Context, list []place, e *expiry) (int, error) {
 // vacuum takes what was deleted of some days, and of what waits, out of the tables. That it does not work now, as while
 // somebody reads an older state, is no error: the server does it later by itself.
 func (s *Store) vacuum(ctx context.Context, days []int64) {
-	conn, err := s.pool.Acquire(ctx)
+	conn, release, err := s.ownerConn(ctx)
 	if err != nil {
 		return
 	}
-	defer conn.Release()
+	defer release()
 	tables := "{s}.live, {s}.notes, {s}.progress, {s}.audit_beside, {s}.data_keys"
 	for _, d := range days {
 		for _, t := range byDay {

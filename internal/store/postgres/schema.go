@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -26,48 +27,60 @@ var migrations embed.FS
 // q puts the schema's name into a statement.
 func (s *Store) q(query string) string { return strings.ReplaceAll(query, "{s}", s.schema) }
 
-// steps are the migrations, as goose wants them.
-func (s *Store) steps() ([]*goose.Migration, error) {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+// migration is a change of the tables.
+type migration struct {
+	version, compatible int64
+	query               string
+}
+
+// readSteps reads the migrations, in their order.
+func readSteps(files fs.FS) ([]migration, error) {
+	names, err := fs.Glob(files, "migrations/*.sql")
 	if err != nil {
 		return nil, err
 	}
-	var list []*goose.Migration
-	for _, file := range files {
-		number, _, _ := strings.Cut(path.Base(file), "_")
+	var list []migration
+	for _, name := range names {
+		number, _, _ := strings.Cut(path.Base(name), "_")
 		version, err := strconv.ParseInt(number, 10, 64)
 		if err != nil {
 			return nil, err
 		}
-		content, err := migrations.ReadFile(file)
+		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return nil, err
 		}
-		query := strings.ReplaceAll(string(content), "{schema}", s.schema)
-		list = append(list, goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, query)
-			return err
-		}}, nil))
+		list = append(list, migration{version, compatibleFrom(version, string(content)), string(content)})
 	}
+	slices.SortFunc(list, func(a, b migration) int { return cmp.Compare(a.version, b.version) })
 	return list, nil
 }
 
-// migrate brings the tables up to date. Several gateways may do so at once: one does, and the others wait for it. Tables of a
-// newer version are left as they are, and used if they say that this program can.
-func (s *Store) migrate(ctx context.Context, conn *pgx.Conn) error {
-	steps, err := s.steps()
-	if err != nil {
+// goose gives a migration as goose wants it. Changing a table waits for whoever uses it, and everybody else waits behind: not
+// for longer than lockPatience, and then all is tried again.
+func (s *Store) goose(m migration) *goose.Migration {
+	return goose.NewGoMigration(m.version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+		query := "SET LOCAL lock_timeout = '" + lockPatience + "';\n" + strings.ReplaceAll(m.query, "{schema}", s.schema) +
+			fmt.Sprintf("\nUPDATE %s.meta SET compatible_from = %d WHERE compatible_from < %[2]d", s.schema, m.compatible)
+		_, err := tx.ExecContext(ctx, query)
 		return err
-	}
-	want := slices.MaxFunc(steps, func(a, b *goose.Migration) int { return int(a.Version - b.Version) }).Version
+	}}, nil)
+}
+
+// lockPatience is well below the time that an accept waits for its commit.
+const lockPatience = "2s"
+
+// migrate brings the tables up to date. Several gateways may do so at once: one does, and the others wait for it. Tables of a
+// newer version are left as they are, and used if they say that this program can; see versions.go.
+func (s *Store) migrate(ctx context.Context, conn *pgx.Conn) error {
 	have, compatible, err := s.versions(ctx, conn)
 	if err != nil {
 		return err
 	}
-	switch {
-	case have > want && compatible > want:
-		return fmt.Errorf("%w (they have version %d, for programs that know %d or later; this one knows %d)", ErrNewer, have, compatible, want)
-	case have >= want:
+	if err := s.tooOld(have, compatible); err != nil {
+		return err
+	}
+	if have >= s.knows {
 		return nil
 	}
 	if have == 0 {
@@ -77,31 +90,36 @@ func (s *Store) migrate(ctx context.Context, conn *pgx.Conn) error {
 			return err
 		}
 		if !there {
-			if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+s.schema); err != nil && code(err) != "23505" { // two at once
+			if err := s.makeSchema(ctx); err != nil {
 				return err
 			}
 		}
+	} else if err := s.waitForOlder(ctx, conn, have, compatible, s.steps); err != nil {
+		return err
 	}
-	return s.raise(ctx, steps)
+	return s.raise(ctx)
 }
 
-// versions are that of the tables, 0 if there are none, and the oldest one that a program may know which works with them.
-func (s *Store) versions(ctx context.Context, conn *pgx.Conn) (have, compatible int64, err error) {
-	var table bool
-	if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", s.schema+".goose_db_version").Scan(&table); err != nil || !table {
-		return 0, 0, err
+func (s *Store) makeSchema(ctx context.Context) error {
+	conn, err := s.dialOwner(ctx)
+	if err != nil {
+		return err
 	}
-	err = conn.QueryRow(ctx, s.q("SELECT coalesce(max(version_id), 0) FROM {s}.goose_db_version WHERE is_applied")).Scan(&have)
-	if err != nil || have == 0 {
-		return 0, 0, err
+	defer drop(conn)
+	_, err = conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+s.schema)
+	if code(err) == "23505" { // two at once
+		return nil
 	}
-	err = conn.QueryRow(ctx, s.q("SELECT compatible_from FROM {s}.meta")).Scan(&compatible)
-	return have, compatible, err
+	return err
 }
 
 // raise carries out what is missing.
-func (s *Store) raise(ctx context.Context, steps []*goose.Migration) (err error) {
-	c, err := s.connConfig(ctx)
+func (s *Store) raise(ctx context.Context) (err error) {
+	var steps []*goose.Migration
+	for _, m := range s.steps {
+		steps = append(steps, s.goose(m))
+	}
+	c, err := s.ownerConfig(ctx)
 	if err != nil {
 		return err
 	}

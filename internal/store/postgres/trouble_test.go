@@ -172,3 +172,44 @@ func TestAPasswordThatChanges(t *testing.T) {
 		return err
 	})
 }
+
+// TestWhoMayDoLessRunsTheGateway has one user own the tables, and another one, who may only read and write them, use them.
+func TestWhoMayDoLessRunsTheGateway(t *testing.T) {
+	a := start(t)
+	a.SQL("CREATE ROLE owner LOGIN; GRANT CREATE ON DATABASE postgres TO owner; CREATE ROLE clerk LOGIN; REVOKE CREATE ON DATABASE postgres FROM PUBLIC")
+	o := postgres.Options{Address: a.DSN("user=clerk"), MigrateAddress: a.DSN("user=owner"), Schema: "lent", Keys: ring(t, keyA)}
+	s := openStore(t, o)
+	taken(t, s, s)
+	if got := a.SQL("SELECT tableowner, has_schema_privilege('clerk', 'lent', 'CREATE'), has_table_privilege('clerk', 'lent.events', 'TRUNCATE') FROM pg_tables WHERE schemaname = 'lent' AND tablename = 'events'"); got != "owner|f|f" {
+		t.Errorf("owner, CREATE, TRUNCATE: %s", got)
+	}
+	if _, err := s.OpenAudit("boot"); err != nil {
+		t.Fatal(err)
+	}
+	present(t, s, "clerk's")
+	e := randomEvent([]byte("a body"))
+	if _, err := accept(t, s, e); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Erase(t.Context(), store.Filter{EventID: e.ID}, false); n != 1 || err != nil {
+		t.Errorf("erased %d, %v", n, err)
+	}
+	// A day of long ago, which the owner has to drop.
+	a.SQL("SET ROLE owner; CREATE TABLE lent.events_1000 (LIKE lent.events INCLUDING ALL); ALTER TABLE lent.events ATTACH PARTITION lent.events_1000 FOR VALUES FROM (1000) TO (1001)")
+	for _, table := range []string{"payloads", "settled", "attempts", "keys", "subjects"} {
+		a.SQL(fmt.Sprintf("SET ROLE owner; CREATE TABLE lent.%[1]s_1000 (LIKE lent.%[1]s INCLUDING ALL); ALTER TABLE lent.%[1]s ATTACH PARTITION lent.%[1]s_1000 FOR VALUES FROM (1000) TO (1001)", table))
+	}
+	s.Close()
+	s = openStore(t, o)
+	if _, err := s.Expire(t.Context(), store.Retention{Done: time.Hour}, time.Now(), 100); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.SQL("SELECT count(*) FROM pg_tables WHERE schemaname = 'lent' AND tablename LIKE '%\\_1000'"); got != "0" {
+		t.Errorf("%s tables of a day of long ago are left", got)
+	}
+	// Somebody else owns what is to be migrated.
+	_, err := postgres.Open(postgres.Options{Address: a.DSN("user=clerk"), MigrateAddress: a.DSN("user=clerk"), Schema: "other"})
+	if !errors.Is(err, postgres.ErrRights) || !strings.Contains(err.Error(), "migrate_address") {
+		t.Errorf("without rights: %v", err)
+	}
+}

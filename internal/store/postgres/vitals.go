@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
@@ -27,7 +28,7 @@ func (s *Store) Vitals(ctx context.Context) (v store.Vitals, err error) {
 	}
 	err = s.read(ctx, func(ctx context.Context) error {
 		v = store.Vitals{}
-		for _, f := range []func(context.Context, *store.Vitals) error{s.serverVitals, s.oldestVitals, s.standbyVitals} {
+		for _, f := range []func(context.Context, *store.Vitals) error{s.serverVitals, s.oldestVitals, s.standbyVitals, s.logVitals} {
 			if err := f(ctx, &v); err != nil {
 				return err
 			}
@@ -84,6 +85,51 @@ func (s *Store) standbyVitals(ctx context.Context, v *store.Vitals) error {
 		v.Standbys = nil
 	}
 	return err
+}
+
+// written is what has been written to the server's log since the store was opened, and the events that were stored meanwhile,
+// by all gateways. The server counts both for itself, so that nothing is asked for each event.
+type written struct {
+	mu            sync.Mutex
+	begun         bool
+	at            string           // the place in the log up to which it is counted
+	rows          map[uint32]int64 // what each day's table of events had got up to there
+	bytes, events int64
+}
+
+// logVitals counts what was written since the last look.
+func (s *Store) logVitals(ctx context.Context, v *store.Vitals) error {
+	w := &s.written
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var at string
+	var bytes int64
+	err := s.pool.QueryRow(ctx, "SELECT l::text, coalesce(pg_wal_lsn_diff(l, nullif($1, '')::pg_lsn), 0)::bigint FROM pg_current_wal_lsn() l", w.at).Scan(&at, &bytes)
+	if err != nil {
+		return err
+	}
+	found, err := s.pool.Query(ctx, s.q(`SELECT i.inhrelid::oid, coalesce(t.n_tup_ins, 0) FROM pg_inherits i LEFT JOIN pg_stat_all_tables t ON t.relid = i.inhrelid
+		WHERE i.inhparent = '{s}.events'::regclass`))
+	if err != nil {
+		return err
+	}
+	rows := map[uint32]int64{}
+	var id uint32
+	var n, events int64
+	if _, err := pgx.ForEachRow(found, []any{&id, &n}, func() error {
+		rows[id] = n
+		events += max(0, n-w.rows[id])
+		return nil
+	}); err != nil {
+		return err
+	}
+	// The log of another server, which was a standby, may not have come as far.
+	if w.begun && bytes >= 0 {
+		w.bytes, w.events = w.bytes+bytes, w.events+events
+	}
+	w.begun, w.at, w.rows = true, at, rows
+	v.LogBytes, v.LogEvents = w.bytes, w.events
+	return nil
 }
 
 // warn says what is wrong.

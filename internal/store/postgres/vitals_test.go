@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,24 @@ func TestVitals(t *testing.T) {
 	v, err := s.Vitals(t.Context())
 	if err != nil || !strings.HasPrefix(v.Server, "PostgreSQL 1") || v.Schema < 1 || v.Connections < 2 || v.MaxConnections != 60 || v.Synchronous || v.Standbys != nil {
 		t.Errorf("%+v, %v", v, err)
+	}
+	const events = 20
+	for range events {
+		if _, err := accept(t, s, randomEvent(make([]byte, 2048))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The server says within seconds what its processes have done.
+	until(t, "the log of an event", func() error {
+		v, err := s.Vitals(t.Context())
+		if err == nil && (v.LogEvents < events || v.LogBytes < 2048*events) {
+			err = fmt.Errorf("%d bytes of log for %d events", v.LogBytes, v.LogEvents)
+		}
+		return err
+	})
+	again, err := s.Vitals(t.Context())
+	if err != nil || again.LogEvents != events {
+		t.Errorf("%d events, want %d, %v", again.LogEvents, events, err)
 	}
 	holder, err := pgx.Connect(t.Context(), a.DSN("application_name=pg_dump"))
 	if err != nil {

@@ -54,13 +54,19 @@ func (s *Store) RekeyTenants(ctx context.Context, tenants []string, progress fun
 		if !known {
 			continue // it never had an event
 		}
-		made, err := s.RotateDataKey(ctx, tenant)
-		if err != nil {
+		if _, err := s.RotateDataKey(ctx, tenant); err != nil {
 			return err
 		}
-		key, _ := seal.ParseKeyID(made.ID)
-		which := &resealing{one: true, tenant: tenant, id: id, key: seal.StoredDataKey(key)}
+		which := &resealing{one: true, tenant: tenant, id: id}
 		for done := false; !done; {
+			newest, ok, err := keyTable{s}.CurrentDataKey(ctx, tenant) // which somebody may have rotated again
+			if err != nil {
+				return err
+			}
+			if !ok {
+				break // all were destroyed meanwhile
+			}
+			which.key = seal.StoredDataKey(newest.ID)
 			if err := s.reseal(ctx, which, progress); err != nil {
 				return err
 			}

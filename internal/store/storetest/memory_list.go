@@ -361,7 +361,9 @@ func (m *memory) RecentAttempts(ctx context.Context, before int64, limit int) (l
 		if m.delivery(a.delivery) == nil {
 			continue
 		}
-		if list = append(list, a.AttemptInfo); len(list) == limit {
+		info := a.AttemptInfo
+		info.Place = place
+		if list = append(list, info); len(list) == limit {
 			return list, place, nil
 		}
 	}

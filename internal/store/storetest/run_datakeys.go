@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -19,6 +20,7 @@ func RunDataKeys(t *testing.T, h Harness) {
 		{"RotatedKeysOpen", dataKeysRotate},
 		{"DestroyedContentIsGone", dataKeysAreDestroyed},
 		{"RekeyedTenants", dataKeysOfTenants},
+		{"RekeyedWhileRotated", dataKeysRotateUnderRekeying},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := &keysBench{bench: &bench{T: t, h: h, now: time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)}}
@@ -197,4 +199,31 @@ func dataKeysOfTenants(b *keysBench) {
 	b.restart()
 	b.has(acme, true)
 	b.has(globex, true)
+}
+
+// dataKeysRotateUnderRekeying has somebody rotate a tenant's key while what it has is sealed again.
+func dataKeysRotateUnderRekeying(b *keysBench) {
+	e := b.full("acme")
+	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)
+	defer cancel()
+	rotated := false
+	err := b.k.RekeyTenants(ctx, []string{"acme"}, func(done, _ int) {
+		if done == 0 || rotated {
+			return
+		}
+		rotated = true
+		b.tick(time.Second)
+		if _, err := b.k.RotateDataKey(ctx, "acme"); err != nil {
+			b.Error(err)
+		}
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	want := "acme gone,acme seals,"
+	if rotated { // it does all at once otherwise
+		want = "acme gone," + want
+	}
+	b.keys(want)
+	b.has(e, true)
 }

@@ -1,3 +1,4 @@
+-- compatible_from: 1
 -- Times are nanoseconds since 1970 in UTC, 0 for none. Ids are ULIDs as uuid. day is the number of the day since 1970 of an
 -- event's ULID; tables by day are partitioned, and days are dropped whole. {schema} stands for the schema's name.
 

@@ -1,3 +1,4 @@
+-- compatible_from: 1
 -- Data keys of tenants, wrapped by somebody else: see internal/seal. What one has sealed has its id beside it. A tenant has one
 -- at most that is neither retired nor destroyed, which seals; wrapped is NULL once it is destroyed. Older programs go on with
 -- everything else, and hold back what is sealed with one.

@@ -1,0 +1,31 @@
+package postgres
+
+import (
+	"context"
+	"io/fs"
+)
+
+// Migrations are those of this program.
+var Migrations fs.FS = migrations
+
+// WithMigrations opens a store as a program does that has other migrations.
+func WithMigrations(o Options, files fs.FS) Options {
+	o.migrations = files
+	return o
+}
+
+// Here has every name lead to this machine.
+func Here(o Options) Options {
+	o.lookup = func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil }
+	return o
+}
+
+// Secure is an address with what it does not say of how connections are secured, and what there is to warn of.
+func Secure(address string) (secured, warning string, err error) {
+	secured = secure(address)
+	c, err := parseAddress(&Options{Address: secured})
+	if err != nil {
+		return secured, "", err
+	}
+	return secured, tlsWarning(c), nil
+}
