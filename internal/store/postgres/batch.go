@@ -175,10 +175,12 @@ func (b *acceptBatch) committed() {
 	}
 	var changes []lanes.Change
 	var destinations []string
+	first := int64(lanes.Never)
 	for _, e := range b.events {
 		if !e.made {
 			continue
 		}
+		first = min(first, e.received)
 		tenant, _ := s.names.ID(e.Tenant)
 		s.room.add(tenant, 1, e.size)
 		for n, name := range e.destinations {
@@ -191,5 +193,5 @@ func (b *acceptBatch) committed() {
 		}
 	}
 	s.lanes.Apply(changes)
-	s.wake.destinations(destinations)
+	s.wake.destinations(destinations, first)
 }

@@ -43,7 +43,7 @@ func (s *Store) runPoll() {
 				s.o.Log("the store's database cannot be asked", public(err))
 			} else if err == nil && failing {
 				s.o.Log("the store's database answers again", nil)
-				s.lanes.Stale(nil)
+				s.lanes.Stale(nil, 0)
 			}
 			failing = err != nil
 		}

@@ -270,14 +270,16 @@ func (t *tx) committed() {
 	}
 	s.lanes.Apply(t.changes)
 	var destinations []string
+	first := int64(lanes.Never)
 	for i := range t.changes {
 		if c := &t.changes[i]; c.To == lanes.Pending && (c.From != lanes.Pending || c.Sooner) {
+			first = min(first, c.Next)
 			if name := s.names.Name(c.Destination); !slices.Contains(destinations, name) {
 				destinations = append(destinations, name)
 			}
 		}
 	}
-	s.wake.destinations(destinations)
+	s.wake.destinations(destinations, first)
 	for name := range t.signs {
 		s.wake.sign(name)
 	}
