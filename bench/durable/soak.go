@@ -168,8 +168,8 @@ func hold(ctx context.Context) (release func() error, err error) {
 // totals are what the database has counted since its statistics began.
 type totals struct {
 	database
-	blocks, calls int64
-	busy          float64 // milliseconds
+	blocks int64
+	busy   float64 // milliseconds
 }
 
 func readTotals(ctx context.Context, conn *pgx.Conn, schema string) (t totals, err error) {

@@ -23,6 +23,7 @@ func (s *Store) runAccepts() {
 			if s.o.Committed != nil {
 				s.o.Committed(len(taken), time.Since(started))
 			}
+			s.acceptor.renew()
 		}
 		clear(taken[:cap(taken)]) // without this the bodies of the largest batch would stay in memory
 	}

@@ -216,7 +216,7 @@ func (w *wake) begin(ctx context.Context, conn querier) error {
 
 // read reads what signs others have made.
 func (w *wake) read(ctx context.Context, conn querier) (map[string]int64, error) {
-	rows, err := conn.Query(ctx, w.s.q("SELECT name, sum(value)::bigint FROM {s}.signs WHERE writer <> $1 GROUP BY name"), w.s.recorder.id)
+	rows, err := conn.Query(ctx, w.s.q("SELECT name, sum(value)::bigint FROM {s}.signs WHERE writer <> $1 GROUP BY name"), w.s.signer)
 	if err != nil {
 		return nil, err
 	}
