@@ -10,6 +10,7 @@ import (
 
 	"github.com/callgate/callgate/internal/store"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // writer is a connection that writes, and is used by one goroutine. Nothing that runs on it is ever cancelled.
@@ -18,9 +19,11 @@ type writer struct {
 	id    atomic.Int64 // under which it counts
 	batch int64        // the number of the last transaction that notes it
 	runs  int          // since it was looked at last whether it should count under another id
-	conn  *pgx.Conn
-	pid   uint32
-	since time.Time // when the server's process began
+	// buffer is where the arguments of query were written.
+	buffer []byte
+	conn   *pgx.Conn
+	pid    uint32
+	since  time.Time // when the server's process began
 	// warned is set when the server has warned of something. What it warns of in a commit is that the wait for the standby
 	// was broken off.
 	warned atomic.Bool
@@ -160,6 +163,45 @@ func (w *writer) run(f func(ctx context.Context, conn *pgx.Conn) error) error {
 		w.drop()
 	}
 	return err
+}
+
+// mostKept is how much of the memory that arguments were written to is kept for the next ones.
+const mostKept = 4 << 20
+
+// query is the connection's, for large arguments: these are written to memory that was there before, where the connection would take
+// more and more of it until all are written, and copy them each time.
+func (w *writer) query(ctx context.Context, conn *pgx.Conn, query string, args []any) (pgx.Rows, error) {
+	if conn.Config().DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		return conn.Query(ctx, query, args...) // the address asks for another way, as a pooler may need it
+	}
+	statement, err := conn.Prepare(ctx, query, query)
+	if err != nil {
+		return nil, err
+	}
+	if len(args) != len(statement.ParamOIDs) {
+		return nil, fmt.Errorf("%d arguments for a statement that takes %d", len(args), len(statement.ParamOIDs))
+	}
+	buffer := w.buffer[:0]
+	values, formats := make([][]byte, len(args)), make([]int16, len(args))
+	for i, arg := range args {
+		began := len(buffer)
+		written, err := conn.TypeMap().Encode(statement.ParamOIDs[i], pgtype.BinaryFormatCode, arg, buffer)
+		if err != nil {
+			return nil, err
+		}
+		formats[i] = pgtype.BinaryFormatCode
+		if written != nil { // otherwise it is NULL
+			buffer, values[i] = written, written[began:len(written):len(written)]
+		}
+	}
+	if w.buffer = buffer[:0]; cap(buffer) > mostKept {
+		w.buffer = nil
+	}
+	results := make([]int16, len(statement.Fields))
+	for i, f := range statement.Fields {
+		results[i] = conn.TypeMap().FormatCodeForOID(f.DataTypeOID)
+	}
+	return pgx.RowsFromResultReader(conn.TypeMap(), conn.PgConn().ExecStatement(ctx, statement, values, formats, results)), nil
 }
 
 // watch drops a connection whose server is not at work for it any more.
