@@ -99,7 +99,7 @@ func TestPostgres(t *testing.T) {
 func TestFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"-connections", "0"}, {"-connections", "16,x"}, {"-connections", ""}, {"-rounds", "0"}, {"-seconds", "0s"},
-		{"-size", "10"}, {"-rate", "-1"}, {"more"}, {"-store", "oracle"}, {"-store", "postgres", "-audit"},
+		{"-size", "10"}, {"-rate", "-1"}, {"more"}, {"-store", "oracle"}, {"-store", "postgres", "-audit"}, {"-soak", "1m"},
 	} {
 		if _, err := parseFlags(args, new(bytes.Buffer)); err == nil {
 			t.Errorf("%q is taken", args)

@@ -26,21 +26,55 @@ type passage struct {
 // endToEnd sends calls at a steady rate, whether or not those before have been answered, and takes the time at which
 // each is acknowledged and at which it arrives at a receiver in this process.
 func (o *options) endToEnd(ctx context.Context, on setup) (*endToEnd, error) {
-	n := int(float64(o.rate) * o.rateTime.Seconds())
-	calls := make([]passage, n)
+	calls := make([]passage, int(float64(o.rate)*o.rateTime.Seconds()))
 	var mu sync.Mutex
 	began := time.Now()
-	left := n
-	all := make(chan struct{})
+	r, err := receive(calls, &mu, began)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	s, err := o.startGateway(ctx, r.address, freely, on)
+	if err != nil {
+		return nil, err
+	}
+	defer s.end()
+	if err := o.sendSteadily(ctx, s.urls(), calls, &mu, began); err != nil {
+		return nil, err
+	}
+	select {
+	case <-r.all:
+	case <-time.After(30 * time.Second):
+		return nil, errors.New("not everything has arrived 30 seconds after the last call")
+	case <-s.Done():
+		return nil, s.Failed()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return summarize(calls, o.rate), nil
+}
+
+// receiver takes deliveries in this process.
+type receiver struct {
+	address string
+	all     chan struct{} // closed when every call has arrived
+	close   func() error
+}
+
+// receive notes when each call arrives first.
+func receive(calls []passage, mu *sync.Mutex, began time.Time) (*receiver, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	receiver := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	left, all := len(calls), make(chan struct{})
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		at := time.Since(began)
 		i, ok := numberOf(body)
-		if err != nil || !ok || i >= n {
+		if err != nil || !ok || i >= len(calls) {
 			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
@@ -54,28 +88,8 @@ func (o *options) endToEnd(ctx context.Context, on setup) (*endToEnd, error) {
 		mu.Unlock()
 		w.WriteHeader(http.StatusNoContent)
 	})}
-	go receiver.Serve(l)
-	defer receiver.Close()
-	s, err := o.startGateway(ctx, l.Addr().String(), freely, on)
-	if err != nil {
-		return nil, err
-	}
-	defer s.end()
-	if err := o.sendSteadily(ctx, s.urls(), calls, &mu, began); err != nil {
-		return nil, err
-	}
-	select {
-	case <-all:
-	case <-time.After(30 * time.Second):
-		return nil, errors.New("not everything has arrived 30 seconds after the last call")
-	case <-s.Done():
-		return nil, s.Failed()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	return summarize(calls, o.rate), nil
+	go server.Serve(l)
+	return &receiver{address: l.Addr().String(), all: all, close: server.Close}, nil
 }
 
 func summarize(calls []passage, rate int) *endToEnd {

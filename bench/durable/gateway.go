@@ -84,8 +84,9 @@ http://%s {
 type subject struct {
 	*gateway.Server
 	dir string
-	// others share the store, and drop takes its schema away.
+	// others share the store in schema, and drop takes it away.
 	others []*subject
+	schema string
 	drop   func() error
 }
 
@@ -106,7 +107,7 @@ func (o *options) startGateway(ctx context.Context, receiver, pace string, on se
 			return nil, err
 		}
 		if i == 0 {
-			first = s
+			first, s.schema = s, schema
 			first.drop = func() error { return dropSchema(context.WithoutCancel(ctx), schema) }
 		} else {
 			first.others = append(first.others, s)

@@ -16,7 +16,8 @@
 //
 // With -audit it is the gateway alone, without and with an audit log. With -store postgres it is the gateway alone, on SQLite
 // and on the PostgreSQL database that DATABASE_URL names, where it makes a schema for each run and takes it away again; and
-// the last part is measured with SQLite, and with one and with two gateways on PostgreSQL.
+// the last part is measured with SQLite, and with one and with two gateways on PostgreSQL. With -store postgres -soak 1h it is
+// one long run instead, with a transaction held open: see soak.go.
 //
 // After that 500 calls a second go through the gateway to a receiver, and the time from the acknowledgement to the
 // arrival is taken.
@@ -50,6 +51,7 @@ type options struct {
 	scratch         string
 	audit           bool
 	postgres        bool
+	soakTime        time.Duration
 	schemas         int // that were made
 	progress        io.Writer
 }
@@ -74,6 +76,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.StringVar(&o.delivering, "profile-delivering", "", "file for one while it delivers too")
 	fl.StringVar(&o.against, "against", "", "another callgate binary, to measure the gateway alone in turns with it")
 	fl.BoolVar(&o.audit, "audit", false, "measure the gateway alone, without and with an audit log")
+	fl.DurationVar(&o.soakTime, "soak", 0, "with -store postgres: send -rate calls a second to two gateways for so long while a transaction is held open, and measure nothing else")
 	store := fl.String("store", "sqlite", "sqlite, or postgres to measure the gateway alone on both, with the database of DATABASE_URL")
 	if err := command.Parse(fl, args); err != nil {
 		return nil, err
@@ -81,6 +84,8 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	switch o.postgres = *store == "postgres"; {
 	case !o.postgres && *store != "sqlite":
 		return nil, fmt.Errorf("-store: %q is neither sqlite nor postgres", *store)
+	case o.soakTime != 0 && (!o.postgres || o.rate == 0 || o.soakTime < time.Second):
+		return nil, errors.New("-soak needs -store postgres, a -rate, and a second at least")
 	case o.postgres && o.audit:
 		return nil, errors.New("-audit and -store postgres are measured one after the other")
 	case o.against != "" && (o.postgres || o.audit):
@@ -115,6 +120,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return fmt.Errorf("%s is on %s, where an fsync does nothing: give a directory on a disk with -dir", o.scratch, kind)
 	}
 	if err := o.Build(ctx, o.scratch, stderr); err != nil {
+		return err
+	}
+	if o.soakTime > 0 {
+		r, err := o.soak(ctx)
+		if err == nil {
+			err = command.Publish(r, o.Out, stdout)
+		}
+		if err == nil && r.Collapsed != "" {
+			err = errors.New(r.Collapsed)
+		}
 		return err
 	}
 	r, err := o.measure(ctx)

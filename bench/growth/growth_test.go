@@ -111,7 +111,7 @@ func TestInterrupted(t *testing.T) {
 func TestFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"-rows", "x"}, {"-rows", ""}, {"-rows", "-1"}, {"-rows", "2,1"}, {"-rows", "1,1"}, {"-producers", "0"}, {"-rounds", "0"},
-		{"-seconds", "0s"}, {"-waiting", "-1"}, {"-singles", "0"}, {"more"},
+		{"-seconds", "0s"}, {"-store", "oracle"}, {"-waiting", "-1"}, {"-singles", "0"}, {"more"},
 	} {
 		if _, err := parseFlags(args, new(bytes.Buffer)); err == nil {
 			t.Errorf("%q is taken", args)

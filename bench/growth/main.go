@@ -9,7 +9,8 @@
 //
 // The store has its default options and is called directly, without HTTP. It is filled by as many goroutines as it takes,
 // with small events that have one destination, were delivered and have one attempt recorded: that is what a store holds
-// most of, and makes every table and index grow. What is measured has larger bodies.
+// most of, and makes every table and index grow. What is measured has larger bodies. With -store postgres the store is in the
+// database that DATABASE_URL names, in schemas that are taken away again, and is filled there by copies of one event.
 package main
 
 import (
@@ -41,6 +42,7 @@ type options struct {
 	beforeKill      int
 	dir, out        string
 	profile         string
+	postgres        bool
 	scratch         string
 	program         string // this program, which opens the store in a process of its own
 	progress        io.Writer
@@ -72,6 +74,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.IntVar(&o.singles, "singles", 1000, "duplicates and fresh events that are accepted one by one in each round")
 	fl.IntVar(&o.beforeKill, "before-kill", 10_000, "events that a process accepts before it is killed, after which opening the store is measured again")
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
+	kind := fl.String("store", "sqlite", "sqlite, or postgres for schemas in the database of DATABASE_URL, which its server fills")
 	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the rounds at the largest number of events, the empty store included")
 	fl.StringVar(&o.out, "o", "", "file for the whole result as JSON")
 	if err := command.Parse(fl, args); err != nil {
@@ -84,7 +87,11 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	if o.producers, err = numbers[int](*producers, 1, 10_000); err != nil {
 		return nil, fmt.Errorf("-producers: %w", err)
 	}
-	switch {
+	switch o.postgres = *kind == "postgres"; {
+	case !o.postgres && *kind != "sqlite":
+		return nil, fmt.Errorf("-store: %q is neither sqlite nor postgres", *kind)
+	case o.postgres && os.Getenv(databaseVariable) == "":
+		return nil, errors.New("-store postgres needs the address of a database in DATABASE_URL, such as postgres://bench@127.0.0.1/bench?sslmode=disable")
 	case !slices.IsSortedFunc(o.rows, func(a, b int64) int { return cmp.Or(cmp.Compare(a, b), -1) }):
 		return nil, errors.New("-rows must rise: the store is filled further from one to the next")
 	case o.rounds < 1 || o.seconds <= 0 || o.singles < 1:

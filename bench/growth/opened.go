@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/callgate/callgate/internal/store/sqlite"
 )
 
 // openFlag has the program open a store and tell what that took. It is followed by the store's path and by how many
@@ -39,7 +37,7 @@ func openAndReport(path, accept string, stdin io.Reader, stdout io.Writer) (err 
 		return err
 	}
 	began := time.Now()
-	s, err := sqlite.Open(sqlite.Options{Path: path})
+	s, err := openStore(path)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/callgate/callgate/internal/store"
-	"github.com/callgate/callgate/internal/store/sqlite"
 )
 
 const (
@@ -32,8 +32,8 @@ const (
 // subject is a store under measurement.
 type subject struct {
 	o     *options
-	path  string
-	store *sqlite.Store
+	path  string // its file, or inSchema and the name of a schema
+	store store.Store
 	// salt and the number of an event make its unique key, so that any key can be made again without being kept.
 	salt   [16]byte
 	events atomic.Int64
@@ -42,13 +42,25 @@ type subject struct {
 
 func newSubject(o *options, name string) (*subject, error) {
 	s := &subject{o: o, path: filepath.Join(o.scratch, name, "store.db")}
+	if o.postgres {
+		s.path = fmt.Sprintf("%scallgate_growth_%s_%d", inSchema, name, os.Getpid())
+	}
 	_, _ = rand.Read(s.salt[:]) // never fails
 	return s, s.open()
 }
 
 func (s *subject) open() (err error) {
-	s.store, err = sqlite.Open(sqlite.Options{Path: s.path})
+	s.store, err = openStore(s.path)
 	return err
+}
+
+// schema is where it is in the database; empty if it is in a file.
+func (s *subject) schema() string {
+	schema, ok := strings.CutPrefix(s.path, inSchema)
+	if !ok {
+		return ""
+	}
+	return schema
 }
 
 func (s *subject) close() error {
@@ -63,6 +75,12 @@ func (s *subject) close() error {
 // remove closes the store and deletes it. What it was about to do does not matter any more.
 func (s *subject) remove() {
 	_ = s.close()
+	if schema := s.schema(); schema != "" {
+		if err := dropSchema(schema); err != nil {
+			fmt.Fprintf(s.o.progress, "the schema %s stays in the database: %v\n", schema, err)
+		}
+		return
+	}
 	_ = os.RemoveAll(filepath.Dir(s.path))
 }
 
@@ -103,6 +121,9 @@ func (s *subject) accept(ctx context.Context, n int64, body, record []byte) (del
 // fill stores events until there are as many as asked for, as fast as the store takes them. If they are to be settled,
 // each is delivered with one attempt.
 func (s *subject) fill(ctx context.Context, rows int64, settled bool) (perSecond float64, err error) {
+	if s.o.postgres {
+		return s.seed(ctx, rows, settled)
+	}
 	from := s.events.Load()
 	if rows <= from {
 		return 0, nil
@@ -216,6 +237,10 @@ func (s *subject) oldDuplicate(ctx context.Context, n int64, body, record []byte
 
 // fileBytes is the size of the store's files, the write-ahead log included.
 func (s *subject) fileBytes() (sum int64) {
+	if schema := s.schema(); schema != "" {
+		sum, _ = schemaBytes(schema) // the table has no line then
+		return sum
+	}
 	for _, suffix := range []string{"", "-wal"} {
 		if info, err := os.Stat(s.path + suffix); err == nil {
 			sum += info.Size()

@@ -2,6 +2,7 @@ package lanes
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -69,9 +70,11 @@ type turn struct {
 	q       *Queue
 	version uint64
 	rows    []Row
-	read    bool  // something was
-	end     bool  // everything due was read
-	head    int64 // what comes after that
+	read    bool          // something was
+	end     bool          // everything due was read
+	head    int64         // what comes after that
+	passed  bool          // something was passed over that is neither leased nor gone
+	full    time.Duration // how long it took to read from the beginning
 }
 
 // Claim leases up to limit deliveries of a lane that are due at now, until a time.
@@ -98,7 +101,7 @@ func (ls *Lanes) Claim(ctx context.Context, src Source, l *Lane, now, until int6
 		for len(waiting) > 0 && len(claimed)+len(found) < limit {
 			t := waiting[0]
 			if err := t.fill(ctx, src, waiting, now, leased); err != nil {
-				ls.grant(l, turns, nil, nil, nil, 0)
+				ls.fail(l)
 				return nil, err
 			}
 			waiting = waiting[1:]
@@ -111,13 +114,14 @@ func (ls *Lanes) Claim(ctx context.Context, src Source, l *Lane, now, until int6
 		}
 		events, err := src.Events(ctx, l.Name, found)
 		if err != nil {
-			ls.grant(l, turns, nil, nil, nil, 0)
+			ls.fail(l)
 			return nil, err
 		}
 		for i, e := range events {
 			switch t := picked[i]; {
 			case e.Gone:
 			case e.Away:
+				t.passed = true
 				ls.wait(t.q, now+int64(away))
 				waiting = slices.DeleteFunc(waiting, func(o *turn) bool { return o == t })
 			case e.Unreadable != nil:
@@ -152,6 +156,7 @@ func (ls *Lanes) turns(l *Lane, due int64, limit int, skip []string) ([]*turn, m
 		q := l.order[(first+i)%len(l.order)]
 		if ls.mayHave(q) && q.waits <= due && !(q.headKnown && q.head > due) && !slices.Contains(skip, q.Name) {
 			turns = append(turns, l.turn(q))
+			q.news = Never
 		}
 	}
 	if len(turns) == 0 {
@@ -201,15 +206,18 @@ func (t *turn) fill(ctx context.Context, src Source, waiting []*turn, due int64,
 
 // read reads the next rows of some tenants.
 func read(ctx context.Context, src Source, turns []*turn, due int64, leased map[Ref]bool) error {
-	asks := make([]*Ask, len(turns))
+	asks, full, began := make([]*Ask, len(turns)), make([]bool, len(turns)), time.Now()
 	for i, t := range turns {
-		t.Rows = t.Rows[:0]
+		t.Rows, full[i] = t.Rows[:0], t.After.Next == math.MinInt64
 		asks[i] = &t.Ask
 	}
 	if err := src.Due(ctx, asks); err != nil {
 		return err
 	}
-	for _, t := range turns {
+	for i, t := range turns {
+		if full[i] {
+			t.full = time.Since(began)
+		}
 		t.take(due, leased)
 	}
 	return nil
@@ -264,12 +272,38 @@ func (ls *Lanes) grant(l *Lane, turns, served []*turn, rows []Row, claimed []sto
 		if len(t.rows) > 0 {
 			t.q.head = t.rows[0].Next
 		}
-		if ls.shared && alone && taken[t] > 0 {
-			t.q.from = max(t.q.from, last[t]-int64(behind))
+		if ls.shared {
+			t.advance(taken[t] > 0, last[t])
 		}
 	}
 	l.reading, l.settled = false, nil
 	return kept
+}
+
+// advance has the next reading of a shared store begin where this one ended. The caller holds the lock.
+func (t *turn) advance(taken bool, last int64) {
+	q := t.q
+	if t.full > 0 {
+		q.fullTook = t.full
+	}
+	if taken {
+		q.reach = max(q.reach, last)
+	}
+	if t.passed || !taken && !t.end {
+		return
+	}
+	to := min(q.reach, q.news)
+	if len(t.rows) > 0 {
+		to = min(to, t.rows[0].Next)
+	}
+	q.from = max(q.from, to)
+}
+
+// fail ends a Claim that could not read: nothing is known of the rows that were to be claimed.
+func (ls *Lanes) fail(l *Lane) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	l.reading, l.settled = false, nil
 }
 
 // wait keeps a tenant's deliveries from being claimed for a moment.

@@ -3,9 +3,12 @@ package lanes
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
@@ -16,6 +19,8 @@ import (
 type rows struct {
 	of   map[int64][]Row
 	asks int
+	from []int64 // where readings began
+	err  error   // of reading events
 }
 
 func (*rows) AtOnce() int { return 3 }
@@ -32,6 +37,9 @@ func (*rows) HeldBack(string, string, error) {}
 func (s *rows) Due(_ context.Context, asks []*Ask) error {
 	s.asks += len(asks)
 	for _, a := range asks {
+		if a.After.Ref == (Ref{}) {
+			s.from = append(s.from, a.After.Next)
+		}
 		list := slices.Clone(s.of[a.Tenant])
 		order := func(x, y Row) int { return cmp.Or(cmp.Compare(x.Next, y.Next), cmp.Compare(x.Seq, y.Seq)) }
 		slices.SortFunc(list, order)
@@ -45,7 +53,10 @@ func (s *rows) Due(_ context.Context, asks []*Ask) error {
 }
 
 // Events implements Source: number n is the event whose id ends with n.
-func (*rows) Events(_ context.Context, _ string, list []Row) (read []Read, err error) {
+func (s *rows) Events(_ context.Context, _ string, list []Row) (read []Read, err error) {
+	if s.err != nil {
+		return nil, s.err
+	}
 	for _, r := range list {
 		read = append(read, Read{Event: &store.Event{ID: ulid.ULID(event(r.Seq)).String()}})
 	}
@@ -157,11 +168,11 @@ func TestSharedLanesLookForWhatOthersAdd(t *testing.T) {
 	if n := claim(t, ls, l, src, hour, 10); len(n) != 0 {
 		t.Errorf("claimed %v of which nobody has told", n)
 	}
-	ls.Stale([]string{"erp"})
+	ls.Stale([]string{"erp"}, 0)
 	if n := claim(t, ls, l, src, hour, 10); len(n) != 0 {
 		t.Errorf("claimed %v when told of another destination", n)
 	}
-	ls.Stale([]string{"crm"})
+	ls.Stale([]string{"crm"}, 0)
 	want := []string{Key{Event: event(9)}.String(), Key{Event: event(3)}.String()}
 	if got := claim(t, ls, l, src, hour, 10); !slices.Equal(got, want) {
 		t.Errorf("claimed %v, want %v", got, want)
@@ -170,6 +181,87 @@ func TestSharedLanesLookForWhatOthersAdd(t *testing.T) {
 	if got := claim(t, ls, l, src, hour, 10); len(got) != 1 {
 		t.Errorf("claimed %v after hearing of one that is due long before", got)
 	}
+}
+
+// Rows that are gone leave entries in an index that are walked over: so a reading begins where the last one ended, but for what
+// was told of meanwhile, and a minute before that once a second.
+func TestSharedLanesReadOnFromWhereTheyWere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ls, l, src := bench(true, 1)
+		const second = int64(time.Second)
+		at := int64(time.Hour)
+		add := func(seq, next int64) { src.of[2] = append(src.of[2], Row{Ref: Ref{Seq: seq}, Next: next}) }
+		// claims claims, settles what it has claimed, and tells where it began to read.
+		claims := func(limit int, want ...int64) int64 {
+			t.Helper()
+			src.from = nil
+			got := claim(t, ls, l, src, at, limit)
+			var ids []string
+			for _, seq := range want {
+				key := Key{Event: event(seq)}
+				ids = append(ids, key.String())
+				src.of[2] = slices.DeleteFunc(src.of[2], func(r Row) bool { return r.Seq == seq })
+				ls.Apply([]Change{{Destination: 1, Tenant: 2, Key: key, From: Pending, To: Delivered}})
+			}
+			if !slices.Equal(got, ids) {
+				t.Fatalf("claimed %v, want %v", got, ids)
+			}
+			if len(src.from) == 0 {
+				return 0
+			}
+			return src.from[0]
+		}
+		src.of[2] = nil
+		add(3, at-2*second)
+		add(4, at-second)
+		add(5, at)
+		if from := claims(10, 3, 4, 5); from != math.MinInt64 {
+			t.Errorf("the first reading begins at %d", from)
+		}
+		at += second / 2
+		add(6, at)
+		ls.Stale([]string{"crm"}, at)
+		if from := claims(10, 6); from != at-second/2 {
+			t.Errorf("told of something later it begins at %d, want where the last one ended", from)
+		}
+		add(7, at-5*second) // of a gateway whose clock is late
+		ls.Stale([]string{"crm"}, at-5*second)
+		if from := claims(10, 7); from != at-5*second {
+			t.Errorf("told of something earlier it begins at %d, want there", from)
+		}
+		add(8, at-20*second) // of which nobody tells
+		time.Sleep(lookEvery)
+		if from := claims(10, 8); from != at-int64(behind) {
+			t.Errorf("after a second it begins at %d, want a minute before the last row", from)
+		}
+		// What is left over for another time is not passed.
+		add(9, at-3*second)
+		add(10, at-2*second)
+		ls.Stale([]string{"crm"}, at-3*second)
+		claims(1, 9)
+		claims(1, 10)
+		// Nor is what could not be read.
+		add(11, at-3*second)
+		ls.Stale([]string{"crm"}, at-3*second)
+		src.err = errors.New("the server is away")
+		if _, err := ls.Claim(t.Context(), src, l, at, at+second, 10, nil); err != src.err {
+			t.Fatalf("claimed with error %v", err)
+		}
+		src.err = nil
+		claims(10, 11)
+		// What is given back is claimed again.
+		add(12, at-second)
+		ls.Stale([]string{"crm"}, at-second)
+		id := claim(t, ls, l, src, at, 10)
+		ls.Return(id)
+		claims(10, 12)
+		// In the end there is the look at all.
+		add(13, 1)
+		time.Sleep(fullEvery)
+		if from := claims(10, 13); from != math.MinInt64 {
+			t.Errorf("after a minute it begins at %d", from)
+		}
+	})
 }
 
 // Parts of a destination have a share of its deliveries each, and leases that end with them.

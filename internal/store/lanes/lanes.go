@@ -62,9 +62,11 @@ type Lane struct {
 	settled map[Key]bool
 
 	// These are of a lane of a shared store.
-	looking sync.Mutex
-	looked  time.Time // when it was looked at last what others have added; zero for now
-	gone    bool      // it was given up
+	looking  sync.Mutex
+	looked   time.Time // when it was looked at last what others have added; zero for now
+	told     bool      // others have added something since, which is not due before toldFrom
+	toldFrom int64
+	gone     bool // it was given up
 }
 
 // Queue is a tenant's part of a lane.
@@ -80,13 +82,18 @@ type Queue struct {
 	version   uint64 // changes with the queue
 	waits     int64  // until then nothing is claimed, since its events cannot be opened
 
-	from   int64 // nothing without a lease is due before, as far as is known
-	fullAt time.Time
+	// These are of a shared store: nothing without a lease is due before from, as far as is known; reach is when the last row
+	// was due that was claimed; news is the least that from became since a Claim began.
+	from, reach, news int64
+	fullAt            time.Time     // when reading began at the beginning
+	fullTook          time.Duration // how long that took
 }
 
 const (
 	// Never is when nothing is due.
 	Never = math.MaxInt64
+	// beginning is before everything that is due, and the time behind can be taken from it.
+	beginning = math.MinInt64 / 2
 	// allBuckets is beyond every bucket.
 	allBuckets = math.MaxInt
 )
@@ -163,7 +170,7 @@ func (ls *Lanes) whole(destination int64) *Lane {
 }
 
 func (ls *Lanes) add(destination int64, from, to int) *Lane {
-	l := &Lane{Name: ls.names.Name(destination), Destination: destination, from: from, to: to, queues: map[int64]*Queue{}, leases: map[Key]*lease{}}
+	l := &Lane{Name: ls.names.Name(destination), Destination: destination, from: from, to: to, queues: map[int64]*Queue{}, leases: map[Key]*lease{}, toldFrom: Never}
 	ls.lanes[destination] = append(ls.lanes[destination], l)
 	return l
 }
@@ -228,7 +235,7 @@ func (ls *Lanes) Each(f func(l *Lane, q *Queue)) {
 func (l *Lane) queue(n *Names, tenant int64) *Queue {
 	q := l.queues[tenant]
 	if q == nil {
-		q = &Queue{Destination: l.Destination, Tenant: tenant, Name: n.Name(tenant), from: math.MinInt64}
+		q = &Queue{Destination: l.Destination, Tenant: tenant, Name: n.Name(tenant), from: math.MinInt64, reach: beginning, news: Never}
 		l.queues[tenant] = q
 		at, _ := slices.BinarySearchFunc(l.order, q, func(a, b *Queue) int { return cmp.Compare(a.Name, b.Name) })
 		l.order = slices.Insert(l.order, at, q)
@@ -275,7 +282,7 @@ func (l *Lane) apply(n *Names, c *Change) {
 		l.Oldest = 0
 	}
 	if c.To == Pending {
-		q.from = min(q.from, c.Next)
+		q.begin(c.Next)
 	}
 	lease := l.leases[c.Key]
 	switch {
@@ -301,7 +308,7 @@ func (l *Lane) giveBack(key Key, e *lease) {
 	delete(l.leases, key)
 	e.q.leased--
 	e.q.version++
-	e.q.from = min(e.q.from, e.next)
+	e.q.begin(e.next)
 	if e.q.headKnown {
 		e.q.head = min(e.q.head, e.next)
 	}

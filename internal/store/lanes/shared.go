@@ -11,28 +11,34 @@ import (
 const (
 	// lookEvery is how often it is asked what others have added.
 	lookEvery = time.Second
-	// behind is how far behind the last row that was claimed reading begins: entries of an index whose rows are gone stay
-	// until nobody could see the rows, and would be walked over each time. What others add belongs further ahead, but for
-	// the difference of clocks.
+	// behind is how far behind the last row that was claimed reading begins then. What others add belongs further ahead, but
+	// for the difference of clocks. In between it begins where the last reading ended, or at what was told of: entries of an
+	// index whose rows are gone stay until nobody could see the rows, and are walked over each time.
 	behind = time.Minute
-	// fullEvery is how often reading begins at the beginning all the same.
+	// fullEvery is how often reading begins at the beginning all the same, unless that takes more than a hundredth of it.
 	fullEvery = time.Minute
 )
 
-// Stale says that others may have added deliveries for destinations, or for all with nil.
-func (ls *Lanes) Stale(destinations []string) {
+// Stale says that others may have added deliveries for destinations, or for all with nil, none of which is due before a time; 0
+// if that is not known.
+func (ls *Lanes) Stale(destinations []string, from int64) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	for _, list := range ls.lanes {
 		for _, l := range list {
-			if destinations == nil || slices.Contains(destinations, l.Name) {
+			switch {
+			case destinations != nil && !slices.Contains(destinations, l.Name):
+			case from == 0:
 				l.looked = time.Time{}
+			default:
+				l.told, l.toldFrom = true, min(l.toldFrom, from)
 			}
 		}
 	}
 }
 
-// look asks which tenants there are, if it was not asked for a while, and forgets when their deliveries are due.
+// look asks which tenants there are, if it was not asked for a while or there is something new, and forgets when their
+// deliveries are due.
 func (ls *Lanes) look(ctx context.Context, src Source, l *Lane) error {
 	if !ls.shared {
 		return nil
@@ -40,13 +46,15 @@ func (ls *Lanes) look(ctx context.Context, src Source, l *Lane) error {
 	l.looking.Lock()
 	defer l.looking.Unlock()
 	now := time.Now()
-	due := false
+	var due, told bool
+	var from int64
 	ls.Locked(func() {
-		if due = now.Sub(l.looked) >= lookEvery; due {
-			l.looked = now // so that what is told from now on is looked for once more
+		due, told, from = now.Sub(l.looked) >= lookEvery, l.told, l.toldFrom
+		if l.told, l.toldFrom = false, Never; due { // so that what is told from now on is looked for once more
+			l.looked = now
 		}
 	})
-	if !due {
+	if !due && !told {
 		return nil
 	}
 	tenants, err := src.Tenants(ctx, l.Destination)
@@ -62,9 +70,19 @@ func (ls *Lanes) look(ctx context.Context, src Source, l *Lane) error {
 	for _, q := range l.order {
 		q.headKnown = false
 		q.version++
-		if now.Sub(q.fullAt) >= fullEvery {
-			q.from, q.fullAt = math.MinInt64, now
+		q.begin(from)
+		if due {
+			q.begin(q.reach - int64(behind))
+		}
+		if due && now.Sub(q.fullAt) >= max(fullEvery, 100*q.fullTook) {
+			q.begin(math.MinInt64)
+			q.fullAt = now
 		}
 	}
 	return nil
+}
+
+// begin has the next reading begin at a time, unless it begins before. The caller holds the lock.
+func (q *Queue) begin(at int64) {
+	q.from, q.news = min(q.from, at), min(q.news, at)
 }

@@ -125,14 +125,8 @@ func (b *acceptBatch) number() error {
 		d := int32(today)
 		also = &d
 	}
-	old := []int32{}
-	for d := dayOf(since); d <= today+1; d++ {
-		if d != keyDay && (also == nil || d != today) {
-			old = append(old, int32(d))
-		}
-	}
 	b.args = []any{ids, dayList, keys, received, tenants, buckets, lengths, sizes, sources, routes, types, eventIDs, callIDs, callers,
-		keyIDs, requests, bodies, records, old, since, b.now, int32(keyDay), also, deliveries, numbers, destinations, b.s.acceptor.id,
+		keyIDs, requests, bodies, records, int32(dayOf(since)), since, b.now, int32(keyDay), also, deliveries, numbers, destinations, b.s.acceptor.id.Load(),
 		subjects, subjectOf, b.s.o.RequireSync}
 	return nil
 }
@@ -175,12 +169,14 @@ func (b *acceptBatch) committed() {
 	}
 	var changes []lanes.Change
 	var destinations []string
+	first := int64(lanes.Never)
 	for _, e := range b.events {
 		if !e.made {
 			continue
 		}
+		first = min(first, e.received)
 		tenant, _ := s.names.ID(e.Tenant)
-		s.room.add(tenant, 1, e.size)
+		s.room.add(s.acceptor.id.Load(), tenant, 1, e.size)
 		for n, name := range e.destinations {
 			destination, _ := s.names.ID(name)
 			changes = append(changes, lanes.Change{Destination: destination, Tenant: tenant, Bucket: e.bucket, Key: lanes.Key{Event: e.id, N: int64(n)},
@@ -191,5 +187,5 @@ func (b *acceptBatch) committed() {
 		}
 	}
 	s.lanes.Apply(changes)
-	s.wake.destinations(destinations)
+	s.wake.destinations(destinations, first)
 }

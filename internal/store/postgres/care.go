@@ -43,7 +43,7 @@ func (s *Store) runPoll() {
 				s.o.Log("the store's database cannot be asked", public(err))
 			} else if err == nil && failing {
 				s.o.Log("the store's database answers again", nil)
-				s.lanes.Stale(nil)
+				s.lanes.Stale(nil, 0)
 			}
 			failing = err != nil
 		}
@@ -93,7 +93,7 @@ func (s *Store) care(ctx context.Context) error {
 func (s *Store) addUp(ctx context.Context, conn *pgx.Conn) error {
 	now := s.nowNanos()
 	if _, err := conn.Exec(ctx, s.q("UPDATE {s}.writers SET until = $2 WHERE id = ANY ($1::bigint[]) AND until < $2"),
-		[]int64{s.acceptor.id, s.recorder.id}, now+int64(writerLives)); err != nil {
+		append(s.counting(), s.signer), now+int64(writerLives)); err != nil {
 		return err
 	}
 	mine, err := s.job(ctx, conn, "counts", time.Minute)

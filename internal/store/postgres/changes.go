@@ -42,6 +42,7 @@ func (s *Store) runChanges() {
 			for _, r := range taken {
 				r.Answer()
 			}
+			s.recorder.renew()
 		}
 		clear(taken[:cap(taken)])
 	}

@@ -152,7 +152,7 @@ func (r source) Due(ctx context.Context, asks []*lanes.Ask) error {
 		}
 		from, to = int32(a.From), int32(min(a.To, 1<<15-1))
 	}
-	rows, err := r.s.pool.Query(ctx, r.s.q(`SELECT q.ord, d.* FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::uuid[], $5::integer[], $6::integer[])
+	rows, err := r.s.pool.Query(ctx, r.s.q(`SELECT q.ord, d.* FROM unnest((SELECT $1::integer[]), (SELECT $2::integer[]), (SELECT $3::bigint[]), (SELECT $4::uuid[]), (SELECT $5::integer[]), (SELECT $6::integer[]))
 		WITH ORDINALITY AS q (destination, tenant, next_at, event, n, want, ord) CROSS JOIN LATERAL (
 			SELECT l.event, l.n, l.day, l.attempts, l.last_status, l.next_at, l.updated_at, l.reason, l.remote_id FROM {s}.live l
 			WHERE l.destination = q.destination AND l.tenant = q.tenant AND (l.next_at, l.event, l.n) > (q.next_at, q.event, q.n) AND l.bucket >= $7 AND l.bucket < $8
@@ -182,8 +182,11 @@ func (r source) Events(ctx context.Context, destination string, list []lanes.Row
 	if len(list) == 0 {
 		return read, nil
 	}
-	rows, err := s.pool.Query(ctx, s.q("SELECT q.ord, "+eventColumns+` FROM unnest($1::uuid[], $2::integer[]) WITH ORDINALITY AS q (id, day, ord)
-		JOIN {s}.events e ON e.id = q.id AND e.day = q.day LEFT JOIN {s}.payloads p ON p.event = q.id AND p.day = q.day`), ids, days)
+	// One by one: the server takes a table of which it knows nothing yet, as each is at the beginning of its day, for so small that
+	// it would read all of it for a join.
+	rows, err := s.pool.Query(ctx, s.q("SELECT q.ord, "+eventColumns+` FROM unnest((SELECT $1::uuid[]), (SELECT $2::integer[])) WITH ORDINALITY AS q (id, day, ord)
+		CROSS JOIN LATERAL (SELECT * FROM {s}.events e WHERE e.id = q.id AND e.day = q.day LIMIT 1) e
+		LEFT JOIN LATERAL (SELECT * FROM {s}.payloads p WHERE p.event = q.id AND p.day = q.day LIMIT 1) p ON true`), ids, days)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ func (s *Store) runAccepts() {
 			if s.o.Committed != nil {
 				s.o.Committed(len(taken), time.Since(started))
 			}
+			s.acceptor.renew()
 		}
 		clear(taken[:cap(taken)]) // without this the bodies of the largest batch would stay in memory
 	}
@@ -181,7 +182,7 @@ func (b *acceptBatch) holdKeys(send *pgx.Batch) {
 // accept carries the batch out, in one transaction and with one question to the server.
 func (b *acceptBatch) accept(ctx context.Context, conn *pgx.Conn) error {
 	if len(b.dataKeys) == 0 {
-		rows, err := conn.Query(ctx, b.s.sql.accept, b.args...)
+		rows, err := b.s.acceptor.query(ctx, conn, b.s.sql.accept, b.args)
 		if err != nil {
 			return err
 		}

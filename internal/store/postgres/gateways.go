@@ -89,7 +89,7 @@ func (s *Store) Heartbeat(ctx context.Context, p store.Presence) (m store.Meetin
 			if _, err := tx.Exec(ctx, s.q("DELETE FROM {s}.gateways WHERE until < $1"), now-forgotten*int64(p.TTL)); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(ctx, s.q(signSQL), s.recorder.id, "lanes"); err != nil {
+			if _, err := tx.Exec(ctx, s.q(signSQL), s.signer, "lanes"); err != nil {
 				return err
 			}
 		}
@@ -152,7 +152,7 @@ func (s *Store) Leave(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, s.q("UPDATE {s}.lanes SET owner = NULL WHERE owner = $1"), self); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, s.q(signSQL), s.recorder.id, "lanes")
+		_, err := tx.Exec(ctx, s.q(signSQL), s.signer, "lanes")
 		return err
 	})
 	if err != nil {

@@ -150,7 +150,7 @@ func (s *Store) Release(ctx context.Context, holds []store.Hold) error {
 		if !freed {
 			return nil
 		}
-		_, err := tx.Exec(ctx, s.q(signSQL), s.recorder.id, "lanes")
+		_, err := tx.Exec(ctx, s.q(signSQL), s.signer, "lanes")
 		return err
 	})
 	if err != nil {
@@ -292,7 +292,7 @@ func (t *tx) readLanes(all []*finished) (err error) {
 		err = rows.Scan(&h.Destination, &h.Shard, &h.Shards, &h.Epoch)
 		h.Destination = untext(h.Destination)
 		return h, err
-	}, "SELECT destination, shard, shards, epoch FROM {s}.lanes WHERE destination = ANY ($1::text[])", destinations)
+	}, "SELECT l.destination, l.shard, l.shards, l.epoch FROM unnest((SELECT $1::text[])) AS q (destination) JOIN {s}.lanes l ON l.destination = q.destination", destinations)
 	return err
 }
 

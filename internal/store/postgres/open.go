@@ -124,10 +124,13 @@ func (s *Store) load(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	for _, w := range []*writer{s.acceptor, s.recorder} {
-		if err := w.register(ctx, conn); err != nil {
+		id, err := w.register(ctx, conn)
+		if err != nil {
 			return err
 		}
+		w.count(id)
 	}
+	s.signer = s.recorder.id.Load()
 	if err := s.wake.begin(ctx, conn); err != nil {
 		return err
 	}

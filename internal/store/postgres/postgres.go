@@ -113,6 +113,7 @@ type Store struct {
 	closed  atomic.Bool
 
 	acceptor, recorder *writer
+	signer             int64 // under which the store makes signs
 	clock              clock
 	days               days
 	names              *lanes.Names

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,8 +48,8 @@ type held struct {
 // room is what is known of what tenants have stored.
 type room struct {
 	mu     sync.Mutex
-	others map[int64]held // what other writers count, when it was read last
-	mine   map[int64]held // what the store's own writers count
+	others map[int64]held           // what other writers count, when it was read last
+	mine   map[int64]map[int64]held // what the store's own writers count, by their numbers; under 0 what they counted under others since
 
 	cursors   map[int64][16]byte // by tenant: up to this event nothing can lose its content
 	cursorsAt time.Time
@@ -56,35 +58,66 @@ type room struct {
 
 // loadHeld reads what others have counted.
 func (s *Store) loadHeld(ctx context.Context, conn querier) error {
-	rows, err := conn.Query(ctx, s.q("SELECT tenant, sum(events)::bigint, sum(bytes)::bigint FROM {s}.held WHERE writer <> ALL ($1::bigint[]) GROUP BY tenant"),
-		[]int64{s.acceptor.id, s.recorder.id})
-	if err != nil {
-		return err
+	for {
+		mine := s.counting()
+		rows, err := conn.Query(ctx, s.q("SELECT tenant, sum(events)::bigint, sum(bytes)::bigint FROM {s}.held WHERE writer <> ALL ($1::bigint[]) GROUP BY tenant"), mine)
+		if err != nil {
+			return err
+		}
+		others := map[int64]held{}
+		var tenant int64
+		var h held
+		if _, err := pgx.ForEachRow(rows, []any{&tenant, &h.events, &h.bytes}, func() error {
+			others[tenant] = h
+			return nil
+		}); err != nil {
+			return err
+		}
+		if s.room.loaded(others, func() bool { return slices.Equal(mine, s.counting()) }) {
+			return nil
+		}
 	}
-	others := map[int64]held{}
-	var tenant int64
-	var h held
-	if _, err := pgx.ForEachRow(rows, []any{&tenant, &h.events, &h.bytes}, func() error {
-		others[tenant] = h
-		return nil
-	}); err != nil {
-		return err
-	}
-	s.room.mu.Lock()
-	defer s.room.mu.Unlock()
-	s.room.others = others
-	return nil
 }
 
-// add counts what the store's own writers have committed.
-func (r *room) add(tenant, events, bytes int64) {
+// loaded takes over what was read of others, unless the numbers have changed that were taken for the store's own.
+func (r *room) loaded(others map[int64]held, same func() bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.mine == nil {
-		r.mine = map[int64]held{}
+	if !same() {
+		return false
 	}
-	h := r.mine[tenant]
-	r.mine[tenant] = held{events: h.events + events, bytes: h.bytes + bytes}
+	r.others = others
+	delete(r.mine, 0) // it is among them
+	return true
+}
+
+// add counts what one of the store's own writers has committed.
+func (r *room) add(writer, tenant, events, bytes int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addLocked(writer, tenant, events, bytes)
+}
+
+func (r *room) addLocked(writer, tenant, events, bytes int64) {
+	if r.mine == nil {
+		r.mine = map[int64]map[int64]held{}
+	}
+	if r.mine[writer] == nil {
+		r.mine[writer] = map[int64]held{}
+	}
+	h := r.mine[writer][tenant]
+	r.mine[writer][tenant] = held{events: h.events + events, bytes: h.bytes + bytes}
+}
+
+// renewed notes that a writer counts under another number from now on, which take sets.
+func (r *room) renewed(old int64, take func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	take()
+	for tenant, h := range r.mine[old] {
+		r.addLocked(0, tenant, h.events, h.bytes)
+	}
+	delete(r.mine, old)
 }
 
 // look has it be looked at from the beginning again what can lose its content.
@@ -99,7 +132,7 @@ func (r *room) of(tenant int64) (one, all held, alone bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	alone = true
-	for _, m := range []map[int64]held{r.others, r.mine} {
+	for _, m := range append(slices.Collect(maps.Values(r.mine)), r.others) {
 		for t, h := range m {
 			all.bytes, all.events = all.bytes+h.bytes, all.events+h.events
 			if t == tenant {

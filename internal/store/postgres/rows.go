@@ -80,7 +80,7 @@ func (t *tx) find(keys []lanes.Key, days map[lanes.Key]int64) error {
 }
 
 const (
-	liveByKey = "SELECT " + rowColumns + `, 0::smallint, r.next_at FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
+	liveByKey = "SELECT " + rowColumns + `, 0::smallint, r.next_at FROM unnest((SELECT $1::uuid[]), (SELECT $2::integer[])) AS q (event, n)
 		JOIN {s}.live r ON r.event = q.event AND r.n = q.n ORDER BY r.event, r.n FOR UPDATE OF r`
 	settledByKeyNear = "SELECT " + rowColumns + `, r.state, 0::bigint FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS q (event, n, day)
 		JOIN {s}.settled r ON r.event = q.event AND r.n = q.n AND r.day >= q.day - 1 AND r.day <= q.day + 1 ORDER BY r.event, r.n FOR UPDATE OF r`
@@ -165,7 +165,7 @@ func (t *tx) writeRows() error {
 			delete(t.rows, k)
 		}
 	}
-	deleteLive := `DELETE FROM {s}.live r USING unnest($1::uuid[], $2::integer[]) AS q (event, n) WHERE r.event = q.event AND r.n = q.n`
+	deleteLive := `DELETE FROM {s}.live r USING unnest((SELECT $1::uuid[]), (SELECT $2::integer[])) AS q (event, n) WHERE r.event = q.event AND r.n = q.n`
 	deleteSettled := `DELETE FROM {s}.settled r USING unnest($1::uuid[], $2::integer[], $3::integer[]) AS q (event, n, day) WHERE r.event = q.event AND r.n = q.n AND r.day = q.day`
 	for _, l := range []*rowLists{&goneLive, &settle} {
 		if len(l.events) > 0 {

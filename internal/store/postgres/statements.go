@@ -19,6 +19,10 @@ func newStatements(schema string) statements {
 	return statements{accept: fill(acceptSQL, false), acceptAudited: fill(acceptSQL, true), look: fill(lookSQL, false)}
 }
 
+// Arrays that a statement takes are written unnest((SELECT $1::uuid[])) where it is carried out often: of an argument as such the
+// server sees how long it is, takes the plan for these for cheaper than one for any, and so plans each time, which takes
+// longer than what it plans.
+
 // syncSQL sees to it that the commit of the statement it stands in waits for the standby, whatever the connection's default
 // is: a setting of the session would be lost in a pooler. Stronger than that it leaves it.
 const syncSQL = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
@@ -28,7 +32,9 @@ const syncSQL = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'loc
 // gateways cannot wait for each other; and no key may be in it twice.
 //
 // In the first minutes of a day keys are judged by the table of the day before, and put into both: otherwise two copies that
-// arrive around midnight could each find nothing. An old key in older tables is looked for besides.
+// arrive around midnight could each find nothing. An old key in older tables is looked for besides, and in that of tomorrow, as of
+// a gateway that is ahead: by bounds for the day, since the server tells by these at once which tables there are to look at,
+// and by a list only when it has looked at all.
 //
 // A copy writes nothing, and the server waits for its standby only with what has been written. But the event that it is a copy
 // of may be on this server only, as after a restart or a cancelled wait; so a message is written to the log, behind which
@@ -42,16 +48,17 @@ const acceptSQL = `WITH q AS MATERIALIZED (
 		AS q (id, day, key, received, tenant, bucket, bytes, size, source, route, event_type, event_id, call_id, caller_hash, key_id, request, body, record)
 ), old AS MATERIALIZED (
 	SELECT q.key, o.event FROM q CROSS JOIN LATERAL (
-		SELECT k.event FROM {s}.keys k WHERE k.key = q.key AND k.day = ANY ($19::integer[]) AND k.at > $20::bigint LIMIT 1) o
+		SELECT k.event FROM {s}.keys k WHERE k.key = q.key AND k.day >= $19::integer AND k.day <= coalesce($23::integer, $22::integer) + 1
+			AND k.day <> $22 AND k.day IS DISTINCT FROM $23 AND k.at > $20::bigint LIMIT 1) o
 ), k AS (
 	INSERT INTO {s}.keys AS k (key, event, at, day, hits)
-	SELECT q.key, q.id, $21::bigint, $22::integer, 0 FROM q WHERE NOT EXISTS (SELECT 1 FROM old WHERE old.key = q.key) ORDER BY q.key
+	SELECT q.key, q.id, $21::bigint, $22, 0 FROM q WHERE NOT EXISTS (SELECT 1 FROM old WHERE old.key = q.key) ORDER BY q.key
 	ON CONFLICT (key, day) DO UPDATE SET hits = k.hits + 1,
 		event = CASE WHEN k.at > $20 THEN k.event ELSE excluded.event END, at = CASE WHEN k.at > $20 THEN k.at ELSE excluded.at END
 	RETURNING k.key, k.event
 ), also AS (
 	INSERT INTO {s}.keys AS k (key, event, at, day, hits)
-	SELECT k.key, k.event, $21, $23::integer, 0 FROM k WHERE $23 IS NOT NULL ORDER BY k.key
+	SELECT k.key, k.event, $21, $23, 0 FROM k WHERE $23 IS NOT NULL ORDER BY k.key
 	ON CONFLICT (key, day) DO UPDATE SET event = excluded.event, at = excluded.at WHERE k.event <> excluded.event
 ), e AS (
 	INSERT INTO {s}.events (id, day, unique_key, accepted_at, received_at, tenant, bucket, bytes, size, source, route, event_type, event_id, call_id, caller_hash, key_id)

@@ -45,6 +45,11 @@ const (
 	droppedCount = "dropped"
 )
 
+// beginSQL begins a transaction that finds rows by their keys. Of a table that is empty most of the time the server keeps plans
+// that read all of it, in which they stay when it is full of dead rows that nobody may clear away.
+const beginSQL = `BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+	SET LOCAL enable_material = off; SET LOCAL jit = off`
+
 // transact carries f out in a transaction of a writer.
 func (s *Store) transact(w *writer, f func(*tx) error) error {
 	var t *tx
@@ -52,7 +57,7 @@ func (s *Store) transact(w *writer, f func(*tx) error) error {
 		t = &tx{s: s, w: w, conn: conn, ctx: ctx, now: s.nowNanos(), send: &pgx.Batch{}, rows: map[lanes.Key]*row{}, held: map[int64]held{},
 			counters: map[string]int64{}, signs: map[string]bool{}, keys: map[seal.KeyID]bool{}}
 		defer t.release()
-		if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
+		if _, err := conn.Exec(ctx, beginSQL); err != nil {
 			return err
 		}
 		err := f(t)
@@ -90,7 +95,7 @@ func (s *Store) settle(w *writer, t *tx, err error) error {
 	took := false
 	asked := w.run(func(ctx context.Context, conn *pgx.Conn) error {
 		var last int64
-		err := conn.QueryRow(ctx, s.q(`WITH x AS MATERIALIZED (SELECT `+syncSQL+` AS sync) UPDATE {s}.writers SET until = $2 FROM x WHERE id = $1 RETURNING batch`), w.id, t.now+int64(writerLives)).Scan(&last)
+		err := conn.QueryRow(ctx, s.q(`WITH x AS MATERIALIZED (SELECT `+syncSQL+` AS sync) UPDATE {s}.writers SET until = $2 FROM x WHERE id = $1 RETURNING batch`), w.id.Load(), t.now+int64(writerLives)).Scan(&last)
 		took = last == w.batch
 		return err
 	})
@@ -169,11 +174,11 @@ func (t *tx) finish() error {
 	t.writeCounts()
 	for _, name := range sortedKeys(t.counters) {
 		if n := t.counters[name]; n != 0 {
-			t.queue(`INSERT INTO {s}.counters AS c (writer, name, value) VALUES ($1, $2, $3) ON CONFLICT (writer, name) DO UPDATE SET value = c.value + excluded.value`, t.w.id, name, n)
+			t.queue(`INSERT INTO {s}.counters AS c (writer, name, value) VALUES ($1, $2, $3) ON CONFLICT (writer, name) DO UPDATE SET value = c.value + excluded.value`, t.w.id.Load(), name, n)
 		}
 	}
 	for _, name := range sortedKeys(t.signs) {
-		t.queue(signSQL, t.w.id, name)
+		t.queue(signSQL, t.s.signer, name)
 	}
 	if len(t.leaves) > 0 {
 		log := &t.s.audit
@@ -190,7 +195,7 @@ func (t *tx) finish() error {
 	t.w.batch++
 	t.numbered = true
 	t.queue(`WITH x AS (SELECT `+syncSQL+`) INSERT INTO {s}.writers AS w (id, batch, until) SELECT $1, $2, $3 FROM x
-		ON CONFLICT (id) DO UPDATE SET batch = excluded.batch`, t.w.id, t.w.batch, t.now+int64(writerLives))
+		ON CONFLICT (id) DO UPDATE SET batch = excluded.batch`, t.w.id.Load(), t.w.batch, t.now+int64(writerLives))
 	t.send.Queue("COMMIT")
 	return nil
 }
@@ -236,13 +241,13 @@ func (t *tx) writeCounts() {
 		t.queue(`INSERT INTO {s}.counts AS c (writer, destination, tenant, pending, delivered, dead)
 			SELECT $1, * FROM unnest($2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[])
 			ON CONFLICT (writer, destination, tenant) DO UPDATE SET pending = c.pending + excluded.pending,
-			delivered = c.delivered + excluded.delivered, dead = c.dead + excluded.dead`, t.w.id, destinations, tenants, n0, n1, n2)
+			delivered = c.delivered + excluded.delivered, dead = c.dead + excluded.dead`, t.w.id.Load(), destinations, tenants, n0, n1, n2)
 	}
 	for _, tenant := range sortedKeys(t.held) {
 		if h := t.held[tenant]; h != (held{}) {
 			t.queue(`INSERT INTO {s}.held AS h (writer, tenant, events, bytes, total) VALUES ($1, $2, $3, $4, $5)
 				ON CONFLICT (writer, tenant) DO UPDATE SET events = h.events + excluded.events, bytes = h.bytes + excluded.bytes, total = h.total + excluded.total`,
-				t.w.id, tenant, h.events, h.bytes, h.total)
+				t.w.id.Load(), tenant, h.events, h.bytes, h.total)
 		}
 	}
 }
@@ -263,21 +268,23 @@ func (t *tx) committed() {
 		s.audit.appended(t.appended)
 	}
 	for tenant, h := range t.held {
-		s.room.add(tenant, h.events, h.bytes)
+		s.room.add(t.w.id.Load(), tenant, h.events, h.bytes)
 	}
 	if t.settled {
 		s.room.look()
 	}
 	s.lanes.Apply(t.changes)
 	var destinations []string
+	first := int64(lanes.Never)
 	for i := range t.changes {
 		if c := &t.changes[i]; c.To == lanes.Pending && (c.From != lanes.Pending || c.Sooner) {
+			first = min(first, c.Next)
 			if name := s.names.Name(c.Destination); !slices.Contains(destinations, name) {
 				destinations = append(destinations, name)
 			}
 		}
 	}
-	s.wake.destinations(destinations)
+	s.wake.destinations(destinations, first)
 	for name := range t.signs {
 		s.wake.sign(name)
 	}

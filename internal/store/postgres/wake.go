@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/jackc/pgx/v5"
 	"github.com/oklog/ulid/v2"
 )
@@ -36,7 +37,9 @@ type hint struct {
 	// Destinations have deliveries that may be due. All tells that the same may be so of any, and that anything else may have
 	// changed.
 	Destinations []string `json:"d,omitempty"`
-	All          bool     `json:"a,omitempty"`
+	// Due is when the first of those deliveries is due, in nanoseconds since 1970; 0 if that is not said.
+	Due int64 `json:"t,omitempty"`
+	All bool  `json:"a,omitempty"`
 	// Signs are the names of what else has changed: paused, documents, lanes, flush, keys.
 	Signs []string `json:"s,omitempty"`
 }
@@ -49,6 +52,7 @@ type wake struct {
 
 	mu    sync.Mutex
 	due   map[string]bool
+	first int64 // when the first of what there is to tell of is due
 	signs map[string]bool
 	kick  chan struct{}
 
@@ -60,12 +64,12 @@ type wake struct {
 
 func (w *wake) init(s *Store) {
 	w.s, w.self, w.channel = s, ulid.Make().String(), "callgate "+s.o.Schema
-	w.due, w.signs, w.kick = map[string]bool{}, map[string]bool{}, make(chan struct{}, 1)
+	w.due, w.first, w.signs, w.kick = map[string]bool{}, lanes.Never, map[string]bool{}, make(chan struct{}, 1)
 	w.listeners = map[int]func(store.Hint){}
 }
 
-// destinations has others be told that there are deliveries that may be due.
-func (w *wake) destinations(list []string) {
+// destinations has others be told that there are deliveries that may be due, none of them before a time.
+func (w *wake) destinations(list []string, from int64) {
 	if len(list) == 0 {
 		return
 	}
@@ -73,6 +77,7 @@ func (w *wake) destinations(list []string) {
 	for _, d := range list {
 		w.due[d] = true
 	}
+	w.first = min(w.first, from)
 	w.mu.Unlock()
 	w.poke()
 }
@@ -113,6 +118,9 @@ func (w *wake) tell() {
 func (w *wake) flush() {
 	w.mu.Lock()
 	h := hint{From: w.self, Destinations: slices.Sorted(maps.Keys(w.due)), Signs: slices.Sorted(maps.Keys(w.signs))}
+	if len(h.Destinations) > 0 {
+		h.Due, w.first = w.first, lanes.Never
+	}
 	clear(w.due)
 	clear(w.signs)
 	w.mu.Unlock()
@@ -183,9 +191,9 @@ func (w *wake) hear(conn *pgx.Conn) {
 // take takes over what another gateway has told.
 func (w *wake) take(h hint) {
 	if h.All {
-		w.s.lanes.Stale(nil)
+		w.s.lanes.Stale(nil, 0)
 	} else if len(h.Destinations) > 0 {
-		w.s.lanes.Stale(h.Destinations)
+		w.s.lanes.Stale(h.Destinations, h.Due)
 	}
 	if len(h.Signs) > 0 || h.All {
 		if err := w.look(w.s.ctx, h.Signs); err != nil {
@@ -208,7 +216,7 @@ func (w *wake) begin(ctx context.Context, conn querier) error {
 
 // read reads what signs others have made.
 func (w *wake) read(ctx context.Context, conn querier) (map[string]int64, error) {
-	rows, err := conn.Query(ctx, w.s.q("SELECT name, sum(value)::bigint FROM {s}.signs WHERE writer <> $1 GROUP BY name"), w.s.recorder.id)
+	rows, err := conn.Query(ctx, w.s.q("SELECT name, sum(value)::bigint FROM {s}.signs WHERE writer <> $1 GROUP BY name"), w.s.signer)
 	if err != nil {
 		return nil, err
 	}

@@ -10,16 +10,20 @@ import (
 
 	"github.com/callgate/callgate/internal/store"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // writer is a connection that writes, and is used by one goroutine. Nothing that runs on it is ever cancelled.
 type writer struct {
 	s     *Store
-	id    int64 // under which it counts
-	batch int64 // the number of the last transaction that notes it
-	conn  *pgx.Conn
-	pid   uint32
-	since time.Time // when the server's process began
+	id    atomic.Int64 // under which it counts
+	batch int64        // the number of the last transaction that notes it
+	runs  int          // since it was looked at last whether it should count under another id
+	// buffer is where the arguments of query were written.
+	buffer []byte
+	conn   *pgx.Conn
+	pid    uint32
+	since  time.Time // when the server's process began
 	// warned is set when the server has warned of something. What it warns of in a commit is that the wait for the standby
 	// was broken off.
 	warned atomic.Bool
@@ -31,11 +35,60 @@ func newWriter(s *Store) *writer { return &writer{s: s} }
 var errWarned = errors.New("the server did not wait for its standby")
 
 // register takes a number under which the writer counts.
-func (w *writer) register(ctx context.Context, conn querier) error {
-	w.batch = 0
-	return conn.QueryRow(ctx, w.s.q(`INSERT INTO {s}.writers (id, batch, until) VALUES (nextval('{s}.writer_ids'), 0, $1) RETURNING id`),
-		w.s.nowNanos()+int64(writerLives)).Scan(&w.id)
+func (w *writer) register(ctx context.Context, conn querier) (id int64, err error) {
+	err = conn.QueryRow(ctx, w.s.q(`INSERT INTO {s}.writers (id, batch, until) VALUES (nextval('{s}.writer_ids'), 0, $1) RETURNING id`),
+		w.s.nowNanos()+int64(writerLives)).Scan(&id)
+	return id, err
 }
+
+// count has the writer count under a number.
+func (w *writer) count(id int64) {
+	w.batch = 0
+	w.s.room.renewed(w.id.Load(), func() { w.id.Store(id) })
+}
+
+const (
+	// renewAfter is after how many changes it is looked at whether a writer should count under another number.
+	renewAfter = 500
+	// manyVersions is of how many dead rows of what is counted it should.
+	manyVersions = 4 * renewAfter
+)
+
+// renew has the writer count under another number, if dead rows are not cleared away, as while somebody has a snapshot open. Each
+// change leaves a dead version of the rows that it counts in, and the next one has to walk over all of them. What was counted
+// under the old number is added up like that of a writer that is gone. If it fails, everything stays as it is.
+func (w *writer) renew() {
+	if w.runs < renewAfter || w.conn == nil {
+		return
+	}
+	w.runs = 0
+	old := w.id.Load()
+	err := w.run(func(ctx context.Context, conn *pgx.Conn) error {
+		var dead int64
+		err := conn.QueryRow(ctx, "SELECT coalesce(sum(pg_stat_get_dead_tuples(to_regclass(t))), 0)::bigint FROM unnest($1::text[]) t",
+			[]string{w.s.schema + ".counts", w.s.schema + ".held", w.s.schema + ".writers"}).Scan(&dead)
+		if err != nil || dead < manyVersions {
+			return err
+		}
+		id, err := w.register(ctx, conn)
+		if err != nil {
+			return err
+		}
+		w.count(id)
+		if old == w.s.signer {
+			return nil // what it has signed stays
+		}
+		_, err = conn.Exec(ctx, w.s.q("DELETE FROM {s}.writers WHERE id = $1"), old)
+		return err
+	})
+	w.runs = 0
+	if err != nil && w.s.ctx.Err() == nil {
+		w.s.o.Log("counting under another number", public(err))
+	}
+}
+
+// counting are the numbers under which the store counts now.
+func (s *Store) counting() []int64 { return []int64{s.acceptor.id.Load(), s.recorder.id.Load()} }
 
 // writerLives is for how long a writer that is not heard of is waited for before what it has counted is added up.
 const writerLives = time.Hour
@@ -98,6 +151,7 @@ func (w *writer) run(f func(ctx context.Context, conn *pgx.Conn) error) error {
 		defer close(watched)
 		w.s.watch(conn, pid, since, done)
 	}()
+	w.runs++
 	w.warned.Store(false)
 	err := f(context.Background(), conn)
 	close(done)
@@ -109,6 +163,45 @@ func (w *writer) run(f func(ctx context.Context, conn *pgx.Conn) error) error {
 		w.drop()
 	}
 	return err
+}
+
+// mostKept is how much of the memory that arguments were written to is kept for the next ones.
+const mostKept = 4 << 20
+
+// query is the connection's, for large arguments: these are written to memory that was there before, where the connection would take
+// more and more of it until all are written, and copy them each time.
+func (w *writer) query(ctx context.Context, conn *pgx.Conn, query string, args []any) (pgx.Rows, error) {
+	if conn.Config().DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		return conn.Query(ctx, query, args...) // the address asks for another way, as a pooler may need it
+	}
+	statement, err := conn.Prepare(ctx, query, query)
+	if err != nil {
+		return nil, err
+	}
+	if len(args) != len(statement.ParamOIDs) {
+		return nil, fmt.Errorf("%d arguments for a statement that takes %d", len(args), len(statement.ParamOIDs))
+	}
+	buffer := w.buffer[:0]
+	values, formats := make([][]byte, len(args)), make([]int16, len(args))
+	for i, arg := range args {
+		began := len(buffer)
+		written, err := conn.TypeMap().Encode(statement.ParamOIDs[i], pgtype.BinaryFormatCode, arg, buffer)
+		if err != nil {
+			return nil, err
+		}
+		formats[i] = pgtype.BinaryFormatCode
+		if written != nil { // otherwise it is NULL
+			buffer, values[i] = written, written[began:len(written):len(written)]
+		}
+	}
+	if w.buffer = buffer[:0]; cap(buffer) > mostKept {
+		w.buffer = nil
+	}
+	results := make([]int16, len(statement.Fields))
+	for i, f := range statement.Fields {
+		results[i] = conn.TypeMap().FormatCodeForOID(f.DataTypeOID)
+	}
+	return pgx.RowsFromResultReader(conn.TypeMap(), conn.PgConn().ExecStatement(ctx, statement, values, formats, results)), nil
 }
 
 // watch drops a connection whose server is not at work for it any more.
