@@ -267,6 +267,12 @@ func TestProblemsOfADraftHaveTheirPlaces(t *testing.T) {
 		{`"url":"http://169.254.169.254/","body":"{}"`, "error", operate.DraftProblem{Field: "url", Message: "local, private or reserved"}},
 		{`"url":"https://a.example/","body":"{}","bearer":"{env.HOME}"`, "error", operate.DraftProblem{Field: "bearer", Message: "{secret."}},
 		{`"definition":"/etc/passwd"`, "error", operate.DraftProblem{Field: "definition", Message: "cannot name a file"}},
+		{`"steps":[{"name":"contact","url":"https://a.example/","body":"{}","when":"call.urgnt"}]`, "error", operate.DraftProblem{Field: "steps.contact.when", Line: 1, Column: 5, Message: "urgnt"}},
+		{`"steps":[{"name":"contact","url":"https://a.example/","body":"{}"},{"name":"deal","url":"https://a.example/","body":"\n{{x|frob}}","content_type":"text/plain"}]`, "error", operate.DraftProblem{Field: "steps.deal.body", Line: 2, Column: 1, Variable: "x", Message: "no filter"}},
+		{`"steps":[{"name":"contact","url":"https://a.example/","body":"{}"},{"name":"deal","url":"https://a.example/{{steps.contact.id}}","body":"{}"}]`, "error", operate.DraftProblem{Field: "steps.deal", Message: "step contact keeps nothing"}},
+		{`"steps":[{"name":"deal","url":"https://a.example/","body":"{}","poll":{"done":"body.state = 1"}}]`, "error", operate.DraftProblem{Field: "steps.deal.poll.done", Line: 1, Column: 12, Message: "="}},
+		{`"steps":[{"name":"deal","url":"http://169.254.169.254/","body":"{}"}]`, "error", operate.DraftProblem{Field: "steps.deal.url", Message: "local, private or reserved"}},
+		{`"steps":[{"name":"Deal","url":"https://a.example/","body":"{}"}]`, "error", operate.DraftProblem{Message: "small letters"}},
 		{`"url":"https://elsewhere.example/","body":"{}","bearer":"{secret.LISTED}"`, "", operate.DraftProblem{}},
 	} {
 		var p operate.DraftPreview
@@ -313,7 +319,7 @@ func TestBeginningsOfDrafts(t *testing.T) {
 			`{"to":{"type":"http","url":"https://a.example/","method":"POST","headers":{"X-E":"{env.HOME}","X-Other-Token":"{secret.API_KEY}"},"body":"{\n  \"n\": \"{{n|integer}}\"\n}","content_type":"application/json","api_key":{"header":"X-API-Key","value":"{secret.KEY}"}}}`,
 			map[string]string{"KEY": "", "API_KEY": "abc"}, "{env.NAME}, which is text here"},
 		{operate.Beginning{Document: `{"url":"https://a.example/","headers":{"Content-Type":"multipart/form-data"},"body_template":{"n":"{{n}}"}}`},
-			`{"to":{"type":"http","document":{"url":"https://a.example/","headers":{"Content-Type":"multipart/form-data"},"body_template":{"n":"{{n}}"}}}}`, nil, "edited as JSON"},
+			`{"to":{"type":"http","document":{"url":"https://a.example/","headers":{"Content-Type":"multipart/form-data"},"body_template":{"n":"{{n}}"}}}}`, nil, ""},
 		{operate.Beginning{Destination: "crm"}, `{"to":{"body":"{\"for\":\"all\"}","type":"http","url":"http://127.0.0.1:1/all"}}`, nil, "stands in the configuration"},
 	} {
 		var begun operate.Begun

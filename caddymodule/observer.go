@@ -22,11 +22,12 @@ type observer struct {
 
 // Accepted implements delivery.Observer.
 func (o *observer) Accepted(ctx context.Context, e *store.Event, a store.Accepted, destinations []string) {
-	o.d.meter.Accepted(e.Tenant, a.Duplicate)
 	if a.Duplicate {
+		o.d.meter.Copied(e.Route, e.Tenant, e.EventID)
 		deliveryMetrics.duplicates.Inc()
 		return
 	}
+	o.d.meter.Accepted(e.Tenant)
 	deliveryMetrics.accepted.Inc()
 	if o.d.perTenant.Load() {
 		tenantMetrics.accepted.WithLabelValues(e.Tenant, e.Source).Inc()

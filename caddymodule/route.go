@@ -48,7 +48,7 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 	h.warnOfLiteralSecrets(c.logger, "route", h.Name)
 	rt := &gateway.Route{
 		Name: h.Name, Source: h.Source, Preset: c.preset, PassErrors: h.PassErrors, Spool: h.Spool,
-		Render: c.run.render, Refuses: c.run.refuses, Store: c.run.storeFor, State: &c.run.shared.State, Server: server{}, Meter: newMeter(h.Source), Log: c.logger,
+		Render: c.run.render, Refuses: c.run.refuses, Store: c.run.storeFor, State: &c.run.shared.State, Server: server{}, Meter: newMeter(h.Source), Log: c.logger, Witness: witness{c.run},
 	}
 	if h.AddressLimit == nil {
 		rt.StrangerLimit = &strangerLimit

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 func TestDashboardInABrowser(t *testing.T) {
 	heavy(t)
 	chromium, node := tool(t, "chromium"), tool(t, "node")
-	project := nodeProject(t, filepath.Join("testdata", "dashboard"), "package.json", "run.mjs", "desk.mjs", "mend.mjs", "pages.mjs", "people.mjs")
+	project := nodeProject(t, filepath.Join("testdata", "dashboard"), "package.json", "run.mjs", "build.mjs", "desk.mjs", "mend.mjs", "pages.mjs", "people.mjs")
 	key, _, err := note.GenerateKey(rand.Reader, "dashboard.example/callgate/1")
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +27,7 @@ func TestDashboardInABrowser(t *testing.T) {
 	receiver := freePort(t)
 	secrets := []string{"CLINIC_A_SECRET=secret-of-clinic-a", "CLINIC_B_SECRET=secret-of-clinic-b"}
 	gw := startGateway(t, "testdata/dashboard/Caddyfile", receiver,
-		append(secrets, "CALLGATE_AUDIT_KEY="+key, "CALLGATE_STORE="+filepath.Join(t.TempDir(), "callgate.db"))...)
+		append(secrets, "CALLGATE_AUDIT_KEY="+key, "CALLGATE_KEY="+strings.Repeat("0d", 32), "CALLGATE_STORE="+filepath.Join(t.TempDir(), "callgate.db"))...)
 	screenshots := os.Getenv("CALLGATE_SCREENSHOTS")
 	if screenshots == "" {
 		screenshots = t.TempDir()

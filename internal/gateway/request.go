@@ -83,6 +83,7 @@ func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
 	if refused == nil && err == nil {
 		refused, err = rq.once(w, next)
 	}
+	rq.tell(refused)
 	if refused != nil {
 		rq.outcome = refused.outcome
 		err = rq.refuse(w, refused)

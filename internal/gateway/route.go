@@ -93,6 +93,9 @@ type Route struct {
 	Meter  Meter
 	Log    *zap.Logger
 
+	// Witness is told of refusals and copies; nil tells nobody.
+	Witness Witness
+
 	quiet quiet
 }
 

@@ -4,18 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/callgate/callgate/internal/condition"
-	"github.com/callgate/callgate/internal/definition"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/manage"
 	"github.com/callgate/callgate/internal/store"
-	"github.com/callgate/callgate/internal/template"
 )
 
 // Drafts works documents of destinations out as if they were published.
@@ -152,7 +146,7 @@ func (s *Service) PreviewDraft(ctx context.Context, a Actor, in DraftInput) (*Dr
 func (p *DraftPreview) add(list ...DraftProblem) {
 	for _, d := range list {
 		same := func(o DraftProblem) bool {
-			return o.Message == d.Message || d.Field == "success_if" && o.Field == d.Field || d.Severity == "warning" && d.Variable != "" && o.Variable == d.Variable
+			return o.Message == d.Message || isCondition(d.Field) && o.Field == d.Field || d.Severity == "warning" && d.Variable != "" && o.Variable == d.Variable
 		}
 		if !slices.ContainsFunc(p.Problems, same) {
 			p.Problems = append(p.Problems, d)
@@ -200,102 +194,6 @@ func (s *Service) composed(ctx context.Context, a Actor, drafts Drafts, in *Draf
 		err = compose()
 	}
 	return doc, missing, err
-}
-
-// conditionProblems checks what a draft says of success, also where the rest of it has a mistake.
-func conditionProblems(body []byte) []DraftProblem {
-	var d struct {
-		To struct {
-			SuccessIf string `json:"success_if"`
-		} `json:"to"`
-	}
-	if json.Unmarshal(body, &d) != nil || d.To.SuccessIf == "" {
-		return nil
-	}
-	if _, err := condition.CompileSuccess(d.To.SuccessIf); err != nil {
-		return problemsOf(prefixed{"success: ", err})
-	}
-	return nil
-}
-
-// prefixed is an error with what it is about before it.
-type prefixed struct {
-	prefix string
-	err    error
-}
-
-func (p prefixed) Error() string { return p.prefix + p.err.Error() }
-func (p prefixed) Unwrap() error { return p.err }
-
-var (
-	// placedAt is where a document's text has a mistake, which nobody has written who builds it with a form.
-	placedAt = regexp.MustCompile(`^destination \S+?:\d+:\d+: `)
-	// conditionAt is where a condition has one.
-	conditionAt = regexp.MustCompile(`^success(?:_if)?: (?:.*?: )?line (\d+), column (\d+): `)
-	// settingOf is the setting that a message begins with.
-	settingOf = regexp.MustCompile(`^(?:to: )?(?:header )?([A-Za-z][A-Za-z0-9_-]*)(?: ([A-Za-z0-9_-]+))?: `)
-	bracedIn  = regexp.MustCompile(`\{\{([^{}|]+)\}\}`)
-)
-
-// variableIn is the variable that a message begins with.
-func variableIn(message string) string {
-	if m := bracedIn.FindStringSubmatchIndex(message); m != nil && m[0] == 0 {
-		return message[m[2]:m[3]]
-	}
-	return ""
-}
-
-// problemsOf takes an error apart into what is wrong where.
-func problemsOf(err error) []DraftProblem {
-	switch e := err.(type) {
-	case *template.Error:
-		p := DraftProblem{Severity: "error", Field: e.Name, Line: e.Line, Column: e.Column, Variable: e.Variable, Message: e.Reason}
-		if p.Field != "body" {
-			p.Field, p.Line, p.Column = "", 0, 0
-			if m := settingOf.FindStringSubmatch(e.Reason); m != nil {
-				p.Field, p.Message = m[1], strings.TrimPrefix(e.Reason, m[0])
-			}
-		}
-		if e.Variable != "" {
-			p.Message = "{{" + e.Variable + "}}: " + p.Message
-		}
-		return []DraftProblem{p}
-	case *definition.Error:
-		p := DraftProblem{Severity: "error", Field: e.Field, Line: e.Line, Message: e.Reason}
-		if e.Field == "body_template" {
-			p.Field = "body"
-		}
-		return []DraftProblem{p}
-	case interface{ Unwrap() []error }:
-		var all []DraftProblem
-		for _, inner := range e.Unwrap() {
-			if inner != definition.ErrInvalid { // the kind alone, which says nothing
-				all = append(all, problemsOf(inner)...)
-			}
-		}
-		return all
-	}
-	if inner := errors.Unwrap(err); inner != nil && located(inner) {
-		return problemsOf(inner)
-	}
-	text := placedAt.ReplaceAllString(err.Error(), "")
-	p := DraftProblem{Severity: "error", Message: text}
-	if m := conditionAt.FindStringSubmatch(text); m != nil {
-		p.Field = "success_if"
-		p.Line, _ = strconv.Atoi(m[1])
-		p.Column, _ = strconv.Atoi(m[2])
-		p.Message = text[len(m[0]):]
-	} else if m := settingOf.FindStringSubmatch(text); m != nil {
-		p.Field, p.Message = m[1], text[len(m[0]):]
-	}
-	return []DraftProblem{p}
-}
-
-// located reports whether somewhere in an error there is one that knows its place.
-func located(err error) bool {
-	_, t := errors.AsType[*template.Error](err)
-	_, d := errors.AsType[*definition.Error](err)
-	return t || d
 }
 
 // DraftLines is a draft as it stands in a file.

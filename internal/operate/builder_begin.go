@@ -318,7 +318,6 @@ func beginDocument(text []byte) (*Begun, error) {
 		if !json.Valid(text) {
 			return nil, badRequest("the document has comments, and multipart/form-data is sent by a document as it is: take the comments out")
 		}
-		b.note("multipart/form-data is sent by the document itself, which is edited as JSON")
 		return b.finish()
 	}
 	if err != nil {

@@ -31,6 +31,8 @@ type Meter struct {
 	place   int64
 	from    time.Time
 	reading chan struct{} // closed at its end; nil while nobody reads
+
+	door door
 }
 
 // NewMeter makes a meter that goes on from what a store has. now nil is time.Now.
@@ -97,22 +99,27 @@ func (m *Meter) Attempt(a store.AttemptInfo) {
 	m.count(&a, false)
 }
 
-// Accepted counts an event that was taken in, or was there already.
-func (m *Meter) Accepted(tenant string, copied bool) {
+// Accepted counts an event that was taken in.
+func (m *Meter) Accepted(tenant string) {
+	m.received(tenant, func(c *counts) { c.accepted++ })
+}
+
+// received counts what came in, as a whole and as its tenant's; of no tenant as a whole alone.
+func (m *Meter) received(tenant string, count func(*counts)) {
 	now := m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, s := range []*series{m.of(""), m.ofTenant("", tenant)} {
+	list := []*series{m.of("")}
+	if tenant != "" {
+		list = append(list, m.ofTenant("", tenant))
+	}
+	for _, s := range list {
 		if s == nil {
 			continue
 		}
 		for _, c := range []*counts{s.short.of(now), s.long.of(now)} {
-			switch {
-			case c == nil:
-			case copied:
-				c.copies++
-			default:
-				c.accepted++
+			if c != nil {
+				count(c)
 			}
 		}
 	}

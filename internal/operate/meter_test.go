@@ -189,9 +189,9 @@ func TestTenantsAreCountedApart(t *testing.T) {
 		}
 	}
 	for i := range maxPairs + 1 {
-		m.Accepted(fmt.Sprint("t", i), false)
+		m.Accepted(fmt.Sprint("t", i))
 	}
-	m.Accepted("acme", true)
+	m.Copied("r", "acme", "one")
 	v, missing := m.look("", scope{}, windows["day"])
 	if v.accepted != maxPairs+1 || v.copies != 1 || missing {
 		t.Errorf("%+v, %v", v, missing)

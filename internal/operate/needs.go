@@ -32,6 +32,12 @@ const (
 	NeedDead NeedKind = "dead"
 	// NeedFaultyTenant is that the gateway runs without a tenant because of a mistake in its settings.
 	NeedFaultyTenant NeedKind = "faulty_tenant"
+	// NeedShutOut is that all requests of a tenant, Count since Since, were refused with the code Reason, as not being signed with
+	// its secret, on the route Name of Source: the secret was changed at the sender, or somebody else sends.
+	NeedShutOut NeedKind = "shut_out"
+	// NeedRefused is that a tenant's authentic requests were refused with the code Reason: Count since Since, on the route Name
+	// of Source, the last of them within the last hour.
+	NeedRefused NeedKind = "refused"
 	// NeedLowSuccess, NeedSlow and NeedRetrySpike are that a destination is beyond a threshold of the guide: Value is per cent,
 	// milliseconds, or how many times as many as usual.
 	NeedLowSuccess NeedKind = "low_success"
@@ -53,7 +59,7 @@ const (
 
 // ranks is the order of the kinds.
 var ranks = []NeedKind{
-	NeedDiskLow, NeedStoreFull, NeedTrouble, NeedNotTaken, NeedUnknownName, NeedDead, NeedFaultyTenant, NeedLowSuccess, NeedSlow,
+	NeedDiskLow, NeedStoreFull, NeedTrouble, NeedNotTaken, NeedUnknownName, NeedDead, NeedFaultyTenant, NeedShutOut, NeedRefused, NeedLowSuccess, NeedSlow,
 	NeedRetrySpike, NeedWarning, NeedCheckpointLate, NeedTestMode, NeedPaused, NeedSecretUnused,
 }
 

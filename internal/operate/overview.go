@@ -51,6 +51,9 @@ type Overview struct {
 	Accepted      int64     `json:"accepted"`
 	Copies        int64     `json:"copies"`
 	ReceivedSince time.Time `json:"received_since"`
+	// Refused counts the requests that were refused since then, by the code of the answer, the most frequent first. Those of
+	// no tenant are in it for those who are not bound to tenants.
+	Refused []RefusalCount `json:"refused"`
 	// Store is how full it is; nil for those who are bound to tenants.
 	Store *StoreView `json:"store,omitempty"`
 	// Audit is how the audit log stands; nil if none is kept, and for those who are bound to tenants.
@@ -145,7 +148,7 @@ func (s *Service) Overview(ctx context.Context, a Actor, c OverviewChoice) (*Ove
 	}
 	received, missing := s.o.Meter.look("", sc, w)
 	o.Uncounted = o.Uncounted || missing
-	o.Accepted, o.Copies = int64(received.accepted), int64(received.copies)
+	o.Accepted, o.Copies, o.Refused = int64(received.accepted), int64(received.copies), refusalCounts(&received.counts)
 	if o.ReceivedSince = o.Since; s.o.Meter.began.After(o.Since) {
 		o.ReceivedSince = s.o.Meter.began.UTC()
 	}
@@ -153,6 +156,7 @@ func (s *Service) Overview(ctx context.Context, a Actor, c OverviewChoice) (*Ove
 		return nil, stored(err)
 	}
 	s.needsOfTenants(sc, &n)
+	s.o.Meter.refusals(sc, &n)
 	o.Needs = n.sorted()
 	return o, nil
 }

@@ -21,7 +21,11 @@ type metering struct {
 }
 
 func (o metering) Accepted(_ context.Context, e *store.Event, a store.Accepted, _ []string) {
-	o.m.Accepted(e.Tenant, a.Duplicate)
+	if a.Duplicate {
+		o.m.Copied(e.Route, e.Tenant, e.EventID)
+		return
+	}
+	o.m.Accepted(e.Tenant)
 }
 
 func (o metering) AttemptFinished(a delivery.Attempted) { o.m.Attempt(AttemptInfo(&a)) }

@@ -21,8 +21,10 @@ type EventDetail struct {
 	Verified *store.Verified `json:"verified,omitempty"`
 	// Call is what the call has, masked: which fields, and nothing of what was said. It is missing where the content is, and
 	// where it cannot be read. MoreFields is how many fields it leaves out.
-	Call       []call.Masked    `json:"fields,omitempty"`
-	MoreFields int              `json:"more_fields,omitempty"`
+	Call       []call.Masked `json:"fields,omitempty"`
+	MoreFields int           `json:"more_fields,omitempty"`
+	// Copies are those that came of it; nil where nobody counts.
+	Copies     *Copies          `json:"copies,omitempty"`
 	Deliveries []DeliveryDetail `json:"deliveries"`
 	// Content is there only if it was asked to be revealed.
 	Content *EventContent `json:"content,omitempty"`
@@ -143,6 +145,9 @@ func (s *Service) oneOfTheirs(ctx context.Context, a Actor, sc scope, r *Record)
 func (s *Service) readEvent(ctx context.Context, sc scope, e *store.EventInfo, content bool) (*EventDetail, error) {
 	id := e.ID
 	detail := &EventDetail{EventInfo: *e, Deliveries: []DeliveryDetail{}}
+	if s.o.Meter != nil {
+		detail.Copies = s.o.Meter.copies(e.Route, e.Tenant, e.EventID)
+	}
 	deliveries, err := s.o.Store.Deliveries(ctx, store.Filter{EventID: id}, store.Page{Limit: 1000})
 	if err != nil {
 		return nil, err

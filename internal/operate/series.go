@@ -38,6 +38,8 @@ type counts struct {
 	firsts, firstDelivered uint32
 	// accepted are events that were taken in, and copies those that were there already.
 	accepted, copies uint32
+	// refused are requests that were refused, by the code of their answer; nil while there are none.
+	refused map[string]uint32
 	// took counts by bins, as many as there is something in.
 	took []uint32
 }
@@ -72,12 +74,23 @@ func (c *counts) add(o *counts) {
 	c.attempts, c.delivered, c.dead = c.attempts+o.attempts, c.delivered+o.delivered, c.dead+o.dead
 	c.firsts, c.firstDelivered = c.firsts+o.firsts, c.firstDelivered+o.firstDelivered
 	c.accepted, c.copies = c.accepted+o.accepted, c.copies+o.copies
+	for code, n := range o.refused {
+		c.refuse(code, n)
+	}
 	for len(c.took) < len(o.took) {
 		c.took = append(c.took, 0)
 	}
 	for i, n := range o.took {
 		c.took[i] += n
 	}
+}
+
+// refuse adds requests that were refused.
+func (c *counts) refuse(code string, n uint32) {
+	if c.refused == nil {
+		c.refused = map[string]uint32{}
+	}
+	c.refused[code] += n
 }
 
 // quantile is the time that a share of the attempts took at most, about: within a bin it is taken to grow evenly.

@@ -30,6 +30,8 @@ type TenantView struct {
 	Succeeded int64 `json:"succeeded"`
 	// FailingSince is since when nothing of it was delivered to some destination although it was tried.
 	FailingSince time.Time `json:"failing_since,omitzero"`
+	// Refused are needs of the kinds shut_out and refused: whose requests of it are refused.
+	Refused []Need `json:"refused,omitempty"`
 }
 
 // Tenants tells of each tenant how it does.
@@ -76,6 +78,13 @@ func (s *Service) Tenants(ctx context.Context, a Actor) (*TenantList, error) {
 	}
 	if s.o.Meter != nil {
 		s.o.Meter.ofTenants(found)
+		n := needs{now: s.o.Now().UTC()}
+		s.o.Meter.refusals(sc, &n)
+		for _, need := range n.sorted() {
+			if t := found[need.Tenant]; t != nil {
+				t.Refused = append(t.Refused, need)
+			}
+		}
 	}
 	l := &TenantList{Tenants: []TenantView{}}
 	for _, t := range found {

@@ -28,6 +28,8 @@ type eventPage struct {
 	Leads bool
 	// Waits tells that something is going to happen, so that the page is looked at again.
 	Waits bool
+	// MoreCopies tells that more copies came than there are times of.
+	MoreCopies bool
 }
 
 type eventField struct {
@@ -91,6 +93,7 @@ func (q *request) eventPage(e *operate.EventDetail) *eventPage {
 			data.Fields = append(data.Fields, f)
 		}
 	}
+	data.MoreCopies = e.Copies != nil && e.Copies.Count > int64(len(e.Copies.Times))
 	back := q.link("events", e.ID)
 	data.Leads = q.may("Destination")
 	if q.may("Replay") && len(e.Deliveries) > 0 {

@@ -55,6 +55,7 @@ type desk struct {
 	store         store.Store
 	engine        *delivery.Engine
 	service       *operate.Service
+	meter         *operate.Meter
 	crm, dispatch *receiver
 	policy        *access.Policy
 	log           strings.Builder
@@ -80,7 +81,11 @@ type metering struct {
 }
 
 func (o metering) Accepted(_ context.Context, e *store.Event, a store.Accepted, _ []string) {
-	o.meter.Accepted(e.Tenant, a.Duplicate)
+	if a.Duplicate {
+		o.meter.Copied(e.Route, e.Tenant, e.EventID)
+		return
+	}
+	o.meter.Accepted(e.Tenant)
 }
 
 func (o metering) AttemptFinished(a delivery.Attempted) { o.meter.Attempt(operate.AttemptInfo(&a)) }
@@ -106,14 +111,14 @@ func inBubble(t *testing.T, test func(t *testing.T, d *desk)) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &desk{t: t, store: storetest.NewMemory(storetest.Options{}), crm: new(receiver), dispatch: new(receiver)}
 		log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(&d.log), zap.DebugLevel))
-		meter := operate.NewMeter(t.Context(), d.store, nil)
-		d.engine = delivery.New(delivery.Options{Store: d.store, Log: log, Observer: metering{meter: meter}})
+		d.meter = operate.NewMeter(t.Context(), d.store, nil)
+		d.engine = delivery.New(delivery.Options{Store: d.store, Log: log, Observer: metering{meter: d.meter}})
 		d.engine.Attach(&delivery.Snapshot{Destinations: map[string]delivery.Config{
 			"crm":      {Destination: d.crm, Schedule: delivery.ListSchedule(0, time.Hour, time.Hour)},
 			"dispatch": {Destination: d.dispatch, Schedule: delivery.ListSchedule(0, time.Hour, time.Hour)},
 		}})
 		defer d.engine.Close(context.Background())
-		d.service = operate.New(operate.Options{Store: d.store, Engine: d.engine, Log: log, Meter: meter, Settings: settings, Faulty: func() []string { return d.faulty }, Names: func() operate.Names {
+		d.service = operate.New(operate.Options{Store: d.store, Engine: d.engine, Log: log, Meter: d.meter, Settings: settings, Faulty: func() []string { return d.faulty }, Names: func() operate.Names {
 			return operate.Names{Tenants: []string{"acme", "beta"}, Sources: []string{"nextphone", "retell"}}
 		}})
 		var err error

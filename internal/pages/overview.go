@@ -25,12 +25,16 @@ type overviewPage struct {
 	Fill int
 	// Every says of which time a part of a sparkline is.
 	Every string
+	// Refusals says how many requests were refused, and why; empty for none.
+	Refusals string
 }
 
 type overviewRow struct {
 	destinationRow
 	View  *operate.DestinationView
 	Spark spark
+	// Oldest is for how long what waits longest waits; empty for nothing.
+	Oldest string
 }
 
 // need is a line of what needs somebody: what happened, that nothing is lost, and what to do.
@@ -66,7 +70,7 @@ func (q *request) overview() error {
 	if err != nil {
 		return err
 	}
-	data := overviewPage{Overview: o}
+	data := overviewPage{Overview: o, Refusals: refusedLine(o.Refused)}
 	for _, w := range windowNames {
 		link := q.link("")
 		if w.window != "day" {
@@ -81,7 +85,10 @@ func (q *request) overview() error {
 	data.Title = needed(len(data.Needs))
 	for i := range o.Destinations {
 		d := &o.Destinations[i]
-		row := overviewRow{q.destinationRow(&d.DestinationStatus), d, sparkOf(d.Buckets)}
+		row := overviewRow{destinationRow: q.destinationRow(&d.DestinationStatus), View: d, Spark: sparkOf(d.Buckets)}
+		if d.Pending > 0 && !d.OldestPending.IsZero() {
+			row.Oldest = lasted(max(o.At.Sub(d.OldestPending), 0))
+		}
 		if row.Mark.Shape == "ok" {
 			row.Mark = worry(o.Needs, d.Name)
 		}

@@ -41,6 +41,10 @@ func tenantRowOf(t *operate.TenantView) tenantRow {
 		row.Mark = mark{"dead", "not configured"}
 	case !t.FailingSince.IsZero():
 		row.Mark = mark{"dead", "a destination takes nothing"}
+	case len(t.Refused) > 0 && t.Refused[0].Kind == operate.NeedShutOut:
+		row.Mark = mark{"dead", "its sender is shut out"}
+	case len(t.Refused) > 0:
+		row.Mark = mark{"wait", "some are refused"}
 	case t.Dead > 0:
 		row.Mark = mark{"wait", "some are dead"}
 	case row.Rate != nil && 100**row.Rate < operate.LowSuccess:
@@ -140,10 +144,17 @@ func (q *request) tenant() error {
 		// Elsewhere says why it is not changed here.
 		Elsewhere string
 		Uses      []useRow
+		// Refusals are whose requests of it are refused, and why.
+		Refusals []need
 	}{tenantRow: tenantRowOf(t), Newest: newest, All: of("").address(q.link("events")), Waiting: of("waiting").address(q.link("deliveries")),
 		IsDead: of("dead").address(q.link("deliveries"))}
 	if data.Uses, err = q.uses(s, t.Name); err != nil {
 		return err
+	}
+	for i := range t.Refused {
+		l := q.need(&t.Refused[i])
+		l.Mark.Word, l.Link, l.Do = plain(t.Refused[i].Source), "", nil
+		data.Refusals = append(data.Refusals, l)
 	}
 	data.Setup = q.link("tenants", t.Name, "setup")
 	if q.may("SaveDocument") {

@@ -54,7 +54,7 @@ var (
 	// ErrConflict means that the document is in another state by now than the change is meant for.
 	ErrConflict = errors.New("the document was changed meanwhile")
 	// ErrUnsealed means that secrets would be stored without being sealed.
-	ErrUnsealed = errors.New("secrets are kept only where the store has an encryption_key")
+	ErrUnsealed = errors.New("secrets are kept only where the store has an encryption_key: give it one in the global option callgate, or use a secret that manage lists there")
 	// ErrDocumentSize means that a document is too large.
 	ErrDocumentSize = errors.New("a document has at most 1 MiB")
 )

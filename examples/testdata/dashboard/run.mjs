@@ -1,4 +1,5 @@
 // People at the dashboard, in a real browser. It ends with 1 and says why if something is not as it should be.
+import { chain, guide, kinds } from './build.mjs';
 import { api, byKeyboard, byMouse, call, complaints, receiver, sit, startBrowser, startReceiver, until } from './desk.mjs';
 import { mend } from './mend.mjs';
 import { pages } from './pages.mjs';
@@ -36,6 +37,9 @@ for (let i = 0; i < 6; i++) await call(i % 2 ? 'clinic-b' : 'clinic-a');
 await until('deliveries are given up', async () => (await api('ada', 'deliveries?state=dead')).deliveries.length === 18);
 
 await part('mend', () => mend(byMouse, 'dispatch'));
+await part('guide', guide);
+await part('chain', chain);
+await part('kinds', kinds);
 await part('pages', pages);
 await part('roles', roles);
 await part('keyboard', () => mend(byKeyboard, 'billing'));

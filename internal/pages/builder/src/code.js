@@ -88,6 +88,7 @@ export class Code {
     // Tab leaves the editor, as it leaves every other field. Enter makes no second line where there is one.
     if (o.line) {
       list.push(
+        EditorView.lineWrapping, // so that all of it is seen, also where there is little room
         keymap.of([...completionKeymap, { key: 'Enter', run: () => true }, ...historyKeymap, ...defaultKeymap]),
         EditorState.transactionFilter.of((tr) => (tr.newDoc.lines > 1 ? [tr, { changes: { from: 0, to: tr.newDoc.length, insert: tr.newDoc.toString().replace(/\s*\n\s*/g, ' ') }, sequential: true }] : tr)),
       );

@@ -1,11 +1,8 @@
 // What is asked apart from the page: what to begin from, publishing, versions, and the draft as text.
 import { h, Fragment } from 'preact';
 import { useContext, useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { EditorState } from '@codemirror/state';
-import { EditorView, lineNumbers } from '@codemirror/view';
-import { unifiedMergeView } from '@codemirror/merge';
 import * as api from './api.js';
-import { known } from './code.js';
+import { differences, folded } from './differences.js';
 import { Choice, Text, Work } from './fields.jsx';
 import { kinds } from './forms.jsx';
 
@@ -127,24 +124,27 @@ export function Begin({ close, take }) {
   );
 }
 
-/** Merge shows what differs between two texts. */
-function Merge({ before, after }) {
-  const host = useRef(null);
-  useLayoutEffect(() => {
-    const view = new EditorView({
-      parent: host.current,
-      state: EditorState.create({
-        doc: after,
-        extensions: [
-          EditorView.cspNonce.of(known.nonce), lineNumbers(), EditorView.editable.of(false), EditorState.readOnly.of(true), EditorView.lineWrapping,
-          EditorView.contentAttributes.of({ 'aria-label': 'What differs', tabindex: '0' }),
-          unifiedMergeView({ original: before, mergeControls: false, collapseUnchanged: { margin: 2, minSize: 4 } }),
-        ],
-      }),
-    });
-    return () => view.destroy();
-  }, [before, after]);
-  return <div ref={host} class="b-code b-merge" />;
+const signs = { '-': ['b-del', 'Taken out: '], '+': ['b-ins', 'Put in: '] };
+
+/** Differences shows what differs between two texts. */
+function Differences({ before, after }) {
+  return (
+    <pre class="b-diff" tabIndex="0" role="region" aria-label="What differs">
+      {folded(differences(before, after)).map(([sign, text], i) => (
+        <div key={i} class={signs[sign]?.[0]}>
+          {sign === '…' ? (
+            <span class="say">{text} lines are the same</span>
+          ) : (
+            <Fragment>
+              <span aria-hidden="true">{sign} </span>
+              {signs[sign] && <span class="b-unseen">{signs[sign][1]}</span>}
+              {text}
+            </Fragment>
+          )}
+        </div>
+      ))}
+    </pre>
+  );
 }
 
 const indented = (v) => JSON.stringify(v, null, 2);
@@ -195,7 +195,7 @@ export function Publish({ close, live, done }) {
       >
         <Text label="Name of the destination" value={name} set={setName} hint="deliver lines send calls to this name" />
         <h3>{live ? 'What changes' : 'It is new'}</h3>
-        {live ? <Merge before={readable(live)} after={readable(doc)} /> : <p class="say">Nothing of this name is in force.</p>}
+        {live ? <Differences before={readable(live)} after={readable(doc)} /> : <p class="say">Nothing of this name is in force.</p>}
         {change && <p class="say">{change.differences.length ? `Differs in ${change.differences.map((d) => d.path || 'the whole').join(', ')}` : 'Says what is in force already'}</p>}
         {(change?.warnings ?? []).map((w) => (
           <p key={w} class="say">

@@ -46,7 +46,7 @@ export function secretName(text) {
 /** hostsOf are the hosts that a destination sends to, for which its secrets are. */
 export function hostsOf(doc) {
   const to = doc.to ?? {};
-  const urls = [to.url, to.instance, to.base, to.base_url, to.token_url, to.oauth2?.token_url, ...(to.steps ?? []).map((s) => s.url)];
+  const urls = [to.url, to.instance, to.base, to.base_url, to.token_url, to.oauth2?.token_url, to.document?.url, to.smart?.token_url, to.oauth?.token_url, ...(to.steps ?? []).flatMap((s) => [s.url, s.document?.url, s.find])];
   if (to.type === 'hubspot' && !to.base_url) urls.push('https://api.hubapi.com/');
   const hosts = [];
   for (const url of urls) {
@@ -58,3 +58,6 @@ export function hostsOf(doc) {
 
 /** same reports whether two documents say the same. */
 export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
+
+/** keptBy are the variables that the requests of a destination keep for those after them. */
+export const keptBy = (doc) => (doc.to?.steps ?? []).flatMap((s) => Object.keys(s.keep ?? {}).map((k) => ({ name: `steps.${s.name}.${k}`, kind: 'step', type: 'string', value: 'of the answer' })));

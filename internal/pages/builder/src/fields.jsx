@@ -49,7 +49,7 @@ export function Field({ label, hint, field, children }) {
 export function Text({ label, hint, field, value, set, type = 'text', list, placeholder, inputmode }) {
   return (
     <Field label={label} hint={hint} field={field}>
-      {(a) => <input {...a} type={type} list={list} placeholder={placeholder} inputmode={inputmode} value={value ?? ''} autocomplete="off" spellcheck={false} onInput={(e) => set(e.currentTarget.value)} />}
+      {(a) => type === 'lines' ? <textarea {...a} rows="4" placeholder={placeholder} value={value ?? ''} autocomplete="off" spellcheck={false} onInput={(e) => set(e.currentTarget.value)} /> : <input {...a} type={type} list={list} placeholder={placeholder} inputmode={inputmode} value={value ?? ''} autocomplete="off" spellcheck={false} onInput={(e) => set(e.currentTarget.value)} />}
     </Field>
   );
 }
@@ -136,8 +136,9 @@ export function Template({ label, hint, field, value, set, language = 'text', li
   );
 }
 
-/** Secret is a setting that holds nothing but the name of a secret; its value is written beside the document and never shown. */
-export function Secret({ label, field, value, set, proposed = 'API_KEY' }) {
+/** Secret is a setting that holds nothing but the name of a secret; its value is written beside the document and never shown.
+    One of several lines is a key. */
+export function Secret({ label, field, value, set, proposed = 'API_KEY', lines }) {
   const { doc, kit, secrets, kept, setSecret } = useContext(Work);
   const name = secretName(value);
   const listed = kit.secrets.find((s) => s.name === name);
@@ -155,7 +156,7 @@ export function Secret({ label, field, value, set, proposed = 'API_KEY' }) {
         options={[['', 'choose…'], ...names.map((n) => [n, n + (kit.secrets.some((s) => s.name === n) ? ' (of the gateway)' : '')]), ['+', name && !names.includes(name) ? `${name} (new)` : 'a new one']]}
       />
       {isOwn && (
-        <div class="b-two">
+        <div class={lines ? '' : 'b-two'}>
           <Name
             label="Name"
             value={name}
@@ -171,7 +172,7 @@ export function Secret({ label, field, value, set, proposed = 'API_KEY' }) {
           />
           <Text
             label={kept[name] ? 'New value' : 'Value'}
-            type="password"
+            type={lines ? 'lines' : 'password'}
             value={own?.value}
             placeholder={kept[name] ? 'as it is' : ''}
             set={(v) => setSecret(name, v ? { value: v, hosts: own?.hosts } : undefined)}
@@ -191,9 +192,9 @@ export function Secret({ label, field, value, set, proposed = 'API_KEY' }) {
 }
 
 /** Name is a text that counts when it is left, as names of rows do: half of one may be another's. */
-export function Name({ label, value, set, list, field }) {
+export function Name({ label, value, set, list, field, hint }) {
   return (
-    <Field label={label} field={field}>
+    <Field label={label} field={field} hint={hint}>
       {(a) => (
         <input
           {...a}
@@ -211,7 +212,7 @@ export function Name({ label, value, set, list, field }) {
 }
 
 /** Pairs are rows of a name and a template. A new row counts when it has a name. */
-export function Pairs({ legend, what, value, set, list, hint, more = 'Add', field }) {
+export function Pairs({ legend, what, of = 'Value', value, set, list, hint, more = 'Add', field, prefix = '' }) {
   const [fresh, setFresh] = useState(null); // the value of a row that has no name yet
   const rows = Object.entries(value ?? {});
   const all = fresh === null ? rows : [...rows, ['', fresh]];
@@ -232,8 +233,8 @@ export function Pairs({ legend, what, value, set, list, hint, more = 'Add', fiel
       {hint && <p class="say">{hint}</p>}
       {all.map(([name, text], i) => (
         <div class="b-pair" key={i}>
-          <Name label={`${what} ${i + 1}`} value={name} list={list} set={(v) => rename(i, v)} field={field ?? name} />
-          <Template label={`Value of ${what.toLowerCase()} ${i + 1}`} value={text} set={(v) => (name ? change(i, name, v) : setFresh(v))} />
+          <Name label={`${what} ${i + 1}`} value={name} list={list} set={(v) => rename(i, v)} field={field ?? prefix + name} />
+          <Template label={of === 'Value' ? `Value of ${what.toLowerCase()} ${i + 1}` : `${of} ${i + 1}`} value={text} set={(v) => (name ? change(i, name, v) : setFresh(v))} />
           <button type="button" aria-label={`Take ${name || 'the new row'} away`} onClick={() => away(i)}>
             ×
           </button>

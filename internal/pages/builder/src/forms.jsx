@@ -2,115 +2,9 @@
 import { h, Fragment } from 'preact';
 import { useContext, useId, useState } from 'preact/hooks';
 import * as api from './api.js';
-import { languageOf } from './draft.js';
-import { Choice, Pairs, Secret, Template, Text, Tick, Work } from './fields.jsx';
-
-const methods = ['POST', 'GET', 'PUT', 'PATCH', 'DELETE'].map((m) => [m, m]);
-const types = [
-  ['application/json', 'JSON'],
-  ['application/xml', 'XML'],
-  ['text/xml; charset=utf-8', 'XML (SOAP 1.1)'],
-  ['application/x-www-form-urlencoded', 'Form'],
-  ['text/plain; charset=utf-8', 'Text'],
-];
-const logins = [
-  ['', 'nothing'],
-  ['bearer', 'Bearer token'],
-  ['api_key', 'API key in a header'],
-  ['basic', 'Name and password'],
-  ['digest', 'Name and password, as a digest'],
-  ['oauth2', 'OAuth 2 (client credentials)'],
-];
-
-function Login() {
-  const { doc, set } = useContext(Work);
-  const to = doc.to;
-  const way = logins.map(([w]) => w).find((w) => w && to[w] !== undefined) ?? '';
-  const choose = (w) => {
-    const next = { ...to };
-    for (const [other] of logins) delete next[other];
-    if (w === 'bearer') next.bearer = '{secret.API_TOKEN}';
-    if (w === 'api_key') next.api_key = { header: 'X-API-Key', value: '{secret.API_KEY}' };
-    if (w === 'basic' || w === 'digest') next[w] = { user: '', password: '{secret.API_PASSWORD}' };
-    if (w === 'oauth2') next.oauth2 = { token_url: 'https://', client_id: '', client_secret: '{secret.CLIENT_SECRET}' };
-    set(['to'], next);
-  };
-  const on = (...path) => (v) => set(['to', ...path], v);
-  return (
-    <Fragment>
-      <Choice label="Authentication" value={way} set={choose} options={logins} />
-      {way === 'bearer' && <Secret label="Token" field="bearer" value={to.bearer} set={on('bearer')} proposed="API_TOKEN" />}
-      {way === 'api_key' && (
-        <Fragment>
-          <Text label="Header of the key" value={to.api_key.header} set={on('api_key', 'header')} field="api_key" />
-          <Secret label="Key" value={to.api_key.value} set={on('api_key', 'value')} proposed="API_KEY" />
-        </Fragment>
-      )}
-      {(way === 'basic' || way === 'digest') && (
-        <Fragment>
-          <Text label="User name" value={to[way].user} set={on(way, 'user')} field={way} />
-          <Secret label="Password" value={to[way].password} set={on(way, 'password')} proposed="API_PASSWORD" />
-        </Fragment>
-      )}
-      {way === 'oauth2' && (
-        <Fragment>
-          <Text label="Token URL" value={to.oauth2.token_url} set={on('oauth2', 'token_url')} field="oauth2" />
-          <Text label="Client id" value={to.oauth2.client_id} set={on('oauth2', 'client_id')} />
-          <Secret label="Client secret" value={to.oauth2.client_secret} set={on('oauth2', 'client_secret')} proposed="CLIENT_SECRET" />
-          <Text label="Scopes" value={(to.oauth2.scopes ?? []).join(' ')} set={(v) => set(['to', 'oauth2', 'scopes'], v.split(/\s+/).filter(Boolean))} />
-        </Fragment>
-      )}
-    </Fragment>
-  );
-}
-
-function HTTP() {
-  const { doc, set } = useContext(Work);
-  const to = doc.to;
-  const on = (name) => (v) => set(['to', name], v);
-  if (to.document || to.steps) {
-    return (
-      <p class="say" role="note">
-        {to.document ? 'A webhook document says what is sent, as multipart/form-data needs it.' : 'This destination takes several requests.'} Edit it as JSON; the preview and the test work as ever.
-      </p>
-    );
-  }
-  const type = to.content_type ?? 'application/json';
-  return (
-    <Fragment>
-      <div class="b-row">
-        <Choice label="Method" value={to.method ?? 'POST'} set={on('method')} options={methods} />
-        <Template label="URL" field="url" value={to.url} set={on('url')} placeholder="https://api.example.com/v1/leads" name="url" />
-      </div>
-      <Login />
-      <Pairs legend="Headers" what="Header" value={to.headers} set={on('headers')} more="Add a header" />
-      <div class="b-row">
-        <Choice label="Body" value={type} set={on('content_type')} options={types.some(([t]) => t === type) ? types : [...types, [type, type]]} />
-        <Choice
-          label="A variable without a value"
-          value={to.strict ? 'strict' : to.omit_empty ? 'omit_empty' : ''}
-          set={(v) => set(['to'], { ...to, strict: v === 'strict' || undefined, omit_empty: v === 'omit_empty' || undefined })}
-          options={[['', 'is sent empty'], ['omit_empty', 'is left out'], ['strict', 'stops the delivery']]}
-        />
-      </div>
-      <Template label="Body template" field="body" value={to.body} set={on('body')} line={false} language={languageOf(type)} name="body" />
-    </Fragment>
-  );
-}
-
-/** Success is what a receiver has to answer. */
-function Success() {
-  const { doc, set } = useContext(Work);
-  const to = doc.to;
-  if (to.type !== 'http' || to.steps) return null;
-  return (
-    <Fragment>
-      <Template label="Success condition" field="success_if" value={to.success_if} set={(v) => set(['to', 'success_if'], v)} placeholder='body.status == "OK"'
-        hint="A 2xx answer is a success. Where that is not enough: an expression over status, header, body and text" name="success_if" />
-      <Text label="Other statuses that are a success" value={(to.success ?? []).join(' ')} set={(v) => set(['to', 'success'], v.split(/\D+/).filter(Boolean).map(Number))} hint="such as 409, if the record is there already" field="success" />
-    </Fragment>
-  );
-}
+import { Choice, Pairs, Template, Text, Tick, Work } from './fields.jsx';
+import { Login, Ways } from './login.jsx';
+import { HTTP } from './request.jsx';
 
 /** Pace is how often, how fast, and how long. */
 function Pace() {
@@ -175,7 +69,7 @@ function HubSpot() {
   const on = (name) => (v) => set(['to', name], v);
   return (
     <Fragment>
-      <Secret label="Token of the private app" field="token" value={to.token} set={on('token')} proposed="HUBSPOT_TOKEN" />
+      <Ways label="Signs in as" options={[['token', 'a private app (token)'], ['oauth', 'an app with OAuth']]} />
       <p class="say">Name, e-mail, phone, company and message of the caller go to HubSpot's own properties. Contacts are found again by e-mail, or else by phone.</p>
       <Account id={id} what="properties" />
       <Pairs legend="Other contact properties" what="Property" value={to.properties} set={on('properties')} list={id} more="Add a property" field="property" />
@@ -206,12 +100,7 @@ function Salesforce() {
   return (
     <Fragment>
       <Text label="My Domain address" field="instance" value={to.instance} set={on('instance')} placeholder="https://acme.my.salesforce.com" />
-      {to.client_credentials && (
-        <Fragment>
-          <Secret label="Consumer key" field="client_credentials" value={to.client_credentials.client_id} set={on('client_credentials', 'client_id')} proposed="SF_ID" />
-          <Secret label="Consumer secret" value={to.client_credentials.client_secret} set={on('client_credentials', 'client_secret')} proposed="SF_SECRET" />
-        </Fragment>
-      )}
+      <Ways label="Signs in with" options={[['client_credentials', 'the app’s own key and secret'], ['jwt', 'a private key (JWT bearer)'], ['refresh_token', 'a refresh token']]} />
       <div class="b-row">
         <Text label="Object" field="object" value={to.object} set={on('object')} placeholder="Lead" />
         <Text label="External id field" field="external_id" value={to.external_id} set={on('external_id')} placeholder="Call_Id__c" hint="by which the events of a call are one record" />
@@ -252,7 +141,7 @@ function FHIR() {
   return (
     <Fragment>
       <Text label="Base URL of the FHIR server" field="base" value={to.base} set={on('base')} placeholder="https://ehr.example/fhir" />
-      <Login />
+      <Login withSMART />
       <Account id={id} what="resources" found={setHas} />
       <fieldset class="b-ticks">
         <legend>What a call becomes</legend>
@@ -285,7 +174,6 @@ export function Form() {
   return (
     <Fragment>
       {Kind ? <Kind /> : <p class="say">There is no form for this kind of destination; edit it as JSON.</p>}
-      <Success />
       <Pace />
     </Fragment>
   );

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import * as api from './api.js';
 import { known } from './code.js';
 import { Begin, Lines, Publish, Versions } from './dialogs.jsx';
-import { hostsOf, put, same, secretsIn, starts } from './draft.js';
+import { hostsOf, keptBy, put, same, secretsIn, starts } from './draft.js';
 import { Choice, Template, Work } from './fields.jsx';
 import { Form, kinds } from './forms.jsx';
 import { Request, Variables } from './panes.jsx';
@@ -60,7 +60,6 @@ function App({ kit, opened }) {
     const timer = setTimeout(async () => {
       try {
         const got = await api.sample(sample, stop.signal);
-        known.variables = got.variables;
         setVariables({ list: got.variables, masked: got.masked });
       } catch (err) {
         if (err.name !== 'AbortError') setVariables((v) => ({ ...v, error: err.message }));
@@ -91,6 +90,7 @@ function App({ kit, opened }) {
     };
   }, [doc, sample, secrets, name, badJSON]);
 
+  known.variables = [...keptBy(doc), ...variables.list];
   const set = (path, to) => {
     setSaid('');
     setDoc((d) => put(d, path, to));

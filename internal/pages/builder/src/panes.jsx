@@ -2,9 +2,10 @@
 import { h, Fragment } from 'preact';
 import { useContext, useEffect, useState } from 'preact/hooks';
 import * as api from './api.js';
+import { keptBy } from './draft.js';
 import { Choice, Text, Work } from './fields.jsx';
 
-const kindNames = { call: 'From the call', parameter: 'Collected on the call', tenant: 'Of the tenant', gateway: 'Of the gateway' };
+const kindNames = { call: 'From the call', parameter: 'Collected on the call', tenant: 'Of the tenant', gateway: 'Of the gateway', step: 'From answers before' };
 
 // What calls are like that are not as one thinks of them: hardly anything was said, or more than fits, in any script.
 const trying = {
@@ -19,7 +20,7 @@ const trying = {
 const written = (v) => JSON.stringify(v, (_, x) => (typeof x === 'bigint' ? `#${x}#` : x), 2).replace(/"#(\d+)#"/g, '$1');
 
 export function Variables({ insert }) {
-  const { kit, sample, setSample, variables } = useContext(Work);
+  const { kit, doc, sample, setSample, variables } = useContext(Work);
   const [events, setEvents] = useState(null);
   const [reason, setReason] = useState('');
   const [filter, setFilter] = useState('');
@@ -48,7 +49,7 @@ export function Variables({ insert }) {
       if (list.length > 0) setSample({ event: list[0].id });
     }
   };
-  const shown = variables.list.filter((v) => v.name.toLowerCase().includes(filter.toLowerCase()) || v.value?.toLowerCase().includes(filter.toLowerCase()));
+  const shown = [...keptBy(doc), ...variables.list].filter((v) => v.name.toLowerCase().includes(filter.toLowerCase()) || v.value?.toLowerCase().includes(filter.toLowerCase()));
   const groups = [...new Set(shown.filter((v) => v.type).map((v) => v.kind))];
   const missing = shown.filter((v) => !v.type);
   return (
