@@ -296,7 +296,7 @@ func TestExitStatus(t *testing.T) {
 		{fillEvents, "--before x", "before"},
 		{fillEvents, "stray", "stray"},
 		{fillDeliveries, "--caller 5551234567", "with its country"},
-		{fillShow, "", "accepts 1 arg"},
+		{fillShow, "", "one argument is needed, and there are 0; write it as show EVENT"},
 		{fillShow, id, "not found"},
 		{fillShow, id + " --reveal", "--reason"},
 		{fillShow, id + " --reason x", "--reveal"},
