@@ -57,7 +57,7 @@ func TestAChainGoesOnAfterARestart(t *testing.T) {
 	}
 	wait := func(what string, done func() bool) {
 		t.Helper()
-		for deadline := time.Now().Add(20 * time.Second); !done(); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s, after %q", what, got)
 			}

@@ -53,7 +53,7 @@ func (g *running) sendReloaded(path, body string) (*http.Response, string) {
 // the new one is in force.
 func (g *running) sendUntil(path, body string, is func(res *http.Response, answer string) bool) {
 	g.t.Helper()
-	for late := time.Now().Add(20 * time.Second); ; g.client.CloseIdleConnections() {
+	for late := time.Now().Add(time.Minute); ; g.client.CloseIdleConnections() {
 		res, answer := g.sendReloaded(path, body)
 		if is(res, answer) {
 			return

@@ -85,7 +85,7 @@ func TestMetricsOfBreakersGoWithThem(t *testing.T) {
 	}
 	g.send("/calls/acme", numbered(1))
 	g.send("/store/acme", numbered(2))
-	for deadline := time.Now().Add(20 * time.Second); measured(t, queueMetrics)["destination_breaker_state "+name] != 2; {
+	for deadline := time.Now().Add(time.Minute); measured(t, queueMetrics)["destination_breaker_state "+name] != 2; {
 		if time.Now().After(deadline) {
 			t.Fatal("the destination's breaker did not open")
 		}

@@ -25,7 +25,7 @@ func TestAContactIsKnownAfterARestart(t *testing.T) {
 		if res, body := g.send("/store/acme", numbered(n)); res.StatusCode != 200 {
 			t.Fatalf("status %d: %s", res.StatusCode, body)
 		}
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 			stats, err := g.store().Stats(t.Context())
 			if err == nil && len(stats.Destinations) == 1 && stats.Destinations[0].Delivered == int64(n+1) {
 				break

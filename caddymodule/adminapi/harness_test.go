@@ -152,7 +152,7 @@ func operated(t *testing.T) (g *gatewaytest.Gateway, down, up *gatewaytest.Recei
 // settled waits until a destination has so many delivered and dead deliveries.
 func settled(t *testing.T, destination string, delivered, dead int64) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		var s operate.Statistics
 		ask(t, "GET", "/callgate/stats", "").ok(&s)

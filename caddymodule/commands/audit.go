@@ -41,7 +41,7 @@ and a key of its own. Give the public key to whoever is to verify the log, now: 
 
 Exit status: 0 if both files are written, 1 if not, with the reason on standard error.`
 	cmd.Example = `  callgate audit keygen /etc/callgate/audit.key --name clinic.example/callgate/1`
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	cmd.Flags().StringVar(&name, "name", "", "name of the log, such as clinic.example/callgate/1")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if name == "" {

@@ -61,12 +61,9 @@ func (s *auditStored) add(cmd *cobra.Command) {
 
 // open opens a log to fork it, and closes it behind f.
 func (s *auditStored) open(cmd *cobra.Command, f func(*operate.Service, operate.Actor) error) error {
-	text, file, _, err := caddycmd.LoadConfig(s.config, s.adapter)
+	text, _, err := configuration(s.config, s.adapter)
 	if err != nil {
 		return err
-	}
-	if file == "" {
-		return errors.New("which configuration? give --config")
 	}
 	err = onAuditStore(text, true, f)
 	if errors.Is(err, sqlite.ErrLocked) {

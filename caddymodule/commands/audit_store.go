@@ -171,7 +171,7 @@ as the caller was not erased and there is an encryption key.` + auditEither
 	cmd.Example = `  callgate audit export audit.jsonl --config /etc/callgate/Caddyfile
   callgate audit export disclosures.ndjson --format fhir`
 	s.add(cmd)
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	cmd.Flags().Int64Var(&in.First, "first", 0, "first record to write")
 	cmd.Flags().Int64SliceVar(&in.Since, "since", nil, "size of an older checkpoint; can be repeated")
 	cmd.Flags().StringVar(&in.Format, "format", "jsonl", "jsonl, csv or fhir")

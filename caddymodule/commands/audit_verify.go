@@ -218,7 +218,7 @@ Neither can be verified any more; keep the export.
 Exit status: 0 if all is written, 1 if not, with the reason on standard error.`
 	cmd.Example = `  callgate audit convert export.jsonl --to csv --public-key @audit.key.pub > audit.csv
   callgate audit convert export.jsonl --to fhir --public-key @audit.key.pub --host gateway.clinic.example > audit.ndjson`
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	key.add(cmd)
 	fl := cmd.Flags()
 	fl.StringVar(&to, "to", "", "csv or fhir")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/callgate/callgate/caddymodule"
@@ -74,18 +73,15 @@ Exit status: 0 if the store is there, 1 if not, with the reason on standard erro
 // it is interrupted.
 func onStore(cmd *cobra.Command, run func(ctx context.Context, config []byte, configFile, file string) error) {
 	var config, adapter string
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	cmd.SilenceUsage = true
 	fl := cmd.Flags()
 	fl.StringVarP(&config, "config", "c", "", "configuration file of the gateway (default: the Caddyfile in this directory)")
 	fl.StringVarP(&adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		text, file, _, err := caddycmd.LoadConfig(config, adapter)
+		text, file, err := configuration(config, adapter)
 		if err != nil {
 			return err
-		}
-		if file == "" {
-			return errors.New("which configuration? give --config")
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 		defer stop()

@@ -18,12 +18,6 @@ import (
 	"github.com/callgate/callgate/internal/operate"
 )
 
-// exitCodes is what the help of every command that asks a running gateway ends with.
-const exitCodes = `
-
-Exit status: 0 if what was asked for was done, also if nothing matched; 1 for every error, with the reason on standard
-error: the gateway does not run, it refused the request, or the arguments are wrong.`
-
 // admin finds the admin endpoint of a running gateway as Caddy's own commands do, or its dashboard by a URL.
 type admin struct {
 	remote                   remote

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/callgate/callgate/caddymodule"
@@ -56,12 +55,9 @@ warnings.`
 }
 
 func (e *examining) run(cmd *cobra.Command) error {
-	text, file, _, err := caddycmd.LoadConfig(e.config, e.adapter)
+	text, file, err := configuration(e.config, e.adapter)
 	if err != nil {
 		return err
-	}
-	if file == "" {
-		return errors.New("which configuration? give --config")
 	}
 	d, err := caddymodule.Diagnose(text, file)
 	if err != nil {

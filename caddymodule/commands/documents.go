@@ -36,19 +36,21 @@ within a second, without a reload. Names of the configuration itself are taken.`
 		parent.Example = "  callgate " + plural + " list\n  callgate " + plural + " apply -f ./" + plural + " --dry-run"
 		for _, c := range []struct {
 			use, short, example string
-			args                int
 			fill                func(*documents, *cobra.Command)
 		}{
-			{"list", "Lists the " + plural + " with their last versions", "", 0, (*documents).list},
-			{"show NAME", "Shows a " + kind + " as it was written, without its secrets", " acme", 1, (*documents).show},
-			{"diff NAME", "Shows what publishing the last version would change", " acme", 1, (*documents).diff},
-			{"apply -f PATH", "Writes and publishes files, or whole directories of them", " -f ./" + plural + " --dry-run", 0, (*documents).apply},
-			{"publish NAME", "Puts the last version, a draft, into force", " acme", 1, (*documents).publish},
-			{"rollback NAME", "Publishes what an earlier version says", " acme --version 3", 1, (*documents).rollback},
-			{"remove NAME", "Takes a " + kind + " out of force", " acme --note \"their contract ended\"", 1, (*documents).remove},
+			{"list", "Lists the " + plural + " with their last versions", "", (*documents).list},
+			{"show NAME", "Shows a " + kind + " as it was written, without its secrets", " acme", (*documents).show},
+			{"diff NAME", "Shows what publishing the last version would change", " acme", (*documents).diff},
+			{"apply -f PATH", "Writes and publishes files, or whole directories of them", " -f ./" + plural + " --dry-run", (*documents).apply},
+			{"publish NAME", "Puts the last version, a draft, into force", " acme", (*documents).publish},
+			{"rollback NAME", "Publishes what an earlier version says", " acme --version 3", (*documents).rollback},
+			{"remove NAME", "Takes a " + kind + " out of force", " acme --note \"their contract ended\"", (*documents).remove},
 		} {
 			d := &documents{kind: kind}
-			cmd := &cobra.Command{Use: c.use + " [flags]", Short: c.short, Long: c.short + "." + exitCodes, Args: cobra.ExactArgs(c.args)}
+			cmd := &cobra.Command{Use: c.use + " [flags]", Short: c.short, Long: c.short + "." + exitCodes, Args: cobra.NoArgs}
+			if strings.HasSuffix(c.use, "NAME") {
+				cmd.Args = oneArgument
+			}
 			name, _, _ := strings.Cut(c.use, " ")
 			cmd.Example = "  callgate " + plural + " " + name + c.example
 			d.add(cmd)

@@ -54,7 +54,7 @@ Exit status: 0 when it is interrupted; 1 if it cannot listen, or if arguments or
 	cmd.Example = `  callgate listen retell --forward localhost:3000
   callgate listen retell --forward localhost:3000/hooks/retell --secret @retell.key --show
   callgate listen nextphone --config Caddyfile --tenant acme --destination crm`
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	cmd.SilenceUsage = true
 	l.scheme.add(cmd)
 	fl := cmd.Flags()

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
@@ -65,12 +64,9 @@ the reason on standard error.`
 }
 
 func (m *migration) run(cmd *cobra.Command) (err error) {
-	text, file, _, err := caddycmd.LoadConfig(m.config, m.adapter)
+	text, _, err := configuration(m.config, m.adapter)
 	if err != nil {
 		return err
-	}
-	if file == "" {
-		return errors.New("which configuration? give --config")
 	}
 	if m.to == "" {
 		return errors.New("where to? give --to, such as --to postgres://callgate@db.example.com/callgate")

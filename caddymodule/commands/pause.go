@@ -16,7 +16,7 @@ func fillPause(cmd *cobra.Command) {
 	cmd.Long = `Keeps the deliveries to a destination waiting until resume, also over restarts. Events go on being accepted, waiting
 costs no attempt, and attempts under way run on.` + exitCodes
 	cmd.Example = `  callgate pause crm --reason "maintenance until 18:00"`
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	a.add(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for whoever looks at it later")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -30,7 +30,7 @@ func fillResume(cmd *cobra.Command) {
 	cmd.Long = `Ends a pause: what waited goes out at the destination's pace. Destinations pause by themselves when they answer that
 they are gone, or refuse their credentials; see the reason in stats first.` + exitCodes
 	cmd.Example = `  callgate resume crm`
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	a.add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.setPaused(cmd, args[0], "resume", struct{}{}, "%s is resumed.\n")

@@ -40,7 +40,7 @@ cannot be rendered (the output says which and why), or if the configuration or t
   callgate preview --source retell --tenant acme --running payload.json
   callgate preview --source retell --destination crm --config Caddyfile payload.json
   curl -s https://example.com/sample.json | callgate preview --source vapi -d crm -d oncall -t acme -c Caddyfile -`
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	cmd.SilenceUsage = true
 	fl := cmd.Flags()
 	fl.StringVar(&in.Source, "source", "", "source of the payload: one of the configuration, or a preset such as retell")

@@ -18,7 +18,9 @@ func fillReady(cmd *cobra.Command) {
 	)
 	cmd.Use = "ready [flags]"
 	cmd.Long = `Says whether calls should be sent to the gateway: it runs, is not about to end, its store can write, and there is room for
-an event. Where there is no other program to ask, as in a container, this is the health check.` + exitCodes
+an event. Where there is no other program to ask, as in a container, this is the health check.
+
+Exit status: 0 if calls should be sent to it; 1 if not, or if it cannot be asked, with the reason on standard error.`
 	cmd.Example = `  callgate ready
   callgate ready --max-queue-age 1h --config /etc/callgate/Caddyfile`
 	cmd.Args = cobra.NoArgs

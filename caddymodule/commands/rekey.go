@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/callgate/callgate/caddymodule"
@@ -46,12 +45,9 @@ Exit status: 0 if everything is sealed with the first key, 1 if not, with the re
 	fl.StringArrayVar(&tenants, "tenant", nil, "seal what this tenant has with a new data key; can be given several times")
 	fl.StringVarP(&adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		text, file, _, err := caddycmd.LoadConfig(config, adapter)
+		text, _, err := configuration(config, adapter)
 		if err != nil {
 			return err
-		}
-		if file == "" {
-			return errors.New("which configuration? give --config")
 		}
 		return rekey(cmd, text, tenants)
 	}

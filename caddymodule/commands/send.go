@@ -50,7 +50,7 @@ a body that was changed after it was signed, a signature of some time ago, and n
 	cmd.Example = `  callgate send lead.json --to http://localhost:8080/webhooks/demo --scheme nextphone --secret s3cret
   callgate send lead.json --to http://localhost:8080/webhooks/demo --scheme nextphone --secret s3cret --copies 10 --concurrent 10
   callgate send lead.json --to http://localhost:8080/webhooks/demo --scheme stripe --secret s3cret --age 1h`
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	cmd.SilenceUsage = true
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		body, err := readInput(cmd, args[0])

@@ -32,7 +32,7 @@ for those whom the dashboard gives the capability reveal; the admin endpoint sho
 nobody but its owner may use (mode 0600). Mind who sees your terminal.` + exitCodes
 	cmd.Example = `  callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y
   callgate show 01JC0Q4Z6W5P9G2N8S3T7V1X0Y --reveal --reason "the clinic asks what the caller wanted"`
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = oneArgument
 	a.add(cmd)
 	cmd.Flags().BoolVar(&reveal, "reveal", false, "also show what the caller said")
 	cmd.Flags().StringVar(&reason, "reason", "", "why you look at it, for the record; needed with --reveal")

@@ -110,7 +110,7 @@ func seeded(t *testing.T, site string) (g *gatewaytest.Gateway, events map[strin
 // settle waits until an actor who sees all sees so many dead deliveries.
 func settle(t *testing.T, c *client, dead int) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		var p operate.DeliveryPage
 		got := c.ask("GET", "deliveries?state=dead", "")

@@ -55,7 +55,7 @@ func (c *Receiver) Next(t testing.TB) string {
 	select {
 	case body := <-c.got:
 		return body
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("nothing was delivered")
 		return ""
 	}

@@ -83,7 +83,7 @@ func TestRequestsAlike(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+				_ = c.SetDeadline(time.Now().Add(time.Minute))
 				_, _ = io.WriteString(c, strings.NewReplacer("\n", "\r\n", "HOST", address).Replace(r.text))
 				br := bufio.NewReader(c)
 				res, err := http.ReadResponse(br, nil)

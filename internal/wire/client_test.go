@@ -125,18 +125,19 @@ func TestReadAndWriteTimeouts(t *testing.T) {
 	}
 
 	// A connection that was idle for longer than one read may take is as good as any.
-	s := serve(t, again(ok))
-	c = &Client{Dial: dial, ReadTimeout: 30 * time.Millisecond, ResponseHeaderTimeout: 30 * time.Millisecond}
-	defer c.CloseIdle()
-	for range 3 {
-		if err := to(t, c, s.Addr().String()); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		n := new(network)
+		c := &Client{Dial: n.dial, ReadTimeout: 30 * time.Millisecond, ResponseHeaderTimeout: 30 * time.Millisecond}
+		for range 3 {
+			if err := to(t, c, "a"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if s.conns.Load() != 1 {
-		t.Errorf("%d connections", s.conns.Load())
-	}
+		n.want(t, 1, 0)
+		c.CloseIdle()
+		synctest.Wait()
+	})
 }
 
 func TestUnixSocket(t *testing.T) {
@@ -200,7 +201,7 @@ func TestTLS(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := &Client{Dial: dial, TLS: tc.cfg, TLSHandshakeTimeout: 5 * time.Second}
+			c := &Client{Dial: dial, TLS: tc.cfg, TLSHandshakeTimeout: time.Minute}
 			if tc.name == "no handshake" {
 				c.TLSHandshakeTimeout = 30 * time.Millisecond
 			}

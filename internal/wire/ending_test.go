@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// noticed is how long net/http may take to notice that a server has closed a connection, also on a busy machine.
+const noticed = 50 * time.Millisecond
+
 // TestClosedIdleConnectionIsNotUsed has the server close every connection after its answer without saying so. No
 // request may be lost to that, also not a POST.
 func TestClosedIdleConnectionIsNotUsed(t *testing.T) {
@@ -31,7 +34,7 @@ func TestClosedIdleConnectionIsNotUsed(t *testing.T) {
 					run(do, newRequest(t, "POST", s.Addr().String(), "{}")).check(t, okOutcome())
 					<-gone
 					if sub.isStd {
-						time.Sleep(5 * time.Millisecond) // its reader has to see it first
+						time.Sleep(noticed) // its reader has to see it first
 					}
 				}
 				if n := s.requests.Load(); n != 20 {
@@ -56,7 +59,7 @@ func TestSurplusEndsConnection(t *testing.T) {
 			for range 5 {
 				run(do, newRequest(t, "POST", s.Addr().String(), "{}")).check(t, okOutcome())
 				if sub.isStd {
-					time.Sleep(5 * time.Millisecond)
+					time.Sleep(noticed)
 				}
 			}
 			if n := s.conns.Load(); n != 5 {
@@ -83,7 +86,7 @@ func TestCancelled(t *testing.T) {
 				return ctx, func() { cancel(cause) }
 			}, cause},
 			{"deadline", "", func(ctx context.Context) (context.Context, func()) {
-				ctx, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
+				ctx, cancel := context.WithTimeout(ctx, patience)
 				t.Cleanup(cancel)
 				return ctx, func() {}
 			}, context.DeadlineExceeded},

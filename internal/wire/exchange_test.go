@@ -164,26 +164,26 @@ func TestExchangesLikeNetHTTP(t *testing.T) {
 		{name: "hangs up at once", script: func(p *peer) { p.request() }, want: outcome{err: errAny}, conns: 1, requests: 1},
 		{name: "hangs up in the head", script: func(p *peer) { p.request(); p.say("HTTP/1.1 200 OK\nContent-Length: 2\n") }, want: outcome{err: io.ErrUnexpectedEOF}, conns: 1, requests: 1},
 		{
-			name: "says nothing", script: func(p *peer) { p.request(); p.ended() }, options: options{headerTimeout: 30 * time.Millisecond},
+			name: "says nothing", script: func(p *peer) { p.request(); p.ended() }, options: options{headerTimeout: patience},
 			want: outcome{err: errAny, timeout: true}, requests: 1,
 		},
 		{
 			name: "stops in a header line", script: func(p *peer) { p.request(); p.say("HTTP/1.1 200 OK\nContent-Le"); p.ended() },
-			options: options{headerTimeout: 30 * time.Millisecond}, want: outcome{err: errAny, timeout: true}, requests: 1,
+			options: options{headerTimeout: patience}, want: outcome{err: errAny, timeout: true}, requests: 1,
 		},
 		{name: "only informational answers", script: func(p *peer) {
 			p.request()
 			p.say("HTTP/1.1 103 Early Hints\n\n")
 			p.ended()
-		}, options: options{headerTimeout: 30 * time.Millisecond}, want: outcome{err: errAny, timeout: true, infos: []int{103}}},
+		}, options: options{headerTimeout: patience}, want: outcome{err: errAny, timeout: true, infos: []int{103}}},
 		{
 			name: "a slow body is no slow head", script: func(p *peer) {
 				p.request()
 				p.say("HTTP/1.1 200 OK\nContent-Length: 2\n\n")
-				time.Sleep(60 * time.Millisecond) // longer than the limit of the head
+				time.Sleep(2 * patience) // longer than the limit of the head
 				p.say("ok")
 				p.ended()
-			}, options: options{headerTimeout: 30 * time.Millisecond},
+			}, options: options{headerTimeout: patience},
 			want: outcome{status: 200, header: length, length: 2, body: "ok"},
 		},
 		{name: "closed politely", script: func(p *peer) {

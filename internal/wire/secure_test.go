@@ -122,7 +122,7 @@ func TestHandshakeWithinReadTimeout(t *testing.T) {
 			_, _ = io.WriteString(c, strings.ReplaceAll(ok, "\n", "\r\n"))
 		}
 	})
-	c = &Client{Dial: dial, TLS: &tls.Config{InsecureSkipVerify: true}, ReadTimeout: 5 * time.Second, WriteTimeout: 5 * time.Second}
+	c = &Client{Dial: dial, TLS: &tls.Config{InsecureSkipVerify: true}, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
 	defer c.CloseIdle()
 	for range 2 {
 		run(overTLS(c, address), newRequest(t, "POST", "x", "{}")).check(t, okOutcome())

@@ -104,6 +104,9 @@ type options struct {
 	maxConns, maxIdle, maxHost int
 }
 
+// patience is the limit of tests in which it is reached after something that must not reach it, also on a busy machine.
+const patience = 500 * time.Millisecond
+
 // subject is a transport under test.
 type subject struct {
 	name  string

@@ -213,7 +213,7 @@ func TestADeliveryThatWaitsForAnotherCanEnd(t *testing.T) {
 func TestASearchLimitThatTheAttemptDoesNotOutlive(t *testing.T) {
 	_, d := account(t, standin.HubSpotConfig{}, func(c *Config) { c.SearchRate = 0.001 })
 	delivered(t, one(t, d, item(nil)))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	r := d.Deliver(ctx, []destination.Item{item(func(c *call.Call) { c.Email, c.CallerNumber = "", "+15552223333" })})[0]
 	if r.Outcome != destination.Retry || r.RetryAfter == 0 || r.Unhealthy {

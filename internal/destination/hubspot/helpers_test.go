@@ -43,7 +43,7 @@ func account(t testing.TB, sc standin.HubSpotConfig, change func(*Config)) (*sta
 func connect(t testing.TB, url string, sc standin.HubSpotConfig, change func(*Config)) *Destination {
 	t.Helper()
 	c := Config{Token: sc.Token, BaseURL: url, AllowPrivate: true, Now: sc.Now, SearchRate: 1e6,
-		Client: outbound.NewClient(outbound.Options{AllowPrivate: true, Timeout: 5 * time.Second})}
+		Client: outbound.NewClient(outbound.Options{AllowPrivate: true, Timeout: time.Minute})}
 	if change != nil {
 		change(&c)
 	}

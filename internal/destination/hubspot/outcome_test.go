@@ -133,13 +133,35 @@ func TestTheAttemptsEndIsNotTheLeadsEnd(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
 	s.Fail(standin.Reply{Hold: hold})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx := lateContext{t.Context(), make(chan struct{})}
+	go func() { // the time is up once the stand-in has the request
+		for len(s.Requests()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		close(ctx.late)
+	}()
 	it := item(nil)
 	if r := d.Deliver(ctx, []destination.Item{it})[0]; r.Outcome != destination.Retry || r.Reason == "" {
 		t.Errorf("%+v, want a retry", r)
 	}
 	delivered(t, one(t, d, it))
+}
+
+// lateContext is one whose time is up when late is closed.
+type lateContext struct {
+	context.Context
+	late chan struct{}
+}
+
+func (c lateContext) Done() <-chan struct{} { return c.late }
+
+func (c lateContext) Err() error {
+	select {
+	case <-c.late:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
 }
 
 func TestRefusedRequestsOfOneRecordAreDead(t *testing.T) {
