@@ -210,6 +210,12 @@ func (o *options) gateway(ctx context.Context, connections int, delivering bool,
 		return nil, err
 	}
 	defer s.end()
+	counted := func(*figures) error { return nil }
+	if on.shared == 0 {
+		if counted, err = s.countBytes(ctx); err != nil {
+			return nil, err
+		}
+	}
 	profiled := make(chan error, 1)
 	file := o.profile
 	if delivering {
@@ -235,7 +241,10 @@ func (o *options) gateway(ctx context.Context, connections int, delivering bool,
 	if len(run.Processes) > 0 {
 		f.CPU, f.PeakRSSBytes = run.Processes[0].CPUMicrosPerReq, run.Processes[0].PeakRSSBytes
 	}
-	return f, s.readMetrics(ctx, f, run.Sent)
+	if err := s.readMetrics(ctx, f, run.Sent); err != nil {
+		return nil, err
+	}
+	return f, counted(f)
 }
 
 // profile takes a CPU profile in the measured time.

@@ -62,6 +62,10 @@ type figures struct {
 	CommitMillis float64 `json:"commit_ms,omitempty"`
 	// Delivered is how many had been delivered at the end, the warm-up included.
 	Delivered int64 `json:"delivered,omitempty"`
+	// WrittenBytes is what the system wrote to disks for the gateway, its end included, and KeptBytes by how much its database
+	// has grown: for each call that it has stored, the warm-up included.
+	WrittenBytes float64 `json:"written_bytes_each,omitempty"`
+	KeptBytes    float64 `json:"kept_bytes_each,omitempty"`
 }
 
 // endToEnd is what became of calls that came at a steady rate. Times start when a call was to go out.
@@ -89,7 +93,7 @@ func (r *result) Print(w io.Writer) error {
 	fmt.Fprintf(w, "%d byte bodies, %d rounds of %gs each, %s/%s, %d CPUs, %s %s\n", r.BodyBytes, r.Rounds, r.Seconds,
 		r.Machine.OS, r.Machine.Arch, r.Machine.CPUs, r.Machine.Go, r.Machine.CPU)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "connections\tsubject\tacks/s\tp50 ms\tp99 ms\tCPU µs\tin a commit\tcommit ms\tload\t")
+	fmt.Fprintln(t, "connections\tsubject\tacks/s\tp50 ms\tp99 ms\tCPU µs\tin a commit\tcommit ms\tKiB written\tKiB kept\tload\t")
 	type key struct {
 		connections int
 		subject     string
@@ -117,10 +121,11 @@ func (r *result) Print(w io.Writer) error {
 		for _, f := range groups[k] {
 			load = append(load, f.Load)
 		}
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", k.connections, k.subject,
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", k.connections, k.subject,
 			column("%.0f", func(f *figures) float64 { return f.PerSecond }), column("%.2f", func(f *figures) float64 { return f.P50 }),
 			column("%.2f", func(f *figures) float64 { return f.P99 }), column("%.0f", func(f *figures) float64 { return f.CPU }),
 			column("%.1f", func(f *figures) float64 { return f.CommitSize }), column("%.2f", func(f *figures) float64 { return f.CommitMillis }),
+			column("%.1f", func(f *figures) float64 { return f.WrittenBytes / 1024 }), column("%.2f", func(f *figures) float64 { return f.KeptBytes / 1024 }),
 			strings.Join(load, ", "))
 	}
 	if err := t.Flush(); err != nil {

@@ -70,7 +70,7 @@ func TestRun(t *testing.T) {
 			}
 			for _, a := range append(m.Accepts, m.Empty.Accepts...) {
 				// On a busy machine none of them may have begun and ended within so short a time.
-				if a.P99 < a.P50 || a.Accepted == 0 {
+				if a.P99 < a.P50 || a.Accepted == 0 || a.Accepted > 50 && a.KeptBytes < 500 {
 					t.Errorf("%d events: %+v", s.Rows, a)
 				}
 			}

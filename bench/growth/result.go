@@ -79,6 +79,8 @@ type accepts struct {
 	Accepted     int64   `json:"accepted"`
 	CPU          float64 `json:"cpu_us_each"`
 	WrittenBytes float64 `json:"written_bytes_each"`
+	// KeptBytes is by how much the database has grown for each of them.
+	KeptBytes float64 `json:"kept_bytes_each"`
 }
 
 // Print writes the table: a column for each step, with the figures of every round.
@@ -101,6 +103,7 @@ func (r *result) Print(w io.Writer) error {
 		r.rounds(t, name+"in an empty store", "%.0f", func(m *round) float64 { return m.Empty.Accepts[i].CPU })
 		r.rounds(t, name+"KiB written each", "%.1f", func(m *round) float64 { return m.Accepts[i].WrittenBytes / 1024 })
 		r.rounds(t, name+"in an empty store", "%.1f", func(m *round) float64 { return m.Empty.Accepts[i].WrittenBytes / 1024 })
+		r.rounds(t, name+"KiB kept each", "%.2f", func(m *round) float64 { return m.Accepts[i].KeptBytes / 1024 })
 	}
 	r.rounds(t, "claimed and finished, deliveries/s", "%.0f", func(m *round) float64 { return m.DeliveriesPerSecond })
 	r.rounds(t, "claimed and finished, of an empty store", "%.2f", func(m *round) float64 { return m.DeliveriesPerSecond / max(m.Empty.DeliveriesPerSecond, 1) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -19,6 +20,9 @@ import (
 	"github.com/oklog/ulid/v2"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/callgate/callgate/bench/words"
+	"github.com/callgate/callgate/internal/call"
+	"github.com/callgate/callgate/internal/source"
 	"github.com/callgate/callgate/internal/store"
 )
 
@@ -99,11 +103,31 @@ func event(key [16]byte, body, record []byte) *store.Event {
 	}
 }
 
-// payload is a body, and a record as long as a call's usually is.
+// payload is the body of a lead, and what is read from it.
 func payload(size int) (body, record []byte) {
-	body = make([]byte, size)
-	_, _ = rand.Read(body) // never fails
-	return body, body[:min(size, 600)]
+	const start, end = `{"lead":{"name":"Mike Johnson","phone":"+15559876543","source":"AI Receptionist","notes":"`, `"}}`
+	body = []byte(start + words.Text(max(0, size-len(start)-len(end))) + end)
+	parser, err := source.New("nextphone", source.Options{})
+	if err == nil {
+		var c *call.Call
+		if c, err = parser.Parse(&source.Request{Body: body}); err == nil {
+			record, err = c.Encode()
+		}
+	}
+	if err != nil {
+		panic(err) // the body is the same each time
+	}
+	return body, record
+}
+
+// kept is how many bytes of the database are in use. It is asked for beside the store, which would look at more.
+func (s *subject) kept(ctx context.Context) (n int64, err error) {
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(s.path)+"?mode=ro")
+	if err != nil {
+		return 0, err
+	}
+	err = db.QueryRowContext(ctx, "SELECT (c.page_count - f.freelist_count) * s.page_size FROM pragma_page_count c, pragma_freelist_count f, pragma_page_size s").Scan(&n)
+	return n, errors.Join(err, db.Close())
 }
 
 // accept stores an event and gives the id of its delivery.

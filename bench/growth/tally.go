@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,7 @@ type tally struct {
 	count    int64
 	cpu      time.Duration
 	written  int64
+	kept     int64
 }
 
 func (t *tally) perSecond() float64 {
@@ -46,7 +48,7 @@ func (t *tally) accepts(producers int) *accepts {
 	n := float64(max(t.count, 1))
 	return &accepts{
 		Producers: producers, PerSecond: float64(len(t.took)) / t.measured.Seconds(), times: summary(t.took), Accepted: t.count,
-		CPU: float64(t.cpu.Microseconds()) / n, WrittenBytes: float64(t.written) / n,
+		CPU: float64(t.cpu.Microseconds()) / n, WrittenBytes: float64(t.written) / n, KeptBytes: float64(t.kept) / n,
 	}
 }
 
@@ -56,10 +58,14 @@ func (s *subject) accepts(ctx context.Context, producers int, d time.Duration, t
 	body, record := payload(s.o.size)
 	took := make([][]time.Duration, producers)
 	var count atomic.Int64
+	kept, err := s.kept(ctx)
+	if err != nil {
+		return err
+	}
 	cpu, written := used()
 	began := time.Now()
 	from, to := began.Add(s.o.warmup), began.Add(s.o.warmup+d)
-	g, ctx := errgroup.WithContext(ctx)
+	g, during := errgroup.WithContext(ctx)
 	for p := range producers {
 		g.Go(func() error {
 			for {
@@ -67,7 +73,7 @@ func (s *subject) accepts(ctx context.Context, producers int, d time.Duration, t
 				if start.After(to) {
 					return nil
 				}
-				if _, err := s.accept(ctx, s.events.Add(1)-1, body, record); err != nil {
+				if _, err := s.accept(during, s.events.Add(1)-1, body, record); err != nil {
 					return err
 				}
 				if end := time.Now(); start.After(from) && end.Before(to) {
@@ -77,14 +83,16 @@ func (s *subject) accepts(ctx context.Context, producers int, d time.Duration, t
 			}
 		})
 	}
-	err := g.Wait()
+	err = g.Wait()
 	cpuAfter, writtenAfter := used()
+	keptAfter, keptErr := s.kept(ctx)
 	t.took = append(t.took, slices.Concat(took...)...)
 	t.measured += d
 	t.count += count.Load()
 	t.cpu += cpuAfter - cpu
 	t.written += writtenAfter - written
-	return err
+	t.kept += keptAfter - kept
+	return errors.Join(err, keptErr)
 }
 
 // summary sorts the times.

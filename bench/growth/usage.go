@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/callgate/callgate/bench/process"
 )
 
 // rss is the memory that this process holds; 0 where the system does not tell.
@@ -17,18 +19,14 @@ func rss() int64 {
 	return field(text, 1) * int64(os.Getpagesize())
 }
 
-// used is the CPU time of this process so far, and how much it has written to files; 0 where the system does not tell.
+// used is the CPU time of this process so far, and how much it has had written to disks; 0 where the system does not tell.
 func used() (cpu time.Duration, written int64) {
 	if stat, err := os.ReadFile("/proc/self/stat"); err == nil {
 		// The second field is the command in parentheses, and may hold anything. Times are in hundredths of a second.
 		rest := stat[bytes.LastIndexByte(stat, ')')+1:]
 		cpu = time.Duration(field(rest, 11)+field(rest, 12)) * 10 * time.Millisecond
 	}
-	if io, err := os.ReadFile("/proc/self/io"); err == nil {
-		_, after, _ := bytes.Cut(io, []byte("wchar:"))
-		written = field(after, 0)
-	}
-	return cpu, written
+	return cpu, process.Written(os.Getpid())
 }
 
 // field is a number among others; 0 if there is none.

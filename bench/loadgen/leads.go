@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	mathrand "math/rand/v2"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/callgate/callgate/bench/words"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -43,30 +43,7 @@ const (
 		`"source":"AI Receptionist","created_at":"2026-01-01T00:00:42Z","call_id":"`
 	bodyNotes = `","notes":"`
 	bodyEnd   = `"}}`
-	words     = "a about after again agent all also an and any apartment appointment april are ask at available back bathroom be been before " +
-		"between billing boiler broken building but by call called can card case clinic confirm cost could day days did doctor done door " +
-		"down during emergency estimate evening every first floor for from furnace get go good had has have he heater help her here him " +
-		"his home hours house how if in insurance invoice is it just kitchen know last leak leaking left like list little look lunch made " +
-		"make me message might monday month more morning my name near need new next no noon not nothing number of off office on once one " +
-		"only open or order other our out over park past patient payment pharmacy phone pipe please plumber price problem question ready " +
-		"reach refill reminder rent repair replaced report request right roof room said same say schedule second see send service she " +
-		"should since sink small so some soon speak street such take technician tell than that the their them then there they this " +
-		"through till time to today tomorrow tonight two under until up urgent us very visit wait wants was water way we week were what " +
-		"when where which who why will window with without work would yard year yes yesterday you your"
 )
-
-// notes are n bytes of words in no order, always the same: what a store compresses has little more to gain by them than by what
-// callers say.
-func notes(n int) string {
-	list := strings.Fields(words)
-	source := mathrand.New(mathrand.NewPCG(1, 2))
-	var b strings.Builder
-	for b.Len() < n {
-		b.WriteString(list[source.IntN(len(list))])
-		b.WriteString([]string{" ", " ", " ", " ", " ", ", ", ". "}[source.IntN(7)])
-	}
-	return b.String()[:n]
-}
 
 // newLeads makes the requests for a target. size is the length of the bodies.
 func newLeads(target *url.URL, scheme, secret string, size int, now time.Time) (*leads, error) {
@@ -82,7 +59,7 @@ func newLeads(target *url.URL, scheme, secret string, size int, now time.Time) (
 	if pad < 0 {
 		return nil, fmt.Errorf("a body of %d bytes is too small for a lead: give at least %d", size, size-pad)
 	}
-	text := start + strings.Repeat("0", digits) + bodyNotes + notes(pad) + bodyEnd
+	text := start + strings.Repeat("0", digits) + bodyNotes + words.Text(pad) + bodyEnd
 	l := &leads{body: []byte(text), number: len(start), target: target.String(), scheme: scheme, signed: now}
 	l.head = fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: callgate-loadgen\r\nContent-Type: application/json\r\n"+
 		"Content-Length: %d\r\n", target.RequestURI(), target.Host, size)

@@ -152,6 +152,16 @@ func (p *Process) Stop() {
 	}
 }
 
+// Written is like the function of that name, of a program that has ended, and so has what it wrote at its end.
+func (p *Process) Written() int64 {
+	select {
+	case <-p.done:
+		return written(p.cmd.ProcessState)
+	default:
+		return Written(p.PID())
+	}
+}
+
 // Kill ends the program at once, where what it was about to do does not matter any more.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended already

@@ -84,6 +84,27 @@ func Memory(pid int) (rss, peak int64) {
 	return parseStatus(string(status))
 }
 
+// Written is how many bytes a process has had written to disks so far, or will have once the system writes what it holds for
+// it; 0 if that cannot be read.
+func Written(pid int) int64 {
+	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0
+	}
+	return parseIO(string(io))
+}
+
+// parseIO reads write_bytes of proc_pid_io(5).
+func parseIO(io string) int64 {
+	for line := range strings.Lines(io) {
+		if value, ok := strings.CutPrefix(line, "write_bytes:"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64) // 0 if it is no number
+			return n
+		}
+	}
+	return 0
+}
+
 // parseStatus reads VmRSS and VmHWM of proc_pid_status(5).
 func parseStatus(status string) (rss, peak int64) {
 	for line := range strings.Lines(status) {

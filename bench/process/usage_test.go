@@ -36,6 +36,15 @@ func TestParseStatus(t *testing.T) {
 	}
 }
 
+func TestParseIO(t *testing.T) {
+	if n := parseIO("rchar: 1\nwchar: 2\nwrite_bytes: 4096\ncancelled_write_bytes: 0\n"); n != 4096 {
+		t.Error(n)
+	}
+	if parseIO("write_bytes: many\n") != 0 || parseIO("wchar: 2\n") != 0 {
+		t.Error("what is no number was read as one")
+	}
+}
+
 func TestProcessOfThisTest(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux has /proc in this form")

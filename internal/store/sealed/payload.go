@@ -73,7 +73,7 @@ func (r *requestJSON) fill(e *store.Event) {
 func Seal(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
 	switch size := len(e.Body) + len(e.Record); {
 	case size > maxPacked:
-		return inColumns(sealer, e, destinations)
+		return InColumns(sealer, e, destinations)
 	case sealer == nil && size == 0 && e.Method == "" && e.URI == "" && len(e.Header) == 0:
 		return p, nil
 	}
@@ -90,8 +90,9 @@ func Seal(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload
 	return p, nil
 }
 
-// inColumns makes the form in which each part has a column, which all events have that were stored before there was another.
-func inColumns(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
+// InColumns is Seal for programs that cannot read what is packed: each part has a column, as all events have that were stored
+// before anything was packed. That is also how large ones are kept.
+func InColumns(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
 	p.Body, p.Record = e.Body, e.Record
 	if sealer != nil || e.Method != "" || e.URI != "" || len(e.Header) > 0 {
 		r := newRequestJSON(e)
