@@ -3,6 +3,8 @@ package template
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 const (
@@ -21,8 +23,9 @@ func appendJSONString(dst []byte, s string) []byte {
 // appendJSONText appends the inside of a JSON string, escaped as ECMAScript's JSON.stringify does: quotes, backslashes
 // and control characters, and nothing else. Bytes that are not UTF-8 become U+FFFD.
 func appendJSONText(dst []byte, s string) []byte {
+	dst = jsonscan.Grow(dst, s)
 	start := 0
-	for i := 0; i < len(s); {
+	for i := jsonscan.Verbatim(s, 0); i < len(s); i = jsonscan.Verbatim(s, i) {
 		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(s[i:])
@@ -31,10 +34,6 @@ func appendJSONText(dst []byte, s string) []byte {
 				start = i + 1
 			}
 			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
 			continue
 		}
 		dst = append(append(dst, s[start:i]...), '\\')
