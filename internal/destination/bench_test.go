@@ -117,10 +117,14 @@ func BenchmarkConvert(b *testing.B) {
 			b.Run(size+"/"+name, func(b *testing.B) {
 				b.SetBytes(int64(len(body)))
 				b.ReportAllocs()
+				began := cpuTime()
 				for b.Loop() {
 					if err := f(); err != nil {
 						b.Fatal(err)
 					}
+				}
+				if used := cpuTime() - began; used > 0 {
+					b.ReportMetric(float64(len(body)*b.N)/1e6/used.Seconds(), "MB/CPU-s")
 				}
 			})
 		}
