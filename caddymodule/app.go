@@ -105,7 +105,7 @@ type App struct {
 	LimiterKeys int `json:"limiter_keys,omitempty"`
 
 	// Memory is how much the gateway takes of the machine: small is for an office PC or a board of 512 MiB that has other things
-	// to do. Go's part is held to 64 MiB then (or to GOMEMLIMIT, if that is less), the store's page cache to 4 MiB, 5,000 answers
+	// to do. Go's part is held to 52 MiB then (or to GOMEMLIMIT, if that is less), the store's page cache to 4 MiB, 5,000 answers
 	// of together 4 MiB and 50,000 events are remembered, bodies that are not verified yet have 12 MiB, or what one of the largest
 	// max_body needs; what idempotency_cache and unverified_memory say wins. It costs throughput under load, and nothing where
 	// calls come one by one. bench/README.md has figures. Default: no bound but the machine's and those that are configured.

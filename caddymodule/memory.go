@@ -12,7 +12,7 @@ import (
 const memorySmall = "small"
 
 // smallMemory is what Go may take of a small machine. The pages of the program that are in use come on top, some 30 MiB.
-const smallMemory = 64 << 20
+const smallMemory = 52 << 20
 
 // smallStore is the page cache of the store there, and smallUnverified what bodies that are not verified yet may take at least.
 const (

@@ -1,10 +1,12 @@
 package definition
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"net/url"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/template"
@@ -101,6 +103,32 @@ func (b multipart) render(v template.Vars, contentType string) (_ []byte, _ stri
 	return out, contentType + "; boundary=" + boundary, lost, nil
 }
 
+// appendQuery appends a value as url.QueryEscape writes it, which makes a text of its own for each.
+func appendQuery(out, value []byte) []byte {
+	const upperHex = "0123456789ABCDEF"
+	plain := func(c byte) bool {
+		return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.' || c == '~'
+	}
+	size := len(value)
+	for _, c := range value {
+		if !plain(c) && c != ' ' {
+			size += 2
+		}
+	}
+	out = slices.Grow(out, size)
+	for _, c := range value {
+		switch {
+		case plain(c):
+			out = append(out, c)
+		case c == ' ':
+			out = append(out, '+')
+		default:
+			out = append(out, '%', upperHex[c>>4], upperHex[c&15])
+		}
+	}
+	return out
+}
+
 // form is an application/x-www-form-urlencoded body that was written as an object.
 type form multipart
 
@@ -125,11 +153,13 @@ func (b form) render(v template.Vars, contentType string) (_ []byte, _ string, l
 				out = append(out, '&')
 			}
 			out = append(out, f.head...)
-			text := strings.ReplaceAll(string(value), "\x00", "")
-			if f.value.Charset() == charset.UTF8 {
-				text = strings.ToValidUTF8(text, "\uFFFD")
+			if bytes.IndexByte(value, 0) >= 0 {
+				value = bytes.ReplaceAll(value, []byte{0}, nil)
 			}
-			out = append(out, url.QueryEscape(text)...)
+			if f.value.Charset() == charset.UTF8 && !utf8.Valid(value) {
+				value = bytes.ToValidUTF8(value, []byte("\uFFFD"))
+			}
+			out = appendQuery(out, value)
 		}
 	}
 	return out, contentType, lost, nil

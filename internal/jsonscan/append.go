@@ -2,6 +2,7 @@ package jsonscan
 
 import (
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -10,7 +11,7 @@ const hexDigits = "0123456789abcdef"
 // AppendString appends s as a JSON string, byte for byte as encoding/json writes it without escaping HTML. Bytes that
 // are not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
+	dst = append(slices.Grow(dst, room(s)), '"')
 	start := 0
 	for i := verbatim(s, 0); i < len(s); i = verbatim(s, i) {
 		c := s[i]
@@ -49,6 +50,17 @@ func AppendString(dst []byte, s string) []byte {
 	}
 	return append(append(dst, s[start:]...), '"')
 }
+
+// room is what a text takes as a JSON string, quotes included, unless there is much to be escaped in it. To grow by that at
+// once spares a long one from being copied again and again.
+func room(s string) int { return len(s) + len(s)/16 + 2 }
+
+// Grow makes room for a text that is written as a JSON string.
+func Grow(dst []byte, s string) []byte { return slices.Grow(dst, room(s)) }
+
+// Verbatim returns the index of the first byte from i on that may not stand in a JSON string as it is, or is not ASCII;
+// len(s) if there is none.
+func Verbatim(s string, i int) int { return verbatim(s, i) }
 
 // verbatim returns the index of the first byte from i on that may not stand in a JSON string as it is, or has to be
 // looked at: a quote, a backslash, a control character, or a byte that is not ASCII. It looks at eight bytes at a time,

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/jsonscan"
@@ -43,9 +44,13 @@ func fieldNames(req *http.Request, body []byte) (list []string, more int) {
 		case strings.HasSuffix(kind, "xml"), bytes.HasPrefix(trimmed, []byte("<?xml")):
 			n.xml(body)
 		case bytes.HasPrefix(trimmed, []byte("{")), bytes.HasPrefix(trimmed, []byte("[")):
-			var d jsonscan.Doc
+			d := docs.Get().(*jsonscan.Doc)
 			if d.Scan(body) == nil {
 				n.json(nil, d.Root())
+			}
+			if d.Size() <= maxKeptDoc {
+				d.Reset()
+				docs.Put(d)
 			}
 		}
 	}
@@ -54,6 +59,11 @@ func fieldNames(req *http.Request, body []byte) (list []string, more int) {
 	}
 	return n.list, 0
 }
+
+// docs are used again, but for those of large bodies.
+var docs = sync.Pool{New: func() any { return new(jsonscan.Doc) }}
+
+const maxKeptDoc = 1 << 14
 
 // add adds a name, as long as there are not many more than can be kept.
 func (n *names) add(name string) {
@@ -95,7 +105,7 @@ func (n *names) json(path []byte, v jsonscan.Value) {
 		}
 	case jsonscan.Null:
 	case jsonscan.String:
-		if v.Text() != "" {
+		if string(v.Raw()) != `""` { // which makes no copy of a transcript
 			n.add(string(path))
 		}
 	default:

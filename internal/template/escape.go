@@ -3,6 +3,8 @@ package template
 import (
 	"strings"
 	"unicode/utf8"
+
+	"github.com/callgate/callgate/internal/jsonscan"
 )
 
 const (
@@ -21,8 +23,9 @@ func appendJSONString(dst []byte, s string) []byte {
 // appendJSONText appends the inside of a JSON string, escaped as ECMAScript's JSON.stringify does: quotes, backslashes
 // and control characters, and nothing else. Bytes that are not UTF-8 become U+FFFD.
 func appendJSONText(dst []byte, s string) []byte {
+	dst = jsonscan.Grow(dst, s)
 	start := 0
-	for i := 0; i < len(s); {
+	for i := jsonscan.Verbatim(s, 0); i < len(s); i = jsonscan.Verbatim(s, i) {
 		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, n := utf8.DecodeRuneInString(s[i:])
@@ -31,10 +34,6 @@ func appendJSONText(dst []byte, s string) []byte {
 				start = i + 1
 			}
 			i += n
-			continue
-		}
-		if c >= ' ' && c != '"' && c != '\\' {
-			i++
 			continue
 		}
 		dst = append(append(dst, s[start:i]...), '\\')
@@ -66,39 +65,54 @@ func appendXMLText(dst []byte, s string) []byte { return appendXML(dst, s, false
 func appendXMLAttr(dst []byte, s string) []byte { return appendXML(dst, s, true) }
 
 func appendXML(dst []byte, s string, attr bool) []byte {
+	dst = jsonscan.Grow(dst, s)
 	start := 0
-	for i, r := range s {
-		var esc string
-		switch {
-		case r == '&':
-			esc = "&amp;"
-		case r == '<':
-			esc = "&lt;"
-		case r == '>':
-			esc = "&gt;"
-		case r == '"' && attr:
-			esc = "&#34;"
-		case r == '\'' && attr:
-			esc = "&#39;"
-		case r == '\r':
-			esc = "&#xD;"
-		case r == '\n' && attr:
-			esc = "&#xA;"
-		case r == '\t' && attr:
-			esc = "&#x9;"
-		case r == utf8.RuneError, r < ' ' && r != '\n' && r != '\t', r == 0xFFFE, r == 0xFFFF:
-			esc = "\uFFFD"
-		default:
+	for i := 0; i < len(s); {
+		if plainXML[s[i]] {
+			i++
 			continue
 		}
-		dst = append(append(dst, s[start:i]...), esc...)
-		start = i + 1
-		if r >= utf8.RuneSelf {
-			_, n := utf8.DecodeRuneInString(s[i:])
+		r, n := utf8.DecodeRuneInString(s[i:])
+		if esc := escapeXML(r, attr); esc != "" {
+			dst = append(append(dst, s[start:i]...), esc...)
 			start = i + n
 		}
+		i += n
 	}
 	return append(dst, s[start:]...)
+}
+
+// plainXML are the bytes that stand for themselves in XML, wherever they are.
+var plainXML = func() (plain [256]bool) {
+	for c := range byte(utf8.RuneSelf) {
+		plain[c] = c >= ' ' && escapeXML(rune(c), true) == ""
+	}
+	return plain
+}()
+
+// escapeXML is what a character is written as; empty for itself.
+func escapeXML(r rune, attr bool) string {
+	switch {
+	case r == '&':
+		return "&amp;"
+	case r == '<':
+		return "&lt;"
+	case r == '>':
+		return "&gt;"
+	case r == '"' && attr:
+		return "&#34;"
+	case r == '\'' && attr:
+		return "&#39;"
+	case r == '\r':
+		return "&#xD;"
+	case r == '\n' && attr:
+		return "&#xA;"
+	case r == '\t' && attr:
+		return "&#x9;"
+	case r == utf8.RuneError, r < ' ' && r != '\n' && r != '\t', r == 0xFFFE, r == 0xFFFF:
+		return "\uFFFD"
+	}
+	return ""
 }
 
 // unreserved reports whether a byte never needs to be percent-encoded (RFC 3986, section 2.3).
