@@ -99,7 +99,7 @@ func TestPage(t *testing.T) {
 		switch {
 		case m[1] == "sh":
 			printed = run(commands)
-			if strings.Contains(commands, "callgate send") {
+			if strings.Contains(commands, "callgate trigger") {
 				sending = commands
 				sends++
 				s.awaitRequests(3 * sends)
