@@ -35,7 +35,7 @@ func init() {
 // Behind a PgBouncer in transaction mode that is older than 1.21 it needs default_query_exec_mode=cache_describe; 1.18, which
 // Debian 12 has, is what it is tested with, and PostgreSQL 15.
 //
-// Services that speak PostgreSQL's protocol are not tested. It needs day partitions that are attached and detached,
+// Services that speak PostgreSQL's protocol are not tested. The store needs day partitions that are attached and detached,
 // `INSERT … ON CONFLICT`, `pg_logical_emit_message` and, to hear of other gateways at once instead of within a second, LISTEN.
 // Amazon Aurora and AlloyDB have all of these; they replicate in their storage, with no synchronous_standby_names, so that
 // require_sync is left out, and after a failover the address has to lead to the new writer (a cluster's writer endpoint).

@@ -105,6 +105,9 @@ type Store struct {
 	// open tells that the database was reached and is ready; until then notOpen says why not.
 	open    atomic.Bool
 	notOpen atomic.Pointer[error]
+	reached atomic.Bool // it was open once
+	// packs tells that all gateways can read what is packed.
+	packs atomic.Bool
 
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
