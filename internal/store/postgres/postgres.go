@@ -248,7 +248,7 @@ func (s *Store) Close() error {
 		s.closed.Store(true)
 		s.accepts.Close()
 		s.changes.Close()
-		if s.open.Load() {
+		if s.reached.Load() {
 			s.accepts.Wait()
 			s.changes.Wait()
 		}
@@ -272,7 +272,11 @@ func (s *Store) enter(ctx context.Context) error {
 		return err
 	}
 	if !s.open.Load() {
-		if why := s.notOpen.Load(); why != nil {
+		why := s.notOpen.Load()
+		if why != nil && (s.reached.Load() || errors.Is(*why, ErrOlderRun)) {
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, *why)
+		}
+		if why != nil {
 			return fmt.Errorf("%w: its database was not reached yet: %w", store.ErrUnavailable, *why)
 		}
 		return fmt.Errorf("%w: its database was not reached yet", store.ErrUnavailable)
