@@ -232,6 +232,33 @@ func TestKubernetesReadsItsManifests(t *testing.T) {
 	}
 }
 
+// TestComposeReadsItsFiles: by Compose's own schema.
+func TestComposeReadsItsFiles(t *testing.T) {
+	heavy(t)
+	check := func(files ...string) (string, error) {
+		for i := range files {
+			var err error
+			if files[i], err = filepath.Abs(files[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.Command("go", append([]string{"run", "."}, files...)...)
+		cmd.Dir = "testdata/composecheck"
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := check("deploy/compose.yaml", "cluster/compose.yaml"); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	wrong := filepath.Join(t.TempDir(), "compose.yaml")
+	if err := os.WriteFile(wrong, []byte("services:\n  a:\n    image: x\n    depend_on: [b]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := check(wrong); err == nil || !strings.Contains(out, "depend_on") {
+		t.Errorf("a line that there is not: %v\n%s", err, out)
+	}
+}
+
 // TestReleaseIsBuiltAgain: from a copy of the source in another place, byte for byte; what it makes can be installed and runs.
 func TestReleaseIsBuiltAgain(t *testing.T) {
 	heavy(t)

@@ -1,16 +1,19 @@
 package commands
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/callgate/callgate/caddymodule/gatewaytest"
+	"github.com/callgate/callgate/internal/pgtest"
 	"github.com/callgate/callgate/internal/standin"
 )
 
 const keysConfig = `{
 	callgate {
-		store sqlite STORE
+		store KEPT
 		encryption_key ` + firstKey + `
 		data_keys {
 			transit TRANSIT
@@ -44,9 +47,24 @@ http:// {
 
 // TestDataKeysOfAGateway follows the data keys of a gateway's tenants: wrapped by Transit, listed, checked, rotated, destroyed,
 // and wrapped by encryption_key in the end.
-func TestDataKeysOfAGateway(t *testing.T) {
+func TestDataKeysOfAGateway(t *testing.T) { followDataKeys(t, "sqlite STORE") }
+
+// TestDataKeysOfAGatewayOnPostgreSQL does the same with the other store.
+func TestDataKeysOfAGatewayOnPostgreSQL(t *testing.T) {
+	if os.Getenv("CALLGATE_HEAVY") != "1" {
+		t.Skip("starts a PostgreSQL server: set CALLGATE_HEAVY=1 to run it")
+	}
+	server := pgtest.Start(t)
+	t.Setenv("DATABASE_URL", fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", pgtest.User, server.Addr(), pgtest.Database))
+	followDataKeys(t, "postgres {env.DATABASE_URL}")
+	if got := server.SQL("SELECT count(*) FROM callgate.data_keys WHERE wrapped IS NOT NULL AND tenant = 'acme' AND destroyed_at = 0"); got != "1" {
+		t.Errorf("%s data keys of acme stand", got)
+	}
+}
+
+func followDataKeys(t *testing.T, kept string) {
 	vault := standin.NewTransit(t, standin.TransitConfig{Token: "hvs.token"})
-	config := strings.Replace(keysConfig, "TRANSIT", vault.URL, 1)
+	config := strings.NewReplacer("TRANSIT", vault.URL, "KEPT", kept).Replace(keysConfig)
 	g := runGatewayWith(t, strings.Replace(config, "WRAPPER", "transit", 1))
 	lines := func(out string) []string { return strings.Split(strings.TrimSpace(out), "\n") }
 	if out := g.must(fillKeys, "list"); !strings.Contains(out, "No tenant") {

@@ -35,7 +35,7 @@ PGPASSWORD and PGPASSFILE are heeded too. The tables are made if they are not th
 Everything goes: events with their content, deliveries with their attempts, what waits, what is dead, how far deliveries of
 several steps have come, what is paused, tenants and destinations that live in the store, and which events were seen, so
 that a sender's repetition is no new call. What is sealed is carried over as it is: the gateways need the same encryption_key.
-Where data keys have sealed (data_keys) it is refused, since PostgreSQL has none yet.
+Where data keys have sealed (data_keys) it is refused: they are not carried over yet.
 
 The audit log goes too, with its last checkpoint and its place in the tree, so that what was exported and published before
 is proven by it as before. In PostgreSQL each gateway has a log of its own; this one becomes that of the gateway that --gateway

@@ -20,6 +20,8 @@ func init() {
 	caddy.RegisterModule(new(Postgres))
 }
 
+// Guessed: what the comment below says of Aurora, AlloyDB, Neon, RDS and CockroachDB is from what is told of them, none was tried.
+
 // Postgres keeps events in a PostgreSQL database, version 14 or later, which several gateways share: each takes every call,
 // which is stored once and delivered once. The tables are made in a schema of their own, by a user who may make one in the
 // database. If the database is away the gateway starts, is not ready and answers calls with 503 until it is back.
@@ -30,7 +32,19 @@ func init() {
 // The address is a URL (postgres://user@host/name), or key=value pairs, as PostgreSQL's own programs take them, with several
 // hosts if there are standbys that may take over; write it as a placeholder if there is a password in it. Servers have to prove
 // who they are (sslmode=verify-full), unless it says otherwise or they are on this machine, and one is used that takes writes.
-// Behind a PgBouncer in transaction mode that is older than 1.21 it needs default_query_exec_mode=cache_describe.
+// Behind a PgBouncer in transaction mode that is older than 1.21 it needs default_query_exec_mode=cache_describe; 1.18, which
+// Debian 12 has, is what it is tested with, and PostgreSQL 15.
+//
+// Services that speak PostgreSQL's protocol are not tested. The store needs day partitions that are attached and detached,
+// `INSERT … ON CONFLICT`, `pg_logical_emit_message` and, to hear of other gateways at once instead of within a second, LISTEN.
+// Amazon Aurora and AlloyDB have all of these; they replicate in their storage, with no synchronous_standby_names, so that
+// require_sync is left out, and after a failover the address has to lead to the new writer (a cluster's writer endpoint).
+// Neon should work with its direct address as with its pooled one, and does not fall asleep, since each gateway asks every
+// second. Multi-AZ clusters of Amazon RDS should work; gateways never read from standbys. CockroachDB does not work: it has
+// no LISTEN, no `pg_logical_emit_message` and other partitions.
+//
+// Gateways of different versions can share the tables: a newer one adds to them under the older ones. When it has to take
+// something away that those need, it says which are too old and waits until they are stopped.
 //
 // A reload changes the sizes, the limits of tenants and the window of the open store.
 type Postgres struct {

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -277,7 +278,12 @@ type ledger struct {
 	mu     sync.Mutex
 	all    []arrival
 	first  map[string]map[event]arrival // by destination
+	count  atomic.Int64                 // of requests
+	any    atomic.Bool                  // whatever they are
 }
+
+// requests counts all that came.
+func (l *ledger) requests() int { return int(l.count.Load()) }
 
 func newLedger(t *testing.T, takes func() time.Duration) *ledger {
 	l := &ledger{first: map[string]map[event]arrival{}}
@@ -290,6 +296,11 @@ func newLedger(t *testing.T, takes func() time.Duration) *ledger {
 		var c struct {
 			Call string `json:"call_id"`
 			N    int    `json:"n"`
+		}
+		l.count.Add(1)
+		if l.any.Load() {
+			w.WriteHeader(http.StatusNoContent)
+			return
 		}
 		if err := json.Unmarshal(body, &c); err != nil || !bytes.Equal(body, call(c.Call, c.N)) {
 			t.Errorf("a request that is no call as it was sent: %v\n%q", err, body)

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"reflect"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/leaves"
 )
 
 var _ store.Audited = (*Store)(nil)
@@ -66,14 +66,8 @@ func (s *Store) AuditLines(ctx context.Context, from int64, f func(seq int64, li
 		}
 		for _, b := range list {
 			at = b.First + b.N
-			seq := b.First
-			for line := range audit.Lines(b.Lines) {
-				if seq >= from {
-					if err := f(seq, line); err != nil {
-						return err
-					}
-				}
-				seq++
+			if err := leaves.Each(b.Lines, b.First, from, f); err != nil {
+				return err
 			}
 		}
 	}
@@ -106,7 +100,7 @@ func (t tiles) Hashes(level int, first int64, n int) (hashes []tlog.Hash, err er
 		if err != nil {
 			return nil, public(err)
 		}
-		return splitHashes(slices.Concat(list...))
+		return leaves.HashesOf(first, nil, slices.Concat(list...), first, first+int64(n))
 	}
 	end := first + int64(n)
 	rows, err := s.pool.Query(t.ctx, s.q(`SELECT first, lines, hashes FROM {s}.audit_bundles
@@ -117,30 +111,11 @@ func (t tiles) Hashes(level int, first int64, n int) (hashes []tlog.Hash, err er
 	var at int64
 	var lines, kept []byte
 	_, err = pgx.ForEachRow(rows, []any{&at, &lines, &kept}, func() error {
-		var of []tlog.Hash
-		if lines != nil {
-			of = audit.LeafHashes(nil, lines)
-		} else if of, err = splitHashes(kept); err != nil {
-			return err
-		}
-		from, to := max(first-at, 0), min(end-at, int64(len(of)))
-		if from < to {
-			hashes = append(hashes, of[from:to]...)
-		}
-		return nil
+		of, err := leaves.HashesOf(at, lines, kept, first, end)
+		hashes = append(hashes, of...)
+		return err
 	})
 	return hashes, public(err)
-}
-
-func splitHashes(kept []byte) ([]tlog.Hash, error) {
-	if len(kept)%tlog.HashSize != 0 {
-		return nil, store.ErrAuditDamaged
-	}
-	list := make([]tlog.Hash, 0, len(kept)/tlog.HashSize)
-	for ; len(kept) > 0; kept = kept[tlog.HashSize:] {
-		list = append(list, tlog.Hash(kept[:tlog.HashSize]))
-	}
-	return list, nil
 }
 
 // AuditBeside is store.Audited's.
@@ -238,27 +213,13 @@ func (t *tx) prune(ctx context.Context, before, end int64) (pruned int64, err er
 		return 0, nil
 	}
 	for _, k := range list {
-		hashes := make([]byte, 0, k.n*tlog.HashSize)
-		for _, h := range audit.LeafHashes(nil, k.lines) {
-			hashes = append(hashes, h[:]...)
-		}
-		var events [][16]byte
-		for line := range audit.Lines(k.lines) {
-			l, err := audit.ParseLine(line)
-			if err != nil || l.Kind != audit.EventAccepted {
-				continue // a line of a later version stays as it is, and so does what lies beside it
-			}
-			if event, err := ulid.ParseStrict(l.Event); err == nil {
-				events = append(events, event)
-			}
-		}
-		if len(events) > 0 {
+		if events := leaves.AcceptedBy(k.lines); len(events) > 0 {
 			// Not beside an event that is still there: its attempts may go on.
 			if _, err := t.exec(`DELETE FROM {s}.audit_beside b WHERE b.event = ANY ($1::uuid[]) AND NOT EXISTS (SELECT 1 FROM {s}.events e WHERE e.id = b.event)`, events); err != nil {
 				return 0, err
 			}
 		}
-		if _, err := t.exec("UPDATE {s}.audit_bundles SET lines = NULL, hashes = $3 WHERE log = $1 AND first = $2", id, k.first, hashes); err != nil {
+		if _, err := t.exec("UPDATE {s}.audit_bundles SET lines = NULL, hashes = $3 WHERE log = $1 AND first = $2", id, k.first, leaves.Kept(k.lines)); err != nil {
 			return 0, err
 		}
 		pruned += k.n
@@ -274,10 +235,8 @@ func (t *tx) prune(ctx context.Context, before, end int64) (pruned int64, err er
 // eraseBeside deletes what lies beside the leaves of a caller's events, those that have expired as well. It is read through:
 // an index of hashes would cost every event more than this costs who erases.
 func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, err error) {
-	rest := *f
-	rest.CallerHash, rest.Tenant, rest.Tenants = "", "", nil
-	if f.CallerHash == "" || !reflect.DeepEqual(rest, store.Filter{}) {
-		return 0, nil // of what has expired nothing else is known
+	if !leaves.OfCaller(f) {
+		return 0, nil
 	}
 	type found struct {
 		Event  [16]byte
@@ -301,7 +260,7 @@ func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, e
 			if err != nil {
 				return erased, public(err)
 			}
-			if (f.Tenant == "" || f.Tenant == name) && (f.Tenants == nil || slices.Contains(f.Tenants, name)) {
+			if leaves.OfTenant(f, name) {
 				ids = append(ids, one.Event)
 			}
 		}

@@ -51,7 +51,7 @@ func (s *Store) runPoll() {
 }
 
 func (s *Store) poll(ctx context.Context) error {
-	if err := s.stillBearable(ctx, s.pool); err != nil {
+	if err := s.lookAtVersions(ctx, s.pool); err != nil {
 		return err
 	}
 	return s.wake.look(ctx, nil)

@@ -29,3 +29,9 @@ func Secure(address string) (secured, warning string, err error) {
 	}
 	return secured, tlsWarning(c), nil
 }
+
+// Packs tells whether a store writes content in the form that programs before PackedSince cannot read.
+func Packs(s *Store) bool { return s.packs.Load() }
+
+// PackedSince is the version of the tables with which programs can.
+const PackedSince = packedSince

@@ -101,6 +101,9 @@ func (i *Import) Begin(ctx context.Context, o *store.Origin) (from string, done 
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", s.o.Schema+" moving"); err != nil {
 			return err
 		}
+		if err := s.requirePacked(ctx, tx); err != nil { // what is carried over may be
+			return err
+		}
 		var place *string
 		if place, done, err = s.vacant(ctx, tx, o.Fingerprint); err != nil {
 			return err

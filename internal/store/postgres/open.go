@@ -48,6 +48,7 @@ func (s *Store) reach(tell func(error)) {
 		err := s.prepare(s.ctx)
 		if err == nil {
 			s.open.Store(true)
+			s.reached.Store(true)
 			s.start()
 			if err := s.logVitals(s.ctx, new(store.Vitals)); err != nil {
 				s.o.Log("the database does not say what its log takes", public(err))
@@ -114,6 +115,9 @@ func (s *Store) prepare(ctx context.Context) error {
 		if err := s.makeDay(ctx, conn, d); err != nil {
 			return err
 		}
+	}
+	if err := s.lookAtVersions(ctx, conn); err != nil {
+		return err
 	}
 	return s.load(ctx, conn)
 }

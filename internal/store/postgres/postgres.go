@@ -105,6 +105,9 @@ type Store struct {
 	// open tells that the database was reached and is ready; until then notOpen says why not.
 	open    atomic.Bool
 	notOpen atomic.Pointer[error]
+	reached atomic.Bool // it was open once
+	// packs tells that all gateways can read what is packed.
+	packs atomic.Bool
 
 	ctx     context.Context // ends with Close
 	stop    context.CancelFunc
@@ -246,7 +249,7 @@ func (s *Store) Close() error {
 		s.closed.Store(true)
 		s.accepts.Close()
 		s.changes.Close()
-		if s.open.Load() {
+		if s.reached.Load() {
 			s.accepts.Wait()
 			s.changes.Wait()
 		}
@@ -270,7 +273,11 @@ func (s *Store) enter(ctx context.Context) error {
 		return err
 	}
 	if !s.open.Load() {
-		if why := s.notOpen.Load(); why != nil {
+		why := s.notOpen.Load()
+		if why != nil && (s.reached.Load() || errors.Is(*why, ErrOlderRun)) {
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, *why)
+		}
+		if why != nil {
 			return fmt.Errorf("%w: its database was not reached yet: %w", store.ErrUnavailable, *why)
 		}
 		return fmt.Errorf("%w: its database was not reached yet", store.ErrUnavailable)

@@ -135,14 +135,18 @@ var errPlain = errors.New("they were stored without encryption_key: seal them wi
 
 // sealPayload seals what is kept of an event. The error is seal.ErrUnavailable if its tenant's data key cannot be had now.
 func (s *Store) sealPayload(ctx context.Context, e *store.Event, destinations []string) (sealed.Payload, error) {
+	form := sealed.Seal
+	if !s.packs.Load() {
+		form = sealed.SealInColumns
+	}
 	if s.o.Keys == nil {
-		return sealed.Seal(nil, e, destinations)
+		return form(nil, e, destinations)
 	}
 	sealer, err := s.seals.Sealer(ctx, e.Tenant)
 	if err != nil {
 		return sealed.Payload{}, err
 	}
-	return sealed.Seal(&sealer, e, destinations)
+	return form(&sealer, e, destinations)
 }
 
 // openPayload puts a payload into its event, which was accepted at a time, and tells for which destinations it was sealed; nil

@@ -27,6 +27,10 @@ import (
 //	program newer, and its migrations only add                   carries them out under the others, and works
 //	program newer, and one of them raises compatible_from        waits while gateways run that may be too old: ErrOlderRun
 //
+// What is written in a new form, in tables that stay as they are, is a change of the last kind: older programs cannot read it.
+// No migration has to wait for it. Everybody goes on writing the old form until all gateways that are there know the new one;
+// then compatible_from is raised, and only after that is the new form written. See packs.
+//
 // So a program that is to replace what is there needs two versions: one whose program does without it, and the next
 // one whose migration takes it away.
 
@@ -68,11 +72,14 @@ func (s *Store) tooOld(have, compatible int64) error {
 	return fmt.Errorf("%w (they have version %d, for programs that know %d or later; this one knows %d)", ErrNewer, have, compatible, s.knows)
 }
 
-// stillBearable looks whether somebody has meanwhile changed the tables so that this program cannot work with them. Then
-// the store is closed to everybody, as one that was not reached.
-func (s *Store) stillBearable(ctx context.Context, conn querier) error {
-	var have, compatible int64
-	if err := conn.QueryRow(ctx, s.q("SELECT compatible_from, (SELECT coalesce(max(version_id), 0) FROM {s}.goose_db_version WHERE is_applied) FROM {s}.meta")).Scan(&compatible, &have); err != nil {
+// lookAtVersions looks whether somebody has meanwhile changed the tables so that this program cannot work with them. Then the
+// store is closed to everybody, as one that was not reached. And whether the last gateway is gone that could not read what
+// this one would write.
+func (s *Store) lookAtVersions(ctx context.Context, conn querier) error {
+	var have, compatible, lowest int64
+	err := conn.QueryRow(ctx, s.q("SELECT m.compatible_from, (SELECT coalesce(max(version_id), 0) FROM {s}.goose_db_version WHERE is_applied), (SELECT coalesce(min(knows), $2) FROM {s}.gateways WHERE until > "+clockSQL+") FROM {s}.meta m"),
+		s.fixed(), s.knows).Scan(&compatible, &have, &lowest)
+	if err != nil {
 		return err
 	}
 	why := s.tooOld(have, compatible)
@@ -80,10 +87,28 @@ func (s *Store) stillBearable(ctx context.Context, conn querier) error {
 	case why != nil && s.open.CompareAndSwap(true, false):
 		s.notOpen.Store(&why)
 		s.o.Log("nothing is accepted or delivered any more", why)
-	case why == nil && s.open.CompareAndSwap(false, true):
+	case why == nil && s.reached.Load() && s.open.CompareAndSwap(false, true):
 		s.o.Log("the tables in the database are again of a version that this program knows", nil)
 	}
+	if why != nil || s.packs.Load() || lowest < packedSince {
+		return nil
+	}
+	if compatible < packedSince {
+		if err := s.requirePacked(ctx, conn); err != nil {
+			return err
+		}
+	}
+	s.packs.Store(true)
 	return nil
+}
+
+// packedSince is the version from which on programs can read content that is packed; see internal/store/sealed.
+const packedSince = knowsSince
+
+// requirePacked keeps programs from the tables that could not read what is packed.
+func (s *Store) requirePacked(ctx context.Context, conn querier) error {
+	_, err := conn.Exec(ctx, s.q("UPDATE {s}.meta SET compatible_from = $1 WHERE compatible_from < $1"), packedSince)
+	return err
 }
 
 // waitForOlder fails while gateways run to which steps would do harm that raise compatible_from: those that know less. What

@@ -168,3 +168,39 @@ func TestNobodyWaitsForWhoCanBearIt(t *testing.T) {
 		t.Errorf("compatible_from is %s, want %s", got, knows)
 	}
 }
+
+// TestANewFormIsWrittenWhenAllCanReadIt has an older gateway be there, which says nothing of what it knows, and go.
+func TestANewFormIsWrittenWhenAllCanReadIt(t *testing.T) {
+	a := start(t)
+	openStore(t, postgres.Options{Address: a.DSN(), Schema: "packed"}).Close()
+	// As a program of before has it.
+	a.SQL("UPDATE packed.meta SET compatible_from = 1")
+	a.SQL("INSERT INTO packed.gateways (id, name, version, started, since, until) VALUES ('01OLD', 'old', 'v1', 0, 0, (extract(epoch FROM now() + interval '1 hour') * 1000000)::bigint * 1000)")
+	s := openStore(t, postgres.Options{Address: a.DSN(), Schema: "packed"})
+	e := randomEvent([]byte("in the old form"))
+	if _, err := accept(t, s, e); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.SQL("SELECT body FROM packed.payloads"); postgres.Packs(s) || got != "\\x"+fmt.Sprintf("%x", "in the old form") {
+		t.Errorf("the body is stored as %s, which an older gateway cannot read", got)
+	}
+	a.SQL("DELETE FROM packed.gateways WHERE id = '01OLD'")
+	until(t, "the new form", func() error {
+		if !postgres.Packs(s) {
+			return errors.New("is not written")
+		}
+		return nil
+	})
+	if got := a.SQL("SELECT compatible_from FROM packed.meta"); got != fmt.Sprint(postgres.PackedSince) {
+		t.Errorf("programs that know version %s are let in", got)
+	}
+	other := randomEvent([]byte("in the new form"))
+	if _, err := accept(t, s, other); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []*store.Event{e, other} {
+		if got, err := s.Event(t.Context(), one.ID); err != nil || string(got.Body) != string(one.Body) {
+			t.Errorf("%q, %v", got.Body, err)
+		}
+	}
+}

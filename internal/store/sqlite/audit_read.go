@@ -6,8 +6,6 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -16,6 +14,7 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/group"
+	"github.com/callgate/callgate/internal/store/leaves"
 )
 
 var _ store.Audited = (*Store)(nil)
@@ -95,14 +94,8 @@ func (s *Store) AuditLines(ctx context.Context, from int64, f func(seq int64, li
 			if err != nil {
 				return fmt.Errorf("%w (records %d to %d): %w", store.ErrAuditDamaged, b.first, b.first+b.n-1, err)
 			}
-			seq := b.first
-			for line := range audit.Lines(lines) {
-				if seq >= from {
-					if err := f(seq, line); err != nil {
-						return err
-					}
-				}
-				seq++
+			if err := leaves.Each(lines, b.first, from, f); err != nil {
+				return err
 			}
 			from = b.first + b.n
 		}
@@ -144,33 +137,16 @@ func (t tiles) Hashes(level int, first int64, n int) (hashes []tlog.Hash, err er
 		if err := rows.Scan(&at, &lines, &kept); err != nil {
 			return err
 		}
-		var of []tlog.Hash
 		if lines != nil {
 			if lines, err = audit.Unpack(lines); err != nil {
 				return fmt.Errorf("%w: %w", store.ErrAuditDamaged, err)
 			}
-			of = audit.LeafHashes(nil, lines)
-		} else if of, err = splitHashes(kept); err != nil {
-			return err
 		}
-		from, to := max(first-at, 0), min(end-at, int64(len(of)))
-		if from < to {
-			hashes = append(hashes, of[from:to]...)
-		}
-		return nil
+		of, err := leaves.HashesOf(at, lines, kept, first, end)
+		hashes = append(hashes, of...)
+		return err
 	}, first, end)
 	return hashes, public(err)
-}
-
-func splitHashes(kept []byte) ([]tlog.Hash, error) {
-	if len(kept)%tlog.HashSize != 0 {
-		return nil, store.ErrAuditDamaged
-	}
-	list := make([]tlog.Hash, 0, len(kept)/tlog.HashSize)
-	for ; len(kept) > 0; kept = kept[tlog.HashSize:] {
-		list = append(list, tlog.Hash(kept[:tlog.HashSize]))
-	}
-	return list, nil
 }
 
 // AuditBeside is store.Audited's.
@@ -250,14 +226,14 @@ func (b *batch) prune(ctx context.Context, before, end int64) (pruned int64, err
 		lines    []byte
 	}
 	var list []bundle
-	leaves := int64(0)
+	n := int64(0)
 	// A log is pruned from its beginning on, so that what is left of it has no gaps: the first bundle that is too young ends it.
 	err = b.c.query("SELECT first, n, at, lines FROM audit_bundles WHERE first >= (SELECT coalesce(max(pruned), 0) FROM audit_state) AND first < ?1 ORDER BY first LIMIT ?2", func(v []driver.Value) error {
 		lines, _ := v[3].([]byte)
-		if v[2].(int64) >= before || leaves >= pruneLeaves {
+		if v[2].(int64) >= before || n >= pruneLeaves {
 			return errEnough
 		}
-		leaves += v[1].(int64)
+		n += v[1].(int64)
 		list = append(list, bundle{v[0].(int64), v[1].(int64), append([]byte(nil), lines...)})
 		return nil
 	}, end, pruneStep)
@@ -272,16 +248,13 @@ func (b *batch) prune(ctx context.Context, before, end int64) (pruned int64, err
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", store.ErrAuditDamaged, err)
 		}
-		hashes := make([]byte, 0, k.n*tlog.HashSize)
-		for _, h := range audit.LeafHashes(nil, lines) {
-			hashes = append(hashes, h[:]...)
-		}
-		for line := range audit.Lines(lines) {
-			if err := b.pruneBeside(line); err != nil {
+		for _, event := range leaves.AcceptedBy(lines) {
+			// Not beside an event that is still there: its attempts may go on.
+			if _, err := b.c.exec("DELETE FROM audit_beside WHERE event = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE id = ?1)", event[:]); err != nil {
 				return 0, err
 			}
 		}
-		if _, err := b.c.exec("UPDATE audit_bundles SET lines = NULL, hashes = ? WHERE first = ?", hashes, k.first); err != nil {
+		if _, err := b.c.exec("UPDATE audit_bundles SET lines = NULL, hashes = ? WHERE first = ?", leaves.Kept(lines), k.first); err != nil {
 			return 0, err
 		}
 		pruned += k.n
@@ -294,28 +267,11 @@ func (b *batch) prune(ctx context.Context, before, end int64) (pruned int64, err
 	return pruned, nil
 }
 
-// pruneBeside deletes what lies beside the event that a line accepted, unless the event is still there: then its attempts
-// may go on.
-func (b *batch) pruneBeside(line []byte) error {
-	l, err := audit.ParseLine(line)
-	if err != nil || l.Kind != audit.EventAccepted {
-		return nil // a line of a later version stays as it is, and so does what lies beside it
-	}
-	id, err := ulid.ParseStrict(l.Event)
-	if err != nil {
-		return nil
-	}
-	_, err = b.c.exec("DELETE FROM audit_beside WHERE event = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE id = ?1)", id[:])
-	return err
-}
-
 // eraseBeside deletes what lies beside the leaves of a caller's events, those that have expired as well. It is read through:
 // an index of hashes would cost every event more than this costs who erases.
 func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, err error) {
-	rest := *f
-	rest.CallerHash, rest.Tenant, rest.Tenants = "", "", nil
-	if f.CallerHash == "" || !reflect.DeepEqual(rest, store.Filter{}) {
-		return 0, nil // of what has expired nothing else is known
+	if !leaves.OfCaller(f) {
+		return 0, nil
 	}
 	after := []byte{}
 	for {
@@ -325,8 +281,7 @@ func (s *Store) eraseBeside(ctx context.Context, f *store.Filter) (erased int, e
 			var id []byte
 			var tenant int64
 			err := rows.Scan(&id, &tenant)
-			name := s.names.Name(tenant)
-			if (f.Tenant == "" || f.Tenant == name) && (f.Tenants == nil || slices.Contains(f.Tenants, name)) {
+			if leaves.OfTenant(f, s.names.Name(tenant)) {
 				found = append(found, id)
 			}
 			after, more = id, true
