@@ -80,8 +80,9 @@ func (t *tx) find(keys []lanes.Key, days map[lanes.Key]int64) error {
 }
 
 const (
-	liveByKey = "SELECT " + rowColumns + `, 0::smallint, r.next_at FROM unnest((SELECT $1::uuid[]), (SELECT $2::integer[])) AS q (event, n)
-		JOIN {s}.live r ON r.event = q.event AND r.n = q.n ORDER BY r.event, r.n FOR UPDATE OF r`
+	// One by one, in the order of the arguments, which is that of the keys: no other order is to be had.
+	liveByKey = "SELECT " + rowColumns + `, 0::smallint, r.next_at FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
+		CROSS JOIN LATERAL (SELECT * FROM {s}.live l WHERE l.event = q.event AND l.n = q.n FOR UPDATE) r`
 	settledByKeyNear = "SELECT " + rowColumns + `, r.state, 0::bigint FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS q (event, n, day)
 		JOIN {s}.settled r ON r.event = q.event AND r.n = q.n AND r.day >= q.day - 1 AND r.day <= q.day + 1 ORDER BY r.event, r.n FOR UPDATE OF r`
 	settledByKey = "SELECT " + rowColumns + `, r.state, 0::bigint FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
@@ -125,6 +126,15 @@ func (l *rowLists) add(r *row) {
 	l.reasons, l.remoteIDs = append(l.reasons, text(r.reason)), append(l.remoteIDs, text(r.remoteID))
 }
 
+// byNumber are the events of the rows, by the numbers of their deliveries.
+func (l *rowLists) byNumber() map[int32][][16]byte {
+	by := map[int32][][16]byte{}
+	for i, n := range l.numbers {
+		by[n] = append(by[n], l.events[i])
+	}
+	return by
+}
+
 func (l *rowLists) args() []any {
 	return []any{l.events, l.numbers, l.days, l.destinations, l.tenants, l.buckets, l.states, l.attempts, l.statuses, l.nexts, l.updates, l.reasons, l.remoteIDs}
 }
@@ -165,11 +175,11 @@ func (t *tx) writeRows() error {
 			delete(t.rows, k)
 		}
 	}
-	deleteLive := `DELETE FROM {s}.live r USING unnest((SELECT $1::uuid[]), (SELECT $2::integer[])) AS q (event, n) WHERE r.event = q.event AND r.n = q.n`
 	deleteSettled := `DELETE FROM {s}.settled r USING unnest($1::uuid[], $2::integer[], $3::integer[]) AS q (event, n, day) WHERE r.event = q.event AND r.n = q.n AND r.day = q.day`
 	for _, l := range []*rowLists{&goneLive, &settle} {
-		if len(l.events) > 0 {
-			t.queue(deleteLive, l.events, l.numbers)
+		// Not by a join, for which the server could take to reading the table.
+		for n, events := range l.byNumber() {
+			t.queue("DELETE FROM {s}.live WHERE event = ANY ($1::uuid[]) AND n = $2", events, n)
 		}
 	}
 	for _, l := range []*rowLists{&goneSettled, &revive} {
@@ -179,7 +189,7 @@ func (t *tx) writeRows() error {
 	}
 	if len(stay.events) > 0 {
 		t.queue(`UPDATE {s}.live r SET attempts = q.attempts, last_status = q.last_status, next_at = q.next_at, updated_at = q.updated_at, reason = q.reason,
-			remote_id = q.remote_id FROM `+listed+` WHERE r.event = q.event AND r.n = q.n`, stay.args()...)
+			remote_id = q.remote_id FROM `+listed+` WHERE r.event = ANY ($1) AND r.event = q.event AND r.n = q.n`, stay.args()...)
 	}
 	if len(settle.events) > 0 {
 		t.queue(`INSERT INTO {s}.settled (event, n, day, destination, tenant, bucket, state, attempts, last_status, updated_at, reason, remote_id)
