@@ -80,9 +80,16 @@ func (t *tx) find(keys []lanes.Key, days map[lanes.Key]int64) error {
 }
 
 const (
-	// One by one, in the order of the arguments, which is that of the keys: no other order is to be had.
+	// livePlace finds a row of what waits by its key q. With nearly all of that delivered the server may know of two indexes that
+	// each lead to the only row there is, and of the two thousand pages of dead rows before it in one of them not: bounds and an
+	// order, which only the other one has, leave it no choice.
+	livePlace = "{s}.live l WHERE (l.event, l.n) >= (q.event, q.n) AND (l.event, l.n) <= (q.event, q.n) ORDER BY l.event, l.n"
+	// One by one, in the order of the arguments, which is that of the keys.
 	liveByKey = "SELECT " + rowColumns + `, 0::smallint, r.next_at FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
-		CROSS JOIN LATERAL (SELECT * FROM {s}.live l WHERE l.event = q.event AND l.n = q.n FOR UPDATE) r`
+		CROSS JOIN LATERAL (SELECT * FROM ` + livePlace + ` FOR UPDATE) r`
+	// What was found is locked, so that it is where it was.
+	deleteLive = `DELETE FROM {s}.live WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
+		CROSS JOIN LATERAL (SELECT l.ctid FROM ` + livePlace + `) r))`
 	settledByKeyNear = "SELECT " + rowColumns + `, r.state, 0::bigint FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS q (event, n, day)
 		JOIN {s}.settled r ON r.event = q.event AND r.n = q.n AND r.day >= q.day - 1 AND r.day <= q.day + 1 ORDER BY r.event, r.n FOR UPDATE OF r`
 	settledByKey = "SELECT " + rowColumns + `, r.state, 0::bigint FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
@@ -124,15 +131,6 @@ func (l *rowLists) add(r *row) {
 	l.states, l.attempts, l.statuses = append(l.states, int16(r.state)), append(l.attempts, r.attempts), append(l.statuses, int32(r.status))
 	l.nexts, l.updates = append(l.nexts, r.next), append(l.updates, r.updated)
 	l.reasons, l.remoteIDs = append(l.reasons, text(r.reason)), append(l.remoteIDs, text(r.remoteID))
-}
-
-// byNumber are the events of the rows, by the numbers of their deliveries.
-func (l *rowLists) byNumber() map[int32][][16]byte {
-	by := map[int32][][16]byte{}
-	for i, n := range l.numbers {
-		by[n] = append(by[n], l.events[i])
-	}
-	return by
 }
 
 func (l *rowLists) args() []any {
@@ -177,9 +175,8 @@ func (t *tx) writeRows() error {
 	}
 	deleteSettled := `DELETE FROM {s}.settled r USING unnest($1::uuid[], $2::integer[], $3::integer[]) AS q (event, n, day) WHERE r.event = q.event AND r.n = q.n AND r.day = q.day`
 	for _, l := range []*rowLists{&goneLive, &settle} {
-		// Not by a join, for which the server could take to reading the table.
-		for n, events := range l.byNumber() {
-			t.queue("DELETE FROM {s}.live WHERE event = ANY ($1::uuid[]) AND n = $2", events, n)
+		if len(l.events) > 0 {
+			t.queue(deleteLive, l.events, l.numbers)
 		}
 	}
 	for _, l := range []*rowLists{&goneSettled, &revive} {
@@ -189,7 +186,7 @@ func (t *tx) writeRows() error {
 	}
 	if len(stay.events) > 0 {
 		t.queue(`UPDATE {s}.live r SET attempts = q.attempts, last_status = q.last_status, next_at = q.next_at, updated_at = q.updated_at, reason = q.reason,
-			remote_id = q.remote_id FROM `+listed+` WHERE r.event = ANY ($1) AND r.event = q.event AND r.n = q.n`, stay.args()...)
+			remote_id = q.remote_id FROM (SELECT q.*, (SELECT l.ctid FROM `+livePlace+`) AS place FROM `+listed+` OFFSET 0) q WHERE r.ctid = q.place`, stay.args()...)
 	}
 	if len(settle.events) > 0 {
 		t.queue(`INSERT INTO {s}.settled (event, n, day, destination, tenant, bucket, state, attempts, last_status, updated_at, reason, remote_id)
