@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -251,7 +252,8 @@ func (r *soaked) Print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "%d calls, %d not acknowledged, %d missing; ", r.Calls, r.Failed, r.Missing)
+	slowest := slices.MinFunc(r.Intervals, func(a, b *interval) int { return cmp.Compare(a.Arrivals, b.Arrivals) })
+	fmt.Fprintf(w, "%d calls, %d not acknowledged, %d missing, %.0f arrivals/s in the slowest interval; ", r.Calls, r.Failed, r.Missing, slowest.Arrivals)
 	switch {
 	case r.Collapsed != "":
 		fmt.Fprintln(w, "COLLAPSED:", r.Collapsed)

@@ -139,6 +139,11 @@ func (r source) HeldBack(destination, event string, err error) {
 	r.s.o.Log("delivery to "+destination+" of event "+event+" is held back: its payload does not open", err)
 }
 
+// alongIndexSQL has what is asked together with it go along an index, by a plan that is made once; see beginSQL. What waits is
+// found in its order, of which there may be much more than is wanted.
+const alongIndexSQL = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true),
+	set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`
+
 // Due implements lanes.Source.
 func (r source) Due(ctx context.Context, asks []*lanes.Ask) error {
 	n := len(asks)
@@ -152,11 +157,19 @@ func (r source) Due(ctx context.Context, asks []*lanes.Ask) error {
 		}
 		from, to = int32(a.From), int32(min(a.To, 1<<15-1))
 	}
-	rows, err := r.s.pool.Query(ctx, r.s.q(`SELECT q.ord, d.* FROM unnest((SELECT $1::integer[]), (SELECT $2::integer[]), (SELECT $3::bigint[]), (SELECT $4::uuid[]), (SELECT $5::integer[]), (SELECT $6::integer[]))
+	ask := &pgx.Batch{}
+	ask.Queue(alongIndexSQL)
+	ask.Queue(r.s.q(`SELECT q.ord, d.* FROM unnest($1::integer[], $2::integer[], $3::bigint[], $4::uuid[], $5::integer[], $6::integer[])
 		WITH ORDINALITY AS q (destination, tenant, next_at, event, n, want, ord) CROSS JOIN LATERAL (
 			SELECT l.event, l.n, l.day, l.attempts, l.last_status, l.next_at, l.updated_at, l.reason, l.remote_id FROM {s}.live l
 			WHERE l.destination = q.destination AND l.tenant = q.tenant AND (l.next_at, l.event, l.n) > (q.next_at, q.event, q.n) AND l.bucket >= $7 AND l.bucket < $8
 			ORDER BY l.next_at, l.event, l.n LIMIT q.want) d ORDER BY q.ord, d.next_at, d.event, d.n`), destinations, tenants, nexts, events, numbers, wants, from, to)
+	results := r.s.pool.SendBatch(ctx, ask)
+	defer results.Close() // says what was said before
+	if _, err := results.Exec(); err != nil {
+		return err
+	}
+	rows, err := results.Query()
 	if err != nil {
 		return err
 	}

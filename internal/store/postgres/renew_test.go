@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -63,5 +65,83 @@ func TestCountsHoldWhileDeadRowsStay(t *testing.T) {
 	}
 	if _, err := accept(t, b, randomEvent([]byte("body"))); !errors.Is(err, store.ErrFull) {
 		t.Errorf("beyond the bound: %v", err)
+	}
+}
+
+// TestWhatWaitsIsFoundByItsKeyWhateverTheServerKnows has dead rows stay in the table of what waits, and the server note that there
+// are no others: then all its plans look alike to it, and those that read a whole index or table take seconds in the end.
+func TestWhatWaitsIsFoundByItsKeyWhateverTheServerKnows(t *testing.T) {
+	server := start(t)
+	in := schema()
+	s := openStore(t, postgres.Options{Address: server.DSN(), Schema: in})
+	conn, err := pgx.Connect(t.Context(), server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, query := range []string{"BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT txid_current()"} {
+		if _, err := conn.Exec(t.Context(), query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// deliver has events accepted and delivered, all together.
+	deliver := func(n int, state store.State) {
+		t.Helper()
+		var events []*store.Event
+		for range n {
+			events = append(events, randomEvent([]byte("body")))
+		}
+		all, err := s.AcceptAll(t.Context(), events, slices.Repeat([][]string{{"crm"}}, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var done []store.Attempt
+		for _, a := range all {
+			done = append(done, store.Attempt{DeliveryID: a.Deliveries[0], State: state, At: time.Now(), NextAt: time.Now()})
+		}
+		if err := s.Finish(t.Context(), done); err != nil {
+			t.Fatal(err)
+		}
+		if state == store.Pending {
+			for i := range done {
+				done[i].State = store.Delivered
+			}
+			if err := s.Finish(t.Context(), done); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const dead, after = 3000, 30
+	for range dead / 100 {
+		deliver(100, store.Delivered)
+	}
+	server.SQL("VACUUM " + in + ".live")
+	read := func() (scans, rows int) {
+		text := server.SQL(`SELECT (SELECT idx_scan FROM pg_stat_user_indexes WHERE schemaname = '` + in + `' AND indexrelname = 'live_pkey'),
+			(SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = '` + in + `' AND relname = 'live')
+			+ (SELECT seq_tup_read FROM pg_stat_user_tables WHERE schemaname = '` + in + `' AND relname = 'live')`)
+		if _, err := fmt.Sscanf(text, "%d|%d", &scans, &rows); err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		return scans, rows
+	}
+	// counted waits until the server has counted so many searches by the key, and tells how many rows were read up to then.
+	counted := func(want int) (rows int) {
+		until(t, "the server has counted", func() error {
+			scans, now := read()
+			if rows = now; scans < want {
+				return fmt.Errorf("%d searches by the key, of %d", scans, want)
+			}
+			return nil
+		})
+		return rows
+	}
+	// Each is looked for and deleted.
+	before := counted(2 * dead)
+	for i := range after {
+		deliver(1, []store.State{store.Delivered, store.Pending}[i%2])
+	}
+	if rows := counted(2*(dead+after)) - before; rows > after*dead/10 {
+		t.Errorf("%d rows were read for %d deliveries, with %d dead ones beside them", rows, after, dead)
 	}
 }

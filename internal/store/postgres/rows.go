@@ -80,8 +80,16 @@ func (t *tx) find(keys []lanes.Key, days map[lanes.Key]int64) error {
 }
 
 const (
-	liveByKey = "SELECT " + rowColumns + `, 0::smallint, r.next_at FROM unnest((SELECT $1::uuid[]), (SELECT $2::integer[])) AS q (event, n)
-		JOIN {s}.live r ON r.event = q.event AND r.n = q.n ORDER BY r.event, r.n FOR UPDATE OF r`
+	// livePlace finds a row of what waits by its key q. With nearly all of that delivered the server may know of two indexes that
+	// each lead to the only row there is, and of the two thousand pages of dead rows before it in one of them not: bounds and an
+	// order, which only the other one has, leave it no choice.
+	livePlace = "{s}.live l WHERE (l.event, l.n) >= (q.event, q.n) AND (l.event, l.n) <= (q.event, q.n) ORDER BY l.event, l.n"
+	// One by one, in the order of the arguments, which is that of the keys.
+	liveByKey = "SELECT " + rowColumns + `, 0::smallint, r.next_at FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
+		CROSS JOIN LATERAL (SELECT * FROM ` + livePlace + ` FOR UPDATE) r`
+	// What was found is locked, so that it is where it was.
+	deleteLive = `DELETE FROM {s}.live WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
+		CROSS JOIN LATERAL (SELECT l.ctid FROM ` + livePlace + `) r))`
 	settledByKeyNear = "SELECT " + rowColumns + `, r.state, 0::bigint FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS q (event, n, day)
 		JOIN {s}.settled r ON r.event = q.event AND r.n = q.n AND r.day >= q.day - 1 AND r.day <= q.day + 1 ORDER BY r.event, r.n FOR UPDATE OF r`
 	settledByKey = "SELECT " + rowColumns + `, r.state, 0::bigint FROM unnest($1::uuid[], $2::integer[]) AS q (event, n)
@@ -165,7 +173,6 @@ func (t *tx) writeRows() error {
 			delete(t.rows, k)
 		}
 	}
-	deleteLive := `DELETE FROM {s}.live r USING unnest((SELECT $1::uuid[]), (SELECT $2::integer[])) AS q (event, n) WHERE r.event = q.event AND r.n = q.n`
 	deleteSettled := `DELETE FROM {s}.settled r USING unnest($1::uuid[], $2::integer[], $3::integer[]) AS q (event, n, day) WHERE r.event = q.event AND r.n = q.n AND r.day = q.day`
 	for _, l := range []*rowLists{&goneLive, &settle} {
 		if len(l.events) > 0 {
@@ -179,7 +186,7 @@ func (t *tx) writeRows() error {
 	}
 	if len(stay.events) > 0 {
 		t.queue(`UPDATE {s}.live r SET attempts = q.attempts, last_status = q.last_status, next_at = q.next_at, updated_at = q.updated_at, reason = q.reason,
-			remote_id = q.remote_id FROM `+listed+` WHERE r.event = q.event AND r.n = q.n`, stay.args()...)
+			remote_id = q.remote_id FROM (SELECT q.*, (SELECT l.ctid FROM `+livePlace+`) AS place FROM `+listed+` OFFSET 0) q WHERE r.ctid = q.place`, stay.args()...)
 	}
 	if len(settle.events) > 0 {
 		t.queue(`INSERT INTO {s}.settled (event, n, day, destination, tenant, bucket, state, attempts, last_status, updated_at, reason, remote_id)

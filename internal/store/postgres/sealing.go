@@ -76,15 +76,16 @@ func (s *Store) loadSealing(ctx context.Context, tx pgx.Tx) error {
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
+	s.sealing = nothingSealed
+	if keys == nil && !found {
+		return nil // without looking through all events for one that is sealed
+	}
 	var sealedNow, any bool
 	if err := tx.QueryRow(ctx, s.q(`SELECT EXISTS (SELECT 1 FROM {s}.events e WHERE e.key_id IS NOT NULL) OR EXISTS (SELECT 1 FROM {s}.documents WHERE key_id IS NOT NULL),
 		EXISTS (SELECT 1 FROM {s}.events)`)).Scan(&sealedNow, &any); err != nil {
 		return err
 	}
-	s.sealing = nothingSealed
 	switch {
-	case keys == nil && !found:
-		return nil
 	case keys == nil && sealedNow:
 		return seal.ErrNoKey
 	case keys == nil:

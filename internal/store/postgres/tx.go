@@ -45,10 +45,11 @@ const (
 	droppedCount = "dropped"
 )
 
-// beginSQL begins a transaction that finds rows by their keys. Of a table that is empty most of the time the server keeps plans
-// that read all of it, in which they stay when it is full of dead rows that nobody may clear away.
+// beginSQL begins a transaction that finds rows by their keys. Of a table that is empty most of the time the server makes plans
+// that read all of it, and keeps them when it is full of dead rows that nobody may clear away; or it makes one each time, since
+// what it knows says that the last one was cheaper. See also livePlace.
 const beginSQL = `BEGIN; SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-	SET LOCAL enable_material = off; SET LOCAL jit = off`
+	SET LOCAL enable_material = off; SET LOCAL enable_sort = off; SET LOCAL jit = off; SET LOCAL plan_cache_mode = force_generic_plan`
 
 // transact carries f out in a transaction of a writer.
 func (s *Store) transact(w *writer, f func(*tx) error) error {
