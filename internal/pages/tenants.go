@@ -218,6 +218,8 @@ type sender struct {
 	Newest *store.EventInfo
 	// Choices are the senders that there are, for those who have not said which.
 	Choices []source.Preset
+	// Likely is the one that is chosen among them: whose call came last.
+	Likely string
 }
 
 func senderOf(tenant, name, address string) sender {
@@ -248,6 +250,9 @@ func (q *request) setup() error {
 	data := senderOf(t.Name, v.Get("source"), address)
 	if data.Newest, err = q.newestEvent(s, t.Name); err != nil {
 		return err
+	}
+	if data.Likely = "nextphone"; data.Newest != nil {
+		data.Likely = data.Newest.Source
 	}
 	if data.Newest == nil && data.Source != "" {
 		q.w.Header().Set("Refresh", waitFor)

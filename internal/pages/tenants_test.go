@@ -98,6 +98,9 @@ func TestATenantIsAddedAndItsFirstCallComes(t *testing.T) {
 		if got := d.as("bill", wait); got.header.Get("Refresh") != "" || !says(t, got, "a call came in") {
 			t.Errorf("after it: %s", text(t, got.body))
 		}
+		if got := d.as("bill", "tenants/acme/setup"); !strings.Contains(got.body, `<option value="nextphone" selected>`) {
+			t.Errorf("whose call came last is not chosen: %s", got.body)
+		}
 		// Neither twice, nor under a name of the configuration, nor what is none.
 		for name, change := range map[string]func(url.Values){
 			"409 twice": func(url.Values) {}, "409 taken": func(v url.Values) { v.Set("name", "beta") }, "400 name": func(v url.Values) { v.Set("name", "a b") },
