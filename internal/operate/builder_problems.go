@@ -80,6 +80,17 @@ func conditionProblem(field string, err error) []DraftProblem {
 	return []DraftProblem{p}
 }
 
+// WrongCondition says what is wrong with a condition on calls, and where; empty for nothing, and for none.
+func WrongCondition(text string) string {
+	if text == "" {
+		return ""
+	}
+	if _, err := condition.Compile(text); err != nil {
+		return strings.TrimPrefix(err.Error(), condition.ErrCompile.Error()+": ")
+	}
+	return ""
+}
+
 // conditionPlace is where a condition has a mistake.
 var conditionPlace = regexp.MustCompile(`^(?:.*?: )?line (\d+), column (\d+): `)
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/callgate/callgate/internal/operate"
 	"github.com/callgate/callgate/internal/source"
@@ -17,6 +18,7 @@ var tenantPages = []page{
 	{methods: get, pattern: "tenants/{name}", operation: "Tenants", section: "tenants", serve: (*request).tenant},
 	{methods: get, pattern: "tenants/{name}/setup", operation: "Tenants", section: "tenants", serve: (*request).setup},
 	{methods: getPost, pattern: "tenants/{name}/secrets", operation: "SaveDocument", section: "tenants", serve: (*request).tenantSecrets},
+	{methods: getPost, pattern: "tenants/{name}/deliver", operation: "SaveDocument", section: "tenants", serve: (*request).tenantDeliver},
 	{methods: getPost, pattern: "tenants/{name}/test", operation: "SaveDocument", section: "tenants", serve: (*request).testMode},
 }
 
@@ -111,6 +113,8 @@ type useRow struct {
 	operate.SecretUse
 	Source, Route string
 	Mark          mark
+	// Since is since when its use is noted, of one that was not used.
+	Since time.Time
 }
 
 // tenant shows one.
@@ -139,6 +143,8 @@ func (q *request) tenant() error {
 		Newest               *store.EventInfo
 		All, Waiting, IsDead string
 		Setup, Secrets, Test string
+		// Deliver is where one says to which destinations its calls go.
+		Deliver string
 		// Testing tells that its calls are shown and not delivered.
 		Testing bool
 		// Elsewhere says why it is not changed here.
@@ -163,6 +169,7 @@ func (q *request) tenant() error {
 		case err == nil:
 			data.Testing = doc.flag("test")
 			data.Secrets, data.Test = q.link("tenants", t.Name, "secrets"), q.link("tenants", t.Name, "test")
+			data.Deliver = q.link("tenants", t.Name, "deliver")
 		case errors.Is(err, operate.ErrNotFound) || errors.Is(err, operate.ErrUnavailable):
 			data.Elsewhere = "It stands in the gateway's configuration, and is changed there."
 		default:
@@ -189,7 +196,7 @@ func (q *request) uses(s *operate.Service, tenant string) (rows []useRow, err er
 			row := useRow{SecretUse: use, Source: r.Source, Route: r.Route, Mark: mark{"ok", "in use"}}
 			switch {
 			case use.LastUsed.IsZero():
-				row.Mark = mark{"off", "not used since " + utc(l.Since)}
+				row.Mark, row.Since = mark{"off", "not used"}, l.Since
 			case q.now().Sub(use.LastUsed) > day:
 				row.Mark = mark{"off", "not used for " + lasted(q.now().Sub(use.LastUsed))}
 			}
@@ -211,6 +218,8 @@ type sender struct {
 	Newest *store.EventInfo
 	// Choices are the senders that there are, for those who have not said which.
 	Choices []source.Preset
+	// Likely is the one that is chosen among them: whose call came last.
+	Likely string
 }
 
 func senderOf(tenant, name, address string) sender {
@@ -241,6 +250,9 @@ func (q *request) setup() error {
 	data := senderOf(t.Name, v.Get("source"), address)
 	if data.Newest, err = q.newestEvent(s, t.Name); err != nil {
 		return err
+	}
+	if data.Likely = "nextphone"; data.Newest != nil {
+		data.Likely = data.Newest.Source
 	}
 	if data.Newest == nil && data.Source != "" {
 		q.w.Header().Set("Refresh", waitFor)

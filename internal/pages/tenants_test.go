@@ -98,6 +98,9 @@ func TestATenantIsAddedAndItsFirstCallComes(t *testing.T) {
 		if got := d.as("bill", wait); got.header.Get("Refresh") != "" || !says(t, got, "a call came in") {
 			t.Errorf("after it: %s", text(t, got.body))
 		}
+		if got := d.as("bill", "tenants/acme/setup"); !strings.Contains(got.body, `<option value="nextphone" selected>`) {
+			t.Errorf("whose call came last is not chosen: %s", got.body)
+		}
 		// Neither twice, nor under a name of the configuration, nor what is none.
 		for name, change := range map[string]func(url.Values){
 			"409 twice": func(url.Values) {}, "409 taken": func(v url.Values) { v.Set("name", "beta") }, "400 name": func(v url.Values) { v.Set("name", "a b") },
@@ -211,6 +214,59 @@ func TestTenantsAreForThoseWhoMay(t *testing.T) {
 		}
 		if got := d.as("vera", "tenants/acme/setup?source=retell&url="+url.QueryEscape(`https://x.example/"><script>`)); got.status != 200 || strings.Contains(got.body, "<script>") {
 			t.Errorf("%d %s", got.status, got.body)
+		}
+	})
+}
+
+// TestWhereATenantsCallsGo: destinations with conditions, which are checked before they are kept, and on request.
+func TestWhereATenantsCallsGo(t *testing.T) {
+	managed(t, new(operate.RotationList), func(t *testing.T, d *desk, docs store.Store) {
+		d.post("bill", "add-tenant", url.Values{"name": {"acme"}, "source": {"retell"}, "secret": {"the-old-one"}})
+		if got := d.as("bill", "tenants/acme"); !slices.Contains(links(got.body), "/ops/tenants/acme/deliver") {
+			t.Errorf("nothing leads there: %s", got.body)
+		}
+		if got := d.as("bill", "tenants/acme/deliver"); strings.Contains(got.body, `" checked`) || !says(t, got, "With none, the calls go where the route says.") || strings.Count(got.body, `name="to"`) != 2 {
+			t.Errorf("before: %s", got.body)
+		}
+		form := url.Values{"to": {"crm", "dispatch"}, "if": {"call.urgnt", ""}, "chosen": {"crm"}, "do": {"keep"}}
+		got := d.post("bill", "tenants/acme/deliver", form)
+		if got.status != 200 || !says(t, got, "line 1, column 5") || !strings.Contains(got.body, `value="call.urgnt"`) || !strings.Contains(got.body, `aria-invalid="true"`) {
+			t.Errorf("a condition with a mistake: %d %s", got.status, text(t, got.body))
+		}
+		form.Set("do", "check")
+		form["if"] = []string{"call.urgent", `event_type == "<b>"`}
+		if got := d.post("bill", "tenants/acme/deliver", form); got.status != 200 || strings.Contains(got.body, "aria-invalid") || !strings.Contains(got.body, "&lt;b&gt;") {
+			t.Errorf("checked: %d %s", got.status, got.body)
+		}
+		if members, _ := body(t, docs, "acme"); members["deliver"] != nil {
+			t.Errorf("a check kept %v", members)
+		}
+		form.Set("do", "keep")
+		form["chosen"] = []string{"dispatch", "crm"}
+		if got := d.follow("bill", "tenants/acme/deliver", form); !says(t, got, "Its calls go to 2 destinations from now on.") {
+			t.Error(text(t, got.body))
+		}
+		members, _ := body(t, docs, "acme")
+		lines, _ := json.Marshal(members["deliver"])
+		if want := `[{"if":"call.urgent","to":"crm"},{"if":"event_type == \"\u003cb\u003e\"","to":"dispatch"}]`; string(lines) != want || members["secrets"] == nil {
+			t.Errorf("%s, and the rest %v", lines, members)
+		}
+		if got := d.as("bill", "tenants/acme/deliver"); strings.Count(got.body, `" checked`) != 2 {
+			t.Error(got.body)
+		}
+		form["chosen"] = nil
+		if got := d.follow("bill", "tenants/acme/deliver", form); !says(t, got, "Its calls go where the route says.") {
+			t.Error(text(t, got.body))
+		}
+		if members, _ := body(t, docs, "acme"); members["deliver"] != nil {
+			t.Errorf("none is chosen, and kept is %v", members)
+		}
+		form["if"] = []string{"call.urgent"}
+		if got := d.post("bill", "tenants/acme/deliver", form); got.status != 400 {
+			t.Errorf("a destination without a condition: %d", got.status)
+		}
+		if got := d.as("otto", "tenants/acme/deliver"); got.status != 403 {
+			t.Errorf("an operator: %d", got.status)
 		}
 	})
 }

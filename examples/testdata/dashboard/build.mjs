@@ -1,5 +1,5 @@
 // Destinations are built with the mouse and by typing what stands in fields: no JSON is written, nor looked at.
-import { base, byMouse, came, check, looked, receiver, sit } from './desk.mjs';
+import { api, base, came, check, looked, receiver, sit } from './desk.mjs';
 
 // The guide's examples, with what of each is to be typed: where it is really sent, and its credential. What is to come there
 // stands in the Go tests in full.
@@ -10,14 +10,21 @@ const examples = [
   { title: 'Any REST API', name: 'guide-api', path: '/v1/leads', sends: '"contact":{"name":"Mike Johnson"' },
 ];
 
+/** write puts a text where it is clicked, in one go. */
+async function write(page, target, text) {
+  await target.click();
+  await page.keyboard.press('Control+A');
+  await page.keyboard.insertText(text);
+}
+
 const dialog = (page) => page.getByRole('dialog');
 const box = (page, name) => page.getByRole('textbox', { name, exact: true });
 
 /** publish puts what is worked on into force under a name. */
 async function publish(page, name) {
   await page.getByRole('button', { name: 'Publish…' }).click();
-  await byMouse.write(page, dialog(page).getByRole('textbox', { name: 'Name of the destination' }), name);
-  await byMouse.write(page, dialog(page).getByRole('textbox', { name: 'Note' }), 'as the guide has it');
+  await write(page, dialog(page).getByRole('textbox', { name: 'Name of the destination' }), name);
+  await write(page, dialog(page).getByRole('textbox', { name: 'Note' }), 'as the guide has it');
   await dialog(page).getByRole('button', { name: 'Publish', exact: true }).click();
   await page.getByText('Version 1 is in force.').waitFor();
 }
@@ -41,8 +48,8 @@ export async function guide() {
     const url = box(page, 'URL');
     await page.getByLabel('Request 1').waitFor();
     const address = new URL((await url.innerText()).trim().replaceAll('{{', '%7B').replaceAll('}}', '%7D'));
-    await byMouse.write(page, url, receiver + (address.pathname + address.search).replaceAll('%7B', '{{').replaceAll('%7D', '}}'));
-    await byMouse.write(page, page.getByLabel('Value', { exact: true }), 'the-token-of-' + e.name);
+    await write(page, url, receiver + (address.pathname + address.search).replaceAll('%7B', '{{').replaceAll('%7D', '}}'));
+    await write(page, page.getByLabel('Value', { exact: true }), 'the-token-of-' + e.name);
     await page.getByLabel('Request 1').filter({ hasText: receiver + e.path }).waitFor();
     check(!(await page.getByLabel('Request 1').innerText()).includes('the-token-of'), 'the preview shows a secret');
     const [got] = await tested(page, e.path);
@@ -59,26 +66,26 @@ export async function chain() {
   await page.goto(base + 'builder');
   await dialog(page).getByLabel('What you have').selectOption({ label: 'Nothing yet: a kind of destination' });
   await dialog(page).getByRole('button', { name: 'Any HTTP endpoint' }).click();
-  await byMouse.write(page, box(page, 'URL'), receiver + '/contacts');
+  await write(page, box(page, 'URL'), receiver + '/contacts');
   await page.getByLabel('What is sent').selectOption('several');
   const first = page.getByRole('group', { name: 'Request 1: first' });
   await first.getByRole('textbox', { name: 'Name of the request' }).fill('contact');
   await first.getByRole('textbox', { name: 'Name of the request' }).press('Tab');
   const contact = page.getByRole('group', { name: 'Request 1: contact' });
   await contact.getByRole('button', { name: 'Keep a value' }).click();
-  await byMouse.write(page, contact.getByRole('textbox', { name: 'Where it stands 1' }), '$.id');
+  await write(page, contact.getByRole('textbox', { name: 'Where it stands 1' }), '$.id');
   await contact.getByRole('textbox', { name: 'Name 1' }).fill('id');
   await contact.getByRole('textbox', { name: 'Name 1' }).press('Tab');
   await contact.getByText('{{steps.contact.id}}').waitFor();
 
   await page.getByRole('button', { name: 'Add a request' }).click();
   const deal = page.getByRole('group', { name: 'Request 2: step_2' });
-  await byMouse.write(page, deal.getByRole('textbox', { name: 'URL', exact: true }), receiver + '/contacts/');
+  await write(page, deal.getByRole('textbox', { name: 'URL', exact: true }), receiver + '/contacts/');
   await page.getByRole('button', { name: 'Insert steps.contact.id' }).click();
   const when = deal.getByRole('textbox', { name: 'Only when' });
-  await byMouse.write(page, when, 'call.urgnt');
+  await write(page, when, 'call.urgnt');
   await deal.getByText('Wrong: line 1, column 5').waitFor(); // the condition is checked as it is typed
-  await byMouse.write(page, when, 'call.first_name == "Mike"');
+  await write(page, when, 'call.first_name == "Mike"');
   await page.getByLabel('Body', { exact: true }).last().selectOption({ label: 'Form with parts (multipart)' });
   await page.getByLabel('Request 2').filter({ hasText: 'multipart/form-data' }).waitFor();
   check(!(await page.locator('.b-problems .b-error').count()), `there is something wrong: ${await page.locator('.b-problems').allInnerTexts()}`);
@@ -119,5 +126,30 @@ export async function kinds() {
     found.push(...(await looked(page, kind)), ...(await narrow(page, kind)));
   }
   check(found.length === 0, found.join('\n'));
+  await page.context().close();
+}
+
+/** addTenant has a tenant clinic-c be in the store, with two secrets. */
+export const addTenant = () =>
+  api('ada', 'documents/tenant/clinic-c', {
+    body: { vars: { owner_name: 'Dr. C' }, secrets: ['{secret.new}', '{secret.old}'] },
+    secrets: { new: { value: 'new-secret-of-clinic-c' }, old: { value: 'old-secret-of-clinic-c' } },
+    publish: true,
+  });
+
+/** where says to which destinations a tenant's calls go, and of which of them: the condition is checked as it is typed. */
+export async function where() {
+  await addTenant();
+  const page = await sit('ada');
+  await page.goto(base + 'tenants/clinic-c');
+  await page.getByRole('link', { name: 'Where its calls go…' }).click();
+  await page.getByRole('checkbox', { name: 'Its calls go to crm' }).check();
+  const condition = page.getByRole('textbox', { name: 'Calls that go to crm' });
+  await condition.fill('call.urgnt');
+  await page.getByText('line 1, column 5').waitFor();
+  await condition.fill('call.urgent');
+  await page.getByText('line 1, column 5').waitFor({ state: 'hidden' });
+  await page.getByRole('button', { name: 'Keep' }).click();
+  await page.getByText('Its calls go to 1 destination from now on.').waitFor();
   await page.context().close();
 }

@@ -1,10 +1,13 @@
 // Every page, as it is by day, by night and on a telephone.
 import { writeFileSync } from 'node:fs';
+import { addTenant } from './build.mjs';
 import { api, base, check, looked, refused, sit } from './desk.mjs';
 
 /** every is all pages that an admin gets to with a destination and an event, by their names. */
 async function every() {
   const [event] = (await api('ada', 'events?limit=1')).events;
+  await addTenant();
+  const job = await api('ada', 'jobs', { operation: 'replay', destination: 'archive', tenant: 'clinic-b', state: 'dead' });
   return {
     overview: '',
     events: 'events',
@@ -20,8 +23,15 @@ async function every() {
     tenant: 'tenants/clinic-a',
     'tenant-setup': 'tenants/clinic-a/setup',
     'tenant-add': 'add-tenant',
+    'tenant-shut-out': 'tenants/clinic-b',
+    'tenant-deliver': 'tenants/clinic-c/deliver',
+    'tenant-secrets': 'tenants/clinic-c/secrets',
+    'tenant-test': 'tenants/clinic-c/test',
+    'tenant-sender': 'tenants/clinic-c/setup?source=retell&url=https%3A%2F%2Fhooks.example.com%2Fclinic-c',
+    verify: 'audit/verify',
     audit: 'audit',
     jobs: 'jobs',
+    job: 'jobs/' + job.id,
     try: 'try',
     pause: 'destinations/archive/pause',
     replay: 'act/replay?q=destination:archive%20state:dead',

@@ -1,5 +1,5 @@
 // What each person sees and can do, also without scripts and by keyboard; and what callers said, which nobody sees unasked.
-import { api, base, call, came, canaries, check, refused, sit, until } from './desk.mjs';
+import { api, base, call, came, canaries, check, looked, refused, sit, until } from './desk.mjs';
 
 // Who has which pages in the navigation, and which of the things that can be done.
 const watch = ['Overview', 'Events', 'Deliveries', 'Destinations'];
@@ -108,6 +108,12 @@ export async function reveal() {
   await page.getByRole('dialog').getByRole('textbox').fill('the caller asks what we have of them');
   await page.getByRole('dialog').getByRole('button', { name: 'Reveal' }).click();
   await page.getByText('leaky pipe in the kitchen').first().waitFor();
+  await page.getByText('As curl').click();
+  const found = await looked(page, 'revealed');
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  found.push(...(await looked(page, 'revealed, narrow and dark')));
+  check(found.length === 0, found.join('\n'));
   await page.getByRole('link', { name: 'Done' }).click();
   await page.locator('#event').waitFor();
   await page.goBack().catch(() => {}); // what is not kept cannot be gone back to

@@ -1,5 +1,5 @@
 // People at the dashboard, in a real browser. It ends with 1 and says why if something is not as it should be.
-import { chain, guide, kinds } from './build.mjs';
+import { chain, guide, kinds, where } from './build.mjs';
 import { api, byKeyboard, byMouse, call, complaints, receiver, sit, startBrowser, startReceiver, until } from './desk.mjs';
 import { mend } from './mend.mjs';
 import { pages } from './pages.mjs';
@@ -40,6 +40,7 @@ await part('mend', () => mend(byMouse, 'dispatch'));
 await part('guide', guide);
 await part('chain', chain);
 await part('kinds', kinds);
+await part('where', where);
 await part('pages', pages);
 await part('roles', roles);
 await part('keyboard', () => mend(byKeyboard, 'billing'));
