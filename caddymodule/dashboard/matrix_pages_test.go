@@ -18,7 +18,7 @@ func pageFor(t *testing.T, p pages.Page, method, tenant, event string) (path str
 	t.Helper()
 	path = strings.NewReplacer("{id}", event, "{name}", "crm").Replace(p.Pattern)
 	switch p.Pattern {
-	case "tenants", "jobs", "jobs/{id}", "jobs/{id}/stop", "audit", "audit/verify", "audit/checkpoint":
+	case "tenants", "cluster", "jobs", "jobs/{id}", "jobs/{id}/stop", "audit", "audit/verify", "audit/checkpoint":
 		return path, url.Values{}, false
 	case "audit/export":
 		return path, url.Values{"format": {"csv"}}, false
