@@ -14,14 +14,17 @@ import (
 	"github.com/callgate/callgate/internal/operate"
 )
 
+// previewing is a preview that is asked for.
+type previewing struct {
+	in                           operate.PreviewInput
+	config, adapter, contentType string
+	headers                      []string
+	ask                          admin
+	running                      bool
+}
+
 func fillPreview(cmd *cobra.Command) {
-	var (
-		in                           operate.PreviewInput
-		config, adapter, contentType string
-		headers                      []string
-		ask                          admin
-		running                      bool
-	)
+	var v previewing
 	cmd.Use = "preview --source NAME [--destination NAME]... [--config FILE] PAYLOAD"
 	cmd.Long = `Shows what becomes of a payload, as JSON on standard output: the call record and, for each destination, every request
 that would be sent, with method, URL, headers and body. Secrets are masked, nothing is sent, and no store is opened.
@@ -43,63 +46,65 @@ cannot be rendered (the output says which and why), or if the configuration or t
 	cmd.Args = oneArgument
 	cmd.SilenceUsage = true
 	fl := cmd.Flags()
-	fl.StringVar(&in.Source, "source", "", "source of the payload: one of the configuration, or a preset such as retell")
+	fl.StringVar(&v.in.Source, "source", "", "source of the payload: one of the configuration, or a preset such as retell")
 	if err := cmd.MarkFlagRequired("source"); err != nil {
 		panic(err) // the flag is defined
 	}
-	fl.StringArrayVarP(&in.Destinations, "destination", "d", nil, "destination to show the requests of; can be repeated (default: where the call would go)")
-	fl.StringVar(&in.Route, "route", "", "name of the route that takes the call, if the configuration has several for the source")
-	fl.StringVarP(&config, "config", "c", "", "configuration file (default with --destination, --tenant or --route: the Caddyfile in this directory)")
-	fl.BoolVar(&running, "running", false, "ask the gateway that runs")
-	fl.StringVar(&ask.remote.Address, "address", "", "address of its admin endpoint (default: the configuration's, or "+caddy.DefaultAdminListen+")")
-	fl.StringVarP(&adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
-	fl.StringVarP(&in.Tenant, "tenant", "t", "", "tenant of the configuration that the call is for")
-	fl.StringVar(&in.Region, "region", "", "country whose national phone numbers are understood, such as US")
-	fl.StringVar(&contentType, "content-type", "", "Content-Type of the payload (default: as it looks)")
-	fl.StringArrayVarP(&headers, "header", "H", nil, "header of the request; can be repeated")
-	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
-		if in.Header, err = parseHeaders(headers); err != nil {
-			return err
-		}
-		if contentType != "" {
-			in.Header.Set("Content-Type", contentType)
-		} else if in.Header.Get("Content-Type") == "" && filepath.Ext(args[0]) == ".form" {
-			in.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		}
-		if running || ask.remote.Address != "" {
-			if in.Body, err = readInput(cmd, args[0]); err != nil {
-				return err
-			}
-			ask.config, ask.adapter = config, adapter
-			return askPreview(cmd, &ask, in)
-		}
-		var text []byte
-		if config != "" || adapter != "" || len(in.Destinations) > 0 || in.Tenant != "" || in.Route != "" {
-			var file string
-			if text, file, _, err = caddycmd.LoadConfig(config, adapter); err != nil {
-				return err
-			}
-			if file == "" {
-				return errors.New("destinations and tenants are those of a configuration: give it with --config")
-			}
-		}
-		if in.Body, err = readInput(cmd, args[0]); err != nil {
-			return err
-		}
-		s, end, err := caddymodule.OfflinePreview(text)
-		if err != nil {
-			return err
-		}
-		defer end()
-		p, err := s.Preview(cmd.Context(), atThePrompt, in)
-		if err != nil {
-			return err
-		}
-		if err := printJSON(cmd.OutOrStdout(), p); err != nil {
-			return err
-		}
-		return p.Err()
+	fl.StringArrayVarP(&v.in.Destinations, "destination", "d", nil, "destination to show the requests of; can be repeated (default: where the call would go)")
+	fl.StringVar(&v.in.Route, "route", "", "name of the route that takes the call, if the configuration has several for the source")
+	fl.StringVarP(&v.config, "config", "c", "", "configuration file (default with --destination, --tenant or --route: the Caddyfile in this directory)")
+	fl.BoolVar(&v.running, "running", false, "ask the gateway that runs")
+	fl.StringVar(&v.ask.remote.Address, "address", "", "address of its admin endpoint (default: the configuration's, or "+caddy.DefaultAdminListen+")")
+	fl.StringVarP(&v.adapter, "adapter", "a", "", "adapter of the configuration file, if it is not a Caddyfile or JSON")
+	fl.StringVarP(&v.in.Tenant, "tenant", "t", "", "tenant of the configuration that the call is for")
+	fl.StringVar(&v.in.Region, "region", "", "country whose national phone numbers are understood, such as US")
+	fl.StringVar(&v.contentType, "content-type", "", "Content-Type of the payload (default: as it looks)")
+	fl.StringArrayVarP(&v.headers, "header", "H", nil, "header of the request; can be repeated")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return v.run(cmd, args[0]) }
+}
+
+func (v *previewing) run(cmd *cobra.Command, payload string) (err error) {
+	if v.in.Header, err = parseHeaders(v.headers); err != nil {
+		return err
 	}
+	if v.contentType != "" {
+		v.in.Header.Set("Content-Type", v.contentType)
+	} else if v.in.Header.Get("Content-Type") == "" && filepath.Ext(payload) == ".form" {
+		v.in.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if v.running || v.ask.remote.Address != "" {
+		if v.in.Body, err = readInput(cmd, payload); err != nil {
+			return err
+		}
+		v.ask.config, v.ask.adapter = v.config, v.adapter
+		return askPreview(cmd, &v.ask, v.in)
+	}
+	var text []byte
+	if v.config != "" || v.adapter != "" || len(v.in.Destinations) > 0 || v.in.Tenant != "" || v.in.Route != "" {
+		var file string
+		if text, file, _, err = caddycmd.LoadConfig(v.config, v.adapter); err != nil {
+			return err
+		}
+		if file == "" {
+			return errors.New("destinations and tenants are those of a configuration: give it with --config")
+		}
+	}
+	if v.in.Body, err = readInput(cmd, payload); err != nil {
+		return err
+	}
+	s, end, err := caddymodule.OfflinePreview(text)
+	if err != nil {
+		return err
+	}
+	defer end()
+	p, err := s.Preview(cmd.Context(), atThePrompt, v.in)
+	if err != nil {
+		return err
+	}
+	if err := printJSON(cmd.OutOrStdout(), p); err != nil {
+		return err
+	}
+	return p.Err()
 }
 
 // askPreview has the gateway that runs show what becomes of a payload. Its answer is printed as it is: numbers in it may be
