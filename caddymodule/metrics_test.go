@@ -133,7 +133,7 @@ func TestMetricsOfTheStore(t *testing.T) {
 		t.Errorf("free on the disk: %v", before)
 	}
 	for i := range 50 {
-		if res, body := g.send("/store/acme", strings.Replace(numbered(i), "{", `{"more":"`+strings.Repeat("x", 20<<10)+`",`, 1)); res.StatusCode != 200 {
+		if res, body := g.send("/store/acme", strings.Replace(numbered(i), "{", `{"more":"`+noise(20<<10)+`",`, 1)); res.StatusCode != 200 {
 			t.Fatalf("status %d: %s", res.StatusCode, body)
 		}
 	}
