@@ -1,7 +1,9 @@
 package caddymodule
 
 import (
+	"encoding/base64"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"testing"
@@ -31,7 +33,7 @@ func TestReloadTunesTheStore(t *testing.T) {
 	}
 	full := 0
 	for status := 200; status == 200; full++ {
-		res, body := g.send("/hook/acme", strings.Replace(numbered(full), "{", `{"pad":"`+strings.Repeat("x", 100<<10)+`",`, 1))
+		res, body := g.send("/hook/acme", strings.Replace(numbered(full), "{", `{"pad":"`+noise(100<<10)+`",`, 1))
 		if status = res.StatusCode; status != 200 && (status != 503 || !strings.Contains(body, "store_full")) {
 			t.Fatalf("status %d: %s", status, body)
 		}
@@ -61,4 +63,11 @@ func TestReloadTunesTheStore(t *testing.T) {
 	if _, err := g.store().Accept(t.Context(), &store.Event{ID: ulid.Make().String()}, nil); err != nil {
 		t.Errorf("after the reload: %v", err)
 	}
+}
+
+// noise is a text that cannot be compressed, which is how a store fills up.
+func noise(n int) string {
+	b := make([]byte, n)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)[:n]
 }

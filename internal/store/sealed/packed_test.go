@@ -174,7 +174,7 @@ func TestPackedAndSealedIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, err := InColumns(sealer, e, []string{"crm"})
+	old, err := SealInColumns(sealer, e, []string{"crm"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func BenchmarkSeal(b *testing.B) {
 		b.Run(name+" in columns, as before", func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := InColumns(sealer, e, []string{"crm"}); err != nil {
+				if _, err := SealInColumns(sealer, e, []string{"crm"}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -258,7 +258,7 @@ func BenchmarkFill(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	columns, err := InColumns(nil, e, nil)
+	columns, err := SealInColumns(nil, e, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

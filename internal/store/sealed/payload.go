@@ -73,7 +73,7 @@ func (r *requestJSON) fill(e *store.Event) {
 func Seal(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
 	switch size := len(e.Body) + len(e.Record); {
 	case size > maxPacked:
-		return InColumns(sealer, e, destinations)
+		return SealInColumns(sealer, e, destinations)
 	case sealer == nil && size == 0 && e.Method == "" && e.URI == "" && len(e.Header) == 0:
 		return p, nil
 	}
@@ -88,30 +88,6 @@ func Seal(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload
 	place.Column = "request"
 	p.Request, p.KeyID = sealer.Seal(packed, place), sealer.StoredID()
 	return p, nil
-}
-
-// InColumns is Seal for programs that cannot read what is packed: each part has a column, as all events have that were stored
-// before anything was packed. That is also how large ones are kept.
-func InColumns(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
-	p.Body, p.Record = e.Body, e.Record
-	if sealer != nil || e.Method != "" || e.URI != "" || len(e.Header) > 0 {
-		r := newRequestJSON(e)
-		if sealer != nil {
-			r.Destinations, r.Content = destinations, p.content()
-		}
-		if p.Request, err = json.Marshal(r); err != nil {
-			return p, err
-		}
-	}
-	if sealer == nil {
-		return p, p.transform(func(_ string, data []byte) ([]byte, error) { return data, nil })
-	}
-	p.KeyID = sealer.StoredID()
-	place := placeOf(e)
-	return p, p.transform(func(column string, data []byte) ([]byte, error) {
-		place.Column = column
-		return sealer.Seal(data, place), nil
-	})
 }
 
 // placeOf is what an event's payload is bound to, but for the column.
