@@ -25,6 +25,10 @@ func init() {
 // SQLite keeps events in a file, without any other program. It is meant for one machine with a disk that keeps what it
 // says it has written.
 //
+// Events that were accepted within the last seconds are in memory too until their deliveries have begun, in the clear, as they
+// came: at most 16 MiB of them, or 1 MiB with memory small, and none for longer than ten seconds. Who erases an event, cancels
+// its deliveries or destroys its key takes it away there as well.
+//
 // A reload changes the sizes, the limits of tenants and the window of the open store.
 type SQLite struct {
 	// Path is the file. Default: callgate/callgate.db in Caddy's data directory.
