@@ -204,6 +204,9 @@ func (m *mover) reads(s store.Store) map[string]any {
 		note("event "+e.ID, one, err)
 	}
 	recent, _, err := s.RecentAttempts(ctx, 0, 1000)
+	for i := range recent {
+		recent[i].Place = 0 // which is there in a shared store only
+	}
 	note("recent attempts", recent, err)
 	paused, err := s.Paused(ctx)
 	note("paused", paused, err)
