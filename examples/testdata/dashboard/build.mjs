@@ -67,9 +67,13 @@ export async function chain() {
   await dialog(page).getByLabel('What you have').selectOption({ label: 'Nothing yet: a kind of destination' });
   await dialog(page).getByRole('button', { name: 'Any HTTP endpoint' }).click();
   await write(page, box(page, 'URL'), receiver + '/contacts');
+  // What is being typed stays when the preview of what was done before comes.
+  const shown = page.waitForResponse((r) => r.url().endsWith('builder/preview'));
   await page.getByLabel('What is sent').selectOption('several');
   const first = page.getByRole('group', { name: 'Request 1: first' });
   await first.getByRole('textbox', { name: 'Name of the request' }).fill('contact');
+  await shown;
+  await page.getByText('step first').waitFor();
   await first.getByRole('textbox', { name: 'Name of the request' }).press('Tab');
   const contact = page.getByRole('group', { name: 'Request 1: contact' });
   await contact.getByRole('button', { name: 'Keep a value' }).click();

@@ -108,7 +108,7 @@ export async function reveal() {
   await page.getByRole('dialog').getByRole('textbox').fill('the caller asks what we have of them');
   await page.getByRole('dialog').getByRole('button', { name: 'Reveal' }).click();
   await page.getByText('leaky pipe in the kitchen').first().waitFor();
-  await page.getByText('As curl').click();
+  await page.getByText('As curl', { exact: true }).click();
   const found = await looked(page, 'revealed');
   await page.setViewportSize({ width: 390, height: 844 });
   await page.emulateMedia({ colorScheme: 'dark' });

@@ -191,19 +191,23 @@ export function Secret({ label, field, value, set, proposed = 'API_KEY', lines }
   );
 }
 
-/** Name is a text that counts when it is left, as names of rows do: half of one may be another's. */
+/** Name is a text that counts when it is left, as names of rows do: half of one may be another's. What is typed until then
+    stays, whatever else of the page is drawn anew meanwhile. */
 export function Name({ label, value, set, list, field, hint }) {
+  const [typed, setTyped] = useState(null);
   return (
     <Field label={label} field={field} hint={hint}>
       {(a) => (
         <input
           {...a}
           list={list}
-          value={value}
+          value={typed ?? value}
           autocomplete="off"
           spellcheck={false}
+          onInput={(e) => setTyped(e.currentTarget.value)}
           onChange={(e) => {
             if (!set(e.currentTarget.value.trim())) e.currentTarget.value = value;
+            setTyped(null);
           }}
         />
       )}
