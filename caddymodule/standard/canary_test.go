@@ -180,6 +180,10 @@ func TestNothingOfACallIsSeenAnywhere(t *testing.T) {
 			arrived++
 		}
 		for what, text := range seen {
+			// An export has thousands of letters of hashes, in which a short name stands by chance now and then.
+			if len(value) < 7 && strings.HasPrefix(what, "the export") {
+				continue
+			}
 			if at := strings.Index(text, value); at >= 0 {
 				t.Errorf("%q stands in %s: …%s…", value, what, text[max(0, at-100):min(len(text), at+100)])
 			}

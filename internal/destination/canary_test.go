@@ -144,7 +144,9 @@ func TestNoValueIsInTheAuditLog(t *testing.T) {
 			return err
 		}
 		fields += len(l.Fields)
-		look("the record of "+sample[l.Event], string(line))
+		// Commitments are hashes under a random salt, in which a short name stands by chance now and then.
+		l.Sent, l.Subject = audit.Commitment{}, audit.Commitment{}
+		look("the record of "+sample[l.Event], string(audit.AppendLine(nil, l)))
 		return nil
 	}); err != nil {
 		t.Fatal(err)
