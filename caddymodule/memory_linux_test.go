@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -11,6 +12,29 @@ import (
 )
 
 func TestOnlyWhatNobodyHasWrittenToIsGivenBack(t *testing.T) {
+	const smaps = `55d0a0000000-55d0a2000000 r-xp 00001000 fe:00 42                         /usr/bin/callgate
+Size:              32768 kB
+Anonymous:             0 kB
+Swap:                  0 kB
+VmFlags: rd ex mr mw me
+55d0a2000000-55d0a4000000 r--p 02001000 fe:00 42                         /usr/bin/callgate
+Anonymous:             0 kB
+Swap:                  0 kB
+55d0a4000000-55d0a5000000 r--p 04001000 fe:00 42                         /usr/bin/callgate
+Anonymous:          4096 kB
+Swap:                  0 kB
+55d0a5000000-55d0a6000000 r--p 05001000 fe:00 42                         /usr/bin/callgate
+Anonymous:             0 kB
+Swap:                  8 kB
+55d0a6000000-55d0a7000000 rw-p 06001000 fe:00 42                         /usr/bin/callgate
+Anonymous:             0 kB
+7f0000000000-7f0000100000 r-xp 00000000 fe:00 43                         /usr/lib/libc.so.6
+Anonymous:             0 kB
+`
+	if got, want := readOnlyParts(smaps, "/usr/bin/callgate"), []part{{0x55d0a0000000, 0x55d0a2000000}, {0x55d0a2000000, 0x55d0a4000000}}; !slices.Equal(got, want) {
+		t.Errorf("given back are %x, want %x", got, want)
+	}
+
 	for line, want := range map[string]bool{
 		"00400000-02f6c000 r-xp 00000000 fe:00 42   /usr/bin/callgate":  true,
 		"02f6c000-05f00000 r--p 02b6c000 fe:00 42   /usr/bin/callgate":  true,
