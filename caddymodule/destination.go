@@ -37,7 +37,8 @@ type Destination struct {
 	Rate string `json:"rate,omitempty"`
 
 	// Burst is how many requests may start at once after a pause. One that is written comes on top of Rate: with "90/10s"
-	// and 10, up to 100 start in ten seconds. Default: a tenth of Rate's number, and at least 1, within Rate.
+	// and 10, up to 100 start in ten seconds. Default: a tenth of Rate's number, and at least 1, within Rate; with more Shards
+	// than that the requests of a second, on top of it.
 	Burst int `json:"burst,omitempty"`
 
 	// RateGroup is a name that destinations have in common which the receiving system counts together, such as those that
@@ -261,7 +262,10 @@ func (d *Destination) pace() (perSecond float64, burst int, err error) {
 	}
 	// After a pause the burst starts at once, and then one at each interval. In a span without its end that is the burst
 	// with as many intervals as begin in it after its start, which together are to be n.
-	burst = max(1, int(n/10), min(int(n), d.Shards))
+	burst = max(1, int(n/10))
+	if d.Shards > burst { // one for each would leave little of the rate beside it
+		return n / per.Seconds(), 0, nil
+	}
 	return (n - float64(burst) + 1) / per.Seconds(), burst, nil
 }
 
