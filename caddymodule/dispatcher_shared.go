@@ -88,7 +88,7 @@ func (d *dispatcher) catchUp() time.Duration {
 			d.logger.Info("documents that another gateway published are in force", zap.Int("documents", n))
 		}
 		for _, mistake := range mistakes {
-			d.logger.Error("a document that another gateway published is not in force here, and its version before is; publish it anew where this version of the program checks it", zap.Error(mistake))
+			d.logger.Error("a document that another gateway published is not in force here; its version before is, if there was one; publish it anew where this version of the program checks it", zap.Error(mistake))
 		}
 		switch {
 		case errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil:

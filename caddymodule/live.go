@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,7 @@ type live struct {
 	dispatcher *dispatcher
 	snapshot   *delivery.Snapshot
 	retired    map[*func()]bool // end what was swapped out
+	failed     map[string]bool  // tenants whose documents could not be worked out when it was tried last
 }
 
 // livePlan is what a route does with the requests of a tenant.
@@ -96,18 +98,20 @@ func (c *routeCompiler) goLive(rt *gateway.Route) error {
 	}
 	l.compilers = append(l.compilers, c)
 	rt.Live = func(ctx context.Context, tenant string) (*gateway.Plan, bool) {
+		behind := l.behind.Load() // before it is looked for the tenant, which may come between the two
 		v, ok := c.plans.Load(tenant)
 		if !ok {
 			select {
 			case <-c.run.started:
-				return nil, l.behind.Load()
+				return nil, behind
 			default:
 			}
 			if c.run.ready(ctx) == nil {
 				return nil, true
 			}
+			behind = l.behind.Load()
 			if v, ok = c.plans.Load(tenant); !ok {
-				return nil, l.behind.Load()
+				return nil, behind
 			}
 		}
 		p := v.(*livePlan)
@@ -206,13 +210,21 @@ func (l *live) loadOne(given map[string]delivery.Config, doc *store.Document, er
 	}
 	in.logger.Error("a document in the store has a mistake and is left out; publish it anew", zap.String("kind", doc.Kind),
 		zap.String("name", doc.Name), zap.Error(err))
-	l.noteFault(doc.Kind, doc.Name, err)
+	l.noteFailure(doc.Kind, doc.Name, err)
 	return nil
 }
 
-// noteFault has the requests of a tenant whose document has a mistake answered with 503 and not with 404.
-func (l *live) noteFault(kind, name string, err error) {
+// noteFailure notes that a document could not be worked out. Where none of its tenant is in force, its requests are answered
+// with 503 and not with 404.
+func (l *live) noteFailure(kind, name string, err error) {
 	if kind != kindTenant {
+		return
+	}
+	if l.failed == nil {
+		l.failed = make(map[string]bool)
+	}
+	l.failed[name] = true
+	if l.tenantNamed(name) != nil {
 		return
 	}
 	l.faults.Store(name, TenantFault{Tenant: name, File: "the store", Err: err})
@@ -236,13 +248,24 @@ func (l *live) taken(kind, name string) string {
 }
 
 // Apply implements manage.Follower: it brings into force what the store says of a document now, another version or none.
-// Everything else is as before.
+// Everything else is as before, but for tenants that could not be worked out and may have waited for this destination.
 func (l *live) Apply(ctx context.Context, kind, name string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended {
 		return nil
 	}
+	err := l.bring(ctx, kind, name)
+	if err == nil && kind == kindDestination {
+		for _, tenant := range slices.Sorted(maps.Keys(l.failed)) {
+			_ = l.bring(ctx, kindTenant, tenant) // what is wrong with it has been told
+		}
+	}
+	return err
+}
+
+// bring brings one document into force. The caller holds the lock.
+func (l *live) bring(ctx context.Context, kind, name string) error {
 	key := [2]string{kind, name}
 	doc, err := l.dispatcher.store.DocumentInForce(ctx, kind, name)
 	switch {
@@ -258,20 +281,19 @@ func (l *live) Apply(ctx context.Context, kind, name string) error {
 		l.swap(&compiled{kind: kind, name: name})
 		return nil
 	}
-	if errors.Is(err, store.ErrUnavailable) {
-		return err
+	if err != nil && (errors.Is(err, store.ErrUnavailable) || ctx.Err() != nil) {
+		return err // and it is tried again
 	}
 	var ready *compiled
 	if err == nil {
 		ready, err = l.compile(doc)
 	}
-	switch {
-	case err == nil:
-		l.swap(ready)
-	case l.tenantNamed(name) == nil: // another gateway has published it, by whose configuration it is right
-		l.noteFault(kind, name, err)
+	if err != nil {
+		l.noteFailure(kind, name, err)
+		return err
 	}
-	return err
+	l.swap(ready)
+	return nil
 }
 
 // end keeps anything from being worked out any more.

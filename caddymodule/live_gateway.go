@@ -89,6 +89,13 @@ func (l *live) InForce(kind string) map[string]int {
 		}
 		return true
 	})
+	if kind == kindTenant {
+		for name := range l.failed {
+			if _, ok := versions[name]; !ok {
+				versions[name] = -1
+			}
+		}
+	}
 	return versions
 }
 

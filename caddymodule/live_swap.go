@@ -25,6 +25,7 @@ func (l *live) put(c *compiled) {
 		return
 	}
 	l.faults.Delete(c.name)
+	delete(l.failed, c.name)
 	for _, rc := range l.compilers {
 		p := c.tenant.plans[rc]
 		rc.noteRotation(c.name, p)
@@ -60,6 +61,7 @@ func (l *live) swap(c *compiled) {
 	}
 	if c.tenant == nil && c.kind == kindTenant {
 		l.faults.Delete(c.name)
+		delete(l.failed, c.name)
 		l.tenants.Delete(c.name)
 		for _, rc := range l.compilers {
 			rc.plans.Delete(c.name)

@@ -180,6 +180,44 @@ func TestAGatewayStartsWhileItsStoreIsAway(t *testing.T) {
 	}
 }
 
+// A tenant that delivers to a destination which lives in the store too is in force when both are there, in whichever order
+// this gateway learns of them.
+func TestTenantsComeWithTheirDestinations(t *testing.T) {
+	c, own := newCRM(t), newCRM(t)
+	cut, other := newSharedDatabase(t)
+	docs := publishes(other)
+	save := func(kind, name string, draft manage.Draft) {
+		t.Helper()
+		if _, err := docs.Save(t.Context(), "ann", kind, name, draft); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(manage.Tenant, "zoe", tenantDraft(true, testSecret, `,"deliver":[{"to":"crm2"}]`))
+	save(manage.Destination, "crm2", manage.Draft{Body: []byte(httpTo(own.URL, "")), Publish: true})
+	save(manage.Tenant, "yann", tenantDraft(true, testSecret, `,"deliver":[{"to":"crm3"}]`))
+	cut.Cut(true)
+	g := runGateway(t, fmt.Sprintf(sharedConfig, c.URL))
+	cut.Cut(false)
+	status := func(tenant string) int {
+		res, _ := g.send("/hook/"+tenant, `{"phone":"+14155550100"}`)
+		return res.StatusCode
+	}
+	until(t, "the tenant of a destination that is there", 30*time.Second, func() bool { return status("zoe") == http.StatusOK })
+	own.next(t)
+	if got := status("yann"); got != http.StatusServiceUnavailable {
+		t.Errorf("the tenant of one that is not there: %d", got)
+	}
+	save(manage.Destination, "crm3", manage.Draft{Body: []byte(httpTo(own.URL, "")), Publish: true})
+	until(t, "the tenant whose destination has come", 30*time.Second, func() bool { return status("yann") == http.StatusOK })
+	own.next(t)
+	save(manage.Tenant, "xavi", tenantDraft(true, testSecret, `,"deliver":[{"to":"crm4"}]`))
+	until(t, "the tenant of a destination that is to come", 30*time.Second, func() bool { return status("xavi") == http.StatusServiceUnavailable })
+	if _, err := docs.Remove(t.Context(), "ann", manage.Tenant, "xavi", "", false); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "its removal", 30*time.Second, func() bool { return status("xavi") == http.StatusNotFound })
+}
+
 // What is in a store that cannot be read stays unknown, also while the configuration that has to know it is just starting, so
 // that none is in force yet.
 func TestWhatIsInAStoreThatIsAwayStaysUnknown(t *testing.T) {
