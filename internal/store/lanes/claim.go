@@ -293,8 +293,13 @@ func (t *turn) advance(taken bool, last int64) {
 		return
 	}
 	to := min(q.reach, q.news)
-	if len(t.rows) > 0 {
+	switch {
+	case len(t.rows) > 0:
 		to = min(to, t.rows[0].Next)
+	case t.end: // with what is not due yet, if anything is
+		to = min(to, t.head)
+	default: // all that was read is taken, and more may follow
+		to = min(to, last)
 	}
 	q.from = max(q.from, to)
 }

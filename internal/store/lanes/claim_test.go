@@ -265,6 +265,42 @@ func TestSharedLanesReadOnFromWhereTheyWere(t *testing.T) {
 }
 
 // Parts of a destination have a share of its deliveries each, and leases that end with them.
+func TestSharedLanesPassNothingThatWasNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ls, l, src := bench(true, 2)
+		const second = int64(time.Second)
+		at := int64(time.Hour)
+		src.of[2], src.of[3] = []Row{{Ref: Ref{Seq: 9}, Next: at}}, nil
+		done := func(got []string, want ...int64) {
+			t.Helper()
+			var ids []string
+			for _, seq := range want {
+				key := Key{Event: event(seq)}
+				ids = append(ids, key.String())
+				src.of[2] = slices.DeleteFunc(src.of[2], func(r Row) bool { return r.Seq == seq })
+				ls.Apply([]Change{{Destination: 1, Tenant: 2, Key: key, From: Pending, To: Delivered}})
+			}
+			if !slices.Equal(got, ids) {
+				t.Fatalf("claimed %v, want %v", got, ids)
+			}
+		}
+		done(claim(t, ls, l, src, at, 10), 9)
+		// Others have added what was due earlier. Of two tenants one has all of it, so that a Claim takes all that it has read,
+		// and there is more behind.
+		for i := range int64(4) {
+			src.of[2] = append(src.of[2], Row{Ref: Ref{Seq: 10 + i}, Next: at - (9-i)*second})
+		}
+		time.Sleep(lookEvery)
+		done(claim(t, ls, l, src, at, 2), 10, 11)
+		done(claim(t, ls, l, src, at, 2), 12, 13)
+		// What is not due, after a clock was set back, is not passed either.
+		src.of[2] = []Row{{Ref: Ref{Seq: 20}, Next: at - second}}
+		time.Sleep(lookEvery)
+		done(claim(t, ls, l, src, at-2*second, 2))
+		done(claim(t, ls, l, src, at, 2), 20)
+	})
+}
+
 func TestPartsOfADestination(t *testing.T) {
 	ls, _, src := bench(true, 1)
 	a, b := ls.Part(1, 0, 32), ls.Part(1, 32, 64)

@@ -17,6 +17,8 @@ const (
 	behind = time.Minute
 	// fullEvery is how often reading begins at the beginning all the same, unless that takes more than a hundredth of it.
 	fullEvery = time.Minute
+	// fullLatest is how often it does in any case: a reading that once waited for a server that was away says nothing of the next.
+	fullLatest = 10 * time.Minute
 )
 
 // Stale says that others may have added deliveries for destinations, or for all with nil, none of which is due before a time; 0
@@ -74,7 +76,7 @@ func (ls *Lanes) look(ctx context.Context, src Source, l *Lane) error {
 		if due {
 			q.begin(q.reach - int64(behind))
 		}
-		if due && now.Sub(q.fullAt) >= max(fullEvery, 100*q.fullTook) {
+		if due && now.Sub(q.fullAt) >= max(fullEvery, min(100*q.fullTook, fullLatest)) {
 			q.begin(math.MinInt64)
 			q.fullAt = now
 		}
