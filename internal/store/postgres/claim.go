@@ -87,8 +87,8 @@ func (s *Store) claimOne(ctx context.Context, l *lanes.Lane, r *row, now, until 
 		}
 		d := r.due()
 		read, err := source{s}.Events(ctx, l.Name, []lanes.Row{d})
-		if err != nil || read[0].Gone || read[0].Unreadable != nil {
-			return nil, lanes.Row{}, err // erased meanwhile, or of those that Claim holds back
+		if err != nil || read[0].Gone || read[0].Away || read[0].Unreadable != nil {
+			return nil, lanes.Row{}, err // erased meanwhile, or of those that Claim has wait or holds back
 		}
 		return read[0].Event, d, nil
 	})
@@ -218,6 +218,9 @@ func (r source) Events(ctx context.Context, destination string, list []lanes.Row
 		e, sealedFor, err := s.openEvent(ctx, &all[i].rawEvent)
 		n := list[all[i].ord-1].N
 		switch {
+		case errors.Is(err, seal.ErrAway): // of which whoever sees to data keys tells
+			read[all[i].ord-1] = lanes.Read{Event: e, Away: true}
+			continue
 		case errors.Is(err, seal.ErrDestroyed):
 			err = errWaitsInVain
 		case err == nil && e.Dropped:

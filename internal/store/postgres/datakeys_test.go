@@ -431,6 +431,10 @@ func TestAGatewayCannotReachWhoWrapsKeys(t *testing.T) {
 	if claimed, err := b.Claim(t.Context(), "crm", time.Now(), time.Minute, 10, nil); err != nil || len(claimed) != 1 || claimed[0].EventID != plain.ID {
 		t.Errorf("claimed %+v, %v", claimed, err)
 	}
+	// It waits a moment, with the rest of its tenant behind it, and not for minutes as an event that nobody can read.
+	if next, err := b.Next(t.Context(), "crm"); err != nil || time.Until(next) > time.Minute {
+		t.Errorf("the next one is due in %v, %v", time.Until(next), err)
+	}
 	// What came of an attempt is written, without what the receiver answered.
 	if err := b.Finish(t.Context(), []store.Attempt{{DeliveryID: e.ID + ".0", State: store.Delivered, Status: 200, Excerpt: []byte("thanks")}}); err != nil {
 		t.Fatal(err)
