@@ -73,6 +73,14 @@ const lockPatience = "2s"
 // migrate brings the tables up to date. Several gateways may do so at once: one does, and the others wait for it. Tables of a
 // newer version are left as they are, and used if they say that this program can; see versions.go.
 func (s *Store) migrate(ctx context.Context, conn *pgx.Conn) error {
+	if s.owner != nil { // whoever runs the gateway may not even know of the tables yet
+		owner, err := s.dialOwner(ctx)
+		if err != nil {
+			return err
+		}
+		defer drop(owner)
+		conn = owner
+	}
 	have, compatible, err := s.versions(ctx, conn)
 	if err != nil {
 		return err

@@ -207,6 +207,15 @@ func TestWhoMayDoLessRunsTheGateway(t *testing.T) {
 	if got := a.SQL("SELECT count(*) FROM pg_tables WHERE schemaname = 'lent' AND tablename LIKE '%\\_1000'"); got != "0" {
 		t.Errorf("%s tables of a day of long ago are left", got)
 	}
+	// Also where the tables are there already, and the clerk may not even look into their schema.
+	o.Schema = "older"
+	openStore(t, postgres.Options{Address: a.DSN("user=owner"), Schema: o.Schema, Keys: ring(t, keyA)}).Close()
+	s = openStore(t, o)
+	taken(t, s, s)
+	a.SQL("SET ROLE owner; CREATE SCHEMA made")
+	o.Schema = "made"
+	s = openStore(t, o)
+	taken(t, s, s)
 	// Somebody else owns what is to be migrated.
 	_, err := postgres.Open(postgres.Options{Address: a.DSN("user=clerk"), MigrateAddress: a.DSN("user=clerk"), Schema: "other"})
 	if !errors.Is(err, postgres.ErrRights) || !strings.Contains(err.Error(), "migrate_address") {

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -77,8 +78,8 @@ func (s *Store) tooOld(have, compatible int64) error {
 // this one would write.
 func (s *Store) lookAtVersions(ctx context.Context, conn querier) error {
 	var have, compatible, lowest int64
-	err := conn.QueryRow(ctx, s.q("SELECT m.compatible_from, (SELECT coalesce(max(version_id), 0) FROM {s}.goose_db_version WHERE is_applied), (SELECT coalesce(min(knows), $2) FROM {s}.gateways WHERE until > "+clockSQL+") FROM {s}.meta m"),
-		s.fixed(), s.knows).Scan(&compatible, &have, &lowest)
+	err := conn.QueryRow(ctx, s.q("SELECT m.compatible_from, (SELECT coalesce(max(version_id), 0) FROM {s}.goose_db_version WHERE is_applied), (SELECT coalesce(min(knows), $2) FROM {s}.gateways WHERE until > "+clockSQL+" - $3) FROM {s}.meta m"),
+		s.fixed(), s.knows, int64(cutOff)).Scan(&compatible, &have, &lowest)
 	if err != nil {
 		return err
 	}
@@ -101,6 +102,10 @@ func (s *Store) lookAtVersions(ctx context.Context, conn querier) error {
 	s.packs.Store(true)
 	return nil
 }
+
+// cutOff is for how long a gateway that was not heard of counts as one that comes back as it was, as after an outage of the
+// network. One that is stopped takes itself off the list.
+const cutOff = 5 * time.Minute
 
 // packedSince is the version from which on programs can read content that is packed; see internal/store/sealed.
 const packedSince = knowsSince
