@@ -3,7 +3,9 @@ package pages
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/callgate/callgate/internal/operate"
@@ -56,70 +58,93 @@ func (q *request) destinationsOf(s *operate.Service, tenant string) (names []str
 	return names, nil
 }
 
+// formRows are those that somebody has sent: what stood in the form, in its order. A destination may have several lines, which
+// together mean "or". A form of which one line is chosen says so by its place.
+func formRows(v url.Values) (rows []deliverRow, wrong bool, err error) {
+	to, conditions := v["to"], v["if"]
+	if len(to) != len(conditions) {
+		return nil, false, badRequest("each destination has one condition, which may be empty")
+	}
+	for i := range to {
+		row := deliverRow{deliverLine: deliverLine{To: to[i], If: strings.TrimSpace(conditions[i])}, Known: true}
+		if len(row.If) > maxCondition {
+			return nil, false, badRequest("a condition has up to %d bytes", maxCondition)
+		}
+		row.Chosen = slices.Contains(v["chosen"], strconv.Itoa(i))
+		row.Wrong = operate.WrongCondition(row.If)
+		wrong = wrong || row.Wrong != "" && row.Chosen
+		rows = append(rows, row)
+	}
+	return rows, wrong, nil
+}
+
+// deliverForm is what the page shows.
+type deliverForm struct {
+	Name, Back string
+	Rows       []deliverRow
+	// Version is that of the document that the form was made from.
+	Version string
+}
+
 // tenantDeliver shows where a tenant's calls go and on which condition, checks what is typed, and keeps it.
 func (q *request) tenantDeliver() error {
 	s, err := q.service()
 	if err != nil {
 		return err
 	}
-	name, back := q.args[0], q.link("tenants", q.args[0])
+	name := q.args[0]
+	data := deliverForm{Name: name, Back: q.link("tenants", name)}
+	q.addScript("check.js")
+	show := func() error { return q.show("deliver", "Where the calls of "+plain(name)+" go", &data) }
+	if q.r.Method != http.MethodPost {
+		d, err := q.document(s, name)
+		if err != nil {
+			return err
+		}
+		names, err := q.destinationsOf(s, name)
+		if err != nil {
+			return err
+		}
+		var lines []deliverLine
+		if text := d.members["deliver"]; text != nil && json.Unmarshal(text, &lines) != nil {
+			return &problem{http.StatusConflict, "what the document says of deliver is not in the form that this page knows; change the document as it is"}
+		}
+		data.Rows, data.Version = deliverRows(lines, names), strconv.Itoa(d.version)
+		return show()
+	}
+	v, err := q.form()
+	if err != nil {
+		return err
+	}
+	wrong := false
+	if data.Rows, wrong, err = formRows(v); err != nil {
+		return err
+	}
+	// A check is asked for while somebody types. It reads nothing of the tenant, so that there is nothing to record either.
+	if data.Version = v.Get("version"); wrong || v.Get("do") != "keep" {
+		return show()
+	}
 	d, err := q.document(s, name)
 	if err != nil {
 		return err
 	}
-	names, err := q.destinationsOf(s, name)
-	if err != nil {
-		return err
+	if data.Version != strconv.Itoa(d.version) {
+		return &problem{http.StatusConflict, "the tenant was changed since this form was opened; open it again, and change it there"}
 	}
 	var lines []deliverLine
-	if text := d.members["deliver"]; text != nil && json.Unmarshal(text, &lines) != nil {
-		return &problem{http.StatusConflict, "what the document says of deliver is not in the form that this page knows; change the document as it is"}
-	}
-	data := struct {
-		Name, Back string
-		Rows       []deliverRow
-		Wrong      bool
-	}{Name: name, Back: back, Rows: deliverRows(lines, names)}
-	if q.r.Method == http.MethodPost {
-		v, err := q.form()
-		if err != nil {
-			return err
-		}
-		to, conditions := v["to"], v["if"]
-		if len(to) != len(conditions) {
-			return badRequest("each destination has one condition, which may be empty")
-		}
-		lines = nil
-		for i := range data.Rows {
-			row := &data.Rows[i]
-			at := slices.Index(to, row.To)
-			if at < 0 { // it came meanwhile, or went
-				row.Chosen = false
-				continue
-			}
-			row.If, row.Chosen = strings.TrimSpace(conditions[at]), slices.Contains(v["chosen"], row.To)
-			if len(row.If) > maxCondition {
-				return badRequest("a condition has up to %d bytes", maxCondition)
-			}
-			row.Wrong = operate.WrongCondition(row.If)
-			data.Wrong = data.Wrong || row.Wrong != "" && row.Chosen
-			if row.Chosen {
-				lines = append(lines, row.deliverLine)
-			}
-		}
-		if !data.Wrong && v.Get("do") == "keep" {
-			if d.set("deliver", lines); len(lines) == 0 {
-				delete(d.members, "deliver")
-			}
-			if err := q.save(s, name, d, "where its calls go was changed", false); err != nil {
-				return err
-			}
-			if len(lines) == 0 {
-				return q.done(back, "Its calls go where the route says.")
-			}
-			return q.done(back, "Its calls go to "+plural(len(lines), "destination")+" from now on.")
+	for _, row := range data.Rows {
+		if row.Chosen {
+			lines = append(lines, row.deliverLine)
 		}
 	}
-	q.addScript("check.js")
-	return q.show("deliver", "Where the calls of "+plain(name)+" go", data)
+	if d.set("deliver", lines); len(lines) == 0 {
+		delete(d.members, "deliver")
+	}
+	if err := q.save(s, name, d, "where its calls go was changed", false); err != nil {
+		return err
+	}
+	if len(lines) == 0 {
+		return q.done(data.Back, "Its calls go where the route says.")
+	}
+	return q.done(data.Back, "Its calls go to "+plural(len(lines), "destination")+" from now on.")
 }

@@ -228,7 +228,7 @@ func TestWhereATenantsCallsGo(t *testing.T) {
 		if got := d.as("bill", "tenants/acme/deliver"); strings.Contains(got.body, `" checked`) || !says(t, got, "With none, the calls go where the route says.") || strings.Count(got.body, `name="to"`) != 2 {
 			t.Errorf("before: %s", got.body)
 		}
-		form := url.Values{"to": {"crm", "dispatch"}, "if": {"call.urgnt", ""}, "chosen": {"crm"}, "do": {"keep"}}
+		form := url.Values{"to": {"crm", "dispatch"}, "if": {"call.urgnt", ""}, "chosen": {"0"}, "do": {"keep"}, "version": {"1"}}
 		got := d.post("bill", "tenants/acme/deliver", form)
 		if got.status != 200 || !says(t, got, "line 1, column 5") || !strings.Contains(got.body, `value="call.urgnt"`) || !strings.Contains(got.body, `aria-invalid="true"`) {
 			t.Errorf("a condition with a mistake: %d %s", got.status, text(t, got.body))
@@ -242,7 +242,7 @@ func TestWhereATenantsCallsGo(t *testing.T) {
 			t.Errorf("a check kept %v", members)
 		}
 		form.Set("do", "keep")
-		form["chosen"] = []string{"dispatch", "crm"}
+		form["chosen"] = []string{"1", "0"}
 		if got := d.follow("bill", "tenants/acme/deliver", form); !says(t, got, "Its calls go to 2 destinations from now on.") {
 			t.Error(text(t, got.body))
 		}
@@ -255,6 +255,23 @@ func TestWhereATenantsCallsGo(t *testing.T) {
 			t.Error(got.body)
 		}
 		form["chosen"] = nil
+		if got := d.post("bill", "tenants/acme/deliver", form); got.status != 409 || !says(t, got, "was changed since this form was opened") {
+			t.Errorf("a form of the version before: %d %s", got.status, text(t, got.body))
+		}
+		// Two lines of one destination are both kept.
+		two := url.Values{"to": {"crm", "crm", "dispatch"}, "if": {"call.urgent", `source == "retell"`, ""}, "chosen": {"0", "1"}, "do": {"keep"}, "version": {"2"}}
+		if got := d.follow("bill", "tenants/acme/deliver", two); !says(t, got, "Its calls go to 2 destinations from now on.") {
+			t.Error(text(t, got.body))
+		}
+		members, _ = body(t, docs, "acme")
+		lines, _ = json.Marshal(members["deliver"])
+		if want := `[{"if":"call.urgent","to":"crm"},{"if":"source == \"retell\"","to":"crm"}]`; string(lines) != want {
+			t.Errorf("two lines of one: %s", lines)
+		}
+		if got := d.as("bill", "tenants/acme/deliver"); strings.Count(got.body, `" checked`) != 2 || strings.Count(got.body, `name="to" value="crm"`) != 2 || !strings.Contains(got.body, `name="version" value="3"`) {
+			t.Error(got.body)
+		}
+		form.Set("version", "3")
 		if got := d.follow("bill", "tenants/acme/deliver", form); !says(t, got, "Its calls go where the route says.") {
 			t.Error(text(t, got.body))
 		}
