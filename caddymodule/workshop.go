@@ -186,14 +186,14 @@ func withoutSecrets(member string, v any) any {
 			m := ofTheMachine.FindStringSubmatch(s)
 			return "{secret." + m[1] + m[2] + "}"
 		})
-		if inURL.address.MatchString(text) {
-			return urlWithoutSecrets(text)
-		}
 		if text == v && v != "" && secretMembers.MatchString(member) && !strings.Contains(v, "{{") && !strings.HasPrefix(v, "{secret.") {
 			if member == "value" { // of an api_key
 				member = "api_key"
 			}
 			return "{secret." + strings.ToUpper(strings.ReplaceAll(member, "-", "_")) + "}"
+		}
+		if inURL.address.MatchString(text) {
+			return urlWithoutSecrets(text)
 		}
 		return text
 	}

@@ -24,4 +24,8 @@ func TestURLsOfTheConfigurationAreShownWithoutCredentials(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", url, got, want)
 		}
 	}
+	// A member that carries a secret is one, whatever it looks like.
+	if got := withoutSecrets("X-Hook-Token", "https://hooks.zapier.com/hooks/catch/1234567/abcdefg/"); got != "{secret.X_HOOK_TOKEN}" {
+		t.Errorf("an address in a secret's place: %v", got)
+	}
 }
