@@ -47,7 +47,7 @@ type refusedSender struct {
 
 // Copied counts a request that was answered as a copy of an event.
 func (m *Meter) Copied(route, tenant, eventID string) {
-	m.received(tenant, func(c *counts) { c.copies++ })
+	m.received(tenant, true, func(c *counts) { c.copies++ })
 	now := m.now().UTC()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,9 +88,9 @@ func (m *Meter) copies(route, tenant, eventID string) *Copies {
 var passing = []string{"in_flight", "store_unavailable", "store_full", "overloaded", "tenant_faulty", "body_too_slow"}
 
 // Refused counts a request that was refused with a code; one of no tenant as a whole alone. verified tells that it was
-// authentic.
+// authentic: others, which anybody can send, do not take all the room that there is for tenants.
 func (m *Meter) Refused(source, route, tenant, code string, verified bool) {
-	m.received(tenant, func(c *counts) { c.refuse(code, 1) })
+	m.received(tenant, verified, func(c *counts) { c.refuse(code, 1) })
 	signed := strings.HasPrefix(code, "signature_") || code == "timestamp_out_of_tolerance"
 	if tenant == "" || slices.Contains(passing, code) || !verified && !signed {
 		return
@@ -188,8 +188,8 @@ type RefusalCount struct {
 // refusalCounts are the refusals of a window, the most frequent first.
 func refusalCounts(c *counts) []RefusalCount {
 	list := []RefusalCount{}
-	for code, n := range c.refused {
-		list = append(list, RefusalCount{code, int64(n)})
+	for _, r := range c.refused {
+		list = append(list, RefusalCount{r.code, int64(r.n)})
 	}
 	slices.SortFunc(list, func(a, b RefusalCount) int {
 		if a.Count != b.Count {

@@ -28,8 +28,10 @@ type Meter struct {
 	// uncounted tells that there were more pairs than are counted.
 	uncounted bool
 	// place is up to where the store is still to be read, 0 if that is done, and from is since when all is counted.
-	place   int64
-	from    time.Time
+	place int64
+	from  time.Time
+	// gap is up to when not all is counted, because more came than is read at once; zero if that never was so.
+	gap     time.Time
 	reading chan struct{} // closed at its end; nil while nobody reads
 
 	door door
@@ -101,16 +103,17 @@ func (m *Meter) Attempt(a store.AttemptInfo) {
 
 // Accepted counts an event that was taken in.
 func (m *Meter) Accepted(tenant string) {
-	m.received(tenant, func(c *counts) { c.accepted++ })
+	m.received(tenant, true, func(c *counts) { c.accepted++ })
 }
 
-// received counts what came in, as a whole and as its tenant's; of no tenant as a whole alone.
-func (m *Meter) received(tenant string, count func(*counts)) {
+// received counts what came in, as a whole and as its tenant's; of no tenant as a whole alone. begin tells to begin counting a
+// tenant that was not counted before; otherwise half of the room is kept for those of whom that is told.
+func (m *Meter) received(tenant string, begin bool, count func(*counts)) {
 	now := m.now()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	list := []*series{m.of("")}
-	if tenant != "" {
+	if tenant != "" && (begin || m.pairs[[2]string{"", tenant}] != nil || len(m.pairs) < maxPairs/2) {
 		list = append(list, m.ofTenant("", tenant))
 	}
 	for _, s := range list {

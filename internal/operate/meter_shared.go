@@ -17,6 +17,8 @@ type latest struct {
 	// any more. counted are the places above it that are counted.
 	looks   []seenAt
 	counted map[int64]bool
+	// most is how many attempts are read at once.
+	most int
 }
 
 type seenAt struct {
@@ -25,7 +27,7 @@ type seenAt struct {
 }
 
 func newLatest() *latest {
-	return &latest{looks: []seenAt{{}}, counted: map[int64]bool{}}
+	return &latest{looks: []seenAt{{}}, counted: map[int64]bool{}, most: mostLatest}
 }
 
 // begin begins with the attempt that was recorded last; those before it are read otherwise.
@@ -46,7 +48,7 @@ func (l *latest) settle(highest int64, now time.Time) {
 	}
 }
 
-// mostLatest bounds what is read at once, some hundred bytes each.
+// mostLatest bounds what is read at once, at some hundred bytes each.
 const mostLatest = 200_000
 
 // readLatest counts the attempts that were recorded since it was called last. If there are more than can be read, it is said
@@ -60,7 +62,7 @@ func (m *Meter) readLatest(ctx context.Context) error {
 	last := l.looks[0].place
 	var fresh []store.AttemptInfo
 	highest, ended := l.looks[len(l.looks)-1].place, false
-	for before := int64(0); !ended && len(fresh) < mostLatest; {
+	for before := int64(0); !ended && len(fresh) < l.most; {
 		list, next, err := m.store.RecentAttempts(ctx, before, readAtOnce)
 		if err != nil {
 			return err
@@ -81,13 +83,15 @@ func (m *Meter) readLatest(ctx context.Context) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !ended {
-		m.from = fresh[len(fresh)-1].At
+	if !ended { // what lies between is not read any more
+		m.gap = fresh[len(fresh)-1].At
 	}
 	for _, a := range slices.Backward(fresh) {
 		l.counted[a.Place] = true
 		m.count(&a, false)
 	}
-	l.settle(highest, now)
+	if l.settle(highest, now); !ended {
+		l.looks, l.counted = []seenAt{{highest, now}}, map[int64]bool{}
+	}
 	return nil
 }

@@ -93,6 +93,32 @@ func TestAttemptsOfAllGatewaysAreCounted(t *testing.T) {
 	}
 }
 
+// When more was recorded than is read at once, the newest count, that is told, and what lies before is not taken for news later.
+func TestMoreAttemptsThanAreReadAtOnce(t *testing.T) {
+	now := noon
+	s := &manyAttempts{}
+	s.record(1, took(noon.Add(-time.Hour), 1, time.Second))
+	m := NewMeter(t.Context(), s, func() time.Time { return now })
+	m.looked(t)
+	m.shared.most = readAtOnce
+	now = noon.Add(time.Minute)
+	for i := range int64(2*readAtOnce + 10) {
+		s.record(2+i, took(noon.Add(time.Duration(i)*time.Millisecond), 1, time.Second))
+	}
+	got := m.looked(t)
+	if got < readAtOnce || got > readAtOnce+1 || !m.countedSince(noon.Add(-time.Minute)).After(noon) {
+		t.Errorf("%d attempts, since %s", got, m.countedSince(noon.Add(-time.Minute)))
+	}
+	now = now.Add(20 * time.Second)
+	if again := m.looked(t); again != got {
+		t.Errorf("%d attempts at the next look, and %d before", again, got)
+	}
+	s.record(10_000, took(now, 1, time.Second))
+	if again := m.looked(t); again != got+1 {
+		t.Errorf("%d attempts with a new one, and %d before", again, got)
+	}
+}
+
 func TestWhatIsCountedWhenTheStoreWasAwayAtTheStart(t *testing.T) {
 	now := noon
 	s := &manyAttempts{err: errors.New("away")}

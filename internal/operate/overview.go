@@ -165,8 +165,12 @@ func (s *Service) Overview(ctx context.Context, a Actor, c OverviewChoice) (*Ove
 func (m *Meter) countedSince(begin time.Time) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.from.After(begin) {
-		return m.from.UTC()
+	since := m.from
+	if m.gap.After(since) {
+		since = m.gap
+	}
+	if since.After(begin) {
+		return since.UTC()
 	}
 	return time.Time{}
 }

@@ -38,8 +38,8 @@ type counts struct {
 	firsts, firstDelivered uint32
 	// accepted are events that were taken in, and copies those that were there already.
 	accepted, copies uint32
-	// refused are requests that were refused, by the code of their answer; nil while there are none.
-	refused map[string]uint32
+	// refused are requests that were refused, by the code of their answer, of which there are some twenty.
+	refused []refusals
 	// took counts by bins, as many as there is something in.
 	took []uint32
 }
@@ -74,8 +74,8 @@ func (c *counts) add(o *counts) {
 	c.attempts, c.delivered, c.dead = c.attempts+o.attempts, c.delivered+o.delivered, c.dead+o.dead
 	c.firsts, c.firstDelivered = c.firsts+o.firsts, c.firstDelivered+o.firstDelivered
 	c.accepted, c.copies = c.accepted+o.accepted, c.copies+o.copies
-	for code, n := range o.refused {
-		c.refuse(code, n)
+	for _, r := range o.refused {
+		c.refuse(r.code, r.n)
 	}
 	for len(c.took) < len(o.took) {
 		c.took = append(c.took, 0)
@@ -87,10 +87,19 @@ func (c *counts) add(o *counts) {
 
 // refuse adds requests that were refused.
 func (c *counts) refuse(code string, n uint32) {
-	if c.refused == nil {
-		c.refused = map[string]uint32{}
+	for i := range c.refused {
+		if c.refused[i].code == code {
+			c.refused[i].n += n
+			return
+		}
 	}
-	c.refused[code] += n
+	c.refused = append(c.refused, refusals{code, n})
+}
+
+// refusals are how many requests were refused with a code.
+type refusals struct {
+	code string
+	n    uint32
 }
 
 // quantile is the time that a share of the attempts took at most, about: within a bin it is taken to grow evenly.
