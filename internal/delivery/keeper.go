@@ -20,6 +20,9 @@ const (
 	soon = time.Second
 	// maxSkew is how far a machine's clock may be from the store's before somebody is told, and skewTold how often.
 	maxSkew, skewTold = 2 * time.Second, 10 * time.Minute
+	// settled is how long after a change of lanes it is looked whether the store has it still: such a change is not waited for
+	// until a standby has it, and a database that is promoted in that moment has gone back to before it.
+	settled = 2 * store.HeartbeatEvery
 )
 
 // keeper keeps this gateway on the list of those that share a store, and takes and gives up lanes as the plan says.
@@ -41,6 +44,7 @@ type keeper struct {
 	known    []store.Gateway
 	skewTold time.Time
 	failing  bool
+	changed  time.Time // when lanes were taken or given up last
 
 	deaf func() // ends the hints
 
@@ -154,6 +158,7 @@ func (k *keeper) step() time.Duration {
 }
 
 func (k *keeper) failed(err error) {
+	k.unsure.Store(true) // what the store has when it is back may be of a moment ago
 	if k.failing || k.e.ctx.Err() != nil {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -63,20 +64,20 @@ func (k *keeper) release(holds []store.Hold) bool {
 		}
 		k.drop(h.Lane)
 	}
+	k.changed = time.Now()
 	ctx, cancel := context.WithTimeout(k.e.ctx, beatTimeout)
 	defer cancel()
 	if err := k.shared.Release(ctx, holds); err != nil {
 		k.failed(err)
-		k.unsure.Store(true)
 		return false
 	}
 	return true
 }
 
-// settle gives up what the store has this gateway down for without its knowing: when an answer was lost, or a tenure ended
-// here before it did there.
+// settle gives up what the store has this gateway down for without its knowing: when an answer was lost, a tenure ended
+// here before it did there, or the store has forgotten that a lane was given up.
 func (k *keeper) settle() error {
-	if !k.unsure.Swap(false) {
+	if !k.unsure.Swap(false) && time.Since(k.changed) > settled {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(k.e.ctx, beatTimeout)
@@ -108,6 +109,7 @@ func (k *keeper) take(lanes []store.Lane) bool {
 		}
 		return a.Shard - b.Shard
 	})
+	k.changed = time.Now()
 	ctx, cancel := context.WithTimeout(k.e.ctx, beatTimeout)
 	defer cancel()
 	holds, err := k.shared.Take(ctx, lanes)

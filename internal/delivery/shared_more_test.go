@@ -281,6 +281,49 @@ func (s *lossyTake) Take(ctx context.Context, lanes []store.Lane) ([]store.Hold,
 	return holds, err
 }
 
+// A gateway gives a lane up, and the database loses that: it was promoted in that moment, and had not got it yet. The lane is not
+// nobody's for that, with the database saying that it is the gateway's.
+func TestALaneIsNotStrandedByALostRelease(t *testing.T) {
+	in(t, func(t *testing.T) {
+		f := newFake(always(ok))
+		config := map[string]Config{}
+		for i := range 8 { // of which another gateway gets some
+			config[fmt.Sprint("crm", i)] = Config{Destination: f}
+		}
+		db := storetest.NewDatabase(storetest.Options{})
+		lossy := &lossyRelease{SharedMemory: db.Open()}
+		r := newRig(t, Options{Store: lossy, Name: "gw0"}, config)
+		defer r.close()
+		after(5 * time.Second)
+		other := newRig(t, Options{Store: db.Open(), Name: "gw1"}, config)
+		defer other.close()
+		after(store.TTL)
+		if lossy.lost.Load() == 0 {
+			t.Fatal("nothing was given up")
+		}
+		for name := range config {
+			r.accept("", "", name)
+		}
+		after(5 * time.Second)
+		for name := range config {
+			r.want(name, 0, 1, 0)
+		}
+	})
+}
+
+// lossyRelease forgets the first lanes that are given up.
+type lossyRelease struct {
+	*storetest.SharedMemory
+	lost atomic.Int64
+}
+
+func (s *lossyRelease) Release(ctx context.Context, holds []store.Hold) error {
+	if s.lost.CompareAndSwap(0, int64(len(holds))) {
+		return nil
+	}
+	return s.SharedMemory.Release(ctx, holds)
+}
+
 // Where order is promised it holds over a change of hands: what came in later in a call waits on for what is to be tried
 // again.
 func TestOrderIsKeptOverATakeover(t *testing.T) {
