@@ -122,6 +122,9 @@ func payload(size int) (body, record []byte) {
 
 // kept is how many bytes of the database are in use. It is asked for beside the store, which would look at more.
 func (s *subject) kept(ctx context.Context) (n int64, err error) {
+	if s.o.postgres {
+		return schemaBytes(s.schema())
+	}
 	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(s.path)+"?mode=ro")
 	if err != nil {
 		return 0, err
