@@ -36,11 +36,11 @@ func (s Sample) Fresh(rnd *rand.Rand) Sample {
 	}
 	slices.SortStableFunc(numbers, func(a, b string) int { return min(len(b), 10) - min(len(a), 10) })
 	for _, n := range numbers {
-		switch end := len(n) - 4; {
+		switch end := len(n) - changing; {
 		case isOther():
 			return s
 		case end > 0:
-			s.replace(n, n[:end]+digits(4, rnd))
+			s.replace(n, n[:end]+digits(changing, rnd))
 		default:
 			s.replace(n, varied(n, rnd))
 		}
@@ -74,23 +74,26 @@ func (s *Sample) replace(old, new string) {
 	}
 }
 
-// longEnough is how many characters make an id that hardly comes twice.
-const longEnough = 10
+// longEnough is how many characters make an id that looks like one, and changing how many of them, at the least, are others each
+// time: with six of nine kinds one in half a million comes twice.
+const longEnough, changing = 10, 6
 
 // varied is an id of the same form.
 func varied(id string, rnd *rand.Rand) string {
 	b := []byte(id)
-	isHex := hex.MatchString(id)
+	isHex, changed := hex.MatchString(id), 0
 	for i, c := range b {
 		switch {
 		case c == '0' && i == 0: // a number does not begin with it, and what does is none
 		case c >= '0' && c <= '9':
 			b[i] = byte('1' + rnd.IntN(9))
+			changed++
 		case isHex && c >= 'a' && c <= 'f':
 			b[i] = byte('a' + rnd.IntN(6))
+			changed++
 		}
 	}
-	return string(b) + digits(longEnough-len(b), rnd)
+	return string(b) + digits(max(longEnough-len(b), changing-changed), rnd)
 }
 
 func digits(n int, rnd *rand.Rand) string {

@@ -76,6 +76,21 @@ func TestFreshSamplesAreOtherEvents(t *testing.T) {
 	}
 }
 
+// TestFreshSamplesHardlyComeTwice: also where the sample's id is short, or nearly all letters.
+func TestFreshSamplesHardlyComeTwice(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(3, 4))
+	const times = 40 // of 81 ids some would come twice, and of half a million none
+	for _, s := range All() {
+		seen := map[string]bool{}
+		for range times {
+			seen[key(s.Fresh(rnd))] = true
+		}
+		if len(seen) < times {
+			t.Errorf("%s %s: %d events in %d times", s.Preset, s.Name, len(seen), times)
+		}
+	}
+}
+
 // key is what tells the event from others: its id, or else all of it.
 func key(s Sample) string {
 	if id := s.identity().EventID; id != "" {
