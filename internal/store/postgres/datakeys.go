@@ -11,6 +11,7 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/sealed"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -224,16 +225,6 @@ func (s *Store) CheckWrapping(w seal.Wrapping) error {
 	return err
 }
 
-func dataKeyInfo(row *seal.DataKey) store.DataKey {
-	k := store.DataKey{ID: row.ID.String(), Tenant: row.Tenant, Created: row.Created, Retired: row.Retired, Destroyed: row.Destroyed}
-	if w, err := seal.ParseWrapped(row.Wrapped); err == nil && w.Remote {
-		k.WrappedBy = "transit"
-	} else if err == nil {
-		k.WrappedBy = "encryption_key " + w.Key.String()
-	}
-	return k
-}
-
 // DataKeys is store.DataKeyed's.
 func (s *Store) DataKeys(ctx context.Context, tenants []string) ([]store.DataKey, error) {
 	if err := s.enter(ctx); err != nil {
@@ -243,7 +234,7 @@ func (s *Store) DataKeys(ctx context.Context, tenants []string) ([]store.DataKey
 	var list []store.DataKey
 	for i := range rows {
 		if tenants == nil || slices.Contains(tenants, rows[i].Tenant) {
-			list = append(list, dataKeyInfo(&rows[i]))
+			list = append(list, sealed.DataKeyInfo(&rows[i]))
 		}
 	}
 	return list, err
@@ -263,7 +254,7 @@ func (s *Store) VerifyDataKeys(ctx context.Context, each func(store.DataKey, err
 		if s.seals != nil {
 			err = s.seals.Verify(ctx, rows[i])
 		}
-		each(dataKeyInfo(&rows[i]), err)
+		each(sealed.DataKeyInfo(&rows[i]), err)
 	}
 	return err
 }
@@ -293,7 +284,7 @@ func (s *Store) RotateDataKey(ctx context.Context, tenant string) (store.DataKey
 		t.forgetKeys(tenant)
 		return t.addDataKey(ctx, &made, audit.KeyRotated)
 	})
-	return dataKeyInfo(&made), err
+	return sealed.DataKeyInfo(&made), err
 }
 
 // forgetKeys has all gateways let go of a tenant's keys.

@@ -12,6 +12,7 @@ import (
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/sealed"
 )
 
 // dataKeys are the rows of the table of data keys as they were last committed. They are all held in memory: nobody who
@@ -159,16 +160,6 @@ func (b *batch) lost(stored []byte) bool {
 // errKeyLost refuses what was sealed with a data key that was destroyed before it could be written.
 var errKeyLost = errors.New("the data key was destroyed while something was sealed with it")
 
-func dataKeyInfo(row *seal.DataKey) store.DataKey {
-	k := store.DataKey{ID: row.ID.String(), Tenant: row.Tenant, Created: row.Created, Retired: row.Retired, Destroyed: row.Destroyed}
-	if w, err := seal.ParseWrapped(row.Wrapped); err == nil && w.Remote {
-		k.WrappedBy = "transit"
-	} else if err == nil {
-		k.WrappedBy = "encryption_key " + w.Key.String()
-	}
-	return k
-}
-
 // DataKeys is store.DataKeyed's.
 func (s *Store) DataKeys(ctx context.Context, tenants []string) ([]store.DataKey, error) {
 	if err := s.enter(ctx); err != nil {
@@ -176,7 +167,7 @@ func (s *Store) DataKeys(ctx context.Context, tenants []string) ([]store.DataKey
 	}
 	var list []store.DataKey
 	for _, row := range s.dataKeys.of(func(of string) bool { return tenants == nil || slices.Contains(tenants, of) }) {
-		list = append(list, dataKeyInfo(&row))
+		list = append(list, sealed.DataKeyInfo(&row))
 	}
 	return list, nil
 }
@@ -194,7 +185,7 @@ func (s *Store) VerifyDataKeys(ctx context.Context, each func(store.DataKey, err
 		if s.seals != nil {
 			err = s.seals.Verify(ctx, row)
 		}
-		each(dataKeyInfo(&row), err)
+		each(sealed.DataKeyInfo(&row), err)
 	}
 	return nil
 }
@@ -229,7 +220,7 @@ func (s *Store) RotateDataKey(ctx context.Context, tenant string) (store.DataKey
 		b.after = append(b.after, func() { s.seals.Forget(tenant) })
 		return nil
 	})
-	return dataKeyInfo(&made), err
+	return sealed.DataKeyInfo(&made), err
 }
 
 // destroyKeys destroys data keys in the transaction under way.
