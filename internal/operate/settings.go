@@ -41,20 +41,9 @@ type DestinationDetail struct {
 
 // Destination tells how a destination stands, and how it is set up.
 func (s *Service) Destination(ctx context.Context, a Actor, name string) (*DestinationDetail, error) {
-	r := Record{Operation: "Destination", Destination: name}
-	sc, err := s.permitDelivering(ctx, a, r)
+	list, err := s.seen(ctx, a, Record{Operation: "Destination", Destination: name})
 	if err != nil {
 		return nil, err
-	}
-	if err := s.note(ctx, a, r); err != nil {
-		return nil, err
-	}
-	list, err := s.o.Engine.Status(ctx)
-	if err == nil && sc.bound {
-		list, err = s.narrowed(ctx, sc, list)
-	}
-	if err != nil {
-		return nil, stored(err)
 	}
 	i := slices.IndexFunc(list, func(d delivery.DestinationStatus) bool { return d.Name == name })
 	if i < 0 {

@@ -53,7 +53,15 @@ type DestinationList struct {
 
 // Destinations lists the destinations that are configured or have deliveries.
 func (s *Service) Destinations(ctx context.Context, a Actor) (*DestinationList, error) {
-	r := Record{Operation: "Destinations"}
+	list, err := s.seen(ctx, a, Record{Operation: "Destinations"})
+	if err != nil {
+		return nil, err
+	}
+	return &DestinationList{list}, nil
+}
+
+// seen are the destinations that somebody may see.
+func (s *Service) seen(ctx context.Context, a Actor, r Record) ([]delivery.DestinationStatus, error) {
 	sc, err := s.permitDelivering(ctx, a, r)
 	if err != nil {
 		return nil, err
@@ -68,7 +76,7 @@ func (s *Service) Destinations(ctx context.Context, a Actor) (*DestinationList, 
 	if err != nil {
 		return nil, stored(err)
 	}
-	return &DestinationList{list}, nil
+	return list, nil
 }
 
 // narrowed is a list of destinations for those who are bound to tenants: those that have deliveries of theirs, with the
