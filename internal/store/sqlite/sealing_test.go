@@ -1,11 +1,9 @@
 package sqlite_test
 
 import (
-	"compress/gzip"
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -202,23 +200,7 @@ func TestFromWhenOnEverythingIsSealed(t *testing.T) {
 // TestStoreOfTheFirstVersion opens a store as it was written before seals were bound to more than event and column: three
 // events without a seal, then three with one. All of it can be read and delivered, and Rekey makes it what it would be now.
 func TestStoreOfTheFirstVersion(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	in, err := os.Open("testdata/schema1.db.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	database, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, database, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := unpack(t, "schema1.db.gz")
 	if s, err := sqlite.Open(sqlite.Options{Path: path}); !errors.Is(err, seal.ErrNoKey) {
 		t.Errorf("without its key: %v", err)
 		if err == nil {
