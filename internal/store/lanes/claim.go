@@ -253,9 +253,7 @@ func (ls *Lanes) grant(l *Lane, turns, served []*turn, rows []Row, claimed []sto
 			continue
 		}
 		q := served[i].q
-		l.leases[key] = &lease{ref: rows[i].Ref, until: until, next: rows[i].Next, q: q}
-		q.leased++
-		q.version++
+		l.lend(key, &lease{ref: rows[i].Ref, until: until, next: rows[i].Next, q: q})
 		taken[served[i]]++
 		last[served[i]] = rows[i].Next
 		l.last, l.started = q.Name, true
@@ -327,9 +325,7 @@ func (ls *Lanes) hold(l *Lane, q *Queue, event string, row Row, until int64) {
 	if err != nil {
 		return
 	}
-	l.leases[Key{id, row.N}] = &lease{ref: row.Ref, until: until, next: row.Next, q: q}
-	q.leased++
-	q.version++
+	l.lend(Key{id, row.N}, &lease{ref: row.Ref, until: until, next: row.Next, q: q})
 }
 
 func (l *Lane) delivery(e *store.Event, q *Queue, r Row) store.Delivery {

@@ -18,9 +18,7 @@ func (ls *Lanes) ClaimOne(l *Lane, tenant int64, key Key, now, until int64, read
 	if err != nil || e == nil || settled || l.gone {
 		return nil, err
 	}
-	l.leases[key] = &lease{ref: row.Ref, until: until, next: row.Next, q: q}
-	q.leased++
-	q.version++
+	l.lend(key, &lease{ref: row.Ref, until: until, next: row.Next, q: q})
 	q.headKnown = false
 	return &store.Claimed{Delivery: l.delivery(e, q, row), Event: e}, nil
 }

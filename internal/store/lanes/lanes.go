@@ -35,6 +35,7 @@ type Lanes struct {
 
 	mu     sync.Mutex
 	lanes  map[int64][]*Lane
+	leased map[Key]*Lane // in which lane a delivery is leased, however many lanes there are
 	paused map[string]string
 	live   int64 // deliveries that are pending, unless the store is shared
 }
@@ -48,6 +49,7 @@ type Lane struct {
 	Oldest   int64 // 0 if not known
 	OldestAt time.Time
 
+	of       *Lanes
 	from, to int // the buckets of its events; to is not among them
 	queues   map[int64]*Queue
 	order    []*Queue // by the tenant's name
@@ -105,16 +107,9 @@ type Ref struct {
 	N        int64
 }
 
-type lease struct {
-	ref   Ref
-	until int64
-	next  int64
-	q     *Queue
-}
-
 // New makes those of a store. shared tells that others change the same deliveries.
 func New(names *Names, shared bool) *Lanes {
-	return &Lanes{names: names, shared: shared, lanes: map[int64][]*Lane{}, paused: map[string]string{}}
+	return &Lanes{names: names, shared: shared, lanes: map[int64][]*Lane{}, leased: map[Key]*Lane{}, paused: map[string]string{}}
 }
 
 // Locked calls f while nothing of the lanes changes.
@@ -170,7 +165,7 @@ func (ls *Lanes) whole(destination int64) *Lane {
 }
 
 func (ls *Lanes) add(destination int64, from, to int) *Lane {
-	l := &Lane{Name: ls.names.Name(destination), Destination: destination, from: from, to: to, queues: map[int64]*Queue{}, leases: map[Key]*lease{}, toldFrom: Never}
+	l := &Lane{of: ls, Name: ls.names.Name(destination), Destination: destination, from: from, to: to, queues: map[int64]*Queue{}, leases: map[Key]*lease{}, toldFrom: Never}
 	ls.lanes[destination] = append(ls.lanes[destination], l)
 	return l
 }
@@ -194,7 +189,9 @@ func (ls *Lanes) Drop(l *Lane) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	l.gone = true
-	l.leases = map[Key]*lease{}
+	for key := range l.leases {
+		l.endLease(key)
+	}
 	for _, q := range l.order {
 		q.leased = 0
 	}
@@ -293,95 +290,13 @@ func (l *Lane) apply(n *Names, c *Change) {
 		return
 	case c.Sooner:
 	case lease != nil:
-		delete(l.leases, c.Key)
+		l.endLease(c.Key)
 		q.leased--
 	case c.From == Pending:
 		q.headKnown = false
 	}
 	if c.To == Pending && q.headKnown {
 		q.head = min(q.head, c.Next)
-	}
-}
-
-// giveBack ends a lease without a change. The caller holds the lock.
-func (l *Lane) giveBack(key Key, e *lease) {
-	delete(l.leases, key)
-	e.q.leased--
-	e.q.version++
-	e.q.begin(e.next)
-	if e.q.headKnown {
-		e.q.head = min(e.q.head, e.next)
-	}
-	if l.reading {
-		l.settled[key] = true
-	}
-}
-
-// sweep ends the leases that ran out. The caller holds the lock.
-func (l *Lane) sweep(now int64) {
-	for key, e := range l.leases {
-		if e.until <= now {
-			l.giveBack(key, e)
-		}
-	}
-}
-
-// lease finds a delivery's lease. The caller holds the lock.
-func (ls *Lanes) lease(key Key) (*Lane, *lease) {
-	for _, list := range ls.lanes {
-		for _, l := range list {
-			if e := l.leases[key]; e != nil {
-				return l, e
-			}
-		}
-	}
-	return nil, nil
-}
-
-// Leased tells whether an attempt at a delivery is under way.
-func (ls *Lanes) Leased(key Key, now int64) bool {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	_, e := ls.lease(key)
-	return e != nil && now < e.until
-}
-
-// Tenant is the tenant of a delivery that is leased; false if it is not.
-func (ls *Lanes) Tenant(key Key) (string, bool) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	_, e := ls.lease(key)
-	if e == nil {
-		return "", false
-	}
-	return e.q.Name, true
-}
-
-// Refs are where the rows of deliveries are, as far as they are leased.
-func (ls *Lanes) Refs(keys []Key) map[Key]Ref {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	refs := make(map[Key]Ref, len(keys))
-	for _, key := range keys {
-		if _, e := ls.lease(key); e != nil {
-			refs[key] = e.ref
-		}
-	}
-	return refs
-}
-
-// Return gives leased deliveries back. What is no delivery's id, or not leased, is passed over.
-func (ls *Lanes) Return(deliveryIDs []string) {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	for _, id := range deliveryIDs {
-		key, err := ParseKey(id)
-		if err != nil {
-			continue
-		}
-		if l, e := ls.lease(key); e != nil {
-			l.giveBack(key, e)
-		}
 	}
 }
 
