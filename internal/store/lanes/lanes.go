@@ -44,10 +44,9 @@ type Lanes struct {
 type Lane struct {
 	Name        string
 	Destination int64
-	// Oldest and OldestAt are for the store: what it knows of the delivery that waits longest, forgotten when an older one may
-	// wait again. They are read and written under Lanes.Locked.
-	Oldest   int64 // 0 if not known
-	OldestAt time.Time
+	// Oldest is for the store: the event of the delivery that waits longest as far as it knows, forgotten when an older one may
+	// wait again; 0 if it is not known. It is read and written under Lanes.Locked.
+	Oldest int64
 
 	of       *Lanes
 	from, to int // the buckets of its events; to is not among them
