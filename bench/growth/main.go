@@ -11,6 +11,11 @@
 // with small events that have one destination, were delivered and have one attempt recorded: that is what a store holds
 // most of, and makes every table and index grow. What is measured has larger bodies. With -store postgres the store is in the
 // database that DATABASE_URL names, in schemas that are taken away again, and is filled there by copies of one event.
+//
+//	go run ./bench/growth -tenants 100 -destinations 10 -rows 1000000 -dir DIRECTORY
+//
+// measures whole gateways over HTTP instead: one whose store has a million events of a hundred tenants with ten destinations
+// each, most of them delivered; one with as many tenants and nothing stored; and one with a tenant and a destination.
 package main
 
 import (
@@ -45,7 +50,10 @@ type options struct {
 	postgres        bool
 	scratch         string
 	program         string // this program, which opens the store in a process of its own
-	progress        io.Writer
+	// tenants and destinations are of whole gateways, which are measured if there are any.
+	tenants, destinations, rate int
+	callgate, against           string // binaries
+	progress                    io.Writer
 }
 
 func main() {
@@ -74,6 +82,11 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.IntVar(&o.singles, "singles", 1000, "duplicates and fresh events that are accepted one by one in each round")
 	fl.IntVar(&o.beforeKill, "before-kill", 10_000, "events that a process accepts before it is killed, after which opening the store is measured again")
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
+	fl.IntVar(&o.tenants, "tenants", 0, "measure whole gateways with so many tenants instead, the last of -rows being spread over them; 0: not")
+	fl.IntVar(&o.destinations, "destinations", 10, "destinations of each tenant, with -tenants")
+	fl.IntVar(&o.rate, "rate", 100, "events a second from which the time to their arrival is taken, with -tenants")
+	fl.StringVar(&o.callgate, "callgate", "", "the callgate binary, with -tenants; default: built from this module")
+	fl.StringVar(&o.against, "against", "", "another callgate binary to measure in turns, with -tenants")
 	kind := fl.String("store", "sqlite", "sqlite, or postgres for schemas in the database of DATABASE_URL, which its server fills")
 	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the rounds at the largest number of events, the empty store included")
 	fl.StringVar(&o.out, "o", "", "file for the whole result as JSON")
@@ -99,7 +112,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	case o.warmup < 0 || o.waiting < 0 || o.size < 0 || o.fillSize < 0 || o.beforeKill < 0:
 		return nil, errors.New("-warmup, -waiting, -size, -fill-size and -before-kill must not be negative")
 	}
-	return o, nil
+	return o, o.checkMany()
 }
 
 // numbers reads a list of numbers.
@@ -129,6 +142,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	defer func() { err = errors.Join(err, os.RemoveAll(o.scratch)) }()
 	if kind := machine.InMemory(o.scratch); kind != "" {
 		return fmt.Errorf("%s is on %s, where an fsync does nothing: give a directory on a disk with -dir", o.scratch, kind)
+	}
+	if o.tenants > 0 {
+		r, err := o.measureMany(ctx)
+		if err != nil {
+			return err
+		}
+		return command.Publish(r, o.out, stdout)
 	}
 	r, err := o.measure(ctx)
 	if err != nil {

@@ -79,7 +79,7 @@ func (s *subject) seed(ctx context.Context, rows int64, settled bool) (perSecond
 		return 0, err
 	}
 	var done atomic.Int64
-	defer s.tell(&done, rows-from, began)()
+	defer s.o.tell(&done, rows-from, began)()
 	if err := connected(ctx, func(conn *pgx.Conn) error {
 		c := copier{conn: conn, schema: s.schema(), settled: settled, salt: s.salt[:]}
 		if err := c.begin(ctx, s.key(from)); err != nil {

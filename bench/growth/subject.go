@@ -157,7 +157,7 @@ func (s *subject) fill(ctx context.Context, rows int64, settled bool) (perSecond
 	}
 	began := time.Now()
 	var done atomic.Int64
-	stop := s.tell(&done, rows-from, began)
+	stop := s.o.tell(&done, rows-from, began)
 	defer stop()
 	body, _ := payload(s.o.fillSize)
 	g, ctx := errgroup.WithContext(ctx)
@@ -204,7 +204,7 @@ func (s *subject) finish(ctx context.Context, attempts []store.Attempt) error {
 }
 
 // tell reports how far filling has come, until stop is called.
-func (s *subject) tell(done *atomic.Int64, of int64, began time.Time) (stop func()) {
+func (o *options) tell(done *atomic.Int64, of int64, began time.Time) (stop func()) {
 	t := time.NewTicker(10 * time.Second)
 	stopped := make(chan struct{})
 	go func() {
@@ -213,7 +213,7 @@ func (s *subject) tell(done *atomic.Int64, of int64, began time.Time) (stop func
 			select {
 			case now := <-t.C:
 				n := done.Load()
-				fmt.Fprintf(s.o.progress, "filled %s of %s, %.0f events/s now\n", humanize.Comma(n), humanize.Comma(of), float64(n-last)/now.Sub(lastAt).Seconds())
+				fmt.Fprintf(o.progress, "filled %s of %s, %.0f events/s now\n", humanize.Comma(n), humanize.Comma(of), float64(n-last)/now.Sub(lastAt).Seconds())
 				last, lastAt = n, now
 			case <-stopped:
 				return
