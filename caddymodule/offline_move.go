@@ -31,5 +31,8 @@ func StoreToMove(config []byte, logger *zap.Logger) (from store.Exporter, done f
 	if err := u.setKeys(app.EncryptionKeys); err != nil {
 		return nil, nil, o, errors.Join(err, s.Close())
 	}
+	if err := u.setDataKeys(app.DataKeys, logger); err != nil {
+		return nil, nil, o, errors.Join(err, s.Close())
+	}
 	return from, s.Close, u.options, nil
 }

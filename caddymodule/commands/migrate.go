@@ -34,8 +34,8 @@ PGPASSWORD and PGPASSFILE are heeded too. The tables are made if they are not th
 
 Everything goes: events with their content, deliveries with their attempts, what waits, what is dead, how far deliveries of
 several steps have come, what is paused, tenants and destinations that live in the store, and which events were seen, so
-that a sender's repetition is no new call. What is sealed is carried over as it is: the gateways need the same encryption_key.
-Where data keys have sealed (data_keys) it is refused: they are not carried over yet.
+that a sender's repetition is no new call. What is sealed is carried over as it is, and tenants' data keys as they are wrapped:
+the gateways need the same encryption_key and, if there are data keys, the same data_keys. Those that were destroyed stay so.
 
 The audit log goes too, with its last checkpoint and its place in the tree, so that what was exported and published before
 is proven by it as before. In PostgreSQL each gateway has a log of its own; this one becomes that of the gateway that --gateway
@@ -44,7 +44,7 @@ go on with the same log in another way, and send again what was sent.
 
 It goes in portions, each of which is there as a whole with the note up to where it goes, or not at all. If it is stopped, run it
 again: it goes on where it was. Until it is done no gateway starts with the tables. At the end everything is counted on both
-sides, and the content of up to a thousand events compared. It refuses tables with anything in them that does not come from
+sides, every data key compared, and the content of up to a thousand events. It refuses tables with anything in them that does not come from
 this store, and also if the store has changed since it was begun. The old store is only read.
 
 Exit status: 0 if everything is in PostgreSQL and the counts are equal (with --dry-run: if nothing is in the way), 1 if not, with
@@ -89,7 +89,7 @@ func (m *migration) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	options := postgres.Options{Address: to, Schema: m.schema, Gateway: m.gateway, Window: o.Window, Keys: o.Keys,
+	options := postgres.Options{Address: to, Schema: m.schema, Gateway: m.gateway, Window: o.Window, Keys: o.Keys, Wrapping: o.Wrapping,
 		Log: func(msg string, err error) { o.Logger.Warn(msg, zap.Error(err)) }}
 	if err := postgres.CheckVacant(ctx, options, origin.Fingerprint); err != nil {
 		return err

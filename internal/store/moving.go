@@ -32,6 +32,7 @@ type Origin struct {
 var MovedKinds = []string{
 	"events", "events with content", "bytes of content", "deliveries pending", "deliveries delivered", "deliveries dead", "attempts", "unique keys", "subjects",
 	"notes", "progress", "paused destinations", "document versions", "documents in force", "audit records", "audit nodes", "audit salts",
+	"data keys", "data keys destroyed",
 }
 
 // Portion is some of what a store has, from one place on.
@@ -48,6 +49,7 @@ type Portion struct {
 	Bundles   []MovedBundle
 	Nodes     []MovedNode
 	Beside    []MovedBeside
+	DataKeys  []MovedDataKey
 }
 
 // MovedEvent is an event with all that belongs to it.
@@ -132,6 +134,23 @@ type MovedBeside struct {
 	Beside []byte
 }
 
+// MovedDataKey is a tenant's data key. Retired and Destroyed are 0 as long as it is not; Wrapped is nil once it is destroyed.
+type MovedDataKey struct {
+	ID                          [8]byte
+	Tenant                      string
+	Created, Retired, Destroyed int64
+	Wrapped                     []byte
+}
+
+// Hash is a hash of a data key, and of how many events and attempts have its id beside what they keep.
+func (k *MovedDataKey) Hash(events, attempts int64) [32]byte {
+	var numbers []byte
+	for _, n := range []int64{k.Created, k.Retired, k.Destroyed, events, attempts} {
+		numbers = binary.BigEndian.AppendUint64(numbers, uint64(n))
+	}
+	return ContentHash(k.ID[:], []byte(k.Tenant), numbers, k.Wrapped)
+}
+
 // Exporter is a store that can be carried over to another one.
 type Exporter interface {
 	// Origin says what there is. Its error says why it cannot be carried over, and what to do.
@@ -140,6 +159,8 @@ type Exporter interface {
 	Export(ctx context.Context, from string) (*Portion, error)
 	// Contents gives hashes of the content of at most so many events, all over the store.
 	Contents(ctx context.Context, most int) (map[[16]byte][32]byte, error)
+	// DataKeyHashes gives the hashes of all data keys, by their ids.
+	DataKeyHashes(ctx context.Context) (map[[8]byte][32]byte, error)
 }
 
 // Importer is where a store is carried over to.
@@ -151,6 +172,8 @@ type Importer interface {
 	// Counts counts what there is, as Origin does, and ContentsOf hashes the content of events.
 	Counts(ctx context.Context) (map[string]int64, error)
 	ContentsOf(ctx context.Context, ids [][16]byte) (map[[16]byte][32]byte, error)
+	// DataKeyHashes gives the hashes of all data keys, as the exporter does.
+	DataKeyHashes(ctx context.Context) (map[[8]byte][32]byte, error)
 	// Done notes that everything is there; before, nobody can work with the store.
 	Done(ctx context.Context) error
 }
@@ -187,7 +210,7 @@ func Move(ctx context.Context, from Exporter, to Importer, o *Origin, step func(
 	return to.Done(ctx)
 }
 
-// compare compares the numbers of everything, and the content of some events.
+// compare compares the numbers of everything, every data key with what it has sealed, and the content of some events.
 func compare(ctx context.Context, from Exporter, to Importer, o *Origin) error {
 	counts, err := to.Counts(ctx)
 	if err != nil {
@@ -197,6 +220,9 @@ func compare(ctx context.Context, from Exporter, to Importer, o *Origin) error {
 		if counts[kind] != o.Counts[kind] {
 			return fmt.Errorf("%w: of %s there were %d and are %d", ErrMoved, kind, o.Counts[kind], counts[kind])
 		}
+	}
+	if err := compareDataKeys(ctx, from, to); err != nil {
+		return err
 	}
 	want, err := from.Contents(ctx, compared)
 	if err != nil {
@@ -213,6 +239,23 @@ func compare(ctx context.Context, from Exporter, to Importer, o *Origin) error {
 	for id, hash := range want {
 		if have[id] != hash {
 			return fmt.Errorf("%w: the content of event %x differs", ErrMoved, id)
+		}
+	}
+	return nil
+}
+
+func compareDataKeys(ctx context.Context, from Exporter, to Importer) error {
+	want, err := from.DataKeyHashes(ctx)
+	if err != nil {
+		return err
+	}
+	have, err := to.DataKeyHashes(ctx)
+	if err != nil {
+		return err
+	}
+	for id, hash := range want {
+		if have[id] != hash {
+			return fmt.Errorf("%w: data key %x, or what it has sealed, differs", ErrMoved, id)
 		}
 	}
 	return nil

@@ -79,8 +79,14 @@ func (s *Store) vacant(ctx context.Context, conn querier, origin string) (place 
 	case err == nil || !errors.Is(err, pgx.ErrNoRows):
 		return place, done, err
 	}
-	for _, table := range []string{"events", "keys", "documents", "paused", "notes", "progress", "audit_logs"} {
-		var occupied bool
+	for _, table := range []string{"events", "keys", "documents", "paused", "notes", "progress", "audit_logs", "data_keys"} {
+		var there, occupied bool
+		if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", s.schema+"."+table).Scan(&there); err != nil {
+			return nil, false, err
+		}
+		if !there { // the tables are of an older version
+			continue
+		}
 		if err := conn.QueryRow(ctx, s.q("SELECT EXISTS (SELECT 1 FROM {s}."+table+")")).Scan(&occupied); err != nil {
 			return nil, false, err
 		}
@@ -191,7 +197,7 @@ func (i *Import) Import(ctx context.Context, p *store.Portion) error {
 		if tag.RowsAffected() != 1 {
 			return errors.New("somebody else carries the store over at the same time: end one of the two, and start the other again")
 		}
-		for _, f := range []func(context.Context, pgx.Tx, *store.Portion) error{i.events, i.keys, i.documents, i.audit, i.rest} {
+		for _, f := range []func(context.Context, pgx.Tx, *store.Portion) error{i.events, i.keys, i.documents, i.audit, i.rest, i.dataKeys} {
 			if err := f(ctx, tx, p); err != nil {
 				return err
 			}

@@ -25,6 +25,7 @@ type mover struct {
 	*testing.T
 	server *pgtest.Server
 	keys   *seal.Ring
+	wrap   seal.Wrapping
 	path   string
 	now    time.Time
 	events []*store.Event
@@ -46,7 +47,7 @@ func (m *mover) must(err error) {
 
 func (m *mover) open() *sqlite.Store {
 	m.Helper()
-	s, err := sqlite.Open(sqlite.Options{Path: m.path, Keys: m.keys, Now: m.clock, Window: 72 * time.Hour, RecentKeys: 4, AuditSegment: 1024,
+	s, err := sqlite.Open(sqlite.Options{Path: m.path, Keys: m.keys, Wrapping: m.wrap, Now: m.clock, Window: 72 * time.Hour, RecentKeys: 4, AuditSegment: 1024,
 		Tenants: map[string]store.Quota{"other": {Events: 9}}}) // some of its ten that are delivered lose their content
 	m.must(err)
 	m.Cleanup(func() { s.Close() })
@@ -54,7 +55,7 @@ func (m *mover) open() *sqlite.Store {
 }
 
 func (m *mover) options(schema string) postgres.Options {
-	return postgres.Options{Address: m.server.DSN(), Schema: schema, Gateway: "first", Keys: m.keys, Now: m.clock, Window: 72 * time.Hour, DaysAhead: 1}
+	return postgres.Options{Address: m.server.DSN(), Schema: schema, Gateway: "first", Keys: m.keys, Wrapping: m.wrap, Now: m.clock, Window: 72 * time.Hour, DaysAhead: 1}
 }
 
 func (m *mover) event(tenant string) *store.Event {
@@ -216,6 +217,8 @@ func (m *mover) reads(s store.Store) map[string]any {
 	note("versions", versions, err)
 	inForce, err := s.DocumentInForce(ctx, store.TenantDocument, "live")
 	note("in force", inForce, err)
+	keys, err := s.(store.DataKeyed).DataKeys(ctx, nil)
+	note("data keys", keys, err)
 	stats, err := s.Stats(ctx)
 	note("stats", []any{stats.Events, stats.Destinations}, err)
 	waiting, err := s.Waiting(ctx)

@@ -244,6 +244,8 @@ var movedQueries = map[string]string{
 	"audit records":        "SELECT coalesce(sum(n), 0)::bigint FROM {s}.audit_bundles",
 	"audit nodes":          "SELECT count(*) FROM {s}.audit_nodes",
 	"audit salts":          "SELECT count(*) FROM {s}.audit_beside",
+	"data keys":            "SELECT count(*) FROM {s}.data_keys",
+	"data keys destroyed":  "SELECT count(*) FROM {s}.data_keys WHERE destroyed_at <> 0",
 }
 
 // Counts is store.Importer's.

@@ -18,7 +18,7 @@ import (
 
 var _ store.Exporter = (*Store)(nil)
 
-// movedQueries count what store.MovedKinds names. Keys stand in their table and, the newest, in their events only.
+// movedQueries count what store.MovedKinds names, but for data keys. Keys stand in their table and, the newest, in their events only.
 var movedQueries = map[string]string{
 	"events":               "SELECT count(*) FROM events",
 	"events with content":  "SELECT count(*) FROM payloads",
@@ -50,9 +50,9 @@ var movedMarks = []string{
 }
 
 var (
-	errMoveDataKeys = errors.New("tenants' data keys have sealed what is in the store, and these are not carried over: stay with SQLite, or let what they sealed reach the end of its retention without data_keys first")
-	errMoveOldSeal  = errors.New("something in the store was sealed by an older version, or with a key that encryption_key does not have: run callgate rekey first")
-	errMovePlain    = fmt.Errorf("%w: run callgate rekey first, which says of which event", sealed.ErrUnsealed)
+	errMoveLostKey = errors.New("something in the store was sealed with a data key that is not there any more, and which was not destroyed by callgate keys destroy: bring back a backup that has it, or erase the events whose content cannot be read")
+	errMoveOldSeal = errors.New("something in the store was sealed by an older version, or with a key that encryption_key does not have: run callgate rekey first")
+	errMovePlain   = fmt.Errorf("%w: run callgate rekey first, which says of which event", sealed.ErrUnsealed)
 )
 
 // Origin is store.Exporter's.
@@ -73,7 +73,11 @@ func (s *Store) Origin(ctx context.Context) (*store.Origin, error) {
 	}
 	var err error
 	for _, kind := range store.MovedKinds {
-		if o.Counts[kind], err = ask(movedQueries[kind]); err != nil {
+		query, ok := movedQueries[kind]
+		if !ok {
+			continue
+		}
+		if o.Counts[kind], err = ask(query); err != nil {
 			return nil, err
 		}
 	}
@@ -117,6 +121,9 @@ func (s *Store) Origin(ctx context.Context) (*store.Origin, error) {
 	if err := s.movedSealing(ctx, o); err != nil {
 		return nil, err
 	}
+	if err := s.countDataKeys(ctx, o, sum); err != nil {
+		return nil, public(err)
+	}
 	o.Fingerprint = hex.EncodeToString(sum.Sum(nil))
 	return o, nil
 }
@@ -131,9 +138,6 @@ func (s *Store) counter(ctx context.Context, name string) (n int64, err error) {
 
 // movable tells why what is stored cannot be carried over as it is.
 func (s *Store) movable(ctx context.Context) error {
-	if len(s.dataKeys.of(anyTenant)) > 0 || s.o.Wrapping.Tenants {
-		return errMoveDataKeys
-	}
 	for _, table := range []string{"events", "documents", "attempts"} {
 		if err := s.each(ctx, "SELECT DISTINCT key_id FROM "+table+" WHERE key_id IS NOT NULL", func(rows *sql.Rows) error {
 			var stored []byte
@@ -141,9 +145,11 @@ func (s *Store) movable(ctx context.Context) error {
 				return err
 			}
 			id, dataKey, ok := seal.ParseStoredID(stored)
+			_, known := s.dataKeys.get(id)
 			switch {
+			case dataKey && !known:
+				return fmt.Errorf("%w (%s)", errMoveLostKey, id)
 			case dataKey:
-				return errMoveDataKeys
 			case !ok || len(stored) != seal.KeyIDSize || s.o.Keys == nil || !s.o.Keys.Has(id):
 				return errMoveOldSeal
 			}
@@ -209,10 +215,10 @@ type exportPlace struct {
 	Key   []byte `json:"k,omitempty"`
 }
 
-// exports are the tables in their order. Each reads on from a place, moves it on, and tells whether there may be more.
+// exports are the tables in their order, which stays: what is half carried over may have been begun by an older version. Each reads on from a place, moves it on, and tells whether there may be more.
 var exports = []func(*Store, context.Context, *exportPlace, *store.Portion) (more bool, err error){
 	(*Store).exportEvents, (*Store).exportKeys, (*Store).exportDocuments, (*Store).exportBeside, (*Store).exportBundles, (*Store).exportNodes,
-	(*Store).exportProgress, (*Store).exportRest,
+	(*Store).exportProgress, (*Store).exportRest, (*Store).exportDataKeys,
 }
 
 // Export is store.Exporter's.

@@ -19,7 +19,8 @@ func TestWhatIsNotCarriedOver(t *testing.T) {
 		says     string
 	}{
 		"as it is":                       {},
-		"with data keys":                 {wrapping: byRing, says: "stay with SQLite"},
+		"with data keys":                 {wrapping: byRing},
+		"with a data key that is lost":   {wrapping: byRing, queries: []string{"UPDATE events SET key_id = x'030102030405060708' WHERE seq = 2"}, says: "bring back a backup"},
 		"sealed by an older version":     {queries: []string{"UPDATE events SET key_id = substr(key_id, 2) WHERE seq = 1"}, says: "callgate rekey first"},
 		"sealed with a key that is lost": {queries: []string{"UPDATE events SET key_id = CAST(substr(key_id, 1, length(key_id) - 1) || x'00' AS BLOB) WHERE seq = 2"}, says: "callgate rekey first"},
 		"put there without a seal":       {queries: []string{"UPDATE events SET key_id = NULL WHERE seq = 2", "UPDATE payloads SET body = 'forged' WHERE seq = 2"}, says: "has no seal"},
@@ -58,7 +59,7 @@ func TestWhatIsNotCarriedOver(t *testing.T) {
 
 // TestAChangedStoreIsAnotherOrigin: a store is what it was when it is opened again, and another one after anything was done.
 func TestAChangedStoreIsAnotherOrigin(t *testing.T) {
-	o := sqlite.Options{Path: filepath.Join(t.TempDir(), "store.db"), Keys: ring(t, keyA)}
+	o := sqlite.Options{Path: filepath.Join(t.TempDir(), "store.db"), Keys: ring(t, keyA), Wrapping: byRing}
 	s := openStore(t, o)
 	last := ""
 	for what, do := range []func() error{
@@ -72,6 +73,8 @@ func TestAChangedStoreIsAnotherOrigin(t *testing.T) {
 		func() error { return s.Note(t.Context(), "crm", "a", []byte("b"), time.Now().Add(time.Hour)) },
 		func() error { return s.Note(t.Context(), "crm", "a", []byte("c"), time.Now().Add(time.Hour)) },
 		func() error { _, err := s.Cancel(t.Context(), store.Filter{}, false); return err },
+		func() error { _, err := s.RotateDataKey(t.Context(), ""); return err },
+		func() error { _, err := s.DestroyDataKeys(t.Context(), "", false); return err },
 	} {
 		if err := do(); err != nil {
 			t.Fatal(err)
