@@ -118,9 +118,12 @@ func TestFindNginx(t *testing.T) {
 
 // TestGarbageCollector holds the two that are compared to what they have outside of this program.
 func TestGarbageCollector(t *testing.T) {
-	for _, c := range new(options).caddies("", "") {
-		if set := slices.Equal(c.Env, []string{"GOGC=100"}); set != (c.Name == plain) || !set && len(c.Env) > 0 {
-			t.Errorf("%s is started with %v", c.Name, c.Env)
+	for _, c := range (&options{against: "before"}).caddies("", "") {
+		if set := slices.Equal(c.Env, []string{"GOGC=100"}); set != (c.Name == plain) || !set && len(c.Env) > 0 || c.Plain != set {
+			t.Errorf("%s is started with %v, plain %v", c.Name, c.Env, c.Plain)
+		}
+		if (c.Binary == "before") != (c.Name == other) {
+			t.Errorf("%s is %q", c.Name, c.Binary)
 		}
 	}
 }
@@ -140,9 +143,10 @@ func TestSummary(t *testing.T) {
 		plain:       {runOf(100, 10, 50), runOf(110, 11, 40), runOf(200, 5, 60)},
 		withGateway: {runOf(50, 20, 100), runOf(66, 22, 60), runOf(120, 15, 120)},
 		nginx:       {runOf(200, 10, 50), runOf(264, 11, 30), runOf(480, 5, 60)},
+		other:       {runOf(100, 10, 200), runOf(132, 11, 120), runOf(240, 5, 240)},
 	}}
 	r.summarize()
-	if len(r.Subjects) != 3 || r.Subjects[0].Name != nginx || r.Subjects[1].Name != plain || r.Subjects[1].RequestsPerSecond != (spread{110, 100, 200}) ||
+	if len(r.Subjects) != 4 || r.Subjects[0].Name != nginx || r.Subjects[1].Name != plain || r.Subjects[1].RequestsPerSecond != (spread{110, 100, 200}) ||
 		r.Subjects[2].CPU != (spread{100, 60, 120}) || r.Subjects[2].Requests != 236 || r.Subjects[2].Failed != 9 ||
 		r.Subjects[2].PeakRSSBytes != 5<<20 {
 		t.Errorf("%+v", r.Subjects)
@@ -153,14 +157,17 @@ func TestSummary(t *testing.T) {
 	if got := r.ToNginx; got == nil || got.RequestsPerSecond != (spread{.25, .25, .25}) || got.CPU != (spread{2, 2, 2}) {
 		t.Errorf("%+v", got)
 	}
-	if r.failed() != 27 {
+	if got := r.ToOther; got == nil || got.RequestsPerSecond != (spread{.5, .5, .5}) || got.CPU != (spread{.5, .5, .5}) {
+		t.Errorf("%+v", got)
+	}
+	if r.failed() != 36 {
 		t.Errorf("%d failed", r.failed())
 	}
 	var table strings.Builder
 	if err := r.Print(&table); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{plain, withGateway, "110 (100 to 200)", "0.60 (0.50 to 0.60)", "gateway / nginx", "0.25 (0.25 to 0.25)"} {
+	for _, want := range []string{plain, withGateway, "110 (100 to 200)", "0.60 (0.50 to 0.60)", "gateway / nginx", "0.25 (0.25 to 0.25)", "gateway / another build", "0.50 (0.50 to 0.50)"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &table)
 		}

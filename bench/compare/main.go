@@ -29,7 +29,7 @@ type options struct {
 	connections, rounds int
 	seconds, warmup     float64
 	policy, proxy       string
-	nginx               string
+	nginx, against      string
 	direct              bool
 }
 
@@ -51,6 +51,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.StringVar(&o.proxy, "gateway-proxy", "transport callgate",
 		"lines for the gateway's reverse_proxy block, separated with semicolons; empty: none, and so Caddy's standard transport")
 	fl.StringVar(&o.nginx, "nginx", defaultNginx, `the nginx binary, measured if there is one; "off" or empty: not`)
+	fl.StringVar(&o.against, "against", "", "another callgate binary, whose gateway takes its turns too")
 	if err := command.Parse(fl, args); err != nil {
 		return nil, err
 	}

@@ -21,9 +21,10 @@ type result struct {
 	Policy      string       `json:"policy,omitempty"`
 	Proxy       string       `json:"gateway_proxy,omitempty"`
 	Subjects    []summary    `json:"subjects"`
-	// ToPlain and ToNginx are the gateway's figures divided by those of the other in the same round.
+	// ToPlain, ToNginx and ToOther are the gateway's figures divided by those of the other in the same round.
 	ToPlain ratios  `json:"gateway_to_plain"`
 	ToNginx *ratios `json:"gateway_to_nginx,omitempty"`
+	ToOther *ratios `json:"gateway_to_another_build,omitempty"`
 	// Runs has every single run, by subject.
 	Runs map[string][]*report.Run `json:"runs"`
 }
@@ -105,7 +106,7 @@ func generatorCPU(r *report.Run) float64 { return r.Generator.CPUMicrosPerReq }
 
 // summarize fills in what follows from the runs.
 func (r *result) summarize() {
-	for _, name := range []string{direct, nginx, plain, withGateway} {
+	for _, name := range []string{direct, nginx, plain, withGateway, other} {
 		runs := r.Runs[name]
 		if len(runs) == 0 {
 			continue
@@ -122,15 +123,17 @@ func (r *result) summarize() {
 		r.Subjects = append(r.Subjects, s)
 	}
 	r.ToPlain = r.gatewayTo(plain)
-	if len(r.Runs[nginx]) > 0 {
-		q := r.gatewayTo(nginx)
-		r.ToNginx = &q
+	for name, to := range map[string]**ratios{nginx: &r.ToNginx, other: &r.ToOther} {
+		if len(r.Runs[name]) > 0 {
+			q := r.gatewayTo(name)
+			*to = &q
+		}
 	}
 }
 
 // gatewayTo has the gateway's figures divided by those of another subject in the same round.
-func (r *result) gatewayTo(other string) ratios {
-	a, b := r.Runs[withGateway], r.Runs[other]
+func (r *result) gatewayTo(name string) ratios {
+	a, b := r.Runs[withGateway], r.Runs[name]
 	return ratios{paired(a, b, rps), paired(a, b, p50), paired(a, b, p99), paired(a, b, cpu)}
 }
 
@@ -153,13 +156,16 @@ func (r *result) Print(w io.Writer) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", s.Name, s.RequestsPerSecond.text(1, "%.0f"), s.P50.text(1e3, "%.2f"),
 			s.P99.text(1e3, "%.2f"), s.CPU.text(1, "%.1f"), s.PeakRSSBytes>>20, s.Failed)
 	}
-	row := func(other string, q ratios) {
-		fmt.Fprintf(t, "gateway / %s, by round\t%s\t%s\t%s\t%s\t\t\n", other, q.RequestsPerSecond.text(1, "%.2f"),
+	row := func(to string, q ratios) {
+		fmt.Fprintf(t, "gateway / %s, by round\t%s\t%s\t%s\t%s\t\t\n", to, q.RequestsPerSecond.text(1, "%.2f"),
 			q.P50.text(1, "%.2f"), q.P99.text(1, "%.2f"), q.CPU.text(1, "%.2f"))
 	}
 	row("plain", r.ToPlain)
 	if r.ToNginx != nil {
 		row("nginx", *r.ToNginx)
+	}
+	if r.ToOther != nil {
+		row(other, *r.ToOther)
 	}
 	return t.Flush()
 }

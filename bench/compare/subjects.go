@@ -18,6 +18,7 @@ const (
 	nginx       = "nginx"
 	plain       = "plain Caddy"
 	withGateway = "gateway"
+	other       = "another build"
 )
 
 // subject is something that requests are sent to. CPU time and memory are those of its process and of the processes
@@ -51,21 +52,23 @@ http://%s {
 `, address, upstream)
 }
 
-// caddies are the two that run the callgate binary. The binary lets its heap grow further than Go does before it
+// caddies are those that run a callgate binary. The binary lets its heap grow further than Go does before it
 // collects garbage, unless GOGC says otherwise. Caddy does not, so the plain one has GOGC=100, which is what Go does by
-// itself, and the gateway none, as it is shipped.
+// itself, and the gateway none, as it is shipped. Its logs are Caddy's own too.
 func (o *options) caddies(dir, upstream string) []gateway.Program {
 	g := gateway.Config{Upstream: upstream, Policy: o.policy, Proxy: o.proxy}
-	return []gateway.Program{
+	config := func(address, _ string) string { return g.Text(address) }
+	list := []gateway.Program{
 		{
-			Name: plain, Binary: o.Callgate, Dir: dir, Env: []string{"GOGC=100"},
+			Name: plain, Binary: o.Callgate, Dir: dir, Env: []string{"GOGC=100"}, Plain: true,
 			Config: func(address, _ string) string { return plainConfig(address, upstream) },
 		},
-		{
-			Name: withGateway, Binary: o.Callgate, Dir: dir,
-			Config: func(address, _ string) string { return g.Text(address) },
-		},
+		{Name: withGateway, Binary: o.Callgate, Dir: dir, Config: config},
 	}
+	if o.against != "" {
+		list = append(list, gateway.Program{Name: other, Binary: o.against, Dir: dir, Config: config})
+	}
+	return list
 }
 
 // startSubjects starts all processes and waits until each of them answers.

@@ -27,6 +27,9 @@ type Program struct {
 	// Env changes the environment as in process.Program. The garbage collector's goal and limit are not taken over from
 	// the environment of this program, where they would change what is measured without being seen.
 	Env []string
+	// Plain has the configuration read as Caddy reads it. Otherwise callgate puts an encoder around every log, which costs
+	// Caddy's reverse_proxy a little for each request.
+	Plain bool
 }
 
 // Server is a running gateway, or a plain Caddy.
@@ -49,8 +52,12 @@ func Start(ctx context.Context, program Program) (*Server, error) {
 	if err := os.WriteFile(file, []byte(program.Config(addresses[0], addresses[1])), 0o600); err != nil {
 		return nil, err
 	}
+	args := []string{"run", "--config", file, "--adapter", "caddyfile"}
+	if program.Plain {
+		args = append(args, "--") // callgate leaves such a command line as it is
+	}
 	p, err := process.Start(ctx, process.Program{
-		Name: program.Name, Path: program.Binary, Args: []string{"run", "--config", file, "--adapter", "caddyfile"},
+		Name: program.Name, Path: program.Binary, Args: args,
 		Dir: program.Dir, Env: append([]string{"GOGC", "GOMEMLIMIT"}, program.Env...),
 	})
 	if err != nil {

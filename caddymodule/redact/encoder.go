@@ -34,9 +34,10 @@ type Encoder struct {
 	Headers []string `json:"headers,omitempty"`
 	Query   []string `json:"query,omitempty"`
 
-	zapcore.Encoder `json:"-"`
+	zapcore.Encoder `json:"-"` // the one that is wrapped
 
 	own       *names // Headers and Query
+	waiting   waiting
 	ctx       caddy.Context
 	isDefault bool
 	counted   bool
@@ -148,19 +149,15 @@ func (e *Encoder) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// Clone implements zapcore.Encoder.
-func (e *Encoder) Clone() zapcore.Encoder {
-	return &Encoder{Encoder: e.Encoder.Clone(), own: e.own}
-}
-
 // EncodeEntry implements zapcore.Encoder.
 func (e *Encoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffer.Buffer, error) {
 	f := filter{known.Load(), e.own}
 	ent.Message = withoutChain(f.text(ent.Message))
+	inner := e.written()
 	if plain, ok := f.plain(fields); ok {
-		return e.Encoder.EncodeEntry(ent, plain)
+		return inner.EncodeEntry(ent, plain)
 	}
-	inner := e.Encoder.Clone() // fields that are added to an encoder stay in it
+	inner = inner.Clone() // fields that are added to an encoder stay in it
 	o := &object{inner, f}
 	for i := range fields {
 		fields[i].AddTo(o)
@@ -204,35 +201,6 @@ type filteredArray struct {
 // MarshalLogArray implements zapcore.ArrayMarshaler.
 func (a filteredArray) MarshalLogArray(to zapcore.ArrayEncoder) error {
 	return a.ArrayMarshaler.MarshalLogArray(&array{to, a.filter})
-}
-
-func (e *Encoder) object(inner zapcore.ObjectEncoder) *object {
-	return &object{inner, filter{known.Load(), e.own}}
-}
-
-// AddObject and its like implement zapcore.ObjectEncoder, for fields that a logger has for all its entries.
-
-// AddObject implements zapcore.ObjectEncoder.
-func (e *Encoder) AddObject(key string, m zapcore.ObjectMarshaler) error {
-	return e.object(e.Encoder).AddObject(key, m)
-}
-
-// AddArray implements zapcore.ObjectEncoder.
-func (e *Encoder) AddArray(key string, m zapcore.ArrayMarshaler) error {
-	return e.object(e.Encoder).AddArray(key, m)
-}
-
-// AddString implements zapcore.ObjectEncoder.
-func (e *Encoder) AddString(key, value string) { e.object(e.Encoder).AddString(key, value) }
-
-// AddByteString implements zapcore.ObjectEncoder.
-func (e *Encoder) AddByteString(key string, value []byte) {
-	e.object(e.Encoder).AddByteString(key, value)
-}
-
-// AddReflected implements zapcore.ObjectEncoder.
-func (e *Encoder) AddReflected(key string, value any) error {
-	return e.object(e.Encoder).AddReflected(key, value)
 }
 
 // filter knows what is not written.

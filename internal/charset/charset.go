@@ -169,6 +169,9 @@ func (c *Charset) Reader(r io.Reader) io.Reader {
 // Guess is a text of which nobody says what charset it is in: UTF-8, unless it has bytes beyond ASCII and none of them is a
 // part of a character in UTF-8. Then it is read as Windows-1252, which is ISO-8859-1 and more.
 func Guess(b []byte) []byte {
+	if utf8.Valid(b) { // nearly always, and many bytes at a time
+		return b
+	}
 	beyond := false
 	for i := 0; i < len(b); i++ {
 		if b[i] < utf8.RuneSelf {

@@ -23,6 +23,7 @@ type conn struct {
 
 	client *Client
 	target Target
+	host   *host // that of the target: it is not forgotten while it has this connection
 	br     *bufio.Reader
 	tls    *tls.ConnectionState
 	under  *under   // what TLS is over; nil without

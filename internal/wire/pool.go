@@ -50,7 +50,7 @@ func (c *Client) acquire(ctx context.Context, t Target) (*conn, error) {
 	if c.MaxConnsPerHost <= 0 || h.open < c.MaxConnsPerHost {
 		h.open++
 		p.mu.Unlock()
-		return c.openOrFree(ctx, t)
+		return c.openOrFree(ctx, t, h)
 	}
 	turn := make(chan *conn, 1)
 	h.waiting = append(h.waiting, turn)
@@ -59,7 +59,7 @@ func (c *Client) acquire(ctx context.Context, t Target) (*conn, error) {
 	select {
 	case cn := <-turn:
 		if cn == nil { // a connection was closed, and its place is ours
-			return c.openOrFree(ctx, t)
+			return c.openOrFree(ctx, t, h)
 		}
 		return cn, nil
 	case <-ctx.Done():
@@ -80,12 +80,14 @@ func (c *Client) acquire(ctx context.Context, t Target) (*conn, error) {
 	return nil, context.Cause(ctx)
 }
 
-func (c *Client) openOrFree(ctx context.Context, t Target) (*conn, error) {
+// openOrFree opens a connection in a place that was taken for it at h, which is what is known of t.
+func (c *Client) openOrFree(ctx context.Context, t Target, h *host) (*conn, error) {
 	cn, err := c.open(ctx, t)
 	if err != nil {
 		c.pool.free(t)
 		return nil, err
 	}
+	cn.host = h
 	return cn, nil
 }
 
@@ -100,7 +102,7 @@ func (c *Client) release(cn *conn, keep bool) {
 	cn.used = true
 	cn.idleSince = time.Now()
 	p.mu.Lock()
-	h := p.hosts[cn.target]
+	h := cn.host
 	if len(h.waiting) > 0 && !p.closed {
 		turn := h.waiting[0]
 		h.waiting = slices.Delete(h.waiting, 0, 1)
