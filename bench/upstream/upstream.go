@@ -29,7 +29,10 @@ func Run(stdout io.Writer) error {
 }
 
 // Serve answers until the listener is closed, with a body of that many bytes, or a short one if it is longer.
-func Serve(l net.Listener, size int) error {
+func Serve(l net.Listener, size int) error { return Counted(l, size, func() {}) }
+
+// Counted is Serve and calls arrived for each request that it has read, from several goroutines at once.
+func Counted(l net.Listener, size int, arrived func()) error {
 	body := answerBody + strings.Repeat(" ", max(0, size-len(answerBody)))
 	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	for {
@@ -42,13 +45,13 @@ func Serve(l net.Listener, size int) error {
 		}
 		go func() {
 			defer c.Close()
-			_ = converse(c, c, answer) // the client hung up, or is none of HTTP
+			_ = converse(c, c, answer, arrived) // the client hung up, or is none of HTTP
 		}()
 	}
 }
 
 // converse answers the requests that come over one connection.
-func converse(in io.Reader, out io.Writer, answer []byte) error {
+func converse(in io.Reader, out io.Writer, answer []byte, arrived func()) error {
 	r := bufio.NewReaderSize(in, 16<<10)
 	for {
 		length, err := readRequestHead(r)
@@ -63,6 +66,7 @@ func converse(in io.Reader, out io.Writer, answer []byte) error {
 		if _, err := r.Discard(length); err != nil {
 			return err
 		}
+		arrived()
 		if _, err := out.Write(answer); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -17,7 +18,8 @@ func TestUpstream(t *testing.T) {
 		t.Fatal(err)
 	}
 	served := make(chan error, 1)
-	go func() { served <- Serve(l, 0) }()
+	var arrived atomic.Int64
+	go func() { served <- Counted(l, 0, func() { arrived.Add(1) }) }()
 	url := "http://" + l.Addr().String() + "/x"
 	for _, body := range []string{"", "hello", strings.Repeat("a", 100_000)} {
 		res, err := http.Post(url, "text/plain", strings.NewReader(body))
@@ -37,6 +39,9 @@ func TestUpstream(t *testing.T) {
 	res.Body.Close()
 	if res.StatusCode != http.StatusLengthRequired {
 		t.Errorf("chunks: %d", res.StatusCode)
+	}
+	if n := arrived.Load(); n != 3 {
+		t.Errorf("%d requests were counted, want the three that were answered with 200", n)
 	}
 	http.DefaultClient.CloseIdleConnections()
 	if err := l.Close(); err != nil {
