@@ -213,6 +213,16 @@ func (d *dispatcher) settings(destination string) operate.Settings {
 	return d.inForce[len(d.inForce)-1].settings(destination)
 }
 
+// reach are the destinations to which calls of a tenant may go by the configuration in force.
+func (d *dispatcher) reach(tenant string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.inForce) == 0 {
+		return nil
+	}
+	return d.inForce[len(d.inForce)-1].rotations.reach(tenant)
+}
+
 // rotations are those of the configuration in force.
 func (d *dispatcher) rotations() operate.RotationList {
 	d.mu.Lock()
@@ -243,6 +253,7 @@ func (u *durable) open(key string, logger *zap.Logger) (*dispatcher, error) {
 		Faulty:       d.faulty,
 		Scene:        d.scene,
 		Rotations:    d.rotations,
+		Reach:        d.reach,
 		Settings:     d.settings,
 		Meter:        d.meter,
 		Documents:    d.documents,

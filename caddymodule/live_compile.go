@@ -245,12 +245,26 @@ func (l *live) compilePlan(rc *routeCompiler, t *liveTenant, f *tenantFile) erro
 		if own, ok := errors.AsType[*ofTenant](err); ok {
 			err = own.err
 		}
+		err = ofDocument(err)
 		return f.at(rc.h.Source, err)
 	}
 	if p != nil {
 		t.plans[rc] = p
 	}
 	return nil
+}
+
+// ofDocument says what is missing of a document in its own words: who writes one need not know what a line of a route is.
+func ofDocument(err error) error {
+	const add = `add "secrets": ["{secret.hook}"], and the value of hook to the document's secrets`
+	switch {
+	case errors.Is(err, errNoOwnSecret):
+		return errors.New("secrets: the document names none, so what was signed for another tenant of this route would be accepted for this one too; " +
+			add + ". If the sender has one secret for all tenants, shared_secret is for whoever has the configuration to write, on the source or the route")
+	case errors.Is(err, errNoKeys):
+		return errors.New("secrets: the document names none, and there is nothing else to verify the tenant's requests with; " + add + `, or "public_keys" if the sender signs with a key of its own`)
+	}
+	return err
 }
 
 func (l *live) tenantNamed(name string) *liveTenant {

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +48,39 @@ func tenantDraft(publish bool, secret, rest string) manage.Draft {
 
 func httpTo(url, rest string) string {
 	return fmt.Sprintf(`{"to":{"type":"http","url":%q,"body":"{}"%s}}`, url, rest)
+}
+
+// TestADocumentWithoutSecretsIsToldOfItself: not of lines of a route, which who writes it may never have seen.
+func TestADocumentWithoutSecretsIsToldOfItself(t *testing.T) {
+	all := newCRM(t)
+	for name, config := range map[string]string{
+		"a route of many tenants": managing,
+		"a route of one":          strings.Replace(managing, "tenant {path.1}", "tenant acme", 1),
+	} {
+		g := runGateway(t, fmt.Sprintf(config, all.URL))
+		d := someDispatcher(t)
+		_, err := d.documents.Save(t.Context(), "ann", "tenant", "acme", manage.Draft{Body: []byte(`{}`), DryRun: true})
+		if err == nil || !strings.Contains(err.Error(), "secrets: the document names none") || !strings.Contains(err.Error(), "{secret.hook}") || strings.Contains(err.Error(), "add a line") {
+			t.Errorf("%s: %v", name, err)
+		}
+		// Where its calls may go is known when it is in force, by what it says and by what the route says.
+		if got := d.reach("acme"); len(got) != 0 {
+			t.Errorf("%s: %v", name, got)
+		}
+		draft := tenantDraft(true, "of-acme", `,"deliver":[{"to":"own"}],"destinations":{"own":`+httpTo(all.URL, "")+`}`)
+		if _, err := d.documents.Save(t.Context(), "ann", "tenant", "acme", draft); err != nil {
+			t.Fatal(err)
+		}
+		got := d.reach("acme")
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"acme/own", "crm", "later"}) {
+			t.Errorf("%s: %v", name, got)
+		}
+		if _, err := d.documents.Remove(t.Context(), "ann", "tenant", "acme", "", false); err != nil || len(d.reach("acme")) != 0 {
+			t.Errorf("%s: %v, %v", name, d.reach("acme"), err)
+		}
+		g.stop()
+	}
 }
 
 // TestTenantsArePublishedWithoutAReload writes, publishes, changes, rolls back and removes a tenant while another goes on.

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -194,6 +195,8 @@ func (c *routeCompiler) setTargets(pl *gateway.Plan, p Policy) error {
 	return nil
 }
 
+var errNoKeys = errors.New("none is written: add a line secret or public_key to the route, the tenant or the source, such as secret {env.NAME}")
+
 // setKeys makes the verifier. There is no way to be without one.
 func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	var k guest.Keys
@@ -224,7 +227,7 @@ func setKeys(pl *gateway.Plan, run *instance, p Policy) error {
 	if pl.Verifier, err = verify.Verifier(k); err != nil {
 		err = fmt.Errorf("verify %s: %w", pl.Scheme, err)
 		if len(k.Secrets)+len(k.PublicKeys) == 0 {
-			err = fmt.Errorf("%w; none is written: add a line secret or public_key to the route, the tenant or the source, such as secret {env.NAME}", err)
+			err = fmt.Errorf("%w; %w", err, errNoKeys)
 		}
 		return err
 	}

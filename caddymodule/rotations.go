@@ -38,16 +38,27 @@ type rotation struct{ source, route, tenant string }
 type rotations struct {
 	mu  sync.Mutex
 	all map[rotation]gateway.SecretUses
+	// delivers is where calls of tenants may go.
+	delivers map[rotation]reach
 }
 
-// note keeps the uses of a plan.
-func (r *rotations) note(source, route, tenant string, pl *gateway.Plan) {
+// reach is where calls of a tenant may go by its plan on a route, and by what the route says of all.
+type reach struct {
+	plan  []gateway.Target
+	route []Deliver
+}
+
+// note keeps the uses of a plan, and where its calls and those of its route may go.
+func (r *rotations) note(source, route, tenant string, pl *gateway.Plan, all []Deliver) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all == nil {
-		r.all = make(map[rotation]gateway.SecretUses)
+		r.all, r.delivers = make(map[rotation]gateway.SecretUses), make(map[rotation]reach)
 	}
 	key := rotation{source, route, tenant}
+	if delete(r.delivers, key); pl != nil && len(pl.Deliver)+len(all) > 0 {
+		r.delivers[key] = reach{pl.Deliver, all}
+	}
 	if pl == nil || pl.Uses == nil {
 		delete(r.all, key)
 		return
@@ -75,4 +86,22 @@ func (r *rotations) list() operate.RotationList {
 		return strings.Compare(a.Source+"\x00"+a.Route+"\x00"+a.Tenant, b.Source+"\x00"+b.Route+"\x00"+b.Tenant)
 	})
 	return l
+}
+
+// reach are the destinations to which calls of a tenant may go, by the names under which they are known.
+func (r *rotations) reach(tenant string) (names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for of, to := range r.delivers {
+		if of.tenant != tenant {
+			continue
+		}
+		for i := range to.plan {
+			names = append(names, to.plan[i].To)
+		}
+		for i := range to.route {
+			names = append(names, to.route[i].To)
+		}
+	}
+	return names
 }

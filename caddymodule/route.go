@@ -78,7 +78,7 @@ func (c *routeCompiler) setTenants(rt *gateway.Route, base Policy) (err error) {
 	switch {
 	case h.Tenant == "":
 		if rt.Single, err = c.newPlan("", base); err == nil {
-			c.run.rotations.note(h.Source, h.Name, "", rt.Single)
+			c.run.rotations.note(h.Source, h.Name, "", rt.Single, nil)
 		}
 	case !strings.ContainsAny(h.Tenant, "{}") && c.run.live != nil && c.app.Tenants[h.Tenant] == nil && !c.run.out[h.Tenant]:
 		rt.TenantOf = func(*http.Request) string { return h.Tenant } // one that is to come from the store
@@ -210,7 +210,7 @@ func (c *routeCompiler) tenantPlan(name string, base Policy) (*gateway.Plan, err
 	return p, nil
 }
 
-// noteRotation notes which secrets a tenant has on the route; none with nil.
+// noteRotation notes which secrets a tenant has on the route, and where its calls may go; none with nil.
 func (c *routeCompiler) noteRotation(tenant string, p *gateway.Plan) {
-	c.run.rotations.note(c.h.Source, c.h.Name, tenant, p)
+	c.run.rotations.note(c.h.Source, c.h.Name, tenant, p, c.base.Deliver)
 }

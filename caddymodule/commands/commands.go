@@ -31,6 +31,7 @@ var all = []command{
 	{"replay", "Sends dead or delivered deliveries again", fillReplay},
 	{"retry", "Sends waiting deliveries now", fillRetry},
 	{"cancel", "Takes waiting deliveries back", fillCancel},
+	{"jobs", "Lists, shows and stops what is done to everything that matched a filter", fillJobs},
 	{"pause", "Keeps the deliveries to a destination waiting", fillPause},
 	{"resume", "Lets the deliveries to a paused destination go", fillResume},
 	{"erase", "Deletes events with all that belongs to them", fillErase},
@@ -69,6 +70,13 @@ var keyCommands = []command{
 	{"keys check", "Unwraps every data key and says which cannot be", fillKeysCheck},
 	{"keys rotate", "Gives a tenant a new data key, with which its new calls are sealed", fillKeysRotate},
 	{"keys destroy", "Destroys a tenant's data keys, and with them all that is kept of its calls", fillKeysDestroy},
+}
+
+// jobCommands are the commands below jobs.
+var jobCommands = []command{
+	{"jobs list", "Lists what is and was done to everything that matched a filter", fillJobsList},
+	{"jobs show", "Shows how far one of these is, or waits for it", fillJobsShow},
+	{"jobs stop", "Stops one of these", fillJobsStop},
 }
 
 func init() {

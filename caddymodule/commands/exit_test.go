@@ -139,7 +139,7 @@ func TestEveryCommandIsThereTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range slices.Concat(all, auditCommands, keyCommands) {
+	for _, c := range slices.Concat(all, auditCommands, keyCommands, jobCommands) {
 		if !strings.Contains(string(pages), "| `"+c.name+"` | "+c.short+" |\n") {
 			t.Errorf("the reference does not have %s", c.name)
 		}

@@ -228,8 +228,8 @@ func freeAddress(t *testing.T) string {
 func TestAGatewayIsOperatedThroughItsDashboard(t *testing.T) {
 	const hash = " $2a$04$XMHFwK07SWPkQjl6dmYMIOgL8TNBF1sq4DGKT5tKTOplbyE3HUjvu\n" // of pass
 	listen := freeAddress(t)
-	g := runGatewayWith(t, runningConfig+"\nhttp://"+listen+" {\n\tbind 127.0.0.1\n\tbasic_auth {\n\t\tvera"+hash+"\t\totto"+hash+"\t\trita"+hash+
-		"\t}\n\tcallgate_dashboard /ops/* {\n\t\tviewer user vera rita\n\t\toperator user otto\n\t\treveal user rita\n\t}\n}")
+	g := runGatewayWith(t, runningConfig+"\nhttp://"+listen+" {\n\tbind 127.0.0.1\n\tbasic_auth {\n\t\tvera"+hash+"\t\totto"+hash+"\t\terin"+hash+"\t\trita"+hash+
+		"\t}\n\tcallgate_dashboard /ops/* {\n\t\tviewer user vera rita\n\t\toperator user otto\n\t\teraser user erin\n\t\treveal user rita\n\t}\n}")
 	g.receiver.Down.Store(true)
 	id := g.send(1)
 	g.settled(0, 1)
@@ -296,6 +296,12 @@ func TestAGatewayIsOperatedThroughItsDashboard(t *testing.T) {
 	g.settled(1, 0)
 	var s operate.Statistics
 	if out, err := ops("vera", "stats", "--json"); err != nil || json.Unmarshal([]byte(out), &s) != nil || s.Events != 1 {
+		t.Errorf("%v: %s", err, out)
+	}
+	g.send(2)
+	g.settled(2, 0)
+	// Who may do nothing but erase is told of the end of what they began.
+	if out, err := ops("erin", "erase", "--all", "--yes"); err != nil || !strings.Contains(out, "2 events erased.\n") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

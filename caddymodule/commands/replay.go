@@ -17,18 +17,28 @@ type action[T any] struct {
 	filter filter
 	all    bool
 	yes    bool
+	wait   bool
 	// rate is how fast it goes, where that can be said.
 	rate string
-	// keepSubject is for erasing.
-	keepSubject bool
-	path        string
-	// counted reads the answer; one and many name what is counted.
+	// keepSubject and destroyKey are for erasing.
+	keepSubject, destroyKey bool
+	// operation is what a job is called that does it, and path where one that needs none is asked for.
+	operation, path string
+	// counted reads the answer, and answer makes one; one and many name what is counted.
 	counted   func(T) int
+	answer    func(n int) T
 	one, many string
 	// doing and done say what becomes of them.
 	doing, done string
-	// left is what shrinks in the statistics while the work goes on.
-	left func(*operate.Statistics, *filter) int64
+}
+
+// selection is what the gateway is asked for.
+type selection struct {
+	operate.Selection
+	Operation   string `json:"operation,omitempty"`
+	Rate        string `json:"rate,omitempty"`
+	KeepSubject bool   `json:"keep_subject,omitempty"`
+	DestroyKey  bool   `json:"destroy_key,omitempty"`
 }
 
 func (a *action[T]) add(cmd *cobra.Command) {
@@ -36,6 +46,7 @@ func (a *action[T]) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.BoolVar(&a.all, "all", false, "without any filter: everything")
 	fl.BoolVarP(&a.yes, "yes", "y", false, "do it; without this it is only counted")
+	fl.BoolVar(&a.wait, "wait", true, "wait until it is done; with --wait=false only begin it, and say how to look at it")
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return a.run(cmd) }
 }
@@ -54,100 +65,94 @@ func (a *action[T]) run(cmd *cobra.Command) error {
 	if err != nil {
 		return fmt.Errorf("--rate: %w", err)
 	}
-	selection := struct {
-		operate.Selection
-		Rate        string `json:"rate,omitempty"`
-		KeepSubject bool   `json:"keep_subject,omitempty"`
-	}{operate.Selection{Filter: a.filter.Filter, All: a.all, DryRun: true}, a.rate, a.keepSubject}
+	sel := selection{Selection: operate.Selection{Filter: a.filter.Filter, All: a.all, DryRun: true}, Rate: a.rate, KeepSubject: a.keepSubject, DestroyKey: a.destroyKey}
 	var counted T
-	if err := a.admin.ask(http.MethodPost, a.path, selection, &counted); err != nil {
+	if err := a.admin.ask(http.MethodPost, adminPath+a.path, sel, &counted); err != nil {
 		return err
 	}
 	n := a.counted(counted)
-	out := cmd.OutOrStdout()
 	if !a.yes {
-		if a.admin.json {
-			return printJSON(out, counted)
-		}
-		hint := ""
-		if n > 0 {
-			hint = fmt.Sprintf("; add --yes to have %s %s", map[bool]string{true: "it", false: "them"}[n == 1], a.done)
-		}
-		over := ""
-		if rate > 0 && n > 1 {
-			over = ", over " + time.Duration(float64(n-1)/rate*float64(time.Second)).Round(time.Second).String()
-		}
-		_, err := fmt.Fprintf(out, "%s would be %s%s. Nothing was changed%s.\n", plural(n, a.one, a.many), a.done, over, hint)
-		return err
+		return a.printCount(cmd, counted, n, rate)
 	}
-	selection.DryRun = false
-	stop := a.report(cmd, n)
+	sel.DryRun = false
+	if n > 1 {
+		return a.begin(cmd, sel)
+	}
 	var did T
-	err = a.admin.ask(http.MethodPost, a.path, selection, &did)
-	stop()
-	if err != nil {
+	if err := a.admin.ask(http.MethodPost, adminPath+a.path, sel, &did); err != nil {
 		return err
 	}
+	return a.printDone(cmd, did)
+}
+
+// printCount says what would be done.
+func (a *action[T]) printCount(cmd *cobra.Command, counted T, n int, rate float64) error {
 	if a.admin.json {
-		return printJSON(out, did)
+		return printJSON(cmd.OutOrStdout(), counted)
 	}
-	_, err = fmt.Fprintf(out, "%s %s.\n", plural(a.counted(did), a.one, a.many), a.done)
+	hint, over := "", ""
+	if n > 0 || a.destroyKey {
+		hint = fmt.Sprintf("; add --yes to have %s %s", map[bool]string{true: "it", false: "them"}[n == 1], a.done)
+	}
+	if rate > 0 && n > 1 {
+		over = ", over " + time.Duration(float64(n-1)/rate*float64(time.Second)).Round(time.Second).String()
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s would be %s%s%s. Nothing was changed%s.\n", plural(n, a.one, a.many), a.done, over, a.keys(), hint)
 	return err
 }
 
-// reportEvery is how often work that takes long is told of.
-const reportEvery = 2 * time.Second
+func (a *action[T]) printDone(cmd *cobra.Command, did T) error {
+	if a.admin.json {
+		return printJSON(cmd.OutOrStdout(), did)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s%s.\n", plural(a.counted(did), a.one, a.many), a.done, a.keys())
+	return err
+}
 
-// report tells how far the work is while it goes on, by what the statistics count.
-func (a *action[T]) report(cmd *cobra.Command, total int) (stop func()) {
-	end, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		ticker := time.NewTicker(reportEvery)
-		defer ticker.Stop()
-		began := time.Now()
-		first := int64(-1)
-		for {
-			select {
-			case <-end:
-				return
-			case <-ticker.C:
-			}
-			var s operate.Statistics
-			if err := a.admin.ask(http.MethodGet, "/callgate/stats", nil, &s); err != nil {
-				continue // what counts is the answer that is waited for
-			}
-			now := a.left(&s, &a.filter)
-			if first < 0 {
-				first = now
-			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "%s %s: %s so far, some %d of them since the last %s\n", a.doing,
-				plural(total, a.one, a.many), time.Since(began).Round(time.Second), max(0, first-now), reportEvery)
-			first = now
+// keys says that the tenant's data keys go too.
+func (a *action[T]) keys() string {
+	if !a.destroyKey {
+		return ""
+	}
+	return ", and the data keys of tenant " + plain(a.filter.Tenant) + " destroyed"
+}
+
+// begin has the gateway do it as a job, which goes on also if nobody waits for it, and waits for it.
+func (a *action[T]) begin(cmd *cobra.Command, sel selection) error {
+	path := adminPath + "jobs"
+	if a.operation == "erase" {
+		path += "/erase"
+	} else {
+		sel.Operation = a.operation
+	}
+	var job operate.Job
+	if err := a.admin.ask(http.MethodPost, path, sel, &job); err != nil {
+		return err
+	}
+	if !a.wait {
+		if a.admin.json {
+			return printJSON(cmd.OutOrStdout(), job)
 		}
-	}()
-	return func() { close(end); <-ended }
+		_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s %s: begun as job %s. %s\n", a.doing, plural(job.Total, a.one, a.many), job.ID, howToLook(job.ID))
+		return err
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s %s as job %s, which goes on in the gateway also if this command ends.\n", a.doing, plural(job.Total, a.one, a.many), job.ID)
+	ended, err := a.admin.await(cmd, &job)
+	if err != nil {
+		return err
+	}
+	return a.printDone(cmd, a.answer(ended.Done))
 }
 
 func fillReplay(cmd *cobra.Command) {
 	a := &action[operate.DeliveryCount]{
-		path: "/callgate/replay", one: "delivery", many: "deliveries", doing: "replaying", done: "replayed",
+		operation: "replay", path: "replay", one: "delivery", many: "deliveries", doing: "Replaying", done: "replayed",
 		counted: func(c operate.DeliveryCount) int { return c.Deliveries },
-		left: func(s *operate.Statistics, f *filter) (n int64) {
-			for _, d := range s.Destinations {
-				if f.Destination == "" || f.Destination == d.Name {
-					n += d.Dead
-					if f.State != "" && f.State != "dead" {
-						n += d.Delivered
-					}
-				}
-			}
-			return n
-		},
+		answer:  deliveries,
 	}
 	cmd.Use = "replay [flags]"
 	cmd.Long = `Sends deliveries again, from the start of their schedule: dead ones or, with --state, delivered ones (which the
-receiver then gets twice, with the same id) or any. Without --yes it only tells how many there are.` + exitCodes
+receiver then gets twice, with the same id) or any. Without --yes it only tells how many there are.` + asJob + exitCodes
 	cmd.Example = `  callgate replay --destination crm
   callgate replay --destination crm --from 2026-01-31T08:00:00Z --to 2026-01-31T09:30:00Z --yes
   callgate replay --destination crm --rate 5/s --yes
@@ -157,26 +162,19 @@ receiver then gets twice, with the same id) or any. Without --yes it only tells 
 	a.add(cmd)
 }
 
-// waitingLeft is what shrinks while waiting deliveries are dealt with.
-func waitingLeft(s *operate.Statistics, f *filter) (n int64) {
-	for _, d := range s.Destinations {
-		if f.Destination == "" || f.Destination == d.Name {
-			n += d.Pending
-		}
-	}
-	return n
-}
+// deliveries is the answer that so many were changed.
+func deliveries(n int) operate.DeliveryCount { return operate.DeliveryCount{Deliveries: n} }
 
 func fillRetry(cmd *cobra.Command) {
 	a := &action[operate.DeliveryCount]{
-		path: "/callgate/retry", one: "delivery", many: "deliveries", doing: "sending", done: "sent now",
-		counted: func(c operate.DeliveryCount) int { return c.Deliveries }, left: waitingLeft,
+		operation: "retry", path: "retry", one: "delivery", many: "deliveries", doing: "Sending", done: "sent now",
+		counted: func(c operate.DeliveryCount) int { return c.Deliveries }, answer: deliveries,
 	}
 	cmd.Use = "retry [flags]"
 	cmd.Aliases = []string{"send-now"}
 	cmd.Long = `Sends deliveries now that wait for their next attempt, as after a receiver was mended. They keep the attempts made. A
 destination that is paused is resumed with resume, and one with an open breaker is tried when the breaker says so.
-Without --yes it only tells how many there are. Dead and delivered ones are sent again with replay.` + exitCodes
+Without --yes it only tells how many there are. Dead and delivered ones are sent again with replay.` + asJob + exitCodes
 	cmd.Example = `  callgate retry --destination crm
   callgate retry --destination crm --yes
   callgate retry --delivery 01JC0Q4Z6W5P9G2N8S3T7V1X0Y.0 --yes`
@@ -186,12 +184,12 @@ Without --yes it only tells how many there are. Dead and delivered ones are sent
 
 func fillCancel(cmd *cobra.Command) {
 	a := &action[operate.DeliveryCount]{
-		path: "/callgate/cancel", one: "delivery", many: "deliveries", doing: "cancelling", done: "cancelled",
-		counted: func(c operate.DeliveryCount) int { return c.Deliveries }, left: waitingLeft,
+		operation: "cancel", path: "cancel", one: "delivery", many: "deliveries", doing: "Cancelling", done: "cancelled",
+		counted: func(c operate.DeliveryCount) int { return c.Deliveries }, answer: deliveries,
 	}
 	cmd.Use = "cancel [flags]"
 	cmd.Long = `Takes back deliveries that wait, as after a mistaken replay: they are dead, with a reason that says so, and replay sends
-them after all. An attempt under way cannot be called back. Without --yes it only tells how many there are.` + exitCodes
+them after all. An attempt under way cannot be called back. Without --yes it only tells how many there are.` + asJob + exitCodes
 	cmd.Example = `  callgate cancel --destination crm
   callgate cancel --destination crm --tenant acme --yes`
 	a.filter.flags(cmd, "pending (the only one that waits)")
@@ -200,9 +198,9 @@ them after all. An attempt under way cannot be called back. Without --yes it onl
 
 func fillErase(cmd *cobra.Command) {
 	a := &action[operate.EventCount]{
-		path: "/callgate/erase", one: "event", many: "events", doing: "erasing", done: "erased",
+		operation: "erase", path: "erase", one: "event", many: "events", doing: "Erasing", done: "erased",
 		counted: func(c operate.EventCount) int { return c.Events },
-		left:    func(s *operate.Statistics, _ *filter) int64 { return s.Events },
+		answer:  func(n int) operate.EventCount { return operate.EventCount{Events: n} },
 	}
 	cmd.Use = "erase [flags]"
 	cmd.Long = `Deletes events with all that belongs to them: what was said, deliveries, also waiting ones, and attempts. It cannot
@@ -213,13 +211,18 @@ The audit log goes on telling that something was sent, but no longer about whom:
 goes too. Where you have to account for disclosures (45 CFR 164.528) say --keep-subject: then the caller's pseudonym stays
 beside the log, a keyed hash, and callgate audit query --caller still finds what was sent about them.
 
-Without --yes it only tells how many events there are.` + exitCodes
+A tenant whose calls are sealed with a data key of its own has that also after its events are erased, and so have backups.
+With --destroy-key it is destroyed too when the events are gone, in the same job, and both are in the audit log.
+
+Without --yes it only tells how many events there are.` + asJob + exitCodes
 	cmd.Example = `  callgate erase --caller +15551234567
   callgate erase --caller +15551234567 --yes
   callgate erase --by patient_id=PT-10023
   callgate erase --caller +15551234567 --keep-subject --yes
-  callgate erase --tenant acme --to 2026-01-01 --yes`
+  callgate erase --tenant acme --to 2026-01-01 --yes
+  callgate erase --tenant acme --destroy-key --yes`
 	a.filter.flags(cmd, "pending, delivered, dead")
+	cmd.Flags().BoolVar(&a.destroyKey, "destroy-key", false, "with --tenant alone: destroy the tenant's data keys too, as keys destroy does; see its help for backups")
 	cmd.Flags().BoolVar(&a.keepSubject, "keep-subject", false, "let the audit log still answer what was sent about the caller")
 	a.add(cmd)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/callgate/callgate/internal/charset"
@@ -41,10 +42,41 @@ func tooLarge() error {
 	return &template.Error{Reason: "the form is larger than the bound; truncate the long values or raise the bound", Err: template.ErrTooLarge}
 }
 
-// field is one part: its constant head, and its value.
+// field is one part: its head and its value. The head is constant but for the name of a file, which stands before tail.
 type field struct {
 	head  string
+	file  *template.Template
+	tail  string
 	value *template.Template
+}
+
+// headFor is the head with the values of a call.
+func (f *field) headFor(v template.Vars) (string, error) {
+	if f.file == nil {
+		return f.head, nil
+	}
+	name, _, err := f.file.Render(nil, v)
+	if err != nil {
+		return "", err
+	}
+	if len(name) > maxFileName {
+		name = name[:maxFileName]
+	}
+	return f.head + `; filename="` + fileName.Replace(strings.ToValidUTF8(strings.Map(printable, string(name)), "")) + `"` + f.tail, nil
+}
+
+// maxFileName bounds the name of a file in bytes, which is what file systems take.
+const maxFileName = 255
+
+// fileName writes the name of a file so that it cannot end its header, nor lead to another directory: what a caller has said may
+// be in it.
+var fileName = strings.NewReplacer(`"`, "%22", "/", "_", `\`, "_")
+
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
 }
 
 // partHead is the head of a part with the name, which is escaped as browsers do (WHATWG HTML, "multipart/form-data
@@ -55,9 +87,12 @@ func partHead(name string) string {
 }
 
 func (b multipart) templates() []*template.Template {
-	all := make([]*template.Template, len(b.fields))
-	for i, f := range b.fields {
-		all[i] = f.value
+	all := make([]*template.Template, 0, len(b.fields))
+	for _, f := range b.fields {
+		if f.file != nil {
+			all = append(all, f.file)
+		}
+		all = append(all, f.value)
 	}
 	return all
 }
@@ -77,11 +112,15 @@ func (b multipart) render(v template.Vars, contentType string) (_ []byte, _ stri
 			return nil, "", 0, err
 		}
 		lost += n
+		head, err := f.headFor(v)
+		if err != nil {
+			return nil, "", 0, err
+		}
 		for _, value := range all {
 			if values = append(values, value...); len(values) > b.limit {
 				return nil, "", 0, tooLarge()
 			}
-			parts = append(parts, part{f.head, len(values)})
+			parts = append(parts, part{head, len(values)})
 		}
 	}
 	sum := sha256.Sum256(values)

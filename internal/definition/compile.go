@@ -3,6 +3,7 @@ package definition
 import (
 	"encoding/json"
 	"fmt"
+	"mime"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -15,8 +16,10 @@ import (
 )
 
 // context is the template context of the body's media type.
-func (p *parser) context() template.Context {
-	switch m := p.media; {
+func (p *parser) context() template.Context { return contextOf(p.media) }
+
+func contextOf(m string) template.Context {
+	switch {
 	case m == "application/x-www-form-urlencoded":
 		return template.Form
 	case strings.HasSuffix(m, "/json"), strings.HasSuffix(m, "+json"), m == "application/x-ndjson", m == "application/jsonl":
@@ -152,6 +155,8 @@ func (p *parser) field(name string, m *member, multi bool) (f field, ok bool) {
 	}
 	source, isText := m.text()
 	switch {
+	case m.kind() == '{' && multi:
+		return p.file(name, m)
 	case m.kind() == '{' || m.kind() == '[':
 		p.err(m, "a form's field is text, a number, true or false, or a list of those; it cannot nest")
 		return f, false
@@ -170,6 +175,58 @@ func (p *parser) field(name string, m *member, multi bool) (f field, ok bool) {
 	if multi {
 		f.head = partHead(name)
 	}
+	return f, true
+}
+
+// file compiles a part that is a file.
+func (p *parser) file(name string, m *member) (f field, ok bool) {
+	list, err := p.members(m.raw, m.offset, m.key)
+	if err != nil {
+		p.errs = append(p.errs, err)
+		return f, false
+	}
+	said := map[string]string{}
+	for i := range list {
+		text, isText := list[i].text()
+		switch key := list[i].key; {
+		case key != "file_name" && key != "content_type" && key != "value":
+			p.err(&list[i], "a form's field is text, a number, true or false, or a list of those, or a file, which has file_name, content_type and value; it cannot nest")
+			return f, false
+		case !isText:
+			p.err(&list[i], key+" of a file is a text")
+			return f, false
+		default:
+			said[key] = text
+		}
+	}
+	if said["file_name"] == "" {
+		p.err(m, "a form's field that is an object is a file, and needs a file_name; it cannot nest otherwise")
+		return f, false
+	}
+	context, head := template.Text, ""
+	if t := said["content_type"]; t != "" {
+		media, parameters, err := mime.ParseMediaType(t)
+		if err != nil || !strings.Contains(media, "/") {
+			p.err(m, "the content_type of a file is none; write it as text/plain, and without variables")
+			return f, false
+		}
+		if context = contextOf(media); context == template.Form {
+			context = template.Text
+		}
+		head = "Content-Type: " + mime.FormatMediaType(media, parameters) + "\r\n"
+	}
+	o := p.options(m)
+	fileName := o
+	fileName.Charset = nil
+	if f.file, err = template.Compile(said["file_name"], template.Text, fileName); err == nil {
+		o.Name, o.Line, o.Column = strings.TrimSpace(p.name+" body_template."+name), 1, 1
+		f.value, err = template.Compile(said["value"], context, o)
+	}
+	if err != nil {
+		p.template(m, err)
+		return f, false
+	}
+	f.head, f.tail = strings.TrimSuffix(partHead(name), "\r\n\r\n"), "\r\n"+head+"\r\n"
 	return f, true
 }
 

@@ -19,8 +19,14 @@
 //	JSON (…/json, …+json)               body_template is any JSON, or a string that holds a JSON template
 //	XML (…/xml, …+xml)                  body_template is a string
 //	application/x-www-form-urlencoded   an object whose members are the fields, or a string a=1&b={{x}}
-//	multipart/form-data                 an object whose members are the fields
+//	multipart/form-data                 an object whose members are the fields; one that is an object with file_name is a file
 //	any other                           a string, in which values are inserted as they are
+//
+// A file of multipart/form-data says its name and its content by templates, and what it is:
+//
+//	"summary": { "file_name": "call-{{call_id}}.txt", "content_type": "text/plain", "value": "{{summary}}" }
+//
+// Variables are escaped in it as in a body of its content type. Without a content type it is text.
 //
 // A POST, PUT or PATCH without body_template sends the declared parameters as a JSON object, or as form fields: the
 // guide's "resulting parameters". A GET or DELETE without one sends no body.

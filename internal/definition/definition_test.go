@@ -3,10 +3,12 @@ package definition
 import (
 	"errors"
 	"io"
+	"mime"
 	mimemultipart "mime/multipart"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -323,6 +325,78 @@ func TestListsAndObjectsMayBeDescribed(t *testing.T) {
 	}
 }
 
+// TestAPartCanBeAFile: with a name and a content by templates, each escaped for its place.
+func TestAPartCanBeAFile(t *testing.T) {
+	document := `{"url":"https://x.example/","headers":{"Content-Type":"multipart/form-data"},"body_template":{
+		"plain":"{{name}}",
+		"no\"te":{"file_name":"{{evil}}.txt","content_type":"text/plain; charset=utf-8","value":"said: {{evil}}"},
+		"data":{"file_name":"call.json","content_type":"application/json","value":"{\"name\":\"{{evil}}\"}"},
+		"bare":{"file_name":"Jürgen","value":"{{gone}}"},
+		"list":["{{name}}",2,{"file_name":"three.txt","value":"3"}]}}`
+	d, _, err := Parse([]byte(document), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Variables(); !slices.Contains(got, "evil") || !slices.Contains(got, "gone") {
+		t.Errorf("variables %v", got)
+	}
+	const evil = "a\"b\r\nX-Evil: 1\r\n\r\n../c\\d"
+	r, err := d.Render(vars{"name": "Mike", "evil": evil})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, boundary, _ := strings.Cut(r.ContentType, "multipart/form-data; boundary=")
+	parts := mimemultipart.NewReader(strings.NewReader(string(r.Body)), boundary)
+	var got []string
+	for {
+		p, err := parts.NextRawPart()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Header["X-Evil"]) > 0 {
+			t.Errorf("a value has made a header: %v", p.Header)
+		}
+		_, of, _ := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
+		got = append(got, of["name"], of["filename"], p.Header.Get("Content-Type"), string(text))
+	}
+	want := []string{
+		"plain", "", "", "Mike",
+		"no%22te", "a%22bX-Evil: 1.._c_d.txt", "text/plain; charset=utf-8", "said: " + evil,
+		"data", "call.json", "application/json", `{"name":"a\"b\r\nX-Evil: 1\r\n\r\n../c\\d"}`,
+		"bare", "Jürgen", "", "",
+		"list", "", "", "Mike", "list", "", "", "2", "list", "three.txt", "", "3",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if again, err := d.Render(vars{"name": "Mike", "evil": evil}); err != nil || string(again.Body) != string(r.Body) {
+		t.Errorf("another time it is another body: %v", err)
+	}
+	for says, part := range map[string]string{
+		"needs a file_name":   `{"value":"x"}`,
+		"it cannot nest":      `{"file_name":"x","more":1}`,
+		"is a text":           `{"file_name":1}`,
+		"content_type of a f": `{"file_name":"x","content_type":"text"}`,
+		"this {{ is never":    `{"file_name":"{{"}`,
+		"never closed":        `{"file_name":"x","value":"{{"}`,
+		"without variables":   `{"file_name":"x","content_type":"{{name}}"}`,
+	} {
+		_, _, err := Parse([]byte(`{"url":"https://x.example/","headers":{"Content-Type":"multipart/form-data"},"body_template":{"a":`+part+`}}`), Options{})
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", part, err)
+		}
+	}
+	if _, _, err := Parse([]byte(`{"url":"https://x.example/","headers":{"Content-Type":"application/x-www-form-urlencoded"},"body_template":{"a":{"file_name":"x"}}}`), Options{}); err == nil || !strings.Contains(err.Error(), "cannot nest") {
+		t.Errorf("a file in a form without parts: %v", err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, name := range []string{"lead", "hubspot", "salesforce", "custom-api", "hipaa-body"} {
 		text, err := os.ReadFile(filepath.Join(guide, name+".json"))
@@ -332,6 +406,7 @@ func FuzzParse(f *testing.F) {
 		f.Add(text, "x")
 	}
 	f.Add([]byte(`{"url":"https://x.example/","headers":{"Content-Type":"multipart/form-data","X":"{env.KEY}{{a}}"},"body_template":{"a":["{{a}}",1]}}`), "\r\n--")
+	f.Add([]byte(`{"url":"https://x.example/","headers":{"Content-Type":"multipart/form-data"},"body_template":{"a":{"file_name":"{{a}}.txt","content_type":"text/plain","value":"{{a}}"}}}`), "\"\r\n/")
 	f.Add([]byte(`{"url":"{file./run/base}/{{a}}","parameters":[{"name":"a","type":"array","default":[1],"required":true}]}`), "")
 	f.Fuzz(func(t *testing.T, document []byte, value string) {
 		d, _, err := Parse(document, Options{Resolve: resolve})

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -155,14 +156,27 @@ type EraseSelection struct {
 	// accounting of disclosures has to (45 CFR 164.528). By default it goes with the event, and nobody can tell any more whom
 	// the records are about. It needs an audit log and an encryption_key.
 	KeepSubject bool `json:"keep_subject,omitempty"`
+	// DestroyKey destroys the tenant's data keys when its events are erased, as DestroyDataKeys does, and is recorded as that
+	// too: then nothing of them can be read any more in a backup either, as far as that has no more than wrapped keys. The
+	// selection has to be of everything of one tenant, and of nothing else.
+	DestroyKey bool `json:"destroy_key,omitempty"`
+}
+
+// record is what is recorded of an erasure.
+func (s *EraseSelection) record(operation string) Record {
+	r := s.Selection.record(operation)
+	if s.KeepSubject {
+		r.Filter = append(r.Filter, "keep_subject")
+	}
+	if s.DestroyKey {
+		r.Filter = append(r.Filter, "destroy_key")
+	}
+	return r
 }
 
 // Erase deletes events with all that belongs to them.
 func (s *Service) Erase(ctx context.Context, a Actor, sel EraseSelection) (*EventCount, error) {
 	r := sel.record("Erase")
-	if sel.KeepSubject {
-		r.Filter = append(r.Filter, "keep_subject")
-	}
 	sc, err := s.permitDelivering(ctx, a, r)
 	if err != nil {
 		return nil, err
@@ -171,17 +185,54 @@ func (s *Service) Erase(ctx context.Context, a Actor, sel EraseSelection) (*Even
 		return nil, err
 	}
 	ctx = a.by(ctx)
+	if err := s.canErase(ctx, &sel); err != nil {
+		return nil, err
+	}
 	if sel.KeepSubject {
-		if err := s.canKeepSubject(); err != nil {
-			return nil, err
-		}
 		ctx = audit.KeepSubjects(ctx)
 	}
-	n, err := s.act(ctx, a, sc, r, &sel.Selection, func(f store.Filter) (int, error) { return s.o.Engine.Erase(ctx, f, sel.DryRun) })
+	erase := s.erasing(a, &sel)
+	n, err := s.act(ctx, a, sc, r, &sel.Selection, func(f store.Filter) (int, error) { return erase(ctx, f, sel.DryRun) })
 	if err != nil {
 		return nil, err
 	}
 	return &EventCount{sel.DryRun, n}, nil
+}
+
+// canErase makes sure that what an erasure is asked for besides can be done.
+func (s *Service) canErase(ctx context.Context, sel *EraseSelection) error {
+	if sel.KeepSubject {
+		if err := s.canKeepSubject(); err != nil {
+			return err
+		}
+	}
+	if !sel.DestroyKey {
+		return nil
+	}
+	if sel.Tenant == "" || sel.Filter != (Filter{Tenant: sel.Tenant}) {
+		return badRequest("destroy_key is for everything of one tenant, since a data key opens everything of its tenant; name the tenant, and nothing else")
+	}
+	k, err := s.dataKeyed()
+	if err == nil {
+		_, err = k.DestroyDataKeys(ctx, sel.Tenant, true)
+		err = keysError(err)
+	}
+	return err
+}
+
+// erasing is what an erasure does to what one filter matches: when the events are gone, the keys go that have sealed them.
+func (s *Service) erasing(a Actor, sel *EraseSelection) jobFunc {
+	return func(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
+		n, err := s.o.Engine.Erase(ctx, f, dryRun)
+		if err != nil || dryRun || !sel.DestroyKey {
+			return n, err
+		}
+		done, err := s.DestroyDataKeys(ctx, a, Destruction{TenantChoice: TenantChoice{Tenant: sel.Tenant}, Reason: "erased with destroy_key"})
+		if err == nil && done.Left != "" {
+			err = errors.New("the events are erased and the data keys destroyed, and something is left: " + done.Left)
+		}
+		return n, err
+	}
 }
 
 // canKeepSubject makes sure that there is something that keep_subject could keep.

@@ -147,3 +147,30 @@ func TestWhyADestinationIsPausedIsOfAll(t *testing.T) {
 		}
 	})
 }
+
+// TestWhereCallsMayGoIsTold to those who are bound to the tenant, before there was a call; and nothing of others.
+func TestWhereCallsMayGoIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T, g *gateway) {
+		g.accept("beta")
+		may := map[string][]string{"acme": {"crm", "beta/crm", "nowhere"}}
+		g.Service = New(Options{Store: g.store, Engine: g.engine, Reach: func(tenant string) []string { return may[tenant] }})
+		list, err := g.Destinations(t.Context(), boundTo("acme"))
+		if err != nil || len(list.Destinations) != 1 || list.Destinations[0].Name != "crm" || list.Destinations[0].Delivered+list.Destinations[0].Pending != 0 {
+			t.Errorf("%+v, %v", list, err)
+		}
+		if d, err := g.Destination(t.Context(), boundTo("acme"), "crm"); err != nil || d.Name != "crm" {
+			t.Errorf("%+v, %v", d, err)
+		}
+		if _, err := g.Destination(t.Context(), boundTo("acme"), "log"); !errors.Is(err, ErrNotFound) || strings.Contains(err.Error(), "log") {
+			t.Error(err)
+		}
+		for name, want := range map[string]error{"crm": nil, "log": ErrNotFound, "beta/crm": ErrNotFound} {
+			if p, err := g.Deliveries(t.Context(), boundTo("acme"), Listing{Filter: Filter{Destination: name}}); !errors.Is(err, want) || err == nil && len(p.Deliveries) != 0 {
+				t.Errorf("%s: %+v, %v", name, p, err)
+			}
+		}
+		if list, err = g.Destinations(t.Context(), boundTo("gamma")); err != nil || len(list.Destinations) != 0 {
+			t.Errorf("%+v, %v", list, err)
+		}
+	})
+}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
@@ -98,5 +100,88 @@ func TestOneTenantIsNamed(t *testing.T) {
 	}
 	if l, err := s.DataKeys(t.Context(), bound); err != nil || len(l.Keys) != 1 || l.Keys[0].Tenant != "acme" {
 		t.Errorf("%+v, %v", l, err)
+	}
+}
+
+// erasing is an engine that erases and does nothing else.
+type erasing struct {
+	Engine
+	n int
+}
+
+func (e *erasing) Erase(_ context.Context, _ store.Filter, dryRun bool) (n int, err error) {
+	if n = e.n; !dryRun {
+		e.n = 0
+	}
+	return n, nil
+}
+
+// TestATenantIsErasedWithItsKeys: in one, recorded as both, and only where the whole tenant is meant.
+func TestATenantIsErasedWithItsKeys(t *testing.T) {
+	for _, asJob := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			m := storetest.NewMemory(storetest.Options{DataKeys: true})
+			e := &erasing{n: 2}
+			var records []string
+			s := New(Options{Store: m, Engine: e, Record: func(_ context.Context, r Record) error {
+				records = append(records, r.Operation+" "+r.Tenant+" "+strings.Join(r.Filter, " ")+r.Ended)
+				return nil
+			}})
+			for _, tenant := range []string{"acme", "beta"} {
+				if _, err := s.RotateDataKey(t.Context(), somebody, TenantChoice{Tenant: tenant}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			erase := func(sel EraseSelection) error {
+				t.Helper()
+				if !asJob {
+					_, err := s.Erase(t.Context(), somebody, sel)
+					return err
+				}
+				_, err := s.StartErasure(t.Context(), somebody, sel)
+				synctest.Wait()
+				return err
+			}
+			left := func() (tenants []string) {
+				l, err := s.DataKeys(t.Context(), somebody)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, k := range l.Keys {
+					if k.Destroyed.IsZero() {
+						tenants = append(tenants, k.Tenant)
+					}
+				}
+				return tenants
+			}
+			for _, sel := range []Selection{{All: true}, {Filter: Filter{Tenant: "acme", To: "2026-01-01T00:00:00Z"}}, {Filter: Filter{Caller: "+15550100000"}}} {
+				if err := erase(EraseSelection{Selection: sel, DestroyKey: true}); !errors.Is(err, ErrBadRequest) {
+					t.Errorf("%+v: %v", sel, err)
+				}
+			}
+			acme := Selection{Filter: Filter{Tenant: "acme"}}
+			counted := acme
+			counted.DryRun = true
+			if err := erase(EraseSelection{Selection: counted, DestroyKey: true}); err != nil || e.n != 2 || len(left()) != 2 {
+				t.Errorf("%v, %d events, keys of %v", err, e.n, left())
+			}
+			if err := erase(EraseSelection{Selection: Selection{Filter: Filter{Tenant: "nobody"}}, DestroyKey: true}); !errors.Is(err, ErrNotFound) || e.n != 2 {
+				t.Errorf("a tenant without keys: %v, %d events", err, e.n)
+			}
+			records = nil
+			if err := erase(EraseSelection{Selection: acme, DestroyKey: true}); err != nil || e.n != 0 {
+				t.Errorf("%v, %d events", err, e.n)
+			}
+			want := []string{"Erase acme destroy_key", "DestroyDataKeys acme "}
+			if asJob {
+				want = []string{"StartErasure acme destroy_key", "DestroyDataKeys acme ", "StartErasure acme destroy_keydone"}
+			}
+			if !slices.Equal(records, want) {
+				t.Errorf("recorded %q", records)
+			}
+			if got := left(); !slices.Equal(got, []string{"beta"}) {
+				t.Errorf("keys of %v are left", got)
+			}
+		})
 	}
 }

@@ -98,7 +98,7 @@ func (j *runningJob) read() Job {
 
 // StartJob begins to replay, retry or cancel everything that matches a selection, and does not wait for it.
 func (s *Service) StartJob(ctx context.Context, a Actor, sel JobSelection) (*Job, error) {
-	return s.startJob(ctx, a, "StartJob", sel, false)
+	return s.startJob(ctx, a, sel.record("StartJob"), sel, nil)
 }
 
 // StartErasure begins to erase everything that matches a selection, and does not wait for it.
@@ -107,21 +107,17 @@ func (s *Service) StartErasure(ctx context.Context, a Actor, sel EraseSelection)
 	if sel.KeepSubject {
 		ctx = audit.KeepSubjects(ctx)
 	}
-	return s.startJob(ctx, a, "StartErasure", JobSelection{Operation: "erase", ReplaySelection: ReplaySelection{Selection: sel.Selection}}, sel.KeepSubject)
+	return s.startJob(ctx, a, sel.record("StartErasure"), JobSelection{Operation: "erase", ReplaySelection: ReplaySelection{Selection: sel.Selection}}, &sel)
 }
 
-func (s *Service) startJob(ctx context.Context, a Actor, operation string, sel JobSelection, keepSubject bool) (*Job, error) {
-	r := sel.record(operation)
-	if keepSubject {
-		r.Filter = append(r.Filter, "keep_subject")
-	}
+func (s *Service) startJob(ctx context.Context, a Actor, r Record, sel JobSelection, erasure *EraseSelection) (*Job, error) {
 	sc, err := s.permitDelivering(ctx, a, r)
 	if err != nil {
 		return nil, err
 	}
-	do, err := s.jobOf(&sel, operation == "StartErasure")
-	if err == nil && keepSubject {
-		err = s.canKeepSubject()
+	do, err := s.jobOf(&sel, a, erasure)
+	if err == nil && erasure != nil {
+		err = s.canErase(ctx, erasure)
 	}
 	if err != nil {
 		return nil, err
@@ -161,7 +157,7 @@ func (s *Service) startJob(ctx context.Context, a Actor, operation string, sel J
 type jobFunc func(ctx context.Context, f store.Filter, dryRun bool) (int, error)
 
 // jobOf checks a selection and gives what is to be done.
-func (s *Service) jobOf(sel *JobSelection, erasing bool) (jobFunc, error) {
+func (s *Service) jobOf(sel *JobSelection, a Actor, erasure *EraseSelection) (jobFunc, error) {
 	if err := sel.check(); err != nil {
 		return nil, err
 	}
@@ -170,8 +166,8 @@ func (s *Service) jobOf(sel *JobSelection, erasing bool) (jobFunc, error) {
 	}
 	e := s.o.Engine
 	switch {
-	case erasing:
-		return e.Erase, nil
+	case erasure != nil:
+		return s.erasing(a, erasure), nil
 	case sel.Operation == "replay":
 		rate, err := sel.settle()
 		return func(ctx context.Context, f store.Filter, dryRun bool) (int, error) {
@@ -275,7 +271,7 @@ func (s *Service) progressed(ctx context.Context, j *runningJob, done int) {
 // StopJob stops a job after the step that it is at. What it has done stays done.
 func (s *Service) StopJob(ctx context.Context, a Actor, id string) (*Job, error) {
 	r := Record{Operation: "StopJob", Reason: id}
-	sc, err := s.permitStored(ctx, a, r)
+	sc, err := s.permitJob(ctx, a, r, id)
 	if err != nil {
 		return nil, err
 	}
@@ -304,9 +300,9 @@ func (s *Service) StopJob(ctx context.Context, a Actor, id string) (*Job, error)
 	return &job, nil
 }
 
-// Job tells how a job stands.
+// Job tells how a job stands. Who began it is told so whatever else they may see.
 func (s *Service) Job(ctx context.Context, a Actor, id string) (*Job, error) {
-	sc, err := s.permitStored(ctx, a, Record{Operation: "Job"})
+	sc, err := s.permitJob(ctx, a, Record{Operation: "Job"}, id)
 	if err != nil {
 		return nil, err
 	}

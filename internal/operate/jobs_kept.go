@@ -116,3 +116,27 @@ func (s *Service) oneJob(ctx context.Context, sc scope, id string) (*Job, error)
 	}
 	return &job, nil
 }
+
+// permitJob is permitStored for an operation on one job. Who has begun it may see how far it is, and stop it, as long as they
+// may begin such a job: an eraser, who sees nothing else, has to learn whether everything is erased.
+func (s *Service) permitJob(ctx context.Context, a Actor, r Record, id string) (scope, error) {
+	if a.Name == "" || a.May == nil || a.May(operations[r.Operation].capability) || s.o.Store == nil {
+		return s.permitStored(ctx, a, r)
+	}
+	job, err := s.oneJob(ctx, scope{}, id)
+	if err != nil || job.By != a.Name || job.Via != a.Via {
+		return s.permitStored(ctx, a, r)
+	}
+	began := operations["StartJob"].capability
+	if job.Operation == "erase" {
+		began = operations["StartErasure"].capability
+	}
+	if !a.May(began) {
+		return s.permitStored(ctx, a, r)
+	}
+	var sc scope
+	if a.Bound != nil {
+		sc.tenants, sc.bound = a.Bound(began)
+	}
+	return sc, nil
+}

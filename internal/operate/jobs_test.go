@@ -272,3 +272,48 @@ func TestErasingIsAJobToo(t *testing.T) {
 		}
 	})
 }
+
+// TestWhoBeganAJobFollowsIt: an eraser, who sees nothing else, learns whether everything is erased; nobody else's job is theirs.
+func TestWhoBeganAJobFollowsIt(t *testing.T) {
+	working(t, func(t *testing.T, g *gateway, e *stepping, records *[]Record) {
+		only := func(name string, may ...Capability) Actor {
+			return Actor{Name: name, Via: "test", May: func(c Capability) bool { return slices.Contains(may, c) }}
+		}
+		erika, mallory := only("erika", Erase), only("mallory", Erase)
+		sel := EraseSelection{Selection: Selection{All: true}}
+		g.accept("acme")
+		j, err := g.StartErasure(t.Context(), erika, sel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if end, err := g.Job(t.Context(), erika, j.ID); err != nil || end.State != JobDone || end.Done != 1 {
+			t.Errorf("%+v, %v", end, err)
+		}
+		if _, err := g.StopJob(t.Context(), erika, j.ID); err != nil {
+			t.Error(err)
+		}
+		*records = nil
+		for _, a := range []Actor{mallory, only("erika", Reveal), {Name: "erika", Via: "elsewhere", May: erika.May}} {
+			if got, err := g.Job(t.Context(), a, j.ID); !errors.Is(err, ErrForbidden) {
+				t.Errorf("%+v: %+v, %v", a, got, err)
+			}
+		}
+		if got, err := g.Job(t.Context(), erika, "01JC0Q4Z6W5P9G2N8S3T7V1X0Y"); !errors.Is(err, ErrForbidden) {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if _, err := g.StopJob(t.Context(), mallory, j.ID); !errors.Is(err, ErrForbidden) {
+			t.Error(err)
+		}
+		for _, r := range *records {
+			if !r.Denied {
+				t.Errorf("%+v", r)
+			}
+		}
+		cancelled := g.start(t, somebody, cancelAll)
+		if _, err := g.Job(t.Context(), only("ada", Erase), cancelled.ID); !errors.Is(err, ErrForbidden) {
+			t.Errorf("what they may not begin any more: %v", err)
+		}
+		e.steps <- 0
+	})
+}

@@ -109,6 +109,9 @@ func (s *Service) ofTheirs(ctx context.Context, sc scope, what, name string, und
 // knownDestination makes sure that a name is one of a destination.
 func (s *Service) knownDestination(ctx context.Context, sc scope, name string) error {
 	if sc.bound {
+		if s.reached(sc)[name] {
+			return nil
+		}
 		return s.ofTheirs(ctx, sc, "destination", name, store.Filter{Destination: name})
 	}
 	known, err := s.o.Engine.Status(ctx)

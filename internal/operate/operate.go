@@ -72,6 +72,9 @@ type Options struct {
 	Meter *Meter
 	// Settings gives those of a destination, masked; see MaskSettings. nil means that there is no telling.
 	Settings func(destination string) Settings
+	// Reach gives the destinations to which calls of a tenant may go: those that its settings name, and those of the routes that
+	// it has. nil means that there is no telling.
+	Reach func(tenant string) []string
 	// Rotations tells which secrets were used when. nil means that there is no telling.
 	Rotations func() RotationList
 	// Record notes who is about to do what, or was denied it, durably before anything is done or shown. An error refuses the

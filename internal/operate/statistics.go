@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"strings"
 
 	"github.com/callgate/callgate/internal/auditor"
 	"github.com/callgate/callgate/internal/delivery"
@@ -79,8 +80,24 @@ func (s *Service) seen(ctx context.Context, a Actor, r Record) ([]delivery.Desti
 	return list, nil
 }
 
-// narrowed is a list of destinations for those who are bound to tenants: those that have deliveries of theirs, with the
-// numbers of these. What is said of the others' is left out.
+// reached are the destinations to which calls of the tenants of a scope may go, where that is known.
+func (s *Service) reached(sc scope) map[string]bool {
+	names := map[string]bool{}
+	if s.o.Reach == nil {
+		return names
+	}
+	for _, tenant := range sc.tenants {
+		for _, name := range s.o.Reach(tenant) {
+			if of, _, own := strings.Cut(name, "/"); !own || sc.has(of) {
+				names[name] = true
+			}
+		}
+	}
+	return names
+}
+
+// narrowed is a list of destinations for those who are bound to tenants: those that have deliveries of theirs or may have some,
+// and those that are theirs, with the numbers of their deliveries. What is said of the others' is left out.
 func (s *Service) narrowed(ctx context.Context, sc scope, list []delivery.DestinationStatus) ([]delivery.DestinationStatus, error) {
 	counts, err := s.o.Store.Counts(ctx, sc.filter())
 	if err != nil {
@@ -92,10 +109,12 @@ func (s *Service) narrowed(ctx context.Context, sc scope, list []delivery.Destin
 		sum.Pending, sum.Delivered, sum.Dead = sum.Pending+c.Pending, sum.Delivered+c.Delivered, sum.Dead+c.Dead
 		theirs[c.Destination] = sum
 	}
+	reached := s.reached(sc)
 	narrow := []delivery.DestinationStatus{}
 	for i := range list {
 		d := &list[i]
-		if n, ok := theirs[d.Name]; ok {
+		of, _, own := strings.Cut(d.Name, "/")
+		if n, ok := theirs[d.Name]; ok || reached[d.Name] || own && sc.has(of) {
 			narrow = append(narrow, delivery.DestinationStatus{
 				Name: d.Name, Known: d.Known, Paused: d.Paused, Breaker: d.Breaker, HeldUntil: d.HeldUntil, TestMode: d.TestMode,
 				Pending: n.Pending, Delivered: n.Delivered, Dead: n.Dead,
