@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"io/fs"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Migrations are those of this program.
@@ -19,6 +21,15 @@ func Here(o Options) Options {
 	o.lookup = func(context.Context, string) ([]string, error) { return []string{"127.0.0.1"}, nil }
 	return o
 }
+
+// Traced has what is read be told of.
+func Traced(o Options, t pgx.QueryTracer) Options {
+	o.tracer = t
+	return o
+}
+
+// FewWait is up to how many waiting deliveries of a destination are read to find the oldest of them.
+const FewWait = fewWait
 
 // Secure is an address with what it does not say of how connections are secured, and what there is to warn of.
 func Secure(address string) (secured, warning string, err error) {

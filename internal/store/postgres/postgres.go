@@ -85,6 +85,7 @@ type Options struct {
 	importing  bool                                                     // what is half carried over may be opened
 	migrations fs.FS                                                    // others than those of this program, for tests
 	lookup     func(ctx context.Context, host string) ([]string, error) // another resolver, for tests
+	tracer     pgx.QueryTracer                                          // of the connections for reading, for tests
 }
 
 // Store is a store.Store in a PostgreSQL database.
@@ -236,6 +237,7 @@ func (s *Store) newPool() (*pgxpool.Pool, error) {
 	}
 	c.ConnConfig = s.config.Copy()
 	c.ConnConfig.DialFunc = newDialer().DialContext
+	c.ConnConfig.Tracer = s.o.tracer
 	c.MaxConns = int32(s.o.Readers)
 	c.MinConns = 0
 	c.MaxConnLifetime, c.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute

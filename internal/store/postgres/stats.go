@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/callgate/callgate/internal/store"
@@ -77,14 +78,26 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 		d := &stats.Destinations[i]
 		d.Pending, d.Delivered, d.Dead = d.Pending+c.Pending, d.Delivered+c.Delivered, d.Dead+c.Dead
 	}
+	few, many := map[int64]*store.DestinationStats{}, map[int64]*store.DestinationStats{}
 	for id, i := range at {
 		d := &stats.Destinations[i]
-		if d.PauseReason, d.Paused = paused[d.Destination]; d.Pending > 0 {
-			if err := s.oldestPending(ctx, id, d); err != nil {
-				return store.Stats{}, public(err)
-			}
-		}
+		d.PauseReason, d.Paused = paused[d.Destination]
 		delete(paused, d.Destination)
+		switch {
+		case d.Pending > fewWait:
+			many[id] = d
+		case d.Pending > 0:
+			few[id] = d
+		}
+	}
+	err = s.oldestOfFew(ctx, few)
+	for id, d := range many {
+		if err == nil {
+			err = s.oldestPending(ctx, id, d)
+		}
+	}
+	if err != nil {
+		return store.Stats{}, public(err)
 	}
 	stats.Destinations = slices.DeleteFunc(stats.Destinations, func(d store.DestinationStats) bool { return !d.Paused && d.Pending+d.Delivered+d.Dead == 0 })
 	for destination, reason := range paused {
@@ -94,7 +107,31 @@ func (s *Store) Stats(ctx context.Context) (store.Stats, error) {
 	return stats, nil
 }
 
-// oldestPending finds when the oldest of a destination's waiting deliveries was made: that of the lowest id, in the order of
+// fewWait is up to how many waiting deliveries of a destination are read to find the oldest of them.
+const fewWait = 1000
+
+// oldestOfFew finds when the oldest waiting delivery was made of destinations, by their numbers, for which few wait: in one
+// statement however many destinations there are, since each scrape and each look whether a gateway is ready asks it. What waits
+// for each is read by the index and sorted. The parentheses have it so: in the order of the table everybody's would be read.
+func (s *Store) oldestOfFew(ctx context.Context, of map[int64]*store.DestinationStats) error {
+	if len(of) == 0 {
+		return nil
+	}
+	rows, err := s.pool.Query(ctx, s.q(`SELECT d.id, e.received_at FROM unnest($1::integer[]) AS d (id)
+		CROSS JOIN LATERAL (SELECT l.event, l.day FROM {s}.live l WHERE l.destination = d.id ORDER BY (l.event, l.n) LIMIT 1) l
+		JOIN {s}.events e ON e.id = l.event AND e.day = l.day`), slices.Collect(maps.Keys(of)))
+	if err != nil {
+		return err
+	}
+	var id, received int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &received}, func() error { // those that are not among them were delivered or erased meanwhile
+		of[id].OldestPending = fromNanos(received)
+		return nil
+	})
+	return err
+}
+
+// oldestPending finds when the oldest of a destination's waiting deliveries was made, of which there are many: that of the lowest id, in the order of
 // which the table can be read, from where the oldest one of all begins.
 func (s *Store) oldestPending(ctx context.Context, destination int64, d *store.DestinationStats) error {
 	var received int64
