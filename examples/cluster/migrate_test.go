@@ -30,11 +30,12 @@ const migratedKey = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789a
 // moved is how many events the store has that is carried over.
 const moved = 8000
 
-// fillStore makes a store with events in SQLite, a multiple of 200: one of four was delivered, one of four is dead, the rest waits.
-func fillStore(t *testing.T, path string, keys *seal.Ring, size int) (ids []string) {
+// fillStore makes a store with events in SQLite, from one number to another, multiples of 200: one of four was delivered, one of
+// four is dead, the rest waits. With data keys, those of tenant-1 are destroyed in the end.
+func fillStore(t *testing.T, path string, keys *seal.Ring, from, to int, dataKeys bool) (ids []string) {
 	t.Helper()
 	ctx := context.Background()
-	s, err := sqlite.Open(sqlite.Options{Path: path, Keys: keys})
+	s, err := sqlite.Open(sqlite.Options{Path: path, Keys: keys, Wrapping: seal.Wrapping{Tenants: dataKeys}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,16 +44,16 @@ func fillStore(t *testing.T, path string, keys *seal.Ring, size int) (ids []stri
 			t.Error(err)
 		}
 	}()
-	for n := 0; n < size; {
+	for n := from; n < to; {
 		var events []*store.Event
-		var to [][]string
+		var destinations [][]string
 		for ; len(events) < 200; n++ {
 			e := &store.Event{ID: ulid.MustNew(ulid.Now(), rand.Reader).String(), Tenant: fmt.Sprint("tenant-", n%3), Source: "nextphone", Route: "calls", EventType: "lead",
 				EventID: fmt.Sprint("evt-", n), CallID: fmt.Sprint("call-", n/4), ReceivedAt: time.Now(), Method: "POST", URI: "/", Body: bytes.Repeat([]byte{byte(n)}, 600)}
 			_, _ = rand.Read(e.Key[:])
-			events, to, ids = append(events, e), append(to, []string{"contacts"}), append(ids, e.ID)
+			events, destinations, ids = append(events, e), append(destinations, []string{"contacts"}), append(ids, e.ID)
 		}
-		accepted, err := s.AcceptAll(ctx, events, to)
+		accepted, err := s.AcceptAll(ctx, events, destinations)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,11 +70,17 @@ func fillStore(t *testing.T, path string, keys *seal.Ring, size int) (ids []stri
 			t.Fatal(err)
 		}
 	}
+	if dataKeys {
+		if _, err := s.DestroyDataKeys(ctx, "tenant-1", false); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return ids
 }
 
 // TestMigrateIsKilled kills callgate migrate with kill -9, again and again in the midst of it, until one comes to its end. Then
-// everything is there, once.
+// everything is there, once: what encryption_key has sealed, what tenants' data keys have, and nothing of a tenant whose key was
+// destroyed.
 func TestMigrateIsKilled(t *testing.T) {
 	heavy(t)
 	t.Parallel()
@@ -87,9 +94,15 @@ func TestMigrateIsKilled(t *testing.T) {
 	}
 	dir := t.TempDir()
 	old := filepath.Join(dir, "callgate.db")
-	ids := fillStore(t, old, keys, moved)
+	ids := append(fillStore(t, old, keys, 0, moved/2, false), fillStore(t, old, keys, moved/2, moved, true)...)
+	gone := 0 // deliveries that waited for content that was destroyed
+	for n := range moved {
+		if n%3 == 1 && n%4 > 1 {
+			gone++
+		}
+	}
 	config := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "{\n\tcallgate {\n\t\tstore sqlite %s\n\t\tencryption_key {env.CALLGATE_KEY}\n\t}\n}\n", old), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "{\n\tcallgate {\n\t\tstore sqlite %s\n\t\tencryption_key {env.CALLGATE_KEY}\n\t\tdata_keys\n\t}\n}\n", old), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	pg := pgtest.Start(t)
@@ -145,14 +158,15 @@ func TestMigrateIsKilled(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Logf("killed %d times, with %s of %d events carried over", kills, strings.Join(events, ", "), moved)
-	for kind, want := range map[string]int{"events": moved, "deliveries delivered": moved / 4, "deliveries dead": moved / 4, "deliveries pending": moved / 2, "attempts": moved / 2} {
+	for kind, want := range map[string]int{"events": moved, "deliveries delivered": moved / 4, "deliveries dead": moved/4 + gone, "deliveries pending": moved/2 - gone, "attempts": moved / 2,
+		"data keys": 3, "data keys destroyed": 1} {
 		m := regexp.MustCompile(`(?m)^` + kind + `\s+(\d+)$`).FindStringSubmatch(out.String())
 		if m == nil || m[1] != strconv.Itoa(want) {
 			t.Errorf("it says %q of %s, want %d\n%s", m, kind, want, out)
 		}
 	}
 	if got, want := pg.SQL("SELECT (SELECT count(*) FROM callgate.events), (SELECT count(DISTINCT id) FROM callgate.events), (SELECT count(*) FROM callgate.live), (SELECT count(*) FROM callgate.settled), (SELECT count(*) FROM callgate.attempts)"),
-		fmt.Sprintf("%d|%[1]d|%[2]d|%[2]d|%[2]d", moved, moved/2); got != want {
+		fmt.Sprintf("%d|%[1]d|%d|%d|%d", moved, moved/2-gone, moved/2+gone, moved/2); got != want {
 		t.Errorf("there are %s, want %s", got, want)
 	}
 	s, err := postgres.Open(postgres.Options{Address: pg.DSN(), Keys: keys, Gateway: "gateway-a"})
@@ -161,6 +175,12 @@ func TestMigrateIsKilled(t *testing.T) {
 	}
 	defer s.Close()
 	for n := 0; n < moved; n += 97 {
+		if n%3 == 1 {
+			if e, err := s.Event(t.Context(), ids[n]); err != nil || !e.Dropped || e.Body != nil {
+				t.Errorf("event %d, whose key was destroyed: %+v, %v", n, e, err)
+			}
+			continue
+		}
 		if e, err := s.Event(t.Context(), ids[n]); err != nil || !bytes.Equal(e.Body, bytes.Repeat([]byte{byte(n)}, 600)) {
 			t.Errorf("event %d: %v", n, err)
 		}

@@ -64,7 +64,7 @@ func TestPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fillStore(t, filepath.Join(dir, "callgate.db"), keys, 400)
+	fillStore(t, filepath.Join(dir, "callgate.db"), keys, 0, 400, false)
 	pg.SQL("CREATE DATABASE moved")
 	for name, text := range map[string]string{
 		"Caddyfile":    "{\n\tcallgate {\n\t\tstore sqlite " + filepath.Join(dir, "callgate.db") + "\n\t\tencryption_key {env.CALLGATE_KEY}\n\t}\n}\n",

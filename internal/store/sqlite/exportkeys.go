@@ -71,8 +71,8 @@ func (s *Store) DataKeyHashes(ctx context.Context) (map[[8]byte][32]byte, error)
 	}
 	hashes := map[[8]byte][32]byte{}
 	err := s.movedDataKeys(ctx, nil, -1, func(k *store.MovedDataKey) {
-		id := string(seal.StoredDataKey(k.ID))
-		hashes[k.ID] = k.Hash(sealed[0][id], sealed[1][id])
+		id := seal.StoredDataKey(k.ID)
+		hashes[k.ID] = k.Hash(sealed[0][string(id)], sealed[1][string(id)])
 	})
 	return hashes, public(err)
 }
