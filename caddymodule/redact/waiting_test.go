@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,17 +30,17 @@ func (stopped) NewTicker(time.Duration) *time.Ticker { panic("nobody waits here"
 // looks counts how often a request is looked at by those who log it: they ask for the client's address.
 type looks struct {
 	context.Context
-	n *int
+	n *atomic.Int32
 }
 
 func (l looks) Value(key any) any {
 	if key == caddyhttp.VarsCtxKey {
-		*l.n++
+		l.n.Add(1)
 	}
 	return l.Context.Value(key)
 }
 
-func request(n *int) caddyhttp.LoggableHTTPRequest {
+func request(n *atomic.Int32) caddyhttp.LoggableHTTPRequest {
 	r, _ := http.NewRequestWithContext(looks{context.Background(), n}, http.MethodPost, "http://receiver/calls", http.NoBody)
 	r.Header = http.Header{"X-Api-Key": {"s3cr3t"}} // one, since headers are logged in no order
 	return caddyhttp.LoggableHTTPRequest{Request: r}
@@ -49,7 +50,7 @@ func request(n *int) caddyhttp.LoggableHTTPRequest {
 func TestFieldsOfALoggerAreWrittenAsThoseOfAnEntry(t *testing.T) {
 	e, clean := encoder(t, "{\nheader x-mine\nquery mine\n}")
 	defer clean()
-	var n int
+	var n atomic.Int32
 	proxy := []zap.Field{zap.String("upstream", "receiver:80"), zap.Duration("duration", time.Second), zap.Object("request", request(&n))}
 	others := []zap.Field{
 		zap.Bool("bool", true), zap.Binary("binary", []byte("b")), zap.ByteString("uri", []byte("/?mine=s3cr3t")), zap.Complex128("c", 1i),
@@ -113,12 +114,12 @@ func TestARequestThatIsNotLoggedIsNotEncoded(t *testing.T) {
 	e, clean := encoder(t, "")
 	defer clean()
 	log, out := logger(e)
-	var n int
+	var n atomic.Int32
 	r := request(&n)
 	kept := log.With(zap.String("upstream", "receiver:80"), zap.Duration("duration", time.Second), zap.Object("request", r))
 	kept.Debug("upstream roundtrip")
-	if n != 0 || out.Len() > 0 {
-		t.Errorf("encoded %d times, wrote %s", n, out)
+	if n.Load() != 0 || out.Len() > 0 {
+		t.Errorf("encoded %d times, wrote %s", n.Load(), out)
 	}
 	var all sync.WaitGroup
 	for range 4 {
@@ -137,9 +138,9 @@ func TestARequestThatIsNotLoggedIsNotEncoded(t *testing.T) {
 		{zap.String("upstream", "a"), zap.Duration("duration", 1), zap.Object("response", r)},
 		{zap.String("duration", "a"), zap.String("upstream", "a"), zap.Object("request", r)},
 	} {
-		n = 0
-		if log.With(fields...); n != 1 {
-			t.Errorf("a request of another logger was encoded %d times when it was added", n)
+		n.Store(0)
+		if log.With(fields...); n.Load() != 1 {
+			t.Errorf("a request of another logger was encoded %d times when it was added", n.Load())
 		}
 	}
 }
