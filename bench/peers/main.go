@@ -1,14 +1,14 @@
 // Command peers measures Callgate beside other programs that take webhooks, answer, and deliver them: acknowledged and
 // delivered calls a second, and the CPU time of each call, databases included.
 //
-//	go run ./bench/peers -restate DIR -node BINARY
+//	go run ./bench/peers -restate DIR -bullmq DIR -node BINARY
 //
 // In each round every subject is started anew, with its own databases on the same disk, is warmed up, is sent calls for some
 // seconds by bench/loadgen, and has then to deliver what is left, to a receiver that takes everything. Every other round has
 // the order turned. Ratios are taken within a round.
 //
-// DIR is a directory in which npm has installed @restatedev/restate-server and @restatedev/restate-sdk. Subjects whose
-// programs are not there are left out, and a line says so.
+// The directories are those in which npm has installed @restatedev/restate-server and @restatedev/restate-sdk, and bullmq and
+// ioredis. Subjects whose programs are not there are left out, and a line says so.
 package main
 
 import (
@@ -41,7 +41,7 @@ type options struct {
 	seconds, warmup, drain time.Duration
 	dir, only              string
 	redis, postgres        string // the program, and the directory of programs; empty: not there
-	restate, node          string
+	restate, bullmq, node  string
 }
 
 func main() {
@@ -63,6 +63,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.StringVar(&o.redis, "redis", "redis-server", "Redis's program")
 	fl.StringVar(&o.postgres, "postgres", findPostgres(), "directory of PostgreSQL's programs")
 	fl.StringVar(&o.restate, "restate", "", "directory in which npm has installed Restate's server and SDK; empty: without Restate")
+	fl.StringVar(&o.bullmq, "bullmq", "", "directory in which npm has installed bullmq and ioredis; empty: without BullMQ")
 	fl.StringVar(&o.node, "node", "node", "the Node.js program, of version 22 or later")
 	if err := command.Parse(fl, args); err != nil {
 		return nil, err
@@ -76,17 +77,20 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 // subjects are those whose programs are there.
 func (o *options) subjects(stderr io.Writer) ([]subject, error) {
 	redis, noRedis := exec.LookPath(o.redis)
-	var noPostgres, noRestate error
+	var noPostgres error
 	if o.postgres == "" {
 		noPostgres = errors.New("PostgreSQL is not installed, or -postgres must name its programs")
 	}
-	if o.restate == "" {
-		noRestate = errors.New("-restate does not say where it is installed")
-	} else if _, err := os.Stat(filepath.Join(o.restate, "node_modules", restateServer)); err != nil {
-		return nil, fmt.Errorf("-restate: %w: install @restatedev/restate-server and @restatedev/restate-sdk there with npm", err)
-	} else if o.node, noRestate = exec.LookPath(o.node); noRestate != nil {
-		return nil, fmt.Errorf("-node: %w", noRestate)
+	node, noNode := exec.LookPath(o.node)
+	noRestate, err := installed("-restate", o.restate, restateServer, noNode)
+	if err != nil {
+		return nil, err
 	}
+	noBullMQ, err := installed("-bullmq", o.bullmq, "bullmq", noNode)
+	if err != nil {
+		return nil, err
+	}
+	o.node = node
 	o.redis = redis
 	wanted := strings.Split(o.only, ";")
 	var there []subject
@@ -97,6 +101,7 @@ func (o *options) subjects(stderr io.Writer) ([]subject, error) {
 		{subject{onSQLite, startOnSQLite}, nil},
 		{subject{onPostgres, startOnPostgres}, noPostgres},
 		{subject{withRestate, startRestate}, noRestate},
+		{subject{withBullMQ, startBullMQ}, cmp.Or(noBullMQ, noRedis)},
 		{subject{bareAlways, startBare(always)}, cmp.Or(noRedis, noPostgres)},
 		{subject{bareEvery, startBare(everySec)}, cmp.Or(noRedis, noPostgres)},
 	} {
@@ -120,6 +125,20 @@ func (o *options) subjects(stderr io.Writer) ([]subject, error) {
 		return nil, fmt.Errorf("-only: there is no subject %q", wanted[0])
 	}
 	return there, nil
+}
+
+// installed says why something that npm installs is left out; err, why it cannot be measured although it was asked for.
+func installed(flag, dir, file string, noNode error) (missing, err error) {
+	if dir == "" {
+		return fmt.Errorf("%s does not say where it is installed", flag), nil
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", file)); err != nil {
+		return nil, fmt.Errorf("%s: %w: see in bench/README.md what to install there with npm", flag, err)
+	}
+	if noNode != nil {
+		return nil, fmt.Errorf("-node: %w", noNode)
+	}
+	return nil, nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {

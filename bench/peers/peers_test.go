@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -109,11 +110,11 @@ func TestSubjects(t *testing.T) {
 		!strings.Contains(said, withRestate+" is left out") {
 		t.Errorf("%v %q %v", got, said, err)
 	}
-	if got, said, err := names("-redis", "no-such-redis", "-postgres", ""); err != nil || !slices.Equal(got, []string{onSQLite}) || strings.Count(said, "is left out") != 4 {
+	if got, said, err := names("-redis", "no-such-redis", "-postgres", ""); err != nil || !slices.Equal(got, []string{onSQLite}) || strings.Count(said, "is left out") != 5 {
 		t.Errorf("%v %q %v", got, said, err)
 	}
 	for _, args := range [][]string{
-		{"-redis", "no-such-redis", "-only", bareAlways}, {"-only", "no such subject"}, {"-restate", t.TempDir()},
+		{"-redis", "no-such-redis", "-only", bareAlways}, {"-only", "no such subject"}, {"-restate", t.TempDir()}, {"-bullmq", t.TempDir()},
 	} {
 		if got, _, err := names(args...); err == nil {
 			t.Errorf("%v: %v", args, got)
@@ -139,6 +140,25 @@ func TestRestateEnv(t *testing.T) {
 	// What it answers to has to be on disk, which is its default: nothing here may change that.
 	if i := slices.IndexFunc(env, func(v string) bool { return strings.Contains(v, "WAL") }); i >= 0 {
 		t.Errorf("%q", env[i])
+	}
+}
+
+func TestPlaceScript(t *testing.T) {
+	installed, dir := t.TempDir(), t.TempDir()
+	if err := os.MkdirAll(filepath.Join(installed, "node_modules", "bullmq"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	script, err := placeScript(dir, installed, "bullmq.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{script, filepath.Join(dir, "call.mjs"), filepath.Join(dir, "node_modules", "bullmq")} {
+		if _, err := os.Stat(file); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := placeScript(t.TempDir(), installed, "none.mjs"); err == nil {
+		t.Error("a program that is not there was placed")
 	}
 }
 

@@ -3,22 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
-	_ "embed"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/callgate/callgate/bench/gateway"
 	"github.com/callgate/callgate/bench/process"
 )
-
-//go:embed service.mjs
-var restateService []byte
 
 // restateServer is where npm puts the server's program below node_modules.
 const restateServer = "@restatedev/restate-server-linux-x64/bin/restate-server"
@@ -44,15 +38,8 @@ func startRestate(ctx context.Context, o *options, dir, upstream string) (*runni
 		}
 	}
 	ingress, admin, fabric, service := addresses[0], addresses[1], addresses[2], addresses[3]
-	modules, err := filepath.Abs(filepath.Join(o.restate, "node_modules"))
+	script, err := placeScript(dir, o.restate, "restate.mjs")
 	if err != nil {
-		return r, err
-	}
-	script := filepath.Join(dir, "service.mjs")
-	if err := os.WriteFile(script, restateService, 0o600); err != nil {
-		return r, err
-	}
-	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		return r, err
 	}
 	_, port, err := net.SplitHostPort(service)
@@ -61,7 +48,7 @@ func startRestate(ctx context.Context, o *options, dir, upstream string) (*runni
 	}
 	node, err := process.Start(ctx, process.Program{
 		Name: "restate-service", Path: o.node, Args: []string{script}, Dir: dir,
-		Env: []string{"NODE_ENV=production", "RESTATE_LOGGING=ERROR", "PEERS_SECRET=" + gateway.Secret, "PEERS_UPSTREAM=" + upstream, "PEERS_PORT=" + port},
+		Env: append(nodeEnv(upstream, port), "RESTATE_LOGGING=ERROR"),
 	})
 	if err != nil {
 		return r, err
@@ -75,7 +62,7 @@ func startRestate(ctx context.Context, o *options, dir, upstream string) (*runni
 		return r, err
 	}
 	server, err := process.Start(ctx, process.Program{
-		Name: "restate", Path: filepath.Join(modules, restateServer), Args: []string{"--no-logo"}, Dir: dir, Env: env,
+		Name: "restate", Path: filepath.Join(dir, "node_modules", restateServer), Args: []string{"--no-logo"}, Dir: dir, Env: env,
 	})
 	if err != nil {
 		return r, err

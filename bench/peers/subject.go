@@ -81,6 +81,7 @@ const (
 	bareAlways  = "bare Redis before PostgreSQL"
 	bareEvery   = "bare Redis before PostgreSQL, not durable"
 	withRestate = "Restate"
+	withBullMQ  = "program with BullMQ"
 )
 
 // callgateConfig is a gateway that stores and delivers as fast as it is let. The rate limit is there, and so high that it refuses
