@@ -78,7 +78,7 @@ function File({ n, file, set }) {
   };
   return (
     <Fragment>
-      <div class="b-row">
+      <div class="b-two">
         <Template label={`File name of part ${n}`} value={file.file_name} set={on('file_name')} placeholder="call-{{call_id}}.txt" />
         <Text label={`Content type of part ${n}`} value={file.content_type} set={on('content_type')} placeholder="text/plain" />
       </div>
