@@ -373,6 +373,33 @@ func TestLinesSayTheSame(t *testing.T) {
 		{`{"to":{"type":"salesforce","instance":"https://a.my.salesforce.com","client_credentials":{"client_id":"{secret.ID}","client_secret":"{secret.S}"},"fields":[{"name":"LastName","from":"last_name|name","default":"Unknown"},{"name":"Rating","text":"Hot now","on_create":true},{"name":"Status"}],"log_call":true,"window":"720h"}}`, ""},
 		{`{"to":{"type":"fhir","base":"https://ehr.example/fhir","oauth2":{"token_url":"https://ehr.example/t","client_id":"a","client_secret":"{secret.S}","scopes":["x","y"]},"resources":["Task"],"time_params":["a b"]},"fields":["patient_id"],"exponential":{"first":"1s","attempts":3},"sign":null}`, ""},
 		{`{"to":{"type":"http","steps":[{"name":"one","url":"https://a.example/","method":"POST","body":"{}","keep":{"id":"$.id"},"find":"https://a.example/f","find_keep":{"id":"$.x"}},{"name":"two","url":"https://a.example/{{steps.one.id}}","method":"PUT","body":"a` + "`" + `b","content_type":"text/plain","poll":{"every":"1s"}}],"bearer":"{secret.T}"},"sign":{"scheme":"nextphone","secret":"{secret.S}"}}`, ""},
+		{`{"to":{"type":"http","document":{"http_method":"POST","url":"https://a.example/{{email}}","headers":{"Content-Type":"multipart/form-data","X-Key":"{secret.KEY}"},"body_template":{"n":1,"all":["a` + "`" + `","{{name}}"],"note":{"file_name":"{{call_id}}.txt","value":"a\nb \"{{message}}\""}}},"omit_empty":true}}`, `
+		destination d http {
+			document <<BODY
+				{
+				  "http_method": "POST",
+				  "url": "https://a.example/{{email}}",
+				  "headers": {
+				    "Content-Type": "multipart/form-data",
+				    "X-Key": "{env.KEY}"
+				  },
+				  "body_template": {
+				    "n": 1,
+				    "all": [
+				      "a` + "`" + `",
+				      "{{name}}"
+				    ],
+				    "note": {
+				      "file_name": "{{call_id}}.txt",
+				      "value": "a\nb \"{{message}}\""
+				    }
+				  }
+				}
+				BODY
+			omit_empty
+		}
+`},
+		{`{"to":{"type":"http","steps":[{"name":"one","document":{"url":"https://a.example/","body_template":{"a":1}}}]}}`, ""},
 	} {
 		text, err := destinationLines("d", []byte(tt.body))
 		if err != nil || tt.want != "" && text != "{\n\tcallgate {"+tt.want+"\t}\n}\n" {
@@ -380,7 +407,6 @@ func TestLinesSayTheSame(t *testing.T) {
 		}
 	}
 	for body, want := range map[string]string{
-		`{"to":{"type":"http","document":{"url":"https://a.example/","body_template":{"a":1}}}}`: "document",
 		`{"to":{"type":"nothing"}}`: "no kind", `{"to":{}}`: "no kind",
 		`{"to":{"type":"http","url":"https://a.example/","body":"a{$HOME}\"\\ ` + "`" + `"}}`: "no lines say",
 	} {
@@ -389,8 +415,9 @@ func TestLinesSayTheSame(t *testing.T) {
 		}
 	}
 	for _, e := range definition.Guide() {
-		if text, err := destinationLines("d", []byte(e.Text)); err == nil {
-			t.Errorf("%s as it stands has lines: %s", e.Name, text)
+		var members map[string]json.RawMessage
+		if text, err := destinationLines("d", []byte(e.Text)); (err == nil) != (json.Unmarshal([]byte(e.Text), &members) == nil) {
+			t.Errorf("%s as it stands: %v\n%s", e.Name, err, text)
 		}
 	}
 }

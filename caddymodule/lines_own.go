@@ -1,6 +1,10 @@
 package caddymodule
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
 	"reflect"
 	"strconv"
 	"strings"
@@ -66,6 +70,14 @@ func init() {
 				return
 			}
 			w.block(v.Elem(), "breaker")
+		},
+		"document": func(w *lineWriter, v, _ reflect.Value) {
+			var text bytes.Buffer
+			if err := json.Indent(&text, v.Bytes(), "", "  "); err != nil {
+				w.err = cmp.Or(w.err, errors.New("no lines say the setting document; take it as JSON"))
+				return
+			}
+			w.line("document", w.word(text.String()))
 		},
 		"success_if": func(w *lineWriter, v, of reflect.Value) { w.success(of) },
 		"properties": func(w *lineWriter, v, _ reflect.Value) {

@@ -54,6 +54,7 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //
 //	http [<url>] {
 //		definition   <file>
+//		document     <json>
 //		url          <url>
 //		method       POST|GET|PUT|PATCH|DELETE
 //		header       <name> <value>
@@ -79,7 +80,7 @@ func (*HTTP) CaddyModule() caddy.ModuleInfo {
 //			find <url> [{
 //				keep <name> <path or expression>
 //			}]
-//			definition | url | method | header | body ...   (and all other lines of a request above)
+//			definition | document | url | method | header | body ...   (and all other lines of a request above)
 //		}
 //		allow_http
 //		bearer | basic | digest | api_key | oauth2 ...   (see Login.lines)

@@ -1,6 +1,7 @@
 package destinations
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +21,9 @@ type HTTPRequest struct {
 	// Headers and the login take the place of its own.
 	Definition string `json:"definition,omitempty"`
 
-	// Document is such a document itself, in place of the name of its file. JSON only.
+	// Document is such a document itself, in place of the name of its file, without comments. It alone says the parts of a
+	// multipart/form-data body, each of them a text, several values of one name, or a file with file_name, content_type and
+	// value.
 	Document json.RawMessage `json:"document,omitempty"`
 
 	// URL is the address that requests go to. Scheme and host are constant, path and query may have {{variables}}.
@@ -78,6 +81,7 @@ type HTTPRequest struct {
 func (h *HTTPRequest) lines() grammar.Lines {
 	lines := grammar.Lines{
 		"definition":   grammar.Text(&h.Definition),
+		"document":     h.unmarshalDocument,
 		"url":          onlyOnce(&h.URL),
 		"method":       grammar.Choice(&h.Method, methods...),
 		"header":       grammar.Pairs(&h.Headers),
@@ -92,6 +96,20 @@ func (h *HTTPRequest) lines() grammar.Lines {
 		"poll":         h.unmarshalPoll,
 	}
 	return lines
+}
+
+// unmarshalDocument reads a document that stands in the Caddyfile.
+func (h *HTTPRequest) unmarshalDocument(d *caddyfile.Dispenser) error {
+	var text string
+	if err := grammar.Text(&text)(d); err != nil {
+		return err
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(text)); err != nil {
+		return d.Errf("document is no JSON: %v; comments and the like can stand in a file, which definition names", err)
+	}
+	h.Document = compact.Bytes()
+	return nil
 }
 
 // methods are the methods of requests.

@@ -106,11 +106,13 @@ type choice struct {
 	search             *search
 	// Delivered takes what was delivered already in, for a replay.
 	Delivered bool
+	// Keys has a tenant's data keys destroyed, for an erasure of all that it has.
+	Keys bool
 }
 
 // chosen reads a choice from a form or an address.
 func (q *request) chosen(v url.Values) (*choice, error) {
-	c := &choice{Events: v["event"], Deliveries: v["delivery"], Delivered: v.Get("delivered") == "yes"}
+	c := &choice{Events: v["event"], Deliveries: v["delivery"], Delivered: v.Get("delivered") == "yes", Keys: v.Get("keys") == "yes"}
 	if len(c.Events)+len(c.Deliveries) > operate.MaxRows {
 		return nil, badRequest("choose up to %d at once, or everything that matches a search", operate.MaxRows)
 	}
@@ -169,6 +171,8 @@ type question struct {
 	Fields []field
 	// Delivered offers to take in what was delivered already, and how many that would be.
 	Delivered int
+	// Keys offers to destroy as many data keys of a tenant too.
+	Keys int
 	// Reason asks for one, with what it is for; see the form.
 	Reason, Hint string
 	Needed       bool
@@ -203,7 +207,7 @@ func (q *request) act() error {
 	back := q.local(v.Get("back"), q.front())
 	if q.r.Method == http.MethodPost && v.Get("sure") == "yes" {
 		if c.search != nil { // which can take longer than somebody waits
-			return q.begin(s, strings.TrimPrefix(q.page.pattern, "act/"), filters[0], c.Delivered)
+			return q.begin(s, strings.TrimPrefix(q.page.pattern, "act/"), filters[0], c)
 		}
 		n, err := q.carry(s, do, filters, all, c.Delivered, false)
 		if err != nil {
@@ -231,9 +235,12 @@ func (q *request) question(s *operate.Service, do *action, c *choice, filters []
 		}
 		data.Delivered = ended - n
 	}
+	if do.operation == "Erase" && c.search != nil && filters[0] == (operate.Filter{Tenant: filters[0].Tenant}) && filters[0].Tenant != "" {
+		data.Keys = q.keysOf(s, filters[0].Tenant)
+	}
 	if n == 0 {
 		data.Text = do.none
-		data.Nothing = data.Delivered == 0
+		data.Nothing = data.Delivered+data.Keys == 0
 	}
 	for _, id := range c.Events {
 		data.Fields = append(data.Fields, field{"event", id})
@@ -248,6 +255,15 @@ func (q *request) question(s *operate.Service, do *action, c *choice, filters []
 		}
 	}
 	return q.show("ask", do.title, data)
+}
+
+// keysOf is how many data keys a tenant has that can be destroyed by who asks.
+func (q *request) keysOf(s *operate.Service, tenant string) int {
+	d, err := s.DestroyDataKeys(q.ctx(), q.actor, operate.Destruction{TenantChoice: operate.TenantChoice{Tenant: tenant}, DryRun: true})
+	if err != nil { // as where there are no data keys at all
+		return 0
+	}
+	return d.Keys
 }
 
 // front is where somebody goes who came from nowhere.

@@ -109,7 +109,7 @@ var people = []string{"vera", "otto", "dora", "bill", "audrey", "erna", "ada", "
 // inBubble runs a test with a desk under /ops/.
 func inBubble(t *testing.T, test func(t *testing.T, d *desk)) {
 	synctest.Test(t, func(t *testing.T) {
-		d := &desk{t: t, store: storetest.NewMemory(storetest.Options{}), crm: new(receiver), dispatch: new(receiver)}
+		d := &desk{t: t, store: storetest.NewMemory(storetest.Options{DataKeys: true}), crm: new(receiver), dispatch: new(receiver)}
 		log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(&d.log), zap.DebugLevel))
 		d.meter = operate.NewMeter(t.Context(), d.store, nil)
 		d.engine = delivery.New(delivery.Options{Store: d.store, Log: log, Observer: metering{meter: d.meter}})

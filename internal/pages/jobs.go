@@ -13,9 +13,9 @@ var jobPages = []page{
 }
 
 // begin begins to do something to everything that a search finds, and leads to the page that tells how far it is.
-func (q *request) begin(s *operate.Service, operation string, f operate.Filter, delivered bool) error {
+func (q *request) begin(s *operate.Service, operation string, f operate.Filter, c *choice) error {
 	sel := operate.Selection{Filter: f}
-	if delivered && operation == "replay" {
+	if c.Delivered && operation == "replay" {
 		sel.State = operate.AnyEnded
 	}
 	sel.All = sel.Filter == operate.Filter{}
@@ -23,7 +23,7 @@ func (q *request) begin(s *operate.Service, operation string, f operate.Filter, 
 	var err error
 	switch operation {
 	case "erase":
-		job, err = s.StartErasure(q.ctx(), q.actor, operate.EraseSelection{Selection: sel})
+		job, err = s.StartErasure(q.ctx(), q.actor, operate.EraseSelection{Selection: sel, DestroyKey: c.Keys})
 	default:
 		if operation == "send" {
 			operation = "retry"

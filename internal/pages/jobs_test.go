@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,51 @@ func TestEverythingThatMatches(t *testing.T) {
 		}
 		if got.status != 200 || !says(t, got, "0 of 1 event erased so far") { // who may erase and no more sees no jobs
 			t.Errorf("%d %s", got.status, text(t, got.body))
+		}
+	})
+}
+
+// TestATenantIsErasedWithItsDataKey if that is ticked, and it is offered for a whole tenant alone.
+func TestATenantIsErasedWithItsDataKey(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *desk) {
+		d.accept("acme")
+		d.accept("beta")
+		ada := d.policy.Actor("ada", nil, "dashboard")
+		for _, tenant := range []string{"acme", "beta"} {
+			if _, err := d.service.RotateDataKey(t.Context(), ada, operate.TenantChoice{Tenant: tenant}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for query, offers := range map[string]bool{"tenant:beta": true, "tenant:beta source:retell": false, "": false} {
+			got := d.as("erna", "act/erase?q="+url.QueryEscape(query))
+			if got.status != 200 || strings.Contains(got.body, `name="keys"`) != offers {
+				t.Errorf("%q: %d %s", query, got.status, text(t, got.body))
+			}
+		}
+		left := func() (tenants []string) {
+			l, err := d.service.DataKeys(t.Context(), ada)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, k := range l.Keys {
+				if k.Destroyed.IsZero() && !slices.Contains(tenants, k.Tenant) {
+					tenants = append(tenants, k.Tenant)
+				}
+			}
+			return tenants
+		}
+		d.post("erna", "act/erase", url.Values{"q": {"tenant:acme"}, "sure": {"yes"}})
+		d.settle()
+		if got := left(); len(got) != 2 {
+			t.Errorf("it was not ticked: %v", got)
+		}
+		d.post("erna", "act/erase", url.Values{"q": {"tenant:beta"}, "sure": {"yes"}, "keys": {"yes"}})
+		d.settle()
+		if got := left(); !slices.Equal(got, []string{"acme"}) {
+			t.Errorf("keys of %v are left", got)
+		}
+		if l, err := d.service.Events(t.Context(), ada, operate.Listing{}); err != nil || len(l.Events) != 0 {
+			t.Errorf("%+v, %v", l, err)
 		}
 	})
 }

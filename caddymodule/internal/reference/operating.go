@@ -221,17 +221,18 @@ func (g *generator) admin(s *sheet) error {
 	s.head(2, "Admin API")
 	resources := map[string]string{}
 	for _, r := range operateapi.Routes() {
-		resources["/callgate/"+r.Pattern] = r.Operation
+		resources[strings.Join(r.Methods, ", ")+" /callgate/"+r.Pattern] = r.Operation
 	}
 	var rows [][]string
 	var used []string
 	for _, m := range resource.FindAllStringSubmatch(g.code["caddymodule/adminapi"].structs["Admin"].doc, -1) {
-		op := resources[m[2]]
+		at := m[1] + " " + m[2]
+		op := resources[at]
 		c, ok := operate.Operations()[op]
 		if !ok {
-			return fmt.Errorf("no operation serves %s", m[2])
+			return fmt.Errorf("no operation serves %s", at)
 		}
-		used = append(used, m[2])
+		used = append(used, at)
 		rows = append(rows, []string{m[1], "`" + m[2] + "`", m[3], op, "`" + string(c) + "`"})
 	}
 	if err := told("admin resource", used, resources); err != nil {

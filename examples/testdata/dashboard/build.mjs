@@ -92,14 +92,25 @@ export async function chain() {
   await write(page, when, 'call.first_name == "Mike"');
   await page.getByLabel('Body', { exact: true }).last().selectOption({ label: 'Form with parts (multipart)' });
   await page.getByLabel('Request 2').filter({ hasText: 'multipart/form-data' }).waitFor();
+  // One part is to be a file, and another has several values.
+  await deal.getByLabel('What part 3 is').selectOption({ label: 'a file' });
+  await write(page, deal.getByRole('textbox', { name: 'File name of part 3' }), 'call-{{first_name}}.txt');
+  await deal.getByRole('textbox', { name: 'Content type of part 3' }).fill('text/plain; charset=utf-8');
+  await deal.getByLabel('What part 1 is').selectOption({ label: 'several values' });
+  await deal.getByRole('button', { name: 'Add a value to part 1' }).click();
+  await write(page, deal.getByRole('textbox', { name: 'Value 2 of part 1' }), 'of {{last_name}}');
+  await page.getByLabel('Request 2').filter({ hasText: 'call-Mike.txt' }).filter({ hasText: 'of Johnson' }).waitFor();
   check(!(await page.locator('.b-problems .b-error').count()), `there is something wrong: ${await page.locator('.b-problems').allInnerTexts()}`);
   const found = [...(await looked(page, 'a chain')), ...(await narrow(page, 'a chain'))];
   check(found.length === 0, found.join('\n'));
   const got = await tested(page, '/contacts');
   check(got.length === 2 && /^\/contacts\/rec_\d+ /.test(got[1]) && got[1].includes('name="phone"') && got[1].includes('+15559876543'), `the receiver has ${got}`);
+  check(got[1].includes('name="message"; filename="call-Mike.txt"') && got[1].includes('Content-Type: text/plain; charset=utf-8') && got[1].split('name="name"').length === 3 && got[1].includes('of Johnson'), `the receiver has ${got[1]}`);
   await publish(page, 'two-requests');
   await page.reload();
   await page.getByRole('group', { name: 'Request 2: step_2' }).getByRole('textbox', { name: 'Part 1', exact: true }).waitFor();
+  await page.getByRole('textbox', { name: 'File name of part 3' }).filter({ hasText: 'call-{{first_name}}.txt' }).waitFor();
+  await page.getByRole('textbox', { name: 'Value 2 of part 1' }).filter({ hasText: 'of {{last_name}}' }).waitFor();
   await page.context().close();
 }
 

@@ -215,22 +215,29 @@ export function Name({ label, value, set, list, field, hint }) {
   );
 }
 
-/** Pairs are rows of a name and a template. A new row counts when it has a name. */
-export function Pairs({ legend, what, of = 'Value', value, set, list, hint, more = 'Add', field, prefix = '' }) {
+/** useRows are the members of an object as rows, which are changed, renamed and taken away. A new row counts when it has a name. */
+export function useRows(value, set) {
   const [fresh, setFresh] = useState(null); // the value of a row that has no name yet
   const rows = Object.entries(value ?? {});
   const all = fresh === null ? rows : [...rows, ['', fresh]];
-  const change = (i, name, text) => set(Object.fromEntries(all.map((r, j) => (j === i ? [name, text] : r)).filter(([n]) => n)));
+  const put = (i, name, to) => set(Object.fromEntries(all.map((r, j) => (j === i ? [name, to] : r)).filter(([n]) => n)));
+  const change = (i, to) => (all[i][0] ? put(i, all[i][0], to) : setFresh(to));
   const rename = (i, name) => {
     if (!name || rows.some(([n], j) => n === name && j !== i)) return false;
     if (i === rows.length) setFresh(null);
-    change(i, name, all[i][1]);
+    put(i, name, all[i][1]);
     return true;
   };
   const away = (i) => {
     if (i === rows.length) setFresh(null);
     else set(rows.length > 1 ? Object.fromEntries(rows.filter((_, j) => j !== i)) : undefined);
   };
+  return { all, change, rename, away, full: fresh !== null, add: () => setFresh('') };
+}
+
+/** Pairs are rows of a name and a template. */
+export function Pairs({ legend, what, of = 'Value', value, set, list, hint, more = 'Add', field, prefix = '' }) {
+  const { all, change, rename, away, full, add } = useRows(value, set);
   return (
     <fieldset class="b-pairs">
       <legend>{legend}</legend>
@@ -238,13 +245,13 @@ export function Pairs({ legend, what, of = 'Value', value, set, list, hint, more
       {all.map(([name, text], i) => (
         <div class="b-pair" key={i}>
           <Name label={`${what} ${i + 1}`} value={name} list={list} set={(v) => rename(i, v)} field={field ?? prefix + name} />
-          <Template label={of === 'Value' ? `Value of ${what.toLowerCase()} ${i + 1}` : `${of} ${i + 1}`} value={text} set={(v) => (name ? change(i, name, v) : setFresh(v))} />
+          <Template label={of === 'Value' ? `Value of ${what.toLowerCase()} ${i + 1}` : `${of} ${i + 1}`} value={text} set={(v) => change(i, v)} />
           <button type="button" aria-label={`Take ${name || 'the new row'} away`} onClick={() => away(i)}>
             ×
           </button>
         </div>
       ))}
-      <button type="button" disabled={fresh !== null} onClick={() => setFresh('')}>
+      <button type="button" disabled={full} onClick={add}>
         {more}
       </button>
     </fieldset>

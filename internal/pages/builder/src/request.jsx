@@ -4,6 +4,7 @@ import { useContext } from 'preact/hooks';
 import { languageOf } from './draft.js';
 import { Choice, Name, Pairs, Template, Text, Tick, Work } from './fields.jsx';
 import { Login } from './login.jsx';
+import { isPart, Parts, textsOf } from './parts.jsx';
 
 const methods = ['POST', 'GET', 'PUT', 'PATCH', 'DELETE'].map((m) => [m, m]);
 const parts = 'multipart/form-data';
@@ -23,15 +24,15 @@ const own = ['url', 'method', 'headers', 'body', 'content_type'];
 function isParts(d) {
   const type = Object.entries(d.headers ?? {}).find(([n]) => n.toLowerCase() === 'content-type')?.[1] ?? '';
   const fields = d.body_template;
-  return type.toLowerCase().startsWith(parts) && fields && typeof fields === 'object' && Object.values(fields).every((v) => typeof v === 'string');
+  return type.toLowerCase().startsWith(parts) && fields && typeof fields === 'object' && Object.values(fields).every(isPart);
 }
 
-/** asParts says by a document what a request said: the texts of a JSON body are the parts. */
+/** asParts says by a document what a request said: the values of a JSON body are the parts. */
 function asParts(r) {
   const rest = Object.fromEntries(Object.entries(r).filter(([n]) => !own.includes(n)));
   let fields = null;
   try {
-    fields = Object.fromEntries(Object.entries(JSON.parse(r.body)).filter(([, v]) => typeof v === 'string'));
+    fields = Object.fromEntries(Object.entries(JSON.parse(r.body)).filter(([, v]) => isPart(v)));
   } catch {
     // it is no JSON
   }
@@ -43,9 +44,11 @@ function asParts(r) {
 function withoutParts(r, type) {
   const { document: d, ...rest } = r;
   const headers = Object.fromEntries(Object.entries(d.headers ?? {}).filter(([n]) => n.toLowerCase() !== 'content-type'));
-  const fields = Object.entries(d.body_template);
+  // A file goes as what is in it.
+  const said = Object.entries(d.body_template).map(([n, v]) => [n, v && typeof v === 'object' && !Array.isArray(v) ? textsOf(v)[0] : v]);
+  const fields = said.flatMap(([n, v]) => textsOf(v).map((text) => [n, text]));
   const body = {
-    json: () => JSON.stringify(d.body_template, null, 2),
+    json: () => JSON.stringify(Object.fromEntries(said), null, 2),
     form: () => fields.map(([n, v]) => `${encodeURIComponent(n)}=${v}`).join('&\n'),
     xml: () => `<call>\n${fields.map(([n, v]) => `  <${n}>${v}</${n}>\n`).join('')}</call>`,
     text: () => fields.map(([n, v]) => `${n}: ${v}`).join('\n'),
@@ -92,7 +95,7 @@ export function OneRequest({ value, path, prefix = '', login }) {
         />
       </div>
       {doc ? (
-        <Pairs legend="Parts" what="Part" value={doc.body_template} set={(v) => on('document', 'body_template')(v ?? {})} more="Add a part" field={prefix + 'body'} />
+        <Parts value={doc.body_template} set={(v) => on('document', 'body_template')(v ?? {})} field={prefix + 'body'} />
       ) : (
         <Template label="Body template" field={prefix + 'body'} value={value.body} set={on('body')} line={false} language={languageOf(type)} name={prefix + 'body'} />
       )}
