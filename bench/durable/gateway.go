@@ -247,9 +247,24 @@ func (o *options) gateway(ctx context.Context, connections int, delivering bool,
 	return f, counted(f)
 }
 
-// profile takes a CPU profile in the measured time.
+// profile takes a CPU profile in the measured time, which begins when the load generator has made its requests: on a busy
+// machine that takes it longer than all that is measured.
 func (s *subject) profile(ctx context.Context, file string, after, length time.Duration) error {
-	time.Sleep(after + 100*time.Millisecond)
+	for {
+		v, err := s.Metrics(ctx)
+		if err != nil {
+			return fmt.Errorf("profiling: %w", err)
+		}
+		if v["caddy_callgate_events_accepted_total"] > 0 {
+			break
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	time.Sleep(after)
 	seconds := max(1, int(length.Seconds()))
 	text, err := s.Admin(ctx, "/debug/pprof/profile?seconds="+strconv.Itoa(seconds))
 	if err != nil {
