@@ -38,7 +38,7 @@ type Encoder struct {
 
 	own       *names // Headers and Query
 	waiting   waiting
-	ctx       caddy.Context
+	ctx       *caddy.Context // by address, since an encoder is made for each request that is proxied
 	isDefault bool
 	counted   bool
 }
@@ -56,7 +56,7 @@ func (*Encoder) CaddyModule() caddy.ModuleInfo {
 
 // Provision loads the encoder that is wrapped.
 func (e *Encoder) Provision(ctx caddy.Context) error {
-	e.ctx = ctx
+	e.ctx = &ctx
 	e.own = new(names).with(e.Headers, e.Query)
 	if e.WrappedRaw == nil {
 		e.isDefault = true
@@ -77,7 +77,7 @@ func (e *Encoder) Provision(ctx caddy.Context) error {
 
 func (e *Encoder) wrap(inner zapcore.Encoder) error {
 	e.Encoder = inner
-	return inner.(caddy.Provisioner).Provision(e.ctx)
+	return inner.(caddy.Provisioner).Provision(*e.ctx)
 }
 
 // Cleanup implements caddy.CleanerUpper.
