@@ -102,10 +102,8 @@ func runBare(stdout io.Writer) error {
 			return err
 		}
 		go func() {
-			if err := b.consume(ctx, c, "c"+strconv.Itoa(i)); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				os.Exit(1)
-			}
+			fmt.Fprintln(os.Stderr, b.consume(ctx, c, "c"+strconv.Itoa(i)))
+			os.Exit(1)
 		}()
 	}
 	fmt.Fprintln(stdout, l.Addr())

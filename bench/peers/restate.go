@@ -88,7 +88,7 @@ func register(ctx context.Context, server *process.Process, admin, service strin
 		}
 		select {
 		case <-late:
-			return fmt.Errorf("Restate does not take its service: %w", err)
+			return fmt.Errorf("the service is not taken by Restate: %w", err)
 		case <-server.Done():
 			return server.Failed()
 		case <-ctx.Done():
