@@ -99,6 +99,15 @@ func Moved(ctx context.Context, kind audit.Kind, tenant, destination string, key
 		Delivery: key.String(), To: []audit.Recipient{{Name: destination}}}
 }
 
+// Expired tells of events whose retention is over.
+func Expired(ctx context.Context, e *lanes.Expiry, n int) audit.Leaf {
+	reason := "delivered, and past its retention"
+	if e.Dead {
+		reason = "dead, and past its retention"
+	}
+	return audit.Leaf{Kind: audit.Expire, Actor: audit.ActorOf(ctx), Count: int64(n), Reason: reason}
+}
+
 // Flag tells of a pause or its end. What the gateway pauses by itself it does for what a receiver answered, of which the
 // attempt's leaf tells.
 func Flag(ctx context.Context, kind audit.Kind, destination, why string) audit.Leaf {

@@ -6,41 +6,22 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/leaves"
 	"github.com/jackc/pgx/v5"
 )
 
-// expiry is one kind of event that goes when its retention is over: those that were delivered everywhere, or those that
-// have a dead delivery.
-type expiry struct {
-	dead   bool
-	before int64 // its last delivery ended before this
-}
-
-// keeps tells whether a delivery keeps its event from going.
-func (e *expiry) keeps(state, updated int64) bool {
-	return e != nil && (state == lanes.Pending || state == lanes.Dead && !e.dead || updated >= e.before)
-}
-
-func (e *expiry) reason() string {
-	if e.dead {
-		return "dead, and past its retention"
-	}
-	return "delivered, and past its retention"
-}
-
-// count adds to the number of events that have expired.
-func (e *expiry) count(ctx context.Context, t *tx, n int) {
+// countExpired adds to the number of events that have expired.
+func (t *tx) countExpired(ctx context.Context, e *lanes.Expiry, n int) {
 	if e == nil || n == 0 {
 		return
 	}
 	name := expiredDone
-	if e.dead {
+	if e.Dead {
 		name = expiredDead
 	}
-	t.note(audit.Leaf{Kind: audit.Expire, Actor: audit.ActorOf(ctx), Count: int64(n), Reason: e.reason()})
+	t.note(leaves.Expired(ctx, e, n))
 	t.count(name, int64(n))
 }
 
@@ -51,26 +32,16 @@ func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, li
 		return expired, err
 	}
 	if limit <= 0 {
-		return expired, errors.New("expiring needs a batch of at least one event")
+		return expired, lanes.ErrNoBatch
 	}
 	s.expiring.Lock()
 	defer s.expiring.Unlock()
 	if err := s.forgetNotes(ctx, nanos(now)); err != nil {
 		return expired, err
 	}
-	if r.Done > 0 {
-		n, err := s.expireKind(ctx, &expiry{before: nanos(now.Add(-r.Done))}, limit)
-		expired.Done = int64(n)
-		if err != nil {
-			return expired, err
-		}
-	}
-	if left := limit - int(expired.Done); r.Dead > 0 && left > 0 {
-		n, err := s.expireKind(ctx, &expiry{dead: true, before: nanos(now.Add(-r.Dead))}, left)
-		expired.Dead = int64(n)
-		if err != nil {
-			return expired, err
-		}
+	expired, err = lanes.Expire(r, now, limit, func(e *lanes.Expiry, limit int) (int, error) { return s.expireKind(ctx, e, limit) })
+	if err != nil {
+		return expired, err
 	}
 	if expired.Total() < int64(limit) {
 		// That was the last batch. A day that cannot be dropped now is dropped the next time.
@@ -82,7 +53,7 @@ func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, li
 }
 
 // expireKind deletes up to limit events of a kind.
-func (s *Store) expireKind(ctx context.Context, e *expiry, limit int) (int, error) {
+func (s *Store) expireKind(ctx context.Context, e *lanes.Expiry, limit int) (int, error) {
 	list, err := s.findExpired(ctx, e, limit)
 	if err != nil {
 		return 0, public(err)
@@ -111,16 +82,16 @@ const (
 		AND NOT EXISTS (SELECT 1 FROM {s}.settled r WHERE r.event = d.event AND r.day = d.day AND r.updated_at >= $1) ORDER BY d.event LIMIT $4`
 )
 
-func (s *Store) findExpired(ctx context.Context, e *expiry, limit int) ([]place, error) {
-	last := dayOf(e.before) + slack
+func (s *Store) findExpired(ctx context.Context, e *lanes.Expiry, limit int) ([]place, error) {
+	last := dayOf(e.Before) + slack
 	find := func(query string, from [16]byte) ([]place, error) {
-		rows, err := s.pool.Query(ctx, s.q(query), e.before, last, from, limit)
+		rows, err := s.pool.Query(ctx, s.q(query), e.Before, last, from, limit)
 		if err != nil {
 			return nil, err
 		}
 		return pgx.CollectRows(rows, pgx.RowToStructByPos[place])
 	}
-	if e.dead {
+	if e.Dead {
 		return find(findDead, [16]byte{})
 	}
 	list, err := find(findDone, s.expireFrom)

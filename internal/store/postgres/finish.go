@@ -20,8 +20,7 @@ type finished struct {
 	key            lanes.Key
 	day            int64 // -1 if the delivery was not leased
 	warnings, sent *string
-	excerpt        []byte // to be sealed
-	sealer         seal.Sealer
+	excerpt        sealed.Excerpt
 }
 
 // beside tells that only the audit log is to know of the attempt.
@@ -61,10 +60,8 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 				return err
 			}
 		}
-		if f.excerpt = a.Excerpt; len(f.excerpt) > 0 && s.o.Keys != nil {
-			if err := s.prepareExcerpt(ctx, f); err != nil {
-				return public(err)
-			}
+		if f.excerpt, err = sealed.PrepareExcerpt(ctx, s.seals, a, f.key, s.tenantOf, s.o.Log); err != nil {
+			return public(err)
 		}
 		list[i] = f
 	}
@@ -95,9 +92,7 @@ func (t *tx) readFinished(all []*finished) error {
 		if f.beside() {
 			continue
 		}
-		if len(f.excerpt) > 0 && t.s.o.Keys != nil {
-			sealedBy = append(sealedBy, f.sealer.StoredID())
-		}
+		sealedBy = append(sealedBy, f.excerpt.KeyID())
 		keys = append(keys, f.key)
 		if f.day >= 0 {
 			days[f.key] = f.day
@@ -169,40 +164,12 @@ func (t *tx) record(f *finished) error {
 	return nil
 }
 
-// prepareExcerpt finds what the excerpt of an attempt is sealed with. Without its tenant's data key the attempt is stored
-// without it: what came of the attempt does not wait for that.
-func (s *Store) prepareExcerpt(ctx context.Context, f *finished) error {
-	tenant, err := "", error(nil)
-	if s.seals.Tenants() {
-		tenant, err = s.tenantOf(ctx, f.key)
-	}
-	if err == nil {
-		f.sealer, err = s.seals.Sealer(ctx, tenant)
-	}
-	switch {
-	case errors.Is(err, store.ErrNotFound): // erased meanwhile
-		f.excerpt = nil
-	case errors.Is(err, seal.ErrUnavailable), errors.Is(err, seal.ErrNoKey):
-		s.o.Log("what a receiver answered to delivery "+f.DeliveryID+" is not kept", err)
-		f.excerpt = nil
-	case err != nil:
-		return err
-	}
-	return nil
-}
-
 // sealExcerpt seals the excerpt of an attempt; nil if there is none.
 func (t *tx) sealExcerpt(f *finished, p seal.Place) (excerpt, keyID []byte) {
-	if len(f.excerpt) == 0 {
+	if keyID = f.excerpt.KeyID(); t.keyLost(keyID) { // and with it what the excerpt would tell of
 		return nil, nil
 	}
-	if t.s.o.Keys == nil {
-		return f.excerpt, nil
-	}
-	if keyID = f.sealer.StoredID(); t.keyLost(keyID) { // and with it what the excerpt would tell of
-		return nil, nil
-	}
-	return f.sealer.Seal(f.excerpt, p), keyID
+	return f.excerpt.Seal(p), keyID
 }
 
 // noteAttempt records an attempt in the audit log. erased tells that its delivery is gone, and with it the salt.

@@ -19,12 +19,9 @@ func (s *Store) Note(ctx context.Context, destination, name string, value []byte
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	if len(value) == 0 || len(value) > store.MaxNote {
-		return store.ErrNoteSize
-	}
-	key := sealed.NoteKey(s.o.Keys, destination, name)
-	if s.o.Keys != nil {
-		value = s.o.Keys.Seal(value, sealed.NotePlace(key, destination))
+	key, value, err := sealed.Note(s.o.Keys, destination, name, value)
+	if err != nil {
+		return err
 	}
 	now := s.nowNanos()
 	return s.write(ctx, func(t *tx) error {
@@ -57,10 +54,8 @@ func (s *Store) Noted(ctx context.Context, destination, name string) ([]byte, er
 		return nil, nil
 	case err != nil:
 		return nil, public(err)
-	case s.o.Keys != nil:
-		return s.o.Keys.Open(value, sealed.NotePlace(key, destination))
 	}
-	return value, nil
+	return sealed.OpenNote(s.o.Keys, key, destination, value)
 }
 
 // Forget is store.Store's.
@@ -175,12 +170,5 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 
 // deliverySealer seals what is kept of a delivery.
 func (s *Store) deliverySealer(ctx context.Context, k lanes.Key) (seal.Sealer, error) {
-	if !s.seals.Tenants() {
-		return s.seals.Opener(ctx), nil
-	}
-	tenant, err := s.tenantOf(ctx, k)
-	if err != nil {
-		return seal.Sealer{}, err
-	}
-	return s.seals.Sealer(ctx, tenant)
+	return sealed.DeliverySealer(ctx, s.seals, k, s.tenantOf)
 }

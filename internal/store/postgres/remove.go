@@ -82,9 +82,9 @@ func (s *Store) Erase(ctx context.Context, f store.Filter, dryRun bool) (int, er
 	return total, nil
 }
 
-// remove deletes events with all that belongs to them, and counts them. expiry, if not nil, is asked in the same
+// remove deletes events with all that belongs to them, and counts them. e, if not nil, is asked in the same
 // transaction which of them may go, and hears how many went.
-func (s *Store) remove(ctx context.Context, list []place, e *expiry) (n int, err error) {
+func (s *Store) remove(ctx context.Context, list []place, e *lanes.Expiry) (n int, err error) {
 	err = s.write(ctx, func(t *tx) (err error) {
 		n, err = t.remove(ctx, list, e)
 		return err
@@ -105,7 +105,7 @@ type gone struct {
 	stays        bool
 }
 
-func (t *tx) remove(ctx context.Context, list []place, e *expiry) (int, error) {
+func (t *tx) remove(ctx context.Context, list []place, e *lanes.Expiry) (int, error) {
 	ids, days := make([][16]byte, len(list)), make([]int32, len(list))
 	for i, p := range list {
 		ids[i], days[i] = p.ID, int32(p.Day)
@@ -135,7 +135,7 @@ func (t *tx) remove(ctx context.Context, list []place, e *expiry) (int, error) {
 	}
 	rows = append(rows, settled...)
 	for _, r := range rows {
-		if e.keeps(int64(r.state), r.updated) {
+		if e.Keeps(int64(r.state), r.updated) {
 			byID[r.key.Event].stays = true
 		}
 	}
@@ -194,7 +194,7 @@ func (t *tx) remove(ctx context.Context, list []place, e *expiry) (int, error) {
 			t.note(l)
 		}
 	}
-	e.count(ctx, t, len(ids))
+	t.countExpired(ctx, e, len(ids))
 	return len(ids), nil
 }
 

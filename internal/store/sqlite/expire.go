@@ -2,31 +2,12 @@ package sqlite
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/store"
+	"github.com/callgate/callgate/internal/store/lanes"
+	"github.com/callgate/callgate/internal/store/leaves"
 )
-
-// expiry is one kind of event that goes when its retention is over: those that were delivered everywhere, or those that
-// have a dead delivery.
-type expiry struct {
-	dead   bool
-	before int64 // its last delivery ended before this
-}
-
-// keeps tells whether a delivery keeps its event from going.
-func (e *expiry) keeps(state, updated int64) bool {
-	return e != nil && (state == pending || state == dead && !e.dead || updated >= e.before)
-}
-
-func (e *expiry) reason() string {
-	if e.dead {
-		return "dead, and past its retention"
-	}
-	return "delivered, and past its retention"
-}
 
 // The counters of what has expired.
 const (
@@ -34,14 +15,14 @@ const (
 	expiredDead = "expired_dead"
 )
 
-// count adds to the number of events that have expired.
-func (e *expiry) count(ctx context.Context, b *batch, n int) error {
+// countExpired adds to the number of events that have expired.
+func (b *batch) countExpired(ctx context.Context, e *lanes.Expiry, n int) error {
 	if e == nil || n == 0 {
 		return nil
 	}
 	name, total := expiredDone, &b.s.expired.done
-	b.note(audit.Leaf{Kind: audit.Expire, Actor: audit.ActorOf(ctx), Count: int64(n), Reason: e.reason()})
-	if e.dead {
+	b.note(leaves.Expired(ctx, e, n))
+	if e.Dead {
 		name, total = expiredDead, &b.s.expired.dead
 	}
 	b.after = append(b.after, func() { total.Add(int64(n)) })
@@ -56,7 +37,7 @@ func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, li
 		return expired, err
 	}
 	if limit <= 0 {
-		return expired, errors.New("expiring needs a batch of at least one event")
+		return expired, lanes.ErrNoBatch
 	}
 	s.expireMu.Lock()
 	defer s.expireMu.Unlock()
@@ -69,19 +50,9 @@ func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, li
 	if err := s.forgetNotes(ctx, nanos(now)); err != nil {
 		return expired, err
 	}
-	if r.Done > 0 {
-		n, err := s.expireKind(ctx, &expiry{before: nanos(now.Add(-r.Done))}, limit)
-		expired.Done = int64(n)
-		if err != nil {
-			return expired, err
-		}
-	}
-	if left := limit - int(expired.Done); r.Dead > 0 && left > 0 {
-		n, err := s.expireKind(ctx, &expiry{dead: true, before: nanos(now.Add(-r.Dead))}, left)
-		expired.Dead = int64(n)
-		if err != nil {
-			return expired, err
-		}
+	expired, err = lanes.Expire(r, now, limit, func(e *lanes.Expiry, limit int) (int, error) { return s.expireKind(ctx, e, limit) })
+	if err != nil {
+		return expired, err
 	}
 	if expired.Total() > 0 {
 		s.expireLeft = true
@@ -106,12 +77,12 @@ func (s *Store) Expire(ctx context.Context, r store.Retention, now time.Time, li
 }
 
 // expireKind deletes up to limit events of a kind.
-func (s *Store) expireKind(ctx context.Context, e *expiry, limit int) (int, error) {
+func (s *Store) expireKind(ctx context.Context, e *lanes.Expiry, limit int) (int, error) {
 	find := s.findDone
-	if e.dead {
+	if e.Dead {
 		find = s.findDead
 	}
-	seqs, err := find(ctx, e.before, limit)
+	seqs, err := find(ctx, e.Before, limit)
 	if err != nil {
 		return 0, public(err)
 	}

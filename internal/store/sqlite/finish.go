@@ -7,7 +7,6 @@ import (
 	"errors"
 
 	"github.com/callgate/callgate/internal/audit"
-	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/callgate/callgate/internal/store/leaves"
@@ -21,8 +20,7 @@ type finished struct {
 	seq      int64 // 0 if the delivery was not leased
 	warnings any
 	sent     any
-	excerpt  []byte
-	sealer   seal.Sealer // of the excerpt, where there are keys
+	excerpt  sealed.Excerpt
 }
 
 // Finish is store.Store's. Deliveries that were erased meanwhile are passed over. A delivery that is not pending any
@@ -41,7 +39,7 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 		if lanes.StateNumber(a.State) < 0 {
 			return errors.New("an attempt must leave its delivery pending, delivered or dead")
 		}
-		f := finished{Attempt: a, excerpt: a.Excerpt}
+		f := finished{Attempt: a}
 		var err error
 		if f.key, err = lanes.ParseKey(a.DeliveryID); err != nil && !(a.Audit.Returned || a.Audit.Lost) {
 			return err
@@ -60,10 +58,8 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 			}
 			f.sent = string(text)
 		}
-		if len(f.excerpt) > 0 && s.o.Keys != nil {
-			if err := s.prepareExcerpt(ctx, &f); err != nil {
-				return public(err)
-			}
+		if f.excerpt, err = sealed.PrepareExcerpt(ctx, s.seals, a, f.key, s.tenantOf, s.o.Log); err != nil {
+			return public(err)
 		}
 		list[i] = f
 	}
@@ -85,41 +81,13 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 	})
 }
 
-// prepareExcerpt finds what the excerpt of an attempt is sealed with. Without its tenant's data key the attempt is stored
-// without it: what came of the attempt does not wait for that.
-func (s *Store) prepareExcerpt(ctx context.Context, f *finished) error {
-	tenant, err := "", error(nil)
-	if s.seals.Tenants() {
-		tenant, err = s.tenantOf(ctx, f.key)
-	}
-	if err == nil {
-		f.sealer, err = s.seals.Sealer(ctx, tenant)
-	}
-	switch {
-	case errors.Is(err, store.ErrNotFound): // erased meanwhile
-		f.excerpt = nil
-	case errors.Is(err, seal.ErrUnavailable), errors.Is(err, seal.ErrNoKey):
-		s.o.Log("what a receiver answered to delivery "+f.DeliveryID+" is not kept", err)
-		f.excerpt = nil
-	case err != nil:
-		return err
-	}
-	return nil
-}
-
 // sealExcerpt seals the excerpt of an attempt; nil if there is none.
 func (b *batch) sealExcerpt(f *finished, c *lanes.Change, number int64) (excerpt, keyID []byte) {
-	if len(f.excerpt) == 0 {
-		return nil, nil
-	}
-	if b.s.o.Keys == nil {
-		return f.excerpt, nil
-	}
-	if keyID = f.sealer.StoredID(); b.lost(keyID) { // and with it what the excerpt would tell of
+	if keyID = f.excerpt.KeyID(); b.lost(keyID) { // and with it what the excerpt would tell of
 		return nil, nil
 	}
 	tenant, destination := b.s.names.Name(c.Tenant), b.s.names.Name(c.Destination)
-	return f.sealer.Seal(f.excerpt, sealed.ExcerptPlace(f.key.String(), tenant, destination, number)), keyID
+	return f.excerpt.Seal(sealed.ExcerptPlace(f.key.String(), tenant, destination, number)), keyID
 }
 
 // record writes an attempt and moves its delivery on.

@@ -15,12 +15,9 @@ func (s *Store) Note(ctx context.Context, destination, name string, value []byte
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
-	if len(value) == 0 || len(value) > store.MaxNote {
-		return store.ErrNoteSize
-	}
-	key := sealed.NoteKey(s.o.Keys, destination, name)
-	if s.o.Keys != nil {
-		value = s.o.Keys.Seal(value, sealed.NotePlace(key, destination))
+	key, value, err := sealed.Note(s.o.Keys, destination, name, value)
+	if err != nil {
+		return err
 	}
 	now := nanos(s.o.Now())
 	return s.write(ctx, false, func(b *batch) error {
@@ -69,10 +66,8 @@ func (s *Store) Noted(ctx context.Context, destination, name string) ([]byte, er
 		return nil, nil
 	case err != nil:
 		return nil, public(err)
-	case s.o.Keys != nil:
-		return s.o.Keys.Open(value, sealed.NotePlace(key, destination))
 	}
-	return value, nil
+	return sealed.OpenNote(s.o.Keys, key, destination, value)
 }
 
 // Forget is store.Store's.

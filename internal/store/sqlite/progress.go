@@ -100,14 +100,7 @@ func (s *Store) Kept(ctx context.Context, deliveryID string) ([]byte, error) {
 
 // deliverySealer seals what is kept of a delivery.
 func (s *Store) deliverySealer(ctx context.Context, k lanes.Key) (seal.Sealer, error) {
-	if !s.seals.Tenants() {
-		return s.seals.Opener(ctx), nil
-	}
-	tenant, err := s.tenantOf(ctx, k)
-	if err != nil {
-		return seal.Sealer{}, err
-	}
-	return s.seals.Sealer(ctx, tenant)
+	return sealed.DeliverySealer(ctx, s.seals, k, s.tenantOf)
 }
 
 // removeProgress deletes what is kept of an event's deliveries.

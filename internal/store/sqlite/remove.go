@@ -89,9 +89,9 @@ func (s *Store) numbers(ctx context.Context, query string, args ...any) ([]int64
 	return list, rows.Err()
 }
 
-// remove deletes events with all that belongs to them, and counts them. expiry, if not nil, is asked in the same
+// remove deletes events with all that belongs to them, and counts them. e, if not nil, is asked in the same
 // transaction which of them may go, and hears how many went.
-func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err error) {
+func (s *Store) remove(ctx context.Context, seqs []int64, e *lanes.Expiry) (n int, err error) {
 	err = s.write(ctx, false, func(b *batch) error {
 		n = 0
 		for _, seq := range seqs {
@@ -103,7 +103,7 @@ func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err
 				n++
 			}
 		}
-		return e.count(ctx, b, n)
+		return b.countExpired(ctx, e, n)
 	})
 	if err != nil {
 		n = 0
@@ -112,7 +112,7 @@ func (s *Store) remove(ctx context.Context, seqs []int64, e *expiry) (n int, err
 }
 
 // remove deletes an event, unless it may not go.
-func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) {
+func (b *batch) remove(ctx context.Context, seq int64, e *lanes.Expiry) (bool, error) {
 	var id, key [16]byte
 	var tenant, size int64
 	at := int64(-1)
@@ -127,7 +127,7 @@ func (b *batch) remove(ctx context.Context, seq int64, e *expiry) (bool, error) 
 	var changes []lanes.Change
 	kept := false
 	if err := b.c.query("SELECT n, destination, tenant, state, updated_at FROM deliveries WHERE event = ?", func(v []driver.Value) error {
-		kept = kept || e.keeps(v[3].(int64), v[4].(int64))
+		kept = kept || e.Keeps(v[3].(int64), v[4].(int64))
 		changes = append(changes, lanes.Change{Destination: v[1].(int64), Tenant: v[2].(int64), Key: lanes.Key{Event: id, N: v[0].(int64)}, From: int8(v[3].(int64)), To: none})
 		return nil
 	}, seq); err != nil || kept {
