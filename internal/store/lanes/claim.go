@@ -253,7 +253,7 @@ func (ls *Lanes) grant(l *Lane, turns, served []*turn, rows []Row, claimed []sto
 			continue
 		}
 		q := served[i].q
-		l.leases[key] = &lease{ref: rows[i].Ref, until: until, next: rows[i].Next, q: q}
+		l.leases[key] = &lease{ref: rows[i].Ref, until: until, next: rows[i].Next, attempts: int64(rows[i].Attempts), q: q}
 		q.leased++
 		q.version++
 		taken[served[i]]++
@@ -327,7 +327,7 @@ func (ls *Lanes) hold(l *Lane, q *Queue, event string, row Row, until int64) {
 	if err != nil {
 		return
 	}
-	l.leases[Key{id, row.N}] = &lease{ref: row.Ref, until: until, next: row.Next, q: q}
+	l.leases[Key{id, row.N}] = &lease{ref: row.Ref, until: until, next: row.Next, attempts: int64(row.Attempts), q: q}
 	q.leased++
 	q.version++
 }

@@ -18,7 +18,7 @@ func (ls *Lanes) ClaimOne(l *Lane, tenant int64, key Key, now, until int64, read
 	if err != nil || e == nil || settled || l.gone {
 		return nil, err
 	}
-	l.leases[key] = &lease{ref: row.Ref, until: until, next: row.Next, q: q}
+	l.leases[key] = &lease{ref: row.Ref, until: until, next: row.Next, attempts: int64(row.Attempts), q: q}
 	q.leased++
 	q.version++
 	q.headKnown = false
