@@ -253,7 +253,7 @@ func (ls *Lanes) grant(l *Lane, turns, served []*turn, rows []Row, claimed []sto
 			continue
 		}
 		q := served[i].q
-		l.lend(key, &lease{ref: rows[i].Ref, until: until, next: rows[i].Next, q: q})
+		l.lend(key, &lease{ref: rows[i].Ref, until: until, next: rows[i].Next, attempts: int64(rows[i].Attempts), q: q})
 		taken[served[i]]++
 		last[served[i]] = rows[i].Next
 		l.last, l.started = q.Name, true
@@ -325,7 +325,7 @@ func (ls *Lanes) hold(l *Lane, q *Queue, event string, row Row, until int64) {
 	if err != nil {
 		return
 	}
-	l.lend(Key{id, row.N}, &lease{ref: row.Ref, until: until, next: row.Next, q: q})
+	l.lend(Key{id, row.N}, &lease{ref: row.Ref, until: until, next: row.Next, attempts: int64(row.Attempts), q: q})
 }
 
 func (l *Lane) delivery(e *store.Event, q *Queue, r Row) store.Delivery {

@@ -18,7 +18,7 @@ func (ls *Lanes) ClaimOne(l *Lane, tenant int64, key Key, now, until int64, read
 	if err != nil || e == nil || settled || l.gone {
 		return nil, err
 	}
-	l.lend(key, &lease{ref: row.Ref, until: until, next: row.Next, q: q})
+	l.lend(key, &lease{ref: row.Ref, until: until, next: row.Next, attempts: int64(row.Attempts), q: q})
 	q.headKnown = false
 	return &store.Claimed{Delivery: l.delivery(e, q, row), Event: e}, nil
 }

@@ -1,10 +1,18 @@
 package lanes
 
 type lease struct {
-	ref   Ref
-	until int64
-	next  int64
-	q     *Queue
+	ref      Ref
+	until    int64
+	next     int64
+	attempts int64
+	q        *Queue
+}
+
+// Leased is what a lease knows of its delivery: as it was when it was claimed.
+type Leased struct {
+	Ref
+	Destination, Tenant int64
+	Attempts            int64
 }
 
 // lend begins a lease. The caller holds the lock.
@@ -92,6 +100,19 @@ func (ls *Lanes) Refs(keys []Key) map[Key]Ref {
 		}
 	}
 	return refs
+}
+
+// Leases is what leases know of deliveries, as far as they are leased.
+func (ls *Lanes) Leases(keys []Key) map[Key]Leased {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	leased := make(map[Key]Leased, len(keys))
+	for _, key := range keys {
+		if _, e := ls.lease(key); e != nil {
+			leased[key] = Leased{e.ref, e.q.Destination, e.q.Tenant, e.attempts}
+		}
+	}
+	return leased
 }
 
 // Return gives leased deliveries back. What is no delivery's id, or not leased, is passed over.

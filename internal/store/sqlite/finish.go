@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"encoding/json"
@@ -17,7 +18,7 @@ import (
 type finished struct {
 	*store.Attempt
 	key      lanes.Key
-	seq      int64 // 0 if the delivery was not leased
+	leased   lanes.Leased // its Seq is 0 if the delivery is not leased
 	warnings any
 	sent     any
 	excerpt  sealed.Excerpt
@@ -67,9 +68,9 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 	for i := range list {
 		keys[i] = list[i].key
 	}
-	refs := s.queues.Refs(keys)
+	leased := s.queues.Leases(keys)
 	for i := range list {
-		list[i].seq = refs[list[i].key].Seq
+		list[i].leased = leased[list[i].key]
 	}
 	return s.write(ctx, false, func(b *batch) error {
 		for i := range list {
@@ -92,7 +93,7 @@ func (b *batch) sealExcerpt(f *finished, c *lanes.Change, number int64) (excerpt
 
 // record writes an attempt and moves its delivery on.
 func (b *batch) record(f *finished) error {
-	seq := f.seq
+	seq := f.leased.Seq
 	if f.Audit.Returned || f.Audit.Lost {
 		return b.noteAttempt(f, int64(f.Number), false)
 	}
@@ -106,16 +107,22 @@ func (b *batch) record(f *finished) error {
 		}
 	}
 	c := lanes.Change{Key: f.key, From: none, To: int8(lanes.StateNumber(f.State)), Next: nanos(f.NextAt)}
-	var attempts int64
-	err := b.c.query("SELECT state, destination, tenant, attempts FROM deliveries WHERE event = ? AND n = ?", func(v []driver.Value) error {
-		c.From, c.Destination, c.Tenant, attempts = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)
-		return nil
-	}, seq, f.key.N)
+	planned := c.Next
+	moved, err := b.moveLeased(f, &c)
 	if err != nil {
 		return err
 	}
-	if c.From == none {
-		return b.noteAttempt(f, int64(f.Number), true)
+	attempts := f.leased.Attempts
+	if !moved {
+		if err := b.c.query("SELECT state, destination, tenant, attempts FROM deliveries WHERE event = ? AND n = ?", func(v []driver.Value) error {
+			c.From, c.Destination, c.Tenant, attempts = int8(v[0].(int64)), v[1].(int64), v[2].(int64), v[3].(int64)
+			return nil
+		}, seq, f.key.N); err != nil {
+			return err
+		}
+		if c.From == none {
+			return b.noteAttempt(f, int64(f.Number), true)
+		}
 	}
 	number := int64(f.Number)
 	if number == 0 {
@@ -132,7 +139,7 @@ func (b *batch) record(f *finished) error {
 	excerpt, keyID := b.sealExcerpt(f, &c, number)
 	if _, err := b.c.exec(`INSERT INTO attempts (event, n, number, at, took, status, reason, warnings, remote_id, excerpt, key_id, state, next_at, sent)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, seq, f.key.N, number, nanos(f.At), int64(f.Took), f.Status, f.Reason,
-		f.warnings, f.RemoteID, excerpt, keyID, lanes.StateNumber(f.State), c.Next, f.sent); err != nil {
+		f.warnings, f.RemoteID, excerpt, keyID, lanes.StateNumber(f.State), planned, f.sent); err != nil {
 		return err
 	}
 	if f.Audit.Destination == "" {
@@ -150,15 +157,48 @@ func (b *batch) record(f *finished) error {
 	}
 	if c.To != pending {
 		b.ended = append(b.ended, numbered{seq, f.key.N})
-		c.Next = 0
-	} else if c.Next == 0 {
-		c.Next = b.now
 	}
-	_, err = b.c.exec(`UPDATE deliveries SET state = ?, next_at = ?, attempts = ?, updated_at = ?, last_status = ?, reason = ?,
-		remote_id = CASE ? WHEN '' THEN remote_id ELSE ? END WHERE event = ? AND n = ?`,
-		int64(c.To), c.Next, attempts, b.now, f.Status, f.Reason, f.RemoteID, f.RemoteID, seq, f.key.N)
+	if !moved {
+		c.Next = b.nextOf(&c)
+		_, err = b.c.exec(moveOn, moveArgs(f, &c, attempts, b.now, seq)...)
+	}
 	b.changes = append(b.changes, c)
 	return err
+}
+
+const moveOn = `UPDATE deliveries SET state = ?, next_at = ?, attempts = ?, updated_at = ?, last_status = ?, reason = ?,
+	remote_id = CASE ? WHEN '' THEN remote_id ELSE ? END WHERE event = ? AND n = ?`
+
+func moveArgs(f *finished, c *lanes.Change, attempts, now, seq int64) []any {
+	return []any{int64(c.To), c.Next, attempts, now, f.Status, f.Reason, f.RemoteID, f.RemoteID, seq, f.key.N}
+}
+
+// nextOf is when a delivery is due after a change: never if it has ended, and at once if nobody says.
+func (b *batch) nextOf(c *lanes.Change) int64 {
+	if c.To != pending {
+		return 0
+	}
+	return cmp.Or(c.Next, b.now)
+}
+
+// moveLeased moves a delivery on without reading it first, if it still is as it was when it was leased. So it nearly always
+// is: what changes one meanwhile is somebody who sends it again, ends it or erases it, or an attempt whose lease ran out.
+func (b *batch) moveLeased(f *finished, c *lanes.Change) (bool, error) {
+	if f.leased.Seq == 0 {
+		return false, nil
+	}
+	attempts, after := f.leased.Attempts, *c
+	if !f.Uncounted {
+		attempts++
+	}
+	after.Next = b.nextOf(c)
+	n, err := b.c.exec(moveOn+" AND state = 0 AND attempts = ?", append(moveArgs(f, &after, attempts, b.now, f.leased.Seq), f.leased.Attempts)...)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	*c = after
+	c.From, c.Destination, c.Tenant = pending, f.leased.Destination, f.leased.Tenant
+	return true, nil
 }
 
 // Return is store.Store's. Leases are held in memory, so it writes nothing.
