@@ -65,6 +65,11 @@ func (o *options) measureMany(ctx context.Context) (_ *manyResult, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
+	if o.keep != "" {
+		if all[0].path, err = filepath.Abs(o.keep); err != nil {
+			return nil, err
+		}
+	}
 	for _, s := range all {
 		if err := s.listen(); err != nil {
 			return nil, err
@@ -191,8 +196,8 @@ func fileBytes(path string) (sum int64) {
 // checkMany checks the flags that are about whole gateways.
 func (o *options) checkMany() error {
 	switch many := o.tenants != 0; {
-	case !many && (o.callgate != "" || o.against != ""):
-		return errors.New("-callgate and -against are for -tenants")
+	case !many && (o.callgate != "" || o.against != "" || o.keep != ""):
+		return errors.New("-callgate, -against and -keep are for -tenants")
 	case !many:
 		return nil
 	case o.postgres:

@@ -71,7 +71,7 @@ func TestNumberOf(t *testing.T) {
 
 func TestManyFlags(t *testing.T) {
 	for _, args := range [][]string{
-		{"-callgate", "x"}, {"-against", "x"}, {"-tenants", "-1"}, {"-tenants", "10001"}, {"-tenants", "2", "-destinations", "0"}, {"-tenants", "2", "-destinations", "101"},
+		{"-callgate", "x"}, {"-against", "x"}, {"-keep", "x"}, {"-tenants", "-1"}, {"-tenants", "10001"}, {"-tenants", "2", "-destinations", "0"}, {"-tenants", "2", "-destinations", "101"},
 		{"-tenants", "2", "-size", "100"}, {"-tenants", "2", "-rate", "0"}, {"-tenants", "2", "-store", "postgres"},
 	} {
 		if args[len(args)-1] == "postgres" {
