@@ -109,6 +109,18 @@ func (o *options) measureMany(ctx context.Context) (_ *manyResult, err error) {
 		}
 	}
 	r.Load = machine.LoadAverage()
+	if o.keep == "" {
+		return r, nil
+	}
+	// Another run is to find nothing to deliver.
+	all[0].binary, all[0].round = o.callgate, &manyRound{}
+	if err := all[0].start(ctx, freePace); err != nil {
+		return nil, err
+	}
+	if err := all[0].await(ctx); err != nil {
+		return nil, err
+	}
+	time.Sleep(recording)
 	return r, nil
 }
 
@@ -148,6 +160,7 @@ func (o *options) roundOfMany(ctx context.Context, all []*site) error {
 		func() error { return turns(func(s *site, d time.Duration) error { return s.steadily(ctx, d) }) },
 		func() error { return each(func(s *site) error { return s.ask(ctx) }) },
 		func() error { return each(func(s *site) error { s.stop(); return s.start(ctx, slowPace) }) },
+		func() error { return each(func(s *site) error { return s.spend(ctx) }) },
 		func() error {
 			return turns(func(s *site, d time.Duration) error { return s.load(ctx, d, &s.acks, false) })
 		},
