@@ -53,6 +53,7 @@ type options struct {
 	// tenants and destinations are of whole gateways, which are measured if there are any.
 	tenants, destinations, rate int
 	callgate, against           string // binaries
+	keep                        string // file of the filled store
 	progress                    io.Writer
 }
 
@@ -87,6 +88,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.IntVar(&o.rate, "rate", 100, "events a second from which the time to their arrival is taken, with -tenants")
 	fl.StringVar(&o.callgate, "callgate", "", "the callgate binary, with -tenants; default: built from this module")
 	fl.StringVar(&o.against, "against", "", "another callgate binary to measure in turns, with -tenants")
+	fl.StringVar(&o.keep, "keep", "", "file of the filled store, which is kept, and measured again as it is if it is there, with -tenants; default: one that is removed")
 	kind := fl.String("store", "sqlite", "sqlite, or postgres for schemas in the database of DATABASE_URL, which its server fills")
 	fl.StringVar(&o.profile, "profile", "", "file for a CPU profile of the rounds at the largest number of events, the empty store included")
 	fl.StringVar(&o.out, "o", "", "file for the whole result as JSON")

@@ -65,6 +65,11 @@ func (o *options) measureMany(ctx context.Context) (_ *manyResult, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
+	if o.keep != "" {
+		if all[0].path, err = filepath.Abs(o.keep); err != nil {
+			return nil, err
+		}
+	}
 	for _, s := range all {
 		if err := s.listen(); err != nil {
 			return nil, err
@@ -104,6 +109,18 @@ func (o *options) measureMany(ctx context.Context) (_ *manyResult, err error) {
 		}
 	}
 	r.Load = machine.LoadAverage()
+	if o.keep == "" {
+		return r, nil
+	}
+	// Another run is to find nothing to deliver.
+	all[0].binary, all[0].round = o.callgate, &manyRound{}
+	if err := all[0].start(ctx, freePace); err != nil {
+		return nil, err
+	}
+	if err := all[0].await(ctx); err != nil {
+		return nil, err
+	}
+	time.Sleep(recording)
 	return r, nil
 }
 
@@ -143,6 +160,7 @@ func (o *options) roundOfMany(ctx context.Context, all []*site) error {
 		func() error { return turns(func(s *site, d time.Duration) error { return s.steadily(ctx, d) }) },
 		func() error { return each(func(s *site) error { return s.ask(ctx) }) },
 		func() error { return each(func(s *site) error { s.stop(); return s.start(ctx, slowPace) }) },
+		func() error { return each(func(s *site) error { return s.spend(ctx) }) },
 		func() error {
 			return turns(func(s *site, d time.Duration) error { return s.load(ctx, d, &s.acks, false) })
 		},
@@ -191,8 +209,8 @@ func fileBytes(path string) (sum int64) {
 // checkMany checks the flags that are about whole gateways.
 func (o *options) checkMany() error {
 	switch many := o.tenants != 0; {
-	case !many && (o.callgate != "" || o.against != ""):
-		return errors.New("-callgate and -against are for -tenants")
+	case !many && (o.callgate != "" || o.against != "" || o.keep != ""):
+		return errors.New("-callgate, -against and -keep are for -tenants")
 	case !many:
 		return nil
 	case o.postgres:

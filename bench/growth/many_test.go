@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -12,9 +13,9 @@ import (
 
 // TestMany measures gateways of two tenants with two destinations, for a moment each.
 func TestMany(t *testing.T) {
-	dir := onDisk(t)
+	dir, kept := onDisk(t), filepath.Join(t.TempDir(), "store.db")
 	var r manyResult
-	stdout, stderr := commandtest.Run(t, run, &r, "-dir", dir, "-tenants", "2", "-destinations", "2", "-rows", "0,300", "-rounds", "1", "-seconds", "50ms", "-singles", "3")
+	stdout, stderr := commandtest.Run(t, run, &r, "-dir", dir, "-keep", kept, "-tenants", "2", "-destinations", "2", "-rows", "0,300", "-rounds", "1", "-seconds", "50ms", "-singles", "3")
 	if len(r.Sites) != 3 || r.Rows != 300 || r.FillPerSecond <= 0 || r.AskedGrown != nil {
 		t.Fatalf("%+v\n%s", r, stderr)
 	}
@@ -33,6 +34,15 @@ func TestMany(t *testing.T) {
 		if !strings.Contains(stdout, line) {
 			t.Errorf("the table does not have %q:\n%s", line, stdout)
 		}
+	}
+	st, err := openStore(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	// One in a hundred waits, all of them of the second tenant and its two destinations, and nothing that was sent is left.
+	if w, err := st.Waiting(t.Context()); err != nil || len(w) != 2 || w[0].Tenant != "t1" || w[0].Pending != 3 || w[1].Pending != 3 {
+		t.Errorf("%+v, %v", w, err)
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("it leaves %v behind, %v", left, err)
@@ -71,7 +81,7 @@ func TestNumberOf(t *testing.T) {
 
 func TestManyFlags(t *testing.T) {
 	for _, args := range [][]string{
-		{"-callgate", "x"}, {"-against", "x"}, {"-tenants", "-1"}, {"-tenants", "10001"}, {"-tenants", "2", "-destinations", "0"}, {"-tenants", "2", "-destinations", "101"},
+		{"-callgate", "x"}, {"-against", "x"}, {"-keep", "x"}, {"-tenants", "-1"}, {"-tenants", "10001"}, {"-tenants", "2", "-destinations", "0"}, {"-tenants", "2", "-destinations", "101"},
 		{"-tenants", "2", "-size", "100"}, {"-tenants", "2", "-rate", "0"}, {"-tenants", "2", "-store", "postgres"},
 	} {
 		if args[len(args)-1] == "postgres" {

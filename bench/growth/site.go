@@ -46,6 +46,7 @@ type site struct {
 	receiver string
 	client   *http.Client
 	filled   int64 // events
+	first    int64 // the number of the first event that is sent
 	sent     atomic.Int64
 	arrived  atomic.Int64 // deliveries
 	round    *manyRound
@@ -60,8 +61,11 @@ type site struct {
 
 func newSite(o *options, name, binary string, of shape) *site {
 	dir := filepath.Join(o.scratch, strings.NewReplacer(" ", "-", ",", "").Replace(name))
-	return &site{o: o, name: name, binary: binary, shape: of, dir: dir, path: filepath.Join(dir, "store.db"), times: map[int64]time.Time{},
+	s := &site{o: o, name: name, binary: binary, shape: of, dir: dir, path: filepath.Join(dir, "store.db"), times: map[int64]time.Time{},
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: time.Minute}}
+	s.first = time.Now().Unix() % 1e6 * 1e6 // of another run's events with a file that is kept these are no copies
+	s.sent.Store(s.first)
+	return s
 }
 
 // listen makes the gateway's directory and starts the receiver.
@@ -92,7 +96,9 @@ func (s *site) receive(w http.ResponseWriter, r *http.Request) {
 		s.times[n] = at
 	}
 	s.mu.Unlock()
-	s.arrived.Add(1)
+	if n >= s.first { // what an earlier run has left waiting in a file that is kept does not count
+		s.arrived.Add(1)
+	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -180,7 +186,7 @@ func (s *site) since() (time.Duration, error) {
 
 // fill stores events as the gateway does. Of a hundred deliveries 98 end as delivered, one is dead, and one waits for an hour.
 func (s *site) fill(ctx context.Context, rows int64) (perSecond float64, err error) {
-	if rows == 0 {
+	if s.filled = rows; rows == 0 {
 		return 0, nil
 	}
 	st, err := sqlite.Open(sqlite.Options{Path: s.path})
@@ -188,6 +194,12 @@ func (s *site) fill(ctx context.Context, rows int64) (perSecond float64, err err
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	switch stats, err := st.Stats(ctx); {
+	case err != nil || stats.Events >= rows:
+		return 0, err
+	case stats.Events > 0:
+		return 0, fmt.Errorf("%s has %d events, which is no store of %d: remove it", s.path, stats.Events, rows)
+	}
 	began := time.Now()
 	var next, done atomic.Int64
 	stop := s.o.tell(&done, rows, began)
@@ -207,7 +219,6 @@ func (s *site) fill(ctx context.Context, rows int64) (perSecond float64, err err
 			}
 		})
 	}
-	s.filled = rows
 	err = g.Wait()
 	return float64(rows) / time.Since(began).Seconds(), err
 }

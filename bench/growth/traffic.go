@@ -136,7 +136,29 @@ func (s *site) load(ctx context.Context, d time.Duration, into *loaded, delivers
 
 // await waits until everything that was sent so far has arrived.
 func (s *site) await(ctx context.Context) error {
-	want, late := s.deliveries(s.sent.Load()), time.After(allArrive)
+	return s.awaitDeliveries(ctx, s.deliveries(s.sent.Load())-s.deliveries(s.first))
+}
+
+// spend has every destination spend what the slow pace gives it at once, which is one delivery, and waits for that.
+func (s *site) spend(ctx context.Context) error {
+	want := s.arrived.Load() + int64(s.tenants*s.destinations)
+	g, during := errgroup.WithContext(ctx)
+	g.SetLimit(connections)
+	for range s.tenants * s.destinations {
+		n := s.sent.Add(1) - 1
+		g.Go(func() error {
+			_, _, err := s.post(during, s.tenant(n), s.body(n, ""))
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return s.awaitDeliveries(ctx, want)
+}
+
+func (s *site) awaitDeliveries(ctx context.Context, want int64) error {
+	late := time.After(allArrive)
 	for s.arrived.Load() < want {
 		select {
 		case <-time.After(time.Millisecond):
