@@ -234,6 +234,30 @@ func TestComposeReadsItsFiles(t *testing.T) {
 	}
 }
 
+// TestTheContainerfileHasNoFaults: by the rules that editors check such files by. What a build finds, TestTheContainer does.
+func TestTheContainerfileHasNoFaults(t *testing.T) {
+	heavy(t)
+	dir := nodeProject(t, "testdata/dockerfilecheck", "check.mjs", "package.json")
+	check := func(text string) string { return string(script(t, dir, []byte(text), tool(t, "node"), "check.mjs")) }
+	text := readFile(t, "deploy/Containerfile")
+	if faults := check(text); faults != "" {
+		t.Error(faults)
+	}
+	for _, wrong := range []struct{ was, is, want string }{
+		{"EXPOSE 8080", "EXPOSE 808o", "808o"},
+		{"HEALTHCHECK --interval=15s", "HEALTHCHECK --intervall=15s", "intervall"},
+		{`CMD ["run", "--config", "/etc/callgate/Caddyfile"]`, `CMD ['run', '--config', '/etc/callgate/Caddyfile']`, "single quotes"},
+		{"WORKDIR /src", "WORKDIR src", "WORKDIR"},
+		{"FROM scratch", "FROM scratch AS build", "duplicate name build"},
+		{"STOPSIGNAL SIGTERM", "STOPSIGNAL", "argument"},
+		{"USER 10001:10001", "USERS 10001:10001", "USERS"},
+	} {
+		if faults := check(strings.Replace(text, wrong.was, wrong.is, 1)); !strings.Contains(faults, wrong.want) {
+			t.Errorf("%s: %q, want %q in it", wrong.is, faults, wrong.want)
+		}
+	}
+}
+
 // TestReleaseIsBuiltAgain: from a copy of the source in another place, byte for byte; what it makes can be installed and runs.
 func TestReleaseIsBuiltAgain(t *testing.T) {
 	heavy(t)

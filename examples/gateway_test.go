@@ -1,9 +1,9 @@
 // Package examples_test runs what stands in this directory as its readers would: the gateway as a process of its own,
 // and before or behind it the receivers, libraries and commands that the examples are about.
 //
-// Most tests need nothing but Go. Those that also need Node.js, npm, Chromium or Python with Flask run when CALLGATE_HEAVY=1 is
-// set, and fail then if one of these is missing. Packages from npm are installed once, as the lock files say, into
-// callgate-test in the user's cache directory.
+// Most tests need nothing but Go. Those that also need Node.js, npm, Chromium, podman or Python with Flask run when
+// CALLGATE_HEAVY=1 is set, and fail then if one of these is missing. Packages from npm are installed once, as the lock files
+// say, into callgate-test in the user's cache directory.
 package examples_test
 
 import (

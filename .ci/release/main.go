@@ -4,7 +4,8 @@
 //
 //	go run ./.ci/release -version v1.2.3 -out dist
 //
-// All platforms that Caddy is released for are built with -platforms all, which takes minutes for each.
+// All platforms that Caddy is released for are built with -platforms all, which takes minutes for each. With -check nothing is
+// built, and what would not compile is found in seconds for each.
 package main
 
 import (
@@ -22,10 +23,11 @@ import (
 	"strings"
 )
 
-// platforms are those of Caddy's releases. plan9, s390x and the like are built by nobody here.
+// platforms are those of Caddy's releases. Others may do, but for those that SQLite (modernc.org/libc) is not there for, such as
+// DragonFly, Solaris, Plan 9 and AIX.
 var platforms = []string{
 	"linux/amd64", "linux/arm64", "linux/arm", "linux/ppc64le", "linux/riscv64", "linux/s390x",
-	"darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64", "freebsd/amd64", "freebsd/arm64",
+	"darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64", "freebsd/amd64", "freebsd/arm64", "freebsd/arm",
 }
 
 // The tools, at versions that are known to work.
@@ -51,11 +53,16 @@ func main() {
 	flag.StringVar(&r.version, "version", "v0.0.0", "version, such as v1.2.3")
 	flag.BoolVar(&r.sbom, "sbom", true, "write the SBOM of each program")
 	flag.BoolVar(&r.deb, "deb", true, "make the Debian package of linux/amd64")
+	check := flag.Bool("check", false, "find what would not compile, and build nothing")
 	flag.Parse()
 	if r.platforms = strings.Split(*list, ","); *list == "all" {
 		r.platforms = platforms
 	}
-	if err := r.run(); err != nil {
+	run := r.run
+	if *check {
+		run = r.checkAll
+	}
+	if err := run(); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -102,9 +109,9 @@ func (r *release) run() error {
 func (r *release) build(platform string) (string, error) {
 	system, arch, ok := strings.Cut(platform, "/")
 	if !ok {
-		return "", fmt.Errorf("%q is no platform; write it as linux/amd64", platform)
+		return "", noPlatform(platform)
 	}
-	tags, err := os.ReadFile(filepath.Join(r.source, ".ci", "tags"))
+	tags, err := r.tags()
 	if err != nil {
 		return "", err
 	}
@@ -115,8 +122,18 @@ func (r *release) build(platform string) (string, error) {
 	// What git knows is left out, since a copy of the source without it is the same source; -version says what it is.
 	r.env = []string{"CGO_ENABLED=0", "GOOS=" + system, "GOARCH=" + arch, "GOFLAGS="}
 	return program, r.command(r.env,
-		"go", "build", "-trimpath", "-buildvcs=false", "-tags", strings.TrimSpace(string(tags)),
+		"go", "build", "-trimpath", "-buildvcs=false", "-tags", tags,
 		"-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o", program, "./cmd/callgate")
+}
+
+func noPlatform(name string) error {
+	return fmt.Errorf("%q is no platform; write it as linux/amd64", name)
+}
+
+// tags are those that the program is built with.
+func (r *release) tags() (string, error) {
+	b, err := os.ReadFile(filepath.Join(r.source, ".ci", "tags"))
+	return strings.TrimSpace(string(b)), err
 }
 
 // debian makes the package, with a page of the manual for each command.
