@@ -2,12 +2,14 @@ package postgres
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/callgate/callgate/internal/audit"
 	"github.com/callgate/callgate/internal/seal"
+	"github.com/callgate/callgate/internal/store"
 	"github.com/callgate/callgate/internal/store/lanes"
 	"github.com/callgate/callgate/internal/store/leaves"
 	"github.com/jackc/pgx/v5"
@@ -26,6 +28,7 @@ type acceptBatch struct {
 	nameList []string
 	pairs    []pair
 
+	kind      acceptKind
 	args      []any
 	besideIDs [][16]byte
 	besides   [][]byte
@@ -118,37 +121,70 @@ func (b *acceptBatch) number() error {
 			b.besideIDs, b.besides = append(b.besideIDs, e.id), append(b.besides, e.besideStored)
 		}
 	}
+	// unnest fills up with NULL what a list lacks, so that one of nothing else need not be written, read and taken apart.
+	keyIDs, bodies, records = unlessEmpty(keyIDs), unlessEmpty(bodies), unlessEmpty(records)
 	today, since := dayOf(b.now), b.now-b.s.tuning.window.Load()
 	keyDay, also := today, (*int32)(nil)
-	if b.now-today*day < midnight {
+	if b.kind.midnight = b.now-today*day < midnight; b.kind.midnight {
 		keyDay = today - 1
 		d := int32(today)
 		also = &d
 	}
 	b.args = []any{ids, dayList, keys, received, tenants, buckets, lengths, sizes, sources, routes, types, eventIDs, callIDs, callers,
 		keyIDs, requests, bodies, records, int32(dayOf(since)), since, b.now, int32(keyDay), also, deliveries, numbers, destinations, b.s.acceptor.id.Load(),
-		subjects, subjectOf, b.s.o.RequireSync}
+		b.s.o.RequireSync}
+	if b.kind.subjects = len(subjects) > 0; b.kind.subjects {
+		b.args = append(b.args, subjects, subjectOf)
+	}
 	return nil
 }
 
-// read takes over what the statement says became of each event.
+// unlessEmpty gives a list, or nil if nothing is in it but nil.
+func unlessEmpty(list [][]byte) [][]byte {
+	if slices.ContainsFunc(list, func(v []byte) bool { return v != nil }) {
+		return list
+	}
+	return nil
+}
+
+// errOutcome is that of a statement which does not tell of as many events as it was given.
+var errOutcome = fmt.Errorf("%w: it tells of another number of events than it was given", store.ErrUnavailable)
+
+// statement is the one that the batch is carried out with.
+func (b *acceptBatch) statement() string { return b.s.sql.accept[b.kind] }
+
+// read takes over what the statement says became of the events: those are made of which it says nothing, and it says how many
+// these are.
 func (b *acceptBatch) read(rows pgx.Rows) error {
 	defer rows.Close()
+	var made int64
+	others := map[[16]byte][16]byte{}
 	for rows.Next() {
-		var id, first [16]byte
-		var made bool
-		var clash, standby *int32
+		var id, first *[16]byte
+		var standby *int32
 		var sync, behind *string
-		if err := rows.Scan(&id, &first, &made, &clash, &sync, &standby, &behind); err != nil {
+		if err := rows.Scan(&made, &sync, &standby, &behind, &id, &first); err != nil {
 			return err
 		}
-		if e := b.byID[id]; first == id {
-			e.stored(made)
-		} else {
-			e.copyOf(ulid.ULID(first).String())
+		if id != nil && first != nil {
+			others[*id] = *first
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if made+int64(len(others)) != int64(len(b.events)) {
+		return errOutcome
+	}
+	for _, e := range b.events {
+		switch first, other := others[e.id]; {
+		case other && first != e.id:
+			e.copyOf(ulid.ULID(first).String())
+		default:
+			e.stored(!other)
+		}
+	}
+	return nil
 }
 
 // leaves are those of the events that the batch has stored.

@@ -76,6 +76,9 @@ func (s *Store) acceptSome(rs []*acceptRequest, until time.Time) {
 			s.acceptSome(rs[:half], until)
 			s.acceptSome(rs[half:], until)
 			return
+		case idTaken(err):
+			group.Fail(rs, errSameID)
+			return
 		case why == atFault:
 			group.Fail(rs, public(err))
 			return
@@ -182,7 +185,7 @@ func (b *acceptBatch) holdKeys(send *pgx.Batch) {
 // accept carries the batch out, in one transaction and with one question to the server.
 func (b *acceptBatch) accept(ctx context.Context, conn *pgx.Conn) error {
 	if len(b.dataKeys) == 0 {
-		rows, err := b.s.acceptor.query(ctx, conn, b.s.sql.accept, b.args)
+		rows, err := b.s.acceptor.query(ctx, conn, b.statement(), b.args)
 		if err != nil {
 			return err
 		}
@@ -191,7 +194,7 @@ func (b *acceptBatch) accept(ctx context.Context, conn *pgx.Conn) error {
 	send := &pgx.Batch{}
 	b.holdKeys(send)
 	before := send.Len()
-	send.Queue(b.s.sql.accept, b.args...)
+	send.Queue(b.statement(), b.args...)
 	return b.results(conn.SendBatch(ctx, send), before)
 }
 
@@ -237,7 +240,8 @@ func (b *acceptBatch) audited(ctx context.Context, conn *pgx.Conn) (err error) {
 		return err
 	}
 	before := send.Len()
-	send.Queue(b.s.sql.acceptAudited, append(b.args, b.besideIDs, b.besides)...)
+	b.kind.audited = true
+	send.Queue(b.statement(), append(b.args, b.besideIDs, b.besides)...)
 	if err := b.results(conn.SendBatch(ctx, send), before); err != nil {
 		rollback(ctx, conn)
 		return err

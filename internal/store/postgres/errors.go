@@ -108,6 +108,12 @@ func placeTaken(err error) bool {
 	return ok && e.Code == "23505" && e.TableName == "audit_bundles"
 }
 
+// idTaken tells whether accepting failed since an event has the id of another one, whichever of the rows with it came first.
+func idTaken(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "23505" && (e.TableName == "live" || strings.HasPrefix(e.TableName, "events_") || strings.HasPrefix(e.TableName, "payloads_") || strings.HasPrefix(e.TableName, "subjects_"))
+}
+
 // spent tells whether the connection should be closed after an error: it leads to a server that cannot do what is needed,
 // while another one might.
 func spent(err error) bool {
@@ -123,7 +129,6 @@ func spent(err error) bool {
 // Errors that only our own statements can cause.
 const (
 	noStandby = "22012"
-	sameID    = "22P02"
 	// keyDestroyed is that of the logarithm of nothing.
 	keyDestroyed = "2201E"
 )
@@ -163,8 +168,6 @@ func public(err error) error {
 		return err
 	case c == noStandby:
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, ErrNoStandby)
-	case c == sameID:
-		return errSameID
 	case c == keyDestroyed:
 		return errKeyLost
 	case c == "53100":

@@ -46,3 +46,19 @@ func Packs(s *Store) bool { return s.packs.Load() }
 
 // PackedSince is the version of the tables with which programs can.
 const PackedSince = packedSince
+
+// AcceptStatements are those of accepting, with how many arguments a batch has for each.
+func (s *Store) AcceptStatements() map[string]int {
+	list := map[string]int{}
+	for kind, query := range s.sql.accept {
+		n := acceptArgs
+		if kind.subjects {
+			n += 2
+		}
+		if kind.audited {
+			n += 2
+		}
+		list[query] = n
+	}
+	return list
+}

@@ -1,22 +1,48 @@
 package postgres
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // statements are those of accepting, with the schema's name in them.
 type statements struct {
-	accept, acceptAudited string
-	look                  string
+	accept map[acceptKind]string
+	look   string
 }
 
+// acceptKind is what a batch needs of the statement that accepts. What is in the statement takes its time of each batch, also if
+// there is nothing for it to do.
+type acceptKind struct{ midnight, subjects, audited bool }
+
 func newStatements(schema string) statements {
-	fill := func(query string, audited bool) string {
-		beside := ""
-		if audited {
-			beside = besideSQL
-		}
-		return strings.ReplaceAll(strings.ReplaceAll(query, "{beside}", beside), "{s}", schema)
+	q := statements{accept: map[acceptKind]string{}, look: strings.ReplaceAll(lookSQL, "{s}", schema)}
+	for i := range 8 {
+		kind := acceptKind{midnight: i&1 != 0, subjects: i&2 != 0, audited: i&4 != 0}
+		q.accept[kind] = strings.ReplaceAll(kind.statement(), "{s}", schema)
 	}
-	return statements{accept: fill(acceptSQL, false), acceptAudited: fill(acceptSQL, true), look: fill(lookSQL, false)}
+	return q
+}
+
+// statement is the statement for a kind of batch. Those of its arguments that not every batch has come last, in this order.
+func (k acceptKind) statement() string {
+	query, last := acceptSQL, acceptArgs
+	part := func(name, text string, wanted bool) {
+		if !wanted {
+			text = ""
+		}
+		for _, arg := range []string{"{1}", "{2}"} {
+			if strings.Contains(text, arg) {
+				last++
+				text = strings.ReplaceAll(text, arg, "$"+strconv.Itoa(last))
+			}
+		}
+		query = strings.ReplaceAll(query, name, text)
+	}
+	part("{also}", alsoSQL, k.midnight)
+	part("{subjects}", subjectsSQL, k.subjects)
+	part("{beside}", besideSQL, k.audited)
+	return query
 }
 
 // Arrays that a statement takes are written unnest((SELECT $1::uuid[])) where it is carried out often: of an argument as such the
@@ -40,37 +66,38 @@ const syncSQL = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'loc
 // of may be on this server only, as after a restart or a cancelled wait; so a message is written to the log, behind which
 // everything lies that was seen.
 //
-// An event that is neither stored nor known under its key has the id of another one: the statement fails, with an error that
-// only this can cause, and leaves nothing.
+// An event is new if its key was not there or is too old to count, which hits says: it is 0 then, and more if the event has come
+// before, as when nobody knew how the commit ended. What is new is inserted as it is; if its id is that of another event, this
+// fails by the tables' own key and leaves nothing. Only of events that are not new does the statement tell, and how many are: to
+// tell each one of a batch takes longer than to insert its row.
 const acceptSQL = `WITH q AS MATERIALIZED (
 	SELECT * FROM unnest($1::uuid[], $2::integer[], $3::uuid[], $4::bigint[], $5::integer[], $6::smallint[], $7::integer[], $8::bigint[],
-		$9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::bytea[], $17::bytea[], $18::bytea[])
-		AS q (id, day, key, received, tenant, bucket, bytes, size, source, route, event_type, event_id, call_id, caller_hash, key_id, request, body, record)
+		$9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[])
+		AS q (id, day, key, received, tenant, bucket, bytes, size, source, route, event_type, event_id, call_id, caller_hash, key_id)
 ), old AS MATERIALIZED (
 	SELECT q.key, o.event FROM q CROSS JOIN LATERAL (
-		SELECT k.event FROM {s}.keys k WHERE k.key = q.key AND k.day >= $19::integer AND k.day <= coalesce($23::integer, $22::integer) + 1
-			AND k.day <> $22 AND k.day IS DISTINCT FROM $23 AND k.at > $20::bigint LIMIT 1) o
+		SELECT k.event FROM {s}.keys k WHERE k.key = q.key AND k.day >= $19::integer AND k.day < $22::integer AND k.at > $20::bigint
+		UNION ALL
+		SELECT k.event FROM {s}.keys k WHERE k.key = q.key AND k.day = coalesce($23::integer, $22) + 1 AND k.at > $20 LIMIT 1) o
 ), k AS (
 	INSERT INTO {s}.keys AS k (key, event, at, day, hits)
 	SELECT q.key, q.id, $21::bigint, $22, 0 FROM q WHERE NOT EXISTS (SELECT 1 FROM old WHERE old.key = q.key) ORDER BY q.key
-	ON CONFLICT (key, day) DO UPDATE SET hits = k.hits + 1,
+	ON CONFLICT (key, day) DO UPDATE SET hits = CASE WHEN k.at > $20 OR k.event = excluded.event THEN k.hits + 1 ELSE 0 END,
 		event = CASE WHEN k.at > $20 THEN k.event ELSE excluded.event END, at = CASE WHEN k.at > $20 THEN k.at ELSE excluded.at END
-	RETURNING k.key, k.event
-), also AS (
-	INSERT INTO {s}.keys AS k (key, event, at, day, hits)
-	SELECT k.key, k.event, $21, $23, 0 FROM k WHERE $23 IS NOT NULL ORDER BY k.key
-	ON CONFLICT (key, day) DO UPDATE SET event = excluded.event, at = excluded.at WHERE k.event <> excluded.event
+	RETURNING k.key, k.event, k.hits
+){also}, n AS MATERIALIZED (
+	SELECT q.* FROM q JOIN k ON k.key = q.key WHERE k.hits = 0
 ), e AS (
 	INSERT INTO {s}.events (id, day, unique_key, accepted_at, received_at, tenant, bucket, bytes, size, source, route, event_type, event_id, call_id, caller_hash, key_id)
-	SELECT q.id, q.day, q.key, $21, q.received, q.tenant, q.bucket, q.bytes, q.size, q.source, q.route, q.event_type, q.event_id, q.call_id, q.caller_hash, q.key_id
-	FROM q JOIN k ON k.key = q.key AND k.event = q.id
-	ON CONFLICT DO NOTHING RETURNING id, tenant, size
+	SELECT id, day, key, $21, received, tenant, bucket, bytes, size, source, route, event_type, event_id, call_id, caller_hash, key_id FROM n
 ), p AS (
-	INSERT INTO {s}.payloads (event, day, request, body, record) SELECT q.id, q.day, q.request, q.body, q.record FROM q JOIN e ON e.id = q.id
+	INSERT INTO {s}.payloads (event, day, request, body, record)
+	SELECT p.event, n.day, p.request, p.body, p.record
+	FROM unnest($1, $16::bytea[], $17::bytea[], $18::bytea[]) AS p (event, request, body, record) JOIN n ON n.id = p.event
 ), l AS (
 	INSERT INTO {s}.live (event, n, day, destination, tenant, bucket, attempts, last_status, next_at, updated_at, reason, remote_id)
-	SELECT d.event, d.n, q.day, d.destination, q.tenant, q.bucket, 0, 0, q.received, q.received, '', ''
-	FROM unnest($24::uuid[], $25::integer[], $26::integer[]) AS d (event, n, destination) JOIN e ON e.id = d.event JOIN q ON q.id = d.event
+	SELECT d.event, d.n, n.day, d.destination, n.tenant, n.bucket, 0, 0, n.received, n.received, '', ''
+	FROM unnest($24::uuid[], $25::integer[], $26::integer[]) AS d (event, n, destination) JOIN n ON n.id = d.event
 	RETURNING destination, tenant
 ), c AS (
 	INSERT INTO {s}.counts AS c (writer, destination, tenant, pending, delivered, dead)
@@ -78,27 +105,38 @@ const acceptSQL = `WITH q AS MATERIALIZED (
 	ON CONFLICT (writer, destination, tenant) DO UPDATE SET pending = c.pending + excluded.pending
 ), h AS (
 	INSERT INTO {s}.held AS h (writer, tenant, events, bytes, total)
-	SELECT $27, e.tenant, count(*), sum(e.size), count(*) FROM e GROUP BY e.tenant
+	SELECT $27, n.tenant, count(*), sum(n.size), count(*) FROM n GROUP BY n.tenant
 	ON CONFLICT (writer, tenant) DO UPDATE SET events = h.events + excluded.events, bytes = h.bytes + excluded.bytes, total = h.total + excluded.total
-), s AS (
-	INSERT INTO {s}.subjects (hash, event, day)
-	SELECT DISTINCT s.hash, s.event, q.day FROM unnest($28::uuid[], $29::uuid[]) AS s (hash, event) JOIN e ON e.id = s.event JOIN q ON q.id = s.event
-){beside}, x AS MATERIALIZED (
-	SELECT ` + syncSQL + ` AS sync,
-		CASE WHEN $30::boolean AND current_setting('synchronous_standby_names') = '' THEN 1 / (current_setting('synchronous_standby_names') <> '')::integer END AS standby,
-		CASE WHEN (SELECT count(*) FROM e) < (SELECT count(*) FROM q) THEN pg_logical_emit_message(true, 'callgate', '') END AS behind
+){subjects}{beside}, x AS MATERIALIZED (
+	SELECT m.made, ` + syncSQL + ` AS sync,
+		CASE WHEN $28::boolean AND current_setting('synchronous_standby_names') = '' THEN 1 / (current_setting('synchronous_standby_names') <> '')::integer END AS standby,
+		CASE WHEN m.made < (SELECT count(*) FROM q) THEN pg_logical_emit_message(true, 'callgate', '') END AS behind
+	FROM (SELECT count(*) AS made FROM n) m
 )
-SELECT q.id, coalesce(k.event, old.event), e.id IS NOT NULL,
-	CASE WHEN e.id IS NULL AND coalesce(k.event, old.event) = q.id
-		AND NOT EXISTS (SELECT 1 FROM {s}.events x WHERE x.id = q.id AND x.day = q.day AND x.unique_key = q.key)
-		AND EXISTS (SELECT 1 FROM {s}.events x WHERE x.id = q.id AND x.day = q.day)
-	THEN ('taken ' || q.id)::integer END, x.sync, x.standby, x.behind::text
-FROM q CROSS JOIN x LEFT JOIN k ON k.key = q.key LEFT JOIN old ON old.key = q.key LEFT JOIN e ON e.id = q.id`
+SELECT x.made, x.sync, x.standby, x.behind::text, o.id, o.event FROM x LEFT JOIN (
+	SELECT q.id, coalesce(k.event, old.event) AS event FROM q LEFT JOIN k ON k.key = q.key LEFT JOIN old ON old.key = q.key WHERE k.hits IS DISTINCT FROM 0
+) o ON true`
+
+// acceptArgs is how many arguments every batch has.
+const acceptArgs = 28
+
+// alsoSQL puts the keys into a second day's table.
+const alsoSQL = `, also AS (
+	INSERT INTO {s}.keys AS k (key, event, at, day, hits)
+	SELECT k.key, k.event, $21, $23, 0 FROM k ORDER BY k.key
+	ON CONFLICT (key, day) DO UPDATE SET event = excluded.event, at = excluded.at WHERE k.event <> excluded.event
+)`
+
+// subjectsSQL keeps by what else than the caller's number events are found.
+const subjectsSQL = `, s AS (
+	INSERT INTO {s}.subjects (hash, event, day)
+	SELECT DISTINCT s.hash, s.event, n.day FROM unnest({1}::uuid[], {2}::uuid[]) AS s (hash, event) JOIN n ON n.id = s.event
+)`
 
 // besideSQL keeps what opens the commitments of the leaves of events.
 const besideSQL = `, b AS (
 	INSERT INTO {s}.audit_beside (event, tenant, beside)
-	SELECT b.event, q.tenant, b.beside FROM unnest($31::uuid[], $32::bytea[]) AS b (event, beside) JOIN e ON e.id = b.event JOIN q ON q.id = b.event
+	SELECT b.event, n.tenant, b.beside FROM unnest({1}::uuid[], {2}::bytea[]) AS b (event, beside) JOIN n ON n.id = b.event
 	ON CONFLICT DO NOTHING
 )`
 

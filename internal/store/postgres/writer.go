@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -19,11 +20,11 @@ type writer struct {
 	id    atomic.Int64 // under which it counts
 	batch int64        // the number of the last transaction that notes it
 	runs  int          // since it was looked at last whether it should count under another id
-	// buffer is where the arguments of query were written.
-	buffer []byte
-	conn   *pgx.Conn
-	pid    uint32
-	since  time.Time // when the server's process began
+	// buffer is where the arguments of query were written, and wire where the connection wrote the message with them.
+	buffer, wire []byte
+	conn         *pgx.Conn
+	pid          uint32
+	since        time.Time // when the server's process began
 	// warned is set when the server has warned of something. What it warns of in a commit is that the wait for the standby
 	// was broken off.
 	warned atomic.Bool
@@ -135,7 +136,7 @@ func drop(conn *pgx.Conn) {
 func (w *writer) drop() {
 	if w.conn != nil {
 		drop(w.conn)
-		w.conn = nil
+		w.conn, w.wire = nil, nil // it may still hold the memory
 	}
 }
 
@@ -185,17 +186,22 @@ func (w *writer) query(ctx context.Context, conn *pgx.Conn, query string, args [
 	values, formats := make([][]byte, len(args)), make([]int16, len(args))
 	for i, arg := range args {
 		began := len(buffer)
-		written, err := conn.TypeMap().Encode(statement.ParamOIDs[i], pgtype.BinaryFormatCode, arg, buffer)
-		if err != nil {
-			return nil, err
+		written, ok := appendArray(buffer, statement.ParamOIDs[i], arg)
+		if !ok {
+			if written, err = conn.TypeMap().Encode(statement.ParamOIDs[i], pgtype.BinaryFormatCode, arg, buffer); err != nil {
+				return nil, err
+			}
 		}
 		formats[i] = pgtype.BinaryFormatCode
 		if written != nil { // otherwise it is NULL
 			buffer, values[i] = written, written[began:len(written):len(written)]
 		}
 	}
+	// Names, formats and lengths come to the arguments.
+	w.wire = slices.Grow(w.wire[:0], len(buffer)+8*len(args)+len(statement.Name)+wireRoom)
+	conn.PgConn().Frontend().Send(memory(w.wire))
 	if w.buffer = buffer[:0]; cap(buffer) > mostKept {
-		w.buffer = nil
+		w.buffer, w.wire = nil, nil
 	}
 	results := make([]int16, len(statement.Fields))
 	for i, f := range statement.Fields {
@@ -203,6 +209,22 @@ func (w *writer) query(ctx context.Context, conn *pgx.Conn, query string, args [
 	}
 	return pgx.RowsFromResultReader(conn.TypeMap(), conn.PgConn().ExecStatement(ctx, statement, values, formats, results)), nil
 }
+
+// wireRoom is for what surrounds a message with arguments.
+const wireRoom = 1024
+
+// memory is a message that has nothing in it: it has those that follow be written to memory that was there before. The connection
+// would begin with a little each time, and take more for each argument that does not fit.
+type memory []byte
+
+// Frontend is pgproto3.FrontendMessage's.
+func (memory) Frontend() {}
+
+// Decode is pgproto3.FrontendMessage's.
+func (memory) Decode([]byte) error { return nil }
+
+// Encode is pgproto3.FrontendMessage's. What waits to be sent comes first, which is nothing at the beginning of a statement.
+func (m memory) Encode(waits []byte) ([]byte, error) { return append(m[:0], waits...), nil }
 
 // watch drops a connection whose server is not at work for it any more.
 func (s *Store) watch(conn *pgx.Conn, pid uint32, since time.Time, done <-chan struct{}) {
