@@ -58,8 +58,8 @@ const syncSQL = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'loc
 // gateways cannot wait for each other; and no key may be in it twice.
 //
 // In the first minutes of a day keys are judged by the table of the day before, and put into both: otherwise two copies that
-// arrive around midnight could each find nothing. An old key in older tables is looked for besides, and in that of tomorrow, as of
-// a gateway that is ahead: by bounds for the day, since the server tells by these at once which tables there are to look at,
+// arrive around midnight could each find nothing. An old key in older tables is looked for besides, and in those of the days after, as
+// of a gateway that is ahead: by bounds for the day, since the server tells by these at once which tables there are to look at,
 // and by a list only when it has looked at all.
 //
 // A copy writes nothing, and the server waits for its standby only with what has been written. But the event that it is a copy
@@ -78,7 +78,7 @@ const acceptSQL = `WITH q AS MATERIALIZED (
 	SELECT q.key, o.event FROM q CROSS JOIN LATERAL (
 		SELECT k.event FROM {s}.keys k WHERE k.key = q.key AND k.day >= $19::integer AND k.day < $22::integer AND k.at > $20::bigint
 		UNION ALL
-		SELECT k.event FROM {s}.keys k WHERE k.key = q.key AND k.day = coalesce($23::integer, $22) + 1 AND k.at > $20 LIMIT 1) o
+		SELECT k.event FROM {s}.keys k WHERE k.key = q.key AND k.day > $22 AND k.day <= coalesce($23::integer, $22) + 1 AND k.at > $20 LIMIT 1) o
 ), k AS (
 	INSERT INTO {s}.keys AS k (key, event, at, day, hits)
 	SELECT q.key, q.id, $21::bigint, $22, 0 FROM q WHERE NOT EXISTS (SELECT 1 FROM old WHERE old.key = q.key) ORDER BY q.key
