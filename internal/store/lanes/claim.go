@@ -322,7 +322,7 @@ func (ls *Lanes) hold(l *Lane, q *Queue, event string, row Row, until int64) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	id, err := ulid.ParseStrict(event)
-	if err != nil {
+	if err != nil || l.gone {
 		return
 	}
 	l.lend(Key{id, row.N}, &lease{ref: row.Ref, until: until, next: row.Next, attempts: int64(row.Attempts), q: q})

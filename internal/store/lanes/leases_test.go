@@ -63,8 +63,12 @@ func TestLeasesAreOnOneList(t *testing.T) {
 			ls.Apply([]Change{{Destination: l.Destination, Tenant: 100, Bucket: r.IntN(64), Key: key(n), From: Pending, To: Delivered}})
 		default: // another division takes over
 			if len(parts) > destinations {
-				ls.Drop(parts[len(parts)-1])
+				gone := parts[len(parts)-1]
+				ls.Drop(gone)
 				parts = parts[:len(parts)-1]
+				if len(gone.order) > 0 { // a claim that is under way has found what cannot be read
+					ls.hold(gone, gone.order[0], ulid.ULID(event(n)).String(), Row{Ref: Ref{Seq: n}}, int64(step+100))
+				}
 			} else {
 				parts = append(parts, ls.Part(l.Destination, 0, 32))
 			}
