@@ -143,6 +143,7 @@ func (a *admin) await(cmd *cobra.Command, job *operate.Job) (*operate.Job, error
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends what hangs in an answer
 	id, told := job.ID, time.Now()
 	for pause, failed := askFirst, 0; job.State == operate.JobRunning; pause = min(2*pause, askLast) {
 		select {

@@ -75,7 +75,7 @@ func (a *action[T]) run(cmd *cobra.Command) error {
 		return a.printCount(cmd, counted, n, rate)
 	}
 	sel.DryRun = false
-	if n > 1 {
+	if n > 1 || !a.wait {
 		return a.begin(cmd, sel)
 	}
 	var did T
@@ -212,7 +212,7 @@ goes too. Where you have to account for disclosures (45 CFR 164.528) say --keep-
 beside the log, a keyed hash, and callgate audit query --caller still finds what was sent about them.
 
 A tenant whose calls are sealed with a data key of its own has that also after its events are erased, and so have backups.
-With --destroy-key it is destroyed too when the events are gone, in the same job, and both are in the audit log.
+With --destroy-key it is destroyed too when the events are gone, and both are in the audit log.
 
 Without --yes it only tells how many events there are.` + asJob + exitCodes
 	cmd.Example = `  callgate erase --caller +15551234567

@@ -168,6 +168,8 @@ func TestATenantIsErasedWithItsKeys(t *testing.T) {
 			if err := erase(EraseSelection{Selection: Selection{Filter: Filter{Tenant: "nobody"}}, DestroyKey: true}); !errors.Is(err, ErrNotFound) || e.n != 2 {
 				t.Errorf("a tenant without keys: %v, %d events", err, e.n)
 			}
+			// What a halt between the two has left is done by doing it again, also for a tenant that is not configured any more.
+			s.o.Names = func() Names { return Names{Tenants: []string{"beta"}} }
 			records = nil
 			if err := erase(EraseSelection{Selection: acme, DestroyKey: true}); err != nil || e.n != 0 {
 				t.Errorf("%v, %d events", err, e.n)

@@ -293,6 +293,12 @@ func TestWhoBeganAJobFollowsIt(t *testing.T) {
 		if _, err := g.StopJob(t.Context(), erika, j.ID); err != nil {
 			t.Error(err)
 		}
+		// Who may see less than they may erase follows what they have begun all the same.
+		half := only("erika", Erase, View)
+		half.Bound = func(c Capability) ([]string, bool) { return []string{"other"}, c == View }
+		if end, err := g.Job(t.Context(), half, j.ID); err != nil || end.State != JobDone {
+			t.Errorf("%+v, %v", end, err)
+		}
 		*records = nil
 		for _, a := range []Actor{mallory, only("erika", Reveal), {Name: "erika", Via: "elsewhere", May: erika.May}} {
 			if got, err := g.Job(t.Context(), a, j.ID); !errors.Is(err, ErrForbidden) {

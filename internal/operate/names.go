@@ -87,6 +87,11 @@ func (s *Service) known(ctx context.Context, what, name string, names []string, 
 	if len(found) > 0 {
 		return nil
 	}
+	if k, ok := s.o.Store.(store.DataKeyed); ok && what == "tenant" { // its events are erased, and its data keys left
+		if list, err := k.DataKeys(ctx, []string{name}); err != nil || len(list) > 0 {
+			return keysError(err)
+		}
+	}
 	return noSuch(what, name, names)
 }
 
@@ -109,7 +114,7 @@ func (s *Service) ofTheirs(ctx context.Context, sc scope, what, name string, und
 // knownDestination makes sure that a name is one of a destination.
 func (s *Service) knownDestination(ctx context.Context, sc scope, name string) error {
 	if sc.bound {
-		if s.reached(sc)[name] {
+		if of, _, own := strings.Cut(name, "/"); s.reached(sc)[name] || own && sc.has(of) {
 			return nil
 		}
 		return s.ofTheirs(ctx, sc, "destination", name, store.Filter{Destination: name})
