@@ -62,7 +62,7 @@ func (f *field) headFor(v template.Vars) (string, error) {
 	if len(name) > maxFileName {
 		name = name[:maxFileName]
 	}
-	return f.head + `; filename="` + fileName.Replace(strings.ToValidUTF8(strings.Map(printable, string(name)), "")) + `"` + f.tail, nil
+	return f.head + `; filename="` + fileName.Replace(strings.Map(printable, strings.ToValidUTF8(string(name), ""))) + `"` + f.tail, nil
 }
 
 // maxFileName bounds the name of a file in bytes, which is what file systems take.

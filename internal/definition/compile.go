@@ -206,13 +206,11 @@ func (p *parser) file(name string, m *member) (f field, ok bool) {
 	context, head := template.Text, ""
 	if t := said["content_type"]; t != "" {
 		media, parameters, err := mime.ParseMediaType(t)
-		if err != nil || !strings.Contains(media, "/") {
+		if err != nil || !strings.Contains(media, "/") || strings.Contains(t, "{") {
 			p.err(m, "the content_type of a file is none; write it as text/plain, and without variables")
 			return f, false
 		}
-		if context = contextOf(media); context == template.Form {
-			context = template.Text
-		}
+		context = contextOf(media)
 		head = "Content-Type: " + mime.FormatMediaType(media, parameters) + "\r\n"
 	}
 	o := p.options(m)

@@ -385,7 +385,7 @@ func TestAPartCanBeAFile(t *testing.T) {
 		"content_type of a f": `{"file_name":"x","content_type":"text"}`,
 		"this {{ is never":    `{"file_name":"{{"}`,
 		"never closed":        `{"file_name":"x","value":"{{"}`,
-		"without variables":   `{"file_name":"x","content_type":"{{name}}"}`,
+		"without variables":   `{"file_name":"x","content_type":"text/{{name}}"}`,
 	} {
 		_, _, err := Parse([]byte(`{"url":"https://x.example/","headers":{"Content-Type":"multipart/form-data"},"body_template":{"a":`+part+`}}`), Options{})
 		if err == nil || !strings.Contains(err.Error(), says) {
