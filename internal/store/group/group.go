@@ -61,6 +61,8 @@ type Group[T any] struct {
 	closed   atomic.Bool
 	done     chan struct{} // closed by the writer at its end
 	company  int           // how many requests the batch before was of; the writer's
+	inside   atomic.Int64  // how many callers are in Do
+	crowd    atomic.Int64  // the most that were there at once since the batch before was gathered
 }
 
 // New makes one. At most max requests share a commit, which under load waits for delay for more. With patience a caller waits
@@ -91,6 +93,11 @@ var errMaybe = fmt.Errorf("%w: its database has not confirmed in time; what was 
 // request, nothing is changed; after that it is not looked at any more.
 func (g *Group[T]) Do(ctx context.Context, v T) error {
 	r := &Request[T]{Do: v, done: make(chan struct{})}
+	n := g.inside.Add(1)
+	defer g.inside.Add(-1)
+	for most := g.crowd.Load(); n > most && !g.crowd.CompareAndSwap(most, n); {
+		most = g.crowd.Load()
+	}
 	var late <-chan time.Time
 	if g.patience > 0 {
 		t := time.NewTimer(g.patience)
@@ -158,32 +165,46 @@ func Fail[T any](rs []*Request[T], err error) {
 	}
 }
 
-// Gather adds the requests that wait to a batch. Under load it waits a moment for more, until there are as many as in the
-// batch before: a commit costs the same for two as for twenty. A request that comes alone does not wait.
+// Gather adds the requests that wait to a batch. Under load it waits a moment for more: a commit costs nearly the same for
+// twenty as for forty. Who was there while the batch before was committed, waiting for that one or for the next, is likely to
+// come again; it waits for three quarters of them, so that one who is slow, or goes, holds up nobody, and for as many as were
+// in the batch before. A request that comes alone does not wait.
 func (g *Group[T]) Gather(rs []*Request[T]) []*Request[T] {
+	rs = g.waitingNow(rs)
 	defer func() { g.company = len(rs) }()
-	var delay <-chan time.Time
-	asked := false
+	crowd := int(g.crowd.Swap(g.inside.Load()))
+	if g.delay <= 0 || g.company <= 1 && len(rs) <= 1 || g.closed.Load() {
+		return rs
+	}
+	enough := max(g.company, crowd*3/4)
+	if g.company <= 1 { // nobody knows how many are about to come
+		enough = g.max
+	}
+	enough = min(enough, g.max)
+	if len(rs) >= enough {
+		return rs
+	}
+	for delay := time.After(g.delay); len(rs) < enough; {
+		select {
+		case r := <-g.Requests:
+			rs = g.waitingNow(append(rs, r))
+		case <-delay:
+			return rs
+		case <-g.Closing:
+			return g.waitingNow(rs)
+		}
+	}
+	return rs
+}
+
+// waitingNow adds those that wait to a batch.
+func (g *Group[T]) waitingNow(rs []*Request[T]) []*Request[T] {
 	for len(rs) < g.max {
 		select {
 		case r := <-g.Requests:
 			rs = append(rs, r)
-			continue
 		default:
-		}
-		if !asked && g.delay > 0 && (g.company > 1 || len(rs) > 1) && !g.closed.Load() {
-			delay = time.After(g.delay)
-		}
-		if asked = true; delay == nil || g.company > 1 && len(rs) >= g.company {
-			break
-		}
-		select {
-		case r := <-g.Requests:
-			rs = append(rs, r)
-		case <-delay:
-			delay = nil
-		case <-g.Closing:
-			delay = nil
+			return rs
 		}
 	}
 	return rs
