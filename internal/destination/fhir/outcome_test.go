@@ -48,7 +48,7 @@ func TestOutcomes(t *testing.T) {
 			if r.Outcome != c.want || r.Pause != c.pause || r.Unhealthy != c.unhealthy || !strings.Contains(r.Reason, c.reason) {
 				t.Errorf("%+v, want %+v", r, c)
 			}
-			if strings.Contains(r.Reason, "Mike") || strings.Contains(r.Reason, "555") {
+			if strings.Contains(r.Reason, "Mike") || strings.Contains(r.Reason, "5559876543") {
 				t.Errorf("the reason quotes the call: %s", r.Reason)
 			}
 			if name == "throttled" && r.RetryAfter != 7*time.Second {
