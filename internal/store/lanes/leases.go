@@ -89,19 +89,6 @@ func (ls *Lanes) Tenant(key Key) (string, bool) {
 	return e.q.Name, true
 }
 
-// Refs are where the rows of deliveries are, as far as they are leased.
-func (ls *Lanes) Refs(keys []Key) map[Key]Ref {
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	refs := make(map[Key]Ref, len(keys))
-	for _, key := range keys {
-		if _, e := ls.lease(key); e != nil {
-			refs[key] = e.ref
-		}
-	}
-	return refs
-}
-
 // Leases is what leases know of deliveries, as far as they are leased.
 func (ls *Lanes) Leases(keys []Key) map[Key]Leased {
 	ls.mu.Lock()

@@ -99,7 +99,7 @@ func BenchmarkRefs(b *testing.B) {
 				keys = append(keys, k)
 			}
 			for i := 0; b.Loop(); i++ {
-				ls.Refs(keys[i%len(keys) : i%len(keys)+1])
+				ls.Leases(keys[i%len(keys) : i%len(keys)+1])
 			}
 		})
 	}

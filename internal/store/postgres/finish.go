@@ -65,10 +65,10 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 		}
 		list[i] = f
 	}
-	refs := s.lanes.Refs(keys)
+	leased := s.lanes.Leases(keys)
 	for _, f := range list {
-		if ref, ok := refs[f.key]; ok {
-			f.day = ref.Day
+		if l, ok := leased[f.key]; ok {
+			f.day = l.Day
 		}
 	}
 	return s.changes.Do(ctx, change{finished: list})
