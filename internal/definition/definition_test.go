@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -111,22 +112,8 @@ func TestMultipart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, boundary, _ := strings.Cut(r.ContentType, "multipart/form-data; boundary=")
-		parts := mimemultipart.NewReader(strings.NewReader(string(r.Body)), boundary)
 		var got []string
-		for {
-			p, err := parts.NextPart()
-			if err == io.EOF {
-				break
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			text, err := io.ReadAll(p)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got = append(got, p.FormName(), string(text))
-		}
+		eachPart(t, r.ContentType, r.Body, func(p *mimemultipart.Part, text string) { got = append(got, p.FormName(), text) })
 		want := []string{"na%22me", values["name"].(string), "evil", values["evil"].(string), "gone", ""}
 		if policy == template.OmitEmpty {
 			want = want[:4]
@@ -325,6 +312,25 @@ func TestListsAndObjectsMayBeDescribed(t *testing.T) {
 	}
 }
 
+// eachPart reads the parts of a form as they stand in it.
+func eachPart(t *testing.T, contentType string, body []byte, read func(p *mimemultipart.Part, text string)) {
+	t.Helper()
+	_, boundary, _ := strings.Cut(contentType, "multipart/form-data; boundary=")
+	for parts := mimemultipart.NewReader(bytes.NewReader(body), boundary); ; {
+		p, err := parts.NextRawPart()
+		if err == io.EOF {
+			return
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read(p, string(text))
+	}
+}
+
 // TestAPartCanBeAFile: with a name and a content by templates, each escaped for its place.
 func TestAPartCanBeAFile(t *testing.T) {
 	document := `{"url":"https://x.example/","headers":{"Content-Type":"multipart/form-data"},"body_template":{
@@ -345,26 +351,14 @@ func TestAPartCanBeAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, boundary, _ := strings.Cut(r.ContentType, "multipart/form-data; boundary=")
-	parts := mimemultipart.NewReader(strings.NewReader(string(r.Body)), boundary)
 	var got []string
-	for {
-		p, err := parts.NextRawPart()
-		if err == io.EOF {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(p)
-		if err != nil {
-			t.Fatal(err)
-		}
+	eachPart(t, r.ContentType, r.Body, func(p *mimemultipart.Part, text string) {
 		if len(p.Header["X-Evil"]) > 0 {
 			t.Errorf("a value has made a header: %v", p.Header)
 		}
 		_, of, _ := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
-		got = append(got, of["name"], of["filename"], p.Header.Get("Content-Type"), string(text))
-	}
+		got = append(got, of["name"], of["filename"], p.Header.Get("Content-Type"), text)
+	})
 	want := []string{
 		"plain", "", "", "Mike",
 		"no%22te", "a%22bX-Evil: 1.._c_d.txt", "text/plain; charset=utf-8", "said: " + evil,
