@@ -32,6 +32,7 @@ import (
 	"github.com/callgate/callgate/bench/machine"
 	"github.com/callgate/callgate/bench/report"
 	"github.com/callgate/callgate/bench/upstream"
+	"github.com/callgate/callgate/internal/pgprograms"
 )
 
 // options are what the flags say.
@@ -61,7 +62,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.StringVar(&o.dir, "dir", "", "directory on the disk to measure; default: that for temporary files")
 	fl.StringVar(&o.only, "only", "", "subjects to measure, separated by semicolons; default: all that are there")
 	fl.StringVar(&o.redis, "redis", "redis-server", "Redis's program")
-	fl.StringVar(&o.postgres, "postgres", findPostgres(), "directory of PostgreSQL's programs")
+	fl.StringVar(&o.postgres, "postgres", pgprograms.Find(), "directory of PostgreSQL's programs")
 	fl.StringVar(&o.restate, "restate", "", "directory in which npm has installed Restate's server and SDK; empty: without Restate")
 	fl.StringVar(&o.bullmq, "bullmq", "", "directory in which npm has installed bullmq and ioredis; empty: without BullMQ")
 	fl.StringVar(&o.node, "node", "node", "the Node.js program, of version 22 or later")

@@ -22,6 +22,7 @@ import (
 	"github.com/callgate/callgate/bench/commandtest"
 	"github.com/callgate/callgate/bench/machine"
 	_ "github.com/callgate/callgate/caddymodule/standard"
+	"github.com/callgate/callgate/internal/pgprograms"
 )
 
 // TestMain lets the test be the bare program, as the command is.
@@ -36,7 +37,7 @@ func TestRun(t *testing.T) {
 	want := []string{onSQLite}
 	_, noRedis := exec.LookPath("redis-server")
 	_, noSetpriv := exec.LookPath("setpriv")
-	if os.Getenv("CALLGATE_HEAVY") == "1" && findPostgres() != "" && (os.Getuid() != 0 || noSetpriv == nil) {
+	if os.Getenv("CALLGATE_HEAVY") == "1" && pgprograms.Find() != "" && (os.Getuid() != 0 || noSetpriv == nil) {
 		want = append(want, onPostgres)
 		if noRedis == nil {
 			want = append(want, bareAlways)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,21 +117,4 @@ func asPostgres(dir string) ([]string, error) {
 		return nil, fmt.Errorf("run this as another user than root, or install util-linux: %w", err)
 	}
 	return []string{setpriv, "--reuid", u.Uid, "--regid", u.Gid, "--clear-groups"}, os.Chown(dir, uid, gid)
-}
-
-// findPostgres is the directory of the newest installed PostgreSQL's programs; empty if there are none.
-func findPostgres() string {
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb") // the pattern is well formed
-	number := func(path string) int {
-		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
-		return n
-	}
-	slices.SortFunc(found, func(a, b string) int { return cmp.Compare(number(b), number(a)) })
-	if len(found) > 0 {
-		return filepath.Dir(found[0])
-	}
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path)
-	}
-	return ""
 }

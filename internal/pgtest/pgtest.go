@@ -8,18 +8,18 @@ package pgtest
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/callgate/callgate/internal/pgprograms"
 )
 
 // Server is one PostgreSQL server.
@@ -48,17 +48,8 @@ func find(t testing.TB) string {
 	if dir := os.Getenv("CALLGATE_PG_BIN"); dir != "" {
 		return dir
 	}
-	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
-	number := func(path string) int {
-		n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
-		return n
-	}
-	slices.SortFunc(found, func(a, b string) int { return cmp.Compare(number(b), number(a)) })
-	if len(found) > 0 {
-		return filepath.Dir(found[0])
-	}
-	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path)
+	if dir := pgprograms.Find(); dir != "" {
+		return dir
 	}
 	if os.Getenv("CALLGATE_HEAVY") == "1" {
 		t.Fatal("CALLGATE_HEAVY=1 asks for tests that need a PostgreSQL server's programs, such as those of Debian's package postgresql")
