@@ -72,8 +72,8 @@ const (
 	// maxRunning is how many jobs run at a time, and maxJobs how many are remembered.
 	maxRunning, maxJobs = 4, 50
 	// saveEvery is how often it is written down how far a job is, and lostAfter after which time without that it was
-	// interrupted, if this process does not carry it out.
-	saveEvery, lostAfter = 5 * time.Second, 30 * time.Second
+	// interrupted, if this process does not carry it out. It is written at least every aliveEvery, since a step may take long.
+	saveEvery, aliveEvery, lostAfter = 5 * time.Second, 10 * time.Second, 30 * time.Second
 )
 
 // jobs are those that this process carries out, or has carried out.
@@ -220,6 +220,7 @@ func (s *Service) carryOut(ctx context.Context, a Actor, r Record, j *runningJob
 	defer j.stop()
 	// The end is recorded and kept also of a job that was stopped.
 	rest := context.WithoutCancel(ctx)
+	ended := s.keepAlive(rest, j)
 	var err error
 	before := 0
 	for _, f := range filters {
@@ -229,6 +230,7 @@ func (s *Service) carryOut(ctx context.Context, a Actor, r Record, j *runningJob
 			break
 		}
 	}
+	ended()
 	j.mu.Lock()
 	j.job.Done = max(before, j.job.Done)
 	switch {
@@ -255,10 +257,37 @@ func (s *Service) carryOut(ctx context.Context, a Actor, r Record, j *runningJob
 
 // progressed notes how far a job is.
 func (s *Service) progressed(ctx context.Context, j *runningJob, done int) {
+	j.mu.Lock()
+	j.job.Done = done
+	j.mu.Unlock()
+	s.keepJobEvery(ctx, j, saveEvery)
+}
+
+// keepAlive keeps a job again and again while a step of it takes long, so that other gateways do not take it for interrupted,
+// until it is told that the job has ended.
+func (s *Service) keepAlive(ctx context.Context, j *runningJob) (end func()) {
+	ended := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(aliveEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				s.keepJobEvery(ctx, j, aliveEvery)
+			case <-ended:
+				return
+			}
+		}
+	}()
+	return func() { close(ended) }
+}
+
+// keepJobEvery keeps how far a job is if that was not done for so long.
+func (s *Service) keepJobEvery(ctx context.Context, j *runningJob, every time.Duration) {
 	now := s.o.Now().UTC()
 	j.mu.Lock()
-	j.job.Done, j.job.UpdatedAt = done, now
-	due := now.Sub(j.saved) >= saveEvery
+	j.job.UpdatedAt = now
+	due := now.Sub(j.saved) >= every
 	j.mu.Unlock()
 	if !due {
 		return

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -150,9 +151,40 @@ func TestAJobThatFailsSaysWhy(t *testing.T) {
 	})
 }
 
+// mortal is the store as a process has it that is about to end.
+type mortal struct {
+	store.Store
+	ended atomic.Bool
+}
+
+func (m *mortal) AddDocument(ctx context.Context, d *store.Document) error {
+	if m.ended.Load() {
+		return store.ErrClosed
+	}
+	return m.Store.AddDocument(ctx, d)
+}
+
+// TestAJobOfAnotherGatewayWhoseStepTakesLong is not taken for interrupted.
+func TestAJobOfAnotherGatewayWhoseStepTakesLong(t *testing.T) {
+	working(t, func(t *testing.T, g *gateway, e *stepping, _ *[]Record) {
+		j := g.start(t, somebody, cancelAll)
+		g.Service = New(Options{Store: g.store, Engine: g.engine})
+		time.Sleep(10 * lostAfter)
+		if now := g.job(t, j.ID); now.State != JobRunning {
+			t.Errorf("%+v", now)
+		}
+		e.steps <- 0
+		if now := g.job(t, j.ID); now.State != JobDone {
+			t.Errorf("%+v", now)
+		}
+	})
+}
+
 // TestAJobThatARestartInterrupted is told of with how far it had come.
 func TestAJobThatARestartInterrupted(t *testing.T) {
 	working(t, func(t *testing.T, g *gateway, e *stepping, _ *[]Record) {
+		process := &mortal{Store: g.store}
+		g.Service = New(Options{Store: process, Engine: e})
 		j := g.start(t, somebody, cancelAll)
 		defer func() { e.steps <- 0 }()
 		time.Sleep(saveEvery)
@@ -165,6 +197,7 @@ func TestAJobThatARestartInterrupted(t *testing.T) {
 		if _, err := g.StopJob(t.Context(), somebody, j.ID); !errors.Is(err, ErrConflict) {
 			t.Error(err)
 		}
+		process.ended.Store(true)
 		time.Sleep(lostAfter + time.Second)
 		if now := g.job(t, j.ID); now.State != JobInterrupted || now.Done != 500 || now.Total != 1000 {
 			t.Errorf("%+v", now)
