@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -134,7 +133,7 @@ func (d *Destination) judge(ctx context.Context, req *http.Request, a *outbound.
 
 // data reports whether a request carries data as APIs take it, so that a web page is no answer to it.
 func data(h http.Header) bool {
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	kind, _ := charset.MediaType(h.Get("Content-Type"))
 	return strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml")
 }
 
