@@ -64,6 +64,7 @@ type Client struct {
 	tokens    *http.Client // for token servers, where the receiver is pinned and they are not; nil for the same
 	timeout   time.Duration
 	maxAnswer int64
+	last      lately
 }
 
 // NewClient returns a client with the options.
@@ -132,11 +133,11 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	res, err := c.http.Do(req.WithContext(within))
 	if err != nil {
 		err := explain(ctx, err, req.URL.Host)
-		NoteSent(ctx, req, err)
+		noteSent(ctx, req, err, &c.last)
 		trial.note(req, nil, err, time.Since(began))
 		return nil, err
 	}
-	NoteSent(ctx, req, nil)
+	noteSent(ctx, req, nil, &c.last)
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxAnswer+1))
 	a := &Answer{Status: res.StatusCode, Header: res.Header, Body: body, Truncated: err != nil}
