@@ -255,3 +255,13 @@ func NewRequest(ctx context.Context, method, address string, body []byte) (*http
 	}
 	return req, nil
 }
+
+// NewRequestTo is NewRequest to the URL of an earlier request, which is not read again.
+func NewRequestTo(ctx context.Context, method string, to url.URL, body []byte) (*http.Request, error) {
+	req, err := NewRequest(ctx, method, "", body)
+	if err != nil {
+		return nil, err
+	}
+	req.URL, req.Host = &to, to.Host
+	return req, nil
+}
