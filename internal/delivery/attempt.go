@@ -143,6 +143,9 @@ func (a *attempt) item(c store.Claimed) (item destination.Item, err error) {
 	if item.Vars, known = a.terms.vars(c.Tenant); !known {
 		return item, errNoTenant
 	}
+	if f, ok := a.terms.Destination.(destination.Forwarder); ok && f.Forwards() && a.terms.Minimize == nil {
+		return item, nil
+	}
 	if item.Call, err = readRecord(ev); err != nil {
 		return item, err
 	}
