@@ -53,9 +53,11 @@ func fieldNames(req *http.Request, body []byte, before []string) (list []string,
 		case strings.HasSuffix(kind, "xml"), bytes.HasPrefix(trimmed, []byte("<?xml")):
 			n.xml(body)
 		case bytes.HasPrefix(trimmed, []byte("{")), bytes.HasPrefix(trimmed, []byte("[")):
-			d := docs.Get().(*jsonscan.Doc)
+			d := docs.Get().(*scanned)
 			if d.Scan(body) == nil {
+				n.path = d.path[:0]
 				n.json(d.Root())
+				d.path = n.path
 			}
 			if d.Size() <= maxKeptDoc {
 				d.Reset()
@@ -69,8 +71,14 @@ func fieldNames(req *http.Request, body []byte, before []string) (list []string,
 	return n.list, 0
 }
 
+// scanned is what a body is scanned into, with memory for the paths in it.
+type scanned struct {
+	jsonscan.Doc
+	path []byte
+}
+
 // docs are used again, but for those of large bodies.
-var docs = sync.Pool{New: func() any { return new(jsonscan.Doc) }}
+var docs = sync.Pool{New: func() any { return new(scanned) }}
 
 const maxKeptDoc = 1 << 14
 

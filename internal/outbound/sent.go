@@ -33,14 +33,30 @@ type Record struct {
 	mu   sync.Mutex
 	sent []Sent
 	more int
+	one  [1]Sent // what sent begins in: mostly it is one
 }
 
 type recordKey struct{}
 
+// recorded is a context with its record.
+type recorded struct {
+	context.Context
+	record Record
+}
+
+// Value implements context.Context.
+func (c *recorded) Value(key any) any {
+	if key == (recordKey{}) {
+		return &c.record
+	}
+	return c.Context.Value(key)
+}
+
 // Recorded is a context under which all that Clients send is noted, but for what they sign in with.
 func Recorded(ctx context.Context) (context.Context, *Record) {
-	r := new(Record)
-	return context.WithValue(ctx, recordKey{}, r), r
+	c := &recorded{Context: ctx}
+	c.record.sent = c.record.one[:0]
+	return c, &c.record
 }
 
 // unrecorded is the context for requests that fetch tokens: nothing of a call is in them.
@@ -120,6 +136,9 @@ func (l *lately) fieldNames(req *http.Request, body []byte) (list []string, more
 
 // unsent reports whether an error says that no connection came about.
 func unsent(err error) bool {
+	if err == nil {
+		return false
+	}
 	var e *Error
 	if !errors.As(err, &e) {
 		return false
