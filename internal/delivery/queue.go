@@ -315,7 +315,7 @@ func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome), pro
 		l.byTenant[tenant]++
 	}
 	t.snapshot.uses.Add(1)
-	l.e.attempts.Go(a.run)
+	l.e.begin(a)
 	return true
 }
 
