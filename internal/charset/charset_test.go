@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"io"
+	"mime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -110,6 +111,23 @@ func FuzzText(f *testing.F) {
 			if back := c.Decode(written); !utf8.Valid(back) || len(written) > 20*len(got)+20 {
 				t.Errorf("%q was written as %q in %s", got, written, c)
 			}
+		}
+	})
+}
+
+// FuzzMediaType: a Content-Type is read as package mime reads it.
+func FuzzMediaType(f *testing.F) {
+	for _, t := range []string{
+		"application/json", "application/json; charset=utf-8", "text/plain;charset=UTF-8", "text/html; charset=\"latin1\"; x=y", "Text/XML", "", ";", "a", "a/",
+		"/b", "a/b;", "a/b; ", "a/b;charset", "a/b;charset=", "a/b; charset=x;", "a/b/c", "application/vnd.x.v1+json", "a/b;  charset=x", "a/b; CHARSET=x",
+		"a/b; charset*=utf-8''x", "a/b;charsetcharset=x", "a/b; x=y",
+	} {
+		f.Add(t)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		want, params, _ := mime.ParseMediaType(text)
+		if kind, charset := MediaType(text); kind != want || charset != params["charset"] {
+			t.Fatalf("%q: %q and %q, want %q and %q", text, kind, charset, want, params["charset"])
 		}
 	})
 }

@@ -37,6 +37,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/callgate/callgate/internal/charset"
@@ -104,7 +105,7 @@ type Definition struct {
 	// Problems are the warnings that Parse gave.
 	Problems []Problem
 
-	url         *template.Template
+	url         rendered
 	shown       *template.Template // the URL without what references stand for; nil when it has none
 	headers     []header
 	contentType string
@@ -116,8 +117,29 @@ type Definition struct {
 // header is one header of the request.
 type header struct {
 	name   string // in canonical form
-	value  *template.Template
+	value  rendered
 	secret bool
+}
+
+// rendered is a template, with its result where that is always the same.
+type rendered struct {
+	*template.Template
+	text  string
+	fixed bool
+}
+
+func renderedOnce(t *template.Template) rendered {
+	text, fixed := t.Constant()
+	return rendered{t, text, fixed}
+}
+
+// render is the template's result.
+func (r *rendered) render(v template.Vars) (string, error) {
+	if r.fixed {
+		return r.text, nil
+	}
+	out, err := r.Append(make([]byte, 0, 256), v)
+	return string(out), err
 }
 
 // Problem is a warning: the document works, and probably not as meant.
@@ -204,9 +226,9 @@ func (d *Definition) Variables() []string {
 			}
 		}
 	}
-	add(d.url)
+	add(d.url.Template)
 	for _, h := range d.headers {
-		add(h.value)
+		add(h.value.Template)
 	}
 	if d.body != nil {
 		for _, t := range d.body.templates() {
@@ -214,6 +236,11 @@ func (d *Definition) Variables() []string {
 		}
 	}
 	return all
+}
+
+// Constant reports whether every call gives the same request, and no call lacks a parameter.
+func (d *Definition) Constant() bool {
+	return len(d.Variables()) == 0 && !slices.ContainsFunc(d.Parameters, func(p Parameter) bool { return p.Required && p.Default == nil })
 }
 
 // charset is the one that bodies are written in.
@@ -229,7 +256,7 @@ func (d *Definition) charset() *charset.Charset {
 func (d *Definition) ShowURL(v template.Vars) (string, error) {
 	t := d.shown
 	if t == nil {
-		t = d.url
+		t = d.url.Template
 	}
 	url, err := t.Append(nil, d.vars(v))
 	return string(url), err
@@ -254,18 +281,20 @@ func (d *Definition) Render(v template.Vars) (*Rendered, error) {
 		}
 	}
 	v = d.vars(v)
-	url, err := d.url.Append(make([]byte, 0, 256), v)
+	url, err := d.url.render(v)
 	if err != nil {
 		return nil, err
 	}
-	r := &Rendered{Method: d.Method, URL: string(url), Header: make(http.Header, len(d.headers)+1)}
-	for _, h := range d.headers {
-		value, err := h.value.Append(nil, v)
+	// With room for what a delivery adds.
+	r := &Rendered{Method: d.Method, URL: url, Header: make(http.Header, len(d.headers)+7)}
+	for i := range d.headers {
+		h := &d.headers[i]
+		value, err := h.value.render(v)
 		if err != nil {
 			return nil, err
 		}
-		if len(value) > 0 || !d.omitEmpty {
-			r.Header[h.name] = []string{string(value)}
+		if value != "" || !d.omitEmpty {
+			r.Header[h.name] = []string{value}
 		}
 	}
 	if d.body == nil {

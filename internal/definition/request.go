@@ -36,7 +36,7 @@ func (p *parser) url(m *member) {
 		p.template(m, err)
 		return
 	}
-	p.d.url = t
+	p.d.url = renderedOnce(t)
 	if resolved {
 		if p.d.shown, err = template.Compile(p.shownURL(), template.URL, o); err != nil {
 			p.template(m, err)
@@ -123,7 +123,7 @@ func (p *parser) header(m *member, name, value string) {
 		p.template(m, err)
 		return
 	}
-	p.d.headers = append(p.d.headers, header{name: name, value: t, secret: resolved || credential(name)})
+	p.d.headers = append(p.d.headers, header{name: name, value: renderedOnce(t), secret: resolved || credential(name)})
 	switch {
 	case !credential(name) || resolved || len(t.Variables()) > 0:
 	case strings.Contains(value, "YOUR_"):

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,30 +45,36 @@ type attempt struct {
 	failing  []Attempted
 	dead     []Attempted
 	pause    string
+
+	// one is where batch, items and records lie if there is only one delivery, as mostly.
+	one struct {
+		claimed [1]store.Claimed
+		item    [1]destination.Item
+		record  [1]store.Attempt
+	}
 }
 
-// tenants are those of the batch that have a name, each once.
-func (a *attempt) tenants() []string {
-	if len(a.batch) == 1 {
-		if t := a.batch[0].Tenant; t != "" {
-			return []string{t}
-		}
-		return nil
-	}
-	var names []string
+// tenants yields those of the batch that have a name, each once.
+func (a *attempt) tenants(yield func(string) bool) {
 	for i := range a.batch {
-		if t := a.batch[i].Tenant; t != "" && !slices.Contains(names, t) {
-			names = append(names, t)
+		tenant, before := a.batch[i].Tenant, false
+		for j := range i {
+			before = before || a.batch[j].Tenant == tenant
+		}
+		if tenant != "" && !before && !yield(tenant) {
+			return
 		}
 	}
-	return names
 }
 
 func (a *attempt) run() {
 	e := a.lane.e
 	at := e.o.Now()
-	items := make([]destination.Item, 0, len(a.batch))
-	readable := make([]store.Claimed, 0, len(a.batch))
+	items, readable := a.one.item[:0], a.batch[:0]
+	if len(a.batch) > 1 { // one alone stays where it is
+		items, readable = make([]destination.Item, 0, len(a.batch)), make([]store.Claimed, 0, len(a.batch))
+	}
+	a.records = a.one.record[:0]
 	for _, c := range a.batch {
 		item, err := a.item(c)
 		switch {
@@ -142,6 +147,9 @@ func (a *attempt) item(c store.Claimed) (item destination.Item, err error) {
 	var known bool
 	if item.Vars, known = a.terms.vars(c.Tenant); !known {
 		return item, errNoTenant
+	}
+	if f, ok := a.terms.Destination.(destination.Forwarder); ok && f.Forwards() && a.terms.Minimize == nil {
+		return item, nil
 	}
 	if item.Call, err = readRecord(ev); err != nil {
 		return item, err

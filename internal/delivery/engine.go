@@ -69,6 +69,7 @@ type Engine struct {
 	recorderStop chan struct{}
 	background   sync.WaitGroup
 	attempts     sync.WaitGroup
+	handover     chan *attempt // to a worker that waits
 	recorder     *recorder
 	hashes       sentHash
 	// flags orders the writes of pauses and resumptions, so that the last one is what the store keeps. It is taken
@@ -149,7 +150,7 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{
 		o: o, wall: wall, log: o.Log, store: o.Store, hashes: newSentHash(o.Keys),
-		stop: make(chan struct{}), recorderStop: make(chan struct{}),
+		stop: make(chan struct{}), recorderStop: make(chan struct{}), handover: make(chan *attempt),
 		lanes: map[string][]*lane{}, paces: map[string]*pace{}, paused: map[string]string{}, unsaved: map[string]int{}, lookPaused: make(chan struct{}, 1),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())

@@ -67,7 +67,8 @@ func (q *queue) waitAtMost(wait time.Duration, now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
-// batch takes the deliveries for one attempt; none while a batch may still fill.
+// batch takes the deliveries for one attempt; none while a batch may still fill. They lie in the memory before those that are
+// left, which holds on to them until they are cleared.
 func (q *queue) batch(t *terms, now time.Time) []waiting {
 	size := t.maxBatch()
 	q.batchAt = time.Time{}
@@ -82,8 +83,8 @@ func (q *queue) batch(t *terms, now time.Time) []waiting {
 		q.batchAt = time.Time{}
 	}
 	n := min(size, len(q.ready))
-	batch := slices.Clone(q.ready[:n])
-	q.ready = slices.Delete(q.ready, 0, n)
+	batch := q.ready[:n:n]
+	q.ready = q.ready[n:]
 	return batch
 }
 
@@ -212,6 +213,7 @@ func (l *lane) fill(t *terms, free int, now time.Time) (wait time.Duration) {
 		return l.storeFailed("claim deliveries", err)
 	}
 	l.mu.Lock()
+	q.ready = slices.Grow(q.ready, len(claimed))
 	var rest, strangers []waiting
 	for _, c := range claimed {
 		if _, running := l.inflight[c.ID]; running {
@@ -302,16 +304,18 @@ func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome), pro
 	}
 	defer l.mu.Unlock()
 	l.running++
-	a := &attempt{lane: l, terms: t, tenure: l.tenure, batch: make([]store.Claimed, len(batch)), breaker: done, probe: probe}
-	for i, w := range batch {
-		a.batch[i] = w.Claimed
-		l.inflight[w.ID] = struct{}{}
+	a := &attempt{lane: l, terms: t, tenure: l.tenure, breaker: done, probe: probe}
+	a.batch = slices.Grow(a.one.claimed[:0], len(batch))
+	for i := range batch {
+		a.batch = append(a.batch, batch[i].Claimed)
+		l.inflight[batch[i].ID] = struct{}{}
 	}
-	for _, tenant := range a.tenants() {
+	clear(batch)
+	for tenant := range a.tenants {
 		l.byTenant[tenant]++
 	}
 	t.snapshot.uses.Add(1)
-	l.e.attempts.Go(a.run)
+	l.e.begin(a)
 	return true
 }
 
@@ -319,10 +323,10 @@ func (l *lane) launch(t *terms, batch []waiting, done func(breaker.Outcome), pro
 func (l *lane) ended(a *attempt) {
 	l.mu.Lock()
 	l.running--
-	for _, c := range a.batch {
-		delete(l.inflight, c.ID)
+	for i := range a.batch {
+		delete(l.inflight, a.batch[i].ID)
 	}
-	for _, tenant := range a.tenants() {
+	for tenant := range a.tenants {
 		if l.byTenant[tenant]--; l.byTenant[tenant] == 0 {
 			delete(l.byTenant, tenant)
 		}

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,20 +12,20 @@ import (
 
 // sentHash makes the hashes of bodies that were sent. A body of a few known fields can be guessed, so they are keyed: equal
 // bodies have equal hashes, and nobody without the key can try which body has one.
-type sentHash struct {
-	ring *seal.Ring
-	own  []byte // without a ring
-}
+type sentHash struct{ ring *seal.Ring }
 
 // newSentHash takes the first key of a ring. Without one it makes a key that ends with the process, and hashes tell equal
 // bodies only of attempts that the same process made.
 func newSentHash(ring *seal.Ring) sentHash {
-	h := sentHash{ring: ring}
 	if ring == nil {
-		h.own = make([]byte, sha256.Size)
-		rand.Read(h.own) // it never fails: without random numbers the process ends
+		own := make([]byte, seal.KeySize)
+		rand.Read(own) // it never fails: without random numbers the process ends
+		var err error
+		if ring, err = seal.NewRing(own); err != nil {
+			panic(err) // a key of this size is one
+		}
 	}
-	return h
+	return sentHash{ring}
 }
 
 // of gives 32 hexadecimal digits; none for what has no body that could be read again.
@@ -34,15 +33,10 @@ func (h sentHash) of(sum [sha256.Size]byte) string {
 	if sum == ([sha256.Size]byte{}) {
 		return ""
 	}
-	text := append([]byte("callgate sent "), sum[:]...)
-	var mac []byte
-	if h.ring != nil {
-		mac = h.ring.MAC(h.ring.First(), text)
-	} else {
-		m := hmac.New(sha256.New, h.own)
-		m.Write(text)
-		mac = m.Sum(nil)
-	}
+	const before = "callgate sent "
+	var text [len(before) + len(sum)]byte
+	copy(text[copy(text[:], before):], sum[:])
+	mac := h.ring.MAC(h.ring.First(), text[:])
 	return hex.EncodeToString(mac[:16])
 }
 
@@ -52,6 +46,9 @@ func digestOf(r *outbound.Record) (digest [sha256.Size]byte) {
 	list, more := r.Sent()
 	if more > 0 {
 		return digest
+	}
+	if len(list) == 1 {
+		return list[0].Sum
 	}
 	var all []byte
 	n := 0
@@ -81,11 +78,17 @@ func (h sentHash) sentOf(r *outbound.Record, deliveries int) *store.Sent {
 	if len(list) == 0 {
 		return nil
 	}
-	s := &store.Sent{More: more}
+	kept := new(struct {
+		store.Sent
+		one [1]store.SentRequest // mostly it is one
+	})
+	s := &kept.Sent
+	s.More, s.Requests = more, kept.one[:0]
 	if deliveries > 1 {
 		s.Shared = deliveries
 	}
-	for _, q := range list {
+	for i := range list {
+		q := &list[i]
 		s.Requests = append(s.Requests, store.SentRequest{
 			Method: q.Method, Host: q.Host, Bytes: q.Bytes, Hash: h.of(q.Sum), Fields: q.Fields, MoreFields: q.More,
 		})

@@ -39,7 +39,8 @@ type Item struct {
 	Source, EventType string
 	// Vars are the tenant's variables (owner_name, website, booking_url, …).
 	Vars map[string]string
-	// Call is the record. Destinations must not change it: other deliveries share it.
+	// Call is the record. Destinations must not change it: other deliveries share it. It may be nil for one that says by
+	// Forwarder that it does not look at it.
 	Call *call.Call
 	// ReceivedAt is when the gateway accepted the event.
 	ReceivedAt time.Time
@@ -137,6 +138,12 @@ type Field struct {
 	Required bool `json:"required,omitempty"`
 	// Values are those that it takes, where it takes no others.
 	Values []string `json:"values,omitempty"`
+}
+
+// Forwarder is a Destination that may send what a provider sent as it came.
+type Forwarder interface {
+	// Forwards reports whether nothing that it sends or decides is of the call record.
+	Forwards() bool
 }
 
 // Describer is a Destination whose system tells which fields its account has.

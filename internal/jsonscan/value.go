@@ -132,6 +132,20 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
+// Entries are Members with their keys as values, for who looks at keys without keeping them: Raw makes no copy of one.
+func (v Value) Entries() iter.Seq2[Value, Value] {
+	return func(yield func(key, member Value) bool) {
+		if v.Kind() != Object {
+			return
+		}
+		for i, end := v.i+1, v.node().next; i < end; i = v.d.nodes[i+1].next {
+			if !yield(Value{v.d, i}, Value{v.d, i + 1}) {
+				return
+			}
+		}
+	}
+}
+
 // Distinct are the members of an object in their order, but of those with the same key only the last, which is what Get
 // gives; none if the value is no object.
 func (v Value) Distinct() iter.Seq2[string, Value] {

@@ -64,6 +64,7 @@ type Client struct {
 	tokens    *http.Client // for token servers, where the receiver is pinned and they are not; nil for the same
 	timeout   time.Duration
 	maxAnswer int64
+	last      lately
 }
 
 // NewClient returns a client with the options.
@@ -125,20 +126,29 @@ type Answer struct {
 // Do sends the request as it is and reads the answer, whatever its status. The error is nil exactly if there was an
 // answer, and a *Error otherwise. Under a context of Recorded what is sent is noted.
 func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
-	within, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	trial, began := trialOf(ctx), time.Now()
+	began := time.Now()
+	within := ctx
+	if by, ok := ctx.Deadline(); !ok || by.Sub(began) > c.timeout {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeout(ctx, c.timeout)
+		defer cancel()
+	}
+	trial := trialOf(ctx)
 	req = trial.mark(req)
-	res, err := c.http.Do(req.WithContext(within))
+	sent := req
+	if req.Context().Done() != within.Done() { // otherwise it ends with the same, and need not be copied
+		sent = req.WithContext(within)
+	}
+	res, err := c.roundTrip(sent)
 	if err != nil {
 		err := explain(ctx, err, req.URL.Host)
-		NoteSent(ctx, req, err)
+		noteSent(ctx, req, err, &c.last)
 		trial.note(req, nil, err, time.Since(began))
 		return nil, err
 	}
-	NoteSent(ctx, req, nil)
+	noteSent(ctx, req, nil, &c.last)
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, c.maxAnswer+1))
+	body, err := readBody(res, c.maxAnswer+1)
 	a := &Answer{Status: res.StatusCode, Header: res.Header, Body: body, Truncated: err != nil}
 	scheme, _, _ := strings.Cut(req.Header.Get("Authorization"), " ")
 	a.signed = strings.ToLower(scheme)
@@ -150,6 +160,41 @@ func (c *Client) Do(ctx context.Context, req *http.Request) (*Answer, error) {
 	}
 	trial.note(req, a, nil, time.Since(began))
 	return a, nil
+}
+
+// roundTrip is the Do of http.Client without what has nothing to do where no redirect is followed and no cookies are kept.
+func (c *Client) roundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL == nil || req.URL.User != nil || req.Header == nil || req.RequestURI != "" {
+		return c.http.Do(req)
+	}
+	return c.http.Transport.RoundTrip(req)
+}
+
+// readBody reads up to limit bytes of an answer, into memory that is as large as it says that it is.
+func readBody(res *http.Response, limit int64) ([]byte, error) {
+	if res.Body == http.NoBody {
+		return nil, nil
+	}
+	size := int64(512)
+	if n := res.ContentLength; n > 0 && n <= 64<<10 {
+		size = n + 1 // the end is found out with the last byte
+	}
+	b := make([]byte, 0, size)
+	for int64(len(b)) < limit {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := res.Body.Read(b[len(b):min(int64(cap(b)), limit)])
+		b = b[:len(b)+n]
+		switch err {
+		case nil:
+		case io.EOF:
+			return b, nil
+		default:
+			return b, err
+		}
+	}
+	return b, nil
 }
 
 // Send is Do with credentials: it lets auth sign the request in, and where the receiver refuses the credentials and
@@ -208,5 +253,15 @@ func NewRequest(ctx context.Context, method, address string, body []byte) (*http
 	if err != nil {
 		return nil, ErrBadURL
 	}
+	return req, nil
+}
+
+// NewRequestTo is NewRequest to the URL of an earlier request, which is not read again.
+func NewRequestTo(ctx context.Context, method string, to url.URL, body []byte) (*http.Request, error) {
+	req, err := NewRequest(ctx, method, "", body)
+	if err != nil {
+		return nil, err
+	}
+	req.URL, req.Host = &to, to.Host
 	return req, nil
 }

@@ -25,13 +25,10 @@ type Expect struct {
 // somebody else, or of a proxy, so that the call is astray. An answer that does not meet the condition, or was cut off so
 // that it cannot be judged, is no success, and the call is sent again.
 func Confirm(ctx context.Context, a *Answer, e Expect) destination.Result {
-	r := destination.Result{
-		Outcome: destination.Delivered, Status: a.Status, Excerpt: bytes.Clone(a.Body[:min(len(a.Body), MaxExcerpt)]),
-	}
-	status := strconv.Itoa(a.Status)
+	r := destination.Result{Outcome: destination.Delivered, Status: a.Status, Excerpt: excerpt(a.Body)}
 	if !e.Plain {
 		if code, fault := soapFault(a.Body); fault {
-			r.Reason = status + " with a SOAP fault"
+			r.Reason = strconv.Itoa(a.Status) + " with a SOAP fault"
 			if code != "" {
 				r.Reason += " (" + code + ")"
 			}
@@ -45,13 +42,14 @@ func Confirm(ctx context.Context, a *Answer, e Expect) destination.Result {
 		}
 		if !e.Pages && webPage(a.Body) {
 			r.Outcome, r.Astray = destination.Retry, true
-			r.Reason = status + " with a web page: that is not what takes calls; check the URL, the login and the proxies before it, or say that pages are a success"
+			r.Reason = strconv.Itoa(a.Status) + " with a web page: that is not what takes calls; check the URL, the login and the proxies before it, or say that pages are a success"
 			return r
 		}
 	}
 	if e.Condition == nil {
 		return r
 	}
+	status := strconv.Itoa(a.Status)
 	ok, err := e.Condition.Eval(ctx, condition.Answer{Status: a.Status, Header: a.Header, Body: a.Body})
 	switch {
 	case a.Truncated:
@@ -62,6 +60,15 @@ func Confirm(ctx context.Context, a *Answer, e Expect) destination.Result {
 		r.Outcome, r.Reason = destination.Retry, status+", but the answer does not meet the condition for success; keep excerpts to see what it says"
 	}
 	return r
+}
+
+// excerpt is the beginning of a body, and a copy of it where a megabyte would be kept for its beginning.
+func excerpt(body []byte) []byte {
+	n := min(len(body), MaxExcerpt)
+	if cap(body) <= 2*MaxExcerpt {
+		return body[:n:n]
+	}
+	return bytes.Clone(body[:n])
 }
 
 // webPage reports whether a body is an HTML document. What is only declared as one is not: many a script that answers
@@ -75,6 +82,9 @@ func webPage(body []byte) bool {
 		}
 		_, after, _ := bytes.Cut(rest, []byte("-->"))
 		body = bytes.TrimSpace(after)
+	}
+	if len(body) == 0 || body[0] != '<' {
+		return false
 	}
 	start := strings.ToLower(string(body[:min(len(body), 15)]))
 	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html>") || strings.HasPrefix(start, "<html ")

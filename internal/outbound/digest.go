@@ -221,7 +221,7 @@ func (s *digestSession) sign(req *http.Request) (string, error) {
 	}
 	a2 := []string{method, uri}
 	if s.qop == "auth-int" {
-		body := bodyOf(req)
+		body := bodyOf(req, nil)
 		if body == nil && req.Body != nil && req.Body != http.NoBody {
 			return "", errors.New("the request's body can not be read for its digest")
 		}

@@ -52,7 +52,7 @@ func TestFenceHoldsRedirects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Do(t.Context(), req); !errors.Is(err, ErrFenced) || reached != 0 {
+	if _, err := c.http.Do(req); !errors.Is(err, ErrFenced) || reached != 0 {
 		t.Errorf("%v, and %d requests got through", err, reached)
 	}
 }

@@ -54,22 +54,23 @@ func newTransport(o Options) http.RoundTripper {
 		MaxConnsPerHost:        o.MaxConnsPerHost,
 		MaxResponseHeaderBytes: maxAnswerHead,
 	}
-	var rt http.RoundTripper = once{&plain{all: all, proxy: proxy, wire: &wire.Client{
+	var rt http.RoundTripper = &plain{all: once{all}, proxy: proxy, wire: &wire.Client{
+		Gzip: true, IgnoreKeys: true,
 		Dial: dialer.DialContext, IdleTimeout: idleTime, MaxIdleConns: maxIdleConns, MaxIdleConnsPerHost: maxIdleConns,
 		MaxConnsPerHost: o.MaxConnsPerHost, MaxResponseHeader: maxAnswerHead,
-	}}}
+	}}
 	if len(o.Pins) > 0 {
 		rt = encrypted{rt}
 	}
 	return rt
 }
 
-// once keeps a transport from sending a request again by itself. Both of them do so when a connection that was kept open
+// once keeps http.Transport from sending a request again by itself. It does so when a connection that was kept open
 // breaks before the answer, if the request bears an Idempotency-Key or X-Idempotency-Key; but a receiver that knows
 // nothing of that header would then create a second record, and whether to try again is for the delivery engine to say.
-// They look for the headers by their canonical names only, and names of headers have no case (RFC 9110,
-// section 5.1).
-type once struct{ *plain }
+// It looks for the headers by their canonical names only, and names of headers have no case (RFC 9110,
+// section 5.1). A wire.Client is told to ignore them.
+type once struct{ *http.Transport }
 
 func (t once) RoundTrip(req *http.Request) (*http.Response, error) {
 	for name, plain := range map[string]string{"Idempotency-Key": "idempotency-key", "X-Idempotency-Key": "x-idempotency-key"} {
@@ -83,7 +84,7 @@ func (t once) RoundTrip(req *http.Request) (*http.Response, error) {
 		own.Header[plain] = v
 		req = &own
 	}
-	return t.plain.RoundTrip(req)
+	return t.Transport.RoundTrip(req)
 }
 
 // never are networks that no receiver is in: "this" network, protocol assignments, benchmarks, reserved addresses

@@ -1,7 +1,6 @@
 package outbound
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -94,8 +93,7 @@ func ResultFrom(a *Answer, err error, now time.Time) destination.Result {
 	r := destination.Result{
 		Outcome: Classify(a.Status),
 		Status:  a.Status,
-		// A copy, so that a megabyte is not kept for its beginning.
-		Excerpt: bytes.Clone(a.Body[:min(len(a.Body), MaxExcerpt)]),
+		Excerpt: excerpt(a.Body),
 	}
 	if r.Outcome == destination.Delivered {
 		return r

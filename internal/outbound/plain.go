@@ -3,11 +3,11 @@ package outbound
 import (
 	"compress/gzip"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/callgate/callgate/internal/wire"
 )
@@ -20,8 +20,15 @@ import (
 // Receivers see no difference, and neither does who reads the answer.
 type plain struct {
 	wire  *wire.Client
-	all   *http.Transport
+	all   once
 	proxy func(*http.Request) (*url.URL, error)
+	last  atomic.Pointer[heading]
+}
+
+// heading is where requests to a host go.
+type heading struct {
+	host string
+	to   wire.Target
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -30,16 +37,8 @@ func (p *plain) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return p.all.RoundTrip(req)
 	}
-	// As http.Transport does: who does not ask for an encoding gets none to see.
-	unzip := req.Method != http.MethodHead && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil
-	if unzip {
-		own := *req
-		own.Header = maps.Clone(req.Header)
-		own.Header["Accept-Encoding"] = []string{"gzip"}
-		req = &own
-	}
 	res, err := p.wire.Do(req, to)
-	if err == nil && unzip && strings.EqualFold(res.Header.Get("Content-Encoding"), "gzip") {
+	if err == nil && wire.AsksForGzip(req) && strings.EqualFold(res.Header.Get("Content-Encoding"), "gzip") {
 		res.Body = &unzipped{zipped: res.Body}
 		res.Header.Del("Content-Encoding")
 		res.Header.Del("Content-Length")
@@ -50,7 +49,7 @@ func (p *plain) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // target is where a request goes; false if it goes by http.Transport.
 func (p *plain) target(req *http.Request) (to wire.Target, ok bool) {
-	if req.URL == nil || req.URL.Scheme != "http" || !wire.Carries(req, wire.DefaultMaxBody) || strings.ContainsFunc(req.URL.Host, translated) {
+	if req.URL == nil || req.URL.Scheme != "http" || !wire.Carries(req, wire.DefaultMaxBody) {
 		return to, false
 	}
 	if p.proxy != nil {
@@ -58,11 +57,20 @@ func (p *plain) target(req *http.Request) (to wire.Target, ok bool) {
 			return to, false
 		}
 	}
+	last := p.last.Load() // mostly there is one host only
+	if last != nil && last.host == req.URL.Host {
+		return last.to, true
+	}
+	if strings.ContainsFunc(req.URL.Host, translated) {
+		return to, false
+	}
 	port := req.URL.Port()
 	if port == "" {
 		port = "80"
 	}
-	return wire.Target{Network: "tcp", Address: net.JoinHostPort(req.URL.Hostname(), port)}, true
+	to = wire.Target{Network: "tcp", Address: net.JoinHostPort(req.URL.Hostname(), port)}
+	p.last.Store(&heading{req.URL.Host, to})
+	return to, true
 }
 
 // translated tells whether a host with this character is not dialled as it is written: an international name, or an address

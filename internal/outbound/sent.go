@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // maxSent bounds the requests that are noted of one attempt. A batch takes a dozen at most.
@@ -31,14 +33,30 @@ type Record struct {
 	mu   sync.Mutex
 	sent []Sent
 	more int
+	one  [1]Sent // what sent begins in: mostly it is one
 }
 
 type recordKey struct{}
 
+// recorded is a context with its record.
+type recorded struct {
+	context.Context
+	record Record
+}
+
+// Value implements context.Context.
+func (c *recorded) Value(key any) any {
+	if key == (recordKey{}) {
+		return &c.record
+	}
+	return c.Context.Value(key)
+}
+
 // Recorded is a context under which all that Clients send is noted, but for what they sign in with.
 func Recorded(ctx context.Context) (context.Context, *Record) {
-	r := new(Record)
-	return context.WithValue(ctx, recordKey{}, r), r
+	c := &recorded{Context: ctx}
+	c.record.sent = c.record.one[:0]
+	return c, &c.record
 }
 
 // unrecorded is the context for requests that fetch tokens: nothing of a call is in them.
@@ -61,7 +79,13 @@ func (r *Record) Sent() (list []Sent, more int) {
 
 // NoteSent notes a request that was sent without a Client. err is what came of it: nothing is noted of a request that
 // certainly did not leave. Where the context is not recorded it does nothing.
-func NoteSent(ctx context.Context, req *http.Request, err error) {
+func NoteSent(ctx context.Context, req *http.Request, err error) { noteSent(ctx, req, err, nil) }
+
+// lately keeps the names of the fields that a Client sent last, of which those of the next request are made.
+type lately struct{ names atomic.Pointer[[]string] }
+
+// noteSent is NoteSent. last may be nil.
+func noteSent(ctx context.Context, req *http.Request, err error, last *lately) {
 	r, _ := ctx.Value(recordKey{}).(*Record)
 	if r == nil || unsent(err) {
 		return
@@ -79,18 +103,42 @@ func NoteSent(ctx context.Context, req *http.Request, err error) {
 	if s.Method == "" {
 		s.Method = http.MethodGet
 	}
-	body := bodyOf(req)
+	memory := copies.Get().(*[]byte)
+	body := bodyOf(req, (*memory)[:0])
 	if body != nil {
 		s.Bytes, s.Sum = int64(len(body)), sha256.Sum256(body)
 	}
-	s.Fields, s.More = fieldNames(req, body)
+	s.Fields, s.More = last.fieldNames(req, body)
+	if body != nil && cap(body) <= maxCopy {
+		*memory = body
+	}
+	copies.Put(memory)
 	r.mu.Lock()
 	r.sent = append(r.sent, s)
 	r.mu.Unlock()
 }
 
+// fieldNames is fieldNames with the names before.
+func (l *lately) fieldNames(req *http.Request, body []byte) (list []string, more int) {
+	if l == nil {
+		return fieldNames(req, body, nil)
+	}
+	var before []string
+	if p := l.names.Load(); p != nil {
+		before = *p
+	}
+	list, more = fieldNames(req, body, before)
+	if len(list) > 0 && (len(before) == 0 || &list[0] != &before[0]) {
+		l.names.Store(&list)
+	}
+	return list, more
+}
+
 // unsent reports whether an error says that no connection came about.
 func unsent(err error) bool {
+	if err == nil {
+		return false
+	}
 	var e *Error
 	if !errors.As(err, &e) {
 		return false
@@ -102,8 +150,15 @@ func unsent(err error) bool {
 	return false
 }
 
-// bodyOf is the body of a request that can be sent twice; nil if there is none, or it cannot be read again.
-func bodyOf(req *http.Request) []byte {
+// copies is the memory that bodies are read into once more: of what is noted nothing lies in it. That of large ones is not
+// kept.
+var copies = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxCopy = 64 << 10
+
+// bodyOf is the body of a request that can be sent twice, in the memory if it fits there; nil if there is none, or it cannot be
+// read again.
+func bodyOf(req *http.Request, memory []byte) []byte {
 	if req.GetBody == nil {
 		return nil
 	}
@@ -113,7 +168,7 @@ func bodyOf(req *http.Request) []byte {
 	}
 	defer r.Close()
 	if n := req.ContentLength; n > 0 && n <= 1<<20 { // as long as it is said to be: no need to look for the end
-		b := make([]byte, n)
+		b := slices.Grow(memory, int(n))[:n]
 		if _, err := io.ReadFull(r, b); err != nil {
 			return nil
 		}

@@ -34,7 +34,7 @@ func TestFieldNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set("Content-Type", tt.kind)
-		got, more := fieldNames(req, []byte(tt.body))
+		got, more := fieldNames(req, []byte(tt.body), nil)
 		if strings.Join(got, " ") != tt.want || more != 0 {
 			t.Errorf("%s: %q and %d more, want %q", name, got, more, tt.want)
 		}
@@ -46,7 +46,7 @@ func TestFieldNames(t *testing.T) {
 		}
 	}
 	req, _ := NewRequest(t.Context(), "POST", "https://crm.example/", nil)
-	if got, more := fieldNames(req, []byte("{"+many.String()[1:]+"}")); len(got) != maxFieldNames || more != 78-maxFieldNames {
+	if got, more := fieldNames(req, []byte("{"+many.String()[1:]+"}"), nil); len(got) != maxFieldNames || more != 78-maxFieldNames {
 		t.Errorf("%d names and %d more", len(got), more)
 	}
 }
@@ -132,7 +132,13 @@ func FuzzFieldNames(f *testing.F) {
 			t.Fatal(err)
 		}
 		req.Header.Set("Content-Type", kind)
-		list, _ := fieldNames(req, body)
+		list, more := fieldNames(req, body, nil)
+		for _, before := range [][]string{list, list[:len(list)/2], append(slices.Clone(list[:len(list)/2]), "another", "one")} {
+			kept := slices.Clone(before)
+			if again, left := fieldNames(req, body, before); !slices.Equal(again, list) || left != more || !slices.Equal(before, kept) {
+				t.Fatalf("after %q: %q and %d more, want %q and %d", before, again, left, list, more)
+			}
+		}
 		if len(list) > maxFieldNames {
 			t.Fatalf("%d names", len(list))
 		}

@@ -21,20 +21,25 @@ const AttemptHeader = "Callgate-Attempt"
 // A delivery that takes several requests stamps the one that writes; a receiver that knows Idempotency-Key would take
 // the others for repetitions of it.
 func StampHeaders(h http.Header, item destination.Item) {
+	values := make([]string, 0, 5) // which all lie together
+	set := func(name, value string) {
+		values = append(values, value)
+		h[name] = values[len(values)-1 : len(values) : len(values)]
+	}
 	if item.DeliveryID != "" {
-		h.Set("Webhook-Id", item.DeliveryID)
+		set("Webhook-Id", item.DeliveryID)
 		if h.Get("Idempotency-Key") == "" {
-			h.Set("Idempotency-Key", item.DeliveryID)
+			set("Idempotency-Key", item.DeliveryID)
 		}
 	}
 	if item.Attempt > 0 {
-		h.Set(AttemptHeader, strconv.Itoa(item.Attempt))
+		set(AttemptHeader, strconv.Itoa(item.Attempt))
 	}
 	if validTraceparent(item.Traceparent) {
-		h.Set("Traceparent", item.Traceparent)
+		set("Traceparent", item.Traceparent)
 	}
 	if h.Get("User-Agent") == "" {
-		h.Set("User-Agent", UserAgent)
+		set("User-Agent", UserAgent)
 	}
 }
 

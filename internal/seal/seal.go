@@ -28,8 +28,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
 	"strings"
+	"sync"
 )
 
 var (
@@ -66,7 +68,7 @@ type key struct {
 	id     KeyID
 	xaes   *xaes
 	aead1  cipher.AEAD // of version 1
-	mac    [sha256.Size]byte
+	macs   *sync.Pool  // of hash.Hash, keyed, which costs more than what they hash
 	caller [sha256.Size]byte
 }
 
@@ -98,7 +100,9 @@ func NewRing(keys ...[]byte) (*Ring, error) {
 			return nil, fmt.Errorf("key %d of %d: %w", i+1, len(keys), err)
 		}
 		id := derive(raw, "callgate key id 1")
-		k := key{id: KeyID(id[:8]), xaes: x, aead1: aead, mac: derive(raw, "callgate mac 2"), caller: derive(raw, "callgate caller hash 1")}
+		mac := derive(raw, "callgate mac 2")
+		macs := &sync.Pool{New: func() any { return hmac.New(sha256.New, mac[:]) }}
+		k := key{id: KeyID(id[:8]), xaes: x, aead1: aead, macs: macs, caller: derive(raw, "callgate caller hash 1")}
 		if r.find(k.id) == nil {
 			r.keys = append(r.keys, k)
 		}
@@ -255,7 +259,9 @@ func (r *Ring) MAC(id KeyID, data []byte) []byte {
 	if k == nil {
 		return nil
 	}
-	mac := hmac.New(sha256.New, k.mac[:])
+	mac := k.macs.Get().(hash.Hash)
+	defer k.macs.Put(mac)
+	mac.Reset()
 	mac.Write(data)
 	return mac.Sum(nil)
 }

@@ -12,8 +12,8 @@ import (
 // Which of them wins depends on the name. A field of the call record (caller_number, first_name, message …, see
 // call.Call.Lookup) is the call's, and the others only fill in when the call has none, as an owner sets
 // receiving_number for a provider that does not send it. Every other name (owner_name, website, booking_url …) is
-// Extra's first, then the tenant's, and a collected parameter last: what a caller says must not replace the booking
-// URL. "params.x" is always the parameter, "vars.x" always the tenant's variable, and "steps.x.y" always Extra's: what a
+// the gateway's first, then the tenant's, and a collected parameter last: what a caller says must not replace the booking
+// URL. "params.x" is always the parameter, "vars.x" always the tenant's variable, and "steps.x.y" always what a
 // step before has kept.
 //
 // timestamp is the end of the call, or its start, or ReceivedAt; received_at is ReceivedAt. Both are RFC 3339 in UTC.
@@ -24,8 +24,10 @@ type Scope struct {
 	Vars map[string]string
 	// ReceivedAt is when the gateway accepted the event.
 	ReceivedAt time.Time
-	// Extra are the gateway's own values, such as tenant and delivery_id.
-	Extra map[string]string
+	// Tenant and DeliveryID are the gateway's own values.
+	Tenant, DeliveryID string
+	// Steps are what steps before have kept, by their names without "steps.".
+	Steps map[string]string
 }
 
 // Lookup implements Vars.
@@ -49,8 +51,8 @@ func (s *Scope) Lookup(name string) (value any, ok bool) {
 	if strings.HasPrefix(name, "params.") {
 		return s.call(name)
 	}
-	if strings.HasPrefix(name, Steps) {
-		value := s.Extra[name]
+	if step, isStep := strings.CutPrefix(name, Steps); isStep {
+		value := s.Steps[step]
 		return value, value != ""
 	}
 	if value, ok = s.given(name); ok {
@@ -74,13 +76,24 @@ func (s *Scope) call(name string) (any, bool) {
 
 // given is a value of the gateway or the tenant.
 func (s *Scope) given(name string) (any, bool) {
-	if v := s.Extra[name]; v != "" {
+	if v := s.own(name); v != "" {
 		return v, true
 	}
 	if v := s.Vars[name]; v != "" {
 		return v, true
 	}
 	return nil, false
+}
+
+// own is a value of the gateway.
+func (s *Scope) own(name string) string {
+	switch name {
+	case "tenant":
+		return s.Tenant
+	case "delivery_id":
+		return s.DeliveryID
+	}
+	return ""
 }
 
 func (s *Scope) received() (any, bool) {

@@ -238,6 +238,15 @@ func Compile(source string, context Context, o Options) (*Template, error) {
 // Variables lists the names of the variables in the template, sorted, each once.
 func (t *Template) Variables() []string { return t.variables }
 
+// Constant is the result of a template that has no variables; ok is false of one that has some, or no result.
+func (t *Template) Constant() (text string, ok bool) {
+	if len(t.variables) > 0 {
+		return "", false
+	}
+	out, err := t.Append(nil, new(Scope))
+	return string(out), err == nil
+}
+
 // Charset is the one that the result is written in.
 func (t *Template) Charset() *charset.Charset { return t.charset }
 

@@ -260,8 +260,8 @@ func TestScope(t *testing.T) {
 		"booking_url": "https://evil.example", "patient_id": "PT-1", "delivery_id": "evil", "email": "p@x.example",
 	}}
 	s := &Scope{Call: c, ReceivedAt: received,
-		Vars:  map[string]string{"owner_name": "ABC Plumbing", "booking_url": "https://cal.example", "receiving_number": "+15551234567", "caller_number": "+10000000000", "delivery_id": "t"},
-		Extra: map[string]string{"delivery_id": "d1", "event_id": "gateway"}}
+		Vars:       map[string]string{"owner_name": "ABC Plumbing", "booking_url": "https://cal.example", "receiving_number": "+15551234567", "caller_number": "+10000000000", "delivery_id": "t", "event_id": "gateway"},
+		DeliveryID: "d1"}
 	for name, want := range map[string]any{
 		"caller_number": "+15559876543", "receiving_number": "+15551234567", "owner_name": "ABC Plumbing",
 		"booking_url": "https://cal.example", "params.booking_url": "https://evil.example", "vars.caller_number": "+10000000000",

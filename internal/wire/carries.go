@@ -11,9 +11,15 @@ import (
 // the larger a body is, the less there is to gain.
 const DefaultMaxBody = 256 << 10
 
-// elsewhere are the header fields of requests that need more than one message each way, or that ask for the body to
+// elsewhere tells whether a header field is of requests that need more than one message each way, or that ask for the body to
 // be passed on as it comes in (RFC 10036).
-var elsewhere = [...]string{"Connection", "Upgrade", "Expect", "Te", "Trailer", "Transfer-Encoding", "Incremental"}
+func elsewhere(name string) bool {
+	switch name {
+	case "Connection", "Upgrade", "Expect", "Te", "Trailer", "Transfer-Encoding", "Incremental":
+		return true
+	}
+	return false
+}
 
 // Carries tells whether [Client.Do] can carry req: its body is of known length and at most maxBody bytes, and it asks
 // for no upgrade, no tunnel, no "100 Continue", no trailers and no closing of the connection. Malformed requests are
@@ -26,13 +32,8 @@ func Carries(req *http.Request, maxBody int64) bool {
 		len(req.Trailer) > 0 || len(req.TransferEncoding) > 0 || req.Method == http.MethodConnect || !token(req.Method) {
 		return false
 	}
-	for _, name := range elsewhere {
-		if _, ok := req.Header[name]; ok {
-			return false
-		}
-	}
 	for name, values := range req.Header {
-		if !httpguts.ValidHeaderFieldName(name) {
+		if elsewhere(name) || !httpguts.ValidHeaderFieldName(name) {
 			return false
 		}
 		for _, v := range values {

@@ -81,6 +81,10 @@ type Client struct {
 	MaxIdleConnsPerHost int
 	// MaxResponseHeader bounds the bytes of an answer's head. 0 means [DefaultMaxResponseHeader].
 	MaxResponseHeader int64
+	// Gzip asks for answers in gzip with the requests of which [AsksForGzip] says so. They are given as they come.
+	Gzip bool
+	// IgnoreKeys has an Idempotency-Key header not make a request one that may be repeated.
+	IgnoreKeys bool
 	// ReadBufferSize is the size of each connection's read buffer in bytes. 0 means 4096.
 	ReadBufferSize int
 
@@ -109,7 +113,7 @@ type Target struct {
 //
 // A request is sent again, on another connection, only if it met a connection kept from an earlier request, and
 // either not a byte of it was written, or not a byte of an answer was received and the request may be repeated: GET,
-// HEAD, OPTIONS, TRACE, or one with an Idempotency-Key header. These are net/http's rules.
+// HEAD, OPTIONS, TRACE, or one with an Idempotency-Key header unless [Client.IgnoreKeys] is set. These are net/http's rules.
 //
 // Errors are those of Dial, of the network, of TLS, of reading the request's body, the cause of the context's end, or
 // one of this package.
@@ -144,6 +148,7 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 			// may come after a connection was found to be gone, as all are when a server has gone.
 			begun := time.Now()
 			msg = messages.Get().(*message)
+			msg.gzip = c.Gzip && AsksForGzip(req)
 			if err := msg.write(req); err != nil {
 				c.release(cn, true)
 				if ctx.Err() != nil {

@@ -131,7 +131,7 @@ func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, aga
 		case cn.client.ResponseHeaderTimeout > 0 && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(cn.headBy):
 			return nil, false, errHeaderTimeout
 		}
-		return nil, again && reused && repeatable(req), err
+		return nil, again && reused && (repeatable(req) || !cn.client.IgnoreKeys && keyed(req)), err
 	}
 	if !cn.headBy.IsZero() || cn.client.ReadTimeout > 0 {
 		cn.headBy = time.Time{}
@@ -252,13 +252,18 @@ func (cn *conn) headError(err error) error {
 	return ErrMalformed
 }
 
-// repeatable tells whether doing what req asks twice does no harm. The list is net/http's; the body need not be
+// repeatable tells whether doing what req's method asks twice does no harm. The list is net/http's; the body need not be
 // fetched again, as it is in memory.
 func repeatable(req *http.Request) bool {
 	switch req.Method {
 	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		return true
 	}
+	return false
+}
+
+// keyed tells whether req has a key by which the server knows a repetition.
+func keyed(req *http.Request) bool {
 	_, ok := req.Header["Idempotency-Key"]
 	if !ok {
 		_, ok = req.Header["X-Idempotency-Key"]

@@ -16,7 +16,10 @@ import (
 var ErrBodyLength = errors.New("the body of the request is not as long as its Content-Length; make them agree")
 
 // message is a request as it goes over the wire.
-type message struct{ b []byte }
+type message struct {
+	b    []byte
+	gzip bool // it asks for an answer in gzip, of which req says nothing
+}
 
 // messages holds the buffers that requests are written into. A buffer goes back only when no call that reads it is
 // running: writes to a connection are synchronous.
@@ -45,6 +48,12 @@ func (m *message) write(req *http.Request) error {
 	agent, named := req.Header["User-Agent"]
 	if !named || !plainHost(host) || !plainURI(uri) {
 		buf := bytes.NewBuffer(m.b)
+		if m.gzip {
+			own := *req
+			own.Header = req.Header.Clone()
+			own.Header.Set("Accept-Encoding", "gzip")
+			req = &own
+		}
 		err := req.Write(buf)
 		m.b = buf.Bytes()
 		return err
@@ -80,6 +89,9 @@ func (m *message) write(req *http.Request) error {
 			b = appendField(b, name, v)
 		}
 	}
+	if m.gzip {
+		b = appendField(b, "Accept-Encoding", "gzip")
+	}
 	m.b = append(b, "\r\n"...)
 	if req.Body == nil {
 		return nil
@@ -89,6 +101,12 @@ func (m *message) write(req *http.Request) error {
 		err = cerr
 	}
 	return err
+}
+
+// AsksForGzip tells whether a [Client] with Gzip set asks for the answer to req in gzip, as http.Transport does: req says
+// neither which encodings it accepts nor that it wants a part.
+func AsksForGzip(req *http.Request) bool {
+	return req.Method != http.MethodHead && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil
 }
 
 func appendField(b []byte, name, value string) []byte {

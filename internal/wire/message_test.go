@@ -150,3 +150,29 @@ func TestCarries(t *testing.T) {
 		}
 	}
 }
+
+// TestMessageAsksForGzip once, with whichever host the request is written for.
+func TestMessageAsksForGzip(t *testing.T) {
+	for _, host := range []string{"h", "münchen.example"} {
+		header := http.Header{"User-Agent": {"agent"}}
+		m := &message{gzip: true}
+		if err := m.write(&http.Request{Host: host, URL: &url.URL{Path: "/"}, Header: header}); err != nil {
+			t.Fatal(err)
+		}
+		if n := bytes.Count(m.b, []byte("\r\nAccept-Encoding: gzip\r\n")); n != 1 || len(header) != 1 {
+			t.Errorf("asked %d times in %q, and the request's header is %v", n, m.b, header)
+		}
+	}
+	for want, req := range map[bool]*http.Request{
+		true: {Method: "POST", Header: http.Header{"Accept": {"*/*"}}}, false: {Method: "HEAD", Header: http.Header{}},
+	} {
+		if AsksForGzip(req) != want {
+			t.Errorf("%s: %v", req.Method, !want)
+		}
+	}
+	for _, name := range []string{"Accept-Encoding", "Range"} {
+		if AsksForGzip(&http.Request{Method: "GET", Header: http.Header{name: {"x"}}}) {
+			t.Errorf("asked beside %s", name)
+		}
+	}
+}

@@ -3,12 +3,12 @@ package fhir
 import (
 	"context"
 	"encoding/json"
-	"mime"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/destination"
 	"github.com/callgate/callgate/internal/destination/keylock"
 	"github.com/callgate/callgate/internal/outbound"
@@ -184,7 +184,7 @@ func (d *Destination) judge(a *outbound.Answer, err error) destination.Result {
 		return r
 	}
 	if r.Outcome == destination.Delivered {
-		if kind, _, _ := mime.ParseMediaType(a.Header.Get("Content-Type")); kind == "text/html" {
+		if kind, _ := charset.MediaType(a.Header.Get("Content-Type")); kind == "text/html" {
 			return destination.Result{
 				Status: a.Status, Astray: true, Excerpt: r.Excerpt,
 				Reason: strconv.Itoa(a.Status) + " with an HTML page: that is not the FHIR server; check the base URL, or the proxy before it",

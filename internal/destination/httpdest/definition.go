@@ -28,11 +28,9 @@ func (d *Document) ShowURL(item destination.Item) (string, error) {
 }
 
 func scope(item destination.Item) *template.Scope {
-	extra := map[string]string{"tenant": item.Tenant, "delivery_id": item.DeliveryID}
-	for name, value := range item.Steps {
-		extra[template.Steps+name] = value
+	return &template.Scope{
+		Call: item.Call, Vars: item.Vars, ReceivedAt: item.ReceivedAt, Tenant: item.Tenant, DeliveryID: item.DeliveryID, Steps: item.Steps,
 	}
-	return &template.Scope{Call: item.Call, Vars: item.Vars, ReceivedAt: item.ReceivedAt, Extra: extra}
 }
 
 // Shower is a Renderer that knows which parts of its URLs are secret besides query parameters that are called so.

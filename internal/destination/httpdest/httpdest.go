@@ -6,10 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/callgate/callgate/internal/charset"
@@ -65,7 +66,16 @@ type Config struct {
 
 // Destination sends one request for each item. It implements destination.Destination.
 type Destination struct {
-	cfg Config
+	cfg      Config
+	forwards bool
+	// first is the first URL that something was sent to: the only one, unless it has variables.
+	first atomic.Pointer[checked]
+}
+
+// checked is a URL that may be sent to.
+type checked struct {
+	address string
+	url     *url.URL
 }
 
 var _ destination.Destination = (*Destination)(nil)
@@ -94,8 +104,15 @@ func New(cfg Config) (*Destination, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Destination{cfg}, nil
+	d := &Destination{cfg: cfg}
+	if c, ok := cfg.Renderer.(interface{ Constant() bool }); ok {
+		d.forwards = cfg.PassThrough && c.Constant()
+	}
+	return d, nil
 }
+
+// Forwards implements destination.Forwarder.
+func (d *Destination) Forwards() bool { return d.forwards }
 
 // MaxBatch returns 1.
 func (d *Destination) MaxBatch() int { return 1 }
@@ -123,18 +140,18 @@ func (d *Destination) deliver(ctx context.Context, item destination.Item) destin
 
 // judge says what the answer to a request means, or the error in place of one.
 func (d *Destination) judge(ctx context.Context, req *http.Request, a *outbound.Answer, err error) destination.Result {
-	r := outbound.ResultFrom(a, err, d.cfg.Now())
-	if a != nil && (r.Outcome == destination.Delivered || slices.Contains(d.cfg.Success, a.Status)) {
-		r = outbound.Confirm(ctx, a, outbound.Expect{
-			Condition: d.cfg.Condition, Plain: d.cfg.Plain || slices.Contains(d.cfg.Success, a.Status), Pages: !data(req.Header),
-		})
+	if err == nil {
+		own := slices.Contains(d.cfg.Success, a.Status)
+		if own || outbound.Classify(a.Status) == destination.Delivered {
+			return outbound.Confirm(ctx, a, outbound.Expect{Condition: d.cfg.Condition, Plain: d.cfg.Plain || own, Pages: !data(req.Header)})
+		}
 	}
-	return r
+	return outbound.ResultFrom(a, err, d.cfg.Now())
 }
 
 // data reports whether a request carries data as APIs take it, so that a web page is no answer to it.
 func data(h http.Header) bool {
-	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	kind, _ := charset.MediaType(h.Get("Content-Type"))
 	return strings.HasSuffix(kind, "json") || strings.HasSuffix(kind, "xml")
 }
 
@@ -241,17 +258,12 @@ func (d *Destination) buildAs(ctx context.Context, item destination.Item, id str
 
 // request makes a request of what was rendered.
 func (d *Destination) request(ctx context.Context, item destination.Item, id, method, address string, h http.Header, body []byte) (*http.Request, error) {
-	// The URL was checked when it was configured. A mistake in rendering it would send callers' data to a wrong place,
-	// so what came out is checked once more.
-	if err := outbound.CheckURL(address, d.cfg.AllowHTTP, true); err != nil {
+	req, err := d.requestTo(ctx, method, address, body)
+	if err != nil {
 		return nil, err
 	}
 	item.DeliveryID = id
 	outbound.StampHeaders(h, item)
-	req, err := outbound.NewRequest(ctx, method, address, body)
-	if err != nil {
-		return nil, err
-	}
 	if host := h.Get("Host"); host != "" {
 		req.Host = host
 	}
@@ -267,6 +279,23 @@ func (d *Destination) request(ctx context.Context, item destination.Item, id, me
 	return req, nil
 }
 
+// requestTo makes a request without headers. The URL was checked when it was configured. A mistake in rendering it would send
+// callers' data to a wrong place, so what came out is checked once more, unless it was.
+func (d *Destination) requestTo(ctx context.Context, method, address string, body []byte) (*http.Request, error) {
+	if first := d.first.Load(); first != nil && first.address == address {
+		return outbound.NewRequestTo(ctx, method, *first.url, body)
+	}
+	if err := outbound.CheckURL(address, d.cfg.AllowHTTP, true); err != nil {
+		return nil, err
+	}
+	req, err := outbound.NewRequest(ctx, method, address, body)
+	if err == nil && d.first.Load() == nil {
+		u := *req.URL
+		d.first.CompareAndSwap(nil, &checked{address, &u})
+	}
+	return req, err
+}
+
 // Fixed is a Renderer of one and the same request, for passing requests on.
 type Fixed struct {
 	Method string // empty means POST
@@ -274,6 +303,9 @@ type Fixed struct {
 	Header http.Header
 	Body   []byte
 }
+
+// Constant reports that nothing in it is of the call.
+func (Fixed) Constant() bool { return true }
 
 // Render returns the request.
 func (f Fixed) Render(destination.Item) (Rendered, error) {
