@@ -61,10 +61,10 @@ type Options struct {
 
 	// MaxBatch is how many requests may share a commit; 0 means 512.
 	MaxBatch int
-	// BatchDelay is how long a commit waits for more company once it has some, or the one before it had; 0, the
-	// default, commits at once: what arrives meanwhile
-	// shares the next commit.
-	BatchDelay time.Duration
+	// WaitForEach is how long a commit waits, once it has company or the one before it had, for each of those who are expected
+	// to share it, and for no longer than a few milliseconds; 0, the default, commits at once: what arrives meanwhile shares the
+	// next commit.
+	WaitForEach time.Duration
 	// Committed, if set, hears of every commit: how many requests shared it and how long it took, fsync included.
 	// It is called by the writer and must be quick.
 	Committed func(requests int, took time.Duration)
@@ -168,7 +168,7 @@ func Open(o Options) (*Store, error) {
 	if o.Path == "" {
 		return nil, errors.New("the store needs the path of its database file")
 	}
-	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.BatchDelay < 0 || o.WALBytes < 0 || o.CacheBytes < 0 || o.Readers < 0 || o.RecentKeys < 0 || o.AuditSegment < 0 {
+	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.WaitForEach < 0 || o.WALBytes < 0 || o.CacheBytes < 0 || o.Readers < 0 || o.RecentKeys < 0 || o.AuditSegment < 0 {
 		return nil, errors.New("the store's sizes and durations must not be negative")
 	}
 	o.MaxBatch = cmp.Or(o.MaxBatch, 512)
@@ -188,7 +188,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{
 		o:        o,
-		requests: group.New[change](o.MaxBatch, o.BatchDelay, 0),
+		requests: group.New[change](o.MaxBatch, o.WaitForEach, 0),
 		closing:  make(chan struct{}),
 		notes:    store.MaxNotes, // until they are counted
 
