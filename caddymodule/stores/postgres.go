@@ -152,7 +152,7 @@ func (p *Postgres) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	t := p.tuning(o)
 	options := postgres.Options{
 		Address: p.address, MigrateAddress: p.migrate, Schema: p.Schema, Gateway: p.Gateway, RequireSync: p.RequireSync, Readers: p.Connections,
-		Window: t.Window, MaxBytes: t.MaxBytes, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Wrapping: t.Wrapping, Committed: o.Committed, BatchDelay: batchDelay,
+		Window: t.Window, MaxBytes: t.MaxBytes, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Wrapping: t.Wrapping, Committed: o.Committed, WaitForEach: waitForEach,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	}
 	if p.Password != "" {

@@ -100,9 +100,10 @@ func (s *SQLite) StoreKey() string { return "sqlite:" + s.Path }
 // File implements guest.StoreFile.
 func (s *SQLite) File() string { return s.Path }
 
-// batchDelay is how long a commit waits for more under load. Measured with 64 connections, it raises the accepted events a
-// second by a quarter.
-const batchDelay = time.Millisecond
+// waitForEach is how long a commit waits under load for each of those who are about to share it: for 64 connections 4 ms at
+// most, for two an eighth of a millisecond. Measured with 64, those answer sooner for it than with a millisecond, as more of
+// them share a commit, and accepting takes a fifth less of the CPU.
+const waitForEach = time.Millisecond / 16
 
 // keyBytes is what the page cache may have for each unique key that is held in memory, so that these have no more.
 const keyBytes = 512
@@ -116,7 +117,7 @@ func (s *SQLite) OpenStore(o guest.StoreOptions) (store.Store, error) {
 	}
 	return sqlite.Open(sqlite.Options{
 		CacheBytes: o.CacheBytes, RecentKeys: recent,
-		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Wrapping: o.Wrapping, Committed: o.Committed, BatchDelay: batchDelay,
+		Path: s.Path, Window: t.Window, MaxBytes: t.MaxBytes, MinFree: t.MinFree, Tenant: t.Tenant, Tenants: t.Tenants, Keys: o.Keys, Wrapping: o.Wrapping, Committed: o.Committed, WaitForEach: waitForEach,
 		Log: func(msg string, err error) { o.Logger.Error(msg, zap.Error(err)) },
 	})
 }

@@ -57,7 +57,7 @@ type Group[T any] struct {
 	// patience bounds how long anybody waits; 0 does not.
 	patience time.Duration
 	max      int
-	delay    time.Duration
+	forEach  time.Duration // how long a commit waits for each of those who are expected
 	closed   atomic.Bool
 	done     chan struct{} // closed by the writer at its end
 	company  int           // how many requests the batch before was of; the writer's
@@ -65,10 +65,11 @@ type Group[T any] struct {
 	crowd    atomic.Int64  // the most that were there at once since the batch before was gathered
 }
 
-// New makes one. At most max requests share a commit, which under load waits for delay for more. With patience a caller waits
-// for no longer than that, and is told store.ErrUnavailable.
-func New[T any](max int, delay, patience time.Duration) *Group[T] {
-	return &Group[T]{Requests: make(chan *Request[T], 2*max), Closing: make(chan struct{}), patience: patience, max: max, delay: delay, done: make(chan struct{})}
+// New makes one. At most max requests share a commit, which under load waits for more: for so long for each of those who are
+// about to come, and for longestWait at most. With patience a caller waits for no longer than that, and is told
+// store.ErrUnavailable.
+func New[T any](max int, forEach, patience time.Duration) *Group[T] {
+	return &Group[T]{Requests: make(chan *Request[T], 2*max), Closing: make(chan struct{}), patience: patience, max: max, forEach: forEach, done: make(chan struct{})}
 }
 
 // Close has the writer end when it has answered those that wait. Wait waits for that.
@@ -165,15 +166,20 @@ func Fail[T any](rs []*Request[T], err error) {
 	}
 }
 
+// longestWait bounds for how long a commit waits for others, whatever the crowd: when most of it goes away, those who stay
+// lose this once.
+const longestWait = 8 * time.Millisecond
+
 // Gather adds the requests that wait to a batch. Under load it waits a moment for more: a commit costs nearly the same for
 // twenty as for forty. Who was there while the batch before was committed, waiting for that one or for the next, is likely to
 // come again; it waits for three quarters of them, so that one who is slow, or goes, holds up nobody, and for as many as were
-// in the batch before. A request that comes alone does not wait.
+// in the batch before. Many take longer to come than two, and have more to gain: so how long it waits at most goes by how many
+// were there. A request that comes alone does not wait.
 func (g *Group[T]) Gather(rs []*Request[T]) []*Request[T] {
 	rs = g.waitingNow(rs)
 	defer func() { g.company = len(rs) }()
 	crowd := int(g.crowd.Swap(g.inside.Load()))
-	if g.delay <= 0 || g.company <= 1 && len(rs) <= 1 || g.closed.Load() {
+	if g.forEach <= 0 || g.company <= 1 && len(rs) <= 1 || g.closed.Load() {
 		return rs
 	}
 	enough := max(g.company, crowd*3/4)
@@ -184,11 +190,12 @@ func (g *Group[T]) Gather(rs []*Request[T]) []*Request[T] {
 	if len(rs) >= enough {
 		return rs
 	}
-	for delay := time.After(g.delay); len(rs) < enough; {
+	longest := min(g.forEach*time.Duration(max(g.company, crowd)), longestWait)
+	for late := time.After(longest); len(rs) < enough; {
 		select {
 		case r := <-g.Requests:
 			rs = g.waitingNow(append(rs, r))
-		case <-delay:
+		case <-late:
 			return rs
 		case <-g.Closing:
 			return g.waitingNow(rs)

@@ -3,6 +3,8 @@ package group
 import (
 	"context"
 	"errors"
+	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,29 +119,31 @@ func TestPatienceEnds(t *testing.T) {
 
 // Time passes here only while somebody waits for it, so how long a batch was waited for is exact.
 func TestABatchWaitsForThreeQuartersOfThoseWhoAreThere(t *testing.T) {
-	const delay = 100 * time.Millisecond
+	const each, soon = 100 * time.Microsecond, 150 * time.Microsecond
 	for name, c := range map[string]struct {
 		company, crowd int // in the batch before, and at most at once since
-		waiting, later int // now, and after 10 ms
+		waiting, later int // now, and soon
 		size           int
 		took           time.Duration
 	}{
 		"alone":                            {1, 1, 1, 1, 1, 0},
 		"the first one ever":               {0, 1, 1, 1, 1, 0},
 		"two by turns":                     {1, 2, 1, 1, 1, 0},
-		"two together":                     {2, 2, 1, 1, 2, 10 * time.Millisecond},
+		"two together":                     {2, 2, 1, 1, 2, soon},
 		"both are there":                   {2, 2, 2, 1, 2, 0},
-		"half of those who are there":      {32, 64, 32, 16, 48, 10 * time.Millisecond},
-		"as many as before are not enough": {6, 12, 6, 3, 9, 10 * time.Millisecond},
+		"one of two goes":                  {2, 2, 1, 0, 1, 2 * each},
+		"half of those who are there":      {32, 64, 32, 16, 48, soon},
+		"as many as before are not enough": {6, 12, 6, 3, 9, soon},
 		"most are there":                   {10, 40, 30, 1, 30, 0},
-		"nobody comes again":               {6, 8, 2, 0, 2, delay},
-		"a flock begins":                   {1, 6, 5, 3, 8, delay},
+		"nobody comes again":               {6, 8, 2, 0, 2, 8 * each},
+		"a large crowd goes":               {90, 200, 2, 0, 2, longestWait},
+		"a flock begins":                   {1, 6, 5, 3, 8, 6 * each},
 		"no more than may be":              {60, 90, 64, 9, 64, 0},
-		"up to what may be":                {60, 90, 60, 9, 64, 10 * time.Millisecond},
+		"up to what may be":                {60, 90, 60, 9, 64, soon},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := New[int](64, delay, 0)
+				g := New[int](64, each, 0)
 				g.company = c.company
 				g.crowd.Store(int64(c.crowd))
 				come := func(n int) {
@@ -148,13 +152,54 @@ func TestABatchWaitsForThreeQuartersOfThoseWhoAreThere(t *testing.T) {
 					}
 				}
 				come(c.waiting)
-				time.AfterFunc(10*time.Millisecond, func() { come(c.later) })
+				time.AfterFunc(soon, func() { come(c.later) })
 				began := time.Now()
 				rs := g.Gather([]*Request[int]{<-g.Requests})
 				if took := time.Since(began); len(rs) != c.size || took != c.took || g.company != c.size {
 					t.Errorf("%d after %v, remembered as %d; want %d after %v", len(rs), took, g.company, c.size, c.took)
 				}
-				time.Sleep(delay) // who comes later comes before the test ends
+				time.Sleep(time.Second) // who comes later comes before the test ends
+			})
+		})
+	}
+}
+
+// Those who came together, of whom all but one go away, cost that one a sixteenth of a millisecond for each, once, and whoever
+// calls alone nothing.
+func TestNobodyWaitsLongForWhoHasGone(t *testing.T) {
+	for callers, lost := range map[int]time.Duration{1: 0, 2: time.Millisecond / 8, 64: 4 * time.Millisecond, 200: longestWait} {
+		t.Run(strconv.Itoa(callers), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g, batches := New[int](512, time.Millisecond/16, 0), [][]int(nil)
+				go serve(g, &batches)
+				var wg sync.WaitGroup
+				call := func(n int) {
+					for range n {
+						wg.Go(func() {
+							if err := g.Do(t.Context(), 1); err != nil {
+								t.Error(err)
+							}
+						})
+					}
+				}
+				call(1)
+				synctest.Wait() // so that the others wait behind it, and share a commit
+				call(callers)
+				wg.Wait()
+				took := func(n int) time.Duration {
+					began := time.Now()
+					call(n)
+					wg.Wait()
+					return time.Since(began) - time.Second // which is that of a commit
+				}
+				if all, one, again := took(callers), took(1), took(1); all != 0 || one != lost || again != 0 {
+					t.Errorf("together they lost %v, one of them %v when it came alone, and then %v; want 0, %v and 0", all, one, again, lost)
+				}
+				if len(batches) != 5 || len(batches[2]) != callers {
+					t.Errorf("%d batches", len(batches))
+				}
+				g.Close()
+				g.Wait()
 			})
 		})
 	}
@@ -198,9 +243,9 @@ func TestWhoeverClosesDoesNotWaitForMore(t *testing.T) {
 		g := New[int](64, time.Hour, 0)
 		g.company = 20
 		g.Requests <- &Request[int]{done: make(chan struct{})}
-		time.AfterFunc(time.Second, g.Close)
+		time.AfterFunc(time.Millisecond, g.Close)
 		began := time.Now()
-		if rs := g.Gather(nil); len(rs) != 1 || time.Since(began) != time.Second {
+		if rs := g.Gather(nil); len(rs) != 1 || time.Since(began) != time.Millisecond {
 			t.Errorf("%d after %v", len(rs), time.Since(began))
 		}
 		g.Requests <- &Request[int]{done: make(chan struct{})}

@@ -71,9 +71,9 @@ type Options struct {
 
 	// MaxBatch is how many requests may share a commit; 0 means 256.
 	MaxBatch int
-	// BatchDelay is how long a commit waits for more company once it has some, or the one before it had; 0, the default,
-	// commits at once.
-	BatchDelay time.Duration
+	// WaitForEach is how long a commit waits, once it has company or the one before it had, for each of those who are expected
+	// to share it, and for no longer than a few milliseconds; 0, the default, commits at once.
+	WaitForEach time.Duration
 	// Patience is how long a change may wait for its commit before its caller is told that it may or may not be stored; 0
 	// means 5 s.
 	Patience time.Duration
@@ -172,7 +172,7 @@ func Open(o Options) (*Store, error) {
 
 // newStore makes a store that nothing was asked of yet.
 func newStore(o Options) (*Store, error) {
-	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.BatchDelay < 0 || o.Readers < 0 || o.Patience < 0 || o.DaysAhead < 0 {
+	if o.Window < 0 || o.MaxBytes < 0 || o.MaxBatch < 0 || o.WaitForEach < 0 || o.Readers < 0 || o.Patience < 0 || o.DaysAhead < 0 {
 		return nil, errors.New("the store's sizes and durations must not be negative")
 	}
 	o.MaxBatch = cmp.Or(o.MaxBatch, 256)
@@ -199,7 +199,7 @@ func newStore(o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{o: o, config: config, schema: pgx.Identifier{o.Schema}.Sanitize(), names: lanes.NewNames(), sealedBy: o.Keys.StoredID(),
-		accepts:  group.New[*accepting](o.MaxBatch, o.BatchDelay, o.Patience),
+		accepts:  group.New[*accepting](o.MaxBatch, o.WaitForEach, o.Patience),
 		changes:  group.New[change](o.MaxBatch, 0, 0),
 		searches: make(chan struct{}, max(1, o.Readers/2)),
 	}

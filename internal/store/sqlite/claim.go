@@ -2,10 +2,10 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
-	"sync/atomic"
+	"strconv"
 	"time"
 
 	"github.com/callgate/callgate/internal/seal"
@@ -61,71 +61,95 @@ func (r source) HeldBack(destination, event string, err error) {
 const dueQuery = `SELECT next_at, event, n, attempts, updated_at, last_status, reason, remote_id
 	FROM deliveries INDEXED BY deliveries_due
 	WHERE destination = ? AND tenant = ? AND state = 0 AND (next_at, event, n) > (?, ?, ?)
-	ORDER BY next_at, event, n LIMIT ?`
+	ORDER BY next_at, event, n LIMIT +?` // without the + SQLite plans it anew whenever the limit is another one
 
 // Due implements lanes.Source.
 func (r source) Due(ctx context.Context, asks []*lanes.Ask) error {
-	query, err := r.s.due.get(ctx, r.s.reader, dueQuery)
-	if err != nil {
-		return err
-	}
-	for _, a := range asks {
-		rows, err := query.QueryContext(ctx, a.Destination, a.Tenant, a.After.Next, a.After.Seq, a.After.N, a.Want)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			var d lanes.Row
-			if err = rows.Scan(&d.Next, &d.Seq, &d.N, &d.Attempts, &d.Updated, &d.Status, &d.Reason, &d.RemoteID); err != nil {
-				break
+	return r.s.sessions.use(ctx, func(c *session) error {
+		for _, a := range asks {
+			if err := c.query(dueQuery, func(v []driver.Value) error {
+				c := columns{values: v}
+				a.Rows = append(a.Rows, lanes.Row{Next: c.number(0), Ref: lanes.Ref{Seq: c.number(1), N: c.number(2)}, Attempts: int(c.number(3)),
+					Updated: c.number(4), Status: int(c.number(5)), Reason: c.text(6), RemoteID: c.text(7)})
+				return c.err
+			}, a.Destination, a.Tenant, a.After.Next, a.After.Seq, a.After.N, a.Want); err != nil {
+				return err
 			}
-			a.Rows = append(a.Rows, d)
 		}
-		if err := errors.Join(err, rows.Close(), rows.Err()); err != nil {
-			return err
-		}
-	}
-	return nil
+		return nil
+	})
 }
 
-// Events implements lanes.Source.
+// Events implements lanes.Source. What is not in memory is read with one statement, and opened when the connection is free again.
 func (r source) Events(ctx context.Context, destination string, rows []lanes.Row) ([]lanes.Read, error) {
 	list := make([]lanes.Read, len(rows))
+	var away []byte // the numbers of those that are not, as JSON
 	for i, row := range rows {
-		e, err := r.s.eventFor(ctx, row.Seq, row.N, destination)
-		list[i].Event = e
-		switch {
-		case errors.Is(err, store.ErrNotFound):
+		if list[i].Event = r.s.handOver.take(row.Seq, row.N, destination); list[i].Event == nil {
+			away = strconv.AppendInt(append(away, ','), row.Seq, 10)
+		}
+	}
+	if away == nil {
+		return list, nil
+	}
+	away[0] = '['
+	found, err := r.s.readEvents(ctx, someEvents, string(append(away, ']')))
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		if list[i].Event != nil {
+			continue
+		}
+		if len(found) == 0 || found[0].seq != row.Seq {
 			list[i].Gone = true
+			continue
+		}
+		list[i].Event, err = r.s.openFor(ctx, &found[0], row.N, destination)
+		found = found[1:]
+		switch {
+		case err == nil:
 		case errors.Is(err, seal.ErrAway): // of which whoever sees to data keys tells
 			list[i].Away = true
 		case unreadableEvent(err):
 			list[i].Unreadable = err
-		case err != nil:
+		default:
 			return nil, err
 		}
 	}
 	return list, nil
 }
 
-// eventFor reads an event that is to be delivered to its destination number n. One that was sealed for another destination,
-// or has no content, does not count as read.
+// eventFor reads an event that is to be delivered to its destination number n.
 func (s *Store) eventFor(ctx context.Context, seq, n int64, destination string) (*store.Event, error) {
 	if e := s.handOver.take(seq, n, destination); e != nil {
 		return e, nil
 	}
-	e, sealedFor, err := s.eventBySeq(ctx, seq)
+	found, err := s.readEvents(ctx, oneEvent+"WHERE e.seq = ?", seq)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, store.ErrNotFound
+	}
+	return s.openFor(ctx, &found[0], n, destination)
+}
+
+// openFor opens an event for its destination number n. One that was sealed for another destination, or has no content, does not
+// count as read.
+func (s *Store) openFor(ctx context.Context, r *readEvent, n int64, destination string) (*store.Event, error) {
+	sealedFor, err := s.openEvent(ctx, r)
 	switch {
 	case errors.Is(err, seal.ErrDestroyed):
-		return e, errWaitsInVain
+		return r.event, errWaitsInVain
 	case err != nil:
-		return e, err
-	case e.Dropped:
-		return e, errNoContent
+		return r.event, err
+	case r.event.Dropped:
+		return r.event, errNoContent
 	case sealedFor != nil && (n >= int64(len(sealedFor)) || sealedFor[n] != destination):
-		return e, errOtherDestination
+		return r.event, errOtherDestination
 	}
-	return e, nil
+	return r.event, nil
 }
 
 var (
@@ -140,55 +164,42 @@ func unreadableEvent(err error) bool {
 		errors.Is(err, seal.ErrDestroyed) || errors.Is(err, errNoContent)
 }
 
-// eventBySeq reads an event. With an error of its seal the event's ID is still set.
-func (s *Store) eventBySeq(ctx context.Context, seq int64) (*store.Event, []string, error) {
-	query, err := s.bySeq.get(ctx, s.reader, eventQuery+"WHERE e.seq = ?")
-	if err != nil {
-		return &store.Event{}, nil, err
-	}
-	return s.readEvent(ctx, query.QueryRowContext(ctx, seq))
+const (
+	eventColumns = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
+	e.received_at, e.key_id, p.seq IS NULL, p.request, p.body, p.record FROM `
+	oneEvent = eventColumns + "events e LEFT JOIN payloads p ON p.seq = e.seq "
+	// someEvents reads those with the numbers of a JSON list, in its order.
+	someEvents = eventColumns + "json_each(?) j CROSS JOIN events e ON e.seq = j.value LEFT JOIN payloads p ON p.seq = e.seq"
+)
+
+// readEvent is an event whose content is not opened yet. It is Dropped if it has none.
+type readEvent struct {
+	seq     int64
+	event   *store.Event
+	payload sealed.Payload
 }
 
-// prepared is a query that is prepared when it is first asked. It ends with its database.
-type prepared struct{ stmt atomic.Pointer[sql.Stmt] }
-
-func (p *prepared) get(ctx context.Context, db *sql.DB, query string) (*sql.Stmt, error) {
-	if stmt := p.stmt.Load(); stmt != nil {
-		return stmt, nil
-	}
-	stmt, err := db.PrepareContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	if !p.stmt.CompareAndSwap(nil, stmt) { // another one was quicker
-		_ = stmt.Close()
-	}
-	return p.stmt.Load(), nil
+// readEvents reads those that a query with eventColumns gives.
+func (s *Store) readEvents(ctx context.Context, query string, arg any) (list []readEvent, err error) {
+	err = s.sessions.use(ctx, func(c *session) error {
+		return c.query(query, func(v []driver.Value) error {
+			c := columns{values: v}
+			e := &store.Event{ID: ulid.ULID(c.id(1)).String(), Key: c.id(2), Tenant: s.names.Name(c.number(3)), Source: c.text(4), Route: c.text(5), EventType: c.text(6),
+				EventID: c.text(7), CallID: c.text(8), CallerHash: c.text(9), ReceivedAt: fromNanos(c.number(10)), Dropped: c.number(12) != 0}
+			list = append(list, readEvent{c.number(0), e, sealed.Payload{KeyID: c.blob(11), Request: c.blob(13), Body: c.blob(14), Record: c.blob(15)}})
+			return c.err
+		}, arg)
+	})
+	return list, err
 }
 
-const eventQuery = `SELECT e.seq, e.id, e.unique_key, e.tenant, e.source, e.route, e.event_type, e.event_id, e.call_id, e.caller_hash,
-	e.received_at, e.key_id, p.seq IS NULL, p.Request, p.Body, p.Record FROM events e LEFT JOIN payloads p ON p.seq = e.seq `
-
-// readEvent reads an event, and for which destinations it was sealed; nil if it does not say. With seal.ErrDestroyed it is
-// Dropped.
-func (s *Store) readEvent(ctx context.Context, row *sql.Row) (*store.Event, []string, error) {
-	var id, key []byte
-	var seq, tenant, received int64
-	var p sealed.Payload
-	e := &store.Event{}
-	err := row.Scan(&seq, &id, &key, &tenant, &e.Source, &e.Route, &e.EventType, &e.EventID, &e.CallID, &e.CallerHash,
-		&received, &p.KeyID, &e.Dropped, &p.Request, &p.Body, &p.Record)
-	if errors.Is(err, sql.ErrNoRows) {
-		return e, nil, store.ErrNotFound
+// openEvent opens an event's content, and tells for which destinations it was sealed; nil if it does not say. With
+// seal.ErrDestroyed it is Dropped.
+func (s *Store) openEvent(ctx context.Context, r *readEvent) ([]string, error) {
+	if r.event.Dropped {
+		return nil, nil
 	}
-	if err != nil {
-		return e, nil, err
-	}
-	e.ID, e.Key, e.Tenant, e.ReceivedAt = ulid.ULID(id).String(), [16]byte(key), s.names.Name(tenant), fromNanos(received)
-	if e.Dropped {
-		return e, nil, nil
-	}
-	sealedFor, err := s.openPayload(ctx, e, seq, p)
-	e.Dropped = errors.Is(err, seal.ErrDestroyed)
-	return e, sealedFor, err
+	sealedFor, err := s.openPayload(ctx, r.event, r.seq, r.payload)
+	r.event.Dropped = errors.Is(err, seal.ErrDestroyed)
+	return sealedFor, err
 }

@@ -257,7 +257,7 @@ func TestExpireShrinksTheFile(t *testing.T) {
 // A request that fails takes nobody with it that shares its commit.
 func TestBatchWithAFailure(t *testing.T) {
 	var sizes []int
-	s := openStore(t, sqlite.Options{BatchDelay: 20 * time.Millisecond, Committed: func(n int, took time.Duration) { sizes = append(sizes, n) }})
+	s := openStore(t, sqlite.Options{WaitForEach: time.Millisecond, Committed: func(n int, took time.Duration) { sizes = append(sizes, n) }})
 	taken := randomEvent(nil)
 	if _, err := s.Accept(ctx, taken, nil); err != nil {
 		t.Fatal(err)

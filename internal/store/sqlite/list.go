@@ -87,11 +87,17 @@ func (s *Store) Event(ctx context.Context, id string) (*store.Event, error) {
 	if err != nil {
 		return nil, store.ErrNotFound
 	}
-	e, _, err := s.readEvent(ctx, s.reader.QueryRowContext(ctx, eventQuery+"WHERE e.id = ?", u[:]))
-	if err != nil && !e.Dropped {
+	found, err := s.readEvents(ctx, oneEvent+"WHERE e.id = ?", u[:])
+	if err != nil {
+		return nil, public(err)
+	}
+	if len(found) == 0 {
+		return nil, store.ErrNotFound
+	}
+	if _, err := s.openEvent(ctx, &found[0]); err != nil && !found[0].event.Dropped {
 		return nil, keyError(err)
 	}
-	return e, nil
+	return found[0].event, nil
 }
 
 // Deliveries is store.Store's.

@@ -15,8 +15,8 @@ import (
 // a burst of large bodies must not stay in memory until the next burst of its size.
 func TestNothingOutlivesItsBatch(t *testing.T) {
 	for name, o := range map[string]sqlite.Options{
-		"plain":  {BatchDelay: 20 * time.Millisecond},
-		"sealed": {BatchDelay: 20 * time.Millisecond, Keys: ring(t, keyA)},
+		"plain":  {WaitForEach: time.Millisecond},
+		"sealed": {WaitForEach: time.Millisecond, Keys: ring(t, keyA)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := openStore(t, o)

@@ -85,6 +85,7 @@ func (s *Store) open() (err error) {
 	if s.reader, err = sql.Open("sqlite", s.readerSource()); err != nil {
 		return err
 	}
+	s.sessions = newSessions(s.readingSource(sessionBytes), s.o.Readers)
 	s.reader.SetMaxOpenConns(s.o.Readers)
 	s.reader.SetMaxIdleConns(s.o.Readers)
 	if err := s.reader.Ping(); err != nil {

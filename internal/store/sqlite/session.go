@@ -64,18 +64,20 @@ func (s *Store) format() error {
 	return c.close()
 }
 
-func (s *Store) readerSource() string {
+func (s *Store) readerSource() string { return s.readingSource(s.o.CacheBytes / 4) }
+
+func (s *Store) readingSource(cacheBytes int64) string {
 	return dataSource(s.o.Path, "ro", "",
 		"busy_timeout(5000)",
 		"query_only(ON)",
 		"temp_store(MEMORY)",
 		"trusted_schema(OFF)",
-		fmt.Sprintf("cache_size(-%d)", max(s.o.CacheBytes>>12, 1024)),
+		fmt.Sprintf("cache_size(-%d)", max(cacheBytes>>10, 1024)),
 	)
 }
 
-// session is the writer's connection, used without database/sql in between, which costs more than most of the
-// statements themselves. It keeps every statement prepared. Only the writer uses it.
+// session is a connection used without database/sql in between, which costs more than most of the statements themselves: the
+// writer's, and those of sessions. It keeps every statement prepared. One goroutine uses it at a time.
 type session struct {
 	conn  driver.Conn
 	stmts map[string]driver.Stmt
@@ -168,4 +170,48 @@ func (c *session) number(query string, args ...any) (n int64, err error) {
 		return nil
 	}, args...)
 	return n, err
+}
+
+// columns are those of a row, of which err says if one is not what it should be: another program has written it, or the file is
+// damaged.
+type columns struct {
+	values []driver.Value
+	err    error
+}
+
+func (c *columns) number(i int) int64 {
+	n, ok := c.values[i].(int64)
+	c.expect(i, ok)
+	return n
+}
+
+func (c *columns) text(i int) string {
+	text, ok := c.values[i].(string)
+	c.expect(i, ok)
+	return text
+}
+
+// blob is nil for NULL. A text is taken for what is in it.
+func (c *columns) blob(i int) []byte {
+	switch v := c.values[i].(type) {
+	case nil:
+		return nil
+	case []byte:
+		return v
+	case string:
+		return []byte(v)
+	}
+	c.expect(i, false)
+	return nil
+}
+
+func (c *columns) id(i int) (id [16]byte) {
+	c.expect(i, copy(id[:], c.blob(i)) == len(id))
+	return id
+}
+
+func (c *columns) expect(i int, ok bool) {
+	if !ok && c.err == nil {
+		c.err = fmt.Errorf("%w (column %d is a %T)", ErrCorrupt, i, c.values[i])
+	}
 }
