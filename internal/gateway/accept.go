@@ -142,13 +142,7 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 		}
 		rq.traceStore(began, id, deliveries, refused)
 	}()
-	var err error
-	if len(stored) == 1 {
-		all = make([]store.Accepted, 1)
-		all[0], err = keep.Accept(ctx, stored[0], destinations[0])
-	} else {
-		all, err = keep.AcceptAll(ctx, stored, destinations)
-	}
+	all, err := keep.AcceptAll(ctx, stored, destinations)
 	switch {
 	case err == nil:
 		return all, nil
