@@ -296,14 +296,6 @@ func (d *dispatcher) Destruct() error {
 	return errors.Join(err, d.stopAudit(ctx, !cut), d.store.Close())
 }
 
-// Accept implements gateway.Store.
-func (d *dispatcher) Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error) {
-	if d.unaudited.Load() > 0 {
-		return store.Accepted{}, unaudited(store.ErrUnavailable)
-	}
-	return d.engine.Accept(ctx, ev, destinations)
-}
-
 // AcceptAll implements gateway.Store.
 func (d *dispatcher) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
 	if d.unaudited.Load() > 0 {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -154,8 +156,10 @@ func (e *Encoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffe
 	f := filter{known.Load(), e.own}
 	ent.Message = withoutChain(f.text(ent.Message))
 	inner := e.written()
-	if plain, ok := f.plain(fields); ok {
-		return inner.EncodeEntry(ent, plain)
+	l := lines.Get().(*line)
+	defer l.free()
+	if l.plain(fields, f) {
+		return inner.EncodeEntry(ent, l.fields)
 	}
 	inner = inner.Clone() // fields that are added to an encoder stay in it
 	o := &object{inner, f}
@@ -165,11 +169,27 @@ func (e *Encoder) EncodeEntry(ent zapcore.Entry, fields []zapcore.Field) (*buffe
 	return inner.EncodeEntry(ent, nil)
 }
 
-// plain is a list of fields as they are to be written, if all of them are of the usual types. Nearly every line is of such
+// line is the memory in which the fields of an entry are made what is written of them.
+type line struct {
+	fields []zapcore.Field
+	arrays []filteredArray
+}
+
+var lines = sync.Pool{New: func() any { return new(line) }}
+
+func (l *line) free() {
+	clear(l.fields) // which may hold on to a request
+	clear(l.arrays)
+	l.fields, l.arrays = l.fields[:0], l.arrays[:0]
+	lines.Put(l)
+}
+
+// plain takes fields up as they are to be written, if all of them are of the usual types. Nearly every line is of such
 // fields only, and needs no copy of the encoder then.
-func (f filter) plain(fields []zapcore.Field) ([]zapcore.Field, bool) {
-	list := make([]zapcore.Field, len(fields))
-	for i, field := range fields {
+func (l *line) plain(fields []zapcore.Field, f filter) bool {
+	l.fields = slices.Grow(l.fields, len(fields))
+	l.arrays = slices.Grow(l.arrays, len(fields)) // fields point into it, so it must not move
+	for _, field := range fields {
 		switch field.Type {
 		case zapcore.StringType:
 			if field.String != "" && f.header(field.Key) {
@@ -179,28 +199,30 @@ func (f filter) plain(fields []zapcore.Field) ([]zapcore.Field, bool) {
 			}
 		case zapcore.ArrayMarshalerType:
 			if f.header(field.Key) {
-				return nil, false
+				return false
 			}
-			field.Interface = filteredArray{field.Interface.(zapcore.ArrayMarshaler), f}
+			l.arrays = append(l.arrays, filteredArray{from: field.Interface.(zapcore.ArrayMarshaler), to: array{filter: f}})
+			field.Interface = &l.arrays[len(l.arrays)-1]
 		case zapcore.BoolType, zapcore.DurationType, zapcore.TimeType, zapcore.SkipType, zapcore.Float64Type,
 			zapcore.Int64Type, zapcore.Int32Type, zapcore.Uint64Type, zapcore.Uint32Type, zapcore.Uint16Type, zapcore.Uint8Type:
 		default:
-			return nil, false
+			return false
 		}
-		list[i] = field
+		l.fields = append(l.fields, field)
 	}
-	return list, true
+	return true
 }
 
 // filteredArray is an array without what is not to be written.
 type filteredArray struct {
-	zapcore.ArrayMarshaler
-	filter
+	from zapcore.ArrayMarshaler
+	to   array
 }
 
 // MarshalLogArray implements zapcore.ArrayMarshaler.
-func (a filteredArray) MarshalLogArray(to zapcore.ArrayEncoder) error {
-	return a.ArrayMarshaler.MarshalLogArray(&array{to, a.filter})
+func (a *filteredArray) MarshalLogArray(to zapcore.ArrayEncoder) error {
+	a.to.ArrayEncoder = to
+	return a.from.MarshalLogArray(&a.to)
 }
 
 // filter knows what is not written.

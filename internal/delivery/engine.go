@@ -290,42 +290,50 @@ func (e *Engine) current() *attached {
 // filters turn the event away is left out; one that no snapshot knows is kept, and waits. Without any destination
 // the event is stored all the same. The errors are the store's, and ErrClosed.
 func (e *Engine) Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error) {
-	all, err := e.AcceptAll(ctx, []*store.Event{ev}, [][]string{destinations})
+	if err := e.mayAccept(); err != nil {
+		return store.Accepted{}, err
+	}
+	chosen := e.choose(ctx, ev, destinations)
+	accepted, err := e.store.Accept(ctx, ev, chosen)
 	if err != nil {
 		return store.Accepted{}, err
 	}
-	return all[0], nil
+	e.accepted(ctx, ev, accepted, chosen)
+	return accepted, nil
 }
 
-// AcceptAll is Accept for the events of one request: either all of them are durable, or none is.
+// AcceptAll is Accept for the events of one request: either all of them are durable, or none is. What filters leave out is
+// taken out of destinations too.
 func (e *Engine) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
-	if e.closing.Load() {
-		return nil, fmt.Errorf("%w (%w)", ErrClosed, store.ErrUnavailable)
+	if err := e.mayAccept(); err != nil {
+		return nil, err
 	}
-	chosen := make([][]string, len(events))
 	for i, ev := range events {
-		chosen[i] = e.choose(ctx, ev, destinations[i])
+		destinations[i] = e.choose(ctx, ev, destinations[i])
 	}
-	all, err := e.persist(ctx, events, chosen)
+	all, err := e.store.AcceptAll(ctx, events, destinations)
 	if err != nil {
 		return nil, err
 	}
-	for i, accepted := range all {
-		if !accepted.Duplicate {
-			e.wake(chosen[i])
-		}
-		e.o.Observer.Accepted(ctx, events[i], accepted, chosen[i])
+	for i, ev := range events {
+		e.accepted(ctx, ev, all[i], destinations[i])
 	}
 	return all, nil
 }
 
-// persist stores events, one alone like any.
-func (e *Engine) persist(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
-	if len(events) > 1 {
-		return e.store.AcceptAll(ctx, events, destinations)
+func (e *Engine) mayAccept() error {
+	if e.closing.Load() {
+		return fmt.Errorf("%w (%w)", ErrClosed, store.ErrUnavailable)
 	}
-	one, err := e.store.Accept(ctx, events[0], destinations[0])
-	return []store.Accepted{one}, err
+	return nil
+}
+
+// accepted goes on with an event that is durable.
+func (e *Engine) accepted(ctx context.Context, ev *store.Event, a store.Accepted, destinations []string) {
+	if !a.Duplicate {
+		e.wake(destinations)
+	}
+	e.o.Observer.Accepted(ctx, ev, a, destinations)
 }
 
 // choose leaves out the destinations that do not take the event.

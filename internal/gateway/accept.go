@@ -129,26 +129,22 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 			return nil, malformed(err)
 		}
 	}
+	if rq.traced {
+		began, deliveries := time.Now(), 0
+		for _, to := range destinations {
+			deliveries += len(to)
+		}
+		defer func() {
+			id := ""
+			if len(all) > 0 {
+				id = all[0].EventID
+			}
+			rq.traceStore(began, id, deliveries, refused)
+		}()
+	}
 	// A sender that goes away does not undo what is being written, so the outcome is waited for.
 	ctx := context.WithoutCancel(rq.r.Context())
-	began, deliveries := time.Now(), 0
-	for _, to := range destinations {
-		deliveries += len(to)
-	}
-	defer func() {
-		id := ""
-		if len(all) > 0 {
-			id = all[0].EventID
-		}
-		rq.traceStore(began, id, deliveries, refused)
-	}()
-	var err error
-	if len(stored) == 1 {
-		all = make([]store.Accepted, 1)
-		all[0], err = keep.Accept(ctx, stored[0], destinations[0])
-	} else {
-		all, err = keep.AcceptAll(ctx, stored, destinations)
-	}
+	all, err := keep.AcceptAll(ctx, stored, destinations)
 	switch {
 	case err == nil:
 		return all, nil
@@ -251,8 +247,8 @@ func (rq *Request) answerAccepted(w http.ResponseWriter, all ...store.Accepted) 
 	}
 	body = append(body, "}\n"...)
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	values := []string{"application/json", strconv.Itoa(len(body))}
+	h["Content-Type"], h["Content-Length"] = values[:1:1], values[1:]
 	rq.remember(&idempotency.Answer{Status: http.StatusOK, Header: h, Body: body})
 	if duplicate {
 		rq.outcome = replayed

@@ -19,14 +19,6 @@ type shelf struct {
 	full   bool
 }
 
-func (s *shelf) Accept(ctx context.Context, ev *store.Event, to []string) (store.Accepted, error) {
-	all, err := s.AcceptAll(ctx, []*store.Event{ev}, [][]string{to})
-	if err != nil {
-		return store.Accepted{}, err
-	}
-	return all[0], nil
-}
-
 func (s *shelf) AcceptAll(_ context.Context, events []*store.Event, _ [][]string) ([]store.Accepted, error) {
 	if s.full {
 		return nil, store.ErrFull

@@ -25,7 +25,6 @@ func (rq *Request) once(w http.ResponseWriter, next Handler) (*refusal, error) {
 	key := idempotency.NewKey(rq.route.Name, p.Tenant, rq.eventID)
 	body := [16]byte(rq.sum[:16])
 
-	began := time.Now()
 	reservation, found, waitFor := rq.route.State.Answers.TryAcquire(key, body, p.Idempotency.Strict)
 	if found != nil || waitFor != nil {
 		if refused := rq.charge(p.CopiesKey); refused != nil {
@@ -33,6 +32,7 @@ func (rq *Request) once(w http.ResponseWriter, next Handler) (*refusal, error) {
 		}
 	}
 	if waitFor != nil { // only a copy of a request in flight pays for a timer
+		began := time.Now()
 		ctx, cancel := context.WithTimeout(rq.r.Context(), p.Idempotency.Wait)
 		var err error
 		reservation, found, err = rq.route.State.Answers.Acquire(ctx, key, body, p.Idempotency.Strict)

@@ -13,6 +13,7 @@ import (
 	"github.com/callgate/callgate/internal/idempotency"
 	"github.com/callgate/callgate/internal/signature"
 	"github.com/callgate/callgate/internal/source"
+	"github.com/callgate/callgate/internal/tracing"
 )
 
 // Request is one request on its way. It outlives its answer, since access logs ask it for placeholders, so it is not
@@ -22,6 +23,7 @@ type Request struct {
 	r       *http.Request
 	plan    *Plan
 	outcome Outcome
+	traced  bool // the server traces the request
 
 	body    []byte
 	held    int64  // what the body holds of the budget for unverified ones
@@ -55,7 +57,9 @@ type Request struct {
 }
 
 // NewRequest begins the way of a request.
-func (rt *Route) NewRequest(r *http.Request) *Request { return &Request{route: rt, r: r} }
+func (rt *Route) NewRequest(r *http.Request) *Request {
+	return &Request{route: rt, r: r, traced: tracing.Traced(r.Context())}
+}
 
 // faultyWait is how long the sender to a tenant with a mistake in its settings is asked to wait: somebody has to mend it.
 const faultyWait = time.Minute

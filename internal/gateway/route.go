@@ -207,9 +207,8 @@ type Server interface {
 
 // Store makes events durable.
 type Store interface {
-	// Accept stores an event with a delivery to each destination; when it returns without an error they are on disk.
-	Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error)
-	// AcceptAll is Accept for the events of one request: all of them are on disk, or none is.
+	// AcceptAll stores the events of one request, each with a delivery to each of its destinations, of which those that turn
+	// the event away are taken out; when it returns without an error all of them are on disk, and else none is.
 	AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error)
 	// Event reads an event.
 	Event(ctx context.Context, id string) (*store.Event, error)

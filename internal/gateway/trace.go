@@ -11,7 +11,7 @@ import (
 
 // traceVerify records how the signature was checked, where the server traces the request.
 func (rq *Request) traceVerify(began time.Time, refused *refusal) {
-	if !tracing.Traced(rq.r.Context()) {
+	if !rq.traced {
 		return
 	}
 	tracing.Step(rq.r.Context(), "callgate.verify", began, reasonOf(refused),
@@ -19,11 +19,8 @@ func (rq *Request) traceVerify(began time.Time, refused *refusal) {
 		attribute.String("callgate.scheme", rq.plan.Scheme))
 }
 
-// traceStore records that the event was stored, where the server traces the request.
+// traceStore records that the event of a traced request was stored.
 func (rq *Request) traceStore(began time.Time, id string, destinations int, refused *refusal) {
-	if !tracing.Traced(rq.r.Context()) {
-		return
-	}
 	tracing.Step(rq.r.Context(), "callgate.store", began, reasonOf(refused),
 		attribute.String("callgate.route", rq.route.Name), attribute.String("callgate.tenant", rq.plan.Tenant),
 		attribute.String("callgate.event", id), attribute.Int("callgate.destinations", destinations))
@@ -31,7 +28,7 @@ func (rq *Request) traceStore(began time.Time, id string, destinations int, refu
 
 // noteTrace has what is stored belong to the trace of the request, whatever headers the server hands traces on with.
 func (rq *Request) noteTrace(h http.Header) {
-	if !tracing.Traced(rq.r.Context()) {
+	if !rq.traced {
 		return
 	}
 	if v := tracing.Traceparent(rq.r.Context()); v != "" {

@@ -57,7 +57,7 @@ type Cache struct {
 
 	mu       sync.Mutex
 	limits   Limits
-	answered *simplelru.LRU[Key, *entry]
+	answered *simplelru.LRU[Key, entry]
 	inFlight map[Key]*Reservation
 	bytes    int64
 	keys     keys
@@ -84,7 +84,7 @@ func New(l Limits, now func() time.Time) *Cache {
 		now = time.Now
 	}
 	c := &Cache{now: now, limits: l, inFlight: make(map[Key]*Reservation), keys: newKeys()}
-	lru, err := simplelru.NewLRU(max(l.Entries, 1), func(_ Key, e *entry) { c.bytes -= e.size() })
+	lru, err := simplelru.NewLRU(max(l.Entries, 1), func(_ Key, e entry) { c.bytes -= e.size() })
 	if err != nil {
 		panic(err) // only a size below 1 is an error
 	}
@@ -182,7 +182,7 @@ func (c *Cache) tryAcquire(key Key, body [16]byte, strict bool) (_ *Reservation,
 		}
 		c.answered.Remove(key)
 	}
-	if r := c.keys.get(key, c.now().Unix()); r != nil {
+	if r := c.keys.get(key, c.now); r != nil {
 		return nil, &Found{Dropped: true, Was: int(r.status) + 200, OtherBody: r.body != [3]byte(body[:3])}, nil
 	}
 	r := &Reservation{cache: c, key: key, body: body}
@@ -202,7 +202,7 @@ func (r *Reservation) Commit(a *Answer, ttl time.Duration) (dropped int) {
 	}
 	now := c.now()
 	expires := now.Add(ttl)
-	e := &entry{answer: encoded, body: r.body, expires: expires.UnixNano()}
+	e := entry{answer: encoded, body: r.body, expires: expires.UnixNano()}
 	c.answered.Add(r.key, e)
 	c.bytes += e.size()
 	c.shrink()

@@ -1,6 +1,9 @@
 package idempotency
 
-import "container/heap"
+import (
+	"container/heap"
+	"time"
+)
 
 // keys remembers which events were answered, long after their answers made room for others. A key is 16 bytes, and what is
 // kept with it 16 more; the events of three days are a few dozen megabytes where their answers would be gigabytes.
@@ -64,12 +67,13 @@ func newKeys() keys {
 
 func (k *keys) at(place uint32) *remembered { return &k.chunks[place/chunkSize][place%chunkSize] }
 
-// get finds a key that has not expired.
-func (k *keys) get(key Key, now int64) *remembered {
+// get finds a key that has not expired. The clock is read only where there is one.
+func (k *keys) get(key Key, clock func() time.Time) *remembered {
 	place, ok := k.index[key]
 	if !ok {
 		return nil
 	}
+	now := clock().Unix()
 	if r := k.at(place); now < int64(r.expires) {
 		return r
 	}
