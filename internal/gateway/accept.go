@@ -152,6 +152,8 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 	switch {
 	case err == nil:
 		return all, nil
+	case errors.Is(err, store.ErrRecord):
+		return nil, malformed(err)
 	case errors.Is(err, store.ErrFull):
 		return nil, &refusal{outcome: storeFull, cause: err, retryAfter: time.Minute, message: "the gateway's store is full; send again later"}
 	default:
@@ -160,7 +162,7 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 }
 
 func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
-	var record []byte
+	var record *call.Call
 	var caller string
 	var subjects []store.Subject
 	uri, body := rq.r.URL.RequestURI(), rq.body
@@ -176,9 +178,7 @@ func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 			}
 			c, uri, body = kept, rq.r.URL.EscapedPath(), nil
 		}
-		if record, err = c.Encode(); err != nil {
-			return nil, err
-		}
+		record = c // from here on nobody changes it
 	case rq.plan.Keep != nil: // which of the bytes may be stored cannot be told
 		return nil, err
 	}
@@ -187,7 +187,7 @@ func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 		ID: id.String(), Tenant: rq.plan.Tenant, Source: rq.route.Source, Route: rq.route.Name,
 		EventType: rq.identity.EventType, EventID: rq.eventID, CallID: rq.identity.CallID,
 		CallerHash: caller, Subjects: subjects, ReceivedAt: time.Now(),
-		Method: rq.r.Method, URI: uri, Header: header, Body: body, Record: record,
+		Method: rq.r.Method, URI: uri, Header: header, Body: body, Call: record,
 	}
 	if rq.plan.Idempotency.Off {
 		ev.Key = id // no two events are one

@@ -69,7 +69,13 @@ func (s *scratch) free() {
 	}
 }
 
-// pack gives the packed form of an event, which is valid until the scratch is used again.
+// fill puts body and record of an event, one after the other, where pack finds them.
+func (s *scratch) fill(e *store.Event) (err error) {
+	s.content, err = e.AppendRecord(append(s.content[:0], e.Body...))
+	return err
+}
+
+// pack gives the packed form of an event, with the content that fill has put there. It is valid until the scratch is used again.
 func (s *scratch) pack(e *store.Event, destinations []string, say bool) []byte {
 	b := append(s.packed[:0], formS2)
 	if say {
@@ -84,7 +90,6 @@ func (s *scratch) pack(e *store.Event, destinations []string, say bool) []byte {
 		b = appendTexts(appendText(b, name), uint64(len(values)), values)
 	}
 	b = binary.AppendUvarint(b, uint64(len(e.Body)))
-	s.content = append(append(s.content[:0], e.Body...), e.Record...)
 	head := len(b)
 	b = slices.Grow(b, s2.MaxEncodedLen(len(s.content)))
 	s.packed = b
