@@ -11,8 +11,8 @@ import (
 type phrases struct {
 	list   []phrase
 	groups []string // how the phrases of each begin, in lower case
-	// firsts and seconds are the groups whose phrases may have a byte at their first and second place.
-	firsts, seconds [256]uint8
+	// firsts, seconds and thirds are the groups whose phrases may have a byte at their first, second and third place.
+	firsts, seconds, thirds [256]uint8
 }
 
 type phrase struct {
@@ -40,6 +40,12 @@ func (p *phrases) add(words []string, mark marks) {
 		} else {
 			setBothCases(&p.seconds, w[1], group)
 			setBits(p.seconds[utf8.RuneSelf:], group) // the Kelvin sign is a K too
+		}
+		if end := min(3, len(w)); end < 3 || strings.ContainsFunc(w[:end], func(r rune) bool { return r >= utf8.RuneSelf }) {
+			setBits(p.thirds[:], group)
+		} else {
+			setBothCases(&p.thirds, w[2], group)
+			setBits(p.thirds[utf8.RuneSelf:], group)
 		}
 	}
 }
@@ -77,8 +83,7 @@ var outsideWord = func() (table [256]uint8) {
 }()
 
 // in gives those of the wanted marks of which the text has a phrase as whole words, in any case, and not denied. It
-// looks up each byte, the one before and the one after, and compares only where these three may be the start of a
-// phrase.
+// looks up each byte, the one before and the two after, and compares only where these may be the start of a phrase.
 func (p *phrases) in(s string, wanted marks) (found marks) {
 	before, last := byte(' '), len(s)-1
 	for i := range last {
@@ -87,6 +92,11 @@ func (p *phrases) in(s string, wanted marks) (found marks) {
 		before = c
 		if groups == 0 {
 			continue
+		}
+		if i+2 < len(s) {
+			if groups &= p.thirds[s[i+2]]; groups == 0 {
+				continue
+			}
 		}
 		if found |= p.at(s, i, groups, wanted&^found); found == wanted {
 			return found
