@@ -3,7 +3,6 @@ package sealed
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -84,8 +83,14 @@ func (s *scratch) pack(e *store.Event, destinations []string, say bool) []byte {
 		b = append(b, 0)
 	}
 	b = appendText(appendText(b, e.Method), e.URI)
-	b = binary.AppendUvarint(b, uint64(len(e.Header)))
-	for _, name := range slices.Sorted(maps.Keys(e.Header)) {
+	var memory [8]string
+	names := memory[:0]
+	for name := range e.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	b = binary.AppendUvarint(b, uint64(len(names)))
+	for _, name := range names {
 		values := e.Header[name]
 		b = appendTexts(appendText(b, name), uint64(len(values)), values)
 	}
