@@ -33,22 +33,34 @@ func (rq *Request) senderWaits() bool {
 
 // accept makes the event durable, or all that the request has, and answers 200: some senders take nothing else for success.
 func (rq *Request) accept(w http.ResponseWriter) (*refusal, error) {
-	events := rq.events
-	if len(events) == 0 {
-		events = []*Request{rq}
-	}
 	header := rq.storedHeader()
 	if rq.leftOut != "" {
 		header.Set(leftOutHeader, rq.leftOut)
 	}
-	names := make([][]string, len(events))
-	for i, one := range events {
+	if len(rq.events) > 0 {
+		return rq.acceptAll(w, header)
+	}
+	to, err := rq.destinations()
+	if err != nil {
+		return malformed(err), nil
+	}
+	one, refused := rq.persist(to, header)
+	if refused != nil {
+		return refused, nil
+	}
+	return nil, rq.answerAccepted(w, one)
+}
+
+// acceptAll is accept for a request of several events.
+func (rq *Request) acceptAll(w http.ResponseWriter, header http.Header) (*refusal, error) {
+	names := make([][]string, len(rq.events))
+	for i, one := range rq.events {
 		var err error
 		if names[i], err = one.destinations(); err != nil {
 			return malformed(err), nil
 		}
 	}
-	all, refused := rq.persistAll(events, names, header)
+	all, refused := rq.persistAll(names, header)
 	if refused != nil {
 		return refused, nil
 	}
@@ -86,9 +98,12 @@ func (rq *Request) destinations() ([]string, error) {
 // storedHeader is what destinations may need of the request's header.
 func (rq *Request) storedHeader() http.Header {
 	h := make(http.Header)
-	for _, name := range []string{"Content-Type", "Content-Encoding", "Traceparent"} {
+	names := [...]string{"Content-Type", "Content-Encoding", "Traceparent"}
+	values := make([]string, 0, len(names))
+	for _, name := range names {
 		if v := rq.r.Header.Get(name); v != "" {
-			h.Set(name, v)
+			values = append(values, v)
+			h[name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
 	return h
@@ -103,61 +118,70 @@ func (rq *Request) noteVerified(h http.Header) {
 
 // persist stores the event with a delivery to each destination. When it returns without a refusal the event is on disk.
 func (rq *Request) persist(destinations []string, header http.Header) (store.Accepted, *refusal) {
-	all, refused := rq.persistAll([]*Request{rq}, [][]string{destinations}, header)
+	keep, refused := rq.keeper(header)
 	if refused != nil {
 		return store.Accepted{}, refused
 	}
-	return all[0], nil
+	ev, err := rq.event(keep, header)
+	if err != nil {
+		return store.Accepted{}, malformed(err)
+	}
+	began := time.Now()
+	// A sender that goes away does not undo what is being written, so the outcome is waited for.
+	accepted, err := keep.Accept(context.WithoutCancel(rq.r.Context()), ev, destinations)
+	if refused = notStored(err); refused != nil {
+		accepted = store.Accepted{}
+	}
+	rq.traceStore(began, accepted.EventID, len(destinations), refused)
+	return accepted, refused
 }
 
-// persistAll is persist for the events of one request, of which either all are on disk, or none is.
-func (rq *Request) persistAll(events []*Request, destinations [][]string, header http.Header) (all []store.Accepted, refused *refusal) {
+// persistAll is persist for the events of a request that has several, of which either all are on disk, or none is.
+func (rq *Request) persistAll(destinations [][]string, header http.Header) ([]store.Accepted, *refusal) {
+	keep, refused := rq.keeper(header)
+	if refused != nil {
+		return nil, refused
+	}
+	stored, deliveries := make([]*store.Event, len(rq.events)), 0
+	for i, one := range rq.events {
+		var err error
+		if stored[i], err = one.event(keep, partHeader(header)); err != nil {
+			return nil, malformed(err)
+		}
+		deliveries += len(destinations[i])
+	}
+	began := time.Now()
+	all, err := keep.AcceptAll(context.WithoutCancel(rq.r.Context()), stored, destinations)
+	if refused = notStored(err); refused != nil {
+		rq.traceStore(began, "", deliveries, refused)
+		return nil, refused
+	}
+	rq.traceStore(began, all[0].EventID, deliveries, nil)
+	return all, nil
+}
+
+// keeper is the store, with what is noted in the header of all that the request stores.
+func (rq *Request) keeper(header http.Header) (Store, *refusal) {
 	keep := rq.route.Store(rq.r.Context())
 	if keep == nil {
 		return nil, &refusal{outcome: storeUnavailable, retryAfter: time.Second, message: "the gateway is starting; send again later"}
 	}
 	rq.noteTrace(header)
 	rq.noteVerified(header)
-	stored := make([]*store.Event, len(events))
-	for i, one := range events {
-		own := header
-		if one != rq {
-			own = partHeader(header)
-		}
-		var err error
-		if stored[i], err = one.event(keep, own); err != nil {
-			return nil, malformed(err)
-		}
-	}
-	// A sender that goes away does not undo what is being written, so the outcome is waited for.
-	ctx := context.WithoutCancel(rq.r.Context())
-	began, deliveries := time.Now(), 0
-	for _, to := range destinations {
-		deliveries += len(to)
-	}
-	defer func() {
-		id := ""
-		if len(all) > 0 {
-			id = all[0].EventID
-		}
-		rq.traceStore(began, id, deliveries, refused)
-	}()
-	var err error
-	if len(stored) == 1 {
-		all = make([]store.Accepted, 1)
-		all[0], err = keep.Accept(ctx, stored[0], destinations[0])
-	} else {
-		all, err = keep.AcceptAll(ctx, stored, destinations)
-	}
+	return keep, nil
+}
+
+// notStored is the refusal of what a store did not take; nil if it did.
+func notStored(err error) *refusal {
 	switch {
 	case err == nil:
-		return all, nil
+		return nil
 	case errors.Is(err, store.ErrRecord):
-		return nil, malformed(err)
+		return malformed(err)
 	case errors.Is(err, store.ErrFull):
-		return nil, &refusal{outcome: storeFull, cause: err, retryAfter: time.Minute, message: "the gateway's store is full; send again later"}
+		return &refusal{outcome: storeFull, cause: err, retryAfter: time.Minute, message: "the gateway's store is full; send again later"}
 	default:
-		return nil, &refusal{outcome: storeUnavailable, cause: err, retryAfter: 5 * time.Second, message: "the gateway cannot store the event now; send again later"}
+		return &refusal{outcome: storeUnavailable, cause: err, retryAfter: 5 * time.Second, message: "the gateway cannot store the event now; send again later"}
 	}
 }
 
