@@ -9,8 +9,9 @@ import (
 // shared is what a Doc keeps of the texts that were read from it.
 type shared struct {
 	sharing bool
-	all     bool // see ShareAll
-	texts   []string
+	// all is how many bytes the texts have together, where they are to lie in one piece; see ShareAll.
+	all   int
+	texts []string
 	// piece is memory that short texts lie in side by side: it never grows, a new one is begun instead.
 	piece strings.Builder
 }
@@ -30,10 +31,17 @@ const (
 func (d *Doc) Share() { d.sharing = true }
 
 // ShareAll is Share for those who read nearly all of the text. Of one that is not long all texts lie side by side then, the long
-// ones too: there is one allocation, which is no larger than the text.
+// ones too, in one piece that has room for them and no more.
 func (d *Doc) ShareAll() {
 	d.Share()
-	d.all = len(d.text) <= maxWhole
+	if len(d.text) > maxWhole {
+		return
+	}
+	for i := range d.nodes {
+		if n := &d.nodes[i]; n.kind == String || n.kind == Number {
+			d.all += int(n.end - n.start)
+		}
+	}
 }
 
 func (s *shared) reset() {
@@ -49,7 +57,7 @@ func (d *Doc) sharedText(n *node) string {
 	valid := utf8.Valid(b)
 	var text string
 	switch {
-	case (len(b) <= maxShort || d.all) && valid:
+	case (len(b) <= maxShort || d.all > 0) && valid:
 		text = d.short(b, n.escaped)
 	case n.escaped || !valid:
 		text = decode(b)
@@ -67,12 +75,12 @@ func (d *Doc) sharedText(n *node) string {
 func (d *Doc) short(b []byte, escaped bool) string {
 	p := &d.piece
 	if p.Cap()-p.Len() < len(b) {
-		size := pieceSize
-		if d.all {
-			size = maxWhole
+		size := min(len(d.text), pieceSize)
+		if d.all > 0 {
+			size = d.all
 		}
 		p.Reset()
-		p.Grow(max(len(b), min(len(d.text), size)))
+		p.Grow(max(len(b), size))
 	}
 	at := p.Len()
 	if escaped {
