@@ -98,7 +98,7 @@ var plan = []struct {
 	{"internal/store/sealed", "the form in which content is kept", []string{"internal/store", "internal/store/lanes", "internal/seal"}},
 	{"internal/store/lanes", "what stores hold in memory of waiting deliveries", []string{"internal/store"}},
 	{"internal/store/storetest", "the contract of a store; only tests import it", []string{"internal/store", "internal/audit"}},
-	{"internal/store", "what a store keeps and promises", []string{"internal/audit"}},
+	{"internal/store", "what a store keeps and promises", []string{"internal/audit", "internal/call"}},
 	{"internal/audit/convert", "the log in the forms of others", []string{"internal/audit"}},
 	{"internal/audit", "the log that proves itself", nil},
 	{"internal/keywrap", "wraps data keys with Vault's or OpenBao's Transit", []string{"internal/seal", "internal/outbound"}},

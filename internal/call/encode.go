@@ -24,7 +24,7 @@ const maxBuffer = 1 << 16
 // It fails where encoding/json does: for a time outside the years 0 to 9999, or a parameter that JSON has no value for.
 func (c *Call) Encode() ([]byte, error) {
 	buf := buffers.Get().(*[]byte)
-	b, err := c.appendJSON((*buf)[:0])
+	b, err := c.Append((*buf)[:0])
 	var text []byte
 	if err == nil {
 		text = bytes.Clone(b)
@@ -36,7 +36,8 @@ func (c *Call) Encode() ([]byte, error) {
 	return text, err
 }
 
-func (c *Call) appendJSON(b []byte) ([]byte, error) {
+// Append appends what Encode gives.
+func (c *Call) Append(b []byte) ([]byte, error) {
 	b = jsonscan.AppendString(append(b, `{"provider":`...), c.Provider)
 	b = appendText(b, `,"event_type":`, c.EventType)
 	b = appendText(b, `,"event_id":`, c.EventID)

@@ -45,6 +45,9 @@ func SplitName(full string) (first, last string) {
 		}
 		full = l + ", " + f // "Mike Johnson, Jr."
 	}
+	if f, l, ok := strings.Cut(full, " "); ok && isWord(f) && isWord(l) { // as most are
+		return f, l
+	}
 	words := strings.Fields(full)
 	n := len(words)
 	if n < 2 {
@@ -59,6 +62,8 @@ func SplitName(full string) (first, last string) {
 	}
 	return join(words[:at]), join(words[at:])
 }
+
+func isWord(s string) bool { return s != "" && strings.IndexFunc(s, unicode.IsSpace) < 0 }
 
 func join(words []string) string { return strings.Join(words, " ") }
 

@@ -1,8 +1,10 @@
 package call
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // withheld are the words that telephone systems put in place of a number or a name that they do not know or may not show,
@@ -47,31 +49,44 @@ var placeholders = map[string]bool{
 
 // Withheld reports whether the text says that there is no number to be had: "anonymous", "Restricted", +266696687.
 // Of an address such as sip:anonymous@anonymous.invalid the user counts.
-func Withheld(raw string) bool { return withheld[bareWords(dialled(raw))] }
+func Withheld(raw string) bool {
+	var memory [64]byte
+	return withheld[string(appendBare(memory[:0], dialled(raw)))]
+}
 
 // NoName reports whether a text that stands for a caller's name says that nobody knows it: "Anonymous", or what the name
 // services of carriers give instead ("WIRELESS CALLER", "CELL PHONE TX", "V90210123").
 func NoName(raw string) bool {
-	key := bareWords(raw)
-	if withheld[key] || placeholders[key] {
+	var memory [64]byte
+	key := appendBare(memory[:0], raw)
+	if withheld[string(key)] || placeholders[string(key)] {
 		return true
 	}
-	if n := len(key); n > 8 && key[0] == 'v' && strings.Trim(key[1:], "0123456789") == "" {
+	if n := len(key); n > 8 && key[0] == 'v' && len(bytes.Trim(key[1:], "0123456789")) == 0 {
 		return true // the id of a call, by T-Mobile and others
 	}
-	words := strings.Fields(raw)
-	if n := len(words); n > 1 && len(words[n-1]) == 2 && strings.ToUpper(words[n-1]) == words[n-1] { // of a state
-		return placeholders[bareWords(strings.Join(words[:n-1], " "))]
+	words := strings.TrimSpace(raw)
+	if n := len(words) - 2; n > 0 && strings.LastIndexFunc(words, unicode.IsSpace) < n {
+		before, last := words[:n], words[n:]
+		if r, _ := utf8.DecodeLastRuneInString(before); unicode.IsSpace(r) && strings.ToUpper(last) == last { // of a state
+			return placeholders[string(appendBare(memory[:0], before))]
+		}
 	}
 	return false
 }
 
-// bareWords is a text in lower case without spaces and what else stands between words.
-func bareWords(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("-_+.,'\"()", r) || unicode.IsSpace(r) {
-			return -1
+// appendBare appends a text in lower case without spaces and what else stands between words.
+func appendBare(b []byte, s string) []byte {
+	for _, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+			b = append(b, byte(r))
+		case 'A' <= r && r <= 'Z':
+			b = append(b, byte(r)+'a'-'A')
+		case r < utf8.RuneSelf && strings.IndexByte("-_+.,'\"()", byte(r)) >= 0, unicode.IsSpace(r):
+		default:
+			b = utf8.AppendRune(b, unicode.ToLower(r))
 		}
-		return unicode.ToLower(r)
-	}, s)
+	}
+	return b
 }

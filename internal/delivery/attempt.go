@@ -163,6 +163,9 @@ func (a *attempt) item(c store.Claimed) (item destination.Item, err error) {
 // readRecord reads the stored call record. An event without one, such as a request kept for its route, has the
 // little that its row says.
 func readRecord(ev *store.Event) (*call.Call, error) {
+	if ev.Call != nil {
+		return ev.Call.Clone(), nil // a destination may do with its own what it likes
+	}
 	if len(ev.Record) == 0 {
 		return &call.Call{Provider: ev.Source, EventType: ev.EventType, EventID: ev.EventID, ID: ev.CallID}, nil
 	}

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +96,19 @@ func TestUnreadableRecordIsDead(t *testing.T) {
 			t.Errorf("%d calls, %d dead letters", len(f.calls()), len(r.spy.dead))
 		}
 	})
+}
+
+// A record that is still in memory is given to each attempt as a copy of its own.
+func TestRecordsInMemoryAreCopied(t *testing.T) {
+	ev := &store.Event{Source: "nextphone", Call: &call.Call{Provider: "nextphone", Params: map[string]any{"name": "Mike"}}}
+	c, err := readRecord(ev)
+	if err != nil || !reflect.DeepEqual(c, ev.Call) {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	c.Params["name"] = "Una"
+	if again, _ := readRecord(ev); again.Params["name"] != "Mike" {
+		t.Errorf("an attempt sees what another has changed: %v", again.Params)
+	}
 }
 
 func TestTimeout(t *testing.T) {

@@ -86,9 +86,12 @@ func (rq *Request) destinations() ([]string, error) {
 // storedHeader is what destinations may need of the request's header.
 func (rq *Request) storedHeader() http.Header {
 	h := make(http.Header)
-	for _, name := range []string{"Content-Type", "Content-Encoding", "Traceparent"} {
+	names := [...]string{"Content-Type", "Content-Encoding", "Traceparent"}
+	values := make([]string, 0, len(names))
+	for _, name := range names {
 		if v := rq.r.Header.Get(name); v != "" {
-			h.Set(name, v)
+			values = append(values, v)
+			h[name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
 	return h
@@ -148,6 +151,8 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 	switch {
 	case err == nil:
 		return all, nil
+	case errors.Is(err, store.ErrRecord):
+		return nil, malformed(err)
 	case errors.Is(err, store.ErrFull):
 		return nil, &refusal{outcome: storeFull, cause: err, retryAfter: time.Minute, message: "the gateway's store is full; send again later"}
 	default:
@@ -156,7 +161,7 @@ func (rq *Request) persistAll(events []*Request, destinations [][]string, header
 }
 
 func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
-	var record []byte
+	var record *call.Call
 	var caller string
 	var subjects []store.Subject
 	uri, body := rq.r.URL.RequestURI(), rq.body
@@ -172,9 +177,7 @@ func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 			}
 			c, uri, body = kept, rq.r.URL.EscapedPath(), nil
 		}
-		if record, err = c.Encode(); err != nil {
-			return nil, err
-		}
+		record = c // from here on nobody changes it
 	case rq.plan.Keep != nil: // which of the bytes may be stored cannot be told
 		return nil, err
 	}
@@ -183,7 +186,7 @@ func (rq *Request) event(keep Store, header http.Header) (*store.Event, error) {
 		ID: id.String(), Tenant: rq.plan.Tenant, Source: rq.route.Source, Route: rq.route.Name,
 		EventType: rq.identity.EventType, EventID: rq.eventID, CallID: rq.identity.CallID,
 		CallerHash: caller, Subjects: subjects, ReceivedAt: time.Now(),
-		Method: rq.r.Method, URI: uri, Header: header, Body: body, Record: record,
+		Method: rq.r.Method, URI: uri, Header: header, Body: body, Call: record,
 	}
 	if rq.plan.Idempotency.Off {
 		ev.Key = id // no two events are one

@@ -116,10 +116,15 @@ func FuzzScanAgreesWithEncodingJSON(f *testing.F) {
 		if got := d.Root().Interface(); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got %#v, want %#v", got, want)
 		}
-		d.Share()
-		for range 2 {
-			if got := d.Root().Interface(); !reflect.DeepEqual(got, want) {
-				t.Fatalf("shared: got %#v, want %#v", got, want)
+		for _, share := range []func(){d.Share, d.ShareAll} {
+			if d.Scan(text) != nil {
+				t.Fatal("what was read once is not read again")
+			}
+			share()
+			for range 2 {
+				if got := d.Root().Interface(); !reflect.DeepEqual(got, want) {
+					t.Fatalf("shared: got %#v, want %#v", got, want)
+				}
 			}
 		}
 		obj, _ := want.(map[string]any)

@@ -2,9 +2,12 @@ package source
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/callgate/callgate/internal/call"
 )
 
 // FuzzParse reads any body as every provider's. Nothing may panic, the record has to fit into bounds, JSON and a
@@ -50,6 +53,13 @@ func FuzzParse(f *testing.F) {
 			text, err := json.Marshal(c)
 			if err != nil {
 				t.Fatalf("%s: %v", names[i], err)
+			}
+			stored, err := c.Encode()
+			if err != nil {
+				t.Fatalf("%s: %v", names[i], err)
+			}
+			if back, err := call.Decode(stored); err != nil || !reflect.DeepEqual(back, c) {
+				t.Fatalf("%s: the record is read back as %+v, %v", names[i], back, err)
 			}
 			// A value may be in the record a few times (a field, its parameter, the operator's), and JSON needs up to six
 			// bytes for one.

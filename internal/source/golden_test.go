@@ -7,9 +7,12 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/callgate/callgate/internal/call"
 )
 
 var update = flag.Bool("update", false, "write the call records that the payloads give to testdata/records")
@@ -83,6 +86,14 @@ func TestEveryPayloadGivesItsRecord(t *testing.T) {
 			enc.SetIndent("", "  ")
 			if err := enc.Encode(c); err != nil {
 				t.Fatal(err)
+			}
+			// What waits in memory until it is delivered has to be what is read back from the disk.
+			stored, err := c.Encode()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if back, err := call.Decode(stored); err != nil || !reflect.DeepEqual(back, c) {
+				t.Errorf("the record is read back as %+v, %v", back, err)
 			}
 			file := filepath.Join("testdata/records", s.name+".json")
 			if *update {

@@ -138,6 +138,9 @@ func slashed(s string, monthFirst bool) time.Time {
 
 // moment is parseTime in the source's region: in the United States the month comes first.
 func (d *draft) moment(s string) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
 	t := parseTime(s)
 	if t.IsZero() && (d.settings.region == "" || d.settings.region == call.DefaultRegion) {
 		t = slashed(s, true)

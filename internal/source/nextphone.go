@@ -17,7 +17,7 @@ var nextphone = &format{
 		}
 		return id
 	},
-	read: readAny,
+	read: readAny, readsAll: true,
 }
 
 // openLead reads a body of any kind and wants an object in it, or what stands for one: a list of names and values.
@@ -52,7 +52,7 @@ var generic = &format{
 		}
 		return id
 	},
-	read: readAny,
+	read: readAny, readsAll: true,
 }
 
 // groups are the objects that an identity may be in, besides the top.

@@ -39,7 +39,7 @@ func Open(m *signature.Message, r *signature.Result, limit int64) (Request, erro
 			return Request{}, err
 		}
 	}
-	if _, params, err := mime.ParseMediaType(m.Header.Get("Content-Type")); err == nil && damaged(req.Body, params["charset"]) {
+	if damaged(req.Body, saidCharset(m.Header.Get("Content-Type"))) {
 		return Request{}, fmt.Errorf("%w: it has characters of a charset that cannot be read here; send UTF-8", ErrEncoding)
 	}
 	query, covered := r.Query(m)
@@ -55,6 +55,18 @@ func Open(m *signature.Message, r *signature.Result, limit int64) (Request, erro
 		req.Query = query
 	}
 	return req, nil
+}
+
+// saidCharset is the charset that a Content-Type names; empty if it names none, or is none.
+func saidCharset(contentType string) string {
+	if strings.IndexByte(contentType, ';') < 0 {
+		return ""
+	}
+	_, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return ""
+	}
+	return params["charset"]
 }
 
 // expand is the body, or what it is the gzip of. Which of them it is shows in its first bytes: no JSON, form or XML has

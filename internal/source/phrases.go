@@ -11,9 +11,19 @@ import (
 type phrases struct {
 	list   []phrase
 	groups []string // how the phrases of each begin, in lower case
-	// firsts and seconds are the groups whose phrases may have a byte at their first and second place.
-	firsts, seconds [256]uint8
+	// places tell of a byte at which places which groups may have it: one is a bit, shifted by a place.
+	places [256]uint32
 }
+
+// The places of a byte around the start of a phrase.
+const (
+	firstPlace  = 0
+	secondPlace = 8
+	thirdPlace  = 16
+	placeBefore = 24
+
+	anyPlace = 1<<32 - 1 // stands for what is beyond the end of a text
+)
 
 type phrase struct {
 	text  string
@@ -31,17 +41,20 @@ func (p *phrases) add(words []string, mark marks) {
 		group := p.group(strings.ToLower(w[:min(2, len(w))]))
 		p.list = append(p.list, phrase{text: w, mark: mark, group: group})
 		if w[0] >= utf8.RuneSelf { // the other case may begin with any other byte, and other letters be the same
-			setBits(p.firsts[utf8.RuneSelf:], 0xff)
+			p.allow(firstPlace, 0xff, utf8.RuneSelf)
 		} else {
-			setBothCases(&p.firsts, w[0], group)
+			p.allowLetter(firstPlace, group, w[0])
 		}
-		if len(w) == 1 || w[0] >= utf8.RuneSelf || w[1] >= utf8.RuneSelf {
-			setBits(p.seconds[:], group)
-		} else {
-			setBothCases(&p.seconds, w[1], group)
-			setBits(p.seconds[utf8.RuneSelf:], group) // the Kelvin sign is a K too
+		for i, place := range [...]int{secondPlace, thirdPlace} {
+			if end := i + 2; end > len(w) || strings.ContainsFunc(w[:end], func(r rune) bool { return r >= utf8.RuneSelf }) {
+				p.allow(place, group, 0)
+				continue
+			}
+			p.allowLetter(place, group, w[i+1])
+			p.allow(place, group, utf8.RuneSelf) // the Kelvin sign is a K too
 		}
 	}
+	p.allowStarts()
 }
 
 // group is the bit of the group of phrases that begin like that.
@@ -54,46 +67,49 @@ func (p *phrases) group(start string) uint8 {
 	return 1 << (i % 8)
 }
 
-func setBits(table []uint8, bits uint8) {
-	for i := range table {
-		table[i] |= bits
+// allow lets groups have every byte from one on at a place.
+func (p *phrases) allow(place int, groups uint8, from int) {
+	for c := from; c < len(p.places); c++ {
+		p.places[c] |= uint32(groups) << place
 	}
 }
 
-func setBothCases(table *[256]uint8, c byte, bits uint8) {
-	table[strings.ToLower(string(rune(c)))[0]] |= bits
-	table[strings.ToUpper(string(rune(c)))[0]] |= bits
+// allowLetter lets a group have a letter at a place, in both cases.
+func (p *phrases) allowLetter(place int, group uint8, c byte) {
+	p.places[strings.ToLower(string(rune(c)))[0]] |= uint32(group) << place
+	p.places[strings.ToUpper(string(rune(c)))[0]] |= uint32(group) << place
 }
 
-// outsideWord has no bit for a byte after which no word can begin: an ASCII letter or digit. Others are looked at.
-var outsideWord = func() (table [256]uint8) {
-	setBits(table[:], 0xff)
-	for c := range byte(utf8.RuneSelf) {
-		if unicode.IsLetter(rune(c)) || unicode.IsDigit(rune(c)) {
-			table[c] = 0
+// allowStarts lets all groups begin after any byte but an ASCII letter or digit. Other letters are looked at.
+func (p *phrases) allowStarts() {
+	for c := range p.places {
+		if c >= utf8.RuneSelf || !unicode.IsLetter(rune(c)) && !unicode.IsDigit(rune(c)) {
+			p.places[c] |= 0xff << placeBefore
 		}
 	}
-	return table
-}()
+}
 
 // in gives those of the wanted marks of which the text has a phrase as whole words, in any case, and not denied. It
-// looks up each byte, the one before and the one after, and compares only where these three may be the start of a
-// phrase.
+// looks up each byte, the one before and the two after, and compares only where these may be the start of a phrase.
 func (p *phrases) in(s string, wanted marks) (found marks) {
-	before, last := byte(' '), len(s)-1
-	for i := range last {
-		c := s[i]
-		groups := p.firsts[c] & outsideWord[before] & p.seconds[s[i+1]]
-		before = c
-		if groups == 0 {
-			continue
-		}
-		if found |= p.at(s, i, groups, wanted&^found); found == wanted {
-			return found
-		}
+	last, one, next := p.places[' '], uint32(anyPlace), uint32(anyPlace)
+	if len(s) > 0 {
+		one = p.places[s[0]]
 	}
-	if last >= 0 {
-		found |= p.at(s, last, p.firsts[s[last]]&outsideWord[before], wanted&^found)
+	if len(s) > 1 {
+		next = p.places[s[1]]
+	}
+	for i := range len(s) {
+		after := uint32(anyPlace)
+		if i+2 < len(s) {
+			after = p.places[s[i+2]]
+		}
+		if groups := uint8(last >> placeBefore & (one >> firstPlace) & (next >> secondPlace) & (after >> thirdPlace)); groups != 0 {
+			if found |= p.at(s, i, groups, wanted&^found); found == wanted {
+				return found
+			}
+		}
+		last, one, next = one, next, after
 	}
 	return found
 }

@@ -120,6 +120,8 @@ type format struct {
 	splitOne bool
 	// read fills the record, whose identity is there already.
 	read func(d *draft, doc *document)
+	// readsAll tells that it reads nearly all that a body says.
+	readsAll bool
 	// audio is the path of the member that holds a recording of the call as base64; nil where there is none. Nothing is
 	// read from it.
 	audio []string
@@ -190,7 +192,11 @@ func (p *parser) Require(r *Request, fields []string) (id Identity, missing stri
 
 // read fills a record but for the signs.
 func (p *parser) read(doc *document) *draft {
-	doc.scan.Share()
+	if p.format.readsAll {
+		doc.scan.ShareAll()
+	} else {
+		doc.scan.Share()
+	}
 	id := p.identify(doc)
 	d := &doc.draft
 	d.settings, d.files = p.settings, doc.files

@@ -1,7 +1,10 @@
 package store
 
 import (
+	"fmt"
 	"time"
+
+	"github.com/callgate/callgate/internal/call"
 )
 
 // Event is one accepted request.
@@ -30,9 +33,25 @@ type Event struct {
 	Body   []byte
 	// Record is the call record as JSON. Body and Record are sealed at rest when the store has a key.
 	Record []byte
+	// Call is the record that nobody has written as JSON yet. Then Record is nil: Accept writes the record to where it is packed.
+	// An event that is claimed while it is still in memory comes with it too. Nobody changes it: an event may be claimed for
+	// several destinations.
+	Call *call.Call
 	// Dropped tells that the event was delivered everywhere and has lost its content (Method, URI, Header, Body and
 	// Record) to make room for others. Accept does not look at it.
 	Dropped bool
+}
+
+// AppendRecord appends the call record as JSON. The error is ErrRecord.
+func (e *Event) AppendRecord(b []byte) ([]byte, error) {
+	if e.Call == nil {
+		return append(b, e.Record...), nil
+	}
+	b, err := e.Call.Append(b)
+	if err != nil {
+		return b, fmt.Errorf("%w: %w", ErrRecord, err)
+	}
+	return b, nil
 }
 
 // Subject is a keyed hash of a field and its value.

@@ -128,6 +128,8 @@ var (
 	// ErrUnavailable means that the store cannot write now; a later call may succeed. Of a store on another machine it means
 	// that nothing was acknowledged: what was to be written may have been, and a repetition finds it.
 	ErrUnavailable = errors.New("store is unavailable")
+	// ErrRecord means that the record of an event cannot be written as JSON.
+	ErrRecord = errors.New("the call record cannot be written")
 	// ErrNotFound means that there is no such event or delivery.
 	ErrNotFound = errors.New("not found")
 	// ErrClosed means that the store was closed.

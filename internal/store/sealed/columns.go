@@ -11,6 +11,11 @@ import (
 // store that gateways of several versions share.
 func SealInColumns(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
 	p.Body, p.Record = e.Body, e.Record
+	if e.Call != nil {
+		if p.Record, err = e.AppendRecord(nil); err != nil {
+			return Payload{}, err
+		}
+	}
 	if sealer != nil || e.Method != "" || e.URI != "" || len(e.Header) > 0 {
 		r := newRequestJSON(e)
 		if sealer != nil {

@@ -3,7 +3,6 @@ package sealed
 import (
 	"encoding/binary"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -69,7 +68,13 @@ func (s *scratch) free() {
 	}
 }
 
-// pack gives the packed form of an event, which is valid until the scratch is used again.
+// fill puts body and record of an event, one after the other, where pack finds them.
+func (s *scratch) fill(e *store.Event) (err error) {
+	s.content, err = e.AppendRecord(append(s.content[:0], e.Body...))
+	return err
+}
+
+// pack gives the packed form of an event, with the content that fill has put there. It is valid until the scratch is used again.
 func (s *scratch) pack(e *store.Event, destinations []string, say bool) []byte {
 	b := append(s.packed[:0], formS2)
 	if say {
@@ -78,13 +83,18 @@ func (s *scratch) pack(e *store.Event, destinations []string, say bool) []byte {
 		b = append(b, 0)
 	}
 	b = appendText(appendText(b, e.Method), e.URI)
-	b = binary.AppendUvarint(b, uint64(len(e.Header)))
-	for _, name := range slices.Sorted(maps.Keys(e.Header)) {
+	var memory [8]string
+	names := memory[:0]
+	for name := range e.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	b = binary.AppendUvarint(b, uint64(len(names)))
+	for _, name := range names {
 		values := e.Header[name]
 		b = appendTexts(appendText(b, name), uint64(len(values)), values)
 	}
 	b = binary.AppendUvarint(b, uint64(len(e.Body)))
-	s.content = append(append(s.content[:0], e.Body...), e.Record...)
 	head := len(b)
 	b = slices.Grow(b, s2.MaxEncodedLen(len(s.content)))
 	s.packed = b

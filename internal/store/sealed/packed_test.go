@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/seal"
 	"github.com/callgate/callgate/internal/store"
 )
@@ -87,6 +89,33 @@ func TestPayloadsReadAsTheyWere(t *testing.T) {
 	}
 }
 
+// A record that nobody has written yet is stored as one that was, in either form.
+func TestRecordsAreWrittenWhereTheyArePacked(t *testing.T) {
+	record := &call.Call{Provider: "nextphone", Message: "a leak", Params: map[string]any{"notes": "a leak"}}
+	written, err := record.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, form := range map[string]func(*seal.Sealer, *store.Event, []string) (Payload, error){"packed": Seal, "in columns": SealInColumns} {
+		e, same := callEvent(), callEvent()
+		e.Record, e.Call, same.Record = nil, record, written
+		got, err := form(nil, e, nil)
+		want, wantErr := form(nil, same, nil)
+		if err != nil || wantErr != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v; want %+v, %v", name, got, err, want, wantErr)
+		}
+		e.Call = &call.Call{Params: map[string]any{"n": math.NaN()}}
+		if got, err := form(nil, e, nil); !errors.Is(err, store.ErrRecord) || !reflect.DeepEqual(got, Payload{}) {
+			t.Errorf("%s: what JSON cannot say is %+v, %v", name, got, err)
+		}
+	}
+	large := callEvent()
+	large.Record, large.Call = nil, &call.Call{Message: strings.Repeat("a", maxPacked)}
+	if p, err := Seal(nil, large, nil); err != nil || len(p.Record) <= maxPacked || p.Body == nil {
+		t.Errorf("a record that is too large to pack has %d bytes, %v", len(p.Record), err)
+	}
+}
+
 // A record costs little beside the body that it repeats, and the URI and the header are left as they are.
 func TestPackedIsSmall(t *testing.T) {
 	e := callEvent()
@@ -120,7 +149,11 @@ func TestPackedIsItsOwn(t *testing.T) {
 }
 
 func packedOf(e *store.Event, destinations []string) []byte {
-	return bytes.Clone(new(scratch).pack(e, destinations, destinations != nil))
+	s := new(scratch)
+	if err := s.fill(e); err != nil {
+		panic(err)
+	}
+	return bytes.Clone(s.pack(e, destinations, destinations != nil))
 }
 
 // TestStoredForm is how the form stands on disks: what is written today has to be read by every later version.
@@ -181,7 +214,7 @@ func TestPackedAndSealedIsWhole(t *testing.T) {
 	place := placeOf(e)
 	place.Column = "request"
 	unsaid := p
-	unsaid.Request = sealer.Seal(new(scratch).pack(e, nil, false), place)
+	unsaid.Request = sealer.Seal(packedOf(e, nil), place)
 	for name, q := range map[string]Payload{
 		"a body beside it":           {Request: p.Request, Body: old.Body, KeyID: p.KeyID},
 		"a record beside it":         {Request: p.Request, Record: old.Record, KeyID: p.KeyID},

@@ -71,14 +71,20 @@ func (r *requestJSON) fill(e *store.Event) {
 
 // Seal makes the payload of an event for its destinations; sealer is nil without keys.
 func Seal(sealer *seal.Sealer, e *store.Event, destinations []string) (p Payload, err error) {
-	switch size := len(e.Body) + len(e.Record); {
+	if len(e.Body)+len(e.Record) > maxPacked {
+		return SealInColumns(sealer, e, destinations)
+	}
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	if err = s.fill(e); err != nil {
+		return p, err
+	}
+	switch size := len(s.content); {
 	case size > maxPacked:
 		return SealInColumns(sealer, e, destinations)
 	case sealer == nil && size == 0 && e.Method == "" && e.URI == "" && len(e.Header) == 0:
 		return p, nil
 	}
-	s := scratches.Get().(*scratch)
-	defer s.free()
 	packed := s.pack(e, destinations, sealer != nil)
 	if sealer == nil {
 		p.Request = bytes.Clone(packed)

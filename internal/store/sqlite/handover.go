@@ -50,7 +50,7 @@ type handed struct {
 // add keeps an event that was stored. What there is no room for is read from the disk later.
 func (h *handOver) add(seq, received int64, e *store.Event, destinations []string) {
 	// The texts may share memory with a second copy of the body, which the parser reads.
-	size := 1024 + 2*int64(cap(e.Body)) + int64(cap(e.Record)) + int64(len(e.URI))
+	size := 1024 + 2*int64(cap(e.Body)) + int64(cap(e.Record)) + int64(e.Call.Size()) + int64(len(e.URI))
 	for name, values := range e.Header {
 		for _, v := range values {
 			size += int64(len(name) + len(v))

@@ -171,6 +171,14 @@ func (m *memory) accept(e *store.Event, destinations []string) (store.Accepted, 
 	if m.o.MaxEvents > 0 && len(m.events) >= m.o.MaxEvents {
 		return store.Accepted{}, fmt.Errorf("%w: %d events is the limit", store.ErrFull, m.o.MaxEvents)
 	}
+	if e.Call != nil {
+		record, err := e.AppendRecord(nil)
+		if err != nil {
+			return store.Accepted{}, err
+		}
+		written := *e
+		written.Record, written.Call, e = record, nil, &written
+	}
 	size := memorySize(e, len(destinations))
 	for {
 		whose, refused := m.refuses(e.Tenant, size)
