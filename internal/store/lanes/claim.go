@@ -117,6 +117,7 @@ func (ls *Lanes) Claim(ctx context.Context, src Source, l *Lane, now, until int6
 			ls.fail(l)
 			return nil, err
 		}
+		claimed, served, rows = slices.Grow(claimed, len(events)), slices.Grow(served, len(events)), slices.Grow(rows, len(events))
 		for i, e := range events {
 			switch t := picked[i]; {
 			case e.Gone:

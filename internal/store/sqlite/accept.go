@@ -126,7 +126,7 @@ func (b *batch) acceptAll(list []accepting) error {
 
 // insert adds an event with its deliveries, whose ids it writes to ids.
 func (b *batch) insert(e *accepting, ids []string) error {
-	id, p, destinations := e.id, e.payload, e.destinations
+	p, destinations := e.payload, e.destinations
 	size := int64(len(p.Request)+len(p.Body)+len(p.Record)) + rowOverhead + deliveryOverhead*int64(len(destinations)) + subjectOverhead*int64(len(e.Subjects))
 	if err := b.fit(e.Tenant, size, int64(len(destinations))); err != nil {
 		return err
@@ -135,14 +135,15 @@ func (b *batch) insert(e *accepting, ids []string) error {
 	if err != nil {
 		return err
 	}
-	seq, received := b.seq, nanos(e.ReceivedAt)
+	received := nanos(e.ReceivedAt)
 	if received == 0 {
 		received = b.now
 	}
+	var seq, due any = b.seq, received // which several statements are given
 	_, err = b.c.exec(`INSERT INTO events (seq, id, unique_key, accepted_at, received_at, tenant, source, route, event_type,
 		event_id, call_id, caller_hash, bytes, key_id, size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		seq, id[:], e.Key[:], b.now, received, tenant, e.Source, e.Route, e.EventType,
-		e.EventID, e.CallID, e.CallerHash, len(e.Body), p.KeyID, size)
+		seq, e.id[:], e.Key[:], b.nowArg, due, tenant, e.Source, e.Route, e.EventType,
+		e.EventID, e.CallID, e.CallerHash, int64(len(e.Body)), p.KeyID, size)
 	if code(err) == lib.SQLITE_CONSTRAINT {
 		return group.Refuse(errors.New("an event with this ID exists: make a new ULID for every request"))
 	}
@@ -162,18 +163,18 @@ func (b *batch) insert(e *accepting, ids []string) error {
 		if err != nil {
 			return err
 		}
-		key := lanes.Key{Event: id, N: int64(n)}
+		key := lanes.Key{Event: e.id, N: int64(n)}
 		if _, err := b.c.exec(`INSERT INTO deliveries (event, n, destination, tenant, state, next_at, attempts, updated_at,
 			last_status, reason, remote_id) VALUES (?, ?, ?, ?, 0, ?, 0, ?, 0, '', '')`,
-			seq, n, destination, tenant, received, received); err != nil {
+			seq, int64(n), destination, tenant, due, due); err != nil {
 			return err
 		}
 		b.changes = append(b.changes, lanes.Change{Destination: destination, Tenant: tenant, Key: key, From: none, To: pending, Next: received})
 		ids[n] = key.String()
 	}
 	b.hold(tenant, 1, size)
-	b.accepted = append(b.accepted, justAccepted{seq, received, e.Event, destinations})
-	b.keys[e.Key] = recentKey{at: b.now, seq: seq, event: id}
+	b.accepted = append(b.accepted, justAccepted{b.seq, received, e.Event, destinations})
+	b.keys[e.Key] = recentKey{at: b.now, seq: b.seq, event: e.id}
 	b.seq++
 	b.events++
 	return b.noteAccepted(e, tenant)

@@ -84,6 +84,9 @@ func (s *Store) Finish(ctx context.Context, results []store.Attempt) error {
 
 // sealExcerpt seals the excerpt of an attempt; nil if there is none.
 func (b *batch) sealExcerpt(f *finished, c *lanes.Change, number int64) (excerpt, keyID []byte) {
+	if len(f.Excerpt) == 0 {
+		return nil, nil
+	}
 	if keyID = f.excerpt.KeyID(); b.lost(keyID) { // and with it what the excerpt would tell of
 		return nil, nil
 	}
@@ -160,7 +163,7 @@ func (b *batch) record(f *finished) error {
 	}
 	if !moved {
 		c.Next = b.nextOf(&c)
-		_, err = b.c.exec(moveOn, moveArgs(f, &c, attempts, b.now, seq)...)
+		_, err = b.c.exec(moveOn, moveArgs(f, &c, attempts, b.nowArg, seq)...)
 	}
 	b.changes = append(b.changes, c)
 	return err
@@ -169,8 +172,10 @@ func (b *batch) record(f *finished) error {
 const moveOn = `UPDATE deliveries SET state = ?, next_at = ?, attempts = ?, updated_at = ?, last_status = ?, reason = ?,
 	remote_id = CASE ? WHEN '' THEN remote_id ELSE ? END WHERE event = ? AND n = ?`
 
-func moveArgs(f *finished, c *lanes.Change, attempts, now, seq int64) []any {
-	return []any{int64(c.To), c.Next, attempts, now, f.Status, f.Reason, f.RemoteID, f.RemoteID, seq, f.key.N}
+// moveArgs are the arguments of moveOn, with room for one more.
+func moveArgs(f *finished, c *lanes.Change, attempts int64, now, seq any) []any {
+	var remote any = f.RemoteID
+	return append(make([]any, 0, 11), int64(c.To), c.Next, attempts, now, int64(f.Status), f.Reason, remote, remote, seq, f.key.N)
 }
 
 // nextOf is when a delivery is due after a change: never if it has ended, and at once if nobody says.
@@ -192,7 +197,7 @@ func (b *batch) moveLeased(f *finished, c *lanes.Change) (bool, error) {
 		attempts++
 	}
 	after.Next = b.nextOf(c)
-	n, err := b.c.exec(moveOn+" AND state = 0 AND attempts = ?", append(moveArgs(f, &after, attempts, b.now, f.leased.Seq), f.leased.Attempts)...)
+	n, err := b.c.exec(moveOn+" AND state = 0 AND attempts = ?", append(moveArgs(f, &after, attempts, b.nowArg, f.leased.Seq), f.leased.Attempts)...)
 	if err != nil || n == 0 {
 		return false, err
 	}

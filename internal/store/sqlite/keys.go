@@ -107,15 +107,20 @@ func (b *batch) first(key [16]byte) (event [16]byte, found bool, err error) {
 		if d < since/day {
 			continue
 		}
-		err := b.c.query("SELECT event FROM keys WHERE day = ? AND key = ? AND at > ?", func(v []driver.Value) error {
-			event, found = [16]byte(v[0].([]byte)), true
-			return nil
-		}, d, key[:], since)
-		if err != nil || found {
+		if event, found, err = b.inTable(d, key, since); err != nil || found {
 			return event, found, err
 		}
 	}
 	return event, false, nil
+}
+
+// inTable finds the event that was accepted with a key on a day, after a time, in the table of keys.
+func (b *batch) inTable(d int64, key [16]byte, since int64) (event [16]byte, found bool, err error) {
+	err = b.c.query("SELECT event FROM keys WHERE day = ? AND key = ? AND at > ?", func(v []driver.Value) error {
+		event, found = [16]byte(v[0].([]byte)), true
+		return nil
+	}, d, key[:], since)
+	return event, found, err
 }
 
 // writeKey puts a key into its table, unless a later one stands there.

@@ -30,6 +30,8 @@ type batch struct {
 	s   *Store
 	c   *session
 	now int64
+	// nowArg is now as a statement's argument, of which each event has one.
+	nowArg any
 
 	seq       int64 // of the next event
 	events    int64 // added less deleted
@@ -151,7 +153,8 @@ func (s *Store) transact(rs []*request) (err error) {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	b := &batch{s: s, c: s.writer, now: s.o.Now().UnixNano(), seq: s.nextSeq, keys: map[[16]byte]recentKey{}, names: map[string]int64{}, notes: s.notes, leaves: s.audit.leaves[:0]}
+	now := s.o.Now().UnixNano()
+	b := &batch{s: s, c: s.writer, now: now, nowArg: now, seq: s.nextSeq, keys: map[[16]byte]recentKey{}, names: map[string]int64{}, notes: s.notes, leaves: s.audit.leaves[:0]}
 	if _, err := b.c.exec("BEGIN IMMEDIATE"); err != nil {
 		s.recover(err)
 		return err
@@ -250,11 +253,11 @@ func (b *batch) bytesUsed() (int64, error) {
 
 // ready sees to it that there is a connection, made anew after an error.
 func (s *Store) ready() error {
-	if err := s.inPlace(); err != nil {
-		return err
-	}
 	if s.writer != nil {
 		return nil
+	}
+	if err := s.inPlace(); err != nil {
+		return err
 	}
 	c, err := openSession(s.writerSource())
 	if err != nil {
