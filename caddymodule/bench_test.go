@@ -177,7 +177,7 @@ func BenchmarkPreparation(b *testing.B) {
 
 // maxPipelineAllocations is what the handler may allocate for a request, the answer that it remembers included. It only
 // ever goes down.
-const maxPipelineAllocations = 25
+const maxPipelineAllocations = 20
 
 func TestPipelineAllocations(t *testing.T) {
 	if underRaceDetector() {

@@ -73,7 +73,8 @@ func BenchmarkStage(b *testing.B) {
 				b.Fatal("a copy")
 			}
 			rec := newRecorder(w, true, rq.plan.Idempotency.MaxReplayBody)
-			reservation.Commit(rec.answer(http.StatusOK), time.Hour)
+			answer := rec.answer(http.StatusOK)
+			reservation.Commit(&answer, time.Hour)
 			rec.free()
 		}},
 		{"forward headers", func(b *testing.B, rq *Request) {

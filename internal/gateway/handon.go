@@ -70,7 +70,8 @@ func (rq *Request) guarded(w http.ResponseWriter, next Handler) (refused *refusa
 		rq.outcome = upstreamRefused
 	}
 	if rq.reservation != nil && err == nil && status >= 200 && status < 300 && rq.r.Context().Err() == nil {
-		rq.remember(rec.answer(status))
+		answer := rec.answer(status)
+		rq.remember(&answer)
 	}
 	return nil, err
 }

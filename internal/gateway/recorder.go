@@ -128,8 +128,8 @@ var notReplayed = map[string]bool{
 }
 
 // answer is what was answered. It is to be committed before the recorder is freed.
-func (rec *recorder) answer(status int) *idempotency.Answer {
-	a := &idempotency.Answer{Status: status, Header: rec.Header(), Omit: notReplayed, Truncated: rec.truncated}
+func (rec *recorder) answer(status int) idempotency.Answer {
+	a := idempotency.Answer{Status: status, Header: rec.Header(), Omit: notReplayed, Truncated: rec.truncated}
 	if !rec.truncated {
 		a.Body = rec.buf.Bytes()
 	}
