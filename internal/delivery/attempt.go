@@ -97,9 +97,10 @@ func (a *attempt) run() {
 		} else {
 			results = a.deliver(items)
 		}
-		took := e.o.Now().Sub(at)
+		now := e.o.Now()
+		took := now.Sub(at)
 		closed := a.tenure.ctx.Err() != nil
-		judged = a.lane.judge(a, readable, results, closed)
+		judged = a.lane.judge(a, readable, results, now, closed)
 		for i, r := range results {
 			back := r.Outcome == destination.Retry && (closed || r.Own)
 			done := a.finish(readable[i], items[i], r, at, took, fate{returned: back, spared: judged.spared[i]})

@@ -73,12 +73,11 @@ type judgement struct {
 	own    string
 }
 
-// judge takes the answers of an attempt into account.
-func (l *lane) judge(a *attempt, batch []store.Claimed, results []destination.Result, closed bool) (j judgement) {
+// judge takes the answers of an attempt into account, which came by now.
+func (l *lane) judge(a *attempt, batch []store.Claimed, results []destination.Result, now time.Time, closed bool) (j judgement) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &l.health
-	now := l.e.o.Now()
 	j.health, j.spared = breaker.Neither, make([]bool, len(results))
 	before := h.hold
 	for i := range results {

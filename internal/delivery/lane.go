@@ -320,7 +320,7 @@ func (l *lane) start(v view, free int, now time.Time) (started int, wait time.Du
 		wait = l.fill(v.terms, free, now)
 	}
 	for started < free {
-		batch := l.queue.batch(v.terms, l.e.o.Now())
+		batch := l.queue.batch(v.terms, l.e.o.Now)
 		if len(batch) == 0 {
 			break
 		}

@@ -69,7 +69,7 @@ func (q *queue) waitAtMost(wait time.Duration, now time.Time) time.Duration {
 
 // batch takes the deliveries for one attempt; none while a batch may still fill. They lie in the memory before those that are
 // left, which holds on to them until they are cleared.
-func (q *queue) batch(t *terms, now time.Time) []waiting {
+func (q *queue) batch(t *terms, now func() time.Time) []waiting {
 	size := t.maxBatch()
 	q.batchAt = time.Time{}
 	if len(q.ready) == 0 {
@@ -77,7 +77,7 @@ func (q *queue) batch(t *terms, now time.Time) []waiting {
 	}
 	if len(q.ready) < size && t.BatchWait > 0 {
 		q.batchAt = q.ready[0].since.Add(t.BatchWait)
-		if now.Before(q.batchAt) {
+		if now().Before(q.batchAt) {
 			return nil
 		}
 		q.batchAt = time.Time{}
@@ -337,10 +337,9 @@ func (l *lane) ended(a *attempt) {
 			retried[r.DeliveryID] = r.NextAt
 		}
 	}
-	now := l.e.o.Now()
 	for _, c := range a.batch {
 		if slices.Contains(a.returned, c.ID) {
-			l.calls.leave(c, now)
+			l.calls.leave(c, l.e.o.Now())
 			continue
 		}
 		l.calls.settle(c, retried[c.ID], a.terms.Concurrency == 1)

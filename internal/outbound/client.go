@@ -256,12 +256,14 @@ func NewRequest(ctx context.Context, method, address string, body []byte) (*http
 	return req, nil
 }
 
-// NewRequestTo is NewRequest to the URL of an earlier request, which is not read again.
-func NewRequestTo(ctx context.Context, method string, to url.URL, body []byte) (*http.Request, error) {
-	req, err := NewRequest(ctx, method, "", body)
-	if err != nil {
-		return nil, err
+// NewRequestTo is NewRequest to the URL of an earlier request, which is not read again. The request has the header, which must not
+// be nil.
+func NewRequestTo(ctx context.Context, method string, to url.URL, header http.Header, body []byte) *http.Request {
+	req := (&http.Request{Method: method, URL: &to, Host: to.Host, Header: header, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	if len(body) > 0 {
+		req.ContentLength = int64(len(body))
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		req.Body, _ = req.GetBody()
 	}
-	req.URL, req.Host = &to, to.Host
-	return req, nil
+	return req
 }

@@ -129,7 +129,8 @@ func (l *lately) fieldNames(req *http.Request, body []byte) (list []string, more
 	}
 	list, more = fieldNames(req, body, before)
 	if len(list) > 0 && (len(before) == 0 || &list[0] != &before[0]) {
-		l.names.Store(&list)
+		kept := list
+		l.names.Store(&kept)
 	}
 	return list, more
 }

@@ -258,7 +258,7 @@ func (d *Destination) buildAs(ctx context.Context, item destination.Item, id str
 
 // request makes a request of what was rendered.
 func (d *Destination) request(ctx context.Context, item destination.Item, id, method, address string, h http.Header, body []byte) (*http.Request, error) {
-	req, err := d.requestTo(ctx, method, address, body)
+	req, err := d.requestTo(ctx, method, address, h, body)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +270,6 @@ func (d *Destination) request(ctx context.Context, item destination.Item, id, me
 	for _, name := range [...]string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "Te", "Trailer"} {
 		delete(h, name) // the connection's own business (RFC 9110, section 7.6.1)
 	}
-	req.Header = h
 	if d.cfg.Sign != nil {
 		if err := d.cfg.Sign(method, address, h, body, id, d.cfg.Now()); err != nil {
 			return nil, fmt.Errorf("the request can not be signed: %w", err)
@@ -279,21 +278,25 @@ func (d *Destination) request(ctx context.Context, item destination.Item, id, me
 	return req, nil
 }
 
-// requestTo makes a request without headers. The URL was checked when it was configured. A mistake in rendering it would send
+// requestTo makes a request. The URL was checked when it was configured. A mistake in rendering it would send
 // callers' data to a wrong place, so what came out is checked once more, unless it was.
-func (d *Destination) requestTo(ctx context.Context, method, address string, body []byte) (*http.Request, error) {
+func (d *Destination) requestTo(ctx context.Context, method, address string, h http.Header, body []byte) (*http.Request, error) {
 	if first := d.first.Load(); first != nil && first.address == address {
-		return outbound.NewRequestTo(ctx, method, *first.url, body)
+		return outbound.NewRequestTo(ctx, method, *first.url, h, body), nil
 	}
 	if err := outbound.CheckURL(address, d.cfg.AllowHTTP, true); err != nil {
 		return nil, err
 	}
 	req, err := outbound.NewRequest(ctx, method, address, body)
-	if err == nil && d.first.Load() == nil {
+	if err != nil {
+		return nil, err
+	}
+	if d.first.Load() == nil {
 		u := *req.URL
 		d.first.CompareAndSwap(nil, &checked{address, &u})
 	}
-	return req, err
+	req.Header = h
+	return req, nil
 }
 
 // Fixed is a Renderer of one and the same request, for passing requests on.
