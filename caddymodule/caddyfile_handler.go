@@ -107,6 +107,7 @@ func nameRoute(h httpcaddyfile.Helper, handler *Handler, matcher, place string) 
 //		tenant        <placeholder or name>
 //		address_limit <number>/<time> [burst <number>]
 //		hide_tenants
+//		forward       <receiver>
 //		spool         [<duration>...]
 //		convert       <destination>
 //		pass_errors
@@ -143,6 +144,17 @@ func (h *Handler) unmarshal(d *caddyfile.Dispenser, refs *references) error {
 				err = d.WrapErr(errAddressQueue)
 			}
 			return err
+		},
+		"forward": func(d *caddyfile.Dispenser) error {
+			args, err := grammar.SomeArgs(d)
+			if err != nil {
+				return err
+			}
+			if len(args) > 1 {
+				return d.WrapErr(errForwardSeveral)
+			}
+			h.Forward = args[0]
+			return nil
 		},
 		"spool": func(d *caddyfile.Dispenser) (err error) {
 			h.Spool = true

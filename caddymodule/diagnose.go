@@ -307,6 +307,10 @@ func upstreams(routes caddyhttp.RouteList) (all []string) {
 				switch h := h.(type) {
 				case *caddyhttp.Subroute:
 					walk(h.Routes)
+				case *Handler:
+					if h.route.Receiver != nil {
+						all = append(all, h.route.Receiver.Address())
+					}
 				case *reverseproxy.Handler:
 					for _, u := range h.Upstreams {
 						all = append(all, u.Dial)

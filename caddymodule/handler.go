@@ -17,12 +17,12 @@ func init() {
 }
 
 // Handler lets in the webhooks of one source: what is authentic, once, at a rate that the receiver can bear. It stands
-// before the handler that answers them, usually reverse_proxy, and hands requests on byte for byte.
+// before the handler that answers them, usually reverse_proxy, or hands requests on itself (forward), byte for byte.
 //
 // In this order, which is a security property, it bounds requests by address, finds the tenant, reads the body up to
 // a bound, verifies the signature, applies the tenant's rate limit, reads the call, requires fields, and reserves the
-// event's id; then, with the circuit breaker closed, the next handler runs, and its answer is remembered for copies
-// of the event.
+// event's id; then, with the circuit breaker closed, the next handler runs, or forward's receiver is asked, and the answer
+// is remembered for copies of the event.
 //
 // Requests that it refuses are answered with JSON, {"error":{"code","message"},"request_id"}. What the next handler
 // answers, errors included, is left as it is; if no handler of the route answers, that is an error, 502.
@@ -84,9 +84,22 @@ type Handler struct {
 	// twice as long each time up to 1h, for 72h.
 	SpoolRetry []caddy.Duration `json:"spool_retry,omitempty"`
 
+	// Forward is the receiver that requests are handed on to at once, in place of a next handler: its answer is the sender's.
+	// On a route that delivers, it gets the events whose sender waits for what the answer says. It costs less than
+	// reverse_proxy, and does what that does with one upstream and transport callgate. The address is HOST:PORT,
+	// http://HOST:PORT, https://HOST, where the certificate is verified, or unix//PATH; {env.NAME} is resolved when the
+	// configuration is loaded. For several receivers, health checks, other headers or paths use reverse_proxy. Default:
+	// none, so that the next handler answers. What it does in another way:
+	//
+	//   - upgrades, Te, Trailer and Expect of a request stay here, and so do informational answers (1xx);
+	//   - a small answer of unknown length may come to the sender with its length, in place of in chunks;
+	//   - nothing after the route gets a request;
+	//   - placeholders and metrics of reverse_proxy know nothing of it, and the gateway's do.
+	Forward string `json:"forward,omitempty"`
+
 	// Convert names the destination whose request for the call is handed on in place of the one that came: its
-	// method, URI, headers and body. Where it goes is up to the next handler; matchers after this one see the new URI,
-	// so that handler wants to stand with this one in a handle or route block.
+	// method, URI, headers and body. Where it goes is up to forward or the next handler; matchers after this one see the new
+	// URI, so that handler wants to stand with this one in a handle or route block.
 	Convert string `json:"convert,omitempty"`
 
 	Policy
@@ -141,6 +154,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // Cleanup releases the breakers that Provision acquired, and only those: it is called after a failed Provision too.
 func (h *Handler) Cleanup() error {
 	h.live.end() // nothing is compiled for it any more
+	if h.route != nil && h.route.Receiver != nil {
+		h.route.Receiver.CloseIdle()
+	}
 	for k := range h.breakers {
 		if _, err := breakers.Delete(k); err != nil {
 			return err

@@ -58,7 +58,7 @@ func HIPAARules() []HIPAARule {
 		},
 		{
 			Name: "transit", Guide: "HTTPS/TLS 1.2+: all webhook traffic encrypted in transit; 164.312(e)(1)", Line: "hooks.example.com { … } and https:// in each destination", Tests: []string{here, "internal/outbound: TestInClear"},
-			Refused: "a site with the gateway that is served over plain HTTP off loopback; a destination, or a `reverse_proxy` in such a site, at http:// off loopback; `allow_http`; `unsafe_tls`",
+			Refused: "a site with the gateway that is served over plain HTTP off loopback; a destination, or a `reverse_proxy` or `forward` in such a site, at http:// off loopback; `allow_http`; `unsafe_tls`",
 			Left:    "receivers behind other handlers, and the way from a TLS proxy before the gateway", missing: (*App).lacksTransit,
 		},
 		{

@@ -95,6 +95,7 @@ func plainProxiesIn(handlers []json.RawMessage) (missing []string) {
 	for _, raw := range handlers {
 		var h struct {
 			Handler   string              `json:"handler"`
+			Forward   string              `json:"forward"`
 			Routes    caddyhttp.RouteList `json:"routes"`
 			Transport struct {
 				Protocol string          `json:"protocol"`
@@ -113,6 +114,8 @@ func plainProxiesIn(handlers []json.RawMessage) (missing []string) {
 			for _, r := range h.Routes {
 				missing = append(missing, plainProxiesIn(r.HandlersRaw)...)
 			}
+		case h.Handler == "callgate":
+			missing = append(missing, plainForward(h.Forward)...)
 		case h.Handler == "reverse_proxy" && h.Transport.TLS == nil && (h.Transport.Protocol == "" || h.Transport.Protocol == "http"):
 			if h.Dynamic != nil {
 				missing = append(missing, "reverse_proxy to receivers that are found as it runs"+withoutTLS)
@@ -134,6 +137,8 @@ func plainProxies(handlers []caddyhttp.MiddlewareHandler) (missing []string) {
 			for _, r := range h.Routes {
 				missing = append(missing, plainProxies(r.Handlers)...)
 			}
+		case *Handler:
+			missing = append(missing, plainForward(h.Forward)...)
 		case *reverseproxy.Handler:
 			if t, ok := h.Transport.(reverseproxy.TLSTransport); ok && t.TLSEnabled() {
 				continue

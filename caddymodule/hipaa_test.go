@@ -145,6 +145,7 @@ func TestHIPAARefuses(t *testing.T) {
 		"a token in the clear":     {"fields patient_id service_type", "fields patient_id\noauth2 {\ntoken_url http://10.0.0.5/token\nclient_id c\nclient_secret {file.DIR/secret}\n}", "transit", "destination ehr: token_url at http://"},
 		"a plain site":             {"http:// {\n", "http://:0 {\ncallgate nextphone {\nname other\ndeliver ehr\n}\n}\nhttp:// {\n", "transit", "at :0 calls come in over plain HTTP"},
 		"a plain receiver":         {"reverse_proxy 127.0.0.1:9", "reverse_proxy 10.0.0.5:9", "transit", "reverse_proxy to 10.0.0.5:9 has no TLS"},
+		"a plain forward":          {"deliver ehr", "deliver ehr\nforward 10.0.0.5:9", "transit", "forward to 10.0.0.5:9 has no TLS"},
 		"verify none":              {"retention 30d", "retention 30d\nsource open {\nremote_ip 10.0.0.1\nverify none {\nunsafe\n}\n}", "authentic", "source open: verify none"},
 		"a literal secret":         {"deliver ehr", "deliver ehr\nsecret s3cr3t-part", "secrets", "route hipaa: secrets are written out (1)"},
 		"a source's":               {"source nextphone {\n\t\t\tsecret {file.DIR/secret}\n\t\t}", "source nextphone {\nsecret s3cr3t-part\n}", "secrets", "source nextphone: secrets are written out (1)"},

@@ -62,9 +62,9 @@ func (c *routeCompiler) newPlan(tenant string, p Policy) (pl *gateway.Plan, err 
 		return nil, err
 	}
 	c.warn(tenant, warning)
-	if len(p.Deliver) == 0 && !p.Test && c.run.unanswered[c.h.Name] {
+	if len(p.Deliver) == 0 && !p.Test && c.h.Forward == "" && c.run.unanswered[c.h.Name] {
 		c.warn(tenant, "nothing is delivered, and no handler after the route could answer, so each request is answered with an error; "+
-			"add deliver, or a handler such as reverse_proxy")
+			"add deliver, forward, or a handler such as reverse_proxy")
 	}
 	if pl.Parser, err = c.parser(p.Region); err != nil {
 		return nil, err

@@ -60,6 +60,9 @@ func (c *routeCompiler) compile(ctx caddy.Context) (*gateway.Route, error) {
 			return nil, errAddressQueue
 		}
 	}
+	if rt.Receiver, err = h.receiver(c.logger); err != nil {
+		return nil, err
+	}
 	c.run.auditRoute(rt)
 	if err := c.setHandling(rt); err != nil {
 		return nil, err

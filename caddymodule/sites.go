@@ -32,10 +32,11 @@ type outlined struct {
 
 // handlerOutline is a handler: its name as a module, what it holds, and the name of a route of the gateway.
 type handlerOutline struct {
-	name   string
-	sub    outline
-	route  string
-	status int // of static_response; 0 for 200 or what is not known
+	name    string
+	sub     outline
+	route   string
+	forward bool // that route answers with its own receiver
+	status  int  // of static_response; 0 for 200 or what is not known
 }
 
 // passing are the handlers that leave the answer to others. Those that are not known might answer.
@@ -119,10 +120,14 @@ func (in *instance) checkSite(name string, site outline) {
 		in.advise("a request that no route of this site takes is answered with an empty 200, which senders take for success; "+
 			"end the site with a handle of its own: handle { respond 404 }", zap.String("site", name))
 	}
-	if hidden := site.hidden(); hidden != "" {
-		in.advise("respond answers every request of this site, and what comes after it is never reached; "+
-			"in a Caddyfile it sorts before reverse_proxy, so put each into a handle of its own",
-			zap.String("site", name), zap.String("never_reached", hidden))
+	if hidden, by := site.hidden(); hidden != "" {
+		text := "respond answers every request of this site, and what comes after it is never reached; " +
+			"in a Caddyfile it sorts before reverse_proxy, so put each into a handle of its own"
+		if by == "forward" {
+			text = "a callgate route with forward answers every request of this site, and what comes after it is never reached; " +
+				"remove forward or what comes after it, or give the route a matcher"
+		}
+		in.advise(text, zap.String("site", name), zap.String("never_reached", hidden))
 	}
 }
 
@@ -178,31 +183,42 @@ func (o outline) eachRoute(outer bool, tell func(route string, answered bool)) {
 	}
 }
 
-// hidden is the name of a handler that is never reached, since respond answers everything before it; "" if there is none.
-func (o outline) hidden() string {
-	ended := false
+// hidden is the name of a handler that is never reached, since respond or a route with forward answers everything before it,
+// and which of them does; "" if there is none.
+func (o outline) hidden() (name, by string) {
 	for i, r := range o {
 		for _, h := range r.handlers {
 			for _, name := range []string{"reverse_proxy", "callgate"} {
-				if ended && (h.name == name || h.sub.has(name)) {
-					return name
+				if by != "" && (h.name == name || h.sub.has(name)) {
+					return name, by
 				}
 			}
-			if inner := h.sub.hidden(); inner != "" {
-				return inner
+			if inner, by := h.sub.hidden(); inner != "" {
+				return inner, by
 			}
-			if !r.matched && h.responds() && o[:i].leavesTo(r.group) {
-				ended = true
+			switch {
+			case by != "" || r.matched || !o[:i].leavesTo(r.group):
+			case h.responds():
+				by = "respond"
+			case h.forwards():
+				by = "forward"
 			}
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // responds reports whether a handler is respond, or answers everything by it.
 func (h handlerOutline) responds() bool {
 	return h.name == "static_response" || slices.ContainsFunc(h.sub, func(r outlined) bool {
 		return !r.matched && slices.ContainsFunc(r.handlers, handlerOutline.responds)
+	})
+}
+
+// forwards reports whether a handler hands each request on itself, so that none after it gets any.
+func (h handlerOutline) forwards() bool {
+	return h.forward || slices.ContainsFunc(h.sub, func(r outlined) bool {
+		return !r.matched && slices.ContainsFunc(r.handlers, handlerOutline.forwards)
 	})
 }
 
@@ -261,7 +277,7 @@ func outlineOfHandler(h caddyhttp.MiddlewareHandler) handlerOutline {
 	case *caddyhttp.Subroute:
 		return handlerOutline{name: "subroute", sub: outlineOf(h.Routes)}
 	case *Handler:
-		return handlerOutline{name: "callgate", route: h.Name}
+		return handlerOutline{name: "callgate", route: h.Name, forward: h.Forward != ""}
 	case *caddyhttp.StaticResponse:
 		status, _ := strconv.Atoi(string(h.StatusCode))
 		return handlerOutline{name: "static_response", status: status}
@@ -274,6 +290,7 @@ func outlineOfJSON(raw json.RawMessage) handlerOutline {
 		Handler string               `json:"handler"`
 		Name    string               `json:"name"`
 		Source  string               `json:"source"`
+		Forward string               `json:"forward"`
 		Status  caddyhttp.WeakString `json:"status_code"`
 		Routes  caddyhttp.RouteList  `json:"routes"`
 	}
@@ -285,6 +302,7 @@ func outlineOfJSON(raw json.RawMessage) handlerOutline {
 	case "subroute":
 		out.sub = outlineOf(h.Routes)
 	case "callgate":
+		out.forward = h.Forward != ""
 		if out.route = h.Name; out.route == "" {
 			out.route = h.Source
 		}

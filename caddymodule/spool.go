@@ -53,7 +53,7 @@ func (in *instance) resumeSpools(snapshot *delivery.Snapshot) error {
 		snapshot.Destinations[name] = delivery.Config{
 			Destination: &gateway.Spooled{
 				Route: h.route,
-				Rest:  rest,
+				Rest:  h.rest(rest),
 				Prepare: func(w http.ResponseWriter, r *http.Request) *http.Request {
 					return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, server)
 				},
@@ -65,6 +65,14 @@ func (in *instance) resumeSpools(snapshot *delivery.Snapshot) error {
 		countFromZero(name)
 	}
 	return nil
+}
+
+// rest is where a stored request goes: to what comes after the route, or to the receiver of its own.
+func (h *Handler) rest(after caddyhttp.Handler) gateway.Handler {
+	if h.route.Receiver != nil {
+		return gateway.HandlerFunc(h.route.Receive)
+	}
+	return after
 }
 
 // nothingAnswered ends a route in which no handler answered.

@@ -54,7 +54,7 @@ var plan = []struct {
 		"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret", "caddymodule/scheme", "caddymodule/redact",
 		"internal/gateway", "internal/operate", "internal/doctor", "internal/auditor", "internal/audit", "internal/audit/publish", "internal/manage", "internal/delivery", "internal/store", "internal/seal", "internal/keywrap", "internal/destination", "internal/source",
 		"internal/signature", "internal/condition", "internal/call", "internal/minimize", "internal/alert", "internal/idempotency",
-		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound"}},
+		"internal/ratelimit", "internal/breaker", "internal/template", "internal/outbound", "internal/forward", "internal/wire"}},
 
 	// Guest modules: found through Caddy's registry, so that nobody above but standard names them, and they name nobody above.
 	{"caddymodule/destinations", "kinds of destinations", []string{"caddymodule/guest", "caddymodule/grammar", "caddymodule/secret",
@@ -75,7 +75,7 @@ var plan = []struct {
 	// From here on nothing knows Caddy.
 	{"internal/gateway", "the way of a request, from the first byte to the answer", []string{
 		"internal/store", "internal/audit", "internal/source", "internal/signature", "internal/destination", "internal/outbound", "internal/condition",
-		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker"}},
+		"internal/call", "internal/idempotency", "internal/ratelimit", "internal/breaker", "internal/forward"}},
 	{"internal/access", "who may do what", []string{"internal/operate"}},
 	{"internal/pages", "the dashboard's pages", []string{"internal/operate", "internal/operateapi", "internal/manage", "internal/auditor", "internal/delivery", "internal/store", "internal/audit", "internal/source", "internal/call"}},
 	{"internal/operateapi", "the HTTP in front of operate", []string{"internal/operate", "internal/manage"}},
@@ -138,7 +138,8 @@ var plan = []struct {
 	{"internal/idempotency", "remembers answers", nil},
 	{"internal/ratelimit", "token buckets", nil},
 	{"internal/breaker", "when to stop asking a receiver", nil},
-	{"internal/wire", "an HTTP client for transport callgate and for deliveries", nil},
+	{"internal/forward", "hands requests on to the receiver of a route", []string{"internal/wire"}},
+	{"internal/wire", "an HTTP client for transport callgate, for forward and for deliveries", nil},
 	{"internal/running", "builds the gateway and runs it as a process; only tests import it", nil},
 	{"internal/diskfault", "makes a disk fail; only tests import it", nil},
 	{"internal/pgtest", "runs PostgreSQL servers, and has them fail; only tests import it", []string{"internal/pgprograms"}},

@@ -36,7 +36,7 @@ func TestRun(t *testing.T) {
 			break
 		}
 	}
-	want := []string{direct, nginx, plain, withGateway}
+	want := []string{direct, nginx, plain, withGateway, forwarding}
 	if strings.Contains(stderr, "nginx was not found") {
 		want = slices.Delete(want, 1, 2)
 	}
@@ -142,11 +142,12 @@ func TestSummary(t *testing.T) {
 		// The machine is twice as fast in the last round, for both.
 		plain:       {runOf(100, 10, 50), runOf(110, 11, 40), runOf(200, 5, 60)},
 		withGateway: {runOf(50, 20, 100), runOf(66, 22, 60), runOf(120, 15, 120)},
+		forwarding:  {runOf(100, 20, 50), runOf(132, 22, 30), runOf(240, 15, 60)},
 		nginx:       {runOf(200, 10, 50), runOf(264, 11, 30), runOf(480, 5, 60)},
 		other:       {runOf(100, 10, 200), runOf(132, 11, 120), runOf(240, 5, 240)},
 	}}
 	r.summarize()
-	if len(r.Subjects) != 4 || r.Subjects[0].Name != nginx || r.Subjects[1].Name != plain || r.Subjects[1].RequestsPerSecond != (spread{110, 100, 200}) ||
+	if len(r.Subjects) != 5 || r.Subjects[0].Name != nginx || r.Subjects[1].Name != plain || r.Subjects[1].RequestsPerSecond != (spread{110, 100, 200}) ||
 		r.Subjects[2].CPU != (spread{100, 60, 120}) || r.Subjects[2].Requests != 236 || r.Subjects[2].Failed != 9 ||
 		r.Subjects[2].PeakRSSBytes != 5<<20 {
 		t.Errorf("%+v", r.Subjects)
@@ -160,14 +161,20 @@ func TestSummary(t *testing.T) {
 	if got := r.ToOther; got == nil || got.RequestsPerSecond != (spread{.5, .5, .5}) || got.CPU != (spread{.5, .5, .5}) {
 		t.Errorf("%+v", got)
 	}
-	if r.failed() != 36 {
+	if got := r.ForwardToPlain; got == nil || got.RequestsPerSecond != (spread{1.2, 1, 1.2}) || got.CPU != (spread{1, .75, 1}) {
+		t.Errorf("%+v", got)
+	}
+	if got := r.ForwardToGateway; got == nil || got.RequestsPerSecond != (spread{2, 2, 2}) || got.CPU != (spread{.5, .5, .5}) {
+		t.Errorf("%+v", got)
+	}
+	if r.failed() != 45 {
 		t.Errorf("%d failed", r.failed())
 	}
 	var table strings.Builder
 	if err := r.Print(&table); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{plain, withGateway, "110 (100 to 200)", "0.60 (0.50 to 0.60)", "gateway / nginx", "0.25 (0.25 to 0.25)", "gateway / another build", "0.50 (0.50 to 0.50)"} {
+	for _, want := range []string{plain, withGateway, "110 (100 to 200)", "0.60 (0.50 to 0.60)", "gateway / nginx", "0.25 (0.25 to 0.25)", "forward / plain", "forward / gateway", "gateway / another build", "0.50 (0.50 to 0.50)"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &table)
 		}

@@ -1,6 +1,6 @@
 // Command compare shows what the gateway costs: plain Caddy with reverse_proxy, and the same Caddy with Callgate's
 // whole pipeline in front of it, before the same upstream, in one run and in turns, so that whatever else the machine
-// does meets both of them. Where there is nginx, it takes its turns too, as a proxy that checks nothing.
+// does meets both of them. The gateway that hands on itself, with forward, takes its turns too. Where there is nginx, it takes its turns too, as a proxy that checks nothing.
 //
 //	go run ./bench/compare
 //
@@ -30,7 +30,7 @@ type options struct {
 	seconds, warmup     float64
 	policy, proxy       string
 	nginx, against      string
-	direct              bool
+	direct, forward     bool
 }
 
 func main() {
@@ -47,6 +47,7 @@ func parseFlags(args []string, stderr io.Writer) (*options, error) {
 	fl.Float64Var(&o.seconds, "seconds", 3, "measured seconds of each round")
 	fl.Float64Var(&o.warmup, "warmup", 0.5, "seconds before that, in each round")
 	fl.BoolVar(&o.direct, "direct", true, "send to the upstream itself too")
+	fl.BoolVar(&o.forward, "forward", true, "measure the gateway with forward in place of reverse_proxy too; not with builds that do not know it")
 	fl.StringVar(&o.policy, "policy", "", `more lines for the callgate directive, separated with semicolons, such as "require phone"`)
 	fl.StringVar(&o.proxy, "gateway-proxy", "transport callgate",
 		"lines for the gateway's reverse_proxy block, separated with semicolons; empty: none, and so Caddy's standard transport")
@@ -112,7 +113,7 @@ func (o *options) measure(ctx context.Context, subjects []*subject, stderr io.Wr
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}
-			fmt.Fprintf(stderr, "round %d: %-14s %8.0f requests/s  p99 %7.2f ms  %6.1f µs CPU a request\n",
+			fmt.Fprintf(stderr, "round %d: %-16s %8.0f requests/s  p99 %7.2f ms  %6.1f µs CPU a request\n",
 				i+1, s.name, rps(run), p99(run)/1e3, cpu(run))
 			r.Runs[s.name] = append(r.Runs[s.name], run)
 		}

@@ -25,6 +25,9 @@ type result struct {
 	ToPlain ratios  `json:"gateway_to_plain"`
 	ToNginx *ratios `json:"gateway_to_nginx,omitempty"`
 	ToOther *ratios `json:"gateway_to_another_build,omitempty"`
+	// ForwardToPlain and ForwardToGateway are those of the gateway with forward.
+	ForwardToPlain   *ratios `json:"forward_to_plain,omitempty"`
+	ForwardToGateway *ratios `json:"forward_to_gateway,omitempty"`
 	// Runs has every single run, by subject.
 	Runs map[string][]*report.Run `json:"runs"`
 }
@@ -106,7 +109,7 @@ func generatorCPU(r *report.Run) float64 { return r.Generator.CPUMicrosPerReq }
 
 // summarize fills in what follows from the runs.
 func (r *result) summarize() {
-	for _, name := range []string{direct, nginx, plain, withGateway, other} {
+	for _, name := range []string{direct, nginx, plain, withGateway, forwarding, other} {
 		runs := r.Runs[name]
 		if len(runs) == 0 {
 			continue
@@ -122,18 +125,24 @@ func (r *result) summarize() {
 		}
 		r.Subjects = append(r.Subjects, s)
 	}
-	r.ToPlain = r.gatewayTo(plain)
-	for name, to := range map[string]**ratios{nginx: &r.ToNginx, other: &r.ToOther} {
-		if len(r.Runs[name]) > 0 {
-			q := r.gatewayTo(name)
-			*to = &q
+	r.ToPlain = r.between(withGateway, plain)
+	for _, q := range []struct {
+		to   **ratios
+		a, b string
+	}{
+		{&r.ToNginx, withGateway, nginx}, {&r.ToOther, withGateway, other},
+		{&r.ForwardToPlain, forwarding, plain}, {&r.ForwardToGateway, forwarding, withGateway},
+	} {
+		if len(r.Runs[q.a]) > 0 && len(r.Runs[q.b]) > 0 {
+			between := r.between(q.a, q.b)
+			*q.to = &between
 		}
 	}
 }
 
-// gatewayTo has the gateway's figures divided by those of another subject in the same round.
-func (r *result) gatewayTo(name string) ratios {
-	a, b := r.Runs[withGateway], r.Runs[name]
+// between has the figures of one subject divided by those of another in the same round.
+func (r *result) between(one, another string) ratios {
+	a, b := r.Runs[one], r.Runs[another]
 	return ratios{paired(a, b, rps), paired(a, b, p50), paired(a, b, p99), paired(a, b, cpu)}
 }
 
@@ -156,16 +165,22 @@ func (r *result) Print(w io.Writer) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%d\t%d\n", s.Name, s.RequestsPerSecond.text(1, "%.0f"), s.P50.text(1e3, "%.2f"),
 			s.P99.text(1e3, "%.2f"), s.CPU.text(1, "%.1f"), s.PeakRSSBytes>>20, s.Failed)
 	}
-	row := func(to string, q ratios) {
-		fmt.Fprintf(t, "gateway / %s, by round\t%s\t%s\t%s\t%s\t\t\n", to, q.RequestsPerSecond.text(1, "%.2f"),
+	row := func(name string, q ratios) {
+		fmt.Fprintf(t, "%s, by round\t%s\t%s\t%s\t%s\t\t\n", name, q.RequestsPerSecond.text(1, "%.2f"),
 			q.P50.text(1, "%.2f"), q.P99.text(1, "%.2f"), q.CPU.text(1, "%.2f"))
 	}
-	row("plain", r.ToPlain)
+	row("gateway / plain", r.ToPlain)
 	if r.ToNginx != nil {
-		row("nginx", *r.ToNginx)
+		row("gateway / nginx", *r.ToNginx)
+	}
+	if r.ForwardToPlain != nil {
+		row("forward / plain", *r.ForwardToPlain)
+	}
+	if r.ForwardToGateway != nil {
+		row("forward / gateway", *r.ForwardToGateway)
 	}
 	if r.ToOther != nil {
-		row(other, *r.ToOther)
+		row("gateway / "+other, *r.ToOther)
 	}
 	return t.Flush()
 }

@@ -18,6 +18,7 @@ const (
 	nginx       = "nginx"
 	plain       = "plain Caddy"
 	withGateway = "gateway"
+	forwarding  = "gateway, forward"
 	other       = "another build"
 )
 
@@ -64,6 +65,12 @@ func (o *options) caddies(dir, upstream string) []gateway.Program {
 			Config: func(address, _ string) string { return plainConfig(address, upstream) },
 		},
 		{Name: withGateway, Binary: o.Callgate, Dir: dir, Config: config},
+	}
+	if o.forward {
+		f := gateway.Config{Upstream: upstream, Policy: o.policy, Forward: true}
+		list = append(list, gateway.Program{
+			Name: forwarding, Binary: o.Callgate, Dir: dir, Config: func(address, _ string) string { return f.Text(address) },
+		})
 	}
 	if o.against != "" {
 		list = append(list, gateway.Program{Name: other, Binary: o.against, Dir: dir, Config: config})

@@ -18,10 +18,16 @@ type Config struct {
 	// Global, Policy and Proxy are more lines for the global option, the callgate directive and reverse_proxy, separated
 	// with semicolons.
 	Global, Policy, Proxy string
+	// Forward has the callgate directive hand requests on itself, in place of reverse_proxy.
+	Forward bool
 }
 
 // Text is the configuration of a gateway that listens on an address.
 func (c Config) Text(address string) string {
+	inside, after := lines(c.Policy), "\n\treverse_proxy "+c.Upstream+block(c.Proxy)
+	if c.Forward {
+		inside, after = inside+"\n\t\tforward "+c.Upstream, ""
+	}
 	return fmt.Sprintf(`{
 	admin %s
 	auto_https off
@@ -37,10 +43,9 @@ http://%s {
 	callgate /webhooks/* nextphone {
 		tenant {path.1}
 		rate_limit 1000000000/s burst 1000000000%s
-	}
-	reverse_proxy %s%s
+	}%s
 }
-`, cmp.Or(c.Admin, "off"), Secret, lines(c.Global), address, lines(c.Policy), c.Upstream, block(c.Proxy))
+`, cmp.Or(c.Admin, "off"), Secret, lines(c.Global), address, inside, after)
 }
 
 func lines(list string) string {

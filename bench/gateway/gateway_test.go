@@ -123,6 +123,7 @@ func TestConfigurationsAreValid(t *testing.T) {
 	for name, c := range map[string]Config{
 		"as it is":   {Upstream: "127.0.0.1:1235"},
 		"as shipped": {Upstream: "127.0.0.1:1235", Proxy: "transport callgate"},
+		"forward":    {Upstream: "127.0.0.1:1235", Forward: true},
 		"more": {
 			Upstream: "127.0.0.1:1235", Admin: "127.0.0.1:1236", Global: "idempotency_cache {; entries 10; memory 1MiB; }",
 			Policy: "require phone; max_body 1MB", Proxy: "lb_retries 0;;",
@@ -141,6 +142,7 @@ func TestConfigurationsAreValid(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for part, want := range map[string]bool{
+			`"handler":"reverse_proxy"`: !c.Forward, `"forward":"127.0.0.1:1235"`: c.Forward,
 			`"handler":"callgate"`: true, `"protocol":"callgate"`: c.Proxy == "transport callgate", `"require":["phone"]`: name == "more",
 			`"entries":10`: name == "more",
 		} {

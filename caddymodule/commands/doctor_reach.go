@@ -63,7 +63,7 @@ func receivers(ctx context.Context, d *caddymodule.Diagnosis, config []byte) (al
 		if err != nil || caddy.IsUnixNetwork(network) || host == "" || port == "" {
 			continue // one that is found as it runs, or a socket
 		}
-		add(receiver{"reverse_proxy", host, net.JoinHostPort(host, port), false})
+		add(receiver{"receiver behind a route", host, net.JoinHostPort(host, port), false})
 	}
 	return all, nil
 }

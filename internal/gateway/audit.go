@@ -47,7 +47,7 @@ func (h *handedOn) done(status int) {
 	}
 	rq, l := h.rq, h.leaf
 	l.Kind, l.Status, l.TookMS = audit.SyncOutcome, status, time.Since(h.began).Milliseconds()
-	l.To = []audit.Recipient{{Name: rq.route.Name, Kind: "receiver", Host: rq.route.Server.Upstream(rq.r)}}
+	l.To = []audit.Recipient{{Name: rq.route.Name, Kind: "receiver", Host: rq.upstream()}}
 	switch rq.outcome {
 	case forwarded:
 		l.Outcome = audit.OutcomeOK

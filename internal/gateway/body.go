@@ -196,6 +196,7 @@ func tooLarge() *refusal {
 
 // setBody makes b the request's body.
 func (rq *Request) setBody(b []byte) {
+	rq.going = b
 	rq.reader.Reset(b)
 	rq.r.Body = &rq.reader
 	rq.r.ContentLength = int64(len(b))

@@ -37,6 +37,7 @@ func (rq *Request) convert() error {
 		r.Header[name] = values
 	}
 	if len(body) == 0 && out.Body == nil {
+		rq.going = nil
 		r.Body, r.ContentLength, r.GetBody = http.NoBody, 0, nil
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/callgate/callgate/internal/breaker"
+	"github.com/callgate/callgate/internal/forward"
 	"github.com/callgate/callgate/internal/outbound"
 	"github.com/callgate/callgate/internal/signature"
 )
@@ -80,14 +81,15 @@ var errNobodyAnswered = errors.New("no handler after callgate answered the reque
 	"see that the matcher of reverse_proxy, or of what else should answer, matches what this route lets in")
 
 // statusClientGone is what reverse_proxy writes for a client that has gone, as nginx does; nobody reads it.
-const statusClientGone = 499
+const statusClientGone = forward.StatusClientGone
 
 // errReceiverLate is why the receiver was not waited for any longer.
 var errReceiverLate = errors.New("the receiver did not begin to answer within receiver_timeout")
 
-// within is the request with the plan's bound on the time until the receiver begins to answer.
+// within is the request with the plan's bound on the time until the receiver begins to answer. A receiver of the route's own
+// is told it.
 func (rq *Request) within(rec *recorder) *http.Request {
-	if rq.plan.ReceiverTimeout <= 0 {
+	if rq.plan.ReceiverTimeout <= 0 || rq.route.Receiver != nil {
 		return rq.r
 	}
 	rec.ctx, rec.cancel = context.WithCancelCause(rq.r.Context())

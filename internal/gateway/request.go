@@ -26,6 +26,7 @@ type Request struct {
 	traced  bool // the server traces the request
 
 	body    []byte
+	going   []byte // the body of r, which is what the receiver gets
 	held    int64  // what the body holds of the budget for unverified ones
 	whole   bool   // all of the body was read
 	payload []byte // the body as parsers see it: out of its envelope, expanded
@@ -64,9 +65,12 @@ func (rt *Route) NewRequest(r *http.Request) *Request {
 // faultyWait is how long the sender to a tenant with a mistake in its settings is asked to wait: somebody has to mend it.
 const faultyWait = time.Minute
 
-// Serve answers the request or has next answer it. What it returns is an *Error of the gateway's own or an error of next,
+// Serve answers the request or has next answer it, or the route's own receiver. What it returns is an *Error of the gateway's own or an error of next,
 // and left to the server to answer; everything else is answered.
 func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
+	if rq.route.Receiver != nil {
+		next = receiving{rq}
+	}
 	tidyConnection(rq.r.Header)
 	stripOwnHeaders(rq.r.Header)
 	defer func() { rq.route.Meter.Count(rq.outcome) }() // also when the receiver's answer breaks off, which panics

@@ -3,7 +3,7 @@
 // it has to know, and nothing of how a route is configured: a Route is worked out already.
 //
 // Read it in this order: Route (what is known beforehand), Request.Serve (the order of the steps, which is a security
-// property), body, identify, once (copies), then what a route is for: handon (a receiver behind it), spool (that receiver
+// property), body, identify, once (copies), then what a route is for: handon and receive (a receiver behind it), spool (that receiver
 // failed), accept (stored and delivered), convert and preview.
 package gateway
 
@@ -21,6 +21,7 @@ import (
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/condition"
 	"github.com/callgate/callgate/internal/destination"
+	"github.com/callgate/callgate/internal/forward"
 	"github.com/callgate/callgate/internal/idempotency"
 	"github.com/callgate/callgate/internal/ratelimit"
 	"github.com/callgate/callgate/internal/signature"
@@ -66,6 +67,9 @@ type Route struct {
 
 	// PassErrors returns a refusal as an *Error and leaves the answer to the server.
 	PassErrors bool
+
+	// Receiver gets what is handed on, in place of the next handler; nil leaves it to that.
+	Receiver *forward.Receiver
 
 	// Spool stores what the receiver fails to take.
 	Spool bool

@@ -37,6 +37,13 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Arrived tells whether a part of an answer's body is in memory already, so that to read it is not to wait. It is to be asked
+// before the first read.
+func Arrived(from io.Reader) bool {
+	b, ok := from.(*body)
+	return ok && !b.done.Load() && b.conn.br.Buffered() > 0
+}
+
 // Close closes the connection unless the body was read to its end. The rest is not read: it may be without end.
 func (b *body) Close() error {
 	b.closed.Store(true)

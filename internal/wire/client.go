@@ -126,7 +126,7 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 		}
 	}()
 	for {
-		cn, err := c.acquire(ctx, t)
+		cn, err := c.acquire(ctx, t, time.Time{})
 		if err != nil {
 			if msg == nil && req.Body != nil {
 				req.Body.Close()
@@ -162,7 +162,7 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 				continue
 			}
 		}
-		res, again, err := cn.exchange(req, msg.b)
+		res, again, err := cn.exchange(req, msg.b, time.Time{})
 		if err == nil {
 			return res, nil
 		}

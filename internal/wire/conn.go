@@ -95,16 +95,22 @@ func (cn *conn) alive() bool {
 // several seconds at least.
 const unprobed = time.Second
 
-// exchange writes msg, which is req, and reads the answer. On an error the connection is closed, and again tells
-// whether the request may be sent again on another one.
-func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, again bool, err error) {
+// exchange writes msg, which is req, and reads the answer, whose head must be there by the given time unless that is zero.
+// On an error the connection is closed, and again tells whether the request may be sent again on another one.
+func (cn *conn) exchange(req *http.Request, msg []byte, by time.Time) (res *http.Response, again bool, err error) {
 	ctx := req.Context()
 	b := &body{conn: cn, ctx: ctx}
 	if ctx.Done() != nil {
 		b.stop = context.AfterFunc(ctx, cn.end)
 	}
 	reused := cn.used
-	n, werr := cn.send(msg)
+	if !by.IsZero() {
+		if err := cn.Conn.SetDeadline(by); err != nil {
+			b.finish(false)
+			return nil, reused, err
+		}
+	}
+	n, werr := cn.send(msg, by)
 	if werr != nil {
 		if n == 0 {
 			b.finish(false)
@@ -112,11 +118,13 @@ func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, aga
 		}
 		// The server may have answered before it had everything and then hung up. Its answer says more than
 		// the error does.
-		cn.headBy = time.Now().Add(earlyAnswer)
+		cn.headBy = sooner(time.Now().Add(earlyAnswer), by)
 	} else if d := cn.client.ResponseHeaderTimeout; d > 0 {
-		cn.headBy = time.Now().Add(d)
+		cn.headBy = sooner(time.Now().Add(d), by)
+	} else {
+		cn.headBy = by
 	}
-	if !cn.headBy.IsZero() {
+	if !cn.headBy.Equal(by) {
 		if err := cn.Conn.SetReadDeadline(cn.headBy); err != nil {
 			b.finish(false)
 			return nil, false, err
@@ -135,7 +143,7 @@ func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, aga
 	}
 	if !cn.headBy.IsZero() || cn.client.ReadTimeout > 0 {
 		cn.headBy = time.Time{}
-		if err := cn.Conn.SetReadDeadline(time.Time{}); err != nil {
+		if err := cn.Conn.SetDeadline(time.Time{}); err != nil {
 			b.finish(false)
 			return nil, false, err
 		}
@@ -150,16 +158,24 @@ func (cn *conn) exchange(req *http.Request, msg []byte) (res *http.Response, aga
 	return res, false, nil
 }
 
+// sooner is the earlier of two times, of which by may be zero, which is never.
+func sooner(t, by time.Time) time.Time {
+	if !by.IsZero() && by.Before(t) {
+		return by
+	}
+	return t
+}
+
 // earlyAnswer is how long an answer is waited for on a connection that no longer takes the request.
 const earlyAnswer = 50 * time.Millisecond
 
-// send writes msg and returns how many bytes of it the system took.
+// send writes msg, by a time that may be zero, and returns how many bytes of it the system took.
 //
 // A server that answers before it has read the request, and at length, could wait for its answer to be read while
 // this waits for the request to be taken. What fits into the buffers of a connection is written in one call. More is
 // written piece by piece, and if a piece is not taken in stallTime and there is something to read, or it cannot be seen
 // whether there is, exchange looks for that answer.
-func (cn *conn) send(msg []byte) (int, error) {
+func (cn *conn) send(msg []byte, by time.Time) (int, error) {
 	limit, piece := cn.client.WriteTimeout, len(msg)
 	patient := limit == 0 && cn.tls == nil // after a time limit, TLS cannot go on writing
 	if len(msg) > onePiece {
@@ -175,14 +191,14 @@ func (cn *conn) send(msg []byte) (int, error) {
 	sent := 0
 	for sent < len(msg) {
 		if limit > 0 {
-			if err := cn.Conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+			if err := cn.Conn.SetWriteDeadline(sooner(time.Now().Add(limit), by)); err != nil {
 				return sent, err
 			}
 		}
 		n, err := cn.Conn.Write(msg[sent:min(sent+piece, len(msg))])
 		sent += n
 		if err != nil {
-			if patient && errors.Is(err, os.ErrDeadlineExceeded) && cn.probe.sees() && cn.probe.quiet(0) {
+			if patient && errors.Is(err, os.ErrDeadlineExceeded) && !passed(by) && cn.probe.sees() && cn.probe.quiet(0) {
 				continue // it is slow, but there is no answer that it waits for us to read
 			}
 			return sent, err

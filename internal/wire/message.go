@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // ErrBodyLength says that the body of a request is not as long as its Content-Length says.
@@ -62,35 +64,26 @@ func (m *message) write(req *http.Request) error {
 	if method == "" {
 		method = http.MethodGet
 	}
-	b := append(m.b, method...)
-	b = append(b, ' ')
-	b = append(b, uri...)
-	b = append(b, " HTTP/1.1\r\nHost: "...)
-	b = append(b, host...)
-	b = append(b, "\r\n"...)
+	b := AppendRequestLine(m.b, method, uri, host)
 	if len(agent) > 0 && agent[0] != "" {
-		b = appendField(b, "User-Agent", agent[0])
+		b = AppendField(b, "User-Agent", agent[0])
 	}
 	var size int64
 	if req.Body != nil && req.Body != http.NoBody {
 		size = req.ContentLength
 	}
-	if size > 0 || method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, size, 10)
-		b = append(b, "\r\n"...)
-	}
+	b = AppendLength(b, method, size)
 	for name, values := range req.Header {
 		switch name {
 		case "Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer":
 			continue // written above, or not part of such a request
 		}
 		for _, v := range values {
-			b = appendField(b, name, v)
+			b = AppendField(b, name, v)
 		}
 	}
 	if m.gzip {
-		b = appendField(b, "Accept-Encoding", "gzip")
+		b = AppendField(b, "Accept-Encoding", "gzip")
 	}
 	m.b = append(b, "\r\n"...)
 	if req.Body == nil {
@@ -109,7 +102,28 @@ func AsksForGzip(req *http.Request) bool {
 	return req.Method != http.MethodHead && req.Header["Accept-Encoding"] == nil && req.Header["Range"] == nil
 }
 
-func appendField(b []byte, name, value string) []byte {
+// AppendRequestLine appends the first line of a request, and its Host.
+func AppendRequestLine(b []byte, method, uri, host string) []byte {
+	b = append(b, method...)
+	b = append(b, ' ')
+	b = append(b, uri...)
+	b = append(b, " HTTP/1.1\r\nHost: "...)
+	b = append(b, host...)
+	return append(b, "\r\n"...)
+}
+
+// AppendLength appends the Content-Length of a request with a body of size bytes, if net/http would send one.
+func AppendLength(b []byte, method string, size int64) []byte {
+	if size == 0 && method != http.MethodPost && method != http.MethodPut && method != http.MethodPatch {
+		return b
+	}
+	b = append(b, "Content-Length: "...)
+	b = strconv.AppendInt(b, size, 10)
+	return append(b, "\r\n"...)
+}
+
+// AppendField appends a header field.
+func AppendField(b []byte, name, value string) []byte {
 	b = append(b, name...)
 	b = append(b, ": "...)
 	b = append(b, textproto.TrimString(value)...)
@@ -149,6 +163,12 @@ func (m *message) readBody(body io.Reader, size int) error {
 
 // maxEmptyReads is how often in a row a body may give neither bytes nor an error, as in package bufio.
 const maxEmptyReads = 100
+
+// Plain tells whether a request with this method, URI and host is what [AppendRequestLine] can write. The others are
+// translated by net/http, or refused.
+func Plain(method, uri, host string) bool {
+	return httpguts.ValidHeaderFieldName(method) && plainURI(uri) && plainHost(host)
+}
 
 // plainHost tells whether host goes into a Host header as it is: no international name, no zone, nothing invalid.
 func plainHost(host string) bool {

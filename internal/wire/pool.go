@@ -24,8 +24,9 @@ type host struct {
 	waiting []chan *conn
 }
 
-// acquire returns an idle connection, or a new one, or waits for one if as many exist as may.
-func (c *Client) acquire(ctx context.Context, t Target) (*conn, error) {
+// acquire returns an idle connection, or a new one, or waits for one if as many exist as may; it waits until by, unless that
+// is zero.
+func (c *Client) acquire(ctx context.Context, t Target, by time.Time) (*conn, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -46,6 +47,11 @@ func (c *Client) acquire(ctx context.Context, t Target) (*conn, error) {
 		p.idle--
 		p.mu.Unlock()
 		return cn, nil
+	}
+	if !by.IsZero() {
+		within, cancel := context.WithDeadlineCause(ctx, by, ErrLate)
+		defer cancel()
+		ctx = within
 	}
 	if c.MaxConnsPerHost <= 0 || h.open < c.MaxConnsPerHost {
 		h.open++
