@@ -70,6 +70,9 @@ func (s *Spooled) deliver(ctx context.Context, item *destination.Item) (result d
 		}
 		return destination.Result{Status: status, Unhealthy: status >= 500, Reason: fmt.Sprintf("the receiver could not be reached (%d)", status)}
 	}
+	if w.code == statusClientGone && ctx.Err() != nil { // it is we who have gone, and no receiver says that
+		return destination.Result{Reason: "given up, since the gateway stops or reloads"}
+	}
 	result = outbound.ResultFrom(&outbound.Answer{Status: w.status(), Header: w.header}, nil, time.Now())
 	result.Pause = false // a route is not a destination that somebody resumes
 	return result

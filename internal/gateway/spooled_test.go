@@ -63,3 +63,30 @@ func TestAStoredRequestIsOfTheTraceOfItsAttempt(t *testing.T) {
 		}
 	}
 }
+
+// only is a store that has one event.
+type only struct {
+	Store
+	event *store.Event
+}
+
+func (o only) Event(context.Context, string) (*store.Event, error) { return o.event, nil }
+
+// A receiver's "499" is its answer; ours, when the gateway stops, says nothing of it, and the call is sent again.
+func TestASpooledCallIsNotDeadBecauseTheGatewayStops(t *testing.T) {
+	rt := testRoute(t)
+	rt.Store = func(context.Context) Store {
+		return only{event: &store.Event{Method: http.MethodPost, URI: "/calls", Header: http.Header{}}}
+	}
+	s := &Spooled{
+		Route: rt, Prepare: func(_ http.ResponseWriter, r *http.Request) *http.Request { return r },
+		Rest: HandlerFunc(func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(statusClientGone); return nil }),
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for want, ctx := range map[destination.Outcome]context.Context{destination.Dead: t.Context(), destination.Retry: stopped} {
+		if got := s.Deliver(ctx, []destination.Item{{DeliveryID: "d", EventID: "e", Attempt: 1}})[0]; got.Outcome != want {
+			t.Errorf("%v (%s), want %v", got.Outcome, got.Reason, want)
+		}
+	}
+}
