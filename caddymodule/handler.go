@@ -91,6 +91,7 @@ type Handler struct {
 	// configuration is loaded. For several receivers, health checks, other headers or paths use reverse_proxy. Default:
 	// none, so that the next handler answers. What it does in another way:
 	//
+	//   - a request is sent once, also if it bears an Idempotency-Key: whether to send it again is for its sender or spool to say;
 	//   - upgrades, Te, Trailer and Expect of a request stay here, and so do informational answers (1xx);
 	//   - a small answer of unknown length may come to the sender with its length, in place of in chunks;
 	//   - nothing after the route gets a request;

@@ -18,7 +18,7 @@ func (in *instance) checkTwins() error {
 	var servers map[string]*caddyhttp.Server
 	for _, name := range slices.Sorted(maps.Keys(in.routes)) {
 		claims := in.routes[name]
-		if len(claims) < 2 {
+		if len(claims) < 2 || claims[0].handler.Forward != "" { // nothing after that gets a request, and claims are alike
 			continue
 		}
 		if servers == nil {

@@ -37,7 +37,11 @@ func (rc *Receiver) answer(w http.ResponseWriter, res *http.Response) {
 		rc.log.Debug("closed the receiver's answer", zap.Error(cerr))
 	}
 	if err != nil {
-		rc.log.Warn("aborting with incomplete response", zap.Error(err))
+		if errors.Is(err, errWriting) {
+			rc.log.Debug("the sender went away during the answer", zap.Error(err))
+		} else {
+			rc.log.Warn("aborting with incomplete response", zap.Error(err))
+		}
 		_ = http.NewResponseController(w).Flush() // so that the sender sees what there is
 		panic(http.ErrAbortHandler)
 	}

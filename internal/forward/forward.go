@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -86,10 +87,13 @@ func (rc *Receiver) send(x *Exchange) (*http.Response, error) {
 
 // url is that of the receiver, without a path.
 func (rc *Receiver) url() *url.URL {
-	if rc.target.TLS {
+	switch {
+	case rc.target.TLS:
 		return &url.URL{Scheme: "https", Host: rc.host}
+	case rc.target.Network == "unix":
+		return &url.URL{Scheme: "http", Host: "localhost"}
 	}
-	return &url.URL{Scheme: "http", Host: rc.host}
+	return &url.URL{Scheme: "http", Host: rc.target.Address}
 }
 
 // sendStandard sends a request by net/http.
@@ -100,8 +104,12 @@ func (rc *Receiver) sendStandard(x *Exchange) (*http.Response, error) {
 	out := &http.Request{Method: r.Method, URL: u, Host: rc.hostOf(r), Header: make(http.Header, len(r.Header)+4), ContentLength: int64(len(x.Body))}
 	out.Header["User-Agent"] = []string{""} // or net/http would invent one
 	x.fields(func(name, value string) bool {
-		if name == "User-Agent" {
+		switch name {
+		case "User-Agent":
 			out.Header[name] = nil
+		case "Idempotency-Key", "X-Idempotency-Key":
+			// Whether to send a call again is not for http.Transport to say, which knows these by this case of letters only.
+			name = strings.ToLower(name)
 		}
 		out.Header[name] = append(out.Header[name], value)
 		return true
@@ -116,6 +124,13 @@ func (rc *Receiver) sendStandard(x *Exchange) (*http.Response, error) {
 		defer limit.Stop()
 	}
 	res, err := rc.standard.RoundTrip(out.WithContext(ctx))
+	if err == nil && res.StatusCode < http.StatusOK {
+		err = wire.ErrMalformed
+		if res.StatusCode == http.StatusSwitchingProtocols {
+			err = wire.ErrUpgrade
+		}
+		_ = res.Body.Close()
+	}
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

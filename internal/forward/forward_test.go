@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"go.uber.org/zap"
@@ -63,6 +64,87 @@ func TestForwardOverTLS(t *testing.T) {
 				t.Error("what the receiver declined is not remembered, or it declined nothing")
 			}
 		})
+	}
+}
+
+// receiver is one that serve answers, and that requests name as it is dialled.
+func receiver(t *testing.T, serve http.HandlerFunc) *Receiver {
+	t.Helper()
+	s := httptest.NewServer(serve)
+	t.Cleanup(s.Close)
+	rc := New(wire.Target{Network: "tcp", Address: s.Listener.Addr().String()}, "", zap.NewNop())
+	t.Cleanup(rc.CloseIdle)
+	return rc
+}
+
+// bodies are one that goes over a connection of ours, and one that net/http carries.
+var bodies = map[string][]byte{"small": []byte("{}"), "large": make([]byte, wire.DefaultMaxBody+1)}
+
+// A call may be there twice for it where a request is sent again, whatever it bears.
+func TestARequestIsSentOnce(t *testing.T) {
+	for name, body := range bodies {
+		t.Run(name, func(t *testing.T) {
+			var came atomic.Int32
+			rc := receiver(t, func(w http.ResponseWriter, r *http.Request) {
+				if came.Add(1); r.URL.Path == "/broken" {
+					panic(http.ErrAbortHandler)
+				}
+			})
+			send := func(path string) error {
+				r := httptest.NewRequest(http.MethodPost, path, nil)
+				r.Header.Set("Idempotency-Key", "1")
+				r.Header.Set("X-Idempotency-Key", "1")
+				return rc.Forward(httptest.NewRecorder(), Exchange{Request: r, Body: body})
+			}
+			if err := send("/"); err != nil {
+				t.Fatal(err)
+			}
+			if err := send("/broken"); err == nil || came.Load() != 2 {
+				t.Errorf("%v, and %d requests came in place of 2", err, came.Load())
+			}
+		})
+	}
+}
+
+// A receiver that is dialled without a host's name has to get large calls too.
+func TestAReceiverWithoutAHost(t *testing.T) {
+	for name, body := range bodies {
+		t.Run(name, func(t *testing.T) {
+			rc := receiver(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host) })
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodPost, "http://gate.test/", nil)
+			if err := rc.Forward(w, Exchange{Request: r, Body: body}); err != nil || w.Body.String() != "gate.test" {
+				t.Errorf("%v %q", err, w.Body)
+			}
+			r.Host = "" // as HTTP/1.0 allows
+			if err := rc.Forward(httptest.NewRecorder(), Exchange{Request: r, Body: body}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What is no answer to such a request is an error, and not given to the sender.
+func TestAnswersThatAreNone(t *testing.T) {
+	for _, head := range []string{"101 Switching Protocols", "099 What"} {
+		for name, body := range bodies {
+			t.Run(head+", "+name, func(t *testing.T) {
+				rc := receiver(t, func(w http.ResponseWriter, r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					c, _, err := http.NewResponseController(w).Hijack()
+					if err != nil {
+						panic(err)
+					}
+					_, _ = io.WriteString(c, "HTTP/1.1 "+head+"\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+					_ = c.Close()
+				})
+				w := httptest.NewRecorder()
+				r := httptest.NewRequest(http.MethodPost, "/", nil)
+				if err := rc.Forward(w, Exchange{Request: r, Body: body}); err == nil {
+					t.Errorf("answered %d", w.Code)
+				}
+			})
+		}
 	}
 }
 

@@ -36,8 +36,9 @@ const (
 func New(target wire.Target, host string, log *zap.Logger) *Receiver {
 	rc := &Receiver{target: target, host: host, log: log}
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAliveConfig: net.KeepAliveConfig{Enable: true, Interval: probeEvery}}
+	direct := true
 	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
-		if target.Network == "unix" {
+		if direct {
 			network, address = target.Network, target.Address
 		}
 		conn, err := dialer.DialContext(ctx, network, address)
@@ -54,10 +55,11 @@ func New(target wire.Target, host string, log *zap.Logger) *Receiver {
 	if target.Network != "unix" {
 		t.Proxy = http.ProxyFromEnvironment
 		if u, err := t.Proxy(&http.Request{URL: rc.url()}); u != nil || err != nil {
+			direct = false
 			return rc
 		}
 	}
-	rc.wire = &wire.Client{Dial: dial, IdleTimeout: idleTimeout, MaxIdleConnsPerHost: idlePerHost}
+	rc.wire = &wire.Client{Dial: dial, IdleTimeout: idleTimeout, MaxIdleConnsPerHost: idlePerHost, IgnoreKeys: true}
 	return rc
 }
 
