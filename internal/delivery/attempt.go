@@ -165,7 +165,7 @@ func (a *attempt) item(c store.Claimed) (item destination.Item, err error) {
 // little that its row says.
 func readRecord(ev *store.Event) (*call.Call, error) {
 	if ev.Call != nil {
-		return ev.Call.Clone(), nil // a destination may do with its own what it likes
+		return ev.Call.Clone(), nil // the store gives the same one to every destination of the event
 	}
 	if len(ev.Record) == 0 {
 		return &call.Call{Provider: ev.Source, EventType: ev.EventType, EventID: ev.EventID, ID: ev.CallID}, nil

@@ -174,7 +174,7 @@ const longestWait = 8 * time.Millisecond
 // twenty as for forty. Who was there while the batch before was committed, waiting for that one or for the next, is likely to
 // come again; it waits for three quarters of them, so that one who is slow, or goes, holds up nobody, and for as many as were
 // in the batch before. Many take longer to come than two, and have more to gain: so how long it waits at most goes by how many
-// were there. A request that comes alone does not wait.
+// were there. A request that comes alone, after one that did, does not wait.
 func (g *Group[T]) Gather(rs []*Request[T]) []*Request[T] {
 	rs = g.waitingNow(rs)
 	defer func() { g.company = len(rs) }()

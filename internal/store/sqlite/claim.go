@@ -68,7 +68,7 @@ func (r source) Due(ctx context.Context, asks []*lanes.Ask) error {
 	return r.s.sessions.use(ctx, func(c *session) error {
 		for _, a := range asks {
 			if err := c.query(dueQuery, func(v []driver.Value) error {
-				c := columns{values: v}
+				c := columns{values: v, err: ctx.Err()}
 				a.Rows = append(a.Rows, lanes.Row{Next: c.number(0), Ref: lanes.Ref{Seq: c.number(1), N: c.number(2)}, Attempts: int(c.number(3)),
 					Updated: c.number(4), Status: int(c.number(5)), Reason: c.text(6), RemoteID: c.text(7)})
 				return c.err
@@ -106,6 +106,7 @@ func (r source) Events(ctx context.Context, destination string, rows []lanes.Row
 			continue
 		}
 		list[i].Event, err = r.s.openFor(ctx, &found[0], row.N, destination)
+		found[0].payload = sealed.Payload{} // it is held twice otherwise, until all are opened
 		found = found[1:]
 		switch {
 		case err == nil:
@@ -183,7 +184,7 @@ type readEvent struct {
 func (s *Store) readEvents(ctx context.Context, query string, arg any) (list []readEvent, err error) {
 	err = s.sessions.use(ctx, func(c *session) error {
 		return c.query(query, func(v []driver.Value) error {
-			c := columns{values: v}
+			c := columns{values: v, err: ctx.Err()}
 			e := &store.Event{ID: ulid.ULID(c.id(1)).String(), Key: c.id(2), Tenant: s.names.Name(c.number(3)), Source: c.text(4), Route: c.text(5), EventType: c.text(6),
 				EventID: c.text(7), CallID: c.text(8), CallerHash: c.text(9), ReceivedAt: fromNanos(c.number(10)), Dropped: c.number(12) != 0}
 			list = append(list, readEvent{c.number(0), e, sealed.Payload{KeyID: c.blob(11), Request: c.blob(13), Body: c.blob(14), Record: c.blob(15)}})

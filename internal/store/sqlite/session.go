@@ -137,8 +137,8 @@ func (c *session) exec(query string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// query runs a statement and calls row with each row's columns, which are int64, string, []byte or nil and valid until
-// it returns.
+// query runs a statement and calls row with each row's columns, which are int64, string, []byte or nil. Texts and blobs are
+// the driver's copies, which may be kept; the list itself is used for the next row.
 func (c *session) query(query string, row func([]driver.Value) error, args ...any) (err error) {
 	stmt, err := c.prepare(query, args)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/callgate/callgate/internal/store"
 )
 
 // sessions are connections that read what deliveries are made of. It is read for every delivery, with statements that are known,
@@ -44,14 +46,27 @@ func (p *sessions) use(ctx context.Context, f func(*session) error) error {
 }
 
 func (p *sessions) take() (*session, error) {
+	c, err := p.waiting()
+	if c == nil && err == nil {
+		c, err = openSession(p.source)
+	}
+	return c, err
+}
+
+// waiting is one that nobody uses; nil if there is none.
+func (p *sessions) waiting() (*session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if n := len(p.idle); n > 0 {
-		c := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		return c, nil
+	n := len(p.idle) - 1
+	switch {
+	case p.closed: // the file may be another store's by now
+		return nil, store.ErrClosed
+	case n < 0:
+		return nil, nil
 	}
-	return openSession(p.source)
+	c := p.idle[n]
+	p.idle = p.idle[:n]
+	return c, nil
 }
 
 func (p *sessions) give(c *session) error {
