@@ -8,6 +8,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/callgate/callgate/internal/call"
 	"github.com/callgate/callgate/internal/jsonscan"
@@ -198,6 +199,8 @@ func (p *parser) read(doc *document) *draft {
 		doc.scan.Share()
 	}
 	id := p.identify(doc)
+	// These are kept for longer than the record, whose other texts lie beside them.
+	id.EventID, id.CallID = strings.Clone(id.EventID), strings.Clone(id.CallID)
 	d := &doc.draft
 	d.settings, d.files = p.settings, doc.files
 	d.Call = &call.Call{Provider: p.name, EventType: id.EventType, EventID: id.EventID, ID: id.CallID}
