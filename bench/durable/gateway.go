@@ -226,6 +226,10 @@ func (o *options) gateway(ctx context.Context, connections int, delivering bool,
 	} else {
 		profiled <- nil
 	}
+	delivered := func(context.Context, *figures) error { return nil }
+	if delivering && on.shared == 0 {
+		delivered = s.countDeliveries()
+	}
 	run, err := o.Load(ctx, command.Target{URL: s.url(), Secret: gateway.Secret, Process: s.Process},
 		"-connections", strconv.Itoa(connections), "-duration", o.seconds.String(), "-warmup", o.warmup.String())
 	if err != nil {
@@ -242,6 +246,9 @@ func (o *options) gateway(ctx context.Context, connections int, delivering bool,
 		f.CPU, f.PeakRSSBytes = run.Processes[0].CPUMicrosPerReq, run.Processes[0].PeakRSSBytes
 	}
 	if err := s.readMetrics(ctx, f, run.Sent); err != nil {
+		return nil, err
+	}
+	if err := delivered(ctx, f); err != nil {
 		return nil, err
 	}
 	return f, counted(f)
@@ -273,6 +280,9 @@ func (s *subject) profile(ctx context.Context, file string, after, length time.D
 	return os.WriteFile(file, text, 0o644)
 }
 
+// deliveredMetric counts what has been delivered.
+const deliveredMetric = `caddy_callgate_delivery_attempts_total{destination="crm",outcome="delivered"}`
+
 // readMetrics adds what the gateway says of its commits, and sees whether it has stored as many as were acknowledged.
 func (s *subject) readMetrics(ctx context.Context, f *figures, sent int64) error {
 	v, err := s.Metrics(ctx)
@@ -284,7 +294,7 @@ func (s *subject) readMetrics(ctx context.Context, f *figures, sent int64) error
 		f.CommitSize = v[prefix+"store_commit_requests_sum"] / n
 		f.CommitMillis = v[prefix+"store_commit_duration_seconds_sum"] / n * 1000
 	}
-	f.Delivered = int64(v[prefix+`delivery_attempts_total{destination="crm",outcome="delivered"}`])
+	f.Delivered = int64(v[deliveredMetric])
 	// Requests that were under way when the load generator ended may be stored and not counted by it.
 	if stored := int64(v[prefix+"events_accepted_total"]); stored < f.Acks || stored > sent {
 		return fmt.Errorf("%d calls were acknowledged and %d sent, but the gateway has stored %d", f.Acks, sent, stored)
