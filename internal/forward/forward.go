@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/callgate/callgate/internal/wire"
@@ -72,12 +71,12 @@ func (rc *Receiver) send(x *Exchange) (*http.Response, error) {
 	if rc.wire == nil || rc.declined.Load() || len(x.Body) > wire.DefaultMaxBody {
 		return rc.sendStandard(x)
 	}
-	m := messages.Get().(*message)
-	defer m.free()
-	if !m.write(x, rc.hostOf(x.Request)) {
+	m := wire.NewMessage()
+	defer m.Free()
+	if !x.write(m, rc.hostOf(x.Request)) {
 		return rc.sendStandard(x)
 	}
-	res, err := rc.wire.Send(x.Request, m.b, rc.target, x.By)
+	res, err := rc.wire.Send(x.Request, m.B, rc.target, x.By)
 	if errors.Is(err, wire.ErrNotHTTP1) {
 		rc.declined.Store(true)
 		return rc.sendStandard(x)
@@ -154,28 +153,14 @@ func (e *ending) Close() error {
 	return err
 }
 
-// message is a request as it goes over the wire.
-type message struct{ b []byte }
-
-var messages = sync.Pool{New: func() any { return new(message) }}
-
-// maxKeptMessage keeps single large requests from staying in memory for ever.
-const maxKeptMessage = wire.DefaultMaxBody + 64<<10
-
-func (m *message) free() {
-	if cap(m.b) <= maxKeptMessage {
-		messages.Put(m)
-	}
-}
-
 // write makes m the request, and reports whether it could: what is unusual or not valid is left to net/http.
-func (m *message) write(x *Exchange, host string) bool {
+func (x *Exchange) write(m *wire.Message, host string) bool {
 	r := x.Request
 	uri := r.URL.RequestURI()
 	if !wire.Plain(r.Method, uri, host) {
 		return false
 	}
-	b := wire.AppendRequestLine(m.b[:0], r.Method, uri, host)
+	b := wire.AppendRequestLine(m.B[:0], r.Method, uri, host)
 	b = wire.AppendLength(b, r.Method, int64(len(x.Body)))
 	valid := x.fields(func(name, value string) bool {
 		if !valid(name, value) {
@@ -185,6 +170,6 @@ func (m *message) write(x *Exchange, host string) bool {
 		return true
 	})
 	b = append(b, "\r\n"...)
-	m.b = append(b, x.Body...)
+	m.B = append(b, x.Body...)
 	return valid
 }

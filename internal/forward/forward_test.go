@@ -152,8 +152,8 @@ func TestAnswersThatAreNone(t *testing.T) {
 func TestWriteTakesLittle(t *testing.T) {
 	r := httptest.NewRequest(http.MethodPost, "http://gate.test/hook", nil)
 	r.Header.Set("Content-Type", "application/json")
-	m := new(message)
-	if n := testing.AllocsPerRun(100, func() { m.write(&Exchange{Request: r, Body: m.b[:0]}, "gate.test") }); n > 2 {
+	m := new(wire.Message)
+	if n := testing.AllocsPerRun(100, func() { (&Exchange{Request: r, Body: m.B[:0]}).write(m, "gate.test") }); n > 2 {
 		t.Errorf("%v allocations to write a request", n)
 	}
 }

@@ -71,15 +71,15 @@ func TestWriteRefuses(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodPost, "http://gate.test/", nil)
 		change(r)
-		if m := new(message); m.write(&Exchange{Request: r}, r.Host) {
-			t.Errorf("%s: wrote %q", name, m.b)
+		if m := new(wire.Message); (&Exchange{Request: r}).write(m, r.Host) {
+			t.Errorf("%s: wrote %q", name, m.B)
 		}
 	}
-	m := new(message)
+	m := new(wire.Message)
 	r := httptest.NewRequest(http.MethodPost, "http://gate.test/x?y", nil)
 	r.RemoteAddr = "@"
-	if !m.write(&Exchange{Request: r, Body: []byte("body")}, "gate.test") || string(m.b) != "POST /x?y HTTP/1.1\r\nHost: gate.test\r\nContent-Length: 4\r\nVia: 1.1 Caddy\r\n\r\nbody" {
-		t.Errorf("wrote %q", m.b)
+	if !(&Exchange{Request: r, Body: []byte("body")}).write(m, "gate.test") || string(m.B) != "POST /x?y HTTP/1.1\r\nHost: gate.test\r\nContent-Length: 4\r\nVia: 1.1 Caddy\r\n\r\nbody" {
+		t.Errorf("wrote %q", m.B)
 	}
 }
 

@@ -119,10 +119,10 @@ type Target struct {
 // one of this package.
 func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 	ctx := req.Context()
-	var msg *message
+	var msg *Message
 	defer func() {
 		if msg != nil {
-			msg.free()
+			msg.Free()
 		}
 	}()
 	for {
@@ -147,7 +147,7 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 			// Only now: a caller that tries the next server after a failed dial needs the body untouched. The dial
 			// may come after a connection was found to be gone, as all are when a server has gone.
 			begun := time.Now()
-			msg = messages.Get().(*message)
+			msg = NewMessage()
 			msg.gzip = c.Gzip && AsksForGzip(req)
 			if err := msg.write(req); err != nil {
 				c.release(cn, true)
@@ -162,7 +162,7 @@ func (c *Client) Do(req *http.Request, t Target) (*http.Response, error) {
 				continue
 			}
 		}
-		res, again, err := cn.exchange(req, msg.b, time.Time{})
+		res, again, err := cn.exchange(req, msg.B, time.Time{})
 		if err == nil {
 			return res, nil
 		}

@@ -35,11 +35,11 @@ func FuzzMessage(f *testing.F) {
 		}
 		sameAsNetHTTP(t, request)
 		// Whatever went in, one request comes out, and nothing after it.
-		m := new(message)
+		m := new(Message)
 		if m.write(request()) != nil {
 			return
 		}
-		br := bufio.NewReader(bytes.NewReader(m.b))
+		br := bufio.NewReader(bytes.NewReader(m.B))
 		req, err := http.ReadRequest(br)
 		if err != nil {
 			return // net/http writes the same, and its own reader refuses it

@@ -17,21 +17,29 @@ import (
 // ErrBodyLength says that the body of a request is not as long as its Content-Length says.
 var ErrBodyLength = errors.New("the body of the request is not as long as its Content-Length; make them agree")
 
-// message is a request as it goes over the wire.
-type message struct {
-	b    []byte
+// Message is a request as it goes over the wire.
+type Message struct {
+	B    []byte
 	gzip bool // it asks for an answer in gzip, of which req says nothing
 }
 
 // messages holds the buffers that requests are written into. A buffer goes back only when no call that reads it is
 // running: writes to a connection are synchronous.
-var messages = sync.Pool{New: func() any { return new(message) }}
+var messages = sync.Pool{New: func() any { return new(Message) }}
+
+// NewMessage is an empty message, in memory of earlier ones.
+func NewMessage() *Message {
+	m := messages.Get().(*Message)
+	m.B = m.B[:0]
+	return m
+}
 
 // maxKeptMessage keeps single large requests from staying in memory for ever.
 const maxKeptMessage = DefaultMaxBody + 64<<10
 
-func (m *message) free() {
-	if cap(m.b) <= maxKeptMessage {
+// Free gives the memory back, for others to use.
+func (m *Message) Free() {
+	if cap(m.B) <= maxKeptMessage {
 		messages.Put(m)
 	}
 }
@@ -40,8 +48,8 @@ func (m *message) free() {
 //
 // It does for the usual request what [http.Request.Write] does, in a fifth of the time: names are not sorted. What is
 // unusual is left to net/http.
-func (m *message) write(req *http.Request) error {
-	m.b = m.b[:0]
+func (m *Message) write(req *http.Request) error {
+	m.B = m.B[:0]
 	uri := req.URL.RequestURI()
 	host := req.Host
 	if host == "" {
@@ -49,7 +57,7 @@ func (m *message) write(req *http.Request) error {
 	}
 	agent, named := req.Header["User-Agent"]
 	if !named || !plainHost(host) || !plainURI(uri) {
-		buf := bytes.NewBuffer(m.b)
+		buf := bytes.NewBuffer(m.B)
 		if m.gzip {
 			own := *req
 			own.Header = req.Header.Clone()
@@ -57,14 +65,14 @@ func (m *message) write(req *http.Request) error {
 			req = &own
 		}
 		err := req.Write(buf)
-		m.b = buf.Bytes()
+		m.B = buf.Bytes()
 		return err
 	}
 	method := req.Method
 	if method == "" {
 		method = http.MethodGet
 	}
-	b := AppendRequestLine(m.b, method, uri, host)
+	b := AppendRequestLine(m.B, method, uri, host)
 	if len(agent) > 0 && agent[0] != "" {
 		b = AppendField(b, "User-Agent", agent[0])
 	}
@@ -85,7 +93,7 @@ func (m *message) write(req *http.Request) error {
 	if m.gzip {
 		b = AppendField(b, "Accept-Encoding", "gzip")
 	}
-	m.b = append(b, "\r\n"...)
+	m.B = append(b, "\r\n"...)
 	if req.Body == nil {
 		return nil
 	}
@@ -131,11 +139,11 @@ func AppendField(b []byte, name, value string) []byte {
 }
 
 // readBody appends the body, which must have exactly size bytes.
-func (m *message) readBody(body io.Reader, size int) error {
-	head := len(m.b)
-	m.b = slices.Grow(m.b, size+1)
+func (m *Message) readBody(body io.Reader, size int) error {
+	head := len(m.B)
+	m.B = slices.Grow(m.B, size+1)
 	// One byte more than there should be, so that the same read meets the end.
-	full := m.b[:head+size+1]
+	full := m.B[:head+size+1]
 	n, empty := 0, 0
 	for n <= size {
 		k, err := body.Read(full[head+n:])
@@ -157,7 +165,7 @@ func (m *message) readBody(body io.Reader, size int) error {
 	if n != size {
 		return fmt.Errorf("%w: %d bytes, announced %d", ErrBodyLength, n, size)
 	}
-	m.b = full[:head+size]
+	m.B = full[:head+size]
 	return nil
 }
 

@@ -24,13 +24,13 @@ func sameAsNetHTTP(t *testing.T, make func() *http.Request) {
 	t.Helper()
 	var want bytes.Buffer
 	wantErr := make().Write(&want)
-	m := &message{b: []byte("left from an earlier request")}
+	m := &Message{B: []byte("left from an earlier request")}
 	err := m.write(make())
 	if (err == nil) != (wantErr == nil) {
 		t.Fatalf("error %v, net/http's is %v", err, wantErr)
 	}
-	if err == nil && !slices.Equal(lines(m.b), lines(want.Bytes())) {
-		t.Errorf("got  %q\nwant %q", lines(m.b), lines(want.Bytes()))
+	if err == nil && !slices.Equal(lines(m.B), lines(want.Bytes())) {
+		t.Errorf("got  %q\nwant %q", lines(m.B), lines(want.Bytes()))
 	}
 }
 
@@ -90,12 +90,12 @@ func TestMessageBody(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := &closing{Reader: tc.body}
 			req := &http.Request{Method: "POST", Host: "h", URL: &url.URL{Path: "/"}, Header: http.Header{"User-Agent": nil}, Body: c, ContentLength: 5}
-			m := new(message)
+			m := new(Message)
 			if err := m.write(req); !errors.Is(err, tc.want) {
 				t.Errorf("error %v, want %v", err, tc.want)
 			}
-			if tc.want == nil && !bytes.HasSuffix(m.b, []byte("\r\n\r\n12345")) {
-				t.Errorf("message %q", m.b)
+			if tc.want == nil && !bytes.HasSuffix(m.B, []byte("\r\n\r\n12345")) {
+				t.Errorf("message %q", m.B)
 			}
 			if !c.closed {
 				t.Error("the body was not closed")
@@ -155,12 +155,12 @@ func TestCarries(t *testing.T) {
 func TestMessageAsksForGzip(t *testing.T) {
 	for _, host := range []string{"h", "münchen.example"} {
 		header := http.Header{"User-Agent": {"agent"}}
-		m := &message{gzip: true}
+		m := &Message{gzip: true}
 		if err := m.write(&http.Request{Host: host, URL: &url.URL{Path: "/"}, Header: header}); err != nil {
 			t.Fatal(err)
 		}
-		if n := bytes.Count(m.b, []byte("\r\nAccept-Encoding: gzip\r\n")); n != 1 || len(header) != 1 {
-			t.Errorf("asked %d times in %q, and the request's header is %v", n, m.b, header)
+		if n := bytes.Count(m.B, []byte("\r\nAccept-Encoding: gzip\r\n")); n != 1 || len(header) != 1 {
+			t.Errorf("asked %d times in %q, and the request's header is %v", n, m.B, header)
 		}
 	}
 	for want, req := range map[bool]*http.Request{
