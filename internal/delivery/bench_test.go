@@ -23,16 +23,19 @@ type queueStore struct {
 	n    int
 }
 
-func (q *queueStore) Accept(_ context.Context, e *store.Event, destinations []string) (store.Accepted, error) {
+func (q *queueStore) AcceptAll(_ context.Context, events []*store.Event, destinations [][]string) (all []store.Accepted, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for _, d := range destinations {
-		q.n++
-		q.waiting[d] = append(q.waiting[d], store.Claimed{Event: e, Delivery: store.Delivery{
-			ID: strconv.Itoa(q.n), EventID: e.ID, Tenant: e.Tenant, Destination: d, State: store.Pending,
-		}})
+	for i, e := range events {
+		for _, d := range destinations[i] {
+			q.n++
+			q.waiting[d] = append(q.waiting[d], store.Claimed{Event: e, Delivery: store.Delivery{
+				ID: strconv.Itoa(q.n), EventID: e.ID, Tenant: e.Tenant, Destination: d, State: store.Pending,
+			}})
+		}
+		all = append(all, store.Accepted{EventID: e.ID})
 	}
-	return store.Accepted{EventID: e.ID}, nil
+	return all, nil
 }
 
 func (q *queueStore) Claim(_ context.Context, d string, _ time.Time, _ time.Duration, limit int, _ []string) ([]store.Claimed, error) {

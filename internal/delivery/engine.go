@@ -290,23 +290,18 @@ func (e *Engine) current() *attached {
 // filters turn the event away is left out; one that no snapshot knows is kept, and waits. Without any destination
 // the event is stored all the same. The errors are the store's, and ErrClosed.
 func (e *Engine) Accept(ctx context.Context, ev *store.Event, destinations []string) (store.Accepted, error) {
-	if err := e.mayAccept(); err != nil {
-		return store.Accepted{}, err
-	}
-	chosen := e.choose(ctx, ev, destinations)
-	accepted, err := e.store.Accept(ctx, ev, chosen)
+	all, err := e.AcceptAll(ctx, []*store.Event{ev}, [][]string{destinations})
 	if err != nil {
 		return store.Accepted{}, err
 	}
-	e.accepted(ctx, ev, accepted, chosen)
-	return accepted, nil
+	return all[0], nil
 }
 
 // AcceptAll is Accept for the events of one request: either all of them are durable, or none is. What filters leave out is
 // taken out of destinations too.
 func (e *Engine) AcceptAll(ctx context.Context, events []*store.Event, destinations [][]string) ([]store.Accepted, error) {
-	if err := e.mayAccept(); err != nil {
-		return nil, err
+	if e.closing.Load() {
+		return nil, fmt.Errorf("%w (%w)", ErrClosed, store.ErrUnavailable)
 	}
 	for i, ev := range events {
 		destinations[i] = e.choose(ctx, ev, destinations[i])
@@ -316,24 +311,12 @@ func (e *Engine) AcceptAll(ctx context.Context, events []*store.Event, destinati
 		return nil, err
 	}
 	for i, ev := range events {
-		e.accepted(ctx, ev, all[i], destinations[i])
+		if !all[i].Duplicate {
+			e.wake(destinations[i])
+		}
+		e.o.Observer.Accepted(ctx, ev, all[i], destinations[i])
 	}
 	return all, nil
-}
-
-func (e *Engine) mayAccept() error {
-	if e.closing.Load() {
-		return fmt.Errorf("%w (%w)", ErrClosed, store.ErrUnavailable)
-	}
-	return nil
-}
-
-// accepted goes on with an event that is durable.
-func (e *Engine) accepted(ctx context.Context, ev *store.Event, a store.Accepted, destinations []string) {
-	if !a.Duplicate {
-		e.wake(destinations)
-	}
-	e.o.Observer.Accepted(ctx, ev, a, destinations)
 }
 
 // choose leaves out the destinations that do not take the event.
