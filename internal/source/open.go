@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
 
+	"github.com/callgate/callgate/internal/charset"
 	"github.com/callgate/callgate/internal/signature"
 )
 
@@ -39,7 +39,7 @@ func Open(m *signature.Message, r *signature.Result, limit int64) (Request, erro
 			return Request{}, err
 		}
 	}
-	if damaged(req.Body, saidCharset(m.Header.Get("Content-Type"))) {
+	if _, said := charset.MediaType(m.Header.Get("Content-Type")); damaged(req.Body, said) {
 		return Request{}, fmt.Errorf("%w: it has characters of a charset that cannot be read here; send UTF-8", ErrEncoding)
 	}
 	query, covered := r.Query(m)
@@ -55,18 +55,6 @@ func Open(m *signature.Message, r *signature.Result, limit int64) (Request, erro
 		req.Query = query
 	}
 	return req, nil
-}
-
-// saidCharset is the charset that a Content-Type names; empty if it names none, or is none.
-func saidCharset(contentType string) string {
-	if strings.IndexByte(contentType, ';') < 0 {
-		return ""
-	}
-	_, params, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return ""
-	}
-	return params["charset"]
 }
 
 // expand is the body, or what it is the gzip of. Which of them it is shows in its first bytes: no JSON, form or XML has
