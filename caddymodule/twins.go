@@ -18,7 +18,7 @@ func (in *instance) checkTwins() error {
 	var servers map[string]*caddyhttp.Server
 	for _, name := range slices.Sorted(maps.Keys(in.routes)) {
 		claims := in.routes[name]
-		if len(claims) < 2 || claims[0].handler.Forward != "" { // nothing after that gets a request, and claims are alike
+		if len(claims) < 2 {
 			continue
 		}
 		if servers == nil {
@@ -38,8 +38,11 @@ func (in *instance) checkTwins() error {
 	return nil
 }
 
-// whatFollows describes what comes after a handler in its server.
+// whatFollows describes what comes after a handler in its server, and gets its requests.
 func whatFollows(servers map[string]*caddyhttp.Server, h *Handler) string {
+	if h.Forward != "" {
+		return "" // nothing does
+	}
 	var d describer
 	for _, s := range servers {
 		if d.after(s.Routes, h) {
