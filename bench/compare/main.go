@@ -1,6 +1,7 @@
 // Command compare shows what the gateway costs: plain Caddy with reverse_proxy, and the same Caddy with Callgate's
 // whole pipeline in front of it, before the same upstream, in one run and in turns, so that whatever else the machine
-// does meets both of them. The gateway that hands on itself, with forward, takes its turns too. Where there is nginx, it takes its turns too, as a proxy that checks nothing.
+// does meets both of them. The gateway that hands on itself, with forward, takes its turns too, and so does nginx where there
+// is one, as a proxy that checks nothing.
 //
 //	go run ./bench/compare
 //

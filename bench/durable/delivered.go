@@ -21,7 +21,7 @@ func (s *subject) countDeliveries() (delivered func(context.Context, *figures) e
 			if err != nil {
 				return err
 			}
-			stored, done := v["caddy_callgate_events_accepted_total"], v[deliveredMetric]
+			stored, done := v[acceptedMetric], v[deliveredMetric]
 			if done >= stored {
 				now, err := process.CPUTime(s.Process.PID())
 				f.EventCPU = float64((now - before).Microseconds()) / done

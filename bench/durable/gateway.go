@@ -262,7 +262,7 @@ func (s *subject) profile(ctx context.Context, file string, after, length time.D
 		if err != nil {
 			return fmt.Errorf("profiling: %w", err)
 		}
-		if v["caddy_callgate_events_accepted_total"] > 0 {
+		if v[acceptedMetric] > 0 {
 			break
 		}
 		select {
@@ -280,8 +280,8 @@ func (s *subject) profile(ctx context.Context, file string, after, length time.D
 	return os.WriteFile(file, text, 0o644)
 }
 
-// deliveredMetric counts what has been delivered.
-const deliveredMetric = `caddy_callgate_delivery_attempts_total{destination="crm",outcome="delivered"}`
+// acceptedMetric counts what has been stored, and deliveredMetric what has been delivered.
+const acceptedMetric, deliveredMetric = "caddy_callgate_events_accepted_total", `caddy_callgate_delivery_attempts_total{destination="crm",outcome="delivered"}`
 
 // readMetrics adds what the gateway says of its commits, and sees whether it has stored as many as were acknowledged.
 func (s *subject) readMetrics(ctx context.Context, f *figures, sent int64) error {
@@ -296,7 +296,7 @@ func (s *subject) readMetrics(ctx context.Context, f *figures, sent int64) error
 	}
 	f.Delivered = int64(v[deliveredMetric])
 	// Requests that were under way when the load generator ended may be stored and not counted by it.
-	if stored := int64(v[prefix+"events_accepted_total"]); stored < f.Acks || stored > sent {
+	if stored := int64(v[acceptedMetric]); stored < f.Acks || stored > sent {
 		return fmt.Errorf("%d calls were acknowledged and %d sent, but the gateway has stored %d", f.Acks, sent, stored)
 	}
 	return nil

@@ -65,8 +65,8 @@ func (rt *Route) NewRequest(r *http.Request) *Request {
 // faultyWait is how long the sender to a tenant with a mistake in its settings is asked to wait: somebody has to mend it.
 const faultyWait = time.Minute
 
-// Serve answers the request or has next answer it, or the route's own receiver. What it returns is an *Error of the gateway's own or an error of next,
-// and left to the server to answer; everything else is answered.
+// Serve answers the request or has next answer it, or the route's own receiver. What it returns is an *Error of the gateway's
+// own or an error of next, and left to the server to answer; everything else is answered.
 func (rq *Request) Serve(w http.ResponseWriter, next Handler) error {
 	if rq.route.Receiver != nil {
 		next = receiving{rq}
