@@ -194,11 +194,16 @@ func tooLarge() *refusal {
 	return &refusal{outcome: bodyTooLarge, message: "the body is larger than this route accepts"}
 }
 
-// setBody makes b the request's body.
+// setBody makes b the request's body, before anybody else reads it.
 func (rq *Request) setBody(b []byte) {
-	rq.going = b
 	rq.reader.Reset(b)
-	rq.r.Body = &rq.reader
+	rq.setReader(&rq.reader, b)
+}
+
+// setReader makes b the request's body, read by r.
+func (rq *Request) setReader(r *body, b []byte) {
+	rq.going = b
+	rq.r.Body = r
 	rq.r.ContentLength = int64(len(b))
 	// So that a request can be sent again that was written to a connection which the receiver had just closed.
 	rq.r.GetBody = func() (io.ReadCloser, error) { return bodyOf(b), nil }

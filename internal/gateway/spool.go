@@ -27,7 +27,7 @@ func (rq *Request) spool(w http.ResponseWriter, next Handler) (*refusal, error) 
 	}
 	clear(w.Header()) // of what a failed receiver had to say of itself
 	maps.Copy(w.Header(), own)
-	rq.setBody(rq.body) // the receiver may have read a part of it
+	rq.setReader(bodyOf(rq.body), rq.body) // the receiver may have read a part of the other, and its client may read it still
 	if came != nil {
 		r := rq.r
 		r.Method, r.URL, r.RequestURI, r.Host, r.Header = came.Method, came.URL, came.RequestURI, came.Host, came.Header
